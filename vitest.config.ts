@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+// Siblings resolve to their TypeScript sources, in vite's resolver and in Node's own (worker threads, child imports).
+const conditions = ['moulin-source', 'node', 'import', 'module', 'default']
+const long = process.env['MOULIN_LONG'] === '1'
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    // Tests that start foreign engines or services have a command of their own.
+    exclude: process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**'],
+    execArgv: ['--conditions=moulin-source'],
+    testTimeout: long ? 600_000 : 30_000,
+    hookTimeout: long ? 600_000 : 30_000,
+    coverage: { include: ['packages/*/src/**/*.ts'], exclude: ['**/*.test.ts', '**/*.test-*.ts'] },
+  },
+})
