@@ -9,6 +9,7 @@ export const library = (entries: readonly string[]): ReturnType<typeof defineCon
     platform: 'node',
     sourcemap: true,
     clean: true,
+    silent: true,
     // Declarations are rolled up per package; project references are tsc's business, not tsup's.
     dts: { compilerOptions: { composite: false, incremental: false, rootDir: '../..' } },
   })

@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 // Siblings resolve to their TypeScript sources, in vite's resolver and in Node's own (worker threads, child imports).
 const conditions = ['moulin-source', 'node', 'import', 'module', 'default']
+// CI counts tests from a JSON report, written wherever it says.
+const report = process.env['MOULIN_TEST_REPORT']
 const long = process.env['MOULIN_LONG'] === '1'
 
 export default defineConfig({
@@ -14,6 +16,7 @@ export default defineConfig({
     execArgv: ['--conditions=moulin-source'],
     testTimeout: long ? 600_000 : 30_000,
     hookTimeout: long ? 600_000 : 30_000,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     coverage: { include: ['packages/*/src/**/*.ts'], exclude: ['**/*.test.ts', '**/*.test-*.ts'] },
   },
 })

@@ -1,0 +1,37 @@
+// Checks every import of packages/*/src against the arrows in boundaries.ts; prints each undrawn one and fails.
+import { globSync, readFileSync } from 'node:fs'
+import ts from 'typescript'
+import { violation } from './boundaries.ts'
+
+const dependenciesOf = (owner: string): ReadonlySet<string> => {
+  const manifest = JSON.parse(readFileSync(`packages/${owner}/package.json`, 'utf8')) as Record<
+    string,
+    object | undefined
+  >
+  return new Set([...Object.keys(manifest['dependencies'] ?? {}), ...Object.keys(manifest['peerDependencies'] ?? {})])
+}
+
+const dependencies = new Map<string, ReadonlySet<string>>()
+const complaints: string[] = []
+let imports = 0
+
+const files = globSync('packages/*/src/**/*.ts').sort()
+for (const file of files) {
+  const owner = file.split('/')[1] ?? ''
+  const declared = dependencies.get(owner) ?? dependenciesOf(owner)
+  dependencies.set(owner, declared)
+  const text = readFileSync(file, 'utf8')
+  for (const { fileName, pos } of ts.preProcessFile(text, true, true).importedFiles) {
+    imports++
+    const why = violation(file, fileName, declared)
+    if (why === undefined) continue
+    const line = text.slice(0, pos).split('\n').length
+    complaints.push(`${file}:${line}: '${fileName}': ${why}`)
+  }
+}
+
+if (complaints.length > 0) {
+  console.error(complaints.join('\n'))
+  process.exitCode = 1
+}
+console.log(`boundaries: ${imports} imports in ${files.length} files, ${complaints.length} forbidden`)

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { violation } from '../scripts/boundaries.ts'
+
+const check = (file: string, specifier: string, ...dependencies: string[]): string | undefined =>
+  violation(file, specifier, new Set(dependencies))
+
+describe('boundaries', () => {
+  it('lets published code follow its arrows, transitively, where the dependency is declared', () => {
+    expect(check('packages/lake/src/tier.ts', '@moulin/log', '@moulin/log')).toBeUndefined()
+    expect(check('packages/lake/src/tier.ts', '@moulin/core', '@moulin/core')).toBeUndefined()
+    expect(check('packages/lake/src/tier.ts', './marker.ts')).toBeUndefined()
+    expect(check('packages/lake/src/tier.ts', '@moulin/core')).toMatch(/not among the dependencies/)
+  })
+
+  it('refuses an undrawn arrow, back or sideways', () => {
+    expect(check('packages/core/src/index.ts', '@moulin/format', '@moulin/format')).toMatch(/no arrow/)
+    expect(check('packages/log/src/log.ts', '@moulin/iceberg', '@moulin/iceberg')).toMatch(/no arrow/)
+    expect(check('packages/lake/src/tier.ts', 'moulin', 'moulin')).toMatch(/no arrow/)
+    expect(check('packages/lake/src/tier.ts', '../../log/src/log.ts')).toMatch(/leaves the package/)
+  })
+
+  it('lets tests use @moulin/testing, and the simulator the log and the lake', () => {
+    expect(check('packages/log/src/log.test.ts', '@moulin/testing')).toBeUndefined()
+    expect(check('packages/log/src/log.ts', '@moulin/testing', '@moulin/testing')).toMatch(/no arrow/)
+    expect(check('packages/log/src/log.ts', './fake.test-support.ts')).toMatch(/test file/)
+    expect(check('packages/testing/src/sim/world.ts', '@moulin/lake')).toBeUndefined()
+    expect(check('packages/testing/src/store.ts', '@moulin/lake')).toMatch(/no arrow/)
+  })
+
+  it('keeps core free of dependencies and the disk behind its door', () => {
+    expect(check('packages/core/src/schema.ts', 'hyparquet')).toMatch(/core imports nothing/)
+    expect(check('packages/core/src/system-files.ts', 'node:fs/promises')).toBeUndefined()
+    expect(check('packages/core/src/schema.ts', 'node:fs')).toMatch(/disk/)
+    expect(check('packages/storage/src/file-system.ts', 'node:fs')).toMatch(/disk/)
+  })
+
+  it('refuses a package without a row', () => {
+    expect(check('packages/unheard/src/index.ts', 'node:path')).toMatch(/no row/)
+  })
+})
