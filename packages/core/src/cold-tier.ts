@@ -1,0 +1,107 @@
+import type { Codec, SchemaLedger } from './codec.ts'
+import type { ObjectStore } from './object-store.ts'
+import type { BatchRun, Position } from './record.ts'
+import type { Runtime } from './runtime.ts'
+import type { Limits } from './limits.ts'
+import type { AuditReport, Scan, ScanOptions, TierResult } from './topic.ts'
+import type { PartitionFieldOf } from './partition-spec.ts'
+
+/**
+ * The door through which a log reads and grows its history. A log owns the newest records (the hot tier); a cold tier
+ * owns everything below its *frontier*. The log decides when to tier and when the write-ahead copy may go; the cold
+ * tier decides what is safely in the table.
+ */
+export interface ColdTier {
+  readonly name: string
+  /**
+   * Takes responsibility for a topic: creates what it needs, empty, or finds it again.
+   * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.
+   */
+  attach(topic: ColdTopicInfo, context: ColdContext): Promise<ColdTopic>
+  close(): Promise<void>
+}
+
+/** What a cold tier knows of a topic. */
+export interface ColdTopicInfo {
+  readonly logId: string
+  readonly name: string
+  /** UUID of the topic. */
+  readonly id: string
+  readonly incarnation: number
+  readonly partitions: number
+  /** `namespace.table`. */
+  readonly table: string
+  readonly partitionBy: readonly PartitionFieldOf[]
+  readonly valueMode: ValueMode
+  /** Keep a checksum of each record in the row. */
+  readonly rowCrc: boolean
+  /** The present value codec, and its id in the ledger; 0 and undefined for a raw topic. */
+  readonly valueCodec: Codec | undefined
+  readonly valueSchemaId: number
+  /** First offset per partition that this incarnation is responsible for. */
+  readonly startOffsets: readonly bigint[]
+}
+
+export type ValueMode = 'raw' | 'columns' | 'columns+raw'
+
+/** What a log lends to its cold tier. */
+export interface ColdContext {
+  readonly runtime: Runtime
+  readonly limits: Limits
+  /** The log's store; the tier may keep its own objects below `log/`, never under a table's location. */
+  readonly store: ObjectStore
+  readonly schemas: SchemaLedger
+  readonly hot: HotSource
+  readonly access: 'read-write' | 'read-only'
+  /** Of the writer; goes into the marker. */
+  readonly epoch: bigint
+}
+
+/** The hot tier, as the cold one sees it. Offsets per partition. */
+export interface HotSource {
+  /** Exclusive: min of high watermark and last stable offset. All below it and not released is readable here. */
+  committedOffsets(): readonly bigint[]
+  /** First offset that is still in the write-ahead tier. */
+  releasedOffsets(): readonly bigint[]
+  /** Keeps `[from, …)` of every partition in the write-ahead tier until released. */
+  pin(from: readonly bigint[]): { release(): void }
+  /** Batches of `[from, to)`, cut at batch borders: the first and last run may reach outside. */
+  read(request: {
+    readonly partition: number
+    readonly from: bigint
+    readonly to: bigint
+    readonly signal?: AbortSignal
+  }): AsyncIterable<BatchRun>
+}
+
+export interface ColdTopic {
+  /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
+  frontier(): readonly bigint[]
+  /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`. */
+  refresh(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Moves all committed records below `upTo` (exclusive, per partition) into the table, in one commit, and resolves after
+   * that commit has been read back. With nothing to move it makes no commit and says what is there.
+   * @throws `conflict` code `LINEAGE_BROKEN`; an error with outcome `unknown` is settled by the next call, never re-done blindly.
+   */
+  tier(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<TierResult>
+  /**
+   * Asked before write-ahead data goes: checks again that the table is intact and returns, per partition, the offset
+   * below which the write-ahead copy is not needed.
+   */
+  release(options?: { readonly signal?: AbortSignal }): Promise<readonly bigint[]>
+  /** Batches of `[from, to)` below the frontier, in order, with the producer's bytes where they are still known. */
+  read(request: {
+    readonly partition: number
+    readonly from: bigint
+    readonly to: bigint
+    readonly signal?: AbortSignal
+  }): AsyncIterable<BatchRun>
+  /** The records at these places, in the order given; a missing one is an empty run. */
+  readAt(positions: readonly Position[], options?: { readonly signal?: AbortSignal }): AsyncIterable<BatchRun>
+  /** Table and hot tier as one: see {@link Topic.scan}. */
+  scan(options: ScanOptions): Scan<Record<string, unknown>>
+  audit(options?: { readonly signal?: AbortSignal }): Promise<AuditReport>
+  /** Waits for a commit already begun, starts none. */
+  close(): Promise<void>
+}

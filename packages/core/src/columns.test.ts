@@ -1,0 +1,103 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Arena } from './arena.ts'
+import { builderFor, BytesBuilder, Int64Builder, ListBuilder, StructBuilder } from './column-builder.ts'
+import type { BytesColumn, FixedColumn, ListColumn, StructColumn } from './columns.ts'
+import { decimalWidth, isValid, nullCount, takeRows } from './columns.ts'
+import { t } from './schema.ts'
+
+function text(column: BytesColumn, row: number): string | null {
+  return isValid(column, row)
+    ? Buffer.from(column.data.subarray(column.starts[row], column.ends[row])).toString()
+    : null
+}
+
+describe('Int64Builder', () => {
+  it('stores the same 64 bits from a bigint, a safe integer and two halves', () => {
+    fc.assert(
+      fc.property(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.maxSafeInteger(), (wide, safe) => {
+        const builder = new Int64Builder()
+        builder.append(wide)
+        builder.appendHalves(Number(BigInt.asIntN(32, wide >> 32n)), Number(BigInt.asIntN(32, wide)))
+        builder.appendNumber(safe)
+        expect([...(builder.finish().values as BigInt64Array)]).toEqual([wide, wide, BigInt(safe)])
+      }),
+    )
+  })
+
+  it('keeps nulls and values apart while it grows', () => {
+    const builder = new Int64Builder()
+    for (let i = 0; i < 5000; i++) i % 3 === 0 ? builder.appendNull() : builder.appendNumber(i)
+    const column = builder.finish()
+    expect(nullCount(column)).toBe(1667)
+    for (let i = 0; i < 5000; i++) {
+      expect(isValid(column, i)).toBe(i % 3 !== 0)
+      if (i % 3 !== 0) expect(column.values[i]).toBe(BigInt(i))
+    }
+  })
+
+  it('takes back rows', () => {
+    const builder = new Int64Builder()
+    builder.appendNumber(1)
+    builder.appendNumber(2)
+    builder.truncate(1)
+    builder.appendNull()
+    const column = builder.finish()
+    expect([isValid(column, 0), isValid(column, 1), column.length]).toEqual([true, false, 2])
+  })
+})
+
+describe('BytesBuilder', () => {
+  it('keeps positions valid while the arena grows', () => {
+    const arena = new Arena(8)
+    const builder = new BytesBuilder(arena)
+    for (let i = 0; i < 3000; i++) builder.append(Buffer.from(`value ${i}`))
+    const column = builder.finish()
+    expect([text(column, 0), text(column, 2999)]).toEqual(['value 0', 'value 2999'])
+  })
+})
+
+describe('takeRows', () => {
+  it('picks rows of nested columns in the order asked for', () => {
+    const arena = new Arena()
+    const key = new BytesBuilder(arena)
+    const headers = new ListBuilder(new StructBuilder([{ name: 'key', builder: key }]))
+    for (let row = 0; row < 4; row++) {
+      if (row === 2) {
+        headers.appendNull()
+        continue
+      }
+      for (let i = 0; i < row; i++) {
+        key.append(Buffer.from(`${row}.${i}`))
+        headers.element.append()
+      }
+      headers.append()
+    }
+    const taken = takeRows(headers.finish(), Int32Array.of(3, 2, 0, 1)) as ListColumn
+    const keys = (taken.element as StructColumn).fields[0]!.column as BytesColumn
+    expect([...taken.offsets]).toEqual([0, 3, 3, 3, 4])
+    expect([0, 1, 2, 3].map((row) => isValid(taken, row))).toEqual([true, false, true, true])
+    expect([0, 1, 2, 3].map((row) => text(keys, row))).toEqual(['3.0', '3.1', '3.2', '1.0'])
+  })
+
+  it('picks fixed-width rows', () => {
+    const builder = builderFor(t.fixed(2), new Arena())
+    if (builder.storage !== 'fixed') throw new Error('fixed is stored fixed')
+    for (let i = 0; i < 10; i++) builder.append(Uint8Array.of(i, i + 1))
+    expect([...(takeRows(builder.finish(), Int32Array.of(9, 0)) as FixedColumn).values]).toEqual([9, 10, 0, 1])
+  })
+})
+
+describe('Arena', () => {
+  it('refuses to grow above its limit', () => {
+    const arena = new Arena(4, 10)
+    arena.append(new Uint8Array(10))
+    expect(() => arena.append(new Uint8Array(1))).toThrow('limit of 10')
+  })
+})
+
+describe('decimalWidth', () => {
+  it('is the fewest bytes that hold the precision', () => {
+    expect([1, 2, 3, 9, 18, 19, 38].map(decimalWidth)).toEqual([1, 1, 2, 4, 8, 9, 16])
+  })
+})

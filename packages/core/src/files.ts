@@ -1,0 +1,63 @@
+/**
+ * The door to the disk. Only `fileWal` and `fileSystem()` use it. All paths are absolute.
+ *
+ * Errors are of our kinds: `not-found` (ENOENT), `exists` (EEXIST), `exhausted` with code `NO_SPACE` (ENOSPC, EDQUOT),
+ * `unavailable` with code `READ_ONLY` (EROFS, EACCES, EPERM) or the errno as code for the rest.
+ */
+export interface Files {
+  /**
+   * Opens a file.
+   * - `read`: must exist.
+   * - `create`: must not exist (O_EXCL); readable and writable.
+   * - `write`: must exist; readable and writable.
+   */
+  open(path: string, mode: 'read' | 'create' | 'write'): Promise<FileHandle>
+  /** Creates one folder. Atomic; throws `exists` if it is there. With `recursive`, parents too and an existing one is fine. */
+  mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<void>
+  /** Atomic; throws `exists` if `to` exists: the create-if-absent of a file system. */
+  link(from: string, to: string): Promise<void>
+  /** Atomic; replaces `to`. */
+  rename(from: string, to: string): Promise<void>
+  /** Throws `not-found` when it is not there. */
+  unlink(path: string): Promise<void>
+  rmdir(path: string): Promise<void>
+  /** Names in byte order of their UTF-8; throws `not-found`. */
+  readdir(path: string): Promise<DirectoryEntry[]>
+  /** Undefined when nothing is there. */
+  stat(path: string): Promise<FileStat | undefined>
+  /** Makes created, linked, renamed and removed names in this folder durable. */
+  syncDirectory(path: string): Promise<void>
+  /** Calls back when something in the folder may have changed. May miss events: pair it with a timer. */
+  watch(path: string, changed: () => void): { close(): void }
+  /** The path with all symbolic links resolved; throws `not-found`. */
+  realpath(path: string): Promise<string>
+}
+
+export interface DirectoryEntry {
+  readonly name: string
+  readonly kind: 'file' | 'directory' | 'other'
+}
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'other'
+  readonly size: number
+  readonly modifiedMs: number
+  /** Identity of the file on its device: the same for two names of one file. */
+  readonly inode: string
+}
+
+export interface FileHandle {
+  /** Up to `length` bytes at `position`; fewer only at the end of the file. */
+  read(position: number, length: number): Promise<Uint8Array>
+  /** Writes all parts, one after the other, from `position`. Not durable until {@link datasync}. */
+  writev(parts: readonly Uint8Array[], position: number): Promise<void>
+  /** Zero-fills up to `size` so that later writes change no metadata; never shortens. Not durable until `sync`. */
+  preallocate(size: number): Promise<void>
+  truncate(size: number): Promise<void>
+  /** fdatasync. After an error the state of earlier writes is unknown for good. */
+  datasync(): Promise<void>
+  /** fsync. */
+  sync(): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}

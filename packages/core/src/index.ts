@@ -1,0 +1,130 @@
+export { Arena } from './arena.ts'
+export { sameInt64 } from './catalog.ts'
+export type {
+  Catalog,
+  CatalogCallOptions,
+  CreateTableRequest,
+  IcebergField,
+  IcebergSchema,
+  IcebergType,
+  Int64,
+  LoadedTable,
+  PartitionField,
+  PartitionSpec,
+  Snapshot,
+  SnapshotRef,
+  SortOrder,
+  TableCommit,
+  TableIdentifier,
+  TableMetadata,
+  TableRequirement,
+  TableUpdate,
+} from './catalog.ts'
+export type { Codec, CodecFormat, ColumnarCodec, SchemaLedger, SchemaLedgerEntry, ValueFidelity } from './codec.ts'
+export type { ColdContext, ColdTier, ColdTopic, ColdTopicInfo, HotSource, ValueMode } from './cold-tier.ts'
+export {
+  BooleanBuilder,
+  builderFor,
+  BytesBuilder,
+  FixedBuilder,
+  Float32Builder,
+  Float64Builder,
+  Int32Builder,
+  Int64Builder,
+  ListBuilder,
+  StructBuilder,
+} from './column-builder.ts'
+export type { ColumnBuilder } from './column-builder.ts'
+export { decimalWidth, isValid, nullCount, takeRows } from './columns.ts'
+export type {
+  BytesColumn,
+  Column,
+  ColumnBatch,
+  FixedColumn,
+  ListColumn,
+  PrimitiveColumn,
+  StructColumn,
+} from './columns.ts'
+export {
+  aborted,
+  assert,
+  closed,
+  conflict,
+  corrupt,
+  exhausted,
+  exists,
+  fenced,
+  fromErrorData,
+  internal,
+  invalid,
+  isKind,
+  isMoulinError,
+  MoulinError,
+  notFound,
+  throwIfAborted,
+  toErrorData,
+  unavailable,
+  unsupported,
+} from './errors.ts'
+export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './errors.ts'
+export { and, columnsOf, eq, gt, gte, isIn, isNull, lt, lte, ne, not, notNull, or, startsWith } from './expression.ts'
+export type { Comparable, Comparison, Expression, Literal, Where } from './expression.ts'
+export type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
+export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
+export type { JsonValue } from './json.ts'
+export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
+export type { Limits } from './limits.ts'
+export type { Log, LogStats } from './log.ts'
+export { checkKey, compareKeys, keyOf, uriOf } from './object-key.ts'
+export { defineObjectStore } from './object-store.ts'
+export type {
+  ByteRange,
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoreCapabilities,
+  StoredObject,
+} from './object-store.ts'
+export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
+export type { PartitionFieldOf } from './partition-spec.ts'
+export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
+export type { BatchRun, Fidelity, Header, LogRecord, Position } from './record.ts'
+export type { RecordSource, SourcePartition } from './record-source.ts'
+export { Redacted, redacted } from './redacted.ts'
+export { silentLogger } from './runtime.ts'
+export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './runtime.ts'
+export { schema, schemaFromJson, schemaOf, schemaToJson, SYSTEM_PREFIX, t } from './schema.ts'
+export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './schema.ts'
+export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
+export { systemFiles } from './system-files.ts'
+export { systemRuntime } from './system-runtime.ts'
+export { tableGuard } from './table-guard.ts'
+export type { TableGuard } from './table-guard.ts'
+export type {
+  AuditGap,
+  AuditPartition,
+  AuditReport,
+  PartitionOffsets,
+  ReadOptions,
+  Scan,
+  ScanOptions,
+  SystemRow,
+  TierResult,
+  Topic,
+  TopicConfig,
+  TopicStats,
+} from './topic.ts'
+export type {
+  Durability,
+  Section,
+  SectionHeader,
+  TornTail,
+  Wal,
+  WalLocation,
+  WalOpenOptions,
+  WalSession,
+  WalUsage,
+} from './wal.ts'

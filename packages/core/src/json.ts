@@ -1,0 +1,63 @@
+import { corrupt, exhausted } from './errors.ts'
+import { defaultLimits } from './limits.ts'
+
+/** JSON in which an integer beyond ±(2^53 − 1) is a bigint, so that a 64-bit id survives. */
+export type JsonValue = null | boolean | number | bigint | string | JsonValue[] | { [key: string]: JsonValue }
+
+type Reviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
+type RawJson = { rawJSON(text: string): unknown }
+
+const integer = /^-?\d+$/
+
+// Safe integers stay numbers; any other integer literal is taken from its source text.
+const reviver: Reviver = (_key, value, context) =>
+  typeof value === 'number' &&
+  !Number.isSafeInteger(value) &&
+  context.source !== undefined &&
+  integer.test(context.source)
+    ? BigInt(context.source)
+    : value
+
+/**
+ * Parses JSON text or UTF-8 bytes without losing 64-bit integers.
+ * @throws `corrupt` when it is not JSON, `exhausted` above `maxBytes` (default {@link Limits.maxJsonBytes}).
+ */
+export function parseJson(
+  input: string | Uint8Array,
+  what: string,
+  maxBytes: number = defaultLimits.maxJsonBytes,
+): JsonValue {
+  if (input.length > maxBytes) {
+    throw exhausted('JSON_TOO_LARGE', `${what} has ${input.length} bytes; the limit maxJsonBytes is ${maxBytes}.`)
+  }
+  try {
+    const text = typeof input === 'string' ? input : new TextDecoder('utf-8', { fatal: true }).decode(input)
+    return JSON.parse(text, reviver as never) as JsonValue
+  } catch (cause) {
+    throw corrupt('JSON_MALFORMED', `${what} is not valid JSON: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Writes JSON; a bigint becomes an integer literal. `undefined` members are left out. */
+export function stringifyJson(value: unknown, indent?: number): string {
+  const replace = (_key: string, member: unknown): unknown =>
+    typeof member === 'bigint' ? (JSON as unknown as RawJson).rawJSON(member.toString()) : member
+  return JSON.stringify(value, replace, indent)
+}
+
+/** {@link stringifyJson} as UTF-8 bytes. */
+export function jsonBytes(value: unknown, indent?: number): Uint8Array {
+  return new TextEncoder().encode(stringifyJson(value, indent))
+}
+
+/** A field of parsed JSON that must be a 64-bit integer, given as literal or decimal string. */
+export function jsonInt64(value: unknown, what: string): bigint {
+  if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? value : badInt64(value, what)
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  if (typeof value === 'string' && integer.test(value)) return jsonInt64(BigInt(value), what)
+  return badInt64(value, what)
+}
+
+function badInt64(value: unknown, what: string): never {
+  throw corrupt('JSON_FIELD', `${what} must be a 64-bit integer, not ${String(value)}.`)
+}

@@ -1,0 +1,87 @@
+/** Every limit has a name, a default, a unit (last in its name) and a test. */
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+export interface Limits {
+  /** One record: key, value and headers together. */
+  readonly maxRecordBytes: number
+  /** One record batch, compressed, as sent. */
+  readonly maxBatchBytes: number
+  /** One record batch after decompression. */
+  readonly maxDecompressedBatchBytes: number
+  readonly maxRecordsPerBatch: number
+  readonly maxHeadersPerRecord: number
+  /** Partitions of one topic. */
+  readonly maxPartitions: number
+  /** Bytes that a producer has accepted and not yet made durable; `send` waits above it. */
+  readonly maxUnackedBytes: number
+  /** One write + fdatasync of the write-ahead tier. Bounds the p99 of an ack (js-measured §5). */
+  readonly maxFlushBytes: number
+  readonly segmentBytes: number
+  /** Write-ahead bytes kept before confirmed data goes ahead of its grace. */
+  readonly maxWalBytes: number
+  /** Newest batches kept in memory for tailing readers. */
+  readonly tailRingBytes: number
+  /** Write-ahead bytes of one tiering commit. */
+  readonly commitBytes: number
+  /** Memory for column builds of open partition writers; above it the largest goes out as a small file. */
+  readonly maxOpenWriterBytes: number
+  readonly maxOpenWriters: number
+  /** Slices below this (uncompressed column bytes) share a row group. */
+  readonly sharedRowGroupBytes: number
+  readonly rowGroupBytes: number
+  readonly pageBytes: number
+  readonly markerBytes: number
+  readonly metadataWarnBytes: number
+  readonly metadataStopBytes: number
+  /** Any JSON document read from a store. */
+  readonly maxJsonBytes: number
+  readonly maxAvroBlockBytes: number
+  readonly maxAvroFileBytes: number
+  readonly maxParquetFooterBytes: number
+  readonly maxParquetColumns: number
+  readonly maxParquetRowGroups: number
+  /** Wall time a worker gets to decode one row group before it is killed as `corrupt`. */
+  readonly decodeDeadlineMs: number
+  /** Offsets listed by an audit per partition. */
+  readonly maxGaps: number
+}
+
+export const defaultLimits: Limits = {
+  maxRecordBytes: 16 * MiB,
+  maxBatchBytes: 32 * MiB,
+  maxDecompressedBatchBytes: 128 * MiB,
+  maxRecordsPerBatch: 1_000_000,
+  maxHeadersPerRecord: 1_000,
+  maxPartitions: 10_000,
+  maxUnackedBytes: 64 * MiB,
+  maxFlushBytes: 2 * MiB,
+  segmentBytes: 64 * MiB,
+  maxWalBytes: 16 * GiB,
+  tailRingBytes: 32 * MiB,
+  commitBytes: 128 * MiB,
+  maxOpenWriterBytes: 256 * MiB,
+  maxOpenWriters: 64,
+  sharedRowGroupBytes: 4 * MiB,
+  rowGroupBytes: 32 * MiB,
+  pageBytes: 64 * KiB,
+  markerBytes: 8 * KiB,
+  metadataWarnBytes: 2 * MiB,
+  metadataStopBytes: 4 * MiB,
+  maxJsonBytes: 256 * MiB,
+  maxAvroBlockBytes: 64 * MiB,
+  maxAvroFileBytes: 1 * GiB,
+  maxParquetFooterBytes: 64 * MiB,
+  maxParquetColumns: 10_000,
+  maxParquetRowGroups: 100_000,
+  decodeDeadlineMs: 30_000,
+  maxGaps: 1_000,
+}
+
+/** Extremes of a signed 64-bit integer. */
+export const INT64_MIN: bigint = -(2n ** 63n)
+export const INT64_MAX: bigint = 2n ** 63n - 1n
+
+/** `ms × 1000` must fit an int64: the range of a record timestamp (DETAILS, "Columns"). */
+export const TIMESTAMP_MS_MAX: bigint = 9_223_372_036_854_775n

@@ -1,0 +1,39 @@
+import type { Topic, TopicConfig } from './topic.ts'
+import type { Durability, WalUsage } from './wal.ts'
+
+/** A log: topics with partitions, durable in a write-ahead tier, their history in a cold tier. */
+export interface Log extends AsyncDisposable {
+  /** UUID. */
+  readonly id: string
+  readonly name: string
+  /** What an ack survives. */
+  readonly durability: Durability
+  readonly access: 'read-write' | 'read-only'
+  /** This writer's; of the newest writer for a read-only log. */
+  readonly epoch: bigint
+
+  /** @throws `exists`. */
+  createTopic<T = Uint8Array>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
+  /** Without a codec in code: it is rebuilt from the schema ledger. @throws `not-found`. */
+  topic<T = unknown>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
+  /** Creates it, or finds it with this very config. @throws `invalid` code `CONFIG_DIFFERS` with the difference; `unsupported` for a changed schema. */
+  ensureTopic<T = Uint8Array>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
+  /** Names, sorted. */
+  topics(): Promise<readonly string[]>
+  stats(): LogStats
+  /** Ends the grace of everything that is confirmed in tables, and releases it now. */
+  releaseNow(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Closes producers and readers, waits for a tiering commit already begun (at most `drainMs`, default 30 000), starts none,
+   * gives up the epoch. Idempotent.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>
+}
+
+export interface LogStats {
+  readonly wal: WalUsage
+  /** Write-ahead bytes that no table holds yet. */
+  readonly untieredBytes: number
+  /** Bytes that still wait for their grace. */
+  readonly unreleasedBytes: number
+}

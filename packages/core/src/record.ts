@@ -1,0 +1,53 @@
+/** A header: keys may repeat and keep their order; a null value is not an empty one. */
+export type Header = readonly [key: string, value: Uint8Array | null]
+
+/** Whether a record's bytes are the producer's. */
+export type Fidelity =
+  /** They are. */
+  | 'exact'
+  /** Someone changed the row in SQL: rebuilt from what the columns say now. */
+  | 'rewritten'
+  /** A column that the bytes need is gone. */
+  | 'degraded'
+
+/** A record as a reader gets it. */
+export interface LogRecord<T = unknown> {
+  readonly partition: number
+  readonly offset: bigint
+  /** Milliseconds since the epoch; -1n for none. */
+  readonly timestamp: bigint
+  readonly timestampType: 'create' | 'append'
+  readonly key: Uint8Array | null
+  /** The value's bytes; null for a tombstone. */
+  readonly bytes: Uint8Array | null
+  /** Decoded when read; undefined for a tombstone, for raw topics, and when `error` is set. */
+  readonly value: T | undefined
+  readonly headers: readonly Header[]
+  readonly fidelity: Fidelity
+  /** The value does not decode: kind `corrupt`. The record is still there. */
+  readonly error?: Error
+}
+
+/**
+ * Consecutive record batches of one partition on their way to a reader, from either tier. `nextOffset` spans trailing
+ * gaps, so that every read makes progress.
+ */
+export interface BatchRun {
+  readonly partition: number
+  /** First offset that the run answers for. */
+  readonly baseOffset: bigint
+  /** Exclusive. */
+  readonly nextOffset: bigint
+  /** v2 record batches, back to back; may be empty (a gap). */
+  readonly batches: Uint8Array
+  /** Of each record, in order; undefined: all exact. */
+  readonly fidelity?: readonly Fidelity[]
+  /** Ids in the schema ledger of the values, per record or one for all. */
+  readonly valueSchemaIds: number | readonly number[]
+}
+
+/** One place in a topic. */
+export interface Position {
+  readonly partition: number
+  readonly offset: bigint
+}

@@ -1,0 +1,141 @@
+import type { Dirent, Stats } from 'node:fs'
+import { watch } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { exhausted, exists, notFound, unavailable } from './errors.ts'
+import type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
+
+const zeros = new Uint8Array(1024 * 1024)
+
+/** The real disk. */
+export function systemFiles(): Files {
+  return {
+    async open(path, mode) {
+      const flags = mode === 'read' ? 'r' : mode === 'create' ? 'wx+' : 'r+'
+      return systemHandle(await doing('open', path, fs.open(path, flags)), path)
+    },
+    async mkdir(path, options) {
+      await doing('mkdir', path, fs.mkdir(path, { recursive: options?.recursive ?? false }))
+    },
+    link: (from, to) => doing('link', to, fs.link(from, to)),
+    rename: (from, to) => doing('rename', to, fs.rename(from, to)),
+    unlink: (path) => doing('unlink', path, fs.unlink(path)),
+    rmdir: (path) => doing('rmdir', path, fs.rmdir(path)),
+    async readdir(path) {
+      const entries = await doing('readdir', path, fs.readdir(path, { withFileTypes: true }))
+      return entries.map(entryOf).sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+    },
+    async stat(path) {
+      try {
+        return statOf(await fs.stat(path))
+      } catch (cause) {
+        const code = (cause as NodeJS.ErrnoException).code
+        if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+        throw fileError('stat', path, cause)
+      }
+    },
+    async syncDirectory(path) {
+      const handle = await doing('open', path, fs.open(path, 'r'))
+      try {
+        await doing('fsync', path, handle.sync())
+      } finally {
+        await handle.close()
+      }
+    },
+    watch(path, changed) {
+      const watcher = watch(path, { persistent: false }, () => changed())
+      watcher.on('error', () => changed())
+      return { close: () => watcher.close() }
+    },
+    realpath: (path) => doing('realpath', path, fs.realpath(path)),
+  }
+}
+
+function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
+  return {
+    async read(position, length) {
+      const buffer = Buffer.allocUnsafeSlow(length)
+      let filled = 0
+      while (filled < length) {
+        const { bytesRead } = await doing('read', path, handle.read(buffer, filled, length - filled, position + filled))
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return filled === length ? buffer : buffer.subarray(0, filled)
+    },
+    async writev(parts, position) {
+      let queue = parts.filter((part) => part.length > 0)
+      while (queue.length > 0) {
+        // The kernel takes at most IOV_MAX (1024) parts, and may write fewer bytes than asked for.
+        const { bytesWritten } = await doing('write', path, handle.writev(queue.slice(0, 1024), position))
+        if (bytesWritten === 0)
+          throw unavailable('SHORT_WRITE', `${path}: the disk took no bytes.`, { outcome: 'unknown' })
+        position += bytesWritten
+        queue = dropWritten(queue, bytesWritten)
+      }
+    },
+    async preallocate(size) {
+      let at = (await doing('stat', path, handle.stat())).size
+      while (at < size) {
+        const part = zeros.subarray(0, Math.min(zeros.length, size - at))
+        const { bytesWritten } = await doing('write', path, handle.write(part, 0, part.length, at))
+        at += bytesWritten
+      }
+    },
+    truncate: (size) => doing('truncate', path, handle.truncate(size)),
+    datasync: () => doing('fdatasync', path, handle.datasync()),
+    sync: () => doing('fsync', path, handle.sync()),
+    size: async () => (await doing('stat', path, handle.stat())).size,
+    close: () => doing('close', path, handle.close()),
+  }
+}
+
+function dropWritten(parts: readonly Uint8Array[], written: number): Uint8Array[] {
+  let index = 0
+  while (index < parts.length && written >= parts[index]!.length) written -= parts[index++]!.length
+  const rest = parts.slice(index)
+  if (written > 0) rest[0] = rest[0]!.subarray(written)
+  return rest
+}
+
+function entryOf(entry: Dirent): DirectoryEntry {
+  return { name: entry.name, kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other' }
+}
+
+function statOf(stat: Stats): FileStat {
+  const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other'
+  return { kind, size: stat.size, modifiedMs: stat.mtimeMs, inode: `${stat.dev}:${stat.ino}` }
+}
+
+async function doing<T>(call: string, path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw fileError(call, path, cause)
+  }
+}
+
+function fileError(call: string, path: string, cause: unknown): Error {
+  const errno = (cause as NodeJS.ErrnoException).code ?? 'EUNKNOWN'
+  const context = { path, call, errno }
+  // Only these two calls can leave something behind although they failed.
+  const outcome = call === 'write' || call === 'fdatasync' || call === 'fsync' ? 'unknown' : 'rejected'
+  if (errno === 'ENOENT' || errno === 'ENOTDIR')
+    return notFound('NO_FILE', `${path} does not exist.`, { context, cause })
+  if (errno === 'EEXIST' || errno === 'ENOTEMPTY')
+    return exists('FILE_EXISTS', `${path} exists already.`, { context, cause })
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return exhausted('NO_SPACE', `No space left for ${path}: free some and open the log again.`, {
+      context,
+      cause,
+      outcome,
+    })
+  }
+  if (errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM') {
+    return unavailable('READ_ONLY', `${path} cannot be changed by this process (${errno}).`, {
+      context,
+      cause,
+      outcome,
+    })
+  }
+  return unavailable(errno, `${call} of ${path} failed: ${(cause as Error).message}`, { context, cause, outcome })
+}

@@ -1,0 +1,88 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { aborted } from './errors.ts'
+import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from './runtime.ts'
+import { silentLogger } from './runtime.ts'
+import { systemFiles } from './system-files.ts'
+
+/** The machine's own clock, chance, timers and disk. `logger` defaults to silence. */
+export function systemRuntime(options: { readonly logger?: Logger } = {}): Runtime {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    timers: systemTimers,
+    logger: options.logger ?? silentLogger,
+    files: systemFiles(),
+    process: systemProcess(),
+  }
+}
+
+const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+
+const systemRandom: Random = {
+  uuid: () => randomUUID(),
+  bytes: (length) => randomBytes(length),
+  int63: () => randomBytes(8).readBigUInt64LE() >> 1n,
+}
+
+const systemTimers: Timers = {
+  after(ms, run, options) {
+    const timer = setTimeout(run, ms)
+    if (options?.ref !== true) timer.unref()
+    return { cancel: () => clearTimeout(timer) }
+  },
+  sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        clearTimeout(timer)
+        reject(aborted('ABORTED', 'The wait was aborted by its signal.', { cause: signal?.reason as unknown }))
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', stop)
+        resolve()
+      }, ms)
+      if (signal?.aborted) stop()
+      else signal?.addEventListener('abort', stop, { once: true })
+    })
+  },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+// Linux names the boot and each process's start; elsewhere a pid alone has to do.
+function systemProcess(): ProcessInfo {
+  const pid = process.pid
+  return {
+    pid,
+    bootId: readProc('/proc/sys/kernel/random/boot_id') ?? 'unknown-boot',
+    startTime: startTimeIn(readProc('/proc/self/stat')) ?? `pid-${pid}`,
+    async startTimeOf(other) {
+      const stat = await readFile(`/proc/${other}/stat`, 'utf8').catch(() => undefined)
+      return stat === undefined ? (isAlive(other) ? `pid-${other}` : undefined) : startTimeIn(stat)
+    },
+  }
+}
+
+function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+// Fields after the command name, which may hold blanks: state first, start time in clock ticks twentieth. A zombie is gone.
+function startTimeIn(stat: string | undefined): string | undefined {
+  if (stat === undefined) return undefined
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

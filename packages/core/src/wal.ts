@@ -1,0 +1,101 @@
+/**
+ * The door to the write-ahead tier: where the newest records are durable before they are in a table.
+ *
+ * A Wal stores *sections*: one run of v2 record batches of one topic partition, offsets already patched in. It gives
+ * a section back byte for byte until it is released. At most one session is the writer; a newer one fences the older,
+ * which learns it at its next append, never by silence.
+ */
+export interface Wal {
+  /** For messages, e.g. `fileWal(/data/lake/log/wal)`. */
+  readonly name: string
+  /** What an ack survives: the process only (`memory`), this machine's disk, an availability zone, a region. */
+  readonly durability: Durability
+  /**
+   * Opens a session. `recover` is called once per live section, oldest first, before this resolves.
+   * @throws `conflict` code `WRITER_ALIVE` (takeover `refuse` and the owner still runs); `corrupt` for a damaged
+   * section that is not the tail; `not-found` code `WAL_MISSING` when `mustExist` and there is none.
+   */
+  open(options: WalOpenOptions): Promise<WalSession>
+}
+
+export type Durability = 'memory' | 'disk' | 'zone' | 'region'
+
+export interface WalOpenOptions {
+  readonly logId: string
+  readonly access: 'read-write' | 'read-only'
+  readonly takeover: 'refuse' | 'newest'
+  /** The log has been written before: an empty write-ahead tier is a loss, not a beginning. */
+  readonly mustExist: boolean
+  /** Whether this section is still needed; asked at recovery, answered from the newest checkpoint. */
+  readonly isLive: (header: SectionHeader) => boolean
+  readonly recover: (header: SectionHeader, at: WalLocation) => void
+  /** A tail that was cut at the last good section: what an operator should hear of. */
+  readonly onTornTail?: (report: TornTail) => void
+  readonly signal?: AbortSignal
+}
+
+/** What a section holds. All of it is inside the section's own checksum. */
+export interface SectionHeader {
+  readonly topicId: string
+  readonly incarnation: number
+  readonly partition: number
+  readonly baseOffset: bigint
+  /** Inclusive. */
+  readonly lastOffset: bigint
+  readonly recordCount: number
+  /** Ids in the log's schema ledger that the batches were encoded with; 0 for none. */
+  readonly valueSchemaId: number
+  readonly keySchemaId: number
+}
+
+export interface Section extends SectionHeader {
+  /** v2 record batches, back to back. */
+  readonly batches: Uint8Array
+}
+
+/** Opaque to all but the Wal that gave it; plain data, so that it can cross to a worker. */
+export interface WalLocation {
+  readonly segment: string
+  readonly position: number
+  readonly sizeBytes: number
+}
+
+export interface TornTail {
+  readonly segment: string
+  /** Bytes up to here are good. */
+  readonly position: number
+  readonly reason: string
+}
+
+export interface WalSession {
+  /** Rises with each writer of this log. */
+  readonly epoch: bigint
+  /**
+   * Makes the section durable, then checks the fence. Resolves in the order of the calls. Appends made while a flush
+   * runs share the next one.
+   * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over), `exhausted` code `NO_SPACE`,
+   * `unavailable`. Any error is final: every later append rejects with `closed`.
+   */
+  append(section: Section): Promise<WalLocation>
+  /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
+  read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
+  /** These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. */
+  release(locations: readonly WalLocation[]): Promise<void>
+  /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
+  checkFence(): Promise<void>
+  /** Bytes of live sections, and of the storage that holds them. */
+  usage(): WalUsage
+  /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
+  watch(changed: () => void): { close(): void }
+  /** Read-only sessions: reports sections that became durable since, by the ack rule. */
+  refresh(): Promise<void>
+  /** Waits for appends already begun, gives up the epoch. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface WalUsage {
+  readonly liveBytes: number
+  readonly segments: number
+  /** Segments that hold live sections. */
+  readonly liveSegments: number
+}
