@@ -1,0 +1,21 @@
+export type {
+  FieldMetrics,
+  FileWriter,
+  FileWriterFactory,
+  FileWriterOptions,
+  MetricValue,
+  WrittenFile,
+  WrittenRowGroup,
+} from './parquet/file-writer.ts'
+export type {
+  NameMapping,
+  OpenParquetOptions,
+  ParquetBounds,
+  ParquetField,
+  ParquetFile,
+  ParquetReadRequest,
+  ParquetRowGroup,
+} from './parquet/parquet-file.ts'
+export { bytesRangeReader, storeRangeReader } from './parquet/range-reader.ts'
+export type { RangeReader } from './parquet/range-reader.ts'
+export type { ParquetWorkers, ParquetWorkersOptions } from './parquet/workers.ts'

@@ -1,0 +1,77 @@
+import type { ColumnBatch, IcebergField, IcebergType, Limits } from '@moulin/core'
+import type { MetricValue } from './file-writer.ts'
+import type { ParquetWorkers } from './workers.ts'
+
+export interface OpenParquetOptions {
+  /** `maxParquetFooterBytes`, `maxParquetColumns` and `maxParquetRowGroups` are used. Default {@link defaultLimits}. */
+  readonly limits?: Limits
+  /** Where row groups are decoded. Default: in this thread, where damaged bytes may hang it. */
+  readonly workers?: ParquetWorkers
+  /** Names for a file without field ids (table property `schema.name-mapping.default`); without it such a file is `unsupported`. */
+  readonly nameMapping?: readonly NameMapping[]
+  readonly signal?: AbortSignal
+}
+
+/** Iceberg spec, "Name Mapping Serialization". */
+export interface NameMapping {
+  readonly 'field-id'?: number
+  readonly names: readonly string[]
+  readonly fields?: readonly NameMapping[]
+}
+
+/** An open file: its footer. It holds nothing that needs closing. */
+export interface ParquetFile {
+  readonly name: string
+  readonly rowCount: number
+  /** Key-value metadata of the footer. */
+  readonly keyValue: ReadonlyMap<string, string>
+  /** Top-level fields. */
+  readonly fields: readonly ParquetField[]
+  readonly rowGroups: readonly ParquetRowGroup[]
+  /**
+   * Rows of one row group as columns, exact to the last bit. Only the pages that hold the rows are fetched where the
+   * file has an offset index; ranges that lie near each other are fetched as one.
+   * @throws `corrupt` naming file and row group; `unsupported` for a codec, an encoding or a change of type that we do
+   * not read; `invalid` for a row group or rows that are not there; what the file's reader throws; `aborted`.
+   */
+  read(request: ParquetReadRequest): Promise<ColumnBatch>
+}
+
+export interface ParquetReadRequest {
+  /** Position in {@link ParquetFile.rowGroups}. */
+  readonly rowGroup: number
+  /** The wanted top-level fields: matched by id, given back under their names and as their types, in this order. */
+  readonly types: readonly IcebergField[]
+  /** Only these of them. Default: all. */
+  readonly fieldIds?: readonly number[]
+  /** Half-open, counted from the row group's first row. Default: all. */
+  readonly rows?: { readonly start: number; readonly end: number }
+  readonly signal?: AbortSignal
+}
+
+export interface ParquetField {
+  readonly id: number
+  readonly name: string
+  /** `INT32` to `FIXED_LEN_BYTE_ARRAY`; undefined for a nested field. */
+  readonly physicalType: string | undefined
+}
+
+export interface ParquetRowGroup {
+  readonly rowCount: number
+  /** Rows of the file before it. */
+  readonly firstRow: number
+  /** Compressed bytes of its pages. */
+  readonly sizeBytes: number
+  /**
+   * What the footer says of a leaf field: bounds that no value lies outside of (a string's may be cut, so not
+   * themselves values) and the count of nulls. A field that the file lacks is all null. Given a `type`, the bounds are
+   * those of that type (an int's become bigints for `long`). Members that the footer does not state are absent.
+   */
+  bounds(fieldId: number, type?: IcebergType): ParquetBounds
+}
+
+export interface ParquetBounds {
+  readonly min?: MetricValue
+  readonly max?: MetricValue
+  readonly nullCount?: number
+}
