@@ -1,3 +1,8 @@
+export { readAvroFile, writeAvroFile } from './avro/avro-file.ts'
+export type { AvroFile, ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
+export { compress, decompress } from './compression.ts'
+export type { Compression } from './compression.ts'
+export { crc32c } from './crc32c.ts'
 export type {
   FieldMetrics,
   FileWriter,

@@ -1,0 +1,25 @@
+import { crc32c as native } from '@node-rs/crc32'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { crc32c, crc32cOf } from './crc32c.ts'
+
+describe('crc32c', () => {
+  it('gives the test values of RFC 3720 appendix B.4', () => {
+    expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa)
+    expect(crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43)
+    expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i))).toBe(0x46dd794e)
+    expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283)
+    expect(crc32c(new Uint8Array(0))).toBe(0)
+  })
+
+  it('equals the native implementation for short and long input, at any offset, in any pieces', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 1500 }), fc.nat(1500), (bytes, cut) => {
+        const at = Math.min(cut, bytes.length)
+        expect(crc32c(bytes)).toBe(native(bytes))
+        expect(crc32cOf(bytes, at, bytes.length)).toBe(native(bytes.subarray(at)))
+        expect(crc32c(bytes.subarray(at), crc32c(bytes.subarray(0, at)))).toBe(native(bytes))
+      }),
+    )
+  })
+})
