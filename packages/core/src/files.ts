@@ -59,5 +59,9 @@ export interface FileHandle {
   /** fsync. */
   sync(): Promise<void>
   size(): Promise<number>
+  /** Of this very file, whatever its name means by now. */
+  stat(): Promise<FileStat>
+  /** Sets the time of last modification, to the microsecond. Durable with the next `sync`. */
+  touch(modifiedMs: number): Promise<void>
   close(): Promise<void>
 }

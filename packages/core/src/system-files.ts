@@ -85,6 +85,8 @@ function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
     datasync: () => doing('fdatasync', path, handle.datasync()),
     sync: () => doing('fsync', path, handle.sync()),
     size: async () => (await doing('stat', path, handle.stat())).size,
+    stat: async () => statOf(await doing('stat', path, handle.stat())),
+    touch: (modifiedMs) => doing('utimes', path, handle.utimes(modifiedMs / 1000, modifiedMs / 1000)),
     close: () => doing('close', path, handle.close()),
   }
 }
