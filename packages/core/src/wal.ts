@@ -1,3 +1,6 @@
+import type { Limits } from './limits.ts'
+import type { Runtime } from './runtime.ts'
+
 /**
  * The door to the write-ahead tier: where the newest records are durable before they are in a table.
  *
@@ -11,7 +14,7 @@ export interface Wal {
   /** What an ack survives: the process only (`memory`), this machine's disk, an availability zone, a region. */
   readonly durability: Durability
   /**
-   * Opens a session. `recover` is called once per live section, oldest first, before this resolves.
+   * Opens a session. `recover` is called once per live section, per partition in offset order, before this resolves.
    * @throws `conflict` code `WRITER_ALIVE` (takeover `refuse` and the owner still runs); `corrupt` for a damaged
    * section that is not the tail; `not-found` code `WAL_MISSING` when `mustExist` and there is none.
    */
@@ -21,13 +24,25 @@ export interface Wal {
 export type Durability = 'memory' | 'disk' | 'zone' | 'region'
 
 export interface WalOpenOptions {
+  readonly runtime: Runtime
+  readonly limits: Limits
   readonly logId: string
   readonly access: 'read-write' | 'read-only'
   readonly takeover: 'refuse' | 'newest'
   /** The log has been written before: an empty write-ahead tier is a loss, not a beginning. */
   readonly mustExist: boolean
+  /**
+   * Called before sections are recovered, and after any older writer has been fenced: the place to read the newest
+   * checkpoint, which an older writer cannot make obsolete any more. A read-only session calls it at each change of epoch.
+   */
+  readonly beforeRecovery: () => Promise<void>
   /** Whether this section is still needed; asked at recovery, answered from the newest checkpoint. */
   readonly isLive: (header: SectionHeader) => boolean
+  /**
+   * Read-only: whether the newest checkpoint proves that this section was acked. Asked only while a newer writer is
+   * opening, which may or may not take over what was not acked.
+   */
+  readonly isAcked: (header: SectionHeader) => boolean
   readonly recover: (header: SectionHeader, at: WalLocation) => void
   /** A tail that was cut at the last good section: what an operator should hear of. */
   readonly onTornTail?: (report: TornTail) => void
@@ -87,7 +102,10 @@ export interface WalSession {
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
   watch(changed: () => void): { close(): void }
-  /** Read-only sessions: reports sections that became durable since, by the ack rule. */
+  /**
+   * Read-only sessions: reports sections that became durable since, by the ack rule, to the `recover` of the open. After a
+   * change of epoch it reports known sections again, at their new places.
+   */
   refresh(): Promise<void>
   /** Waits for appends already begun, gives up the epoch. Idempotent. */
   close(): Promise<void>
