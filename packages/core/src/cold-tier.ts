@@ -1,6 +1,6 @@
 import type { Codec, SchemaLedger } from './codec.ts'
 import type { ObjectStore } from './object-store.ts'
-import type { BatchRun, Position } from './record.ts'
+import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from './limits.ts'
 import type { AuditReport, Scan, ScanOptions, TierResult } from './topic.ts'
@@ -52,6 +52,8 @@ export interface ColdContext {
   readonly store: ObjectStore
   readonly schemas: SchemaLedger
   readonly hot: HotSource
+  /** The records of a run, in order, for a tier that has no parser of record batches. */
+  readonly recordsOf: (run: BatchRun) => readonly StoredRecord[]
   readonly access: 'read-write' | 'read-only'
   /** Of the writer; goes into the marker. */
   readonly epoch: bigint

@@ -91,7 +91,7 @@ export type {
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
-export type { BatchRun, Fidelity, Header, LogRecord, Position } from './record.ts'
+export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './record.ts'
 export type { RecordSource, SourcePartition } from './record-source.ts'
 export { Redacted, redacted } from './redacted.ts'
 export { silentLogger } from './runtime.ts'

@@ -10,8 +10,8 @@ export type Fidelity =
   /** A column that the bytes need is gone. */
   | 'degraded'
 
-/** A record as a reader gets it. */
-export interface LogRecord<T = unknown> {
+/** A record as it lies in the log: all bytes, nothing decoded. */
+export interface StoredRecord {
   readonly partition: number
   readonly offset: bigint
   /** Milliseconds since the epoch; -1n for none. */
@@ -20,10 +20,14 @@ export interface LogRecord<T = unknown> {
   readonly key: Uint8Array | null
   /** The value's bytes; null for a tombstone. */
   readonly bytes: Uint8Array | null
-  /** Decoded when read; undefined for a tombstone, for raw topics, and when `error` is set. */
-  readonly value: T | undefined
   readonly headers: readonly Header[]
   readonly fidelity: Fidelity
+}
+
+/** A record as a reader gets it. */
+export interface LogRecord<T = unknown> extends StoredRecord {
+  /** The decoded value; undefined for a tombstone, for raw topics, and when `error` is set. */
+  readonly value: T | undefined
   /** The value does not decode: kind `corrupt`. The record is still there. */
   readonly error?: Error
 }

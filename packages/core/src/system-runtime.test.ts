@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { isKind } from './errors.ts'
+import { systemRuntime } from './system-runtime.ts'
+
+const { clock, random, timers, process: own } = systemRuntime()
+
+describe('systemRuntime', () => {
+  it('gives positive 63-bit ids and version 4 UUIDs', () => {
+    for (let i = 0; i < 1000; i++) {
+      const id = random.int63()
+      expect(id >= 0n && id < 2n ** 63n).toBe(true)
+    }
+    expect(random.uuid()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(random.bytes(16)).toHaveLength(16)
+  })
+
+  it('sleeps until time or signal, whichever is first', async () => {
+    const before = clock.monotonic()
+    await timers.sleep(5)
+    expect(clock.monotonic() - before).toBeGreaterThan(3)
+    const stop = new AbortController()
+    const sleeping = timers.sleep(60_000, stop.signal).catch((error: unknown) => error)
+    stop.abort()
+    expect(await sleeping).toSatisfy((error) => isKind(error, 'aborted'))
+    expect(await timers.sleep(1, stop.signal).catch((e: unknown) => e)).toSatisfy((e) => isKind(e, 'aborted'))
+  })
+
+  it('a cancelled timer does not run', async () => {
+    let runs = 0
+    timers.after(1, () => runs++).cancel()
+    timers.after(1, () => runs++)
+    await timers.sleep(10)
+    expect(runs).toBe(1)
+  })
+
+  it('knows this process by its start time, and that another one is gone', async () => {
+    expect(await own.startTimeOf(own.pid)).toBe(own.startTime)
+    const child = spawn('true')
+    await once(child, 'exit')
+    expect(await own.startTimeOf(child.pid!)).toBeUndefined()
+  })
+})
