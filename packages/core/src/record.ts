@@ -48,6 +48,8 @@ export interface BatchRun {
   readonly fidelity?: readonly Fidelity[]
   /** Ids in the schema ledger of the values, per record or one for all. */
   readonly valueSchemaIds: number | readonly number[]
+  /** Likewise of the keys; absent: 0, no schema. */
+  readonly keySchemaIds?: number | readonly number[]
 }
 
 /** One place in a topic. */
