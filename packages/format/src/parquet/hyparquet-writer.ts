@@ -1,0 +1,196 @@
+import {
+  type Column,
+  type ColumnBatch,
+  type IcebergField,
+  defaultLimits,
+  internal,
+  invalid,
+  nullCount,
+  unsupported,
+} from '@moulin/core'
+import type { CompressionCodec } from 'hyparquet'
+import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
+import { compress, type Compression } from '../compression.ts'
+import type {
+  FieldMetrics,
+  FileWriter,
+  FileWriterFactory,
+  FileWriterOptions,
+  WrittenFile,
+  WrittenRowGroup,
+} from './file-writer.ts'
+import { boundsOf, type LeafBounds, mergeBounds } from './leaf-bounds.ts'
+import { leafColumns } from './leaf-columns.ts'
+import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from './parquet-schema.ts'
+import { primitiveType } from './primitive-type.ts'
+import { flatValues, nestedValues, nullValues, type WriterValues } from './writer-values.ts'
+
+/** Writes Parquet through hyparquet-writer. Its values are physical ones: see {@link ParquetSchema.physical}. */
+export const hyparquetWriter: FileWriterFactory = {
+  name: 'hyparquet-writer',
+  create: (options) => new HyparquetWriter(options),
+}
+
+const codecs: Readonly<Record<Compression, CompressionCodec>> = {
+  none: 'UNCOMPRESSED',
+  gzip: 'GZIP',
+  snappy: 'SNAPPY',
+  zstd: 'ZSTD',
+}
+
+interface LeafSummary {
+  readonly nulls: number
+  readonly values: number
+  readonly bounds: LeafBounds
+}
+
+class HyparquetWriter implements FileWriter {
+  readonly #fields: readonly IcebergField[]
+  readonly #schema: ParquetSchema
+  readonly #columnIndexes: ReadonlySet<string>
+  readonly #pageBytes: number
+  readonly #bytes = new ByteWriter(1 << 20)
+  readonly #writer: ParquetWriter
+  readonly #rowGroups: WrittenRowGroup[] = []
+  readonly #metrics = new Map<number, FieldMetrics>()
+  #rowCount = 0
+
+  constructor(options: FileWriterOptions) {
+    const { compression = 'zstd', keyValue = {}, pageBytes = defaultLimits.pageBytes } = options
+    if (!Object.hasOwn(codecs, compression))
+      throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
+    this.#fields = options.schema.fields
+    this.#schema = parquetSchema(options.schema)
+    this.#columnIndexes = new Set(options.columnIndexes ?? ['_kafka_offset'])
+    this.#pageBytes = pageBytes
+    const codec = codecs[compression]
+    this.#writer = new ParquetWriter({
+      writer: this.#bytes,
+      schema: [...this.#schema.physical],
+      codec,
+      compressors: { [codec]: (bytes: Uint8Array) => compress(compression, bytes) },
+      // Bounds come from the columns, once, for footer and manifest alike.
+      statistics: false,
+      kvMetadata: Object.entries(keyValue).map(([key, value]) => ({ key, value })),
+      createdBy: 'moulin (hyparquet-writer)',
+    })
+  }
+
+  get sizeBytes(): number {
+    return this.#bytes.offset
+  }
+
+  writeRowGroup(batch: ColumnBatch): void {
+    if (batch.length === 0) return
+    const columns = new Map(batch.columns.map(({ name, column }) => [name, column]))
+    if (columns.size < batch.columns.length) throw invalid('COLUMN_REPEATED', 'A batch names one of its columns twice.')
+    const sources: ColumnSource[] = []
+    const summaries: LeafSummary[] = []
+    for (const [index, field] of this.#fields.entries()) {
+      const column = columns.get(field.name)
+      columns.delete(field.name)
+      if (column !== undefined && column.length !== batch.length)
+        throw invalid('COLUMN_LENGTH', `Column ${field.name} has ${column.length} rows, its batch ${batch.length}.`)
+      const leaves = leafColumns(field, column).map((leaf, i) => this.#summary(leaf, summaries.length + i))
+      summaries.push(...leaves)
+      sources.push({
+        name: neutralName(index),
+        ...valuesOf(field, column, batch.length, leaves[0]!),
+        columnIndex: this.#columnIndexes.has(field.name),
+      })
+    }
+    for (const name of columns.keys())
+      throw invalid('COLUMN_UNKNOWN', `Column ${JSON.stringify(name)} is not in the schema of this file.`)
+    this.#write(sources, batch.length, summaries)
+  }
+
+  #summary(column: Column | undefined, leafIndex: number): LeafSummary {
+    const { type } = this.#schema.leaves[leafIndex]!
+    if (column === undefined) return { nulls: 0, values: 0, bounds: noBounds(type.kind) }
+    const nulls = nullCount(column)
+    const bounds = boundsOf(column, type)
+    if (type.kind === 'decimal') checkPrecision(this.#schema.leaves[leafIndex]!, type.precision, bounds)
+    return { nulls, values: column.length - nulls, bounds }
+  }
+
+  #write(columnData: ColumnSource[], rows: number, summaries: readonly LeafSummary[]): void {
+    const offset = this.#bytes.offset
+    try {
+      void this.#writer.write({ columnData, rowGroupSize: rows, pageSize: this.#pageBytes })
+    } catch (cause) {
+      throw internal('PARQUET_WRITE', `The Parquet encoder failed: ${(cause as Error).message}`, { cause })
+    }
+    const rowGroup = this.#writer.row_groups.at(-1)!
+    for (const [index, leaf] of this.#schema.leaves.entries()) {
+      const meta = rowGroup.columns[index]!.meta_data!
+      const summary = summaries[index]!
+      const slots = Number(meta.num_values)
+      const metrics = leafMetrics(leaf, summary, slots, Number(meta.total_compressed_size))
+      meta.path_in_schema = [...leaf.path]
+      meta.statistics = footerStatistics(metrics)
+      const before = this.#metrics.get(leaf.fieldId)
+      this.#metrics.set(leaf.fieldId, before === undefined ? metrics : mergedMetrics(before, metrics))
+    }
+    this.#rowCount += rows
+    this.#rowGroups.push({ rowCount: rows, offset, sizeBytes: this.#bytes.offset - offset })
+  }
+
+  finish(): WrittenFile {
+    // From here on the real names and the logical types: the footer is written from this property.
+    this.#writer.schema = [...this.#schema.elements]
+    void this.#writer.finish()
+    const bytes = this.#bytes.getBytes()
+    return { bytes, rowCount: this.#rowCount, rowGroups: this.#rowGroups, metrics: this.#metrics }
+  }
+}
+
+function valuesOf(field: IcebergField, column: Column | undefined, length: number, leaf: LeafSummary): WriterValues {
+  if (typeof field.type !== 'string') return { data: nestedValues(field.type, column, length), encoding: 'PLAIN' }
+  return column === undefined || leaf.values === 0
+    ? nullValues(length)
+    : flatValues(primitiveType(field.type), column, leaf.bounds)
+}
+
+function noBounds(kind: string): LeafBounds {
+  return kind === 'float' || kind === 'double' ? { nanCount: 0 } : {}
+}
+
+function leafMetrics(leaf: Leaf, summary: LeafSummary, slots: number, sizeBytes: number): FieldMetrics {
+  const { lower, upper, nanCount } = summary.bounds
+  return {
+    sizeBytes,
+    valueCount: slots,
+    // An empty or null list is a slot without a value, too.
+    nullCount: slots - summary.values,
+    ...(nanCount === undefined ? {} : { nanCount }),
+    ...(lower === undefined || upper === undefined || leaf.isRepeated ? {} : { lower, upper }),
+  }
+}
+
+function mergedMetrics(a: FieldMetrics, b: FieldMetrics): FieldMetrics {
+  return {
+    sizeBytes: a.sizeBytes + b.sizeBytes,
+    valueCount: a.valueCount + b.valueCount,
+    nullCount: a.nullCount + b.nullCount,
+    ...mergeBounds(a, b),
+  }
+}
+
+/** As the library wants them; a bound of zero stands for both zeros (parquet-format, `ColumnOrder`). */
+function footerStatistics(metrics: FieldMetrics): { null_count: bigint } {
+  const null_count = BigInt(metrics.nullCount)
+  const { lower, upper } = metrics
+  if (lower === undefined || upper === undefined) return { null_count }
+  const bounds = { min_value: lower === 0 ? -0 : lower, max_value: upper === 0 ? 0 : upper }
+  return { null_count, ...bounds } as { null_count: bigint }
+}
+
+function checkPrecision(leaf: Leaf, precision: number, { lower, upper }: LeafBounds): void {
+  const limit = 10n ** BigInt(precision)
+  for (const bound of [lower, upper]) {
+    if (typeof bound === 'bigint' && (bound >= limit || bound <= -limit)) {
+      const message = `Column ${leaf.path.join('.')} holds ${bound}, which has more than ${precision} digits.`
+      throw invalid('DECIMAL_PRECISION', message)
+    }
+  }
+}
