@@ -1,0 +1,116 @@
+import { Arena, builderFor, isKind, t, type Column, type Type } from '@moulin/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { columnTransformer } from './column-transformer.ts'
+import { bigEndian, type PartitionValue } from './datum.ts'
+import { parseTransform, valueTransform } from './transform.ts'
+
+function columnOf(type: Type, values: readonly PartitionValue[]): Column {
+  const builder = builderFor(type, new Arena())
+  for (const value of values) {
+    if (value === null) builder.appendNull()
+    else if (builder.storage === 'fixed' && typeof value === 'bigint') builder.append(bigEndian(value, builder.width))
+    else builder.append((typeof value === 'string' ? new TextEncoder().encode(value) : value) as never)
+  }
+  return builder.finish()
+}
+
+const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+const bytes = fc.uint8Array({ maxLength: 12 })
+const cases: { iceberg: string; type: Type; values: fc.Arbitrary<PartitionValue>; transforms: string[] }[] = [
+  { iceberg: 'boolean', type: t.boolean, values: fc.boolean(), transforms: ['identity'] },
+  { iceberg: 'int', type: t.int, values: fc.integer(), transforms: ['identity', 'bucket[7]', 'truncate[10]'] },
+  {
+    iceberg: 'date',
+    type: t.date,
+    values: fc.integer(),
+    transforms: ['identity', 'bucket[7]', 'year', 'month', 'day'],
+  },
+  { iceberg: 'long', type: t.long, values: int64, transforms: ['identity', 'bucket[7]', 'truncate[10]'] },
+  { iceberg: 'time', type: t.time, values: int64, transforms: ['identity', 'bucket[7]'] },
+  {
+    iceberg: 'timestamptz',
+    type: t.timestamptz,
+    values: int64,
+    transforms: ['identity', 'bucket[7]', 'year', 'month', 'day', 'hour'],
+  },
+  { iceberg: 'double', type: t.double, values: fc.double(), transforms: ['identity'] },
+  {
+    iceberg: 'decimal(18,2)',
+    type: t.decimal(18, 2),
+    values: fc.bigInt({ min: -(10n ** 18n) + 1n, max: 10n ** 18n - 1n }),
+    transforms: ['identity', 'bucket[7]', 'truncate[10]'],
+  },
+  {
+    iceberg: 'decimal(38,2)',
+    type: t.decimal(38, 2),
+    values: fc.bigInt({ min: -(10n ** 38n) + 1n, max: 10n ** 38n - 1n }),
+    transforms: ['identity', 'bucket[7]', 'truncate[10]'],
+  },
+  {
+    iceberg: 'string',
+    type: t.string,
+    values: fc.string({ unit: 'grapheme', maxLength: 8 }),
+    transforms: ['identity', 'bucket[7]', 'truncate[3]'],
+  },
+  { iceberg: 'binary', type: t.binary, values: bytes, transforms: ['identity', 'bucket[7]', 'truncate[3]'] },
+  {
+    iceberg: 'uuid',
+    type: t.uuid,
+    values: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    transforms: ['identity', 'bucket[7]'],
+  },
+  {
+    iceberg: 'fixed[5]',
+    type: t.fixed(5),
+    values: fc.uint8Array({ minLength: 5, maxLength: 5 }),
+    transforms: ['identity', 'bucket[7]'],
+  },
+]
+
+describe('columnTransformer', () => {
+  it.each(cases)('gives for each row of $iceberg what the transform gives for its value', (example) => {
+    // Few values, so that runs of equal ones occur; two columns, so that nothing is remembered across them.
+    const rows = fc.array(fc.oneof(fc.constant(null), example.values), { minLength: 1, maxLength: 6 })
+    const picks = fc.array(fc.nat(5), { maxLength: 30 })
+    fc.assert(
+      fc.property(rows, picks, rows, (pool, picked, other) => {
+        const first = picked.map((pick) => pool[pick % pool.length]!)
+        for (const name of [...example.transforms, 'void']) {
+          const transform = parseTransform(name)
+          const single = valueTransform(transform, example.iceberg)
+          const transformer = columnTransformer(transform, example.iceberg)
+          for (const values of [first, other]) {
+            const column = columnOf(example.type, values)
+            const results = values.map((_, row) => transformer(column, row))
+            expect(results).toEqual(values.map(single))
+          }
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('reads a column that is a view into a larger buffer', () => {
+    const values = new BigInt64Array([9n, 3_600_000_000n, -1n]).subarray(1)
+    const column: Column = { storage: 'int64', length: 2, validity: undefined, values }
+    const transformer = columnTransformer(parseTransform('hour'), 'timestamp')
+    expect([transformer(column, 0), transformer(column, 1)]).toEqual([1, -1])
+  })
+
+  it('refuses a string that is not UTF-8', () => {
+    const column = columnOf(t.string, [new Uint8Array([0xff])])
+    const transformer = columnTransformer(parseTransform('identity'), 'string')
+    expect(() => transformer(column, 0)).toThrow(
+      expect.toSatisfy((error) => isKind(error, 'invalid', 'PARTITION_VALUE')),
+    )
+  })
+
+  it('refuses a column of another storage', () => {
+    const int = columnOf(t.int, [1])
+    const long = columnOf(t.long, [1n])
+    expect(() => columnTransformer(parseTransform('identity'), 'int')(long, 0)).toThrow(/stored as int64/)
+    expect(() => columnTransformer(parseTransform('hour'), 'timestamp')(int, 0)).toThrow(/stored as int32/)
+    expect(() => columnTransformer(parseTransform('bucket[4]'), 'string')(int, 0)).toThrow(/stored as int32/)
+  })
+})

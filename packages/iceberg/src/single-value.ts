@@ -1,0 +1,111 @@
+import { assert, corrupt, internal, unsupported, type IcebergType } from '@moulin/core'
+import { datumOf, fromBigEndian, minimalBigEndian, partitionValueOf, type Datum, type PartitionValue } from './datum.ts'
+import { primitiveOf, typeName, type PrimitiveType } from './primitive-type.ts'
+
+/**
+ * The bytes of one value, as bounds in manifests hold it. The value must be of the type; see {@link PartitionValue}.
+ * @throws `unsupported` for nested types.
+ * Spec: appendix D, "Binary single-value serialization".
+ */
+export function encodeSingleValue(type: IcebergType, value: Exclude<PartitionValue, null>): Uint8Array {
+  return encodeDatum(primitive(type), datumOf(value))
+}
+
+/**
+ * The value of the bytes. An int where a long is asked for (and a float for a double) is read as one: it was written
+ * before the column was promoted.
+ * @throws `corrupt` when the bytes are no value of the type.
+ */
+export function decodeSingleValue(type: IcebergType, bytes: Uint8Array): Exclude<PartitionValue, null> {
+  const parsed = primitive(type)
+  return partitionValueOf(decodeDatum(parsed, bytes), parsed) as Exclude<PartitionValue, null>
+}
+
+function primitive(type: IcebergType): PrimitiveType {
+  const parsed = primitiveOf(type)
+  if (parsed !== undefined) return parsed
+  throw unsupported('SINGLE_VALUE', `A ${typeName(type)} has no single-value form; only primitive types have.`)
+}
+
+/** {@link encodeSingleValue} in which a string is its UTF-8 bytes. */
+export function encodeDatum(type: PrimitiveType, value: Datum): Uint8Array {
+  switch (type.kind) {
+    case 'boolean':
+      return Uint8Array.of(value === true ? 1 : 0)
+    case 'int':
+    case 'date':
+      return bytesOf(4, (view) => view.setInt32(0, value as number, true))
+    case 'float':
+      return bytesOf(4, (view) => view.setFloat32(0, value as number, true))
+    case 'double':
+      return bytesOf(8, (view) => view.setFloat64(0, value as number, true))
+    case 'long':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      assert(typeof value === 'bigint', `a ${type.kind} is a bigint`)
+      return bytesOf(8, (view) => view.setBigInt64(0, value, true))
+    case 'decimal':
+      assert(typeof value === 'bigint', 'a decimal is a bigint')
+      return minimalBigEndian(value)
+    case 'string':
+    case 'uuid':
+    case 'fixed':
+    case 'binary':
+      assert(typeof value === 'object', `a ${type.kind} is bytes`)
+      return value
+    default:
+      throw internal('SINGLE_VALUE', `No single-value form of ${type.kind as string}.`)
+  }
+}
+
+/** {@link decodeSingleValue} in which a string is its UTF-8 bytes. */
+export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  switch (type.kind) {
+    case 'boolean':
+      if (bytes.length === 1) return bytes[0] !== 0
+      break
+    case 'int':
+    case 'date':
+      if (bytes.length === 4) return view.getInt32(0, true)
+      break
+    case 'float':
+      if (bytes.length === 4) return view.getFloat32(0, true)
+      break
+    case 'double':
+      if (bytes.length === 8) return view.getFloat64(0, true)
+      if (bytes.length === 4) return view.getFloat32(0, true)
+      break
+    case 'long':
+      if (bytes.length === 4) return BigInt(view.getInt32(0, true))
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      break
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      break
+    case 'decimal':
+      if (bytes.length >= 1 && bytes.length <= 16) return fromBigEndian(bytes)
+      break
+    case 'uuid':
+      if (bytes.length === 16) return bytes
+      break
+    // A bound of a fixed column may be cut short, like one of a string.
+    case 'fixed':
+      if (bytes.length <= type.width) return bytes
+      break
+    case 'string':
+    case 'binary':
+      return bytes
+    default:
+  }
+  throw corrupt('SINGLE_VALUE', `${bytes.length} bytes are no single value of type ${type.kind}.`)
+}
+
+function bytesOf(length: number, write: (view: DataView) => void): Uint8Array {
+  const bytes = new Uint8Array(length)
+  write(new DataView(bytes.buffer))
+  return bytes
+}
