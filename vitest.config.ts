@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { mutantPlugin } from './test/mutants/plugin.ts'
 
 // Siblings resolve to their TypeScript sources, in vite's resolver and in Node's own (worker threads, child imports).
 const conditions = ['moulin-source', 'node', 'import', 'module', 'default']
@@ -7,6 +8,7 @@ const report = process.env['MOULIN_TEST_REPORT']
 const long = process.env['MOULIN_LONG'] === '1'
 
 export default defineConfig({
+  plugins: mutantPlugin(process.env['MOULIN_MUTANT']),
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {

@@ -1,0 +1,39 @@
+/**
+ * Plants each bug of the list, one at a time, and demands that the tests named beside it fail. A bug that no test
+ * catches fails the run, and so does a patch point that the source no longer has.
+ *
+ *     npm run test:mutants [-- NAME …]
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { mutants } from './mutants.ts'
+import type { Mutant } from './mutants.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const wanted = process.argv.slice(2)
+const chosen = wanted.length === 0 ? mutants : mutants.filter(({ name }) => wanted.includes(name))
+let caught = 0
+for (const mutant of chosen) {
+  const verdict = await hunt(mutant)
+  if (verdict === 'caught') caught++
+  console.log(
+    `${verdict === 'caught' ? 'caught' : 'NOT CAUGHT'}  ${mutant.name}${verdict === 'caught' ? '' : `: ${verdict}`}`,
+  )
+}
+console.log(`mutants: ${caught} passed, ${chosen.length - caught} failed`)
+process.exitCode = caught === chosen.length && chosen.length > 0 ? 0 : 1
+
+async function hunt(mutant: Mutant): Promise<string> {
+  const missing = mutant.caughtBy.find((file) => !existsSync(root + file))
+  if (missing !== undefined) return `there is no ${missing}`
+  const env = { ...process.env, MOULIN_MUTANT: mutant.name, MOULIN_TEST_REPORT: undefined }
+  const child = spawn('npx', ['vitest', 'run', '--bail=1', ...mutant.caughtBy], { cwd: root, env })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += String(chunk)))
+  child.stderr.on('data', (chunk) => (output += String(chunk)))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  if (output.includes('MUTANT NOT PLANTED')) return 'its patch point is gone'
+  if (code === 0) return 'all its tests pass'
+  return /\b(FAIL|failed|timed out)\b/i.test(output) ? 'caught' : `vitest ended with ${code}:\n${output.slice(-2000)}`
+}
