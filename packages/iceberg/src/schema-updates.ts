@@ -1,0 +1,81 @@
+import { invalid, stringifyJson } from '@moulin/core'
+import type { IcebergSchema, PartitionField, PartitionSpec, SortOrder, TableMetadata } from '@moulin/core'
+import { lastColumnId, repeatedFieldId } from './schema-mapping.ts'
+import type { Change } from './updates.ts'
+
+/** Field ids of partition specs begin here. Spec: "Partition specs". */
+export const FIRST_PARTITION_FIELD_ID = 1000
+
+export function idOfLast(id: number, lastAdded: number | undefined, action: string): number {
+  if (id !== -1) return id
+  if (lastAdded !== undefined) return lastAdded
+  throw invalid('LAST_ADDED', `${action} -1 means the one added by the same commit, but the commit added none.`)
+}
+
+/** A schema with the same fields keeps its id, whatever id it was given; a new one takes the next. */
+export function addSchema(
+  metadata: TableMetadata,
+  update: { readonly schema: IcebergSchema; readonly 'last-column-id'?: number },
+  change: Change,
+): TableMetadata {
+  const repeated = repeatedFieldId(update.schema)
+  if (repeated !== undefined) throw invalid('FIELD_ID', `The field id ${repeated} is used twice in the schema.`)
+  const last = Math.max(lastColumnId(update.schema), update['last-column-id'] ?? 0, metadata['last-column-id'])
+  const shape = shapeOf(update.schema, 'schema-id')
+  const same = metadata.schemas.find((schema) => shapeOf(schema, 'schema-id') === shape)
+  const id = same?.['schema-id'] ?? nextId(metadata.schemas.map((schema) => schema['schema-id']))
+  change.lastAdded.schemaId = id
+  const schemas = same === undefined ? [...metadata.schemas, { ...update.schema, 'schema-id': id }] : metadata.schemas
+  return { ...metadata, schemas, 'last-column-id': last }
+}
+
+/**
+ * Partition fields keep an id that an equal (source, transform) had in an earlier spec, so that files of both specs
+ * have one column for it; a field without an id takes the next.
+ */
+export function addSpec(metadata: TableMetadata, spec: PartitionSpec, change: Change): TableMetadata {
+  const earlier = metadata['partition-specs'].flatMap(({ fields }) => fields)
+  let last = metadata['last-partition-id']
+  const fields = spec.fields.map((field): PartitionField & { readonly 'field-id': number } => {
+    const id = field['field-id'] ?? earlier.find((other) => sameTransform(other, field))?.['field-id'] ?? ++last
+    last = Math.max(last, id)
+    return { ...field, 'field-id': id }
+  })
+  const shape = stringifyJson(fields.map(specShape))
+  const same = metadata['partition-specs'].find((other) => stringifyJson(other.fields.map(specShape)) === shape)
+  const id = same?.['spec-id'] ?? nextId(metadata['partition-specs'].map((other) => other['spec-id']))
+  change.lastAdded.specId = id
+  const specs = metadata['partition-specs']
+  const kept = same === undefined ? [...specs, { ...spec, 'spec-id': id, fields }] : specs
+  return { ...metadata, 'partition-specs': kept, 'last-partition-id': last }
+}
+
+const sameTransform = (a: PartitionField, b: PartitionField): boolean =>
+  a['source-id'] === b['source-id'] && a.transform === b.transform
+
+const specShape = (field: PartitionField): unknown[] => [
+  field['source-id'],
+  field['field-id'],
+  field.name,
+  field.transform,
+]
+
+/** Order 0 is "unsorted" and has no fields. */
+export function addSortOrder(metadata: TableMetadata, order: SortOrder, change: Change): TableMetadata {
+  const shape = shapeOf(order, 'order-id')
+  const same = metadata['sort-orders'].find((other) => shapeOf(other, 'order-id') === shape)
+  const unused = Math.max(1, nextId(metadata['sort-orders'].map((other) => other['order-id'])))
+  const id = same?.['order-id'] ?? (order.fields.length === 0 ? 0 : unused)
+  change.lastAdded.sortOrderId = id
+  if (same !== undefined) return metadata
+  return { ...metadata, 'sort-orders': [...metadata['sort-orders'], { ...order, 'order-id': id }] }
+}
+
+function shapeOf(value: object, without: string): string {
+  const sorted = Object.entries(value)
+    .filter(([name]) => name !== without)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return stringifyJson(sorted)
+}
+
+const nextId = (ids: readonly (number | undefined)[]): number => Math.max(-1, ...ids.map((id) => id ?? -1)) + 1

@@ -1,0 +1,87 @@
+import { invalid, sameInt64 } from '@moulin/core'
+import type { Int64, Snapshot, SnapshotRef, TableMetadata } from '@moulin/core'
+import { laterOf, toInt64 } from './int64.ts'
+import { schemaById, snapshotById } from './metadata-lookup.ts'
+import { NO_SNAPSHOT } from './table-metadata.ts'
+import type { Change } from './updates.ts'
+
+/** Sequence numbers rise with every snapshot: that is what tells old deletes from new data. */
+export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change: Change): TableMetadata {
+  const id = snapshot['snapshot-id']
+  if (snapshotById(metadata, id) !== undefined) {
+    throw invalid('SNAPSHOT_ID', `The table has a snapshot with the id ${id} already.`, { context: { snapshotId: id } })
+  }
+  const sequenceNumber = BigInt(snapshot['sequence-number'])
+  const last = BigInt(metadata['last-sequence-number'])
+  if (sequenceNumber <= last) {
+    const message = `The snapshot ${id} has the sequence number ${sequenceNumber}; it must be above the table's ${last}.`
+    throw invalid('SEQUENCE_NUMBER', message, { context: { sequenceNumber, last } })
+  }
+  const schemaId = snapshot['schema-id']
+  if (schemaId !== undefined && schemaById(metadata, schemaId) === undefined) {
+    throw invalid('UNKNOWN_ID', `The snapshot ${id} names the schema ${schemaId}, which the table does not have.`)
+  }
+  change.addedSnapshotIds.add(BigInt(id))
+  return {
+    ...metadata,
+    'last-sequence-number': toInt64(sequenceNumber),
+    'last-updated-ms': laterOf(metadata['last-updated-ms'], snapshot['timestamp-ms']),
+    snapshots: [...(metadata.snapshots ?? []), snapshot],
+  }
+}
+
+/** Setting `main` makes the snapshot current and enters it in the snapshot log. */
+export function setRef(metadata: TableMetadata, name: string, ref: SnapshotRef, change: Change): TableMetadata {
+  const snapshot = snapshotById(metadata, ref['snapshot-id'])
+  if (snapshot === undefined) {
+    const message = `The ref ${name} cannot name the snapshot ${ref['snapshot-id']}: the table does not have it.`
+    throw invalid('UNKNOWN_SNAPSHOT', message, { context: { ref: name, snapshotId: ref['snapshot-id'] } })
+  }
+  const next = { ...metadata, refs: { ...metadata.refs, [name]: ref } }
+  if (name !== 'main') return next
+  if (ref.type !== 'branch') throw invalid('MAIN_REF', 'The ref main must be a branch.')
+  if (sameInt64(metadata['current-snapshot-id'], ref['snapshot-id'])) return next
+  const log = metadata['snapshot-log'] ?? []
+  const isNew = change.addedSnapshotIds.has(BigInt(snapshot['snapshot-id']))
+  const when = isNew ? snapshot['timestamp-ms'] : toInt64(BigInt(change.nowMs))
+  // Readers refuse a log whose times fall; a clock set back must not make the table unreadable.
+  const timestamp = log.length === 0 ? when : laterOf(when, log.at(-1)!['timestamp-ms'])
+  return {
+    ...next,
+    'current-snapshot-id': ref['snapshot-id'],
+    'last-updated-ms': laterOf(metadata['last-updated-ms'], timestamp),
+    'snapshot-log': [...log, { 'timestamp-ms': timestamp, 'snapshot-id': ref['snapshot-id'] }],
+  }
+}
+
+export function removeRef(metadata: TableMetadata, name: string): TableMetadata {
+  const refs = Object.entries(metadata.refs ?? {}).filter(([other]) => other !== name)
+  const next = { ...metadata, refs: Object.fromEntries(refs) }
+  return name === 'main' ? { ...next, 'current-snapshot-id': NO_SNAPSHOT } : next
+}
+
+/**
+ * Forgets snapshots; ids that are not there are fine. The snapshot log is cut after the newest entry that goes, since a
+ * log with a hole would answer time travel wrongly; statistics of the snapshots go too.
+ * @throws `invalid` for a snapshot that a ref still names.
+ */
+export function removeSnapshots(metadata: TableMetadata, ids: readonly Int64[]): TableMetadata {
+  const gone = new Set(ids.map((id) => BigInt(id)))
+  for (const [name, ref] of Object.entries(metadata.refs ?? {})) {
+    if (!gone.has(BigInt(ref['snapshot-id']))) continue
+    const message = `The snapshot ${ref['snapshot-id']} cannot be removed: the ${ref.type} ${name} names it.`
+    throw invalid('SNAPSHOT_IN_USE', message, { context: { ref: name, snapshotId: ref['snapshot-id'] } })
+  }
+  const isKept = (entry: unknown): boolean => !gone.has(BigInt((entry as Snapshot)['snapshot-id']))
+  const log = metadata['snapshot-log'] ?? []
+  const { statistics, 'partition-statistics': partitionStatistics } = metadata
+  return {
+    ...metadata,
+    snapshots: (metadata.snapshots ?? []).filter(isKept),
+    'snapshot-log': log.slice(log.findLastIndex((entry) => !isKept(entry)) + 1),
+    ...(statistics === undefined || statistics === null ? {} : { statistics: statistics.filter(isKept) }),
+    ...(partitionStatistics === undefined || partitionStatistics === null
+      ? {}
+      : { 'partition-statistics': partitionStatistics.filter(isKept) }),
+  }
+}

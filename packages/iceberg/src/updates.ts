@@ -1,0 +1,146 @@
+import { invalid, unsupported } from '@moulin/core'
+import type { TableMetadata, TableUpdate } from '@moulin/core'
+import { laterOf, toInt64 } from './int64.ts'
+import { propertyOf } from './metadata-lookup.ts'
+import { addSchema, addSortOrder, addSpec, idOfLast } from './schema-updates.ts'
+import { addSnapshot, removeRef, removeSnapshots, setRef } from './snapshot-updates.ts'
+import { FORMAT_VERSION } from './table-metadata.ts'
+
+export interface ApplyOptions {
+  readonly nowMs: number
+  /** Where the metadata that is changed was stored: goes into the metadata log. */
+  readonly previousLocation?: string
+}
+
+/** Default of `write.metadata.previous-versions-max`. */
+export const PREVIOUS_VERSIONS_MAX = 100
+
+/**
+ * What the updates make of the table, all or nothing; the input stays as it is. `last-updated-ms` never falls, even
+ * when the clock does. An id of -1 in `set-current-schema`, `set-default-spec` and `set-default-sort-order` means the
+ * one that an earlier update of the same commit added.
+ *
+ * @throws `invalid` for an update that contradicts the table (a snapshot id used before, a sequence number that does
+ * not rise, an unknown id); `unsupported` for another action or format version.
+ *
+ * Spec: Iceberg REST catalog, `TableUpdate`.
+ */
+export function applyUpdates(
+  metadata: TableMetadata,
+  updates: readonly TableUpdate[],
+  options: ApplyOptions,
+): TableMetadata {
+  const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
+  let next = metadata
+  for (const update of updates) next = applyUpdate(next, update, change)
+  const touched = laterOf(next['last-updated-ms'], laterOf(metadata['last-updated-ms'], toInt64(BigInt(options.nowMs))))
+  next = { ...next, 'last-updated-ms': touched }
+  return options.previousLocation === undefined ? next : withMetadataLog(next, metadata, options.previousLocation)
+}
+
+/** What one commit has done so far. */
+export interface Change {
+  readonly nowMs: number
+  readonly lastAdded: { schemaId?: number; specId?: number; sortOrderId?: number }
+  readonly addedSnapshotIds: Set<bigint>
+}
+
+function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Change): TableMetadata {
+  const { lastAdded } = change
+  switch (update.action) {
+    case 'assign-uuid':
+      return checkUuid(metadata, update.uuid)
+    case 'upgrade-format-version':
+      return checkFormatVersion(metadata, update['format-version'])
+    case 'add-schema':
+      return addSchema(metadata, update, change)
+    case 'set-current-schema': {
+      const id = idOfLast(update['schema-id'], lastAdded.schemaId, 'set-current-schema')
+      checkKnown(
+        metadata.schemas.map((schema) => schema['schema-id']),
+        id,
+        'schema',
+      )
+      return { ...metadata, 'current-schema-id': id }
+    }
+    case 'add-spec':
+      return addSpec(metadata, update.spec, change)
+    case 'set-default-spec': {
+      const id = idOfLast(update['spec-id'], lastAdded.specId, 'set-default-spec')
+      checkKnown(
+        metadata['partition-specs'].map((spec) => spec['spec-id']),
+        id,
+        'partition spec',
+      )
+      return { ...metadata, 'default-spec-id': id }
+    }
+    case 'add-sort-order':
+      return addSortOrder(metadata, update['sort-order'], change)
+    case 'set-default-sort-order': {
+      const id = idOfLast(update['sort-order-id'], lastAdded.sortOrderId, 'set-default-sort-order')
+      checkKnown(
+        metadata['sort-orders'].map((order) => order['order-id']),
+        id,
+        'sort order',
+      )
+      return { ...metadata, 'default-sort-order-id': id }
+    }
+    case 'add-snapshot':
+      return addSnapshot(metadata, update.snapshot, change)
+    case 'set-snapshot-ref': {
+      const { action: _, 'ref-name': name, ...ref } = update
+      return setRef(metadata, name, ref, change)
+    }
+    case 'remove-snapshot-ref':
+      return removeRef(metadata, update['ref-name'])
+    case 'remove-snapshots':
+      return removeSnapshots(metadata, update['snapshot-ids'])
+    case 'set-location':
+      return { ...metadata, location: update.location.replace(/\/+$/, '') }
+    case 'set-properties':
+      return { ...metadata, properties: { ...metadata.properties, ...update.updates } }
+    case 'remove-properties':
+      return removeProperties(metadata, update.removals)
+    default: {
+      const { action } = update as { action: unknown }
+      throw unsupported('TABLE_UPDATE', `The table update ${String(action)} is not known to this version.`)
+    }
+  }
+}
+
+function checkUuid(metadata: TableMetadata, uuid: string): TableMetadata {
+  if (uuid.toLowerCase() === metadata['table-uuid'].toLowerCase()) return metadata
+  const message = `The table's UUID is ${metadata['table-uuid']}; it cannot become ${uuid}.`
+  throw invalid('TABLE_UUID', message, { context: { uuid, present: metadata['table-uuid'] } })
+}
+
+function checkFormatVersion(metadata: TableMetadata, version: number): TableMetadata {
+  if (version === metadata['format-version']) return metadata
+  const message = `The table cannot become format version ${version}: this version writes ${FORMAT_VERSION} only.`
+  throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version } })
+}
+
+function checkKnown(ids: readonly (number | undefined)[], id: number, what: string): void {
+  if (!ids.includes(id)) throw invalid('UNKNOWN_ID', `The table has no ${what} with the id ${id}.`, { context: { id } })
+}
+
+function removeProperties(metadata: TableMetadata, removals: readonly string[]): TableMetadata {
+  const gone = new Set(removals)
+  const kept = Object.entries(metadata.properties ?? {}).filter(([name]) => !gone.has(name))
+  return { ...metadata, properties: Object.fromEntries(kept) }
+}
+
+function withMetadataLog(next: TableMetadata, previous: TableMetadata, location: string): TableMetadata {
+  const entry = { 'timestamp-ms': previous['last-updated-ms'], 'metadata-file': location }
+  return { ...next, 'metadata-log': [...(next['metadata-log'] ?? []), entry].slice(-previousVersionsMax(next)) }
+}
+
+/** How many earlier metadata files a table names: `write.metadata.previous-versions-max`, at least 1. */
+export function previousVersionsMax(metadata: TableMetadata): number {
+  const text = propertyOf(metadata, 'write.metadata.previous-versions-max')
+  if (text === undefined) return PREVIOUS_VERSIONS_MAX
+  if (!/^\d{1,6}$/.test(text)) {
+    throw invalid('PROPERTY', `write.metadata.previous-versions-max must be an integer of 1 to 999999, not ${text}.`)
+  }
+  return Math.max(1, Number(text))
+}
