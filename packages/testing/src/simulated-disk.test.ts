@@ -1,0 +1,416 @@
+import { isKind } from '@moulin/core'
+import type { FileHandle, Files } from '@moulin/core'
+import { describe, expect, it } from 'vitest'
+import type { SimulatedDisk } from './simulated-disk.ts'
+import { simulatedDisk } from './simulated-disk.ts'
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+
+async function create(files: Files, path: string, text: string, sync = false): Promise<FileHandle> {
+  const handle = await files.open(path, 'create')
+  await handle.writev([bytesOf(text)], 0)
+  if (sync) await handle.datasync()
+  return handle
+}
+
+async function contentOf(files: Files, path: string): Promise<string | undefined> {
+  if ((await files.stat(path)) === undefined) return undefined
+  const handle = await files.open(path, 'read')
+  const text = textOf(await handle.read(0, 1_000_000))
+  await handle.close()
+  return text
+}
+
+/** Whether the promise settles within a few turns of the event loop. */
+async function settles(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false
+  const mark = (): void => void (settled = true)
+  promise.then(mark, mark)
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  return settled
+}
+
+describe('simulatedDisk: a power loss', () => {
+  it('loses bytes that no sync has covered, and keeps those that one has', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const handle = await create(disk.files, '/log', 'kept', true)
+    await disk.files.syncDirectory('/')
+    await handle.writev([bytesOf(' lost')], 4)
+    expect(await contentOf(disk.files, '/log')).toBe('kept lost')
+    disk.crash()
+    expect(await contentOf(disk.files, '/log')).toBe('kept')
+  })
+
+  it('loses bytes written over synced ones', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const handle = await disk.files.open('/segment', 'create')
+    await handle.preallocate(16)
+    await handle.sync()
+    await disk.files.syncDirectory('/')
+    await handle.writev([bytesOf('ab'), bytesOf('cd')], 0)
+    await handle.datasync()
+    await handle.writev([bytesOf('XY')], 1)
+    disk.crash()
+    expect(await contentOf(disk.files, '/segment')).toBe('abcd' + '\0'.repeat(12))
+  })
+
+  it('loses a name whose folder was not synced, although its file was', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const handle = await create(disk.files, '/log', 'bytes')
+    await handle.sync()
+    disk.crash()
+    expect(await disk.files.stat('/log')).toBeUndefined()
+  })
+
+  it('keeps a name whose folder was synced, empty where its bytes were not', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await create(disk.files, '/log', 'bytes')
+    await disk.files.syncDirectory('/')
+    disk.crash()
+    expect(await contentOf(disk.files, '/log')).toBe('')
+  })
+
+  it('needs every folder on the way: a synced name in a lost folder is lost', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await disk.files.mkdir('/a/b', { recursive: true })
+    await create(disk.files, '/a/b/log', 'bytes', true)
+    await disk.files.syncDirectory('/a/b')
+    await disk.files.syncDirectory('/')
+    disk.crash()
+    expect(await disk.files.stat('/a')).toBeDefined()
+    expect(await disk.files.stat('/a/b')).toBeUndefined()
+  })
+
+  it('brings a removed name and a replaced file back until the folder is synced', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    for (const name of ['/removed', '/replaced']) await create(disk.files, name, 'old', true)
+    await disk.files.syncDirectory('/')
+    await create(disk.files, '/new', 'new', true)
+    await disk.files.unlink('/removed')
+    await disk.files.rename('/new', '/replaced')
+    disk.crash()
+    expect(await contentOf(disk.files, '/removed')).toBe('old')
+    expect(await contentOf(disk.files, '/replaced')).toBe('old')
+    expect(await disk.files.stat('/new')).toBeUndefined()
+  })
+
+  it('makes a rename durable, in both folders, with the sync of the folder it leads to', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await disk.files.mkdir('/from')
+    await disk.files.mkdir('/to')
+    await create(disk.files, '/from/x', 'bytes', true)
+    for (const folder of ['/', '/from']) await disk.files.syncDirectory(folder)
+    await disk.files.rename('/from/x', '/to/y')
+    await disk.files.syncDirectory('/to')
+    disk.crash()
+    expect(await disk.files.readdir('/from')).toEqual([])
+    expect(await contentOf(disk.files, '/to/y')).toBe('bytes')
+  })
+
+  it('keeps one file under two names one file', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await create(disk.files, '/a', 'bytes', true)
+    await disk.files.link('/a', '/b')
+    await disk.files.syncDirectory('/')
+    disk.crash()
+    expect((await disk.files.stat('/a'))!.inode).toBe((await disk.files.stat('/b'))!.inode)
+  })
+
+  it('tears: over many seeds a write is kept, lost, cut short, or kept in pages', async () => {
+    const seen = new Set<string>()
+    const all = 'x'.repeat(3 * 4096)
+    for (let seed = 0; seed < 200; seed++) {
+      const disk = simulatedDisk({ seed })
+      const handle = await create(disk.files, '/log', 'head', true)
+      await disk.files.syncDirectory('/')
+      await handle.writev([bytesOf(all)], 4096)
+      disk.crash({ tear: true })
+      const text = (await contentOf(disk.files, '/log'))!
+      expect(text.slice(0, 4)).toBe('head')
+      const body = text.slice(4096)
+      const pages = [0, 1, 2].map((page) => body.slice(page * 4096, (page + 1) * 4096))
+      if (body === '') seen.add('lost')
+      else if (body === all) seen.add('kept')
+      else if (body.length % 4096 > 0) seen.add('cut')
+      else if (pages.some((page) => page.includes('\0'))) seen.add('pages')
+    }
+    expect([...seen].sort()).toEqual(['cut', 'kept', 'lost', 'pages'])
+  })
+
+  it('tears names in the order of their making', async () => {
+    const kept = new Set<number>()
+    for (let seed = 0; seed < 50; seed++) {
+      const disk = simulatedDisk({ seed })
+      for (const name of ['/a', '/b', '/c']) await create(disk.files, name, name, true)
+      disk.crash({ tear: true })
+      const names = (await disk.files.readdir('/')).map(({ name }) => name)
+      expect(names).toEqual(['a', 'b', 'c'].slice(0, names.length))
+      kept.add(names.length)
+    }
+    expect(kept).toEqual(new Set([0, 1, 2, 3]))
+  })
+
+  it('does the same for the same seed', async () => {
+    const run = async (): Promise<string | undefined> => {
+      const disk = simulatedDisk({ seed: 77 })
+      const handle = await create(disk.files, '/log', '', true)
+      await disk.files.syncDirectory('/')
+      for (let i = 0; i < 20; i++) await handle.writev([bytesOf(`${i},`.repeat(1000))], i * 3000)
+      disk.crash({ tear: true })
+      return contentOf(disk.files, '/log')
+    }
+    expect(await run()).toBe(await run())
+  })
+
+  it('ends the old life: its calls never settle, its handles neither', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const old = disk.files
+    const handle = await create(old, '/log', 'bytes')
+    disk.crash()
+    expect(await settles(old.stat('/'))).toBe(false)
+    expect(await settles(handle.datasync())).toBe(false)
+    expect(await settles(disk.files.stat('/'))).toBe(true)
+  })
+})
+
+describe('simulatedDisk: processes', () => {
+  it('keeps the page cache when a process is killed, and still loses it to a later crash', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await create(disk.files, '/log', 'bytes')
+    disk.kill()
+    expect(await contentOf(disk.files, '/log')).toBe('bytes')
+    disk.crash()
+    expect(await disk.files.stat('/log')).toBeUndefined()
+  })
+
+  it('lets a later process make durable what a killed one left', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await create(disk.files, '/log', 'bytes')
+    disk.kill()
+    await (await disk.files.open('/log', 'read')).datasync()
+    await disk.files.syncDirectory('/')
+    disk.crash()
+    expect(await contentOf(disk.files, '/log')).toBe('bytes')
+  })
+
+  const scenario = async (files: Files): Promise<void> => {
+    await files.mkdir('/log')
+    await files.syncDirectory('/')
+    const handle = await files.open('/log/1', 'create')
+    await handle.writev([bytesOf('0123456789')], 0)
+    await handle.sync()
+    await files.syncDirectory('/log')
+  }
+
+  it('lists every effect in order, so that a test can stop at each', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await scenario(disk.files)
+    expect(disk.effects.map(({ number, kind, path }) => `${number} ${kind} ${path}`)).toEqual([
+      '1 mkdir /log',
+      '2 syncDirectory /',
+      '3 create /log/1',
+      '4 write /log/1',
+      '5 sync /log/1',
+      '6 syncDirectory /log',
+    ])
+  })
+
+  it('stops a process before or after its nth effect', async () => {
+    const outcomes: (string | undefined)[] = []
+    for (let effect = 1; effect <= 6; effect++) {
+      for (const when of ['before', 'after'] as const) {
+        const disk = simulatedDisk({ seed: 1 })
+        const run = scenario(disk.files)
+        disk.stopAt({ effect, when })
+        await disk.halted()
+        expect(await settles(run)).toBe(false)
+        expect(disk.state).toBe('dead')
+        disk.kill()
+        outcomes.push(await contentOf(disk.files, '/log/1'))
+      }
+    }
+    const whole = '0123456789'
+    const none = undefined
+    expect(outcomes).toEqual([none, none, none, none, none, '', '', whole, whole, whole, whole, whole])
+  })
+
+  it('stops a process during a write with a part of its bytes', async () => {
+    const lengths = new Set<number>()
+    for (let seed = 0; seed < 40; seed++) {
+      const disk = simulatedDisk({ seed })
+      disk.stopAt({ effect: 4, when: 'during' })
+      void scenario(disk.files)
+      await disk.halted()
+      disk.kill()
+      const text = (await contentOf(disk.files, '/log/1'))!
+      expect('0123456789'.startsWith(text)).toBe(true)
+      lengths.add(text.length)
+    }
+    expect(lengths.size).toBeGreaterThan(3)
+  })
+
+  it('holds the calls of a paused process and applies them after others have moved on', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const zombie = disk.process('zombie')
+    const handle = await create(zombie.files, '/log', 'old')
+    zombie.pause()
+    const late = handle.writev([bytesOf('ZOMBIE')], 0)
+    expect(await settles(late)).toBe(false)
+    const other = await disk.files.open('/log', 'write')
+    await other.writev([bytesOf('new')], 0)
+    expect(await contentOf(disk.files, '/log')).toBe('new')
+    zombie.resume()
+    await late
+    expect(await contentOf(disk.files, '/log')).toBe('ZOMBIE')
+  })
+
+  it('pauses a process right after its nth effect, before it hears the answer', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const zombie = disk.process('zombie')
+    zombie.pauseAt({ effect: 1, when: 'after' })
+    const made = zombie.files.mkdir('/epoch-1')
+    await zombie.halted()
+    expect(await settles(made)).toBe(false)
+    expect(await disk.files.stat('/epoch-1')).toBeDefined()
+    zombie.resume()
+    await made
+  })
+
+  it('kills one process without touching another', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    const [one, two] = [disk.process(), disk.process()]
+    one.kill()
+    expect(await settles(one.files.mkdir('/x'))).toBe(false)
+    await two.files.mkdir('/x')
+  })
+})
+
+describe('simulatedDisk: faults', () => {
+  const fails = async (
+    promise: Promise<unknown>,
+    kind: 'exhausted' | 'unavailable',
+    code: string,
+  ): Promise<unknown> => {
+    const error: unknown = await promise.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(isKind(error, kind, code), String(error)).toBe(true)
+    return error
+  }
+
+  it('runs full at its quota, keeping the part that fits', async () => {
+    const disk = simulatedDisk({ seed: 1, quotaBytes: 10 })
+    const handle = await create(disk.files, '/a', '1234567')
+    const error = await fails(handle.writev([bytesOf('89ABCDEF')], 7), 'exhausted', 'NO_SPACE')
+    expect(error).toMatchObject({ outcome: 'unknown' })
+    expect(await contentOf(disk.files, '/a')).toBe('123456789A')
+    await handle.writev([bytesOf('over')], 0)
+    await fails(handle.preallocate(64), 'exhausted', 'NO_SPACE')
+    disk.quotaBytes = 100
+    await handle.preallocate(64)
+  })
+
+  it('fails the nth write', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    disk.fail({ fault: 'NO_SPACE', call: 'write', nth: 2 })
+    const handle = await create(disk.files, '/a', 'one')
+    await fails(handle.writev([bytesOf('two')], 3), 'exhausted', 'NO_SPACE')
+    await handle.writev([bytesOf('three')], 3)
+    expect(await contentOf(disk.files, '/a')).toBe('onethree')
+  })
+
+  it('refuses every change while read-only', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    await create(disk.files, '/a', 'one')
+    disk.readOnly = true
+    await fails(disk.files.mkdir('/b'), 'unavailable', 'READ_ONLY')
+    await fails(disk.files.unlink('/a'), 'unavailable', 'READ_ONLY')
+    expect(await contentOf(disk.files, '/a')).toBe('one')
+  })
+
+  it('loses pages of a failed datasync for good, though a second one succeeds', async () => {
+    const sizes = new Set<string>()
+    for (let seed = 0; seed < 30; seed++) {
+      const disk = simulatedDisk({ seed })
+      const handle = await create(disk.files, '/a', 'x'.repeat(2 * 4096))
+      await disk.files.syncDirectory('/')
+      disk.fail({ fault: 'EIO', call: 'datasync' })
+      await fails(handle.datasync(), 'unavailable', 'EIO')
+      await handle.datasync()
+      expect(await contentOf(disk.files, '/a')).toBe('x'.repeat(2 * 4096))
+      disk.crash()
+      const text = (await contentOf(disk.files, '/a'))!
+      sizes.add(`${text.length / 4096}${text.startsWith('x')}`)
+    }
+    expect([...sizes].sort()).toEqual(['0false', '1true', '2false', '2true'])
+  })
+})
+
+describe('simulatedDisk: as a disk', () => {
+  const refuses = async (promise: Promise<unknown>, kind: 'exists' | 'not-found' | 'unavailable'): Promise<void> => {
+    const error: unknown = await promise.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(isKind(error, kind), String(error)).toBe(true)
+  }
+  const fresh = async (): Promise<SimulatedDisk> => {
+    const disk = simulatedDisk({ seed: 1 })
+    await disk.files.mkdir('/folder')
+    await create(disk.files, '/folder/file', 'text')
+    return disk
+  }
+
+  it('answers as the door says when names are missing or taken', async () => {
+    const { files } = await fresh()
+    await refuses(files.open('/none', 'read'), 'not-found')
+    await refuses(files.open('/none', 'write'), 'not-found')
+    await refuses(files.open('/folder/file', 'create'), 'exists')
+    await refuses(files.open('/none/file', 'create'), 'not-found')
+    await refuses(files.mkdir('/folder'), 'exists')
+    await files.mkdir('/folder', { recursive: true })
+    await refuses(files.link('/folder/file', '/folder/file'), 'exists')
+    await refuses(files.unlink('/none'), 'not-found')
+    await refuses(files.rmdir('/folder'), 'exists')
+    await refuses(files.readdir('/folder/file'), 'not-found')
+    await refuses(files.realpath('/none'), 'not-found')
+    expect(await files.realpath('/folder/../folder/file')).toBe('/folder/file')
+  })
+
+  it('lists in byte order and gives a removed inode number out again', async () => {
+    const { files } = await fresh()
+    for (const name of ['b', 'a', '\u{1f600}', '\uff5e']) await (await files.open(`/folder/${name}`, 'create')).close()
+    expect((await files.readdir('/folder')).map(({ name }) => name)).toEqual(['a', 'b', 'file', '\uff5e', '\u{1f600}'])
+    const { inode } = (await files.stat('/folder/a'))!
+    await files.unlink('/folder/a')
+    const again = await files.open('/folder/c', 'create')
+    expect((await again.stat()).inode).toBe(inode)
+  })
+
+  it('keeps an open file readable after its name has gone', async () => {
+    const { files } = await fresh()
+    const handle = await files.open('/folder/file', 'read')
+    await files.unlink('/folder/file')
+    expect(textOf(await handle.read(1, 2))).toBe('ex')
+    await refuses(handle.writev([bytesOf('x')], 0), 'unavailable')
+    await handle.close()
+    await refuses(handle.read(0, 1), 'unavailable')
+  })
+
+  it('calls watchers back on changes of names and bytes', async () => {
+    const { files } = await fresh()
+    let calls = 0
+    const watcher = files.watch('/folder', () => calls++)
+    const handle = await files.open('/folder/file', 'write')
+    await handle.writev([bytesOf('x')], 0)
+    await files.unlink('/folder/file')
+    await settles(Promise.resolve())
+    expect(calls).toBe(2)
+    watcher.close()
+    await (await files.open('/folder/other', 'create')).close()
+    await settles(Promise.resolve())
+    expect(calls).toBe(2)
+  })
+})

@@ -1,0 +1,63 @@
+import type { Files, Logger, Runtime } from '@moulin/core'
+import type { ProcessTable } from './process-table.ts'
+import { processTable } from './process-table.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import { seededRandom } from './seeded-random.ts'
+import { simulatedDisk } from './simulated-disk.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+import { virtualClock } from './virtual-clock.ts'
+
+export interface VirtualRuntimeOptions {
+  readonly seed: number
+  /** Default: those of a new {@link simulatedDisk} with the same seed. */
+  readonly files?: Files
+  /** Default: a new one. Share it among the processes of one machine. */
+  readonly clock?: VirtualClock
+  /** Default: a new one. Share it among the processes of one machine. */
+  readonly processes?: ProcessTable
+  /** Of a new clock, milliseconds since the epoch. */
+  readonly startMs?: number
+}
+
+/** A runtime that a test owns: nothing in it happens by itself. */
+export interface VirtualRuntime extends Runtime {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  /** Every line logged so far. */
+  readonly logs: readonly LogLine[]
+  /** The process is gone: its timers never run and `startTimeOf` no longer knows it. */
+  exit(): void
+}
+
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly fields: object
+  readonly message: string
+  readonly atMs: number
+}
+
+/** One virtual process: seeded chance, a clock that stands still, captured logs. */
+export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
+  const clock = options.clock ?? virtualClock(options.startMs === undefined ? {} : { startMs: options.startMs })
+  const processes = options.processes ?? processTable()
+  const { pid, startTime } = processes.start()
+  const timers = clock.timers()
+  const logs: LogLine[] = []
+  const line =
+    (level: LogLine['level']): Logger['info'] =>
+    (fields, message) =>
+      void logs.push({ level, fields, message, atMs: clock.now() })
+  return {
+    clock,
+    timers,
+    random: seededRandom(options.seed),
+    logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+    logs,
+    files: options.files ?? simulatedDisk({ seed: options.seed }).files,
+    process: { pid, startTime, bootId: processes.bootId, startTimeOf: async (other) => processes.startTimeOf(other) },
+    exit() {
+      timers.drop()
+      processes.end(pid)
+    },
+  }
+}
