@@ -42,6 +42,10 @@ export interface Limits {
   readonly maxParquetFooterBytes: number
   readonly maxParquetColumns: number
   readonly maxParquetRowGroups: number
+  /** Rows that one row group may claim. */
+  readonly maxParquetRowGroupRows: number
+  /** One page after decompression. */
+  readonly maxParquetPageBytes: number
   /** Wall time a worker gets to decode one row group before it is killed as `corrupt`. */
   readonly decodeDeadlineMs: number
   /** Offsets listed by an audit per partition. */
@@ -75,6 +79,8 @@ export const defaultLimits: Limits = {
   maxParquetFooterBytes: 64 * MiB,
   maxParquetColumns: 10_000,
   maxParquetRowGroups: 100_000,
+  maxParquetRowGroupRows: 64 * MiB,
+  maxParquetPageBytes: 256 * MiB,
   decodeDeadlineMs: 30_000,
   maxGaps: 1_000,
 }
