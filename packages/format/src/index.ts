@@ -1,8 +1,25 @@
 export { readAvroFile, writeAvroFile } from './avro/avro-file.ts'
 export type { AvroFile, ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
+export { batchesIn, patchBatch, readBatchHeader } from './batch/batch-header.ts'
+export type { BatchCompression, BatchHeader, BatchPatch } from './batch/batch-header.ts'
+export { appendRecordsSection, checkBatch, checkCrc, readRecords } from './batch/read-batch.ts'
+export type { BatchRecord } from './batch/read-batch.ts'
+export { recordCrc, recordCrcOf } from './batch/record-body.ts'
+export type { RecordBody } from './batch/record-body.ts'
+export { RecordCursor } from './batch/record-cursor.ts'
+export type { BatchLimits } from './batch/record-cursor.ts'
+export { encodeBatch, recordBatchBuilder } from './batch/write-batch.ts'
+export type {
+  BuilderRecord,
+  EncodeBatchOptions,
+  RecordBatchBuilder,
+  RecordBatchBuilderOptions,
+  WritableCompression,
+} from './batch/write-batch.ts'
 export { compress, decompress } from './compression.ts'
 export type { Compression } from './compression.ts'
 export { crc32c } from './crc32c.ts'
+export { murmur2 } from './murmur2.ts'
 export type {
   FieldMetrics,
   FileWriter,

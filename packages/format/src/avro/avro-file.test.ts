@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compress } from '../compression.ts'
 import { readAvroFile, writeAvroFile } from './avro-file.ts'
-import { AvroSink } from './avro-writer.ts'
+import { ByteSink } from '../byte-sink.ts'
 
 const schema: JsonValue = {
   type: 'record',
@@ -192,13 +192,13 @@ describe('Avro container files', () => {
 const flat: JsonValue = { type: 'record', name: 'r', fields: [{ name: 'n', type: 'int' }] }
 
 function fileOf(codec: string, count: number, block: Uint8Array, of: JsonValue = flat): Uint8Array {
-  const sink = new AvroSink()
+  const sink = new ByteSink()
   sink.raw(Uint8Array.of(0x4f, 0x62, 0x6a, 1))
-  sink.number(2)
+  sink.varint(2)
   for (const text of ['avro.codec', codec, 'avro.schema', JSON.stringify(of)]) sink.string(text)
   sink.byte(0)
   sink.raw(new Uint8Array(16))
-  sink.number(count)
+  sink.varint(count)
   sink.bytes(block)
   sink.raw(new Uint8Array(16))
   return sink.finish()

@@ -3,6 +3,7 @@ import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { JsonValue, Limits } from '@moulin/core'
 import { corrupt, defaultLimits, exhausted, parseJson, stringifyJson, unsupported } from '@moulin/core'
 import { decompress, inflated } from '../compression.ts'
+import { ByteSink } from '../byte-sink.ts'
 import { AvroReader, avroReaderOf, MAX_EMPTY_ITEMS, minimumBytes, tooManyEmpty } from './avro-reader.ts'
 import { parseAvroSchema, type AvroType } from './avro-schema.ts'
 import { AvroSink, avroWriterOf } from './avro-writer.ts'
@@ -134,9 +135,9 @@ export function writeAvroFile(options: WriteAvroOptions): Uint8Array {
   const given = metadata instanceof Map ? [...(metadata as Map<string, string>)] : Object.entries(metadata)
   const entries = [['avro.schema', stringifyJson(schema)], ['avro.codec', codec], ...given] as [string, string][]
 
-  const file = new AvroSink()
+  const file = new ByteSink()
   file.raw(Uint8Array.from(magic))
-  file.number(entries.length)
+  file.varint(entries.length)
   for (const [key, value] of entries) {
     file.string(key)
     file.string(value)
@@ -154,7 +155,7 @@ export function writeAvroFile(options: WriteAvroOptions): Uint8Array {
       file.raw(sync)
     }
     if (count === 0) return
-    file.number(count)
+    file.varint(count)
     file.bytes(codec === 'null' ? content : deflateRawSync(content))
     file.raw(sync)
     block.reset()

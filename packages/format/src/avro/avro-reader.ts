@@ -112,7 +112,7 @@ export class AvroReader {
   /** A copy, which outlives the input. */
   copy(size: number): Uint8Array {
     const start = this.take(size)
-    return Uint8Array.prototype.slice.call(this.bytes, start, start + size)
+    return new Uint8Array(this.bytes.subarray(start, start + size))
   }
 
   string(): string {

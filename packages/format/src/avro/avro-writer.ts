@@ -1,94 +1,10 @@
 import { INT64_MAX, INT64_MIN, invalid } from '@moulin/core'
-import { newTextBuffer, type TextBuffer } from '../text-buffer.ts'
+import { ByteSink } from '../byte-sink.ts'
 import { branchName, MAX_AVRO_DEPTH, nullable, type AvroType } from './avro-schema.ts'
 
-/** A growing buffer of Avro binary data. */
-export class AvroSink {
-  buffer: TextBuffer
-  length = 0
+/** Where Avro data is written, with how deep in records it is. */
+export class AvroSink extends ByteSink {
   depth = 0
-  #view: DataView
-
-  constructor(initialBytes = 16 * 1024) {
-    this.buffer = newTextBuffer(initialBytes)
-    this.#view = new DataView(this.buffer.buffer)
-  }
-
-  /** Makes room for `size` more bytes. */
-  ensure(size: number): void {
-    if (this.length + size <= this.buffer.length) return
-    const grown = newTextBuffer(Math.max(this.length + size, this.buffer.length * 2))
-    grown.set(this.buffer.subarray(0, this.length))
-    this.buffer = grown
-    this.#view = new DataView(grown.buffer)
-  }
-
-  byte(value: number): void {
-    this.ensure(1)
-    this.buffer[this.length++] = value
-  }
-
-  /** A zigzag varint of a safe integer. */
-  number(value: number): void {
-    this.ensure(10)
-    let rest = value >= 0 ? value * 2 : -value * 2 - 1
-    if (!Number.isSafeInteger(rest)) return this.long(BigInt(value))
-    while (rest >= 0x80) {
-      this.buffer[this.length++] = (rest % 0x80) | 0x80
-      rest = Math.floor(rest / 0x80)
-    }
-    this.buffer[this.length++] = rest
-  }
-
-  long(value: bigint): void {
-    this.ensure(10)
-    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
-    while (rest >= 0x80n) {
-      this.buffer[this.length++] = Number(rest & 0x7fn) | 0x80
-      rest >>= 7n
-    }
-    this.buffer[this.length++] = Number(rest)
-  }
-
-  float(value: number): void {
-    this.ensure(4)
-    this.#view.setFloat32(this.length, value, true)
-    this.length += 4
-  }
-
-  double(value: number): void {
-    this.ensure(8)
-    this.#view.setFloat64(this.length, value, true)
-    this.length += 8
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.ensure(bytes.length)
-    this.buffer.set(bytes, this.length)
-    this.length += bytes.length
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.number(bytes.length)
-    this.raw(bytes)
-  }
-
-  string(text: string): void {
-    const size = Buffer.byteLength(text)
-    this.number(size)
-    this.ensure(size)
-    this.length += this.buffer.utf8Write(text, this.length, size)
-  }
-
-  /** A copy of what was written since {@link reset}. */
-  finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.buffer, 0, this.length)
-  }
-
-  reset(): void {
-    this.length = 0
-    this.depth = 0
-  }
 }
 
 export type AvroWrite = (sink: AvroSink, value: unknown) => void
@@ -110,14 +26,14 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
     case 'int':
       return (sink, value) => {
         expected(typeof value === 'number' && value === (value | 0), path, 'a 32-bit integer', value)
-        sink.number(value as number)
+        sink.varint(value as number)
       }
     case 'long':
       return (sink, value) => {
-        if (typeof value === 'number' && Number.isSafeInteger(value)) return sink.number(value)
+        if (typeof value === 'number' && Number.isSafeInteger(value)) return sink.varint(value)
         const isLong = typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX
         expected(isLong, path, 'a 64-bit integer', value)
-        sink.long(value as bigint)
+        sink.varlong(value as bigint)
       }
     case 'float':
     case 'double': {
@@ -148,14 +64,14 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
       return (sink, value) => {
         const index = type.symbols.indexOf(value as string)
         expected(index >= 0, path, `one of ${type.symbols.join(', ')}`, value)
-        sink.number(index)
+        sink.varint(index)
       }
     case 'array': {
       const item = compile(type.items, `${path}[]`, seen)
       return (sink, value) => {
         expected(Array.isArray(value), path, 'an array', value)
         const items = value as unknown[]
-        if (items.length > 0) sink.number(items.length)
+        if (items.length > 0) sink.varint(items.length)
         for (const each of items) item(sink, each)
         sink.byte(0)
       }
@@ -165,7 +81,7 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
       return (sink, value) => {
         expected(typeof value === 'object' && value !== null, path, 'a Map', value)
         const entries = value instanceof Map ? [...(value as Map<string, unknown>)] : Object.entries(value as object)
-        if (entries.length > 0) sink.number(entries.length)
+        if (entries.length > 0) sink.varint(entries.length)
         for (const [key, each] of entries) {
           sink.string(key)
           write(sink, each)
@@ -206,17 +122,17 @@ function compileUnion(type: AvroType & { type: 'union' }, path: string, seen: Ma
   return (sink, value) => {
     if (value === null || value === undefined) {
       expected(nullIndex >= 0, path, 'a value that is not null', value)
-      return sink.number(nullIndex)
+      return sink.varint(nullIndex)
     }
     if (pair !== undefined || writes.length === 1) {
       const index = pair === undefined ? 0 : 1 - pair.nullIndex
-      sink.number(index)
+      sink.varint(index)
       return writes[index]!(sink, value)
     }
     const wrapped = Object.entries(value as object)
     const index = wrapped.length === 1 ? names.indexOf(wrapped[0]![0]) : -1
     expected(index >= 0, path, `an object with one key of ${names.join(', ')}`, value)
-    sink.number(index)
+    sink.varint(index)
     writes[index]!(sink, wrapped[0]![1])
   }
 }

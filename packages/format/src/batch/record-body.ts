@@ -1,0 +1,81 @@
+import type { Header } from '@moulin/core'
+import { invalid } from '@moulin/core'
+import { ByteSink, varintSize } from '../byte-sink.ts'
+import { crc32cOf } from '../crc32c.ts'
+import type { RecordCursor } from './record-cursor.ts'
+
+/** Key, value and headers: the part of a record that `_kafka_crc` covers. */
+export interface RecordBody {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+}
+
+/** Bytes of {@link writeBody}. */
+export function bodySize({ key, value, headers }: RecordBody): number {
+  let size = sizeOf(key) + sizeOf(value) + varintSize(headers.length)
+  for (const [name, content] of headers) {
+    const nameBytes = Buffer.byteLength(name)
+    size += varintSize(nameBytes) + nameBytes + sizeOf(content)
+  }
+  return size
+}
+
+function sizeOf(bytes: Uint8Array | null): number {
+  return bytes === null ? 1 : varintSize(bytes.length) + bytes.length
+}
+
+/** Key, value and headers as a v2 record has them, all varints minimal. @throws `invalid` for half a surrogate pair in a header key. */
+export function writeBody(sink: ByteSink, { key, value, headers }: RecordBody): void {
+  writeNullable(sink, key)
+  writeNullable(sink, value)
+  sink.varint(headers.length)
+  for (const [name, content] of headers) {
+    if (!name.isWellFormed()) {
+      throw invalid('HEADER_KEY', `The header key ${JSON.stringify(name)} is not whole Unicode, so it has no UTF-8.`)
+    }
+    sink.string(name)
+    writeNullable(sink, content)
+  }
+}
+
+function writeNullable(sink: ByteSink, bytes: Uint8Array | null): void {
+  if (bytes === null) sink.byte(1)
+  else sink.bytes(bytes)
+}
+
+const scratch = new ByteSink()
+
+/**
+ * `_kafka_crc` of the record that the cursor stands on: CRC32C, as a signed int, over the record from its keyLength
+ * varint to its end. A producer's longer varints are re-framed first, so equal contents have equal checksums.
+ */
+export function recordCrc(cursor: RecordCursor): number {
+  if (cursor.isMinimal) return crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd) | 0
+  scratch.reset()
+  reframe(cursor, scratch)
+  return crc32cOf(scratch.buffer, 0, scratch.length) | 0
+}
+
+/** {@link recordCrc} of a key, value and headers that are not in a batch. */
+export function recordCrcOf(body: RecordBody): number {
+  scratch.reset()
+  writeBody(scratch, body)
+  return crc32cOf(scratch.buffer, 0, scratch.length) | 0
+}
+
+function reframe(cursor: RecordCursor, sink: ByteSink): void {
+  const range = (start: number, end: number): void => {
+    if (start < 0) sink.byte(1)
+    else sink.bytes(cursor.bytes.subarray(start, end))
+  }
+  range(cursor.keyStart, cursor.keyEnd)
+  range(cursor.valueStart, cursor.valueEnd)
+  sink.varint(cursor.headerCount)
+  cursor.rewindHeaders()
+  while (cursor.nextHeader()) {
+    range(cursor.headerKeyStart, cursor.headerKeyEnd)
+    range(cursor.headerValueStart, cursor.headerValueEnd)
+  }
+  cursor.rewindHeaders()
+}

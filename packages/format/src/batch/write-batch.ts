@@ -1,0 +1,202 @@
+import { invalid } from '@moulin/core'
+import { ByteSink, varintSize } from '../byte-sink.ts'
+import { compress } from '../compression.ts'
+import { crc32cOf } from '../crc32c.ts'
+import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
+import type { BatchRecord } from './read-batch.ts'
+import { bodySize, writeBody, type RecordBody } from './record-body.ts'
+
+/** What a batch is written with here. */
+export type WritableCompression = 'none' | 'gzip' | 'zstd'
+
+export interface RecordBatchBuilderOptions {
+  /** Default `none`. */
+  readonly compression?: WritableCompression
+  /** Default `create`. With `append` all records must carry one timestamp. */
+  readonly timestampType?: 'create' | 'append'
+}
+
+export interface BuilderRecord extends RecordBody {
+  /** Milliseconds since the epoch: any int64, or a safe integer. */
+  readonly timestamp: bigint | number
+}
+
+const codes = { none: 0, gzip: 1, zstd: 4 } as const
+
+/** Collects records of dense offsets into one batch after another. Made by {@link recordBatchBuilder}. */
+export class RecordBatchBuilder {
+  readonly #compression: WritableCompression
+  readonly #timestampType: 'create' | 'append'
+  readonly #sink = new ByteSink()
+  #recordCount = 0
+  #lastDelta = -1
+  #base = 0n
+  #baseNumber = 0
+  #max = 0n
+
+  constructor({ compression = 'none', timestampType = 'create' }: RecordBatchBuilderOptions) {
+    this.#compression = compression
+    this.#timestampType = timestampType
+    this.#sink.length = at.records
+  }
+
+  /** Bytes of the batch so far, before compression. */
+  get sizeBytes(): number {
+    return this.#sink.length
+  }
+
+  get recordCount(): number {
+    return this.#recordCount
+  }
+
+  /** @throws `invalid`; the batch is then as it was. */
+  append(record: BuilderRecord): void {
+    this.appendAt(record, this.#lastDelta + 1)
+  }
+
+  /** {@link append} at an offset delta above the last one's: offsets between stay gaps. */
+  appendAt(record: BuilderRecord, offsetDelta: number): void {
+    const timestamp = checkedTimestamp(record.timestamp)
+    const isFirst = this.#recordCount === 0
+    if (isFirst) this.#setBase(timestamp)
+    else if (this.#timestampType === 'append' && BigInt(timestamp) !== this.#base) {
+      throw invalid(
+        'TIMESTAMP_TYPE',
+        `A batch of append time has one timestamp, ${this.#base}; a record has ${timestamp}.`,
+      )
+    }
+    const start = this.#sink.length
+    try {
+      this.#write(record, offsetDelta)
+    } catch (error) {
+      this.#sink.length = start
+      throw error
+    }
+    if (!isFirst && timestamp > this.#max) this.#max = BigInt(timestamp)
+    this.#lastDelta = offsetDelta
+    this.#recordCount++
+  }
+
+  /**
+   * The batch with base offset 0 and leader epoch -1, which `patchBatch` sets; the builder begins anew. `lastOffsetDelta`
+   * (default: the last record's) makes it span offsets that carry no record.
+   */
+  finish(lastOffsetDelta: number = Math.max(0, this.#lastDelta)): Uint8Array {
+    const sink = this.#sink
+    const records = sink.buffer.subarray(at.records, sink.length)
+    // A batch without records has no section, whatever its compression.
+    const section = this.#recordCount === 0 ? records : compress(this.#compression, records)
+    const batch = new Uint8Array(at.records + section.length)
+    batch.set(section, at.records)
+
+    const view = new DataView(batch.buffer)
+    view.setInt32(at.length, batch.length - LENGTH_PREFIX_BYTES)
+    view.setInt32(at.partitionLeaderEpoch, -1)
+    view.setInt8(at.magic, 2)
+    const timeBit = this.#timestampType === 'append' ? bits.timestampType : 0
+    view.setInt16(at.attributes, codes[this.#compression] | timeBit)
+    view.setInt32(at.lastOffsetDelta, lastOffsetDelta)
+    view.setBigInt64(at.baseTimestamp, this.#recordCount === 0 ? -1n : this.#base)
+    view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : this.#max)
+    view.setBigInt64(at.producerId, -1n)
+    view.setInt16(at.producerEpoch, -1)
+    view.setInt32(at.baseSequence, -1)
+    view.setInt32(at.recordCount, this.#recordCount)
+    view.setUint32(at.crc, crc32cOf(batch, at.attributes, batch.length))
+
+    sink.length = at.records
+    this.#recordCount = 0
+    this.#lastDelta = -1
+    return batch
+  }
+
+  #setBase(timestamp: bigint | number): void {
+    this.#base = this.#max = BigInt(timestamp)
+    this.#baseNumber = Number(timestamp)
+  }
+
+  #write(record: BuilderRecord, offsetDelta: number): void {
+    const sink = this.#sink
+    const body = bodySize(record)
+    const delta = this.#timestampDelta(record.timestamp)
+    sink.varint(1 + varlongSize(delta) + varintSize(offsetDelta) + body)
+    sink.ensure(body + 20)
+    sink.byte(0)
+    if (typeof delta === 'number') sink.varint(delta)
+    else sink.varlong(delta)
+    sink.varint(offsetDelta)
+    writeBody(sink, record)
+  }
+
+  /** Wraps around like the format's own arithmetic, so that any two int64 have a delta. */
+  #timestampDelta(timestamp: bigint | number): number | bigint {
+    const delta = Number(timestamp) - this.#baseNumber
+    const isExact = Number.isSafeInteger(Number(timestamp)) && Number.isSafeInteger(this.#baseNumber)
+    return isExact && Number.isSafeInteger(delta) ? delta : BigInt.asIntN(64, BigInt(timestamp) - this.#base)
+  }
+}
+
+function checkedTimestamp(timestamp: bigint | number): bigint | number {
+  const isInt64 =
+    typeof timestamp === 'bigint' ? BigInt.asIntN(64, timestamp) === timestamp : Number.isSafeInteger(timestamp)
+  if (isInt64) return timestamp
+  throw invalid(
+    'TIMESTAMP',
+    `The timestamp ${timestamp} is no 64-bit integer of milliseconds (as a number: no safe one).`,
+  )
+}
+
+function varlongSize(value: number | bigint): number {
+  if (typeof value === 'number' && value >= -0x40000000 && value < 0x40000000)
+    return varintSize(value < 0 ? ~value : value)
+  let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n))
+  let size = 1
+  for (; rest >= 0x80n; rest >>= 7n) size++
+  return size
+}
+
+/** A builder of v2 record batches: no object per record, one buffer, used again after `finish()`. */
+export function recordBatchBuilder(options: RecordBatchBuilderOptions = {}): RecordBatchBuilder {
+  return new RecordBatchBuilder(options)
+}
+
+export interface EncodeBatchOptions {
+  readonly baseOffset: bigint
+  /** Rising offsets, not below `baseOffset`; gaps are allowed. */
+  readonly records: readonly (RecordBody & Pick<BatchRecord, 'offset' | 'timestamp'>)[]
+  /** Default `none`. */
+  readonly compression?: WritableCompression
+  /** Last offset that the batch answers for; default the last record's. Needed when there are no records. */
+  readonly lastOffset?: bigint
+  readonly timestampType: 'create' | 'append'
+  readonly partitionLeaderEpoch?: number
+}
+
+/** One batch of records whose offsets are known. @throws `invalid` when they do not rise or lie outside the batch. */
+export function encodeBatch(options: EncodeBatchOptions): Uint8Array {
+  const { baseOffset, records, compression = 'none', timestampType, partitionLeaderEpoch = -1 } = options
+  const lastOffset = options.lastOffset ?? records.at(-1)?.offset ?? baseOffset
+  const builder = recordBatchBuilder({ compression, timestampType })
+  let previous = baseOffset - 1n
+  for (const record of records) {
+    if (record.offset <= previous || record.offset > lastOffset) {
+      throw invalid(
+        'OFFSET_ORDER',
+        `Offset ${record.offset} does not follow ${previous} within a batch that ends at ${lastOffset}.`,
+      )
+    }
+    previous = record.offset
+    builder.appendAt(record, deltaOf(record.offset, baseOffset))
+  }
+  const batch = builder.finish(deltaOf(lastOffset, baseOffset))
+  const view = new DataView(batch.buffer)
+  view.setBigInt64(at.baseOffset, baseOffset)
+  view.setInt32(at.partitionLeaderEpoch, partitionLeaderEpoch)
+  return batch
+}
+
+function deltaOf(offset: bigint, baseOffset: bigint): number {
+  const delta = offset - baseOffset
+  if (delta >= 0n && delta <= 0x7fffffffn) return Number(delta)
+  throw invalid('OFFSET_RANGE', `Offset ${offset} is not within 2^31 of the batch's base offset ${baseOffset}.`)
+}

@@ -1,0 +1,116 @@
+import { newTextBuffer, type TextBuffer } from './text-buffer.ts'
+
+/** A growing buffer with the primitives that Avro and Kafka's record batches share. */
+export class ByteSink {
+  buffer: TextBuffer
+  length = 0
+  #view: DataView
+
+  constructor(initialBytes: number = 16 * 1024) {
+    this.buffer = newTextBuffer(initialBytes)
+    this.#view = new DataView(this.buffer.buffer)
+  }
+
+  /** Makes room for `size` more bytes. */
+  ensure(size: number): void {
+    if (this.length + size <= this.buffer.length) return
+    const grown = newTextBuffer(Math.max(this.length + size, this.buffer.length * 2))
+    grown.set(this.buffer.subarray(0, this.length))
+    this.buffer = grown
+    this.#view = new DataView(grown.buffer)
+  }
+
+  byte(value: number): void {
+    this.ensure(1)
+    this.buffer[this.length++] = value
+  }
+
+  /** A zigzag varint of a safe integer. */
+  varint(value: number): void {
+    this.ensure(10)
+    const { buffer } = this
+    if (value >= -0x40000000 && value < 0x40000000) {
+      let bits = (value << 1) ^ (value >> 31)
+      while (bits >= 0x80) {
+        buffer[this.length++] = (bits & 0x7f) | 0x80
+        bits >>>= 7
+      }
+      buffer[this.length++] = bits
+      return
+    }
+    let rest = value >= 0 ? value * 2 : -value * 2 - 1
+    if (!Number.isSafeInteger(rest)) return this.varlong(BigInt(value))
+    while (rest >= 0x80) {
+      buffer[this.length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    buffer[this.length++] = rest
+  }
+
+  /** A zigzag varint of a signed 64-bit integer. */
+  varlong(value: bigint): void {
+    this.ensure(10)
+    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
+    while (rest >= 0x80n) {
+      this.buffer[this.length++] = Number(rest & 0x7fn) | 0x80
+      rest >>= 7n
+    }
+    this.buffer[this.length++] = Number(rest)
+  }
+
+  float(value: number): void {
+    this.ensure(4)
+    this.#view.setFloat32(this.length, value, true)
+    this.length += 4
+  }
+
+  double(value: number): void {
+    this.ensure(8)
+    this.#view.setFloat64(this.length, value, true)
+    this.length += 8
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.ensure(bytes.length)
+    this.buffer.set(bytes, this.length)
+    this.length += bytes.length
+  }
+
+  /** The varint of the length, then the bytes. */
+  bytes(bytes: Uint8Array): void {
+    this.varint(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** The varint of the length in UTF-8, then the text. */
+  string(text: string): void {
+    const most = text.length * 3
+    // As much as the varint below asks for again: growing would lose the text, which is not counted yet.
+    this.ensure(most + 10)
+    const start = this.length
+    // Written behind a prefix as long as ASCII needs, which is nearly always right.
+    const guess = varintSize(text.length)
+    const size = this.buffer.utf8Write(text, start + guess, most)
+    const prefix = varintSize(size)
+    if (prefix !== guess) this.buffer.copyWithin(start + prefix, start + guess, start + guess + size)
+    this.varint(size)
+    this.length += size
+  }
+
+  /** A copy of what was written since the last {@link reset}. */
+  finish(): Uint8Array {
+    return new Uint8Array(this.buffer.subarray(0, this.length))
+  }
+
+  reset(): void {
+    this.length = 0
+  }
+}
+
+/** Bytes of the zigzag varint of a count: an integer of 0 to 2^31 − 1. */
+export function varintSize(count: number): number {
+  if (count < 0x40) return 1
+  if (count < 0x2000) return 2
+  if (count < 0x100000) return 3
+  return count < 0x8000000 ? 4 : 5
+}
