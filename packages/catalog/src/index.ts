@@ -1,0 +1,6 @@
+export { memoryCatalog } from './memory-catalog.ts'
+export type { MemoryCatalogOptions } from './memory-catalog.ts'
+export type { MetadataLimits } from './next-metadata.ts'
+export { objectStoreCatalog } from './object-store-catalog.ts'
+export type { ObjectStoreCatalogOptions } from './object-store-catalog.ts'
+export { tableIdentifier } from './table-name.ts'

@@ -1,0 +1,72 @@
+import { defaultLimits, exhausted, notFound, unsupported } from '@moulin/core'
+import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMetadata } from '@moulin/core'
+import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
+import { printed } from './table-name.ts'
+
+export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes' | 'maxJsonBytes'>
+
+export function metadataLimits(limits: Partial<MetadataLimits> | undefined): MetadataLimits {
+  const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = { ...defaultLimits, ...limits }
+  return { metadataWarnBytes, metadataStopBytes, maxJsonBytes }
+}
+
+/** A version of a table's metadata that is about to be stored. */
+export interface NextMetadata {
+  readonly metadata: TableMetadata
+  readonly bytes: Uint8Array
+}
+
+/**
+ * What a commit makes of the present table: requirements checked, updates applied, the metadata log extended by the
+ * present version, and `moulin-commit-id` set, by which a committer knows its own bytes again. No I/O.
+ */
+export function nextMetadata(
+  current: LoadedTable & { readonly sizeBytes: number },
+  commit: TableCommit,
+  context: {
+    readonly nowMs: number
+    readonly commitId: string
+    readonly limits: MetadataLimits
+    readonly logger: Logger
+  },
+): NextMetadata {
+  checkRequirements(current.metadata, commit.requirements)
+  const applied = applyUpdates(current.metadata, commit.updates, {
+    nowMs: context.nowMs,
+    previousLocation: current.metadataLocation,
+  })
+  if (applied.location !== current.metadata.location) {
+    const message = `The table ${printed(current.identifier)} cannot move to ${applied.location}: its folder is its name.`
+    throw unsupported('SET_LOCATION', message)
+  }
+  const next = stamped(applied, context.commitId)
+  checkSize(current, next.bytes.length, context)
+  return next
+}
+
+/** The metadata with the id of the attempt that stores it. */
+export function stamped(metadata: TableMetadata, commitId: string): NextMetadata {
+  const marked = { ...metadata, 'moulin-commit-id': commitId }
+  return { metadata: marked, bytes: tableMetadataBytes(marked) }
+}
+
+// A commit that makes the metadata smaller goes through at any size: expiry is the way out.
+function checkSize(
+  current: LoadedTable & { readonly sizeBytes: number },
+  sizeBytes: number,
+  { limits, logger }: { readonly limits: MetadataLimits; readonly logger: Logger },
+): void {
+  const table = printed(current.identifier)
+  const remedy = 'expire snapshots, or shorten what the table properties hold'
+  if (sizeBytes > limits.metadataStopBytes && sizeBytes > current.sizeBytes) {
+    const message = `The metadata of ${table} would have ${sizeBytes} bytes; metadataStopBytes is ${limits.metadataStopBytes}: ${remedy}.`
+    throw exhausted('METADATA_TOO_LARGE', message, { context: { table, sizeBytes, limit: limits.metadataStopBytes } })
+  }
+  if (sizeBytes > limits.metadataWarnBytes) {
+    logger.warn({ table, sizeBytes, limit: limits.metadataWarnBytes }, `table metadata grows large: ${remedy}`)
+  }
+}
+
+export function noTable(table: TableIdentifier): Error {
+  return notFound('TABLE_MISSING', `There is no table ${printed(table)}.`, { context: { table: printed(table) } })
+}

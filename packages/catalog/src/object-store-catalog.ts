@@ -1,0 +1,227 @@
+import { corrupt, exists, invalid, isKind, throwIfAborted, unavailable, unsupported, uriOf } from '@moulin/core'
+import type { Catalog, CreateTableRequest, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
+import { newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moulin/iceberg'
+import { collectVersions, isTimeToCollect } from './collect-versions.ts'
+import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
+import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
+import { newestVersion } from './newest-version.ts'
+import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
+import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { storeVersion } from './store-version.ts'
+import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
+import type { TableFolder, Version, VersionBytes } from './version-files.ts'
+import { versionKey } from './version-files.ts'
+import { moveHint } from './version-hint.ts'
+
+export interface ObjectStoreCatalogOptions {
+  /** Must have the capability `createIfAbsent`. */
+  readonly store: ObjectStore
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'logger'>
+  /** Where tables lie in the store; default `tables/`. */
+  readonly prefix?: string
+  /** `read-only` writes nothing at all: no commits, and no repair of a hint. Default `read-write`. */
+  readonly access?: 'read-write' | 'read-only'
+  readonly limits?: Partial<MetadataLimits>
+}
+
+/**
+ * A catalog that is nothing but objects: `<prefix><namespace>/<table>/metadata/vN.metadata.json` and
+ * `version-hint.text`, the layout that engines open by path. One commit is one create-if-absent of the next version; a
+ * commit that `commitTable` returned is durable as the store's puts are, and seen by every load that starts later.
+ * Any number of processes may commit. Engines may read the folder, never write it.
+ *
+ * Layout and protocol: docs/formats/catalog.md.
+ *
+ * @throws `unsupported` for a store without create-if-absent.
+ */
+export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog {
+  const { store, runtime, access = 'read-write' } = options
+  if (!store.capabilities.createIfAbsent) {
+    throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
+  }
+  const prefix = checkPrefix(options.prefix ?? 'tables/')
+  const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, metadataLimits(options.limits))
+  return {
+    name: `objectStoreCatalog(${store.name}, ${prefix})`,
+    createTable: (table, request, call) => catalog.create(table, request, call?.signal),
+    loadTable: async (table, call) => loadedOf(await catalog.load(table, call?.signal)),
+    commitTable: (table, commit, call) => catalog.commit(table, commit, call?.signal),
+    dropTable: (table, call) => catalog.drop(table, call?.signal),
+    listTables: (call) => tablesIn(store, prefix, call?.signal),
+  }
+}
+
+type Current = LoadedTable & { readonly version: Version; readonly sizeBytes: number; readonly folder: TableFolder }
+
+class ObjectStoreCatalog {
+  readonly #store: ObjectStore
+  readonly #runtime: ObjectStoreCatalogOptions['runtime']
+  readonly #prefix: string
+  readonly #access: 'read-write' | 'read-only'
+  readonly #limits: MetadataLimits
+
+  constructor(
+    store: ObjectStore,
+    runtime: ObjectStoreCatalogOptions['runtime'],
+    prefix: string,
+    access: 'read-write' | 'read-only',
+    limits: MetadataLimits,
+  ) {
+    this.#store = store
+    this.#runtime = runtime
+    this.#prefix = prefix
+    this.#access = access
+    this.#limits = limits
+  }
+
+  async create(table: TableIdentifier, request: CreateTableRequest, signal?: AbortSignal): Promise<LoadedTable> {
+    this.#requireWritable()
+    const folder = this.#folder(table, signal)
+    const location = uriOf(this.#store, folder.path)
+    if (request.location !== undefined && request.location !== location) {
+      throw unsupported('TABLE_LOCATION', `${printed(table)} lies at ${location}, not at ${request.location}.`)
+    }
+    const uuid = this.#runtime.random.uuid()
+    const metadata = newTableMetadata(request, { uuid, location, nowMs: this.#runtime.clock.now() })
+    const predecessor = await this.#freePlace(table, folder, signal)
+    const next = stamped(metadata, this.#runtime.random.uuid())
+    try {
+      await storeVersion(folder, { predecessor, bytes: next.bytes, signal })
+    } catch (error) {
+      if (isKind(error, 'conflict')) throw tableExists(table)
+      throw error
+    }
+    await this.#advanceHint(table, folder, (predecessor?.version ?? 0) + 1)
+    // A creator that stalled for a hundred commits may have made a first version that was collected long ago.
+    const created = await this.load(table).catch((cause: unknown) => {
+      const message = `The table ${printed(table)} was created, but could not be read back: load it.`
+      throw unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', retryable: false, cause })
+    })
+    if (created.metadata['table-uuid'] !== uuid) throw tableExists(table)
+    return loadedOf(created)
+  }
+
+  async load(table: TableIdentifier, signal?: AbortSignal): Promise<Current> {
+    const folder = this.#folder(table, signal)
+    const newest = await newestVersion(folder, signal)
+    if (newest === undefined || isDropped(newest.found.bytes)) throw noTable(table)
+    const current = this.#read(table, folder, newest.found)
+    if (this.#access === 'read-write' && (newest.hint.version ?? 0) < newest.found.version)
+      await this.#advanceHint(table, folder, newest.found.version)
+    return current
+  }
+
+  async commit(
+    table: TableIdentifier,
+    commit: Parameters<Catalog['commitTable']>[1],
+    signal?: AbortSignal,
+  ): Promise<LoadedTable> {
+    this.#requireWritable()
+    const current = await this.load(table, signal)
+    const next = nextMetadata(current, commit, {
+      nowMs: this.#runtime.clock.now(),
+      commitId: this.#runtime.random.uuid(),
+      limits: this.#limits,
+      logger: this.#runtime.logger,
+    })
+    if (commit.updates.length === 0) return loadedOf(current)
+    return await this.#publish(current, next, signal)
+  }
+
+  async #publish(current: Current, next: NextMetadata, signal: AbortSignal | undefined): Promise<LoadedTable> {
+    const { folder, identifier } = current
+    throwIfAborted(signal)
+    const { version } = await storeVersion(folder, { predecessor: current.version, bytes: next.bytes, signal })
+    // From here on it is committed, whatever else fails.
+    const hint = await this.#advanceHint(identifier, folder, version)
+    if (hint !== undefined && isTimeToCollect(version)) await this.#collect(folder, hint, next)
+    const metadataLocation = uriOf(this.#store, versionKey(folder, version))
+    return { identifier, metadataLocation, metadata: next.metadata }
+  }
+
+  async drop(table: TableIdentifier, signal?: AbortSignal): Promise<void> {
+    this.#requireWritable()
+    const { folder, metadata, version: predecessor } = await this.load(table, signal)
+    const { clock, random, logger } = this.#runtime
+    const bytes = droppedBytes(metadata['table-uuid'], clock.now(), random.uuid())
+    const { version } = await storeVersion(folder, { predecessor, bytes, signal })
+    try {
+      await removeOldVersions(folder, version)
+    } catch (error) {
+      logger.warn({ table: printed(table), error }, 'the table is dropped, but old metadata stays in its folder')
+    }
+  }
+
+  #requireWritable(): void {
+    if (this.#access === 'read-only') throw invalid('READ_ONLY', 'This catalog was opened read-only.')
+  }
+
+  #folder(table: TableIdentifier, signal: AbortSignal | undefined): TableFolder {
+    throwIfAborted(signal)
+    return { store: this.#store, path: folderOf(this.#prefix, checkIdentifier(table)) }
+  }
+
+  #read(identifier: TableIdentifier, folder: TableFolder, found: VersionBytes): Current {
+    const key = versionKey(folder, found.version)
+    const metadataLocation = uriOf(this.#store, key)
+    const metadata = parseTableMetadata(found.bytes, key, this.#limits.maxJsonBytes)
+    const location = uriOf(this.#store, folder.path)
+    if (!isSamePlace(metadata.location, location)) {
+      const message = `${key} says that its table lies at ${metadata.location}, but it was read from ${location}: a table's folder cannot be moved.`
+      throw corrupt('TABLE_MOVED', message, { context: { key, location, recorded: metadata.location } })
+    }
+    return { identifier, metadataLocation, metadata, version: found, sizeBytes: found.bytes.length, folder }
+  }
+
+  /** The dropped table's last version, if there was one. @throws `exists` when anything else is there. */
+  async #freePlace(
+    table: TableIdentifier,
+    folder: TableFolder,
+    signal: AbortSignal | undefined,
+  ): Promise<Version | undefined> {
+    const newest = await newestVersion(folder, signal)
+    if (newest !== undefined) {
+      if (isDropped(newest.found.bytes)) return newest.found
+      throw tableExists(table)
+    }
+    const inside = await firstKey(this.#store, `${folder.path}/`, undefined, signal)
+    const around = await tableFolderOf(this.#store, this.#prefix, folder.path, signal)
+    const occupant = inside ?? around
+    if (occupant === undefined) return undefined
+    const message = `The folder of ${printed(table)} is not free: ${occupant} is there. Choose another name.`
+    throw exists('FOLDER_OCCUPIED', message, { context: { table: printed(table), occupant } })
+  }
+
+  /** Undefined when it failed: the commit stands, and the next load repairs the hint. */
+  async #advanceHint(table: TableIdentifier, folder: TableFolder, version: number): Promise<number | undefined> {
+    try {
+      return await moveHint(folder, version)
+    } catch (error) {
+      const fields = { table: printed(table), version, error }
+      this.#runtime.logger.warn(fields, 'the version hint could not be moved; engines see the table as it was')
+      return undefined
+    }
+  }
+
+  async #collect(folder: TableFolder, hint: number, { metadata }: NextMetadata): Promise<void> {
+    try {
+      await collectVersions(folder, hint, previousVersionsMax(metadata))
+    } catch (error) {
+      this.#runtime.logger.warn({ folder: folder.path, error }, 'old metadata versions could not be collected')
+    }
+  }
+}
+
+function loadedOf({ identifier, metadataLocation, metadata }: Current): LoadedTable {
+  return { identifier, metadataLocation, metadata }
+}
+
+// Engines spell file:///x also as file:/x and /x.
+function isSamePlace(a: string, b: string): boolean {
+  const plain = (uri: string): string => uri.replace(/^file:\/*/, '/').replace(/\/+$/, '')
+  return plain(a) === plain(b)
+}
+
+function tableExists(table: TableIdentifier): Error {
+  return exists('TABLE_EXISTS', `The table ${printed(table)} exists already.`, { context: { table: printed(table) } })
+}

@@ -1,0 +1,75 @@
+import { isKind } from '@moulin/core'
+import type { ObjectStore, StoredObject } from '@moulin/core'
+
+/** A table's folder on a store. Layout and protocol: docs/formats/catalog.md. */
+export interface TableFolder {
+  readonly store: ObjectStore
+  /** Key of the folder, without a slash at its end. */
+  readonly path: string
+}
+
+/** One version of a table's metadata, as it was read or written. */
+export interface Version {
+  readonly version: number
+  /** Tells this object from another one that had the same name. */
+  readonly etag: string
+}
+
+export type VersionBytes = Version & { readonly bytes: Uint8Array }
+
+export function versionKey(folder: TableFolder, version: number): string {
+  return `${folder.path}/metadata/v${version}.metadata.json`
+}
+
+export function hintKey(folder: TableFolder): string {
+  return `${folder.path}/metadata/version-hint.text`
+}
+
+const versionFile = /\/metadata\/v([1-9]\d{0,14})\.metadata\.json$/
+
+export function versionOf(key: string): number | undefined {
+  const match = versionFile.exec(key)
+  return match === null ? undefined : Number(match[1])
+}
+
+/** All versions present, ascending. */
+export async function listVersions(folder: TableFolder, signal?: AbortSignal): Promise<number[]> {
+  const prefix = `${folder.path}/metadata/v`
+  const versions: number[] = []
+  for await (const { key } of folder.store.list({ prefix, ...withSignal(signal) })) {
+    const version = versionOf(key)
+    if (version !== undefined) versions.push(version)
+  }
+  return versions.sort((a, b) => a - b)
+}
+
+/** Undefined when missing. */
+export async function getObject(
+  store: ObjectStore,
+  key: string,
+  signal?: AbortSignal,
+): Promise<StoredObject | undefined> {
+  try {
+    return await store.get(key, withSignal(signal))
+  } catch (error) {
+    if (isKind(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
+export async function getVersion(
+  folder: TableFolder,
+  version: number,
+  signal?: AbortSignal,
+): Promise<VersionBytes | undefined> {
+  const object = await getObject(folder.store, versionKey(folder, version), signal)
+  return object === undefined ? undefined : { version, etag: object.etag, bytes: object.bytes }
+}
+
+export async function hasVersion(folder: TableFolder, version: number, signal?: AbortSignal): Promise<boolean> {
+  return (await folder.store.head(versionKey(folder, version), withSignal(signal))) !== undefined
+}
+
+export function withSignal(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
+}

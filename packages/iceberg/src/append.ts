@@ -1,0 +1,193 @@
+import { defaultLimits, exhausted, invalid, keyOf, uriOf } from '@moulin/core'
+import type {
+  Int64,
+  Limits,
+  LoadedTable,
+  ObjectStore,
+  Snapshot,
+  TableCommit,
+  TableMetadata,
+  TableUpdate,
+} from '@moulin/core'
+import type { DataFile, ManifestEntry, ManifestFile } from './data-file.ts'
+import type { ExpiryOptions } from './expiry.ts'
+import { planExpiry } from './expiry.ts'
+import { laterOf, toInt64 } from './int64.ts'
+import { readManifestList, writeManifestList } from './manifest-list.ts'
+import { writeManifest } from './manifest.ts'
+import { currentSchema, currentSnapshot, currentSpec } from './metadata-lookup.ts'
+import { bindPartitionSpec } from './partition-fields.ts'
+import { appendSummary } from './snapshot-summary.ts'
+
+export interface AppendRequest {
+  readonly table: LoadedTable
+  /** Holds the table's files. */
+  readonly store: ObjectStore
+  /** Stored already, all of the table's default partition spec. May be empty: a snapshot that only moves properties. */
+  readonly files: readonly DataFile[]
+  /** Random, positive, new for every attempt of other content. */
+  readonly snapshotId: bigint
+  /** Goes into the names of the manifest and the manifest list, with `attempt`. */
+  readonly commitId: string
+  /** Counts the plans of one commit id; default 0. */
+  readonly attempt?: number
+  /** Entries beside the ones of the specification. */
+  readonly summary?: Readonly<Record<string, string>>
+  /** Table properties that the commit sets. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** What the commit forgets of old snapshots; default: all but the newest 100 and those of the last 2 hours. */
+  readonly expire?: Omit<ExpiryOptions, 'nowMs'> | false
+  readonly nowMs: number
+  readonly limits?: Limits
+  readonly signal?: AbortSignal
+}
+
+export interface AppendPlan {
+  /** To be stored, in this order, before the commit is sent. */
+  readonly objects: readonly { readonly key: string; readonly bytes: Uint8Array }[]
+  readonly commit: TableCommit
+  readonly snapshot: Snapshot
+  /** Snapshots that the commit forgets. */
+  readonly expiredSnapshotIds: readonly bigint[]
+}
+
+/** Properties of this prefix are bounded by `markerBytes`: every version of the metadata repeats them. */
+const MARKER_PREFIX = 'moulin.marker.'
+
+/**
+ * Plans the commit that appends files to a table: one manifest for the files, a manifest list that carries the parent's
+ * manifests over as they are, and requirements and updates that take effect as one. Reads the parent's manifest list;
+ * writes nothing.
+ *
+ * The commit requires that the table is the same one, that `main` still is the parent, and that partition spec and
+ * schema are those that the files were written with. In the same update it sets `properties` and forgets old snapshots.
+ * The snapshot's time never lies before the table's last change, whatever the clock says.
+ *
+ * Manifests are not merged here (that is maintenance): the list grows by one entry of about 100 bytes per append.
+ *
+ * @throws `unsupported` naming a delete manifest of the parent; `invalid` for a file of another partition spec;
+ * `exhausted` for a marker above `markerBytes`; what the store throws.
+ *
+ * Spec: Iceberg, "Snapshots", "Manifest Lists", "Sequence Number Inheritance"; REST catalog, `CommitTableRequest`.
+ */
+export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
+  const { table, store, files, snapshotId, nowMs, properties = {}, limits = defaultLimits } = request
+  const { metadata } = table
+  checkFiles(metadata, files)
+  checkMarkers(properties, limits)
+  const parent = currentSnapshot(metadata)
+  const parentManifests = parent === undefined ? [] : await manifestsOf(store, parent, limits, request.signal)
+  const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
+  const names = objectNames(request)
+
+  const objects: { key: string; bytes: Uint8Array }[] = []
+  const manifests = [...parentManifests]
+  if (files.length > 0) {
+    const { bytes, manifest } = writeManifest({
+      path: uriOf(store, names.manifest),
+      spec: bindPartitionSpec(currentSpec(metadata), [currentSchema(metadata)]),
+      schema: currentSchema(metadata),
+      entries: files.map((file) => addedEntry(file, snapshotId)),
+      snapshotId,
+      sequenceNumber,
+    })
+    objects.push({ key: names.manifest, bytes })
+    manifests.unshift(manifest)
+  }
+  const parentSnapshotId = parent === undefined ? null : BigInt(parent['snapshot-id'])
+  const list = writeManifestList({ manifests, snapshotId, parentSnapshotId, sequenceNumber })
+  objects.push({ key: names.manifestList, bytes: list })
+
+  const snapshot: Snapshot = {
+    'snapshot-id': toInt64(snapshotId),
+    ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
+    'sequence-number': toInt64(sequenceNumber),
+    'timestamp-ms': laterOf(toInt64(BigInt(nowMs)), metadata['last-updated-ms']),
+    'manifest-list': uriOf(store, names.manifestList),
+    summary: appendSummary({ files, parent, parentManifests, extra: request.summary ?? {} }),
+    'schema-id': metadata['current-schema-id'],
+  }
+  const expiry = expiryOf(metadata, request, nowMs)
+  const updates: TableUpdate[] = [
+    { action: 'add-snapshot', snapshot },
+    { action: 'set-snapshot-ref', 'ref-name': 'main', ...mainRef(metadata, snapshot['snapshot-id']) },
+    ...(Object.keys(properties).length === 0 ? [] : [{ action: 'set-properties' as const, updates: properties }]),
+    ...expiry.updates,
+  ]
+  const commit = { requirements: requirementsOf(metadata, parent), updates }
+  return { objects, commit, snapshot, expiredSnapshotIds: expiry.snapshotIds }
+}
+
+function requirementsOf(metadata: TableMetadata, parent: Snapshot | undefined): TableCommit['requirements'] {
+  return [
+    { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+    { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': parent?.['snapshot-id'] ?? null },
+    { type: 'assert-default-spec-id', 'default-spec-id': metadata['default-spec-id'] },
+    { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+  ]
+}
+
+// What someone asked main to keep stays asked for.
+function mainRef(metadata: TableMetadata, snapshotId: Int64): { type: 'branch'; 'snapshot-id': Int64 } {
+  const refs = metadata.refs ?? {}
+  const present = Object.hasOwn(refs, 'main') ? refs['main'] : undefined
+  return { ...present, type: 'branch', 'snapshot-id': snapshotId }
+}
+
+function expiryOf(
+  metadata: TableMetadata,
+  { expire = {} }: AppendRequest,
+  nowMs: number,
+): ReturnType<typeof planExpiry> {
+  if (expire === false) return { updates: [], snapshotIds: [] }
+  // The new snapshot is one of those kept. The parent stays: until the commit, main names it.
+  const keepSnapshots = Math.max(1, (expire.keepSnapshots ?? 100) - 1)
+  return planExpiry(metadata, { ...expire, keepSnapshots, nowMs })
+}
+
+function addedEntry(file: DataFile, snapshotId: bigint): ManifestEntry {
+  return { status: 'added', snapshotId, sequenceNumber: undefined, fileSequenceNumber: undefined, file }
+}
+
+async function manifestsOf(
+  store: ObjectStore,
+  snapshot: Snapshot,
+  limits: Limits,
+  signal: AbortSignal | undefined,
+): Promise<ManifestFile[]> {
+  const path = snapshot['manifest-list']
+  const { bytes } = await store.get(keyOf(store, path), signal === undefined ? {} : { signal })
+  return readManifestList(bytes, { path, limits })
+}
+
+function objectNames({ table, store, snapshotId, commitId, attempt = 0 }: AppendRequest): {
+  readonly manifest: string
+  readonly manifestList: string
+} {
+  const folder = `${keyOf(store, table.metadata.location)}/metadata`
+  return {
+    manifest: `${folder}/${commitId}-${attempt}-m0.avro`,
+    manifestList: `${folder}/snap-${snapshotId}-${attempt}-${commitId}.avro`,
+  }
+}
+
+function checkFiles(metadata: TableMetadata, files: readonly DataFile[]): void {
+  const paths = new Set<string>()
+  for (const { filePath, specId } of files) {
+    if (specId !== metadata['default-spec-id']) {
+      const message = `${filePath} is of partition spec ${specId}; the table's is ${metadata['default-spec-id']} by now.`
+      throw invalid('PARTITION_SPEC', message, { context: { filePath, specId } })
+    }
+    if (paths.has(filePath)) throw invalid('DATA_FILE', `${filePath} is appended twice by one commit.`)
+    paths.add(filePath)
+  }
+}
+
+function checkMarkers(properties: Readonly<Record<string, string>>, { markerBytes }: Limits): void {
+  for (const [name, value] of Object.entries(properties)) {
+    const sizeBytes = name.startsWith(MARKER_PREFIX) ? new TextEncoder().encode(value).length : 0
+    if (sizeBytes <= markerBytes) continue
+    const message = `The marker ${name} has ${sizeBytes} bytes; markerBytes is ${markerBytes}: use fewer partitions per topic.`
+    throw exhausted('MARKER_TOO_LARGE', message, { context: { name, sizeBytes, limit: markerBytes } })
+  }
+}
