@@ -29,6 +29,8 @@ export type {
   WrittenFile,
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
+export { hyparquetWriter } from './parquet/hyparquet-writer.ts'
+export { openParquet } from './parquet/open-parquet.ts'
 export type {
   NameMapping,
   OpenParquetOptions,
@@ -40,4 +42,5 @@ export type {
 } from './parquet/parquet-file.ts'
 export { bytesRangeReader, storeRangeReader } from './parquet/range-reader.ts'
 export type { RangeReader } from './parquet/range-reader.ts'
+export { parquetWorkers } from './parquet/workers.ts'
 export type { ParquetWorkers, ParquetWorkersOptions } from './parquet/workers.ts'

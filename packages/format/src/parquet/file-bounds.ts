@@ -1,0 +1,65 @@
+import type { IcebergType } from '@moulin/core'
+import type { MetricValue } from './file-writer.ts'
+import type { FileNode } from './file-schema.ts'
+import type { FooterColumn } from './footer.ts'
+import { unscaledDecimal } from './leaf-bounds.ts'
+import type { ParquetBounds } from './parquet-file.ts'
+
+/** What a footer states about one column chunk. A bound of the wrong length, or NaN, is no bound. */
+export function columnBounds(column: FooterColumn, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
+  const min = boundValue(column.minValue, leaf, type)
+  const max = boundValue(column.maxValue, leaf, type)
+  const { nullCount } = column
+  return {
+    ...(min === undefined || max === undefined ? {} : { min, max }),
+    ...(nullCount === undefined ? {} : { nullCount }),
+  }
+}
+
+function boundValue(
+  bytes: Uint8Array | undefined,
+  leaf: FileNode,
+  type: IcebergType | undefined,
+): MetricValue | undefined {
+  if (bytes === undefined) return undefined
+  const value = physicalValue(bytes, leaf)
+  if (value === undefined || (typeof value === 'number' && Number.isNaN(value))) return undefined
+  const { annotation } = leaf.element
+  switch (annotation.kind) {
+    case 'decimal':
+      return typeof value === 'object' ? unscaledDecimal(value) : BigInt(value)
+    case 'time':
+    case 'timestamp':
+      if (annotation.unit === 'NANOS' || (typeof value !== 'number' && typeof value !== 'bigint')) return undefined
+      return annotation.unit === 'MILLIS' ? BigInt(value) * 1000n : BigInt(value)
+    case 'other':
+      return undefined
+    case 'integer':
+      if (!annotation.isSigned) return undefined
+      break
+    default:
+  }
+  return type === 'long' && typeof value === 'number' ? BigInt(value) : value
+}
+
+function physicalValue(bytes: Uint8Array, { element }: FileNode): MetricValue | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  switch (element.type) {
+    case 'BOOLEAN':
+      return bytes.length === 1 ? bytes[0] !== 0 : undefined
+    case 'INT32':
+      return bytes.length === 4 ? view.getInt32(0, true) : undefined
+    case 'INT64':
+      return bytes.length === 8 ? view.getBigInt64(0, true) : undefined
+    case 'FLOAT':
+      return bytes.length === 4 ? view.getFloat32(0, true) : undefined
+    case 'DOUBLE':
+      return bytes.length === 8 ? view.getFloat64(0, true) : undefined
+    case 'BYTE_ARRAY':
+      return bytes
+    case 'FIXED_LEN_BYTE_ARRAY':
+      return bytes.length === element.typeLength ? bytes : undefined
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,338 @@
+import type { Limits } from '@moulin/core'
+import { corrupt, exhausted } from '@moulin/core'
+import { thrift, ThriftReader } from './thrift-reader.ts'
+
+/** What we use of a Parquet footer. Spec: parquet-format, `parquet.thrift`, FileMetaData. */
+export interface Footer {
+  /** Depth first; the first is the root. */
+  readonly schema: readonly FooterElement[]
+  readonly rowCount: number
+  readonly rowGroups: readonly FooterRowGroup[]
+  readonly keyValue: ReadonlyMap<string, string>
+}
+
+export interface FooterElement {
+  readonly name: string
+  readonly type: string | undefined
+  readonly typeLength: number | undefined
+  readonly repetition: 'REQUIRED' | 'OPTIONAL' | 'REPEATED'
+  readonly childCount: number
+  readonly fieldId: number | undefined
+  readonly annotation: Annotation
+}
+
+/** The logical type, or what the older converted type means. */
+export type Annotation =
+  | { readonly kind: 'none' | 'string' | 'list' | 'map' | 'date' | 'uuid' }
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  | { readonly kind: 'time' | 'timestamp'; readonly unit: TimeUnit }
+  | { readonly kind: 'integer'; readonly isSigned: boolean }
+  /** Known to Parquet, but nothing that an Iceberg type of ours is stored as. */
+  | { readonly kind: 'other'; readonly name: string }
+
+export type TimeUnit = 'MILLIS' | 'MICROS' | 'NANOS'
+
+export interface FooterRowGroup {
+  readonly rowCount: number
+  readonly sizeBytes: number
+  /** One for each leaf of the schema, in its order. */
+  readonly columns: readonly FooterColumn[]
+}
+
+export interface FooterColumn {
+  readonly type: string
+  readonly codec: string
+  readonly path: readonly string[]
+  readonly valueCount: number
+  readonly compressedBytes: number
+  readonly uncompressedBytes: number
+  readonly dataPageOffset: number
+  /** Undefined when there is none, or the writer does not say. */
+  readonly dictionaryPageOffset: number | undefined
+  readonly nullCount: number | undefined
+  /** As stored: plain-encoded. */
+  readonly minValue: Uint8Array | undefined
+  readonly maxValue: Uint8Array | undefined
+  readonly offsetIndex: { readonly start: number; readonly end: number } | undefined
+  /** In another file, or encrypted: what we do not read. */
+  readonly isElsewhere: boolean
+}
+
+export const physicalTypes = [
+  'BOOLEAN',
+  'INT32',
+  'INT64',
+  'INT96',
+  'FLOAT',
+  'DOUBLE',
+  'BYTE_ARRAY',
+  'FIXED_LEN_BYTE_ARRAY',
+] as const
+const codecs = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'LZO', 'BROTLI', 'LZ4', 'ZSTD', 'LZ4_RAW'] as const
+const repetitions = ['REQUIRED', 'OPTIONAL', 'REPEATED'] as const
+const units = [undefined, 'MILLIS', 'MICROS', 'NANOS'] as const
+
+/**
+ * Parses the bytes between the last page and the footer's length.
+ * @throws `corrupt`; `exhausted` above `maxParquetColumns` or `maxParquetRowGroups`.
+ */
+export function parseFooter(bytes: Uint8Array, limits: Limits, name: string): Footer {
+  const reader = new ThriftReader(bytes, 0, bytes.length, `The footer of ${name}`)
+  const schema: FooterElement[] = []
+  const rowGroups: FooterRowGroup[] = []
+  const keyValue = new Map<string, string>()
+  let rowCount: number | undefined
+  const { maxParquetColumns, maxParquetRowGroups } = limits
+  let leaves = 0
+  const maxElements = maxParquetColumns * 4 + 1
+  reader.struct((id, type) => {
+    if (id === 2 && type === thrift.list) {
+      reader.list(thrift.struct, maxElements, 'maxParquetColumns', () => {
+        const element = readElement(reader)
+        schema.push(element)
+        if (element.type === undefined || ++leaves <= maxParquetColumns) return
+        const message = `${name} has more than ${maxParquetColumns} columns; the limit is maxParquetColumns.`
+        throw exhausted('PARQUET_LIMIT', message, { context: { file: name, maxParquetColumns } })
+      })
+    } else if (id === 3 && type === thrift.i64) {
+      rowCount = reader.size()
+    } else if (id === 4 && type === thrift.list) {
+      reader.list(thrift.struct, maxParquetRowGroups, 'maxParquetRowGroups', () => {
+        rowGroups.push(readRowGroup(reader, maxParquetColumns, name))
+      })
+    } else if (id === 5 && type === thrift.list) {
+      reader.list(thrift.struct, bytes.length, 'maxParquetFooterBytes', () => readKeyValue(reader, keyValue))
+    } else return false
+    return true
+  })
+  if (rowCount === undefined || schema.length === 0)
+    throw corrupt('PARQUET_FOOTER', `The footer of ${name} has no schema or no row count.`, { context: { file: name } })
+  return { schema, rowCount, rowGroups, keyValue }
+}
+
+function readKeyValue(reader: ThriftReader, keyValue: Map<string, string>): void {
+  let key: string | undefined
+  let value = ''
+  reader.struct((id, type) => {
+    if (type !== thrift.binary) return false
+    if (id === 1) key = reader.text()
+    else if (id === 2) value = reader.text()
+    else return false
+    return true
+  })
+  if (key !== undefined) keyValue.set(key, value)
+}
+
+function readElement(reader: ThriftReader): FooterElement {
+  let name = ''
+  let type: number | undefined
+  let typeLength: number | undefined
+  let repetition: FooterElement['repetition'] = 'REQUIRED'
+  let childCount = 0
+  let fieldId: number | undefined
+  let converted: number | undefined
+  let logical: Annotation | undefined
+  let scale = 0
+  let precision = 0
+  reader.struct((id, fieldType) => {
+    if (fieldType === thrift.i32) {
+      const value = reader.i32()
+      if (id === 1) type = value
+      else if (id === 2) typeLength = value
+      else if (id === 3) repetition = repetitions[value] ?? 'REQUIRED'
+      else if (id === 5) childCount = value
+      else if (id === 6) converted = value
+      else if (id === 7) scale = value
+      else if (id === 8) precision = value
+      else if (id === 9) fieldId = value
+    } else if (id === 4 && fieldType === thrift.binary) name = reader.text()
+    else if (id === 10 && fieldType === thrift.struct) logical = readLogicalType(reader)
+    else return false
+    return true
+  })
+  const annotation = logical ?? convertedAnnotation(converted, precision, scale)
+  const physical = type === undefined ? undefined : (physicalTypes[type] ?? `physical type ${type}`)
+  return { name, type: physical, typeLength, repetition, childCount, fieldId, annotation }
+}
+
+function readLogicalType(reader: ThriftReader): Annotation | undefined {
+  let annotation: Annotation | undefined
+  reader.struct((id, type) => {
+    if (type !== thrift.struct) return false
+    const simple = simpleLogicalTypes[id]
+    if (id === 5) annotation = { kind: 'decimal', ...readDecimal(reader) }
+    else if (id === 7 || id === 8) annotation = { kind: id === 7 ? 'time' : 'timestamp', unit: readUnit(reader) }
+    else if (id === 10) annotation = { kind: 'integer', isSigned: readIsSigned(reader) }
+    else {
+      annotation = simple ?? { kind: 'other', name: `logical type ${id}` }
+      return false
+    }
+    return true
+  })
+  return annotation
+}
+
+const simpleLogicalTypes: Readonly<Record<number, Annotation>> = {
+  1: { kind: 'string' },
+  2: { kind: 'map' },
+  3: { kind: 'list' },
+  4: { kind: 'string' },
+  6: { kind: 'date' },
+  11: { kind: 'other', name: 'UNKNOWN' },
+  12: { kind: 'other', name: 'JSON' },
+  13: { kind: 'other', name: 'BSON' },
+  14: { kind: 'uuid' },
+  15: { kind: 'other', name: 'FLOAT16' },
+  16: { kind: 'other', name: 'VARIANT' },
+  17: { kind: 'other', name: 'GEOMETRY' },
+  18: { kind: 'other', name: 'GEOGRAPHY' },
+}
+
+function readDecimal(reader: ThriftReader): { precision: number; scale: number } {
+  let precision = 0
+  let scale = 0
+  reader.struct((id, type) => {
+    if (type !== thrift.i32) return false
+    const value = reader.i32()
+    if (id === 1) scale = value
+    else if (id === 2) precision = value
+    return true
+  })
+  return { precision, scale }
+}
+
+function readUnit(reader: ThriftReader): TimeUnit {
+  let unit: TimeUnit = 'MILLIS'
+  reader.struct((id, type) => {
+    if (id !== 2 || type !== thrift.struct) return false
+    reader.struct((unitId) => {
+      unit = units[unitId] ?? unit
+      return false
+    })
+    return true
+  })
+  return unit
+}
+
+function readIsSigned(reader: ThriftReader): boolean {
+  let isSigned = true
+  reader.struct((id, type) => {
+    if (id === 2) isSigned = type === thrift.true
+    return false
+  })
+  return isSigned
+}
+
+/** parquet-format, LogicalTypes, "Compatibility". */
+function convertedAnnotation(converted: number | undefined, precision: number, scale: number): Annotation {
+  switch (converted) {
+    case undefined:
+      return { kind: 'none' }
+    case 0:
+    case 4:
+      return { kind: 'string' }
+    case 1:
+    case 2:
+      return { kind: 'map' }
+    case 3:
+      return { kind: 'list' }
+    case 5:
+      return { kind: 'decimal', precision, scale }
+    case 6:
+      return { kind: 'date' }
+    case 7:
+    case 8:
+      return { kind: 'time', unit: converted === 7 ? 'MILLIS' : 'MICROS' }
+    case 9:
+    case 10:
+      return { kind: 'timestamp', unit: converted === 9 ? 'MILLIS' : 'MICROS' }
+    default:
+      if (converted >= 11 && converted <= 18) return { kind: 'integer', isSigned: converted >= 15 }
+      return { kind: 'other', name: `converted type ${converted}` }
+  }
+}
+
+function readRowGroup(reader: ThriftReader, maxColumns: number, name: string): FooterRowGroup {
+  const columns: FooterColumn[] = []
+  let rowCount: number | undefined
+  reader.struct((id, type) => {
+    if (id === 1 && type === thrift.list)
+      reader.list(thrift.struct, maxColumns, 'maxParquetColumns', () => columns.push(readColumn(reader, name)))
+    else if (id === 3 && type === thrift.i64) rowCount = reader.size()
+    else return false
+    return true
+  })
+  if (rowCount === undefined)
+    throw corrupt('PARQUET_FOOTER', `A row group of ${name} has no row count.`, { context: { file: name } })
+  const sizeBytes = columns.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0)
+  return { rowCount, sizeBytes, columns }
+}
+
+function readColumn(reader: ThriftReader, name: string): FooterColumn {
+  let meta: ReturnType<typeof readColumnMetadata> | undefined
+  let indexStart = 0
+  let indexLength = 0
+  let isElsewhere = false
+  reader.struct((id, type) => {
+    if (id === 3 && type === thrift.struct) meta = readColumnMetadata(reader)
+    else if (id === 4 && type === thrift.i64) indexStart = reader.size()
+    else if (id === 5 && type === thrift.i32) indexLength = reader.i32()
+    else {
+      isElsewhere ||= id === 1 || id === 8 || id === 9
+      return false
+    }
+    return true
+  })
+  if (meta === undefined)
+    throw corrupt('PARQUET_FOOTER', `A column chunk of ${name} has no metadata.`, { context: { file: name } })
+  const offsetIndex =
+    indexStart > 0 && indexLength > 0 ? { start: indexStart, end: indexStart + indexLength } : undefined
+  return { ...meta, offsetIndex, isElsewhere }
+}
+
+function readColumnMetadata(reader: ThriftReader): Omit<FooterColumn, 'offsetIndex' | 'isElsewhere'> {
+  let type = -1
+  let codec = -1
+  const path: string[] = []
+  const sizes = new Map<number, number>()
+  let statistics: Pick<FooterColumn, 'nullCount' | 'minValue' | 'maxValue'> = noStatistics
+  reader.struct((id, fieldType) => {
+    if (id === 3 && fieldType === thrift.list) reader.list(thrift.binary, 64, 'path', () => path.push(reader.text()))
+    else if (id === 12 && fieldType === thrift.struct) statistics = readStatistics(reader)
+    else if (fieldType === thrift.i64) sizes.set(id, reader.size())
+    else if (id === 1 && fieldType === thrift.i32) type = reader.i32()
+    else if (id === 4 && fieldType === thrift.i32) codec = reader.i32()
+    else return false
+    return true
+  })
+  const size = (id: number): number => sizes.get(id) ?? 0
+  return {
+    type: physicalTypes[type] ?? `physical type ${type}`,
+    codec: codecs[codec] ?? `codec ${codec}`,
+    path,
+    valueCount: size(5),
+    uncompressedBytes: size(6),
+    compressedBytes: size(7),
+    dataPageOffset: size(9),
+    // Some writers state 0 for none.
+    dictionaryPageOffset: size(11) || undefined,
+    ...statistics,
+  }
+}
+
+const noStatistics = { nullCount: undefined, minValue: undefined, maxValue: undefined }
+
+// The older `min` and `max` had no defined order and are passed over.
+function readStatistics(reader: ThriftReader): Pick<FooterColumn, 'nullCount' | 'minValue' | 'maxValue'> {
+  let nullCount: number | undefined
+  let minValue: Uint8Array | undefined
+  let maxValue: Uint8Array | undefined
+  reader.struct((id, type) => {
+    if (id === 3 && type === thrift.i64) nullCount = reader.size()
+    else if (id === 5 && type === thrift.binary) maxValue = reader.binary().slice()
+    else if (id === 6 && type === thrift.binary) minValue = reader.binary().slice()
+    else return false
+    return true
+  })
+  return { nullCount, minValue, maxValue }
+}

@@ -1,0 +1,246 @@
+import {
+  type ColumnBatch,
+  corrupt,
+  defaultLimits,
+  exhausted,
+  type IcebergField,
+  type IcebergType,
+  invalid,
+  type Limits,
+  throwIfAborted,
+  unsupported,
+} from '@moulin/core'
+import type { SchemaElement } from 'hyparquet'
+import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
+import { type DecodeChunk, type DecodeColumn, decodeRowGroup, type DecodeTask } from './decode-row-group.ts'
+import { columnBounds } from './file-bounds.ts'
+import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
+import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
+import { chunkSpan, pageSpans, readOffsetIndex } from './page-index.ts'
+import type { OpenParquetOptions, ParquetBounds, ParquetFile, ParquetReadRequest } from './parquet-file.ts'
+import { neutralName } from './parquet-schema.ts'
+import type { RangeReader } from './range-reader.ts'
+import { fieldConversion } from './read-field.ts'
+import { nullColumn } from './value-columns.ts'
+
+const magicBytes = 4
+/** Fetched at once from a file's end: most footers are in it, with the offset indexes before them. */
+const tailBytes = 64 * 1024
+/** Row groups whose offset indexes are kept. */
+const maxKeptIndexes = 64
+
+/**
+ * Reads and checks a file's footer: two small requests.
+ * @throws `corrupt` when it is not a Parquet file or its footer contradicts itself; `exhausted` above a limit;
+ * `unsupported` for an encrypted file, or one without field ids when no name mapping is given; what the reader throws.
+ *
+ * Spec: parquet-format, "File format".
+ */
+export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
+  const { limits = defaultLimits, nameMapping, signal } = options
+  throwIfAborted(signal)
+  const { bytes, pagesEnd } = await readFooterBytes(file, limits, signal)
+  const footer = parseFooter(bytes, limits, file.name)
+  const root = fileSchema(footer, file.name, nameMapping)
+  checkRowGroups(footer, root, pagesEnd, limits, file.name)
+  return new OpenFile(file, footer, root, limits, options)
+}
+
+async function readFooterBytes(
+  file: RangeReader,
+  limits: Limits,
+  signal: AbortSignal | undefined,
+): Promise<{ bytes: Uint8Array; pagesEnd: number }> {
+  const { size, name } = file
+  const context = { file: name, sizeBytes: size }
+  const call = signal === undefined ? {} : { signal }
+  if (size < 2 * magicBytes + 4)
+    throw corrupt('PARQUET_MAGIC', `${name} has ${size} bytes, too few for a Parquet file.`, { context })
+  const tailStart = Math.max(0, size - tailBytes)
+  const [head, tail] = await Promise.all([
+    tailStart === 0 ? undefined : file.read(0, magicBytes, call),
+    file.read(tailStart, size, call),
+  ])
+  for (const magic of [text(head ?? tail.subarray(0, magicBytes)), text(tail.subarray(-magicBytes))]) {
+    if (magic === 'PARE') throw unsupported('PARQUET_ENCRYPTED', `${name} is encrypted.`, { context })
+    if (magic !== 'PAR1')
+      throw corrupt('PARQUET_MAGIC', `${name} is not a Parquet file: it lacks the mark PAR1 at an end.`, { context })
+  }
+  const lengthAt = tail.length - 8
+  const length = new DataView(tail.buffer, tail.byteOffset + lengthAt, 4).getUint32(0, true)
+  if (length > size - 12) {
+    const message = `${name} states a footer of ${length} bytes, but has only ${size}.`
+    throw corrupt('PARQUET_FOOTER', message, { context })
+  }
+  const { maxParquetFooterBytes } = limits
+  if (length > maxParquetFooterBytes) {
+    const message = `The footer of ${name} has ${length} bytes; the limit maxParquetFooterBytes is ${maxParquetFooterBytes}.`
+    throw exhausted('PARQUET_LIMIT', message, { context: { ...context, maxParquetFooterBytes } })
+  }
+  const pagesEnd = size - 8 - length
+  if (pagesEnd >= tailStart) return { bytes: tail.subarray(pagesEnd - tailStart, lengthAt), pagesEnd }
+  const bytes = new Uint8Array(length)
+  bytes.set(await file.read(pagesEnd, tailStart, call))
+  bytes.set(tail.subarray(0, lengthAt), tailStart - pagesEnd)
+  return { bytes, pagesEnd }
+}
+
+const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+
+class OpenFile implements ParquetFile {
+  readonly name: string
+  readonly rowCount: number
+  readonly keyValue: ReadonlyMap<string, string>
+  readonly fields: ParquetFile['fields']
+  readonly rowGroups: ParquetFile['rowGroups']
+  readonly #file: RangeReader
+  readonly #footer: Footer
+  readonly #root: FileNode
+  readonly #limits: Limits
+  readonly #workers: OpenParquetOptions['workers']
+  readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
+
+  constructor(file: RangeReader, footer: Footer, root: FileNode, limits: Limits, options: OpenParquetOptions) {
+    this.name = file.name
+    this.rowCount = footer.rowCount
+    this.keyValue = footer.keyValue
+    this.fields = root.children.flatMap(({ fieldId, element }) =>
+      fieldId === undefined ? [] : [{ id: fieldId, name: element.name, physicalType: element.type }],
+    )
+    const leaves = new Map(leavesOf(root).map((leaf) => [leaf.fieldId, leaf]))
+    let firstRow = 0
+    this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }) => {
+      const bounds = (fieldId: number, type?: IcebergType): ParquetBounds => {
+        const leaf = leaves.get(fieldId)
+        return leaf === undefined ? { nullCount: rowCount } : columnBounds(columns[leaf.firstLeaf]!, leaf, type)
+      }
+      const rowGroup = { rowCount, firstRow, sizeBytes, bounds }
+      firstRow += rowCount
+      return rowGroup
+    })
+    this.#file = file
+    this.#footer = footer
+    this.#root = root
+    this.#limits = limits
+    this.#workers = options.workers
+  }
+
+  async read(request: ParquetReadRequest): Promise<ColumnBatch> {
+    const { signal, fieldIds } = request
+    throwIfAborted(signal)
+    const rowGroup = this.#footer.rowGroups[request.rowGroup]
+    const { start, end } = request.rows ?? { start: 0, end: rowGroup?.rowCount ?? 0 }
+    if (rowGroup === undefined || !(start >= 0 && start <= end && end <= rowGroup.rowCount)) {
+      const message = `${this.name} has no rows ${start} to ${end} in row group ${request.rowGroup}.`
+      throw invalid('PARQUET_ROWS', message, { context: { file: this.name, rowGroup: request.rowGroup, start, end } })
+    }
+    const wanted = request.types.filter(({ id }) => fieldIds?.includes(id) ?? true)
+    const length = end - start
+    const columns = new Map<string, ColumnBatch['columns'][number]['column']>()
+    if (length > 0) {
+      const task = await this.#task(request.rowGroup, rowGroup, wanted, { start, end }, signal)
+      if (task.columns.length > 0) {
+        const decoded = await (this.#workers === undefined
+          ? decodeRowGroup(task)
+          : this.#workers.decode(task, signal === undefined ? {} : { signal }))
+        for (const { name, column } of decoded.columns) columns.set(name, column)
+      }
+    }
+    return {
+      length,
+      columns: wanted.map(({ name, type }) => ({ name, column: columns.get(name) ?? nullColumn(type, length) })),
+    }
+  }
+
+  async #task(
+    index: number,
+    rowGroup: FooterRowGroup,
+    wanted: readonly IcebergField[],
+    rows: { readonly start: number; readonly end: number },
+    signal: AbortSignal | undefined,
+  ): Promise<DecodeTask> {
+    const { rowCount } = rowGroup
+    const nodes = wanted.flatMap((field) => {
+      const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
+      return node === undefined ? [] : [{ field, node }]
+    })
+    const isNarrow = rows.start > 0 || rows.end < rowCount
+    const indexes = isNarrow && nodes.length > 0 ? await this.#offsetIndexes(index, rowGroup) : []
+    const columns: DecodeColumn[] = nodes.map(({ field, node }) => {
+      const conversion = fieldConversion(field.type, node, this.name)
+      const chunks = leavesOf(node).map((leaf) => this.#chunk(index, rowGroup, leaf, rows, indexes))
+      return { name: field.name, type: field.type, conversion, schema: hyparquetSchema(node), chunks }
+    })
+    const spans = columns.flatMap(({ chunks }) => chunks.flatMap((chunk) => chunk.spans))
+    const loaded = await loadSpans(this.#file, spans, signal)
+    const { size, name } = this.#file
+    const { maxParquetPageBytes: maxPageBytes } = this.#limits
+    const ranges = [...indexes, ...loaded]
+    return { file: name, fileSize: size, rowGroup: index, rowCount, rows, maxPageBytes, columns, ranges }
+  }
+
+  #chunk(
+    index: number,
+    rowGroup: FooterRowGroup,
+    leaf: FileNode,
+    rows: { readonly start: number; readonly end: number },
+    indexes: readonly LoadedRange[],
+  ): DecodeChunk {
+    const column = rowGroup.columns[leaf.firstLeaf]!
+    const path = neutralPath(this.#root, leaf)
+    const where = `column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
+    const context = { file: this.name, rowGroup: index, column: leaf.path.join('.') }
+    if (column.isElsewhere)
+      throw unsupported('PARQUET_COLUMN', `The pages of ${where} are encrypted or in another file.`, { context })
+    const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
+    if (bytes === undefined) return { column, path, spans: [chunkSpan(column)], isWhole: true }
+    const pages = readOffsetIndex(bytes, column, rowGroup.rowCount, `The offset index of ${where}`)
+    return { column, path, spans: pageSpans(pages, column, rows, rowGroup.rowCount), isWhole: false }
+  }
+
+  /** The offset indexes of all columns of a row group, kept for the next read: they lie side by side. */
+  #offsetIndexes(index: number, { columns }: FooterRowGroup): Promise<LoadedRange[]> {
+    const kept = this.#indexes.get(index)
+    if (kept !== undefined) return kept
+    const spans = columns.flatMap(({ offsetIndex }) => (offsetIndex === undefined ? [] : [offsetIndex]))
+    // Shared by its readers, so no one's signal ends it.
+    const loading = loadSpans(this.#file, spans, undefined)
+    this.#indexes.set(index, loading)
+    loading.catch(() => this.#indexes.delete(index))
+    if (this.#indexes.size > maxKeptIndexes) this.#indexes.delete(this.#indexes.keys().next().value!)
+    return loading
+  }
+}
+
+/** The name of a node's elements for hyparquet; the top-level one is always `c`. */
+function neutralPath(root: FileNode, leaf: FileNode): string[] {
+  const path: string[] = []
+  let node = root
+  while (node !== leaf) {
+    const index = node.children.findIndex(
+      ({ firstLeaf, leafCount }) => leaf.firstLeaf >= firstLeaf && leaf.firstLeaf < firstLeaf + leafCount,
+    )
+    path.push(path.length === 0 ? 'c' : neutralName(index))
+    node = node.children[index]!
+  }
+  return path
+}
+
+function hyparquetSchema(top: FileNode): SchemaElement[] {
+  const elements: SchemaElement[] = []
+  const add = (node: FileNode, name: string): void => {
+    const { type, typeLength, repetition, annotation } = node.element
+    elements.push({
+      name,
+      repetition_type: repetition,
+      ...(type === undefined
+        ? { num_children: node.children.length }
+        : { type: type as SchemaElement['type'] & string }),
+      ...(typeLength === undefined ? {} : { type_length: typeLength }),
+      ...(annotation.kind === 'list' ? { converted_type: 'LIST' as const } : {}),
+    })
+    for (const [index, child] of node.children.entries()) add(child, neutralName(index))
+  }
+  add(top, 'c')
+  return elements
+}
