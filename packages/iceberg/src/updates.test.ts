@@ -1,0 +1,179 @@
+import { isKind } from '@moulin/core'
+import type { TableMetadata, TableUpdate } from '@moulin/core'
+import { describe, expect, it } from 'vitest'
+import { emptyTable, people, snapshotOf, T0, tableOf } from './metadata.test-tables.ts'
+import { checkTableMetadata } from './table-metadata.ts'
+import { applyUpdates } from './updates.ts'
+
+const apply = (metadata: TableMetadata, ...updates: TableUpdate[]): TableMetadata =>
+  checkTableMetadata(applyUpdates(metadata, updates, { nowMs: T0 + 5_000 }), 'result')
+
+const main = (number: number): TableUpdate => ({
+  action: 'set-snapshot-ref',
+  'ref-name': 'main',
+  type: 'branch',
+  'snapshot-id': snapshotOf(number)['snapshot-id'],
+})
+const add = (number: number, timestampMs?: number): TableUpdate => ({
+  action: 'add-snapshot',
+  snapshot: snapshotOf(number, timestampMs),
+})
+
+describe('applyUpdates', () => {
+  it('leaves its input alone, and changes all or nothing', () => {
+    const before = Object.freeze(tableOf(1))
+    const text = JSON.stringify(before.properties)
+    const updates: TableUpdate[] = [{ action: 'set-properties', updates: { a: '1' } }, add(1)]
+    expect(() => apply(before, ...updates)).toThrow('already')
+    expect(JSON.stringify(before.properties)).toBe(text)
+  })
+
+  it('adds a snapshot, makes it current and logs it', () => {
+    const after = apply(tableOf(1), add(2), main(2))
+    expect(after['current-snapshot-id']).toBe(snapshotOf(2)['snapshot-id'])
+    expect(after['last-sequence-number']).toBe(2)
+    expect(after['snapshot-log']!.map((entry) => entry['snapshot-id'])).toEqual([
+      snapshotOf(1)['snapshot-id'],
+      snapshotOf(2)['snapshot-id'],
+    ])
+  })
+
+  it('refuses a snapshot id that is there, and a sequence number that does not rise', () => {
+    const table = tableOf(2)
+    expect(refusal(() => apply(table, add(2)))).toBe('SNAPSHOT_ID')
+    expect(
+      refusal(() => apply(table, { action: 'add-snapshot', snapshot: { ...snapshotOf(3), 'sequence-number': 2 } })),
+    ).toBe('SEQUENCE_NUMBER')
+    expect(
+      refusal(() => apply(table, { action: 'add-snapshot', snapshot: { ...snapshotOf(3), 'schema-id': 9 } })),
+    ).toBe('UNKNOWN_ID')
+    expect(refusal(() => apply(table, main(7)))).toBe('UNKNOWN_SNAPSHOT')
+  })
+
+  it('never lets a time fall, even when the clock was set back', () => {
+    const table = tableOf(2, 60_000)
+    const after = applyUpdates(table, [add(3, T0 - 999_999), main(3)], { nowMs: T0 - 999_999 })
+    expect(after['last-updated-ms']).toBe(T0 + 120_000)
+    expect(after['snapshot-log']!.at(-1)!['timestamp-ms']).toBe(T0 + 120_000)
+  })
+
+  it('gives a new schema the next id, an equal one its old id, and -1 the one just added', () => {
+    const wider = { ...people, fields: [...people.fields, { id: 1010, name: 'zip', required: false, type: 'string' }] }
+    const one = apply(
+      emptyTable(),
+      { action: 'add-schema', schema: wider },
+      { action: 'set-current-schema', 'schema-id': -1 },
+    )
+    expect(one['current-schema-id']).toBe(1)
+    expect(one['last-column-id']).toBe(1010)
+    const two = apply(one, { action: 'add-schema', schema: people }, { action: 'set-current-schema', 'schema-id': -1 })
+    expect(two['current-schema-id']).toBe(0)
+    expect(two.schemas).toHaveLength(2)
+    expect(two['last-column-id']).toBe(1010)
+    expect(refusal(() => apply(two, { action: 'set-current-schema', 'schema-id': -1 }))).toBe('LAST_ADDED')
+    expect(refusal(() => apply(two, { action: 'set-current-schema', 'schema-id': 8 }))).toBe('UNKNOWN_ID')
+  })
+
+  it('gives partition fields ids that an equal field had before', () => {
+    const byDay = { fields: [{ 'source-id': 1003, name: 'born_day', transform: 'day' }] }
+    const both = { fields: [{ 'source-id': 1001, name: 'id_bucket', transform: 'bucket[4]' }, ...byDay.fields] }
+    const one = apply(emptyTable(), { action: 'add-spec', spec: byDay }, { action: 'set-default-spec', 'spec-id': -1 })
+    const two = apply(one, { action: 'add-spec', spec: both }, { action: 'set-default-spec', 'spec-id': -1 })
+    expect(two['default-spec-id']).toBe(2)
+    expect(two['partition-specs'][2]!.fields.map((field) => field['field-id'])).toEqual([1001, 1000])
+    expect(two['last-partition-id']).toBe(1001)
+    const three = apply(two, { action: 'add-spec', spec: byDay }, { action: 'set-default-spec', 'spec-id': -1 })
+    expect(three['default-spec-id']).toBe(1)
+  })
+
+  it('adds sort orders from 1 and knows unsorted as 0', () => {
+    const order = { 'order-id': 0, fields: [{ 'source-id': 1001 }] }
+    const after = apply(
+      emptyTable(),
+      { action: 'add-sort-order', 'sort-order': order },
+      { action: 'set-default-sort-order', 'sort-order-id': -1 },
+    )
+    expect(after['default-sort-order-id']).toBe(1)
+    const back = apply(
+      after,
+      { action: 'add-sort-order', 'sort-order': { 'order-id': 5, fields: [] } },
+      { action: 'set-default-sort-order', 'sort-order-id': -1 },
+    )
+    expect(back['default-sort-order-id']).toBe(0)
+  })
+
+  it('removes snapshots, with their statistics, and the part of the snapshot log that would have a hole', () => {
+    const table = { ...tableOf(4), statistics: [{ 'snapshot-id': snapshotOf(2)['snapshot-id'] }] }
+    const after = apply(table, { action: 'remove-snapshots', 'snapshot-ids': [snapshotOf(2)['snapshot-id'], 5n] })
+    expect(after.snapshots!.map((snapshot) => snapshot['sequence-number'])).toEqual([1, 3, 4])
+    expect(after['snapshot-log']).toHaveLength(2)
+    expect(after.statistics).toEqual([])
+  })
+
+  it('refuses to remove a snapshot that a branch or tag names', () => {
+    const tagged = apply(tableOf(3), {
+      action: 'set-snapshot-ref',
+      'ref-name': 'audit',
+      type: 'tag',
+      'snapshot-id': snapshotOf(1)['snapshot-id'],
+    })
+    const remove = (number: number): TableUpdate => ({
+      action: 'remove-snapshots',
+      'snapshot-ids': [snapshotOf(number)['snapshot-id']],
+    })
+    expect(refusal(() => apply(tagged, remove(1)))).toBe('SNAPSHOT_IN_USE')
+    expect(refusal(() => apply(tagged, remove(3)))).toBe('SNAPSHOT_IN_USE')
+    expect(apply(tagged, { action: 'remove-snapshot-ref', 'ref-name': 'audit' }, remove(1)).snapshots).toHaveLength(2)
+  })
+
+  it('has no current snapshot without main', () => {
+    const after = apply(tableOf(1), { action: 'remove-snapshot-ref', 'ref-name': 'main' })
+    expect(after['current-snapshot-id']).toBe(-1)
+  })
+
+  it('sets and removes properties by name, whatever the name', () => {
+    const updates = JSON.parse('{"__proto__":"a","b":"2","c":"3"}') as Record<string, string>
+    const after = apply(
+      emptyTable({ b: '1' }),
+      { action: 'set-properties', updates },
+      { action: 'remove-properties', removals: ['c', 'not there'] },
+    )
+    expect(Object.entries(after.properties!).sort()).toEqual([
+      ['__proto__', 'a'],
+      ['b', '2'],
+    ])
+  })
+
+  it('keeps the UUID, and refuses another format version or action by name', () => {
+    const table = emptyTable()
+    expect(apply(table, { action: 'assign-uuid', uuid: table['table-uuid'].toUpperCase() })['table-uuid']).toBe(
+      table['table-uuid'],
+    )
+    expect(refusal(() => apply(table, { action: 'assign-uuid', uuid: 'x' }))).toBe('TABLE_UUID')
+    expect(refusal(() => apply(table, { action: 'upgrade-format-version', 'format-version': 3 }))).toBe(
+      'FORMAT_VERSION',
+    )
+    expect(apply(table, { action: 'upgrade-format-version', 'format-version': 2 })['format-version']).toBe(2)
+    expect(() => apply(table, { action: 'add-encryption-key' } as never)).toThrow('add-encryption-key')
+  })
+
+  it('names earlier metadata files up to write.metadata.previous-versions-max', () => {
+    let table = emptyTable({ 'write.metadata.previous-versions-max': '3' })
+    for (let n = 1; n <= 5; n++) table = applyUpdates(table, [], { nowMs: T0, previousLocation: `v${n}` })
+    expect(table['metadata-log']!.map((entry) => entry['metadata-file'])).toEqual(['v3', 'v4', 'v5'])
+    let other = emptyTable()
+    for (let n = 1; n <= 120; n++) other = applyUpdates(other, [], { nowMs: T0, previousLocation: `v${n}` })
+    expect(other['metadata-log']).toHaveLength(100)
+    expect(other['metadata-log']![0]).toEqual({ 'metadata-file': 'v21', 'timestamp-ms': T0 })
+  })
+})
+
+function refusal(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    if (isKind(error, 'invalid') || isKind(error, 'unsupported')) return error.code
+    throw error
+  }
+  return 'accepted'
+}
