@@ -49,8 +49,8 @@ describe('fileSystem on a real disk', () => {
     await symlink(join(dir, 'outside/secret'), join(dir, 'lake/file'))
     await symlink(join(dir, 'lake/in'), join(dir, 'lake/alias'))
     for (const key of ['folder/secret', 'file', 'alias/side']) {
-      for (const call of [store.get(key), store.head(key), store.delete(key), store.put(key, bytesOf('y'))])
-        await refuses(call, 'invalid', 'NOT_A_PLAIN_PATH')
+      for (const call of [store.get, store.head, store.delete]) await refuses(call(key), 'invalid', 'NOT_A_PLAIN_PATH')
+      await refuses(store.put(key, bytesOf('y')), 'invalid', 'NOT_A_PLAIN_PATH')
     }
     await refuses(store.put('folder/new/deep', bytesOf('y')), 'invalid', 'NOT_A_PLAIN_PATH')
     await refuses(keysOf(store.list({ prefix: 'folder/' })), 'invalid', 'NOT_A_PLAIN_PATH')

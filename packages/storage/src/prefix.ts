@@ -1,0 +1,42 @@
+import type { ObjectInfo, ObjectStore } from '@moulin/core'
+import { checkKey, invalid, uriOf } from '@moulin/core'
+
+/**
+ * The objects below `path` of another store, as a store of their own: keys, lists and the root's URI are relative to it.
+ * No key reaches out of it. @throws `invalid` code `PREFIX` unless `path` is a key and a slash.
+ */
+export function prefix(store: ObjectStore, path: string): ObjectStore {
+  if (!path.endsWith('/')) throw badPrefix(path)
+  try {
+    checkKey(path.slice(0, -1))
+  } catch (cause) {
+    throw badPrefix(path, cause)
+  }
+  const inner = (key: string): string => {
+    // Checked here: an inner store would resolve nothing, but name the wrong key.
+    checkKey(key)
+    return path + key
+  }
+  const outer = <T extends ObjectInfo>(info: T): T => ({ ...info, key: info.key.slice(path.length) })
+
+  return {
+    name: `prefix(${store.name}, ${path})`,
+    root: uriOf(store, path),
+    capabilities: store.capabilities,
+    get: async (key, options) => outer(await store.get(inner(key), options)),
+    async head(key, options) {
+      const info = await store.head(inner(key), options)
+      return info === undefined ? undefined : outer(info)
+    },
+    put: async (key, bytes, options) => store.put(inner(key), bytes, options),
+    delete: async (key, options) => store.delete(inner(key), options),
+    async *list({ prefix: below = '', after, ...options } = {}) {
+      const from = after === undefined ? {} : { after: path + after }
+      for await (const info of store.list({ ...options, ...from, prefix: path + below })) yield outer(info)
+    },
+  }
+}
+
+function badPrefix(path: string, cause?: unknown): Error {
+  return invalid('PREFIX', `${JSON.stringify(path)} is no prefix: give a key and a slash, such as "lake/".`, { cause })
+}

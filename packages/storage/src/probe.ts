@@ -1,0 +1,194 @@
+import type { MoulinError, ObjectStore, Runtime } from '@moulin/core'
+import { isKind, unsupported } from '@moulin/core'
+import { checkList, checkRanges } from './probe-reads.ts'
+
+export interface ProbeOptions {
+  readonly runtime: Pick<Runtime, 'random'>
+  /** Where it writes, and removes again what it wrote. Default `log/probe/`. */
+  readonly prefix?: string
+  readonly signal?: AbortSignal
+}
+
+/** Raises what a store did other than it says. */
+export type Lie = (code: string, what: string) => MoulinError
+
+const racers = 8
+
+/**
+ * Proves, on the store itself, what a log builds on: creates and swaps that only one of many racing writers wins, reads
+ * that are whole and fresh, exact ranges, complete lists in order, deletes. About 60 requests in their own folder below
+ * `prefix`, removed again in every case. What it cannot see: the loss of power, and faults that come only now and then.
+ *
+ * @throws `unsupported` with a code that names the lie: `NO_CREATE_IF_ABSENT`, `CREATE_OVERWRITES`, `CREATE_RACE`,
+ * `CREATE_CHANGES_OBJECT`, `STALE_READ`, `TAG_CONSTANT`, `TAG_DIFFERS`, `RANGE_WRONG`, `RANGE_PAST_END`,
+ * `SUFFIX_WRONG`, `LIST_INCOMPLETE`, `LIST_ORDER`, `LIST_AFTER`, `SWAP_IGNORES_TAG`, `SWAP_CREATES`, `SWAP_RACE`,
+ * `DELETE_MISSING`, `DELETE_KEEPS`, `MISSING_KEY`. Errors of the environment pass as they are.
+ */
+export async function probeStore(store: ObjectStore, options: ProbeOptions): Promise<void> {
+  const lie: Lie = (code, what) =>
+    unsupported(code, `${store.name} is not safe to write to: ${what}.`, { context: { store: store.name } })
+  if (!store.capabilities.createIfAbsent) throw lie('NO_CREATE_IF_ABSENT', 'it has no atomic create')
+  const base = `${options.prefix ?? 'log/probe/'}${options.runtime.random.uuid()}/`
+  const probed = recorded(store, base, options.signal)
+  try {
+    await checkMissing(probed.store, lie)
+    await checkCreate(probed.store, lie)
+    await checkCreateRace(probed.store, lie)
+    await checkOverwrite(probed.store, lie)
+    await checkRanges(probed.store, lie)
+    await checkList(probed.store, lie)
+    if (store.capabilities.compareAndSwap) await checkSwap(probed.store, lie)
+    await checkDelete(probed.store, lie)
+  } finally {
+    await probed.clean()
+  }
+}
+
+/** What the checks need, with short keys. */
+export interface ProbedStore {
+  get(
+    key: string,
+    range?: { readonly start: number; readonly end?: number } | { readonly suffix: number },
+  ): Promise<Uint8Array>
+  head(key: string): Promise<{ readonly size: number; readonly etag: string } | undefined>
+  put(key: string, text: string, mode?: 'create' | { readonly ifMatch: string }): Promise<string>
+  delete(key: string): Promise<void>
+  list(prefix: string, after?: string): Promise<string[]>
+}
+
+function recorded(
+  store: ObjectStore,
+  base: string,
+  signal: AbortSignal | undefined,
+): { readonly store: ProbedStore; clean(): Promise<void> } {
+  const written = new Set<string>()
+  const call = signal === undefined ? {} : { signal }
+  return {
+    store: {
+      get: async (key, range) => (await store.get(base + key, range === undefined ? call : { ...call, range })).bytes,
+      head: (key) => store.head(base + key, call),
+      async put(key, text, mode) {
+        written.add(base + key)
+        const { etag } = await store.put(base + key, encoded(text), mode === undefined ? call : { ...call, mode })
+        return etag
+      },
+      delete: (key) => store.delete(base + key, call),
+      async list(prefix, after) {
+        const keys: string[] = []
+        const from = after === undefined ? {} : { after: base + after }
+        for await (const { key } of store.list({ ...call, ...from, prefix: base + prefix }))
+          keys.push(key.slice(base.length))
+        return keys
+      },
+    },
+    // Without the signal: an aborted probe cleans up too. A failure here would only hide why the probe failed.
+    async clean() {
+      for (const key of written) await store.delete(key).catch(() => {})
+    },
+  }
+}
+
+async function checkMissing(store: ProbedStore, lie: Lie): Promise<void> {
+  if ((await store.head('missing')) !== undefined) throw lie('MISSING_KEY', 'it shows an object that nobody put')
+  if (!isKind(await failureOf(store.get('missing')), 'not-found'))
+    throw lie('MISSING_KEY', 'it reads a missing object without saying that it is not found')
+  if ((await failureOf(store.delete('missing'))) !== undefined)
+    throw lie('DELETE_MISSING', 'it does not take the delete of a missing object')
+}
+
+async function checkCreate(store: ProbedStore, lie: Lie): Promise<void> {
+  const etag = await store.put('create', 'first', 'create')
+  await expectText(store, 'create', 'first', lie)
+  const info = await store.head('create')
+  if (info?.etag !== etag || info.size !== 5) throw lie('TAG_DIFFERS', 'head shows another tag or size than put did')
+  const second = await failureOf(store.put('create', 'second', 'create'))
+  if (second === undefined) throw lie('CREATE_OVERWRITES', 'a create of an existing object succeeds')
+  if (!isKind(second, 'exists')) throw second
+  if (decoded(await store.get('create')) !== 'first')
+    throw lie('CREATE_CHANGES_OBJECT', 'a create that it refused has changed the object')
+}
+
+async function checkCreateRace(store: ProbedStore, lie: Lie): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    const key = `race-${round}`
+    const winners = await race((racer) => store.put(key, `racer ${racer}`, 'create'), 'exists')
+    if (winners.length !== 1)
+      throw lie('CREATE_RACE', `of ${racers} creates of one object at the same time, ${winners.length} succeeded`)
+    if (decoded(await store.get(key)) !== `racer ${winners[0]!}`)
+      throw lie('CREATE_RACE', 'the object that racing creates left is not that of the winner')
+  }
+}
+
+async function checkOverwrite(store: ProbedStore, lie: Lie): Promise<void> {
+  const tags = new Set<string>()
+  for (const text of ['one', 'two', 'six']) {
+    const etag = await store.put('overwrite', text)
+    await expectText(store, 'overwrite', text, lie)
+    if ((await store.head('overwrite'))?.etag !== etag)
+      throw lie('STALE_READ', 'head does not show the newest version at once')
+    tags.add(etag)
+  }
+  if (tags.size !== 3) throw lie('TAG_CONSTANT', 'the tag stays the same while the bytes change')
+}
+
+async function checkSwap(store: ProbedStore, lie: Lie): Promise<void> {
+  const first = await store.put('swap', 'first')
+  const second = await store.put('swap', 'second', { ifMatch: first })
+  const stale = await failureOf(store.put('swap', 'stale', { ifMatch: first }))
+  if (stale === undefined) throw lie('SWAP_IGNORES_TAG', 'a swap with an old tag succeeds')
+  if (!isKind(stale, 'conflict')) throw stale
+  const missing = await failureOf(store.put('swap-missing', 'x', { ifMatch: second }))
+  if (missing === undefined) throw lie('SWAP_CREATES', 'a swap of a missing object creates it')
+  if (!isKind(missing, 'conflict')) throw missing
+  const winners = await race((racer) => store.put('swap', `racer ${racer}`, { ifMatch: second }), 'conflict')
+  if (winners.length !== 1)
+    throw lie('SWAP_RACE', `of ${racers} swaps of one version at the same time, ${winners.length} succeeded`)
+  if (decoded(await store.get('swap')) !== `racer ${winners[0]!}`)
+    throw lie('SWAP_RACE', 'the object that racing swaps left is not that of the winner')
+}
+
+async function checkDelete(store: ProbedStore, lie: Lie): Promise<void> {
+  await store.put('delete', 'x')
+  await store.delete('delete')
+  if ((await store.head('delete')) !== undefined || (await store.list('delete')).length > 0)
+    throw lie('DELETE_KEEPS', 'a deleted object is still there')
+  if ((await failureOf(store.put('delete', 'y', 'create'))) !== undefined)
+    throw lie('DELETE_KEEPS', 'the name of a deleted object cannot be created again')
+}
+
+/** The numbers of those that succeeded; the others must have failed with `lost`. */
+async function race(run: (racer: number) => Promise<unknown>, lost: 'exists' | 'conflict'): Promise<number[]> {
+  const results = await Promise.allSettled(Array.from({ length: racers }, (_, racer) => run(racer)))
+  const winners: number[] = []
+  results.forEach((result, racer) => {
+    if (result.status === 'fulfilled') winners.push(racer)
+    else if (!isKind(result.reason, lost)) throw result.reason
+  })
+  return winners
+}
+
+async function expectText(store: ProbedStore, key: string, text: string, lie: Lie): Promise<void> {
+  const failure = await store.get(key).then(
+    (bytes) => (decoded(bytes) === text ? undefined : 'shows other bytes'),
+    (error: unknown) => {
+      if (isKind(error, 'not-found')) return 'does not find it'
+      throw error
+    },
+  )
+  if (failure !== undefined) throw lie('STALE_READ', `a read right after a put ${failure}`)
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<Error | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  )
+}
+
+function encoded(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+function decoded(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes)
+}
