@@ -1,5 +1,7 @@
 export type { DiskCall, DiskEffectKind, DiskFault } from './disk-errors.ts'
 export type { DiskEffect, DiskProcess, EffectPoint } from './disk-process.ts'
+export { hookedStore } from './hooked-store.ts'
+export type { HookedStore, StoreCall, StoreHooks } from './hooked-store.ts'
 export { processTable } from './process-table.ts'
 export type { ProcessTable } from './process-table.ts'
 export { seededRandom } from './seeded-random.ts'

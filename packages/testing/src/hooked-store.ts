@@ -1,0 +1,113 @@
+import { checkKey, compareKeys, conflict, exists, invalid, notFound, throwIfAborted, unsupported } from '@moulin/core'
+import type { ObjectInfo, ObjectStore, PutOptions, StoredObject } from '@moulin/core'
+
+/** A call that a store is about to take, or has taken. */
+export interface StoreCall {
+  readonly op: 'get' | 'head' | 'put' | 'delete' | 'list'
+  /** The prefix, for `list`. */
+  readonly key: string
+  readonly mode?: PutOptions['mode']
+  readonly bytes?: Uint8Array
+}
+
+/** Run around each call. What one throws, the caller gets: before the effect, or, from `after`, with the answer lost. */
+export interface StoreHooks {
+  before?: (call: StoreCall) => void | Promise<void>
+  after?: (call: StoreCall) => void | Promise<void>
+}
+
+export interface HookedStore extends ObjectStore {
+  /** To be set, changed and cleared by a test at any time. */
+  readonly hooks: StoreHooks
+  /** Every call taken so far, oldest first. */
+  readonly calls: readonly StoreCall[]
+}
+
+/** An object store in memory into which a test can reach: it scripts races, lost answers and late effects. */
+export function hookedStore(options: { readonly compareAndSwap?: boolean } = {}): HookedStore {
+  const compareAndSwap = options.compareAndSwap ?? true
+  const objects = new Map<string, StoredObject>()
+  const hooks: StoreHooks = {}
+  const calls: StoreCall[] = []
+  let stored = 0
+
+  const run = async <T>(call: StoreCall, effect: () => T): Promise<T> => {
+    await hooks.before?.(call)
+    calls.push(call)
+    const result = effect()
+    await hooks.after?.(call)
+    return result
+  }
+
+  return {
+    name: 'hookedStore',
+    root: 'memory://hooked/',
+    capabilities: { createIfAbsent: true, compareAndSwap, multipart: false },
+    hooks,
+    calls,
+
+    async get(key, { range, signal } = {}) {
+      throwIfAborted(signal)
+      checkKey(key)
+      return run({ op: 'get', key }, () => {
+        const object = objects.get(key)
+        if (object === undefined) throw notFound('KEY_MISSING', `There is no object ${key}.`)
+        return { ...object, bytes: cut(object, range) }
+      })
+    },
+
+    async head(key, { signal } = {}) {
+      throwIfAborted(signal)
+      checkKey(key)
+      return run({ op: 'head', key }, () => infoOf(objects.get(key)))
+    },
+
+    async put(key, bytes, { mode = 'overwrite', signal } = {}) {
+      throwIfAborted(signal)
+      checkKey(key)
+      return run({ op: 'put', key, mode, bytes }, () => {
+        const present = objects.get(key)
+        if (mode === 'create' && present !== undefined) throw exists('KEY_EXISTS', `${key} is there already.`)
+        if (typeof mode === 'object') {
+          if (!compareAndSwap) throw unsupported('COMPARE_AND_SWAP', 'This store cannot swap.')
+          if (present?.etag !== mode.ifMatch) throw conflict('TAG_MISMATCH', `${key} has another tag by now.`)
+        }
+        const etag = `"${++stored}"`
+        objects.set(key, { key, size: bytes.length, etag, modifiedMs: stored, bytes: new Uint8Array(bytes) })
+        return { etag }
+      })
+    },
+
+    async delete(key, { signal } = {}) {
+      throwIfAborted(signal)
+      checkKey(key)
+      return run({ op: 'delete', key }, () => void objects.delete(key))
+    },
+
+    async *list({ prefix = '', after, signal } = {}) {
+      throwIfAborted(signal)
+      const found = await run({ op: 'list', key: prefix }, () =>
+        [...objects.values()]
+          .filter(({ key }) => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0))
+          .sort((a, b) => compareKeys(a.key, b.key)),
+      )
+      for (const object of found) yield infoOf(object)!
+    },
+  }
+}
+
+function infoOf(object: StoredObject | undefined): ObjectInfo | undefined {
+  if (object === undefined) return undefined
+  const { key, size, etag, modifiedMs } = object
+  return { key, size, etag, modifiedMs }
+}
+
+function cut(
+  { bytes, key }: StoredObject,
+  range: { readonly start: number; readonly end?: number } | { readonly suffix: number } | undefined,
+): Uint8Array {
+  if (range === undefined) return bytes.slice()
+  if ('suffix' in range) return bytes.slice(Math.max(0, bytes.length - range.suffix))
+  if (range.start >= bytes.length) throw invalid('RANGE', `${key} has ${bytes.length} bytes only.`)
+  return bytes.slice(range.start, range.end)
+}
