@@ -25,6 +25,14 @@ const encodings = [
   'BYTE_STREAM_SPLIT',
 ] as const
 
+/** A data page whose header held. */
+export interface CheckedPage {
+  readonly values: number
+  /** The run-length encoded levels of a version 2 page; undefined for version 1, which keeps them under its codec. */
+  readonly repetitionLevels: Uint8Array | undefined
+  readonly definitionLevels: Uint8Array | undefined
+}
+
 interface PageHeader {
   type: number
   uncompressedBytes: number
@@ -32,16 +40,19 @@ interface PageHeader {
   values: number
   nulls: number
   encoding: number
-  levelBytes: number
+  repetitionBytes: number
+  definitionBytes: number
   levelEncodings: readonly number[]
 }
 
 /**
  * Walks the page headers of a chunk before hyparquet does: it believes the sizes, counts and encodings that it finds.
  * `spans` are the parts of the chunk that were loaded, in order, each made of whole pages.
+ * @returns the data pages.
  * @throws `corrupt`, `exhausted` above `maxParquetPageBytes`, `unsupported` for an encoding or a kind of page.
  */
-export function checkPages(spans: readonly Uint8Array[], expected: PageExpectations): void {
+export function checkPages(spans: readonly Uint8Array[], expected: PageExpectations): CheckedPage[] {
+  const pages: CheckedPage[] = []
   let values = 0
   let hasDictionary = false
   for (const bytes of spans) {
@@ -50,7 +61,10 @@ export function checkPages(spans: readonly Uint8Array[], expected: PageExpectati
       const header = readPageHeader(reader)
       checkHeader(header, bytes.length - reader.position, expected)
       if (header.type === dictionaryPage) hasDictionary = true
-      else values += header.values
+      else {
+        values += header.values
+        pages.push(checkedPage(header, bytes, reader.position))
+      }
       // Without it the library would take the indexes for the values.
       if (!hasDictionary && encodings[header.encoding]?.endsWith('_DICTIONARY'))
         throw bad(expected, 'name a dictionary that is not there')
@@ -59,6 +73,18 @@ export function checkPages(spans: readonly Uint8Array[], expected: PageExpectati
   }
   if (values > expected.valueCount || (expected.isWhole && values !== expected.valueCount))
     throw bad(expected, `hold ${values} values where the footer states ${expected.valueCount}`)
+  return pages
+}
+
+function checkedPage(header: PageHeader, bytes: Uint8Array, start: number): CheckedPage {
+  const { values, repetitionBytes, definitionBytes } = header
+  if (header.type !== dataPageV2) return { values, repetitionLevels: undefined, definitionLevels: undefined }
+  const definition = start + repetitionBytes
+  return {
+    values,
+    repetitionLevels: bytes.subarray(start, definition),
+    definitionLevels: bytes.subarray(definition, definition + definitionBytes),
+  }
 }
 
 const [dataPage, dictionaryPage, dataPageV2] = [0, 2, 3]
@@ -71,7 +97,8 @@ function readPageHeader(reader: ThriftReader): PageHeader {
     values: -1,
     nulls: 0,
     encoding: -1,
-    levelBytes: 0,
+    repetitionBytes: 0,
+    definitionBytes: 0,
     levelEncodings: [],
   }
   reader.struct((id, type) => {
@@ -94,15 +121,15 @@ function readPageHeader(reader: ThriftReader): PageHeader {
     if (id === 5) header.levelEncodings = [fields[3] ?? 3, fields[4] ?? 3]
     if (id !== 8) return true
     header.nulls = fields[2] ?? -1
-    const [definition, repetition] = [fields[5] ?? -1, fields[6] ?? -1]
-    header.levelBytes = definition < 0 || repetition < 0 ? Infinity : definition + repetition
+    header.definitionBytes = fields[5] ?? -1
+    header.repetitionBytes = fields[6] ?? -1
     return true
   })
   return header
 }
 
 function checkHeader(header: PageHeader, left: number, expected: PageExpectations): void {
-  const { type, uncompressedBytes, compressedBytes, values, nulls, levelBytes } = header
+  const { type, uncompressedBytes, compressedBytes, values, nulls, definitionBytes, repetitionBytes } = header
   if (type !== dataPage && type !== dictionaryPage && type !== dataPageV2)
     throw unsupported('PARQUET_PAGE', `${expected.what} has a page of type ${type}, which this version does not read.`)
   if (compressedBytes < 0 || compressedBytes > left) throw bad(expected, `state ${compressedBytes} bytes of ${left}`)
@@ -110,7 +137,8 @@ function checkHeader(header: PageHeader, left: number, expected: PageExpectation
     const message = `A page of ${expected.what} has ${uncompressedBytes} bytes; the limit maxParquetPageBytes is ${expected.maxPageBytes}.`
     throw exhausted('PARQUET_LIMIT', message, { context: { what: expected.what, uncompressedBytes } })
   }
-  if (levelBytes > compressedBytes || levelBytes > uncompressedBytes || uncompressedBytes < 0)
+  const levelBytes = definitionBytes < 0 || repetitionBytes < 0 ? Infinity : definitionBytes + repetitionBytes
+  if (levelBytes > Math.min(compressedBytes, uncompressedBytes))
     throw bad(expected, 'have levels that are longer than their page')
   // An entry of a dictionary takes a byte at least.
   const maxValues = type === dictionaryPage ? uncompressedBytes : expected.valueCount

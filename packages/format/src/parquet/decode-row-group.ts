@@ -1,13 +1,22 @@
 import { brotliDecompressSync } from 'node:zlib'
-import { type ColumnBatch, corrupt, type IcebergType, isMoulinError, MoulinError, unsupported } from '@moulin/core'
+import {
+  type Column,
+  type ColumnBatch,
+  corrupt,
+  type IcebergType,
+  isMoulinError,
+  MoulinError,
+  unsupported,
+} from '@moulin/core'
 import type { AsyncBuffer, Compressors, FileMetaData, SchemaElement } from 'hyparquet'
 import { parquetRead } from 'hyparquet'
 import { type Compression, decompress, inflated } from '../compression.ts'
 import { bytesIn, type ByteSpan, type LoadedRange } from './byte-ranges.ts'
-import { checkPages } from './check-pages.ts'
+import { type CheckedPage, checkPages } from './check-pages.ts'
 import type { FooterColumn } from './footer.ts'
 import type { FieldConversion } from './read-field.ts'
-import { columnOf, type ValueChunk } from './value-columns.ts'
+import { uniformLevel } from './uniform-levels.ts'
+import { columnOf, emptyLists, nullColumn, type ValueChunk } from './value-columns.ts'
 
 /** All that decoding some rows of one row group takes: plain data with the bytes in it, so any thread can do it. */
 export interface DecodeTask {
@@ -47,11 +56,10 @@ export interface DecodeChunk {
  */
 export async function decodeRowGroup(task: DecodeTask): Promise<ColumnBatch> {
   const { rows } = task
-  const columns: { name: string; column: ColumnBatch['columns'][number]['column'] }[] = []
+  const columns: { name: string; column: Column }[] = []
   for (const column of task.columns) {
     try {
-      const chunks = await readValues(task, column)
-      columns.push({ name: column.name, column: columnOf(column.conversion, chunks, rows.start, rows.end) })
+      columns.push({ name: column.name, column: await decodeColumn(task, column) })
     } catch (cause) {
       throw located(task, column, cause)
     }
@@ -59,8 +67,20 @@ export async function decodeRowGroup(task: DecodeTask): Promise<ColumnBatch> {
   return { length: rows.end - rows.start, columns }
 }
 
+async function decodeColumn(task: DecodeTask, column: DecodeColumn): Promise<Column> {
+  const { start, end } = task.rows
+  const levels = column.chunks.map((chunk) => uniformLevel(checkChunk(task, chunk)))
+  if (typeof column.type === 'object' && column.type.type === 'list') {
+    // Level 0 is a null list unless the list is required; the next one an empty list.
+    const isOptional = column.schema[0]!.repetition_type === 'OPTIONAL'
+    const emptyLevel = isOptional ? 1 : 0
+    if (levels.every((level) => level === emptyLevel)) return emptyLists(column.type, end - start)
+    if (levels.every((level) => level === 0)) return nullColumn(column.type, end - start)
+  }
+  return columnOf(column.conversion, await readValues(task, column), start, end)
+}
+
 async function readValues(task: DecodeTask, { schema, chunks }: DecodeColumn): Promise<ValueChunk[]> {
-  for (const chunk of chunks) checkChunk(task, chunk)
   const values: ValueChunk[] = []
   const metadata: FileMetaData = {
     version: 2,
@@ -85,14 +105,14 @@ async function readValues(task: DecodeTask, { schema, chunks }: DecodeColumn): P
   return values
 }
 
-function checkChunk({ ranges, maxPageBytes }: DecodeTask, { column, spans, isWhole }: DecodeChunk): void {
+function checkChunk({ ranges, maxPageBytes }: DecodeTask, { column, spans, isWhole }: DecodeChunk): CheckedPage[] {
   if (column.codec !== 'UNCOMPRESSED' && !Object.hasOwn(compressors, column.codec))
     throw unsupported('PARQUET_CODEC', `Its codec is ${column.codec}, which this version does not read.`)
   const bytes = spans.map((span) => bytesIn(ranges, span))
   if (bytes.includes(undefined)) throw corrupt('PARQUET_PAGE', 'Its pages were not all loaded.')
   const what = `column ${column.path.join('.')}`
   const { type, valueCount } = column
-  checkPages(bytes as Uint8Array[], { what, type, valueCount, maxPageBytes, isWhole })
+  return checkPages(bytes as Uint8Array[], { what, type, valueCount, maxPageBytes, isWhole })
 }
 
 type HyparquetChunk = FileMetaData['row_groups'][number]['columns'][number]

@@ -162,7 +162,7 @@ class OpenFile implements ParquetFile {
     const { rowCount } = rowGroup
     const nodes = wanted.flatMap((field) => {
       const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
-      return node === undefined ? [] : [{ field, node }]
+      return node === undefined || isAllNull(node, rowGroup) ? [] : [{ field, node }]
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
     const indexes = isNarrow && nodes.length > 0 ? await this.#offsetIndexes(index, rowGroup) : []
@@ -210,6 +210,11 @@ class OpenFile implements ParquetFile {
     if (this.#indexes.size > maxKeptIndexes) this.#indexes.delete(this.#indexes.keys().next().value!)
     return loading
   }
+}
+
+/** A flat column without a value: known from the footer alone, so nothing of it is fetched. */
+function isAllNull({ element, firstLeaf }: FileNode, { columns, rowCount }: FooterRowGroup): boolean {
+  return element.type !== undefined && element.repetition === 'OPTIONAL' && columns[firstLeaf]!.nullCount === rowCount
 }
 
 /** The name of a node's elements for hyparquet; the top-level one is always `c`. */

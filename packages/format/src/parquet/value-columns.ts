@@ -59,6 +59,11 @@ export function nullColumn(type: IcebergType, length: number): Column {
   return { storage: 'list', ...base, offsets: new Int32Array(length + 1), element: nullColumn(element, 0) }
 }
 
+/** A column of lists without elements, none of them null. */
+export function emptyLists(type: IcebergType, length: number): Column {
+  return { ...nullColumn(type, length), validity: undefined }
+}
+
 const arrays = {
   bool: Uint8Array,
   int32: Int32Array,
