@@ -98,6 +98,19 @@ describe('columnTransformer', () => {
     expect([transformer(column, 0), transformer(column, 1)]).toEqual([1, -1])
   })
 
+  it('remembers a value, not where it lay: the bytes may be used anew', () => {
+    const data = Buffer.from('ab')
+    const positions = { starts: new Int32Array([0, 1]), ends: new Int32Array([1, 2]) }
+    const column: Column = { storage: 'bytes', length: 2, validity: undefined, data, ...positions }
+    for (const name of ['identity', 'truncate[4]']) {
+      data.write('ab')
+      const transformer = columnTransformer(parseTransform(name), 'binary')
+      const first = transformer(column, 0)
+      data.write('cb')
+      expect([first, transformer(column, 0)]).toEqual([new Uint8Array([0x61]), new Uint8Array([0x63])])
+    }
+  })
+
   it('refuses a string that is not UTF-8', () => {
     const column = columnOf(t.string, [new Uint8Array([0xff])])
     const transformer = columnTransformer(parseTransform('identity'), 'string')

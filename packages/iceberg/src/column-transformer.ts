@@ -1,5 +1,5 @@
 import { assert, invalid, isValid, type Column, type IcebergType } from '@moulin/core'
-import { fromBigEndian, type PartitionValue } from './datum.ts'
+import { copyOf, fromBigEndian, type PartitionValue } from './datum.ts'
 import { murmur3, murmur3Long } from './murmur3.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 import { bucketOf, clampInt, transformResultType, valueTransform, type Transform } from './transform.ts'
@@ -151,7 +151,7 @@ function byteRows(apply: (bytes: Uint8Array) => PartitionValue): ColumnTransform
   let result: PartitionValue = null
   const remembered = (data: Uint8Array, start: number, end: number): PartitionValue => {
     if (last === undefined || !equalAt(data, start, end, last)) {
-      last = data.slice(start, end)
+      last = copyOf(data, start, end)
       result = apply(last)
     }
     return result

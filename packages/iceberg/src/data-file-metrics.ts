@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IcebergField, IcebergSchema } from '@moulin/core'
 import type { FieldMetrics } from '@moulin/format'
 import type { DataFile } from './data-file.ts'
-import type { Datum } from './datum.ts'
+import { copyOf, type Datum } from './datum.ts'
 import { encodeBound } from './partition-tuple.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 
@@ -47,8 +47,9 @@ export function dataFileMetrics(
     const { lower, upper } = metrics.get(field.id) ?? {}
     const least = boundBytes(lower, type, isFull, 'lower')
     const most = boundBytes(upper, type, isFull, 'upper')
-    if (least !== undefined) result.lowerBounds.set(field.id, least)
-    if (most !== undefined) result.upperBounds.set(field.id, most)
+    // Copies: the writer's bounds may lie in memory that is used anew.
+    if (least !== undefined) result.lowerBounds.set(field.id, copyOf(least, 0, least.length))
+    if (most !== undefined) result.upperBounds.set(field.id, copyOf(most, 0, most.length))
   }
   return result
 }
@@ -111,7 +112,7 @@ function truncateUpperBytes(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length <= BOUND_LENGTH) return bytes
   for (let at = BOUND_LENGTH - 1; at >= 0; at--) {
     if (bytes[at] === 0xff) continue
-    const raised = bytes.slice(0, at + 1)
+    const raised = copyOf(bytes, 0, at + 1)
     raised[at]!++
     return raised
   }

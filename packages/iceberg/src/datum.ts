@@ -27,6 +27,11 @@ export function compareDatum(a: Datum, b: Datum): number {
   return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
 }
 
+/** A copy of `bytes[start, end)`. (Of a Buffer, `slice` is none: it shares the memory.) */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end))
+}
+
 /** Lexicographic, bytes unsigned. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length)

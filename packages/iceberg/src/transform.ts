@@ -1,6 +1,6 @@
 import { invalid, unsupported, type IcebergType } from '@moulin/core'
 import { civilDate, monthsOf } from './calendar.ts'
-import { minimalBigEndian, type PartitionValue } from './datum.ts'
+import { copyOf, minimalBigEndian, type PartitionValue } from './datum.ts'
 import { murmur3, murmur3Long } from './murmur3.ts'
 import { primitiveOf, typeName, type PrimitiveKind, type PrimitiveType } from './primitive-type.ts'
 
@@ -147,7 +147,7 @@ export function truncated(value: Present, width: number, type: PrimitiveType): P
     case 'string':
       return value.slice(0, codePointEnd(value, width))
     default:
-      return (value as Uint8Array).slice(0, width)
+      return copyOf(value as Uint8Array, 0, width)
   }
 }
 
