@@ -1,0 +1,40 @@
+import { eq, schema, t } from '@moulin/core'
+import { avro } from '@moulin/format'
+import { describe, expect, it } from 'vitest'
+import { readAll, testLog, utf8 } from './lake.test-support.ts'
+
+const Order = schema({ id: t.int53, city: t.string, total: t.double, placed_at: t.timestamptz })
+const codec = avro(Order)
+const order = (id: number): Uint8Array =>
+  codec.encode({ id, city: `city-${id % 3}`, total: id / 4, placed_at: new Date(1_700_000_000_000 + id) })
+
+describe('coldTopic', () => {
+  it('moves records into the table and gives their bytes back', async () => {
+    const log = testLog({ codec })
+    const topic = await log.attach()
+    log.hot.send(0, [
+      { key: utf8('a'), value: order(1) },
+      { key: null, value: null },
+    ])
+    log.hot.send(1, [
+      {
+        key: utf8('b'),
+        value: order(2),
+        headers: [
+          ['h', utf8('x')],
+          ['h', null],
+          ['', utf8('')],
+        ],
+      },
+    ])
+    const result = await topic.tier({ upTo: log.hot.committedOffsets() })
+    expect(result).toEqual({ snapshotId: expect.any(BigInt), rows: 3, frontier: [2n, 1n] })
+    for (const partition of [0, 1]) expect(await readAll(topic, partition)).toEqual(log.hot.records(partition))
+    expect(await topic.scan({}).toArray()).toHaveLength(3)
+    expect(await topic.scan({ columns: ['id', 'placed_at'], where: eq('id', 2) }).toArray()).toEqual([
+      Object.assign(Object.create(null), { id: 2, placed_at: new Date(1_700_000_000_002) }),
+    ])
+    const report = await topic.audit()
+    expect(report.clean).toBe(true)
+  })
+})

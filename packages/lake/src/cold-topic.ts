@@ -1,0 +1,75 @@
+import { closed, throwIfAborted } from '@moulin/core'
+import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
+import { audit } from './audit.ts'
+import { coldRead, coldReadAt } from './cold-read.ts'
+import type { ColdReadParts } from './cold-read.ts'
+import type { Committer } from './committer.ts'
+import { unionScan } from './union-scan.ts'
+
+export interface ColdTopicParts extends ColdReadParts {
+  /** Undefined for a read-only log. */
+  readonly committer: Committer | undefined
+}
+
+/** One topic's history in its table. */
+export function coldTopic(parts: ColdTopicParts): ColdTopic {
+  const { table, committer } = parts
+  let running: { readonly upTo: readonly bigint[]; readonly result: Promise<TierResult> } | undefined
+  let isClosed = false
+
+  const check = (): void => {
+    if (isClosed) throw closed('CLOSED', `The cold tier of topic ${parts.info.name} is closed.`)
+  }
+  const callOf = (signal: AbortSignal | undefined): CallOptions => (signal === undefined ? {} : { signal })
+
+  async function tier(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+    check()
+    throwIfAborted(signal)
+    if (committer === undefined) throw closed('READ_ONLY', 'A read-only log moves nothing into its tables.')
+    // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
+    while (running !== undefined) {
+      if (upTo.every((offset, partition) => offset <= running!.upTo[partition]!)) return await running.result
+      await running.result.catch(() => undefined)
+      check()
+    }
+    const result = committer.run(upTo, signal).finally(() => {
+      running = undefined
+    })
+    running = { upTo, result }
+    return await result
+  }
+
+  return {
+    frontier: () => table.state.entries.map(({ frontier }) => frontier),
+    async refresh(options = {}) {
+      check()
+      await table.load(options)
+    },
+    tier: ({ upTo, signal }) => tier(upTo, signal),
+    async release(options = {}) {
+      check()
+      const { entries } = await table.load(options)
+      return entries.map(({ frontier }) => frontier)
+    },
+    async *read({ partition, from, to, signal }) {
+      check()
+      yield* coldRead(parts, { partition, from, to }, callOf(signal))
+    },
+    async *readAt(positions, options = {}) {
+      check()
+      yield* coldReadAt(parts, positions, options)
+    },
+    scan: (options) => {
+      check()
+      return unionScan(parts, options)
+    },
+    async audit(options = {}) {
+      check()
+      return await audit(parts, await table.load(options), options)
+    },
+    async close() {
+      isClosed = true
+      await running?.result.catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,343 @@
+import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
+import type { Catalog, TableGuard, TierResult } from '@moulin/core'
+import { planAppend } from '@moulin/iceberg'
+import { CommitAttempt } from './commit-attempt.ts'
+import { encodeCommit } from './encode-commit.ts'
+import type { EncodedCommit, EncodeParts, TierRange } from './encode-commit.ts'
+import { grow } from './ledger.ts'
+import { markerHash, markerKey, markerText, mergeLedger } from './marker.ts'
+import type { Marker } from './marker.ts'
+import { deleteStaged, listStaged, putStaged } from './staged-commit.ts'
+import type { StagedCommit } from './staged-commit.ts'
+import { summaryKeys } from './system-columns.ts'
+import { beforeCommit, discardObjects, keyUnder, putUnnamed } from './table-objects.ts'
+import { isReachable } from './reachable.ts'
+import { snapshotIdOf } from './topic-table.ts'
+import type { TableState, TopicTable } from './topic-table.ts'
+
+export interface CommitterParts extends EncodeParts {
+  readonly catalog: Catalog
+  readonly guard: TableGuard
+  readonly table: TopicTable
+  readonly retry: RetryLimits
+}
+
+/** Retries are bounded by time and bytes, never by count. */
+export interface RetryLimits {
+  /** From the first attempt of a call to the start of its last. */
+  readonly retryMs: number
+  /** Data file bytes that one call may encode again after lost races. */
+  readonly retryBytes: number
+  /** Data files older than this are not committed any more: orphan removal may think them dead. */
+  readonly reuseMs: number
+}
+
+/** Data files that are stored, with what they were planned against. */
+interface Written extends EncodedCommit {
+  readonly id: string
+  readonly ranges: readonly TierRange[]
+  readonly state: TableState
+  readonly atMs: number
+  attempts: number
+  /** Of the attempt that the staged record names. */
+  snapshotId: bigint
+}
+
+/**
+ * Moves committed records into the table: plan, staged record, data files, one commit, read back, delete the record.
+ * One run at a time. Exactly once rests on the marker, which commits with the data, and on the catalog's compare-and-set.
+ */
+export class Committer {
+  readonly #parts: CommitterParts
+  /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
+  #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
+  /** Staged by earlier writers, not in the table; may still land while main is where they expect it. */
+  #unsettled: StagedCommit[] = []
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts
+  }
+
+  /** Settles what earlier writers of the topic left behind. */
+  async attach(state: TableState): Promise<void> {
+    this.#unsettled = await listStaged(this.#parts.context.store, this.#parts.info.id)
+    await this.#settleStaged(state)
+  }
+
+  /** Moves everything below `upTo` that is committed. */
+  run(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+    return this.#parts.guard.run(this.#parts.table.identifier, () => this.#run(upTo, signal))
+  }
+
+  async #run(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+    const { context, table, retry } = this.#parts
+    const { clock, timers, random } = context.runtime
+    const startMs = clock.monotonic()
+    let written: Written | undefined
+    let spentBytes = 0
+    // A commit of an earlier call whose answer was lost may have moved part of this already.
+    if (this.#pending !== undefined) {
+      const { written: earlier } = this.#pending
+      if ((await this.#settlePending()) === 'lost') written = earlier
+    }
+    for (let round = 0; ; round++) {
+      const state = await this.#loadAsWriter(signal)
+      if (written !== undefined && !this.#isReusable(written, state, upTo)) {
+        await this.#discardWritten(written)
+        written = undefined
+      }
+      if (written === undefined) {
+        const ranges = this.#rangesOf(state, upTo)
+        if (ranges.length === 0) return resultOf(state, 0n)
+        written = await this.#write(state, ranges, signal)
+        spentBytes += written.sizeBytes
+      }
+      if ((await this.#commit(state, written)) === 'committed') {
+        return resultOf(
+          table.state,
+          written.gains.reduce((sum, { rows }) => sum + rows, 0n),
+        )
+      }
+      if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
+        await this.#discardWritten(written)
+        const message = `Other writers of table ${this.#parts.info.table} came first ${round + 1} times; tiering tries again later.`
+        throw conflict('COMMIT_CONTENTION', message, { retryable: true, context: { rounds: round + 1, spentBytes } })
+      }
+      // The first two retries at once; then longer and longer, up to a second, at random.
+      if (round >= 2) await timers.sleep(backoffMs(round - 2, random.bytes(1)[0]!), signal)
+    }
+  }
+
+  async #loadAsWriter(signal: AbortSignal | undefined): Promise<TableState> {
+    const { context, info, table } = this.#parts
+    throwIfAborted(signal)
+    const state = await table.load(signal === undefined ? {} : { signal })
+    if (state.marker.epoch > context.epoch) {
+      const message = `Epoch ${state.marker.epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
+      throw fenced('FENCED', message, { context: { epoch: state.marker.epoch, ours: context.epoch } })
+    }
+    return state
+  }
+
+  #rangesOf(state: TableState, upTo: readonly bigint[]): TierRange[] {
+    const committed = this.#parts.context.hot.committedOffsets()
+    return state.entries.flatMap(({ partition, frontier: from }) => {
+      const wanted = upTo[partition] ?? from
+      const to = wanted < committed[partition]! ? wanted : committed[partition]!
+      return to > from ? [{ partition, from, to }] : []
+    })
+  }
+
+  /** Files may be committed on another table state only where that changes nothing of what they mean. */
+  #isReusable(written: Written, state: TableState, upTo: readonly bigint[]): boolean {
+    const { context, retry } = this.#parts
+    const isOurs = state.marker.epoch === context.epoch || state.marker.commit === written.state.marker.commit
+    const isYoung = context.runtime.clock.monotonic() - written.atMs < retry.reuseMs
+    const planned = written.state.loaded.metadata
+    const { metadata } = state.loaded
+    return (
+      isOurs &&
+      isYoung &&
+      metadata['table-uuid'] === planned['table-uuid'] &&
+      metadata['current-schema-id'] === planned['current-schema-id'] &&
+      metadata['default-spec-id'] === planned['default-spec-id'] &&
+      state.entries.every(({ frontier }, partition) => frontier === written.state.entries[partition]!.frontier) &&
+      written.ranges.every(({ partition, to }) => to <= (upTo[partition] ?? 0n))
+    )
+  }
+
+  async #write(state: TableState, ranges: readonly TierRange[], signal: AbortSignal | undefined): Promise<Written> {
+    const { context, store } = this.#parts
+    const { clock, random } = context.runtime
+    const id = random.uuid()
+    const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
+    const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
+    try {
+      await this.#stage(plan, state)
+      const encoded = await encodeCommit(this.#parts, state, { id, ranges, dataPrefix }, signal)
+      return { ...plan, ...encoded }
+    } catch (error) {
+      await this.#discard(id, this.#prefixes(state, id, plan.snapshotId))
+      throw beforeCommit(error)
+    }
+  }
+
+  /** The keys of all objects of a commit begin with one of these: data files, manifests, manifest list. */
+  #prefixes({ loaded }: TableState, id: string, snapshotId: bigint): string[] {
+    const { store } = this.#parts
+    const { location } = loaded.metadata
+    return [`data/${id}-`, `metadata/${id}-`, `metadata/snap-${snapshotId}-`].map((path) =>
+      keyUnder(store, location, path),
+    )
+  }
+
+  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId'>, state: TableState): Promise<void> {
+    const { context, info } = this.#parts
+    await putStaged(context.store, {
+      commit: plan.id,
+      topic: info.id,
+      table: info.table,
+      tableUuid: state.loaded.metadata['table-uuid'],
+      epoch: context.epoch,
+      parent: snapshotIdOf(state.loaded),
+      objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
+      ranges: plan.ranges,
+    })
+  }
+
+  /** One attempt. `lost`: it did not happen and never will; the data files are still there. */
+  async #commit(state: TableState, written: Written): Promise<'committed' | 'lost'> {
+    const { catalog, context, store, table } = this.#parts
+    const { clock, random } = context.runtime
+    try {
+      // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
+      if (written.attempts > 0) {
+        written.snapshotId = random.int63()
+        await this.#stage(written, state)
+      }
+      const { snapshotId } = written
+      const marker = this.#nextMarker(state, written, snapshotId)
+      const text = markerText(marker, context.limits.markerBytes)
+      const plan = await planAppend({
+        table: state.loaded,
+        store,
+        files: written.files,
+        snapshotId,
+        commitId: written.id,
+        attempt: written.attempts++,
+        summary: this.#summary(written.id, text),
+        properties: { [markerKey(marker.topic)]: text },
+        nowMs: clock.now(),
+        limits: context.limits,
+      })
+      const objectKeys = plan.objects.map(({ key }) => key)
+      for (const { key, bytes } of plan.objects) await putUnnamed(store, key, bytes, {})
+      const attempt = new CommitAttempt({
+        catalog,
+        runtime: context.runtime,
+        identifier: table.identifier,
+        commit: plan.commit,
+        commitId: written.id,
+        snapshotId,
+        parent: snapshotIdOf(state.loaded),
+        objectKeys,
+      })
+      this.#pending = { attempt, written }
+    } catch (error) {
+      await this.#discardWritten(written)
+      throw beforeCommit(error)
+    }
+    return await this.#settlePending()
+  }
+
+  /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
+  async #settlePending(): Promise<'committed' | 'lost'> {
+    const { attempt, written } = this.#pending!
+    const { context, store, table } = this.#parts
+    let outcome: 'committed' | 'lost'
+    try {
+      outcome = await attempt.settle()
+    } catch (error) {
+      // Refused for another reason than a lost race: it never happened, and trying again gives the same answer.
+      if (isMoulinError(error) && error.outcome === 'rejected') {
+        this.#pending = undefined
+        await this.#discardWritten(written)
+      }
+      throw error
+    }
+    this.#pending = undefined
+    if (outcome === 'lost') {
+      for (const key of attempt.objectKeys) await quietly(this.#parts, () => store.delete(key))
+      return 'lost'
+    }
+    const state = await table.load()
+    await quietly(this.#parts, () => deleteStaged(context.store, written.id))
+    await quietly(this.#parts, () => this.#settleStaged(state))
+    return 'committed'
+  }
+
+  #nextMarker(state: TableState, { id, gains }: Written, snapshot: bigint): Marker {
+    const { info, context } = this.#parts
+    const byPartition = new Map(gains.map((gain) => [gain.partition, gain]))
+    const entries = state.entries.map((entry) => {
+      const gain = byPartition.get(entry.partition)
+      return gain === undefined ? entry : grow(entry, gain)
+    })
+    return {
+      log: info.logId,
+      topic: info.id,
+      name: info.name,
+      incarnation: info.incarnation,
+      epoch: context.epoch,
+      commit: id,
+      snapshot,
+      sequence: BigInt(state.loaded.metadata['last-sequence-number']) + 1n,
+      ledger: mergeLedger(state.marker, entries),
+    }
+  }
+
+  #summary(commitId: string, marker: string): Record<string, string> {
+    const { info, context } = this.#parts
+    return {
+      [summaryKeys.log]: info.logId,
+      [summaryKeys.topic]: info.id,
+      [summaryKeys.commit]: commitId,
+      [summaryKeys.epoch]: context.epoch.toString(),
+      [summaryKeys.marker]: markerHash(marker),
+    }
+  }
+
+  /**
+   * Removes what a commit wrote that is known never to have happened. Objects first, the record last: whatever is left
+   * over after a fault, the next writer finds the record and goes on.
+   */
+  async #discard(id: string, objectPrefixes: readonly string[]): Promise<void> {
+    const { context, store } = this.#parts
+    await quietly(this.#parts, async () => {
+      const count = await discardObjects(store, objectPrefixes)
+      await deleteStaged(context.store, id)
+      context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
+    })
+  }
+
+  #discardWritten({ id, state, snapshotId }: Written): Promise<void> {
+    return this.#discard(id, this.#prefixes(state, id, snapshotId))
+  }
+
+  /**
+   * A staged commit is over when a retained snapshot names its files, or when main is not where it expects it any more.
+   * The first is looked for in all manifests: a record that could not be deleted at its time must not take live files along.
+   */
+  async #settleStaged(state: TableState): Promise<void> {
+    const { context, store } = this.#parts
+    const { metadata } = state.loaded
+    const remaining: StagedCommit[] = []
+    for (const staged of this.#unsettled) {
+      const mayLand = metadata['table-uuid'] === staged.tableUuid && snapshotIdOf(state.loaded) === staged.parent
+      if (state.marker.commit === staged.commit) await deleteStaged(context.store, staged.commit)
+      else if (mayLand) remaining.push(staged)
+      else if (await isReachable({ store, metadata, limits: context.limits, prefixes: staged.objectPrefixes }))
+        await deleteStaged(context.store, staged.commit)
+      else await this.#discard(staged.commit, staged.objectPrefixes)
+    }
+    this.#unsettled = remaining
+  }
+}
+
+function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {
+  return { snapshotId: snapshotIdOf(loaded), rows: Number(rows), frontier: entries.map(({ frontier }) => frontier) }
+}
+
+function backoffMs(round: number, chance: number): number {
+  const most = Math.min(1000, 10 * 2 ** Math.min(round, 10))
+  return Math.ceil((most * (128 + chance / 2)) / 256)
+}
+
+// Housekeeping after the fact: a fault there is told, and changes nothing of what the call did.
+async function quietly({ context }: CommitterParts, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    context.runtime.logger.warn({ error }, 'leftovers of a commit stay for the next start')
+  }
+}

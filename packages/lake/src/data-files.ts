@@ -1,0 +1,65 @@
+import { corrupt, isKind, keyOf } from '@moulin/core'
+import type { CallOptions, Limits, ObjectStore } from '@moulin/core'
+import { openParquet, storeRangeReader } from '@moulin/format'
+import type { ParquetFile, ParquetWorkers } from '@moulin/format'
+import type { DataFile } from '@moulin/iceberg'
+import { footerKeys } from './system-columns.ts'
+
+/** Open data files: footers that were read already, the least used of them forgotten. */
+export interface DataFiles {
+  /** @throws `corrupt`; `not-found` code `FILE_VANISHED` when the object is not there (any more). */
+  open(file: DataFile, options?: CallOptions): Promise<ParquetFile>
+}
+
+export interface DataFilesOptions {
+  readonly store: ObjectStore
+  readonly limits: Limits
+  readonly workers: ParquetWorkers
+  /** Footers kept, counted in column chunks (row groups × columns). */
+  readonly maxChunks?: number
+}
+
+const DEFAULT_MAX_CHUNKS = 200_000
+
+export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUNKS }: DataFilesOptions): DataFiles {
+  // Insertion order is the order of use. Files are immutable, so what is kept never grows old.
+  const kept = new Map<string, ParquetFile>()
+  let chunks = 0
+  const sizeOf = (file: ParquetFile): number => Math.max(1, file.rowGroups.length) * Math.max(1, file.fields.length)
+
+  return {
+    async open({ filePath, fileSizeBytes, recordCount }, options = {}) {
+      const known = kept.get(filePath)
+      if (known !== undefined) {
+        kept.delete(filePath)
+        kept.set(filePath, known)
+        return known
+      }
+      const key = keyOf(store, filePath)
+      const reader = storeRangeReader(store, key, Number(fileSizeBytes))
+      const file = await openParquet(reader, { limits, workers, ...options })
+      if (BigInt(file.rowCount) !== recordCount) {
+        const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
+        throw corrupt('FILE_ROWS', message, { context: { key, rows: file.rowCount, expected: recordCount } })
+      }
+      if (!kept.has(filePath)) chunks += sizeOf(file)
+      kept.set(filePath, file)
+      for (const [path, oldest] of kept) {
+        if (chunks <= maxChunks || path === filePath) break
+        kept.delete(path)
+        chunks -= sizeOf(oldest)
+      }
+      return file
+    },
+  }
+}
+
+/** Written by a tiering commit of this log, so its rows are what we put there: files are immutable. */
+export function isOwnFile(file: ParquetFile, logId: string): boolean {
+  return file.keyValue.get(footerKeys.log) === logId && file.keyValue.get(footerKeys.commit) !== undefined
+}
+
+/** The object of a data file is not there. */
+export function isVanished(error: unknown): boolean {
+  return isKind(error, 'not-found')
+}

@@ -1,0 +1,203 @@
+import { internal, throwIfAborted, uriOf } from '@moulin/core'
+import type { ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import type { Compression } from '@moulin/format'
+import { currentSpec, dataFileMetrics } from '@moulin/iceberg'
+import type { DataFile } from '@moulin/iceberg'
+import type { LedgerGain } from './ledger.ts'
+import type { EncodedFile } from './partition-writers.ts'
+import type { OffsetRange } from './row-builder.ts'
+import { footerKeys } from './system-columns.ts'
+import { putUnnamed } from './table-objects.ts'
+import type { TierParts, TierSetup } from './tier-task.ts'
+import type { TierSession, TierWorkers } from './tier-workers.ts'
+import type { TableState } from './topic-table.ts'
+
+/** What one commit moves: per partition a half-open range, not empty. */
+export interface TierRange extends OffsetRange {
+  readonly partition: number
+}
+
+export interface EncodeParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+  readonly store: ObjectStore
+  readonly workers: TierWorkers
+  readonly tierParts: TierParts
+  readonly compression: Compression
+  /** Compressed bytes at which a data file is full. */
+  readonly fileBytes: number
+}
+
+export interface EncodedCommit {
+  readonly files: readonly DataFile[]
+  readonly gains: readonly LedgerGain[]
+  readonly sizeBytes: number
+}
+
+/** Puts under way at once; file bytes wait in memory meanwhile. */
+const MAX_PUTS = 2
+/** Runs handed to the encoder ahead of its answers, so that it never waits for the log. */
+const MAX_RUNS_AHEAD = 2
+
+/**
+ * Reads the ranges from the log, encodes them off the thread and stores the data files. Nothing names them yet.
+ * @throws what log and store throw, always with outcome `rejected`; `internal` code `HOT_GAP` when the log gives less than
+ * the range: a hole there would become a gap in the table for good.
+ */
+export async function encodeCommit(
+  parts: EncodeParts,
+  state: TableState,
+  commit: { readonly id: string; readonly ranges: readonly TierRange[]; readonly dataPrefix: string },
+  signal: AbortSignal | undefined,
+): Promise<EncodedCommit> {
+  const session = await parts.workers.begin(setupOf(parts, state, commit.id), parts.tierParts)
+  const puts = new FilePuts(parts, state, commit.dataPrefix, signal)
+  try {
+    for (const range of commit.ranges) await feed(parts, session, puts, range, signal)
+    const { files, tallies } = await session.finish()
+    for (const file of files) await puts.add(file)
+    const stored = await puts.finish()
+    const gains = commit.ranges.map(({ partition, to }): LedgerGain => {
+      const tally = tallies.get(partition)
+      return {
+        partition,
+        frontier: to,
+        lastRow: tally?.lastRow ?? null,
+        rows: BigInt(tally?.rows ?? 0),
+        control: BigInt(tally?.control ?? 0),
+        checksum: tally?.checksum ?? 0n,
+      }
+    })
+    return { files: stored, gains, sizeBytes: puts.sizeBytes }
+  } finally {
+    session.release()
+    // After an error no put may go on behind our back: what is stored gets removed.
+    await puts.settle()
+  }
+}
+
+async function feed(
+  { context }: EncodeParts,
+  session: TierSession,
+  puts: FilePuts,
+  range: TierRange,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { partition, from, to } = range
+  const ahead: Promise<readonly EncodedFile[]>[] = []
+  const drain = async (): Promise<void> => {
+    for (const file of await ahead.shift()!) await puts.add(file)
+  }
+  let next = from
+  try {
+    for await (const run of context.hot.read({ partition, from, to, ...(signal && { signal }) })) {
+      throwIfAborted(signal)
+      if (run.baseOffset > next || run.nextOffset <= next) break
+      const added = session.add(run, range)
+      added.catch(() => {})
+      ahead.push(added)
+      if (ahead.length >= MAX_RUNS_AHEAD) await drain()
+      next = run.nextOffset
+    }
+    while (ahead.length > 0) await drain()
+  } finally {
+    await Promise.allSettled(ahead)
+  }
+  if (next < to) {
+    const message = `The log gave partition ${partition} only up to offset ${next}, not ${to}: tiering stops, nothing is lost.`
+    throw internal('HOT_GAP', message, { context: { partition, from, to, next } })
+  }
+}
+
+/** Stores data files, a few at a time, in the order in which they were finished. */
+class FilePuts {
+  readonly #parts: EncodeParts
+  readonly #state: TableState
+  readonly #dataPrefix: string
+  readonly #signal: AbortSignal | undefined
+  readonly #files: DataFile[] = []
+  readonly #running = new Set<Promise<void>>()
+  #failure: { readonly error: unknown } | undefined
+  sizeBytes = 0
+
+  constructor(parts: EncodeParts, state: TableState, dataPrefix: string, signal: AbortSignal | undefined) {
+    this.#parts = parts
+    this.#state = state
+    this.#dataPrefix = dataPrefix
+    this.#signal = signal
+  }
+
+  async add(file: EncodedFile): Promise<void> {
+    if (this.#running.size >= MAX_PUTS) await Promise.race(this.#running)
+    this.#check()
+    const { store } = this.#parts
+    const key = `${this.#dataPrefix}${this.#files.length}.parquet`
+    this.#files.push(dataFileOf(file, uriOf(store, key), this.#state))
+    this.sizeBytes += file.bytes.length
+    const put = putUnnamed(store, key, file.bytes, this.#signal === undefined ? {} : { signal: this.#signal })
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
+      })
+      .finally(() => this.#running.delete(put))
+    this.#running.add(put)
+  }
+
+  async finish(): Promise<readonly DataFile[]> {
+    await this.settle()
+    this.#check()
+    return this.#files
+  }
+
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+}
+
+function dataFileOf(file: EncodedFile, filePath: string, { loaded, columns }: TableState): DataFile {
+  const full = ['_kafka_partition', '_kafka_offset'].map((name) => columns.byName.get(name)!.name)
+  return {
+    content: 0,
+    filePath,
+    fileFormat: 'PARQUET',
+    specId: loaded.metadata['default-spec-id'],
+    partition: file.tuple,
+    recordCount: BigInt(file.rowCount),
+    fileSizeBytes: BigInt(file.bytes.length),
+    ...dataFileMetrics(columns.schema, file.metrics, { full }),
+    splitOffsets: file.splitOffsets.map(BigInt),
+    sortOrderId: undefined,
+  }
+}
+
+function setupOf(
+  { info, context, compression, fileBytes }: EncodeParts,
+  state: TableState,
+  commitId: string,
+): TierSetup {
+  const { columns, loaded } = state
+  const hasColumns = columns.valueNames.length > 0
+  return {
+    schema: columns.schema,
+    spec: currentSpec(loaded.metadata),
+    columns: [...columns.byName].flatMap(([ours, field]) => (field === undefined ? [] : [[ours, field.name] as const])),
+    incarnation: info.incarnation,
+    rowCrc: info.rowCrc,
+    // Where a column was dropped, the rest cannot give the bytes back: keep them.
+    keepRaw: info.valueMode === 'columns+raw' || columns.lacksValues,
+    values: hasColumns
+      ? {
+          format: info.valueCodec!.format,
+          definition: info.valueCodec!.definition,
+          schemaId: info.valueSchemaId,
+        }
+      : undefined,
+    compression,
+    fileBytes,
+    keyValue: { [footerKeys.log]: info.logId, [footerKeys.topic]: info.id, [footerKeys.commit]: commitId },
+    limits: context.limits,
+  }
+}

@@ -1,0 +1,8 @@
+export { auditSql } from './audit.ts'
+export { icebergTier } from './iceberg-tier.ts'
+export type { IcebergTierOptions } from './iceberg-tier.ts'
+export { parseMarker } from './marker.ts'
+export type { LedgerEntry } from './ledger.ts'
+export type { Marker } from './marker.ts'
+export { systemFields } from './system-columns.ts'
+export type { SystemColumn } from './system-columns.ts'

@@ -1,0 +1,231 @@
+/** A log without a write-ahead tier: batches in an array, for tests of the cold tier alone. */
+import { notFound, defaultLimits } from '@moulin/core'
+import type {
+  BatchRun,
+  Catalog,
+  Codec,
+  ColdContext,
+  ColdTier,
+  ColdTopic,
+  ColdTopicInfo,
+  HotSource,
+  Limits,
+  ObjectStore,
+  SchemaLedger,
+  StoredRecord,
+} from '@moulin/core'
+import { day } from '@moulin/core'
+import { objectStoreCatalog } from '@moulin/catalog'
+import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
+import type { BatchRecord, WritableCompression } from '@moulin/format'
+import { memory } from '@moulin/storage'
+import { virtualRuntime } from '@moulin/testing'
+import type { VirtualRuntime } from '@moulin/testing'
+import { icebergTier } from './iceberg-tier.ts'
+import type { IcebergTierOptions } from './iceberg-tier.ts'
+
+export type SentRecord = Partial<Pick<BatchRecord, 'key' | 'value' | 'headers' | 'timestamp'>>
+
+export interface TestLogOptions {
+  readonly store?: ObjectStore
+  readonly catalog?: Catalog
+  readonly runtime?: VirtualRuntime
+  readonly codec?: Codec
+  readonly info?: Partial<ColdTopicInfo>
+  readonly limits?: Partial<Limits>
+  readonly epoch?: bigint
+  readonly access?: 'read-write' | 'read-only'
+  readonly tier?: Partial<IcebergTierOptions>
+}
+
+export interface TestLog {
+  readonly store: ObjectStore
+  readonly catalog: Catalog
+  readonly runtime: VirtualRuntime
+  readonly info: ColdTopicInfo
+  readonly hot: TestHot
+  readonly tier: ColdTier
+  attach(): Promise<ColdTopic>
+  /** Another process on the same store and records: a new epoch, nothing cached. */
+  reopen(options?: TestLogOptions): TestLog
+}
+
+export const LOG_ID = '11111111-1111-4111-8111-111111111111'
+export const TOPIC_ID = '22222222-2222-4222-8222-222222222222'
+
+export function testLog(options: TestLogOptions = {}): TestLog {
+  return testLogOver(options, new TestHot(options.info?.partitions ?? 2))
+}
+
+function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
+  const store = options.store ?? memory()
+  const runtime = options.runtime ?? virtualRuntime({ seed: 1 })
+  const catalog = options.catalog ?? objectStoreCatalog({ store, runtime })
+  const { codec } = options
+  const partitions = options.info?.partitions ?? 2
+  const info: ColdTopicInfo = {
+    logId: LOG_ID,
+    name: 'orders',
+    id: TOPIC_ID,
+    incarnation: 1,
+    partitions,
+    table: 'shop.orders',
+    partitionBy: [day('_kafka_timestamp')],
+    valueMode: codec === undefined ? 'raw' : 'columns',
+    rowCrc: true,
+    valueCodec: codec,
+    valueSchemaId: codec === undefined ? 0 : 1,
+    startOffsets: new Array<bigint>(partitions).fill(0n),
+    ...options.info,
+  }
+  const limits = { ...defaultLimits, ...options.limits }
+  hot.valueSchemaId = info.valueSchemaId
+  const context: ColdContext = {
+    runtime,
+    limits,
+    store,
+    schemas: testSchemas(codec),
+    hot,
+    recordsOf: (run) => recordsOf(run),
+    access: options.access ?? 'read-write',
+    epoch: options.epoch ?? 1n,
+  }
+  const tier = icebergTier({ catalog, threads: 0, ...options.tier })
+  return {
+    store,
+    catalog,
+    runtime,
+    info,
+    hot,
+    tier,
+    attach: () => tier.attach(info, context),
+    reopen: (more = {}) => testLogOver({ ...options, store, epoch: context.epoch + 1n, ...more }, hot),
+  }
+}
+
+/** Batches in memory, some of them released. */
+export class TestHot implements HotSource {
+  readonly #partitions: BatchRun[][]
+  readonly #next: bigint[]
+  readonly #released: bigint[]
+  valueSchemaId = 0
+  compression: WritableCompression = 'none'
+  pins = 0
+
+  constructor(partitions: number) {
+    this.#partitions = Array.from({ length: partitions }, () => [])
+    this.#next = new Array<bigint>(partitions).fill(0n)
+    this.#released = new Array<bigint>(partitions).fill(0n)
+  }
+
+  /** One batch. */
+  send(
+    partition: number,
+    records: readonly SentRecord[],
+    options: { timestampType?: 'create' | 'append'; valueSchemaId?: number } = {},
+  ): void {
+    const baseOffset = this.#next[partition]!
+    const full = records.map((record, at) => ({
+      offset: baseOffset + BigInt(at),
+      key: record.key ?? null,
+      value: record.value ?? null,
+      headers: record.headers ?? [],
+      timestamp: record.timestamp ?? 1_700_000_000_000n,
+    }))
+    const { timestampType = 'create' } = options
+    this.append(
+      partition,
+      encodeBatch({ baseOffset, records: full, timestampType, compression: this.compression }),
+      options,
+    )
+  }
+
+  /** Batches whose base offsets follow the last one's. */
+  append(partition: number, batches: Uint8Array, options: { valueSchemaId?: number } = {}): void {
+    let nextOffset = this.#next[partition]!
+    for (const { header } of batchesIn(batches)) nextOffset = header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
+    const valueSchemaIds = options.valueSchemaId ?? this.valueSchemaId
+    this.#partitions[partition]!.push({
+      partition,
+      baseOffset: this.#next[partition]!,
+      nextOffset,
+      batches,
+      valueSchemaIds,
+    })
+    this.#next[partition] = nextOffset
+  }
+
+  /** Every record sent, by partition. */
+  records(partition: number): StoredRecord[] {
+    return this.#partitions[partition]!.flatMap((run) => recordsOf(run))
+  }
+
+  release(offsets: readonly bigint[]): void {
+    offsets.forEach((offset, partition) => (this.#released[partition] = offset))
+  }
+
+  /** Forgets the newest records, as a log restored from an old copy does. */
+  forget(partition: number, from: bigint): void {
+    this.#partitions[partition] = this.#partitions[partition]!.filter((run) => run.nextOffset <= from)
+    this.#next[partition] = from
+  }
+
+  committedOffsets(): readonly bigint[] {
+    return this.#next
+  }
+  releasedOffsets(): readonly bigint[] {
+    return this.#released
+  }
+  pin(): { release(): void } {
+    this.pins++
+    return { release: () => void this.pins-- }
+  }
+  async *read({ partition, from, to }: Parameters<HotSource['read']>[0]): AsyncGenerator<BatchRun> {
+    if (from < this.#released[partition]!) throw notFound('RELEASED', `Offset ${from} was released.`)
+    for (const run of this.#partitions[partition]!) {
+      if (run.nextOffset > from && run.baseOffset < to) yield run
+    }
+  }
+}
+
+function testSchemas(codec: Codec | undefined): SchemaLedger {
+  const known = (id: number): Codec => {
+    if (codec === undefined || id !== 1) throw notFound('SCHEMA', `No schema ${id}.`)
+    return codec
+  }
+  return {
+    codec: async (id) => known(id),
+    entry: async (id) => {
+      const { format, definition } = known(id)
+      return { id, format, definition, sha256: '', mapping: 1 }
+    },
+  }
+}
+
+export function recordsOf(run: BatchRun): StoredRecord[] {
+  const records: StoredRecord[] = []
+  for (const { header, position } of batchesIn(run.batches)) {
+    if (header.isControl) continue
+    for (const { value, ...record } of readRecords(run.batches, position)) {
+      const fidelity = run.fidelity?.[records.length] ?? 'exact'
+      records.push({ partition: run.partition, ...record, bytes: value, fidelity })
+    }
+  }
+  return records
+}
+
+/** All records of a partition from the table; checks that the runs answer for every offset. */
+export async function readAll(topic: ColdTopic, partition: number, from = 0n, to?: bigint): Promise<StoredRecord[]> {
+  const end = to ?? topic.frontier()[partition]!
+  const records: StoredRecord[] = []
+  let next = from
+  for await (const run of topic.read({ partition, from, to: end })) {
+    if (run.baseOffset !== next || run.nextOffset <= next) throw notFound('HOLE', `A run begins at ${run.baseOffset}.`)
+    records.push(...recordsOf(run))
+    next = run.nextOffset
+  }
+  if (next !== end && from < end) throw notFound('HOLE', `The read ended at ${next}, not ${end}.`)
+  return records
+}
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -1,0 +1,94 @@
+import { corrupt, jsonInt64 } from '@moulin/core'
+import type { JsonValue } from '@moulin/core'
+
+/**
+ * What the table answers for in one (incarnation, partition), cumulative.
+ * Always `frontier − start = rows + control + aborted + skipped`.
+ */
+export interface LedgerEntry {
+  readonly incarnation: number
+  readonly partition: number
+  /** First offset that the table is responsible for. */
+  readonly start: bigint
+  /** Exclusive: the first one that it is not. */
+  readonly frontier: bigint
+  /** Offset of the last row; null if there is none. */
+  readonly lastRow: bigint | null
+  readonly rows: bigint
+  /** Offsets of transaction markers. */
+  readonly control: bigint
+  /** Offsets of records of aborted transactions. */
+  readonly aborted: bigint
+  /** Offsets without a row for any other reason. */
+  readonly skipped: bigint
+  /** Exact sum of the signed `_kafka_crc`; 0 where rows carry none. */
+  readonly checksum: bigint
+}
+
+/** What one commit adds to an entry. */
+export interface LedgerGain {
+  readonly partition: number
+  /** Exclusive. */
+  readonly frontier: bigint
+  readonly lastRow: bigint | null
+  readonly rows: bigint
+  readonly control: bigint
+  readonly checksum: bigint
+}
+
+export function emptyEntry(incarnation: number, partition: number, start: bigint): LedgerEntry {
+  const none = { lastRow: null, rows: 0n, control: 0n, aborted: 0n, skipped: 0n, checksum: 0n }
+  return { incarnation, partition, start, frontier: start, ...none }
+}
+
+/** The entry after a commit; offsets that gave neither a row nor a marker count as skipped. */
+export function grow(entry: LedgerEntry, gain: LedgerGain): LedgerEntry {
+  return {
+    ...entry,
+    frontier: gain.frontier,
+    lastRow: gain.lastRow ?? entry.lastRow,
+    rows: entry.rows + gain.rows,
+    control: entry.control + gain.control,
+    skipped: entry.skipped + (gain.frontier - entry.frontier - gain.rows - gain.control),
+    checksum: entry.checksum + gain.checksum,
+  }
+}
+
+/** Why the numbers of an entry contradict each other, or undefined. */
+export function entryFault(entry: LedgerEntry): string | undefined {
+  const { start, frontier, lastRow, rows, control, aborted, skipped } = entry
+  const at = `incarnation ${entry.incarnation}, partition ${entry.partition}`
+  if (rows < 0n || control < 0n || aborted < 0n || skipped < 0n) return `${at} has a negative count`
+  if (frontier - start !== rows + control + aborted + skipped) {
+    return `${at} spans ${frontier - start} offsets but accounts for ${rows + control + aborted + skipped}`
+  }
+  if ((lastRow === null) !== (rows === 0n)) return `${at} has ${rows} rows and last row ${lastRow}`
+  if (lastRow !== null && (lastRow < start || lastRow >= frontier)) return `${at} has its last row out of range`
+  return undefined
+}
+
+/** `[incarnation, partition, start, frontier, lastRow, rows, control, aborted, skipped, checksum]`: short, see the marker's limit. */
+export function entryToJson(entry: LedgerEntry): JsonValue {
+  const { incarnation, partition, start, frontier, lastRow, rows, control, aborted, skipped, checksum } = entry
+  const numbers = [start, frontier, lastRow, rows, control, aborted, skipped, checksum]
+  return [incarnation, partition, ...numbers.map((number) => (number === null ? null : number.toString()))]
+}
+
+/** @throws `corrupt`. */
+export function entryFromJson(json: JsonValue | undefined): LedgerEntry {
+  if (!Array.isArray(json) || json.length !== 10) throw corrupt('MARKER', 'A ledger entry is not a list of ten.')
+  const int64 = (index: number): bigint => jsonInt64(json[index], `number ${index} of a ledger entry`)
+  return {
+    incarnation: Number(int64(0)),
+    partition: Number(int64(1)),
+    start: int64(2),
+    frontier: int64(3),
+    lastRow: json[4] === null ? null : int64(4),
+    rows: int64(5),
+    control: int64(6),
+    aborted: int64(7),
+    skipped: int64(8),
+    // A sum of many 32-bit numbers stays far inside 64 bits.
+    checksum: int64(9),
+  }
+}

@@ -1,0 +1,190 @@
+import { conflict, isMoulinError, sameInt64 } from '@moulin/core'
+import type { ColdTopicInfo, MoulinError, Snapshot, TableMetadata } from '@moulin/core'
+import { presentLedger, markedTopics, markerHash, markerKey, parseMarker } from './marker.ts'
+import type { Marker } from './marker.ts'
+import { summaryKeys } from './system-columns.ts'
+
+/**
+ * Whether the table that is there now is the one that the marker speaks of. Properties survive a rollback and a
+ * `CREATE OR REPLACE`, so the marker is checked against the chain of snapshots, its own hash and the log.
+ */
+export type Verdict =
+  | {
+      readonly kind: 'intact'
+      readonly marker: Marker
+      /** Snapshots that others put on top of ours, newest first. */
+      readonly foreign: readonly Snapshot[]
+    }
+  | {
+      readonly kind: 'broken'
+      readonly fault: LineageFault
+      readonly reason: string
+      /** Per partition, how far the table holds all that it should, where that is still known; exclusive. */
+      readonly reached?: readonly bigint[]
+    }
+
+export type LineageFault =
+  | 'no-marker'
+  | 'unreadable-marker'
+  | 'edited-marker'
+  | 'other-log'
+  | 'other-topic'
+  | 'replaced-table'
+  | 'left-main'
+  | 'cut-chain'
+  | 'marker-behind-table'
+  | 'table-behind-log'
+  | 'table-ahead-of-log'
+  | 'foreign-rows'
+
+export interface LineageQuestion {
+  readonly metadata: TableMetadata
+  readonly info: ColdTopicInfo
+  /** UUID of the table when this process saw it last. */
+  readonly tableUuid: string | undefined
+  /** Below these the write-ahead tier has nothing: what the table lacks there is lost. */
+  readonly released: readonly bigint[]
+  /** Exclusive ends of the log, asked of writers only: the table cannot know more than its log. */
+  readonly committed: readonly bigint[] | undefined
+  readonly markerBytes: number
+}
+
+/** Pure: looks at nothing but the metadata. Rows in foreign files are looked for apart (foreign-rows). */
+export function verdictOf(question: LineageQuestion): Verdict {
+  const { metadata, info, tableUuid } = question
+  const broken = (fault: LineageFault, reason: string): Verdict => ({ kind: 'broken', fault, reason })
+  const text = metadata.properties?.[markerKey(info.id)]
+  const others = markedTopics(metadata).filter((id) => id !== info.id)
+  if (text === undefined) {
+    if (others.length > 0) return otherOwner(question, others[0]!)
+    return broken('no-marker', 'the table has no marker of this topic')
+  }
+  if (tableUuid !== undefined && tableUuid !== metadata['table-uuid']) {
+    return broken('replaced-table', `the table is another one: UUID ${metadata['table-uuid']}, not ${tableUuid}`)
+  }
+  let marker: Marker
+  try {
+    marker = parseMarker(text, `the marker of topic ${info.name}`, question.markerBytes)
+  } catch (error) {
+    return broken('unreadable-marker', isMoulinError(error) ? lowerFirst(error.message) : 'the marker does not parse')
+  }
+  if (marker.log !== info.logId) return broken('other-log', `the marker is of log ${marker.log}`)
+  if (others.length > 0) return otherOwner(question, others[0]!)
+  const chain = chainTo(metadata, marker)
+  if (chain.kind === 'broken') return chain
+  const ours = chain.at
+  if (ours !== undefined) {
+    if (!sameInt64(ours['sequence-number'], marker.sequence) || ours.summary[summaryKeys.marker] !== markerHash(text)) {
+      const id = String(marker.snapshot)
+      return broken('edited-marker', `the marker is not the one that was committed with snapshot ${id}`)
+    }
+  } else if (marker.ledger.some((entry) => entry.frontier !== entry.start)) {
+    return broken('edited-marker', 'the marker claims rows but names no snapshot')
+  }
+  return checkOffsets(question, marker) ?? { kind: 'intact', marker, foreign: chain.above }
+}
+
+// Walks from main to the snapshot of the marker.
+function chainTo(
+  metadata: TableMetadata,
+  marker: Marker,
+): { kind: 'found'; at: Snapshot | undefined; above: Snapshot[] } | (Verdict & { kind: 'broken' }) {
+  const byId = new Map((metadata.snapshots ?? []).map((snapshot) => [BigInt(snapshot['snapshot-id']), snapshot]))
+  const above: Snapshot[] = []
+  let id = metadata['current-snapshot-id']
+  // A chain is no longer than the list of snapshots: a longer walk is a loop in broken metadata.
+  for (let steps = 0; steps <= byId.size; steps++) {
+    if (id === null || id === undefined || BigInt(id) === -1n) {
+      if (marker.snapshot === null) return { kind: 'found', at: undefined, above }
+      const reason = `snapshot ${marker.snapshot} of the marker is not on main: it was rolled back or replaced`
+      return { kind: 'broken', fault: 'left-main', reason }
+    }
+    const snapshot = byId.get(BigInt(id))
+    if (snapshot === undefined) {
+      const reason = `snapshot ${id} was expired before the one of the marker (${marker.snapshot}) was reached`
+      return { kind: 'broken', fault: 'cut-chain', reason }
+    }
+    if (BigInt(id) === marker.snapshot) return { kind: 'found', at: snapshot, above }
+    if (snapshot.summary[summaryKeys.topic] === marker.topic) {
+      const reason = `snapshot ${id} is ours and newer than the marker, which names ${marker.snapshot}`
+      return { kind: 'broken', fault: 'marker-behind-table', reason }
+    }
+    above.push(snapshot)
+    id = snapshot['parent-snapshot-id']
+  }
+  return { kind: 'broken', fault: 'left-main', reason: 'the snapshots of the table name each other in a circle' }
+}
+
+function checkOffsets(question: LineageQuestion, marker: Marker): Verdict | undefined {
+  const { info, released, committed } = question
+  if (marker.incarnation > info.incarnation) {
+    const reason = `the marker is of incarnation ${marker.incarnation}, the topic is at ${info.incarnation}`
+    return { kind: 'broken', fault: 'table-ahead-of-log', reason }
+  }
+  const entries = presentLedger(marker, info)
+  const reached = entries.map(({ frontier }) => frontier)
+  for (const { partition, frontier } of entries) {
+    if (frontier < released[partition]!) {
+      const reason = `partition ${partition} ends at ${frontier} in the table, but the log has let go up to ${released[partition]}`
+      return { kind: 'broken', fault: 'table-behind-log', reason, reached }
+    }
+    if (committed !== undefined && frontier > committed[partition]!) {
+      const reason = `partition ${partition} ends at ${frontier} in the table, but at ${committed[partition]} in the log`
+      return { kind: 'broken', fault: 'table-ahead-of-log', reason }
+    }
+  }
+  return undefined
+}
+
+// Another log's marker, or another topic's of the same log.
+function otherOwner(question: LineageQuestion, topicId: string): Verdict {
+  const { metadata, info, markerBytes } = question
+  let owner: string | undefined
+  try {
+    owner = parseMarker(metadata.properties![markerKey(topicId)]!, 'its marker', markerBytes).log
+  } catch {
+    // A marker that does not parse is still somebody's.
+  }
+  return owner === info.logId
+    ? { kind: 'broken', fault: 'other-topic', reason: `the table belongs to topic ${topicId} of this log` }
+    : { kind: 'broken', fault: 'other-log', reason: `the table has a marker of log ${owner ?? 'unknown'}` }
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '')
+}
+
+/** Offsets that neither the table nor the write-ahead tier can be trusted to hold; half-open. */
+export interface LostRange {
+  readonly partition: number
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** What a broken lineage puts in doubt: everything that the write-ahead tier has let go of and the table does not reach. */
+export function lostRanges(
+  starts: readonly bigint[],
+  released: readonly bigint[],
+  reached: readonly bigint[] = starts,
+): LostRange[] {
+  return released.flatMap((to, partition) => {
+    const from = reached[partition]! > starts[partition]! ? reached[partition]! : starts[partition]!
+    return from < to ? [{ partition, from, to }] : []
+  })
+}
+
+/** The error that stops tiering and cold reads. */
+export function lineageBroken(
+  table: string,
+  verdict: { readonly fault: LineageFault; readonly reason: string },
+  lost: readonly LostRange[],
+): MoulinError {
+  const ranges = lost.map(({ partition, from, to }) => `partition ${partition} [${from}, ${to})`)
+  const loss =
+    ranges.length === 0
+      ? 'Nothing is lost: the write-ahead tier still holds all of it.'
+      : `In doubt: ${ranges.join(', ')}.`
+  return conflict('LINEAGE_BROKEN', `The history of table ${table} is broken: ${verdict.reason}. ${loss}`, {
+    context: { table, fault: verdict.fault, lost: ranges.join(', ') },
+  })
+}

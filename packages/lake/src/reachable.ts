@@ -1,0 +1,31 @@
+import { keyOf } from '@moulin/core'
+import type { Limits, ObjectStore, TableMetadata } from '@moulin/core'
+import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
+import type { ManifestFile } from '@moulin/iceberg'
+
+export interface ReachQuestion {
+  readonly store: ObjectStore
+  readonly metadata: TableMetadata
+  readonly limits: Limits
+  /** Of object keys. */
+  readonly prefixes: readonly string[]
+}
+
+/** Whether any retained snapshot names a manifest or data file below the prefixes: those must not be deleted. */
+export async function isReachable(question: ReachQuestion): Promise<boolean> {
+  const { store, metadata, limits, prefixes } = question
+  const isBelow = (uri: string): boolean => prefixes.some((prefix) => keyOf(store, uri).startsWith(prefix))
+  const manifests = new Map<string, ManifestFile>()
+  for (const snapshot of metadata.snapshots ?? []) {
+    const path = snapshot['manifest-list']
+    const { bytes } = await store.get(keyOf(store, path))
+    for (const manifest of readManifestList(bytes, { path, limits })) manifests.set(manifest.path, manifest)
+  }
+  for (const manifest of manifests.values()) {
+    if (isBelow(manifest.path)) return true
+    const { bytes } = await store.get(keyOf(store, manifest.path))
+    const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
+    for (const { file } of readManifest(bytes, { manifest, spec, limits })) if (isBelow(file.filePath)) return true
+  }
+  return false
+}

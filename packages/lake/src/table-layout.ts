@@ -1,0 +1,132 @@
+import { invalid, unsupported } from '@moulin/core'
+import type {
+  ColdTopicInfo,
+  CreateTableRequest,
+  IcebergField,
+  IcebergSchema,
+  IcebergType,
+  PartitionSpec,
+  TableIdentifier,
+  TableMetadata,
+} from '@moulin/core'
+import { currentSchema, icebergFields, partitionSpecOf } from '@moulin/iceberg'
+import { FIRST_VALUE_ID, hasValueColumns, systemFields, tableProperties, tableSchema } from './system-columns.ts'
+
+const namePart = /^[a-zA-Z0-9_-]+$/
+
+/** `namespace.table`; the namespace may have several levels. @throws `invalid`. */
+export function tableIdentifier(name: string): TableIdentifier {
+  const parts = name.split('.')
+  if (parts.length < 2 || !parts.every((part) => namePart.test(part))) {
+    const message =
+      `The table name ${JSON.stringify(name)} is not of the form namespace.table ` +
+      'with letters, digits, "_" and "-" in each part.'
+    throw invalid('TABLE_NAME', message, { context: { table: name } })
+  }
+  return { namespace: parts.slice(0, -1), name: parts.at(-1)! }
+}
+
+/** What a topic's table looks like when we make it. */
+export interface TableLayout {
+  readonly schema: IcebergSchema
+  readonly spec: PartitionSpec
+  /** Columns of the value; none where values are kept as bytes. */
+  readonly valueFields: readonly IcebergField[]
+}
+
+/** @throws `invalid` for a partition spec that does not fit the columns, or value columns without a codec. */
+export function tableLayout(info: ColdTopicInfo): TableLayout {
+  if (info.valueMode !== 'raw' && info.valueCodec === undefined) {
+    const message = `Topic ${info.name} has value mode ${info.valueMode} but no value codec: give one, or use raw.`
+    throw invalid('VALUE_MODE', message, { context: { topic: info.name, valueMode: info.valueMode } })
+  }
+  const { valueCodec } = info
+  const hasColumns = hasValueColumns(info.valueMode, valueCodec)
+  const valueFields = hasColumns ? icebergFields(valueCodec!.schema, FIRST_VALUE_ID) : []
+  const schema = tableSchema(valueFields)
+  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields }
+}
+
+export function createTableRequest(
+  layout: TableLayout,
+  properties: Readonly<Record<string, string>>,
+): CreateTableRequest {
+  return {
+    schema: layout.schema,
+    partitionSpec: layout.spec,
+    properties: { ...tableProperties, ...properties },
+  }
+}
+
+/** Our columns as the table has them now: foreign engines may rename, drop and add columns. */
+export interface TableColumns {
+  readonly layout: TableLayout
+  readonly schema: IcebergSchema
+  /** By our name: the column of the present schema; undefined when it was dropped. */
+  readonly byName: ReadonlyMap<string, IcebergField | undefined>
+  /** Our value columns, in the order of the layout. */
+  readonly valueNames: readonly string[]
+  /** Some value column is gone: the columns alone give no value back any more. */
+  readonly lacksValues: boolean
+}
+
+/**
+ * Follows our columns by field id. Ids are those of the table's first schema that has all our names, so a catalog that
+ * assigned others is followed too.
+ * @throws `unsupported` when a system column is gone, a column has another type, or a foreign column is required.
+ */
+export function tableColumns(metadata: TableMetadata, layout: TableLayout, table: string): TableColumns {
+  const schema = currentSchema(metadata)
+  const ids = originalIds(metadata, layout.schema)
+  const present = new Map(schema.fields.map((field) => [field.id, field]))
+  const byName = new Map<string, IcebergField | undefined>()
+  for (const field of layout.schema.fields) {
+    const found = present.get(ids.get(field.name) ?? field.id)
+    if (found !== undefined && !sameType(found.type, field.type)) {
+      throw drift(table, `column ${field.name} is now ${typeText(found.type)}, it was ${typeText(field.type)}`)
+    }
+    if (found !== undefined) present.delete(found.id)
+    byName.set(field.name, found)
+  }
+  for (const { name } of systemFields) {
+    if (byName.get(name) === undefined) throw drift(table, `the system column ${name} is gone`)
+  }
+  for (const { name, required } of present.values()) {
+    if (required) throw drift(table, `the column ${name} was added as required`)
+  }
+  const valueNames = layout.valueFields.map(({ name }) => name)
+  return { layout, schema, byName, valueNames, lacksValues: valueNames.some((name) => byName.get(name) === undefined) }
+}
+
+function originalIds(metadata: TableMetadata, ours: IcebergSchema): ReadonlyMap<string, number> {
+  const inOrder = [...metadata.schemas].sort((a, b) => (a['schema-id'] ?? 0) - (b['schema-id'] ?? 0))
+  for (const { fields } of inOrder) {
+    const ids = new Map(fields.map(({ name, id }) => [name, id]))
+    if (ours.fields.every(({ name }) => ids.has(name))) return ids
+  }
+  return new Map()
+}
+
+// Nested ids may differ where a catalog assigned its own; names and kinds may not.
+function sameType(a: IcebergType, b: IcebergType): boolean {
+  return typeText(a) === typeText(b)
+}
+
+function typeText(type: IcebergType): string {
+  if (typeof type === 'string') return type.replaceAll(' ', '')
+  switch (type.type) {
+    case 'list':
+      return `list<${typeText(type.element)}>`
+    case 'map':
+      return `map<${typeText(type.key)},${typeText(type.value)}>`
+    case 'struct':
+      return `struct<${type.fields.map(({ name, type: inner }) => `${name}:${typeText(inner)}`).join(',')}>`
+  }
+}
+
+function drift(table: string, what: string): Error {
+  const message =
+    `The schema of table ${table} is not the topic's any more: ${what}. ` +
+    'Schema evolution is not supported by this version; undo the change.'
+  return unsupported('SCHEMA_DRIFT', message, { context: { table } })
+}

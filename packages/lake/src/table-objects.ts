@@ -1,0 +1,43 @@
+import { isMoulinError, keyOf, MoulinError } from '@moulin/core'
+import type { CallOptions, ObjectStore } from '@moulin/core'
+
+/**
+ * Stores an object that no committed table names yet, under a key that only this commit uses. Whatever goes wrong, the
+ * table is as it was: so an error here always has outcome `rejected`, also when the object itself may be there.
+ */
+export async function putUnnamed(
+  store: ObjectStore,
+  key: string,
+  bytes: Uint8Array,
+  options: CallOptions,
+): Promise<void> {
+  try {
+    await store.put(key, bytes, { ...options, mode: 'create' })
+  } catch (error) {
+    throw beforeCommit(error)
+  }
+}
+
+/** The same error with outcome `rejected`: it happened before the commit was sent. */
+export function beforeCommit(error: unknown): unknown {
+  if (!isMoulinError(error) || error.outcome === 'rejected') return error
+  const { kind, code, message, context } = error
+  return new MoulinError(kind, code, message, { context, cause: error })
+}
+
+/** Removes what a commit wrote that is known never to have happened: all objects below the prefixes. */
+export async function discardObjects(store: ObjectStore, prefixes: readonly string[]): Promise<number> {
+  let count = 0
+  for (const prefix of prefixes) {
+    for await (const { key } of store.list({ prefix })) {
+      await store.delete(key)
+      count++
+    }
+  }
+  return count
+}
+
+/** The key of a place inside a table's location. */
+export function keyUnder(store: ObjectStore, location: string, path: string): string {
+  return keyOf(store, `${location.replace(/\/+$/, '')}/${path}`)
+}

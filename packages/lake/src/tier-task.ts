@@ -1,0 +1,109 @@
+import { invalid } from '@moulin/core'
+import type { BatchRun, Codec, CodecFormat, ColumnBatch, IcebergSchema, Limits, PartitionSpec } from '@moulin/core'
+import { avroFormat, hyparquetWriter } from '@moulin/format'
+import type { Compression, FileWriterFactory } from '@moulin/format'
+import { bindPartitionSpec } from '@moulin/iceberg'
+import { PartitionWriters } from './partition-writers.ts'
+import type { EncodedFile } from './partition-writers.ts'
+import { emptyTally, RowBuilder } from './row-builder.ts'
+import type { OffsetRange, RowTally, ValueColumns } from './row-builder.ts'
+
+/** All that encoding one commit needs, as plain data: it crosses to a worker thread. */
+export interface TierSetup {
+  /** The table's present schema. */
+  readonly schema: IcebergSchema
+  readonly spec: PartitionSpec
+  /** Our column names with the table's; a column that is not listed is gone from the table. */
+  readonly columns: readonly (readonly [ours: string, theirs: string])[]
+  readonly incarnation: number
+  readonly rowCrc: boolean
+  readonly keepRaw: boolean
+  /** Undefined: values are kept as bytes. */
+  readonly values: { readonly format: string; readonly definition: string; readonly schemaId: number } | undefined
+  readonly compression: Compression
+  readonly fileBytes: number
+  readonly keyValue: Readonly<Record<string, string>>
+  readonly limits: Limits
+}
+
+/** Parts that cannot cross to a thread; a task that needs others than these runs in process. */
+export interface TierParts {
+  readonly factory: FileWriterFactory
+  readonly formats: readonly CodecFormat[]
+}
+
+export const builtInParts: TierParts = { factory: hyparquetWriter, formats: [avroFormat] }
+
+/** One commit's worth of records on its way into data files. Synchronous; the same input gives the same bytes. */
+export class TierTask {
+  readonly #builder: RowBuilder
+  readonly #writers: PartitionWriters
+  readonly #names: ReadonlyMap<string, string>
+  readonly #maxBytes: number
+  readonly #tallies = new Map<number, RowTally>()
+  #partition: number | undefined
+
+  constructor(setup: TierSetup, parts: TierParts) {
+    const { schema, spec, compression, keyValue, limits } = setup
+    this.#names = new Map(setup.columns)
+    this.#maxBytes = limits.rowGroupBytes
+    this.#builder = new RowBuilder({ ...setup, values: valueColumns(setup, parts.formats) })
+    this.#writers = new PartitionWriters({
+      schema,
+      spec: bindPartitionSpec(spec, [schema]),
+      factory: parts.factory,
+      compression,
+      keyValue,
+      limits: {
+        fileBytes: setup.fileBytes,
+        sharedRowGroupBytes: limits.sharedRowGroupBytes,
+        pageBytes: limits.pageBytes,
+        openWriters: limits.maxOpenWriters,
+        openBytes: limits.maxOpenWriterBytes,
+      },
+    })
+  }
+
+  /** The run's records in the range; runs come by partition, then in offset order. Returns the files that are full. */
+  add(run: BatchRun, range: OffsetRange): EncodedFile[] {
+    if (run.partition !== this.#partition) this.#drain()
+    this.#partition = run.partition
+    let tally = this.#tallies.get(run.partition)
+    if (tally === undefined) this.#tallies.set(run.partition, (tally = emptyTally()))
+    this.#builder.add(run, range, tally, { maxBytes: this.#maxBytes, rows: (rows) => this.#write(rows) })
+    return this.#writers.take()
+  }
+
+  /** The remaining files, and what each partition added. */
+  finish(): { readonly files: EncodedFile[]; readonly tallies: ReadonlyMap<number, RowTally> } {
+    this.#drain()
+    return { files: this.#writers.finish(), tallies: this.#tallies }
+  }
+
+  #drain(): void {
+    if (this.#builder.rows > 0) this.#write(this.#builder.take())
+  }
+
+  #write(rows: ColumnBatch): void {
+    const columns = rows.columns.flatMap(({ name, column }) => {
+      const theirs = this.#names.get(name)
+      return theirs === undefined ? [] : [{ name: theirs, column }]
+    })
+    this.#writers.add({ length: rows.length, columns })
+  }
+}
+
+function valueColumns({ values }: TierSetup, formats: readonly CodecFormat[]): ValueColumns | undefined {
+  if (values === undefined) return undefined
+  const { columnar, schema } = restoreCodec(values, formats)
+  return columnar && { columnar, schemaId: values.schemaId, names: schema.fields.map(({ name }) => name) }
+}
+
+function restoreCodec(
+  { format, definition }: { readonly format: string; readonly definition: string },
+  formats: readonly CodecFormat[],
+): Codec {
+  const found = formats.find((candidate) => candidate.format === format)
+  if (found === undefined) throw invalid('CODEC_FORMAT', `No codec format ${format} is given: pass it as \`codecs\`.`)
+  return found.restore(definition)
+}

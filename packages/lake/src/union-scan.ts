@@ -1,0 +1,181 @@
+import { columnsOf, invalid, t, throwIfAborted, unsupported } from '@moulin/core'
+import type {
+  CallOptions,
+  Codec,
+  ColdContext,
+  ColdTopicInfo,
+  ColumnBatch,
+  Expression,
+  Field,
+  IcebergField,
+  ObjectStore,
+  Scan,
+  ScanOptions,
+  Type,
+} from '@moulin/core'
+import { bindExpression } from '@moulin/iceberg'
+import type { DataFiles } from './data-files.ts'
+import { rowObject, valueReader } from './column-values.ts'
+import { hotBatches, hotCount } from './hot-rows.ts'
+import { tableBatches, tableCount } from './table-rows.ts'
+import type { TableState, TopicTable } from './topic-table.ts'
+
+export interface UnionScanParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+  readonly store: ObjectStore
+  readonly files: DataFiles
+  readonly table: TopicTable
+}
+
+type Row = Record<string, unknown>
+
+/** What a scan gives, resolved against the topic's columns (under our names, whatever the table calls them). */
+export interface ScanQuery {
+  readonly columns: readonly string[]
+  readonly where: Expression | undefined
+  /** Columns that rows need to be judged and shown. */
+  readonly needed: readonly string[]
+}
+
+/** One cut: a table snapshot, and per partition the end of the log. Fixed at the first row. */
+export interface Cut {
+  readonly state: TableState
+  /** Exclusive, per partition. */
+  readonly ends: readonly bigint[]
+}
+
+const systemTypes = new Map<string, Type>([
+  ['_kafka_partition', t.int],
+  ['_kafka_offset', t.long],
+  ['_kafka_incarnation', t.int],
+  ['_kafka_timestamp', t.timestamptz],
+  ['_kafka_timestamp_type', t.int],
+  ['_kafka_key', t.binary],
+  ['_kafka_headers', t.list(t.struct({ key: t.string, value: t.binary.optional() }))],
+  ['_kafka_crc', t.int],
+  ['_kafka_value_state', t.string],
+  ['_kafka_value', t.binary],
+  ['_kafka_schema_id', t.int],
+  ['_kafka_key_schema_id', t.int],
+])
+
+/**
+ * Table and hot tier as one: rows below the snapshot's frontier come from the table, at or above it from the log, each
+ * record once. See {@link Topic.scan}.
+ */
+export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row> {
+  const types = columnTypes(parts)
+  const query = resolve(parts, options, types)
+  const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal }
+
+  async function* batches(): AsyncGenerator<Row[]> {
+    for await (const { batch, rows } of passing(parts, query, call)) {
+      const readers = query.columns.map((name) => {
+        const column = batch.columns.find((entry) => entry.name === name)?.column
+        return [name, column === undefined ? () => null : valueReader(types.get(name)!, column)] as const
+      })
+      yield rows.map((row) => rowObject(readers, row))
+    }
+  }
+  async function* rows(): AsyncGenerator<Row> {
+    for await (const batch of batches()) yield* batch
+  }
+  const later = (what: string): Promise<never> =>
+    Promise.reject(unsupported('ARROW', `${what} is not supported by this version: use batches() or toArray().`))
+
+  return {
+    [Symbol.asyncIterator]: rows,
+    batches,
+    async toArray() {
+      const all: Row[] = []
+      for await (const batch of batches()) for (const row of batch) all.push(row)
+      return all
+    },
+    count: () => count(parts, query, call),
+    toArrow: () => later('Arrow output'),
+    toIpc: () => later('Arrow IPC output'),
+  }
+}
+
+/** Some rows of a batch, under our names; valid until the next one is asked for. */
+interface Passing {
+  readonly batch: ColumnBatch
+  readonly rows: readonly number[]
+}
+
+async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<Passing> {
+  const { cut, release } = await fix(parts, call)
+  try {
+    yield* tableBatches(parts, cut.state, query, call)
+    for (let partition = 0; partition < cut.ends.length; partition++) {
+      throwIfAborted(call.signal)
+      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+      if (range.from < range.to) yield* hotBatches(parts, range, query, call)
+    }
+  } finally {
+    release()
+  }
+}
+
+async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions): Promise<number> {
+  let total = 0
+  if (query.where !== undefined) {
+    const counting = { ...query, columns: [], needed: [...columnsOf(query.where)] }
+    for await (const { rows } of passing(parts, counting, call)) total += rows.length
+    return total
+  }
+  const { cut, release } = await fix(parts, call)
+  try {
+    total += await tableCount(parts, cut.state, call)
+    for (let partition = 0; partition < cut.ends.length; partition++) {
+      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+      if (range.from < range.to) total += await hotCount(parts, range, call)
+    }
+    return total
+  } finally {
+    release()
+  }
+}
+
+// Pins before it loads: what the table does not hold at the load is held by the log until the scan ends.
+async function fix(parts: UnionScanParts, call: CallOptions): Promise<{ cut: Cut; release: () => void }> {
+  const { context, table } = parts
+  const pin = context.hot.pin(table.state.entries.map(({ frontier }) => frontier))
+  try {
+    const state = await table.load(call)
+    return { cut: { state, ends: [...context.hot.committedOffsets()] }, release: () => pin.release() }
+  } catch (error) {
+    pin.release()
+    throw error
+  }
+}
+
+function resolve(parts: UnionScanParts, options: ScanOptions, types: ReadonlyMap<string, Type>): ScanQuery {
+  const { info } = parts
+  const valueNames = [...types.keys()].filter((name) => !systemTypes.has(name))
+  const columns = options.columns ?? (valueNames.length > 0 ? valueNames : ['_kafka_value'])
+  for (const name of columns) {
+    if (!types.has(name)) {
+      const message = `Topic ${info.name} has no column ${name}; the columns are ${[...types.keys()].join(', ')}.`
+      throw invalid('UNKNOWN_COLUMN', message, { context: { topic: info.name, column: name } })
+    }
+  }
+  const where = options.where
+  // Throws for a wrong name or literal before anything is read.
+  bindExpression(where, layoutFields(parts))
+  return { columns, where, needed: [...new Set([...columns, ...(where === undefined ? [] : columnsOf(where))])] }
+}
+
+export function layoutFields({ table }: Pick<UnionScanParts, 'table'>): readonly IcebergField[] {
+  return table.layout.schema.fields
+}
+
+/** The JavaScript type of every column, under our names. */
+function columnTypes({ info, table }: UnionScanParts): ReadonlyMap<string, Type> {
+  const types = new Map(systemTypes)
+  const isValue = new Set(table.layout.valueFields.map(({ name }) => name))
+  const fields: readonly Field[] = (info.valueCodec as Codec | undefined)?.schema.fields ?? []
+  for (const { name, type } of fields) if (isValue.has(name)) types.set(name, type)
+  return types
+}
