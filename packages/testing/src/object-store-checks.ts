@@ -1,0 +1,56 @@
+import type { ObjectStore, StoreCapabilities } from '@moulin/core'
+import { systemRuntime } from '@moulin/core'
+
+/** One promise of {@link ObjectStore}. Each run gets a store that is empty. */
+export interface ObjectStoreCheck {
+  /** The promise in words: what tests are called, and what a wrong store names. */
+  readonly name: string
+  /** Runs only where the store claims this. */
+  readonly needs?: keyof StoreCapabilities
+  /** Runs only where it does not. */
+  readonly without?: keyof StoreCapabilities
+  run(store: ObjectStore, sizes: CheckSizes): Promise<void>
+}
+
+export interface CheckSizes {
+  readonly largeBytes: number
+  readonly manyKeys: number
+  readonly maxKeyBytes: number
+}
+
+export const racers = 20
+
+/** Bytes that differ by seed and by place. */
+export function pattern(length: number, seed = 1): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4))
+  let word = seed | 1
+  for (let i = 0; i < words.length; i++) words[i] = word = (Math.imul(word, 1664525) + 1013904223) | 0
+  return new Uint8Array(words.buffer, 0, length)
+}
+
+export function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+export async function readText(store: ObjectStore, key: string): Promise<string> {
+  return new TextDecoder().decode((await store.get(key)).bytes)
+}
+
+export async function listKeys(store: ObjectStore, options?: Parameters<ObjectStore['list']>[0]): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list(options)) keys.push(key)
+  return keys
+}
+
+/** Puts small objects, some at a time. */
+export async function putAll(store: ObjectStore, keys: readonly string[]): Promise<void> {
+  for (let at = 0; at < keys.length; at += 16)
+    await Promise.all(keys.slice(at, at + 16).map((key) => store.put(key, encode(key))))
+}
+
+/** One turn of the event loop, for loops that wait for others. */
+export function turn(): Promise<void> {
+  return (real ??= systemRuntime()).timers.turn()
+}
+
+let real: ReturnType<typeof systemRuntime> | undefined

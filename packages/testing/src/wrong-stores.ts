@@ -1,0 +1,10 @@
+import type { WrongStore } from './wrong-store.ts'
+import { wrongListers } from './wrong-stores-list.ts'
+import { wrongReaders } from './wrong-stores-read.ts'
+import { wrongWriters } from './wrong-stores-write.ts'
+
+/**
+ * Stores that are wrong in one way each. A suite that does not reject every one, in the check that it names, is itself
+ * wrong; so is a probe that lets a dangerous one pass.
+ */
+export const wrongStores: readonly WrongStore[] = [...wrongWriters, ...wrongReaders, ...wrongListers]
