@@ -1,0 +1,299 @@
+import {
+  aborted,
+  conflict,
+  exists,
+  invalid,
+  isKind,
+  isMoulinError,
+  notFound,
+  parseJson,
+  throwIfAborted,
+  unavailable,
+  unsupported,
+} from '@moulin/core'
+import type { Catalog, LoadedTable, ObjectStore, TableIdentifier, TableMetadata, TableUpdate } from '@moulin/core'
+import {
+  applyUpdates,
+  checkRequirements,
+  newTableMetadata,
+  parseTableMetadata,
+  tableMetadataBytes,
+} from '@moulin/iceberg'
+import type { SeededRandom } from './seeded-random.ts'
+import { seededRandom } from './seeded-random.ts'
+
+/** What a model catalog does wrong, each at one place. */
+export type CatalogFlaw =
+  | 'ignores-requirements'
+  | 'checks-no-snapshot'
+  | 'last-writer-wins'
+  | 'swallows-conflict'
+  | 'takes-what-is-there'
+  | 'lost-answer-is-failure'
+  | 'unknown-is-failure'
+  | 'retries-blindly'
+  | 'loses-properties'
+  | 'applies-partially'
+  | 'skips-unknown-updates'
+  | 'rounds-ids'
+  | 'create-replaces'
+  | 'drop-forgets-nothing'
+  | 'drop-can-be-undone'
+  | 'caches-loads'
+  | 'no-metadata-log'
+  | 'hint-before-commit'
+  | 'hint-goes-back'
+  | 'hint-with-newline'
+  | 'believes-the-hint'
+  | 'no-predecessor-check'
+  | 'collects-newest-first'
+  | 'collects-too-much'
+  | 'repairs-damage'
+  | 'moves-into-any-folder'
+
+const KEPT = 100
+let clients = 0
+
+/**
+ * A folder catalog as plain as can be: it lists to find the newest version and checks every commit by listing again. It
+ * is here to be broken, one flaw at a time, so that the suite is seen to notice; use `@moulin/catalog` for real.
+ */
+export function modelCatalog(store: ObjectStore, flaw?: CatalogFlaw): Catalog {
+  return new ModelCatalog(store, flaw, seededRandom(++clients))
+}
+
+interface Found {
+  readonly version: number
+  readonly etag: string
+  readonly bytes: Uint8Array
+}
+
+class ModelCatalog implements Catalog {
+  readonly name = 'modelCatalog'
+  readonly #store: ObjectStore
+  readonly #flaw: CatalogFlaw | undefined
+  readonly #random: SeededRandom
+  readonly #loaded = new Map<string, LoadedTable>()
+
+  constructor(store: ObjectStore, flaw: CatalogFlaw | undefined, random: SeededRandom) {
+    this.#store = store
+    this.#flaw = flaw
+    this.#random = random
+  }
+
+  #has(flaw: CatalogFlaw): boolean {
+    return this.#flaw === flaw
+  }
+
+  async createTable(
+    table: TableIdentifier,
+    request: Parameters<Catalog['createTable']>[1],
+    options?: { signal?: AbortSignal },
+  ): Promise<LoadedTable> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(table)
+    const newest = await this.#newest(folder)
+    if (newest !== undefined && !isTombstone(newest) && !this.#has('create-replaces')) throw taken(folder)
+    if (newest === undefined && !this.#has('moves-into-any-folder'))
+      for await (const { key } of this.#store.list({ prefix: `${folder}/` }))
+        throw exists('OCCUPIED', `${key} is there.`)
+    const location = this.#store.root + folder
+    const metadata = newTableMetadata(request, { uuid: this.#random.uuid(), location, nowMs: 1 })
+    const version = (newest?.version ?? 0) + 1
+    await this.#put(folder, version, tableMetadataBytes(this.#stamp(metadata))).catch((error: unknown) => {
+      throw isKind(error, 'conflict') ? taken(folder) : error
+    })
+    await this.#moveHint(folder, version)
+    return await this.loadTable(table)
+  }
+
+  async loadTable(table: TableIdentifier, options?: { signal?: AbortSignal }): Promise<LoadedTable> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(table)
+    const cached = this.#loaded.get(folder)
+    if (cached !== undefined && this.#has('caches-loads')) return cached
+    const found = await this.#present(folder)
+    const loaded = this.#loadedOf(table, found.version, this.#parse(folder, found))
+    this.#loaded.set(folder, loaded)
+    return loaded
+  }
+
+  async commitTable(
+    table: TableIdentifier,
+    commit: Parameters<Catalog['commitTable']>[1],
+    options?: { signal?: AbortSignal },
+  ): Promise<LoadedTable> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(table)
+    const found = await this.#present(folder)
+    const current = this.#loadedOf(table, found.version, this.#parse(folder, found))
+    const requirements = commit.requirements.filter(
+      ({ type }) => !this.#has('checks-no-snapshot') || type !== 'assert-ref-snapshot-id',
+    )
+    if (!this.#has('ignores-requirements')) checkRequirements(current.metadata, requirements)
+    const { metadata: applied, error: failure } = this.#apply(current, commit.updates)
+    if (failure !== undefined && !this.#has('applies-partially')) throw failure as Error
+    const metadata = this.#stamp(applied)
+    const version = found.version + 1
+    if (this.#has('hint-before-commit')) await this.#moveHint(folder, version)
+    await this.#put(folder, version, tableMetadataBytes(metadata))
+    await this.#checkPredecessor(folder, found)
+    await this.#moveHint(folder, version)
+    await this.#collect(folder, version)
+    if (failure !== undefined) throw failure as Error
+    return this.#loadedOf(table, version, metadata)
+  }
+
+  async dropTable(table: TableIdentifier, options?: { signal?: AbortSignal }): Promise<void> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(table)
+    const { version } = await this.#present(folder)
+    if (this.#has('drop-forgets-nothing')) return
+    if (!this.#has('drop-can-be-undone'))
+      await this.#put(folder, version + 1, new TextEncoder().encode(`{"dropped":"${this.#random.uuid()}"}`))
+    await this.#store.delete(`${folder}/metadata/version-hint.text`)
+    for (const old of await this.#versions(folder))
+      if (old <= version) await this.#store.delete(versionKey(folder, old))
+  }
+
+  async *listTables(options?: { signal?: AbortSignal }): AsyncGenerator<TableIdentifier> {
+    const folders = new Set<string>()
+    for await (const { key } of this.#store.list({ prefix: 'tables/', ...options }))
+      if (/\/metadata\/v\d+\.metadata\.json$/.test(key)) folders.add(key.slice(0, key.lastIndexOf('/metadata/')))
+    for (const folder of folders) {
+      const newest = await this.#newest(folder)
+      if (newest === undefined || isTombstone(newest)) continue
+      const levels = folder.split('/').slice(1)
+      yield { namespace: levels.slice(0, -1), name: levels.at(-1)! }
+    }
+  }
+
+  #apply(
+    { metadata, metadataLocation }: LoadedTable,
+    updates: readonly TableUpdate[],
+  ): { metadata: TableMetadata; error?: unknown } {
+    const log = this.#has('no-metadata-log') ? {} : { previousLocation: metadataLocation }
+    const known = this.#has('skips-unknown-updates')
+      ? updates.filter(({ action }) => (action as string) !== 'add-mood')
+      : updates
+    const base = this.#has('loses-properties') ? { ...metadata, properties: {} } : metadata
+    try {
+      return { metadata: applyUpdates(base, known, { nowMs: 1, ...log }) }
+    } catch (error) {
+      return { metadata: applyUpdates(base, known.slice(0, 1), { nowMs: 1, ...log }), error }
+    }
+  }
+
+  #stamp(metadata: TableMetadata): TableMetadata {
+    return { ...metadata, 'attempt-id': this.#random.uuid() } as TableMetadata
+  }
+
+  async #put(folder: string, version: number, bytes: Uint8Array): Promise<void> {
+    const key = versionKey(folder, version)
+    const mode = this.#has('last-writer-wins') || this.#has('create-replaces') ? 'overwrite' : 'create'
+    try {
+      await this.#store.put(key, bytes, { mode })
+    } catch (error) {
+      if (this.#has('swallows-conflict') && isKind(error, 'exists')) return
+      if (isKind(error, 'exists')) throw conflict('REQUIREMENT_FAILED', `${key} is taken.`)
+      if (isMoulinError(error) && error.outcome === 'unknown') return await this.#settle(key, bytes, error.kind)
+      throw error
+    }
+  }
+
+  async #settle(key: string, bytes: Uint8Array, kind: string): Promise<void> {
+    if (this.#has('lost-answer-is-failure')) throw unavailable('PUT', `${key} was not stored.`)
+    if (this.#has('retries-blindly')) return void (await this.#store.put(key, bytes, { mode: 'overwrite' }))
+    const present = await this.#store.get(key).catch(() => undefined)
+    if (present !== undefined && (this.#has('takes-what-is-there') || Buffer.compare(present.bytes, bytes) === 0))
+      return
+    if (present !== undefined) throw conflict('REQUIREMENT_FAILED', `${key} is taken.`)
+    const outcome = this.#has('unknown-is-failure') ? 'rejected' : 'unknown'
+    throw (kind === 'aborted' ? aborted : unavailable)('PUT', `${key} may be stored.`, { outcome })
+  }
+
+  async #checkPredecessor(folder: string, { version, etag }: Found): Promise<void> {
+    if (this.#has('no-predecessor-check') || this.#has('last-writer-wins')) return
+    const present = await this.#store.head(versionKey(folder, version))
+    if (present?.etag !== etag) throw unavailable('PREDECESSOR', `v${version} is gone.`, { outcome: 'unknown' })
+  }
+
+  async #moveHint(folder: string, version: number): Promise<void> {
+    const key = `${folder}/metadata/version-hint.text`
+    const { compareAndSwap } = this.#store.capabilities
+    for (let target = version; ;) {
+      const present = await this.#store.get(key).catch(() => undefined)
+      if (!this.#has('hint-goes-back') && Number(new TextDecoder().decode(present?.bytes)) >= target) return
+      const bytes = new TextEncoder().encode(`${target}${this.#has('hint-with-newline') ? '\n' : ''}`)
+      if (this.#has('hint-goes-back')) return void (await this.#store.put(key, bytes))
+      const mode = !compareAndSwap ? 'overwrite' : present === undefined ? 'create' : { ifMatch: present.etag }
+      await this.#store.put(key, bytes, { mode }).catch(() => undefined)
+      if (!compareAndSwap) target = (await this.#versions(folder)).at(-1) ?? target
+    }
+  }
+
+  async #collect(folder: string, version: number): Promise<void> {
+    if (version % 50 !== 0) return
+    const last = version - (this.#has('collects-too-much') ? 10 : KEPT)
+    const old = (await this.#versions(folder)).filter((candidate) => candidate <= last)
+    if (this.#has('collects-newest-first')) old.reverse()
+    for (const candidate of old) await this.#store.delete(versionKey(folder, candidate))
+  }
+
+  async #present(folder: string): Promise<Found> {
+    const newest = await this.#newest(folder)
+    if (newest === undefined || isTombstone(newest)) throw notFound('TABLE', `There is no table in ${folder}.`)
+    return newest
+  }
+
+  async #newest(folder: string): Promise<Found | undefined> {
+    const listed = (await this.#versions(folder)).at(-1)
+    if (listed === undefined) {
+      for await (const { key } of this.#store.list({ prefix: `${folder}/metadata/` }))
+        if (key.endsWith('.metadata.json') && !this.#has('moves-into-any-folder'))
+          throw unsupported('FOREIGN', `${key} is another catalog's.`)
+      return undefined
+    }
+    const hint = await this.#store.get(`${folder}/metadata/version-hint.text`).catch(() => undefined)
+    const believed =
+      hint !== undefined && this.#has('believes-the-hint') ? Number(new TextDecoder().decode(hint.bytes)) : listed
+    const { bytes, etag } = await this.#store.get(versionKey(folder, believed))
+    return { version: believed, bytes, etag }
+  }
+
+  async #versions(folder: string): Promise<number[]> {
+    const versions: number[] = []
+    for await (const { key } of this.#store.list({ prefix: `${folder}/metadata/v` })) {
+      const match = /\/v(\d+)\.metadata\.json$/.exec(key)
+      if (match !== null) versions.push(Number(match[1]))
+    }
+    return versions.sort((a, b) => a - b)
+  }
+
+  #parse(folder: string, { version, bytes }: Found): TableMetadata {
+    const key = versionKey(folder, version)
+    try {
+      return this.#has('rounds-ids') ? rounded(parseJson(bytes, key) as never) : parseTableMetadata(bytes, key)
+    } catch (error) {
+      if (this.#has('repairs-damage')) throw invalid('METADATA', 'The table cannot be read.')
+      throw error
+    }
+  }
+
+  #loadedOf(identifier: TableIdentifier, version: number, metadata: TableMetadata): LoadedTable {
+    const metadataLocation = this.#store.root + versionKey(folderOf(identifier), version)
+    return { identifier, metadataLocation, metadata: this.#has('rounds-ids') ? rounded(metadata) : metadata }
+  }
+}
+
+const folderOf = ({ namespace, name }: TableIdentifier): string => ['tables', ...namespace, name].join('/')
+const versionKey = (folder: string, version: number): string => `${folder}/metadata/v${version}.metadata.json`
+const isTombstone = ({ bytes }: Found): boolean => new TextDecoder().decode(bytes).startsWith('{"dropped"')
+const taken = (folder: string): Error => exists('TABLE', `There is a table in ${folder}.`)
+
+function rounded<T>(value: T): T {
+  if (typeof value === 'bigint') return Number(value) as T
+  if (Array.isArray(value)) return value.map(rounded) as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rounded(member)])) as T
+}
