@@ -1,0 +1,142 @@
+import type { Outcome } from '@moulin/core'
+import { invalid, isMoulinError, unavailable } from '@moulin/core'
+
+/**
+ * When a call fails, and how. Rules are tried in order; the first that matches a call and is due decides.
+ *
+ * - `before`: no effect.
+ * - `after`: the effect happens, the answer is lost.
+ * - `late`: the answer is lost, and the effect happens later: when the test calls `applyLate`, or after
+ *   `lateAfterCalls` further calls, as a request that was stuck in a network.
+ */
+export interface FaultRule<Operation extends string> {
+  readonly fault: 'before' | 'after' | 'late'
+  /** Default: every operation. */
+  readonly operation?: Operation | readonly Operation[]
+  /** A prefix of the key, or a pattern in it. Default: all. */
+  readonly key?: string | RegExp
+  /** The first matching call that fails, counted from 1. Default 1. */
+  readonly nth?: number
+  /** How many fail from then on. Default 1; Infinity for all. */
+  readonly times?: number
+  /** What the error says of a `before`. Default `rejected`; the others are always `unknown`. */
+  readonly outcome?: Outcome
+  readonly lateAfterCalls?: number
+}
+
+/** One call that reached the faulty one, in order. */
+export interface FaultyCall<Operation extends string> {
+  /** Counts from 1. */
+  readonly number: number
+  readonly operation: Operation
+  /** Of an object or, with dots, of a table; the prefix of a list. */
+  readonly key: string
+  /** What the caller saw: the answer, an ordered fault, or the error of the call itself by its kind. */
+  result: 'pending' | 'ok' | 'before' | 'after' | 'late' | `error ${string}`
+}
+
+/** What every faulty thing offers a test. */
+export interface Faults<Operation extends string> {
+  readonly calls: readonly FaultyCall<Operation>[]
+  /** How many calls match, to enumerate the calls of a scenario: run it once, then fail each. */
+  countCalls(match?: Pick<FaultRule<Operation>, 'operation' | 'key'>): number
+  addRule(rule: FaultRule<Operation>): { remove(): void }
+  /** Effects that are still on their way. */
+  countLate(): number
+  /** Lets all late effects happen now, in order. Their own errors (the key exists by now, …) are returned, not thrown. */
+  applyLate(): Promise<unknown[]>
+}
+
+/** Decides for each call, by rules, whether and how it fails. Shared by faulty stores and catalogs. */
+export class FaultPlan<Operation extends string> implements Faults<Operation> {
+  readonly calls: FaultyCall<Operation>[] = []
+  readonly #rules: (FaultRule<Operation> & { matched: number })[] = []
+  #late: { readonly afterCall: number; readonly effect: () => Promise<unknown> }[] = []
+
+  constructor(rules: readonly FaultRule<Operation>[]) {
+    for (const rule of rules) this.addRule(rule)
+  }
+
+  addRule(rule: FaultRule<Operation>): { remove(): void } {
+    if (rule.outcome !== undefined && rule.fault !== 'before')
+      throw invalid('FAULT_RULE', `A fault "${rule.fault}" always has the outcome unknown: leave it out.`)
+    const counted = { ...rule, matched: 0 }
+    this.#rules.push(counted)
+    return { remove: () => void (this.#rules.includes(counted) && this.#rules.splice(this.#rules.indexOf(counted), 1)) }
+  }
+
+  countCalls(match: Pick<FaultRule<Operation>, 'operation' | 'key'> = {}): number {
+    return this.calls.filter(({ operation, key }) => matches(match, operation, key)).length
+  }
+
+  countLate(): number {
+    return this.#late.length
+  }
+
+  async applyLate(): Promise<unknown[]> {
+    return this.#apply(Infinity)
+  }
+
+  /** Runs one call; `effect` does it. */
+  async run<T>(operation: Operation, key: string, effect: () => Promise<T>): Promise<T> {
+    const call: FaultyCall<Operation> = { number: this.calls.length + 1, operation, key, result: 'pending' }
+    this.calls.push(call)
+    await this.#apply(call.number)
+    const rule = this.#due(operation, key)
+    if (rule?.fault === 'before') throw lost(call, rule)
+    if (rule?.fault === 'late') {
+      this.#late.push({ afterCall: call.number + (rule.lateAfterCalls ?? Infinity), effect })
+      throw lost(call, rule)
+    }
+    try {
+      const answer = await effect()
+      call.result = 'ok'
+      if (rule === undefined) return answer
+    } catch (error) {
+      // An answer is an answer, good or bad: this one is lost as well.
+      if (rule === undefined) {
+        call.result = `error ${isMoulinError(error) ? error.kind : 'internal'}`
+        throw error
+      }
+    }
+    throw lost(call, rule)
+  }
+
+  async #apply(calls: number): Promise<unknown[]> {
+    const due = this.#late.filter(({ afterCall }) => afterCall < calls || calls === Infinity)
+    this.#late = this.#late.filter((late) => !due.includes(late))
+    const errors: unknown[] = []
+    for (const { effect } of due) await effect().catch((error: unknown) => errors.push(error))
+    return errors
+  }
+
+  #due(operation: Operation, key: string): FaultRule<Operation> | undefined {
+    let due: FaultRule<Operation> | undefined
+    for (const rule of this.#rules) {
+      if (!matches(rule, operation, key)) continue
+      rule.matched++
+      const first = rule.nth ?? 1
+      if (rule.matched >= first && rule.matched < first + (rule.times ?? 1)) due ??= rule
+    }
+    return due
+  }
+}
+
+function matches<Operation extends string>(
+  match: Pick<FaultRule<Operation>, 'operation' | 'key'>,
+  operation: Operation,
+  key: string,
+): boolean {
+  if (match.operation !== undefined && ![match.operation].flat().includes(operation)) return false
+  if (match.key === undefined) return true
+  return typeof match.key === 'string' ? key.startsWith(match.key) : key.search(match.key) >= 0
+}
+
+function lost<Operation extends string>(call: FaultyCall<Operation>, { fault, outcome }: FaultRule<Operation>): Error {
+  call.result = fault
+  const { number, operation, key } = call
+  return unavailable('FAULT', `Call ${number}, ${operation} of ${key}, failed by order (${fault}).`, {
+    outcome: fault === 'before' ? (outcome ?? 'rejected') : 'unknown',
+    context: { number, operation, key, fault },
+  })
+}

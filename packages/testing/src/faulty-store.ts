@@ -1,0 +1,47 @@
+import type { ObjectInfo, ObjectStore } from '@moulin/core'
+import type { FaultRule, Faults } from './fault-plan.ts'
+import { FaultPlan } from './fault-plan.ts'
+
+export type StoreOperation = 'get' | 'head' | 'put' | 'delete' | 'list'
+
+/** A store whose calls fail by order. */
+export interface FaultyStore extends ObjectStore, Faults<StoreOperation> {}
+
+/**
+ * The same store, but its calls fail where `rules` say so: `unavailable`, code `FAULT`. A list fails at its first step
+ * and is read whole before it. The bytes of a late put are kept as they were at the call.
+ */
+export function faultyStore(store: ObjectStore, rules: readonly FaultRule<StoreOperation>[] = []): FaultyStore {
+  const plan = new FaultPlan(rules)
+  return {
+    name: `faulty(${store.name})`,
+    root: store.root,
+    capabilities: store.capabilities,
+    get: (key, options) => plan.run('get', key, () => store.get(key, options)),
+    head: (key, options) => plan.run('head', key, () => store.head(key, options)),
+    put(key, bytes, options) {
+      const kept = new Uint8Array(bytes)
+      return plan.run('put', key, () => store.put(key, kept, options))
+    },
+    delete: (key, options) => plan.run('delete', key, () => store.delete(key, options)),
+    async *list(options) {
+      yield* await plan.run('list', options?.prefix ?? '', async () => {
+        const infos: ObjectInfo[] = []
+        for await (const info of store.list(options)) infos.push(info)
+        return infos
+      })
+    },
+    ...faultsOf(plan),
+  }
+}
+
+/** The test's side of a plan, as plain properties. */
+export function faultsOf<Operation extends string>(plan: FaultPlan<Operation>): Faults<Operation> {
+  return {
+    calls: plan.calls,
+    countCalls: (match) => plan.countCalls(match),
+    addRule: (rule) => plan.addRule(rule),
+    applyLate: () => plan.applyLate(),
+    countLate: () => plan.countLate(),
+  }
+}
