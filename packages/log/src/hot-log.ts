@@ -1,0 +1,239 @@
+import {
+  corrupt,
+  isKind,
+  notFound,
+  type BatchRun,
+  type HotSource,
+  type SectionHeader,
+  type Sequenced,
+  type SequencerSession,
+  type WalLocation,
+  type WalSession,
+} from '@moulin/core'
+import type { Checkpoint, CheckpointTopic } from './checkpoint-store.ts'
+import { HotPartition, type HotSection } from './hot-partition.ts'
+import { TailRing } from './tail-ring.ts'
+import { Wakeups } from './wakeups.ts'
+
+/** Batches that a producer or an appender hands over; the offsets come with durability. */
+export interface BatchesToAppend {
+  readonly partition: number
+  readonly batches: Uint8Array
+  readonly recordCount: number
+  readonly valueSchemaId: number
+  readonly keySchemaId: number
+  readonly patch: (baseOffset: bigint) => void
+}
+
+/** The hot part of one topic. */
+export interface HotTopic {
+  readonly id: string
+  readonly incarnation: number
+  readonly partitions: readonly HotPartition[]
+  /** Woken whenever a high watermark moves. */
+  readonly wakeups: Wakeups
+  /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
+  readonly pins: Set<readonly bigint[]>
+  /** Called after each durable section. */
+  onAppended: (() => void) | undefined
+}
+
+export interface HotLogOptions {
+  readonly tailRingBytes: number
+  readonly monotonic: () => number
+  /** What a hole means: a loss (`corrupt`) to the writer; to a reader beside it, that what was there is released. */
+  readonly gap: 'corrupt' | 'skip'
+}
+
+/** All that is in the write-ahead tier, by topic and partition. Owns high watermarks and what is released. */
+export class HotLog {
+  readonly #options: HotLogOptions
+  readonly #ring: TailRing
+  readonly #topics = new Map<string, HotTopic>()
+  #checkpointed = new Map<string, CheckpointTopic>()
+  #wal: WalSession | undefined
+  /** The error that made the write-ahead tier final: no high watermark moves any more. */
+  failure: Error | undefined
+  /** Learns what has been released or moved, when a section is not where it was. */
+  replan: () => Promise<void> = async () => {}
+
+  constructor(options: HotLogOptions) {
+    this.#options = options
+    this.#ring = new TailRing(options.tailRingBytes)
+  }
+
+  /** Sets what recovery starts from, and forgets what the checkpoint releases. */
+  begin(checkpoint: Checkpoint | undefined): void {
+    this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [topic.id, topic]))
+    for (const { id, released } of this.#checkpointed.values()) {
+      const partitions = this.#topics.get(id)?.partitions ?? []
+      for (const partition of partitions) partition.dropBelow(partition.releasable(released[partition.partition] ?? 0n))
+    }
+  }
+
+  attach(wal: WalSession): void {
+    this.#wal = wal
+  }
+
+  isLive({ topicId, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset >= (this.#checkpointed.get(topicId)?.released[partition] ?? 0n)
+  }
+
+  /** Whether the newest checkpoint proves that the section was acked. */
+  isAcked({ topicId, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset < (this.#checkpointed.get(topicId)?.next[partition] ?? 0n)
+  }
+
+  recover(header: SectionHeader, location: WalLocation): void {
+    const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
+    const partition = topic.partitions[header.partition]!
+    partition.recover(header, location, location.sizeBytes, this.#options.monotonic(), this.#options.gap)
+    topic.wakeups.wake()
+  }
+
+  /** The topic, with at least `partitions` partitions; each begins where the checkpoint says that it was released. */
+  topic(id: string, incarnation: number, partitions: number): HotTopic {
+    let topic = this.#topics.get(id)
+    if (topic === undefined) {
+      topic = { id, incarnation, partitions: [], wakeups: new Wakeups(), pins: new Set(), onAppended: undefined }
+      this.#topics.set(id, topic)
+    }
+    const list = topic.partitions as HotPartition[]
+    const checkpointed = this.#checkpointed.get(id)
+    while (list.length < partitions) {
+      list.push(new HotPartition(id, list.length, checkpointed?.released[list.length] ?? 0n))
+    }
+    return topic
+  }
+
+  topics(): Iterable<HotTopic> {
+    return this.#topics.values()
+  }
+
+  /** @throws `corrupt` when less was recovered than the checkpoint knows of. */
+  checkComplete(): void {
+    for (const { id, name, incarnation, next } of this.#checkpointed.values()) {
+      const { partitions } = this.topic(id, incarnation, next.length)
+      next.forEach((expected, index) => {
+        const found = partitions[index]!.highWatermark
+        if (found >= expected) return
+        throw corrupt(
+          'WAL_INCOMPLETE',
+          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it.`,
+          { context: { topic: name, partition: index, expected, found } },
+        )
+      })
+    }
+  }
+
+  /** Sequences the batches, makes them durable, then moves the high watermark and wakes readers. */
+  async append(session: SequencerSession, topic: HotTopic, request: BatchesToAppend): Promise<Sequenced> {
+    const { partition, batches } = request
+    const section = { ...request, topicId: topic.id, incarnation: topic.incarnation }
+    const sequenced = await session.append(section).catch((error: unknown) => {
+      this.#failed(error as Error)
+      throw error
+    })
+    const added = topic.partitions[partition]!.add(
+      { ...section, ...sequenced },
+      sequenced.location,
+      batches.length,
+      this.#options.monotonic(),
+    )
+    this.#ring.add(added, batches)
+    topic.wakeups.wake()
+    topic.onAppended?.()
+    return sequenced
+  }
+
+  #failed(error: Error): void {
+    this.failure ??= error
+    this.wakeAll()
+  }
+
+  /** Lets every waiting reader look at the state of the log. */
+  wakeAll(): void {
+    for (const { wakeups } of this.#topics.values()) wakeups.wake()
+  }
+
+  /**
+   * The section that holds `offset`, or follows it, with its batches. Undefined when the offset has left the write-ahead tier.
+   * @throws `corrupt` when it is lost.
+   */
+  async read(partition: HotPartition, offset: bigint, signal?: AbortSignal): Promise<HotRead | undefined> {
+    for (;;) {
+      const section = partition.find(offset)
+      const batches = section === undefined ? undefined : await this.#batchesOf(section, signal)
+      if (section !== undefined && batches !== undefined) return { section, batches }
+      const missing = section?.location
+      await this.replan()
+      if (offset < partition.released) return undefined
+      // Moved by a newer writer, or gone for no reason that we know.
+      if (partition.find(offset)?.location === missing) throw lost(partition, offset)
+    }
+  }
+
+  async #batchesOf(section: HotSection, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+    if (section.batches !== undefined) return section.batches
+    try {
+      return await this.#wal!.read(section.location, signal === undefined ? {} : { signal })
+    } catch (error) {
+      if (isKind(error, 'not-found')) return undefined
+      throw error
+    }
+  }
+
+  /** The topic as its cold tier sees it. */
+  source(topic: HotTopic): HotSource {
+    const read = this.#readRuns.bind(this)
+    return {
+      committedOffsets: () => topic.partitions.map(({ highWatermark }) => highWatermark),
+      releasedOffsets: () => topic.partitions.map(({ released }) => released),
+      pin(from) {
+        const pin = [...from]
+        topic.pins.add(pin)
+        return { release: () => void topic.pins.delete(pin) }
+      },
+      read: (request) => read(topic, request),
+    }
+  }
+
+  async *#readRuns(
+    topic: HotTopic,
+    { partition: index, from, to, signal }: Parameters<HotSource['read']>[0],
+  ): AsyncGenerator<BatchRun> {
+    const partition = topic.partitions[index]!
+    let offset = from
+    while (offset < to) {
+      if (offset >= partition.highWatermark) return
+      const read = offset < partition.released ? undefined : await this.read(partition, offset, signal)
+      if (read === undefined) throw gone(topic, index, offset)
+      const { section, batches } = read
+      const nextOffset = section.lastOffset + 1n
+      const { baseOffset, valueSchemaId: valueSchemaIds, keySchemaId: keySchemaIds } = section
+      yield { partition: index, baseOffset, nextOffset, batches, valueSchemaIds, keySchemaIds }
+      offset = nextOffset
+    }
+  }
+}
+
+export interface HotRead {
+  readonly section: HotSection
+  readonly batches: Uint8Array
+}
+
+function lost({ topicId, partition, released }: HotPartition, offset: bigint): Error {
+  return corrupt(
+    'WAL_INCOMPLETE',
+    `Offset ${offset} of partition ${partition} of topic ${topicId} is neither in the write-ahead tier nor released (up to ${released}).`,
+    { context: { topicId, partition, offset, released } },
+  )
+}
+
+function gone(topic: HotTopic, partition: number, offset: bigint): Error {
+  return notFound(
+    'RELEASED',
+    `Offset ${offset} of partition ${partition} has left the write-ahead tier: read it from the table, or pin it first.`,
+    { context: { topicId: topic.id, partition, offset } },
+  )
+}

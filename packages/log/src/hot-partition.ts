@@ -1,0 +1,142 @@
+import { assert, corrupt, type SectionHeader, type WalLocation } from '@moulin/core'
+
+/** A section in the write-ahead tier. */
+export interface HotSection extends SectionHeader {
+  location: WalLocation
+  readonly batchesBytes: number
+  /** Bytes of this partition's sections before it, ever. */
+  readonly bytesBefore: number
+  /** When it became durable here, on the monotonic clock. */
+  readonly durableMs: number
+  /** While it is in the tail ring. */
+  batches: Uint8Array | undefined
+}
+
+/** The hot part of one partition: which sections the write-ahead tier holds, and how far readers may look. */
+export class HotPartition {
+  readonly topicId: string
+  readonly partition: number
+  /** First offset that the write-ahead tier holds. */
+  released: bigint
+  /** Exclusive: everything below is durable, acked and readable. */
+  highWatermark: bigint
+  /** Bytes of all sections ever added. */
+  totalBytes = 0
+  #sections: HotSection[] = []
+
+  constructor(topicId: string, partition: number, released: bigint) {
+    this.topicId = topicId
+    this.partition = partition
+    this.released = released
+    this.highWatermark = released
+  }
+
+  /** The section is durable: readers may see it. They come in offset order, without gaps. */
+  add(header: SectionHeader, location: WalLocation, batchesBytes: number, durableMs: number): HotSection {
+    assert(header.baseOffset === this.highWatermark, `section ${header.baseOffset} follows ${this.highWatermark}`)
+    const section = hotSection(header, location, batchesBytes, this.totalBytes, durableMs)
+    this.#sections.push(section)
+    this.totalBytes += batchesBytes
+    this.highWatermark = header.lastOffset + 1n
+    return section
+  }
+
+  /**
+   * A section found in the write-ahead tier. One that is known already has moved. `gap`: what a hole before it means; a
+   * reader beside a writer may find that what was there has been released (`skip`).
+   */
+  recover(
+    header: SectionHeader,
+    location: WalLocation,
+    batchesBytes: number,
+    durableMs: number,
+    gap: 'corrupt' | 'skip',
+  ): void {
+    if (header.lastOffset < this.highWatermark) {
+      const known = this.find(header.baseOffset)
+      if (known?.baseOffset === header.baseOffset) known.location = location
+      return
+    }
+    const isFirst = this.#sections.length === 0
+    const follows = isFirst ? header.baseOffset <= this.highWatermark : header.baseOffset === this.highWatermark
+    if (!follows) {
+      if (gap === 'corrupt') throw this.#hole(header.baseOffset)
+      this.#sections = []
+      this.released = header.baseOffset
+    }
+    this.#sections.push(hotSection(header, location, batchesBytes, this.totalBytes, durableMs))
+    this.totalBytes += batchesBytes
+    this.highWatermark = header.lastOffset + 1n
+  }
+
+  /** The first section that reaches to `offset` or beyond. */
+  find(offset: bigint): HotSection | undefined {
+    const sections = this.#sections
+    let low = 0
+    let high = sections.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (sections[middle]!.lastOffset < offset) low = middle + 1
+      else high = middle
+    }
+    return sections[low]
+  }
+
+  /** Bytes of the sections that reach to `offset` or beyond. */
+  bytesFrom(offset: bigint): number {
+    const section = this.find(offset)
+    return section === undefined ? 0 : this.totalBytes - section.bytesBefore
+  }
+
+  /** How far {@link dropBelow} would release: up to the last section that ends below `offset`. */
+  releasable(offset: bigint): bigint {
+    const kept = this.find(offset)
+    const until = kept === undefined ? this.highWatermark : kept.baseOffset
+    return until > this.released ? until : this.released
+  }
+
+  /** Forgets the sections below `offset`, which {@link releasable} gave, and returns them. */
+  dropBelow(offset: bigint): HotSection[] {
+    let count = 0
+    while (count < this.#sections.length && this.#sections[count]!.lastOffset < offset) count++
+    if (offset > this.released) this.released = offset
+    // A reader beside a writer may learn that something was released which it has not seen.
+    if (offset > this.highWatermark) this.highWatermark = offset
+    return this.#sections.splice(0, count)
+  }
+
+  #hole(baseOffset: bigint): Error {
+    return corrupt(
+      'WAL_INCOMPLETE',
+      `Partition ${this.partition} of topic ${this.topicId}: the write-ahead data goes on at offset ${baseOffset}, but ${this.highWatermark} is due. A segment file is missing: restore it.`,
+      {
+        context: { topicId: this.topicId, partition: this.partition, expected: this.highWatermark, found: baseOffset },
+      },
+    )
+  }
+}
+
+function hotSection(
+  header: SectionHeader,
+  location: WalLocation,
+  batchesBytes: number,
+  bytesBefore: number,
+  durableMs: number,
+): HotSection {
+  const { topicId, incarnation, partition, baseOffset, lastOffset, recordCount, valueSchemaId, keySchemaId } = header
+  return {
+    topicId,
+    incarnation,
+    partition,
+    baseOffset,
+    lastOffset,
+    recordCount,
+    valueSchemaId,
+    keySchemaId,
+    location,
+    batchesBytes,
+    bytesBefore,
+    durableMs,
+    batches: undefined,
+  }
+}

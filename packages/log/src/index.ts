@@ -1,0 +1,5 @@
+export { openLog } from './open-log.ts'
+export type { OpenLogOptions } from './open-log.ts'
+export { single } from './single.ts'
+export { fileWal } from './wal/file-wal.ts'
+export type { FileWalOptions } from './wal/file-wal.ts'

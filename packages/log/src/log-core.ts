@@ -1,0 +1,98 @@
+import type { CodecFormat, ColdTier, Limits, ObjectStore, Runtime, SequencerSession, WalSession } from '@moulin/core'
+import type { CheckpointStore, CheckpointTopic } from './checkpoint-store.ts'
+import type { HotLog, HotTopic } from './hot-log.ts'
+import type { WritableSchemaLedger } from './schema-ledger.ts'
+import type { TopicRecord } from './topic-store.ts'
+
+/** What the parts of one open log share. */
+export interface LogCore {
+  readonly logId: string
+  readonly name: string
+  readonly access: 'read-write' | 'read-only'
+  readonly runtime: Runtime
+  readonly limits: Limits
+  readonly store: ObjectStore
+  readonly codecs: readonly CodecFormat[]
+  readonly tier: ColdTier | undefined
+  readonly graceMs: number
+  readonly wal: WalSession
+  readonly sequencer: SequencerSession
+  readonly hot: HotLog
+  readonly ledger: WritableSchemaLedger
+  readonly checkpoints: CheckpointWriter
+  readonly pressure: WalPressure
+  /** Fires when the log is closed: readers end. */
+  readonly closing: AbortSignal
+  /** Read-only: recovers what became durable since. */
+  refresh(): Promise<void>
+}
+
+/** Watches how much the write-ahead tier holds. */
+export interface WalPressure {
+  /** Called after each durable section. */
+  appended(): void
+}
+
+/** Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. */
+export class CheckpointWriter {
+  readonly #store: CheckpointStore
+  readonly #wal: WalSession
+  readonly #topics: Map<string, { readonly record: TopicRecord; readonly hot: HotTopic }> = new Map()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(store: CheckpointStore, wal: WalSession) {
+    this.#store = store
+    this.#wal = wal
+  }
+
+  /** From now on this topic is part of every checkpoint. */
+  add(record: TopicRecord, hot: HotTopic): void {
+    this.#topics.set(record.id, { record, hot })
+  }
+
+  /** Durable on return: where every partition stands. */
+  write(): Promise<void> {
+    return this.#inOrder(() => this.#write(undefined, []))
+  }
+
+  /** Gives up write-ahead data of a topic below `upTo` (from {@link HotPartition.releasable}): first on record, then in fact. */
+  release(topic: HotTopic, upTo: readonly bigint[]): Promise<void> {
+    return this.#inOrder(async () => {
+      await this.#write(topic, upTo)
+      // An older writer must not recycle what the newer one may still read.
+      await this.#wal.checkFence()
+      const dropped = topic.partitions.flatMap((partition, index) => {
+        const pinned = lowestPin(topic, index)
+        const until = pinned !== undefined && pinned < upTo[index]! ? partition.releasable(pinned) : upTo[index]!
+        return partition.dropBelow(until)
+      })
+      await this.#wal.release(dropped.map(({ location }) => location))
+    })
+  }
+
+  #inOrder(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  #write(releasing: HotTopic | undefined, upTo: readonly bigint[]): Promise<void> {
+    const topics = [...this.#topics.values()].map(({ record, hot }): CheckpointTopic => {
+      const released = hot === releasing ? upTo : hot.partitions.map((partition) => partition.released)
+      const { name, id, incarnation } = record
+      // Decimal text: exact in every reader.
+      return { name, id, incarnation, next: hot.partitions.map(({ highWatermark }) => highWatermark), released }
+    })
+    return this.#store.write({ epoch: this.#wal.epoch, topics })
+  }
+}
+
+/** The first offset of a partition that someone still reads from the write-ahead tier. */
+export function lowestPin(topic: HotTopic, partition: number): bigint | undefined {
+  let lowest: bigint | undefined
+  for (const pin of topic.pins) {
+    const from = pin[partition]
+    if (from !== undefined && (lowest === undefined || from < lowest)) lowest = from
+  }
+  return lowest
+}

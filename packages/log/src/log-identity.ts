@@ -1,0 +1,60 @@
+import { exists, invalid, isKind, jsonBytes, notFound, type Limits, type ObjectStore, type Runtime } from '@moulin/core'
+import { loadJson, LOG_FORMAT, stringField } from './stored-json.ts'
+
+const KEY = 'moulin.json'
+/** Left behind by a probe of the store that was cut off: no reason to refuse the place. */
+const PROBE_PREFIX = 'log/probe/'
+
+/**
+ * The UUID of the log in this store; a new one for an empty store opened for writing.
+ * @throws `exists` code `NOT_A_LOG` when the place holds something else; `invalid` code `MOVED`; `unsupported` for a format
+ * from the future; `not-found` code `NO_LOG` when there is nothing to read.
+ */
+export async function logIdentity(
+  store: ObjectStore,
+  { access, limits, runtime }: { access: 'read-write' | 'read-only'; limits: Limits; runtime: Runtime },
+): Promise<string> {
+  const known = await loadIdentity(store, limits)
+  if (known !== undefined) return known
+  if (access === 'read-only') {
+    throw notFound('NO_LOG', `There is no log in ${store.name}: open it for writing first, or check the place.`)
+  }
+  await refuseOccupied(store)
+  const logId = runtime.random.uuid()
+  const identity = { format: LOG_FORMAT, minimumReader: LOG_FORMAT, logId, root: store.root }
+  try {
+    await store.put(KEY, jsonBytes(identity, 2), { mode: 'create' })
+    return logId
+  } catch (error) {
+    // Another opener was first, or our own answer was lost: whatever is there now is the log.
+    if (!isKind(error, 'exists') && (error as { outcome?: string }).outcome !== 'unknown') throw error
+    const present = await loadIdentity(store, limits)
+    if (present === undefined) throw error
+    return present
+  }
+}
+
+async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string | undefined> {
+  const json = await loadJson(store, KEY, limits.maxJsonBytes)
+  if (json === undefined) return undefined
+  const root = stringField(json, 'root', KEY)
+  if (root !== store.root) {
+    throw invalid(
+      'MOVED',
+      `This log was made at ${root} and is now at ${store.root}. Its tables name their files by that place: move it back.`,
+      { context: { root, found: store.root } },
+    )
+  }
+  return stringField(json, 'logId', KEY)
+}
+
+async function refuseOccupied(store: ObjectStore): Promise<void> {
+  for await (const { key } of store.list()) {
+    if (key.startsWith(PROBE_PREFIX)) continue
+    throw exists(
+      'NOT_A_LOG',
+      `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`,
+      { context: { key } },
+    )
+  }
+}

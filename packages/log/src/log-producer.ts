@@ -1,0 +1,262 @@
+import {
+  closed,
+  invalid,
+  throwIfAborted,
+  unsupported,
+  type Ack,
+  type BatchAck,
+  type Limits,
+  type Producer,
+  type ProducerOptions,
+  type ProducerRecord,
+  type Runtime,
+  type Sequenced,
+} from '@moulin/core'
+import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
+import { ByteGate } from './byte-gate.ts'
+import { partitionForKey } from './partitioner.ts'
+import { ProducerBatch } from './producer-batch.ts'
+import type { PreparedRecord, RecordInput } from './record-input.ts'
+import { SendAllCall } from './send-all.ts'
+
+const LINGER_MS = 5
+const BATCH_BYTES = 64 * 1024
+
+/** What a producer needs of its topic. */
+export interface ProducerTarget {
+  readonly topic: string
+  readonly runtime: Runtime
+  readonly limits: Limits
+  readonly input: RecordInput
+  readonly partitions: number
+  /** The high watermark. */
+  nextOffset(partition: number): bigint
+  append(batch: {
+    readonly partition: number
+    readonly batches: Uint8Array
+    readonly recordCount: number
+    readonly patch: (baseOffset: bigint) => void
+  }): Promise<Sequenced>
+  closed(producer: LogProducer): void
+}
+
+/** Collects records into one batch per partition. See {@link Producer}. */
+export class LogProducer implements Producer {
+  readonly #target: ProducerTarget
+  readonly #lingerMs: number
+  readonly #batchBytes: number
+  readonly #gate: ByteGate
+  readonly #builders: (RecordBatchBuilder | undefined)[] = []
+  readonly #open: (ProducerBatch | undefined)[] = []
+  readonly #inFlight = new Set<Promise<void>>()
+  readonly #makeBuilder: () => RecordBatchBuilder
+  /** Where records without key go until that partition's batch leaves. */
+  #sticky = 0
+  #failure: Error | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(target: ProducerTarget, options: ProducerOptions = {}) {
+    checkOptions(options, target)
+    const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
+    this.#target = target
+    this.#lingerMs = lingerMs
+    this.#batchBytes = batchBytes
+    this.#gate = new ByteGate(options.maxUnackedBytes ?? target.limits.maxUnackedBytes)
+    this.#makeBuilder = () => recordBatchBuilder({ compression })
+  }
+
+  async send(
+    record: ProducerRecord<never>,
+    options: { readonly signal?: AbortSignal; readonly ifNextOffset?: bigint } = {},
+  ): Promise<Ack> {
+    if (options.ifNextOffset !== undefined) throw unsupported('IF_NEXT_OFFSET', 'Conditional appends come later.')
+    throwIfAborted(options.signal)
+    this.#checkOpen()
+    const prepared = this.#target.input.prepare(record)
+    return this.#gate.pass(() => {
+      this.#checkAlive()
+      const batch = this.#add(prepared)
+      const ack = batch.addSender(BigInt(prepared.timestamp))
+      this.#closeIfFull(batch)
+      return ack
+    }, options.signal)
+  }
+
+  async sendAll(
+    records: Iterable<ProducerRecord<never>> | AsyncIterable<ProducerRecord<never>>,
+    options: { readonly signal?: AbortSignal; readonly onAck?: (ack: BatchAck) => void } = {},
+  ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
+    const { partitions, nextOffset } = this.#target
+    const call = new SendAllCall(
+      Array.from({ length: partitions }, () => -1n),
+      options.onAck,
+    )
+    try {
+      if (Symbol.asyncIterator in records) {
+        for await (const record of records) await this.#sendOne(record, call, options.signal)
+      } else {
+        for (const record of records) {
+          const waiting = this.#sendOne(record, call, options.signal)
+          if (waiting !== undefined) await waiting
+        }
+      }
+    } catch (error) {
+      call.failure ??= error as Error
+    }
+    this.#closeAll()
+    await call.settled()
+    if (call.failure !== undefined) throw call.failure
+    const next = call.next.map((offset, partition) => (offset < 0n ? nextOffset(partition) : offset))
+    return { records: call.records, next }
+  }
+
+  /** Accepts one record of a `sendAll`. A promise only where it has to wait, or when it is time to let I/O in. */
+  #sendOne(
+    record: ProducerRecord<never>,
+    call: SendAllCall,
+    signal: AbortSignal | undefined,
+  ): Promise<void> | undefined {
+    throwIfAborted(signal)
+    if (call.failure !== undefined) throw call.failure
+    this.#checkOpen()
+    const prepared = this.#target.input.prepare(record)
+    const accept = (): boolean => {
+      this.#checkAlive()
+      const batch = this.#add(prepared)
+      if (batch.addObserved(call)) call.batchBegun()
+      return this.#closeIfFull(batch)
+    }
+    if (!this.#gate.isOpen) return this.#gate.pass(accept, signal).then(() => undefined)
+    return accept() ? this.#target.runtime.timers.turn() : undefined
+  }
+
+  async flush(): Promise<void> {
+    // Behind those that wait for room.
+    await this.#gate.pass(() => this.#closeAll())
+    await Promise.all(this.#inFlight)
+    this.#checkAlive()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    // Sends that wait for room were called before: they go out, too.
+    this.#gate.openForGood()
+    this.#closeAll()
+    await Promise.all(this.#inFlight)
+    this.#target.closed(this)
+  }
+
+  #checkAlive(): void {
+    if (this.#failure !== undefined) throw this.#closedByFailure(this.#failure)
+  }
+
+  #checkOpen(): void {
+    this.#checkAlive()
+    if (this.#closing !== undefined)
+      throw closed('PRODUCER_CLOSED', `This producer of ${this.#target.topic} was closed.`)
+  }
+
+  #closedByFailure(cause: Error): Error {
+    return closed(
+      'PRODUCER_FAILED',
+      `This producer of ${this.#target.topic} is final: an earlier batch failed, and re-sending it could store it twice.`,
+      { cause },
+    )
+  }
+
+  /** Puts the record into its partition's batch. */
+  #add(record: PreparedRecord): ProducerBatch {
+    const { partitions } = this.#target
+    const byKey = record.key === null ? this.#sticky : partitionForKey(record.key, partitions)
+    const partition = record.partition ?? byKey
+    const builder = (this.#builders[partition] ??= this.#makeBuilder())
+    let batch = this.#open[partition]
+    const before = batch === undefined ? 0 : builder.sizeBytes
+    builder.append(record)
+    if (batch === undefined) {
+      batch = new ProducerBatch(partition, builder, this.#target.runtime.clock.monotonic())
+      this.#open[partition] = batch
+      this.#linger(batch)
+    }
+    const bytes = builder.sizeBytes - before
+    batch.bytes += bytes
+    this.#gate.take(bytes)
+    return batch
+  }
+
+  #linger(batch: ProducerBatch): void {
+    const leave = (): void => this.#leave(batch)
+    if (this.#lingerMs === 0) queueMicrotask(leave)
+    else batch.linger = this.#target.runtime.timers.after(this.#lingerMs, leave, { ref: true })
+  }
+
+  #closeIfFull(batch: ProducerBatch): boolean {
+    const { builder } = batch
+    const isFull =
+      builder.sizeBytes >= this.#batchBytes || builder.recordCount >= this.#target.limits.maxRecordsPerBatch
+    if (isFull) this.#leave(batch)
+    return isFull
+  }
+
+  #closeAll(): void {
+    for (const batch of this.#open) if (batch !== undefined) this.#leave(batch)
+  }
+
+  #leave(batch: ProducerBatch): void {
+    if (batch.isClosed) return
+    batch.isClosed = true
+    batch.linger?.cancel()
+    const { partition } = batch
+    this.#open[partition] = undefined
+    if (partition === this.#sticky) this.#sticky = (partition + 1) % this.#target.partitions
+    const sent = this.#send(batch).finally(() => this.#inFlight.delete(sent))
+    this.#inFlight.add(sent)
+  }
+
+  async #send(batch: ProducerBatch): Promise<void> {
+    const { partition, builder } = batch
+    const { recordCount } = builder
+    try {
+      const batches = builder.finish()
+      if (this.#failure !== undefined) throw this.#closedByFailure(this.#failure)
+      const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
+      const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
+      batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
+      this.#gate.give(batch.bytes)
+    } catch (error) {
+      this.#failure ??= error as Error
+      batch.fail(error as Error)
+      this.#gate.openForGood()
+    }
+  }
+}
+
+function checkOptions(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
+  if (options.id !== undefined) throw unsupported('PRODUCER_ID', `Topic ${topic}: named producers come later.`)
+  if (options.acks !== undefined)
+    throw unsupported('PRODUCER_ACKS', `Topic ${topic}: acks is a choice of tandemWal, later.`)
+  const { lingerMs = 0, batchBytes = 1, maxUnackedBytes = 1, compression = 'none' } = options
+  if (!(lingerMs >= 0 && Number.isFinite(lingerMs))) {
+    throw invalid('LINGER', `Topic ${topic}: lingerMs ${lingerMs} must be a number of milliseconds from 0.`)
+  }
+  if (!Number.isSafeInteger(batchBytes) || batchBytes < 1 || batchBytes > limits.maxBatchBytes) {
+    throw invalid('BATCH_BYTES', `Topic ${topic}: batchBytes ${batchBytes} is not in 1 to ${limits.maxBatchBytes}.`)
+  }
+  if (!Number.isSafeInteger(maxUnackedBytes) || maxUnackedBytes < 1) {
+    throw invalid('UNACKED_BYTES', `Topic ${topic}: maxUnackedBytes ${maxUnackedBytes} must be a positive integer.`)
+  }
+  if (!['none', 'gzip', 'zstd'].includes(compression)) {
+    throw unsupported(
+      'COMPRESSION',
+      `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`,
+    )
+  }
+}

@@ -1,0 +1,152 @@
+import {
+  closed,
+  type AuditReport,
+  type LogRecord,
+  type PartitionOffsets,
+  type Position,
+  type Producer,
+  type ProducerOptions,
+  type ReadOptions,
+  type Scan,
+  type ScanOptions,
+  type TierResult,
+  type Topic,
+  type TopicConfig,
+  type TopicStats,
+} from '@moulin/core'
+import { appendBatches, type AppendRequest } from './batch-appender.ts'
+import { lazyScan } from './lazy-scan.ts'
+import { LogProducer } from './log-producer.ts'
+import { RecordInput } from './record-input.ts'
+import { readTopic, readTopicAt } from './topic-reader.ts'
+import type { TopicState } from './topic-state.ts'
+import { checkWritable } from './topic-tiering.ts'
+
+/** A topic as an application sees it. See `Topic`. */
+export function logTopic<T>(state: TopicState): Topic<T> {
+  return new LogTopic(state) as unknown as Topic<T>
+}
+
+class LogTopic {
+  readonly #state: TopicState
+
+  constructor(state: TopicState) {
+    this.#state = state
+  }
+
+  get name(): string {
+    return this.#state.record.name
+  }
+
+  get id(): string {
+    return this.#state.record.id
+  }
+
+  get incarnation(): number {
+    return this.#state.record.incarnation
+  }
+
+  get partitions(): number {
+    return this.#state.record.config.partitions
+  }
+
+  get config(): TopicConfig {
+    const { record, valueCodec, keyCodec } = this.#state
+    const { freshnessMs, ...rest } = record.config
+    return {
+      ...rest,
+      ...(freshnessMs === null ? {} : { freshnessMs }),
+      ...(valueCodec === undefined ? {} : { value: valueCodec }),
+      ...(keyCodec === undefined ? {} : { key: keyCodec }),
+    } as TopicConfig
+  }
+
+  producer(options: ProducerOptions = {}): Producer {
+    const { core, record, hot, valueCodec, keyCodec, producers } = this.#state
+    checkWritable(core.access, 'a producer')
+    this.#checkOpen()
+    const { name, config } = record
+    const { partitions, timestampBeforeMaxMs, timestampAfterMaxMs } = config
+    const { limits, runtime } = core
+    const bounds = { timestampBeforeMaxMs, timestampAfterMaxMs }
+    const producer = new LogProducer(
+      {
+        topic: name,
+        runtime,
+        limits,
+        input: new RecordInput({
+          topic: name,
+          partitions,
+          valueCodec,
+          keyCodec,
+          limits,
+          clock: runtime.clock,
+          ...bounds,
+        }),
+        partitions,
+        nextOffset: (partition) => hot.partitions[partition]!.highWatermark,
+        append: (batch) => this.#state.append(batch),
+        closed: (done) => void producers.delete(done),
+      },
+      options,
+    )
+    producers.add(producer)
+    return producer as Producer
+  }
+
+  async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
+    checkWritable(this.#state.core.access, 'append')
+    this.#checkOpen()
+    return appendBatches(this.#state, request)
+  }
+
+  read(options: ReadOptions = {}): AsyncIterable<LogRecord> {
+    return readTopic(this.#state, options)
+  }
+
+  readAt(
+    positions: readonly Position[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncIterable<LogRecord | undefined> {
+    return readTopicAt(this.#state, positions, options.signal)
+  }
+
+  scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
+    return lazyScan(async () => {
+      const { core } = this.#state
+      if (core.access === 'read-only') await core.refresh()
+      return (await this.#state.coldForReleased()).scan(options)
+    })
+  }
+
+  async tier(options: { readonly signal?: AbortSignal } = {}): Promise<TierResult> {
+    checkWritable(this.#state.core.access, 'tier')
+    this.#checkOpen()
+    return this.#state.tiering.tier(options.signal)
+  }
+
+  async audit(options: { readonly signal?: AbortSignal } = {}): Promise<AuditReport> {
+    return (await this.#state.coldForReleased()).audit(options)
+  }
+
+  offsets(): readonly PartitionOffsets[] {
+    const { hot, attached } = this.#state
+    const frontier = attached?.frontier()
+    return hot.partitions.map(({ partition, highWatermark, released }) => ({
+      partition,
+      start: 0n,
+      highWatermark,
+      frontier: frontier?.[partition] ?? released,
+      released,
+    }))
+  }
+
+  stats(): TopicStats {
+    const { untieredBytes, untieredRecords, snapshotId } = this.#state.tiering
+    return { untieredBytes, untieredRecords, snapshotId }
+  }
+
+  #checkOpen(): void {
+    if (this.#state.core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
+  }
+}

@@ -1,0 +1,150 @@
+import { closed, type Durability, type Log, type LogStats, type Topic, type TopicConfig } from '@moulin/core'
+import type { LogCore } from './log-core.ts'
+import { logTopic } from './log-topic.ts'
+import type { TopicDirectory } from './topic-directory.ts'
+import type { TopicState } from './topic-state.ts'
+import { checkWritable } from './topic-tiering.ts'
+
+const DRAIN_MS = 30_000
+
+/** An open log. See {@link Log}. */
+export class MoulinLog implements Log {
+  readonly durability: Durability
+  readonly #core: LogCore
+  readonly #directory: TopicDirectory
+  readonly #abort: AbortController
+  readonly #watch: { close(): void } | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(
+    core: LogCore,
+    directory: TopicDirectory,
+    { closing, durability }: { readonly closing: AbortController; readonly durability: Durability },
+  ) {
+    this.#core = core
+    this.#directory = directory
+    this.#abort = closing
+    this.durability = durability
+    if (core.access === 'read-only') this.#watch = core.wal.watch(() => this.#follow())
+  }
+
+  get id(): string {
+    return this.#core.logId
+  }
+
+  get name(): string {
+    return this.#core.name
+  }
+
+  get access(): 'read-write' | 'read-only' {
+    return this.#core.access
+  }
+
+  get epoch(): bigint {
+    return this.#core.wal.epoch
+  }
+
+  async createTopic<T = Uint8Array>(name: string, config: TopicConfig<T> = {}): Promise<Topic<T>> {
+    this.#checkOpen()
+    return logTopic(await this.#directory.create(name, config as TopicConfig))
+  }
+
+  async topic<T = unknown>(name: string, config?: TopicConfig<T>): Promise<Topic<T>> {
+    this.#checkOpen()
+    return logTopic(await this.#directory.find(name, config as TopicConfig | undefined))
+  }
+
+  async ensureTopic<T = Uint8Array>(name: string, config: TopicConfig<T> = {}): Promise<Topic<T>> {
+    this.#checkOpen()
+    return logTopic(await this.#directory.ensure(name, config as TopicConfig))
+  }
+
+  async topics(): Promise<readonly string[]> {
+    this.#checkOpen()
+    return this.#directory.names()
+  }
+
+  stats(): LogStats {
+    const wal = this.#core.wal.usage()
+    let untieredBytes = 0
+    let unreleasedBytes = 0
+    for (const { hot } of this.#states()) {
+      for (const partition of hot.partitions) unreleasedBytes += partition.bytesFrom(partition.released)
+    }
+    for (const { tiering } of this.#states()) untieredBytes += tiering.untieredBytes
+    return { wal, untieredBytes, unreleasedBytes: unreleasedBytes - untieredBytes }
+  }
+
+  async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkWritable(this.access, 'releaseNow')
+    this.#checkOpen()
+    for (const { tiering } of this.#states()) await tiering.releaseNow(options.signal)
+  }
+
+  close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.drainMs ?? DRAIN_MS)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const core = this.#core
+    this.#watch?.close()
+    const states = this.#states()
+    const producers = states.flatMap((state) => [...state.producers].map((producer) => producer.close()))
+    this.#abort.abort()
+    core.hot.wakeAll()
+    await Promise.all(producers)
+    await this.#drain(states, drainMs)
+    await core.sequencer.close()
+    if (core.access === 'read-write') await this.#lastCheckpoint()
+    await core.wal.close()
+  }
+
+  /** Ends tiering: waits for what has begun, but not for ever. */
+  async #drain(states: readonly TopicState[], drainMs: number): Promise<void> {
+    const { timers, logger } = this.#core.runtime
+    const ended = this.#endTiering(states).catch((error: unknown) => {
+      logger.warn({ err: error }, 'Closing the cold tier failed')
+    })
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<'late'>((resolve) => (timer = timers.after(drainMs, () => resolve('late'), { ref: true })))
+    const outcome = await Promise.race([ended, late])
+    timer?.cancel()
+    if (outcome === 'late') logger.warn({ drainMs }, 'A commit did not end in time: the next start settles it')
+  }
+
+  async #endTiering(states: readonly TopicState[]): Promise<void> {
+    await Promise.all(states.map(({ tiering }) => tiering.stop()))
+    await Promise.all(states.map((state) => state.detach()))
+    await this.#core.tier?.close()
+  }
+
+  /** What it says is true without it, too: it only makes a later loss of files plain. */
+  async #lastCheckpoint(): Promise<void> {
+    const { checkpoints, hot, runtime } = this.#core
+    if (hot.failure !== undefined) return
+    try {
+      await checkpoints.write()
+    } catch (error) {
+      runtime.logger.warn({ err: error }, 'The last checkpoint could not be written')
+    }
+  }
+
+  #follow(): void {
+    this.#core.refresh().catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
+    })
+  }
+
+  #states(): TopicState[] {
+    return [...this.#directory.states()]
+  }
+
+  #checkOpen(): void {
+    if (this.#abort.signal.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
+  }
+}

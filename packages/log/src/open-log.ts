@@ -1,0 +1,214 @@
+import {
+  defaultLimits,
+  invalid,
+  systemRuntime,
+  throwIfAborted,
+  type CodecFormat,
+  type ColdTier,
+  type Limits,
+  type Log,
+  type ObjectStore,
+  type Runtime,
+  type Sequencer,
+  type Wal,
+  type WalOpenOptions,
+  type WalSession,
+} from '@moulin/core'
+import { avroFormat } from '@moulin/format'
+import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
+import { HotLog } from './hot-log.ts'
+import { CheckpointWriter, type LogCore } from './log-core.ts'
+import { logIdentity } from './log-identity.ts'
+import { MoulinLog } from './moulin-log.ts'
+import { schemaLedger } from './schema-ledger.ts'
+import { single } from './single.ts'
+import { TopicDirectory } from './topic-directory.ts'
+import { topicStore } from './topic-store.ts'
+import { walRelief } from './wal-relief.ts'
+
+const GRACE_MS = 3_600_000
+
+export interface OpenLogOptions {
+  /** Topics, checkpoints, schemas, and the tables. */
+  readonly store: ObjectStore
+  /** Where the newest records are durable. */
+  readonly wal: Wal
+  /** Where history goes; without one, everything stays in the write-ahead tier. The log closes it. */
+  readonly tier?: ColdTier
+  /** Default: the machine's own, silent. */
+  readonly runtime?: Runtime
+  /** Default {@link single}. */
+  readonly sequencer?: Sequencer
+  /** Encoders that stored schemas may need; default all built-in ones. */
+  readonly codecs?: readonly CodecFormat[]
+  /** `read-only` writes nothing and never fences. Default `read-write`. */
+  readonly access?: 'read-write' | 'read-only'
+  /** What happens while another writer still runs: `refuse` (default) or `newest`, which fences it. */
+  readonly takeover?: 'refuse' | 'newest'
+  /** Overrides single limits. */
+  readonly limits?: Partial<Limits>
+  /** How long write-ahead data stays after its commit has been read back; default 3 600 000. */
+  readonly graceMs?: number
+  /** Aborts the opening. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
+ * dense, and an older writer acks nothing any more.
+ *
+ * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED` or for a bad
+ * option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
+ * is damaged or incomplete; `fenced` when a newer writer took over meanwhile.
+ *
+ * Spec: docs/formats/wal.md, docs/formats/log.md.
+ */
+export async function openLog(options: OpenLogOptions): Promise<Log> {
+  const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
+  const limits = checkLimits({ ...defaultLimits, ...options.limits })
+  checkOptions({ access, takeover, graceMs, store })
+  throwIfAborted(options.signal)
+
+  const logId = await logIdentity(store, { access, limits, runtime })
+  const checkpoints = checkpointStore(store, { logId, limits, runtime })
+  const hot = new HotLog({
+    tailRingBytes: limits.tailRingBytes,
+    monotonic: () => runtime.clock.monotonic(),
+    gap: access === 'read-write' ? 'corrupt' : 'skip',
+  })
+  const wal = await options.wal.open({
+    runtime,
+    limits,
+    logId,
+    access,
+    takeover,
+    ...recovery(hot, checkpoints, runtime),
+    mustExist: (await checkpoints.newest()) !== undefined,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+  try {
+    hot.attach(wal)
+    return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints })
+  } catch (error) {
+    await wal.close()
+    throw error
+  }
+}
+
+type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | 'recover' | 'onTornTail'>
+
+function recovery(hot: HotLog, checkpoints: CheckpointStore, { logger }: Runtime): Recovery {
+  return {
+    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    isLive: (header) => hot.isLive(header),
+    isAcked: (header) => hot.isAcked(header),
+    recover: (header, at) => hot.recover(header, at),
+    onTornTail: (report) =>
+      logger.warn(
+        { ...report },
+        'The write-ahead tail was cut behind the last good section: what follows was never acked',
+      ),
+  }
+}
+
+interface Opened {
+  readonly logId: string
+  readonly limits: Limits
+  readonly hot: HotLog
+  readonly wal: WalSession
+  readonly checkpoints: CheckpointStore
+}
+
+async function assemble(
+  options: OpenLogOptions & { access: 'read-write' | 'read-only'; runtime: Runtime; graceMs: number },
+  { logId, limits, hot, wal, checkpoints }: Opened,
+): Promise<Log> {
+  const { store, tier, runtime, access, graceMs, codecs = [avroFormat], sequencer = single() } = options
+  const closing = new AbortController()
+  const writer = new CheckpointWriter(checkpoints, wal)
+  const refresh = async (): Promise<void> => {
+    if (access === 'read-only') await wal.refresh()
+  }
+  hot.replan = async () => {
+    if (access === 'read-write') return
+    await wal.refresh()
+    hot.begin(await checkpoints.newest())
+  }
+  const core: LogCore = {
+    logId,
+    name: `log(${store.root})`,
+    access,
+    runtime,
+    limits,
+    store,
+    codecs,
+    tier,
+    graceMs,
+    wal,
+    sequencer: sequencer.open({
+      wal,
+      nextOffset: (topicId, partition) => hot.topic(topicId, 0, partition + 1).partitions[partition]!.highWatermark,
+    }),
+    hot,
+    ledger: schemaLedger({ store, limits, codecs, epoch: () => wal.epoch, checkFence: () => wal.checkFence() }),
+    checkpoints: writer,
+    pressure: walRelief({
+      maxWalBytes: limits.maxWalBytes,
+      liveBytes: () => wal.usage().liveBytes,
+      topics: () => directory.states(),
+      checkpoint: () => writer.write(),
+      logger: runtime.logger,
+    }),
+    closing: closing.signal,
+    refresh,
+  }
+  const directory = new TopicDirectory(core, topicStore(store, limits))
+  if (access === 'read-write') {
+    await core.ledger.load()
+    await directory.load()
+    hot.checkComplete()
+    await writer.write()
+    await wal.checkFence()
+  }
+  const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability })
+  runtime.logger.info(
+    { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },
+    'The log is open',
+  )
+  return log
+}
+
+function checkLimits(limits: Limits): Limits {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(name in defaultLimits)) throw invalid('LIMIT', `There is no limit ${name}.`, { context: { limit: name } })
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
+      throw invalid('LIMIT', `The limit ${name} is ${String(value)}; it must be a positive integer.`, {
+        context: { limit: name },
+      })
+    }
+  }
+  return limits
+}
+
+function checkOptions({
+  access,
+  takeover,
+  graceMs,
+  store,
+}: {
+  access: string
+  takeover: string
+  graceMs: number
+  store: ObjectStore
+}): void {
+  if (access !== 'read-write' && access !== 'read-only') {
+    throw invalid('ACCESS', `access ${access} is neither 'read-write' nor 'read-only'.`)
+  }
+  if (takeover !== 'refuse' && takeover !== 'newest') {
+    throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
+  }
+  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+  if (!store.capabilities.createIfAbsent) {
+    throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
+  }
+}

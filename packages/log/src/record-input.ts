@@ -1,0 +1,171 @@
+import {
+  invalid,
+  TIMESTAMP_MS_MAX,
+  unsupported,
+  type Clock,
+  type Codec,
+  type Header,
+  type Limits,
+  type ProducerRecord,
+} from '@moulin/core'
+
+/** A record as it goes into a batch. */
+export interface PreparedRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+  readonly timestamp: bigint | number
+  readonly partition: number | undefined
+}
+
+export interface RecordInputOptions {
+  readonly topic: string
+  readonly partitions: number
+  readonly valueCodec: Codec | undefined
+  readonly keyCodec: Codec | undefined
+  readonly timestampBeforeMaxMs: number
+  readonly timestampAfterMaxMs: number
+  readonly limits: Limits
+  readonly clock: Clock
+}
+
+const noHeaders: readonly Header[] = []
+const encoder = new TextEncoder()
+
+/** Turns what an application sends into bytes. @throws `invalid`, `unsupported`: nothing of the record was taken. */
+export class RecordInput {
+  readonly #options: RecordInputOptions
+
+  constructor(options: RecordInputOptions) {
+    this.#options = options
+  }
+
+  prepare(record: ProducerRecord<never> | ProducerRecord): PreparedRecord {
+    if ('sequence' in record)
+      throw unsupported('SEQUENCE', 'A record with a sequence comes with named producers, later.')
+    const key = this.#key(record.key)
+    const value = this.#value(record.value)
+    const headers = record.headers === undefined ? noHeaders : headersOf(record.headers)
+    this.#checkSize(key, value, headers)
+    const timestamp = this.#timestamp(record.timestamp)
+    return { key, value, headers, timestamp, partition: this.#partition(record.partition) }
+  }
+
+  #value(value: unknown): Uint8Array | null {
+    if (value === null) return null
+    const { valueCodec, topic } = this.#options
+    if (value === undefined) throw invalid('VALUE', `Topic ${topic}: a record has no value; null makes a tombstone.`)
+    if (valueCodec !== undefined) return valueCodec.encode(value)
+    if (value instanceof Uint8Array) return value
+    throw invalid('VALUE', `Topic ${topic} has no value codec: a value must be a Uint8Array, not ${typeof value}.`)
+  }
+
+  #key(key: unknown): Uint8Array | null {
+    if (key === undefined || key === null) return null
+    const { keyCodec, topic } = this.#options
+    if (keyCodec !== undefined) return keyCodec.encode(key)
+    if (typeof key === 'string') return utf8(key, `Topic ${topic}: a key`)
+    if (key instanceof Uint8Array) return key
+    throw invalid(
+      'KEY_TYPE',
+      `Topic ${topic} has no key codec: a key must be a string or a Uint8Array, not ${typeof key}.`,
+    )
+  }
+
+  #partition(partition: number | undefined): number | undefined {
+    const { partitions, topic } = this.#options
+    if (partition === undefined || (Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
+      return partition
+    }
+    throw invalid('PARTITION', `Topic ${topic} has partitions 0 to ${partitions - 1}; ${partition} is none of them.`, {
+      context: { topic, partition, partitions },
+    })
+  }
+
+  #checkSize(key: Uint8Array | null, value: Uint8Array | null, headers: readonly Header[]): void {
+    const { limits, topic } = this.#options
+    let bytes = (key?.length ?? 0) + (value?.length ?? 0)
+    if (headers.length > 0) {
+      if (headers.length > limits.maxHeadersPerRecord) {
+        throw invalid(
+          'HEADERS',
+          `Topic ${topic}: a record has ${headers.length} headers; the limit maxHeadersPerRecord is ${limits.maxHeadersPerRecord}.`,
+        )
+      }
+      for (const [name, content] of headers) bytes += Buffer.byteLength(name) + (content?.length ?? 0)
+    }
+    if (bytes <= limits.maxRecordBytes) return
+    throw invalid(
+      'RECORD_TOO_LARGE',
+      `Topic ${topic}: a record has ${bytes} bytes; the limit maxRecordBytes is ${limits.maxRecordBytes}.`,
+      { context: { topic, bytes, maxRecordBytes: limits.maxRecordBytes } },
+    )
+  }
+
+  #timestamp(given: Date | number | bigint | undefined): bigint | number {
+    const { clock, timestampBeforeMaxMs, timestampAfterMaxMs, topic } = this.#options
+    const now = clock.now()
+    if (given === undefined) return now
+    const timestamp = typeof given === 'object' ? given.getTime() : given
+    if (typeof timestamp === 'number' ? !Number.isSafeInteger(timestamp) : BigInt.asIntN(64, timestamp) !== timestamp) {
+      throw invalid('TIMESTAMP', `Topic ${topic}: the timestamp ${String(given)} is no 64-bit integer of milliseconds.`)
+    }
+    checkTimestampRange(timestamp, topic)
+    checkTimestampBounds(timestamp, now, { topic, timestampBeforeMaxMs, timestampAfterMaxMs })
+    return timestamp
+  }
+}
+
+/** Outside of this, a timestamp has no microseconds in 64 bits (DETAILS, "Columns"). */
+export function checkTimestampRange(timestamp: bigint | number, topic: string): void {
+  if (timestamp <= TIMESTAMP_MS_MAX && timestamp >= -TIMESTAMP_MS_MAX) return
+  throw invalid('TIMESTAMP_RANGE', `Topic ${topic}: the timestamp ${timestamp} is outside ±${TIMESTAMP_MS_MAX} ms.`, {
+    context: { topic, timestamp },
+  })
+}
+
+export interface TimestampBounds {
+  readonly topic: string
+  /** -1: no bound. */
+  readonly timestampBeforeMaxMs: number
+  readonly timestampAfterMaxMs: number
+}
+
+/** @throws `invalid` when the timestamp is too far from now for the topic. */
+export function checkTimestampBounds(timestamp: bigint | number, now: number, bounds: TimestampBounds): void {
+  const { topic, timestampBeforeMaxMs, timestampAfterMaxMs } = bounds
+  if (timestampBeforeMaxMs >= 0 && timestamp < now - timestampBeforeMaxMs) {
+    throw outOfBounds(timestamp, 'before', 'timestampBeforeMaxMs', timestampBeforeMaxMs, topic)
+  }
+  if (timestampAfterMaxMs >= 0 && timestamp > now + timestampAfterMaxMs) {
+    throw outOfBounds(timestamp, 'after', 'timestampAfterMaxMs', timestampAfterMaxMs, topic)
+  }
+}
+
+function outOfBounds(timestamp: bigint | number, side: string, option: string, bound: number, topic: string): Error {
+  return invalid(
+    'TIMESTAMP_BOUND',
+    `Topic ${topic}: the timestamp ${timestamp} is more than ${option} ${bound} ms ${side} now. Create the topic with another bound, or -1 for none.`,
+    { context: { topic, timestamp, [option]: bound } },
+  )
+}
+
+/** Headers in order. A string value is its UTF-8. @throws `invalid` for a key or string with half a surrogate pair. */
+function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly Header[] {
+  const pairs: readonly (readonly [string, string | Uint8Array | null])[] = Array.isArray(headers)
+    ? headers
+    : Object.entries(headers as Readonly<Record<string, string | Uint8Array | null>>)
+  return pairs.map(([key, value]) => {
+    if (typeof key !== 'string' || !key.isWellFormed()) {
+      throw invalid('HEADER_KEY', `The header key ${JSON.stringify(key)} has no UTF-8: it must be a whole string.`)
+    }
+    if (value === null || value instanceof Uint8Array) return [key, value]
+    if (typeof value === 'string') return [key, utf8(value, `The value of header ${key}`)]
+    throw invalid('HEADER_VALUE', `The value of header ${key} must be a string, a Uint8Array or null.`)
+  })
+}
+
+function utf8(text: string, what: string): Uint8Array {
+  if (!text.isWellFormed()) throw invalid('UTF8', `${what} holds half a surrogate pair, which has no UTF-8.`)
+  return encoder.encode(text)
+}

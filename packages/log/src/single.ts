@@ -1,0 +1,37 @@
+import { closed, type Sequenced, type Sequencer, type SequencerContext, type UnsequencedSection } from '@moulin/core'
+
+/**
+ * The sequencer of one writer: it knows the next offset of each partition and patches it into the batches before they are
+ * written. After an error it accepts nothing more, so no offset is given out above a hole.
+ */
+export function single(): Sequencer {
+  return {
+    name: 'single',
+    open({ wal, nextOffset }: SequencerContext) {
+      const next = new Map<string, bigint>()
+      let failure: Error | undefined
+      return {
+        async append(section: UnsequencedSection): Promise<Sequenced> {
+          if (failure !== undefined) {
+            throw closed('SEQUENCER_FAILED', 'An earlier append failed: open the log again.', { cause: failure })
+          }
+          const { patch, ...rest } = section
+          const key = `${section.topicId}/${section.partition}`
+          const baseOffset = next.get(key) ?? nextOffset(section.topicId, section.partition)
+          const lastOffset = baseOffset + BigInt(section.recordCount) - 1n
+          patch(baseOffset)
+          // Spoken for, not given out: nobody sees it before the bytes are durable.
+          next.set(key, lastOffset + 1n)
+          try {
+            const location = await wal.append({ ...rest, baseOffset, lastOffset })
+            return { baseOffset, lastOffset, location }
+          } catch (error) {
+            failure ??= error as Error
+            throw error
+          }
+        },
+        async close() {},
+      }
+    },
+  }
+}

@@ -1,0 +1,171 @@
+import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
+import type { LogCore } from './log-core.ts'
+import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
+import { checkTopicName } from './topic-name.ts'
+import { isLineageBroken, TopicState } from './topic-state.ts'
+import type { TopicRecord, TopicStore } from './topic-store.ts'
+import { checkWritable } from './topic-tiering.ts'
+
+type AnyConfig = TopicConfig<never> | TopicConfig
+
+/** The topics of an open log: creates them, finds them, keeps one state for each. */
+export class TopicDirectory {
+  readonly #core: LogCore
+  readonly #store: TopicStore
+  readonly #states = new Map<string, TopicState>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(core: LogCore, store: TopicStore) {
+    this.#core = core
+    this.#store = store
+  }
+
+  states(): Iterable<TopicState> {
+    return this.#states.values()
+  }
+
+  names(): Promise<string[]> {
+    return this.#store.names()
+  }
+
+  /** Every stored topic becomes part of checkpoints. @throws `corrupt` for write-ahead data of a topic that is not stored. */
+  async load(): Promise<void> {
+    const ids = new Set<string>()
+    for (const name of await this.#store.names()) {
+      const record = await this.#store.load(name)
+      if (record === undefined) continue
+      ids.add(record.id)
+      const { incarnation, config } = record
+      this.#core.checkpoints.add(record, this.#core.hot.topic(record.id, incarnation, config.partitions))
+    }
+    for (const { id } of this.#core.hot.topics()) {
+      if (ids.has(id)) continue
+      throw corrupt(
+        'TOPIC_MISSING',
+        `The write-ahead data holds records of topic ${id}, but no object below log/topics/ names it: restore it.`,
+        { context: { topicId: id } },
+      )
+    }
+  }
+
+  create(name: string, config: AnyConfig): Promise<TopicState> {
+    return this.#inOrder(async () => {
+      checkWritable(this.#core.access, 'creating a topic')
+      checkTopicName(name)
+      return this.#create(name, config)
+    })
+  }
+
+  /** A stored topic. Of a config, only what it names is compared. */
+  find(name: string, config: AnyConfig | undefined): Promise<TopicState> {
+    return this.#inOrder(async () => {
+      checkTopicName(name)
+      const state = await this.#find(name)
+      if (state === undefined) throw this.#missing(name)
+      if (config !== undefined) this.#checkNamed(state, config)
+      await this.#attach(state)
+      return state
+    })
+  }
+
+  ensure(name: string, config: AnyConfig): Promise<TopicState> {
+    return this.#inOrder(async () => {
+      checkTopicName(name)
+      const state = await this.#find(name)
+      if (state === undefined) {
+        checkWritable(this.#core.access, 'creating a topic')
+        return this.#create(name, config)
+      }
+      checkSameCodec(name, 'value', state.valueCodec, config.value)
+      checkSameCodec(name, 'key', state.keyCodec, config.key)
+      checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
+      await this.#attach(state)
+      return state
+    })
+  }
+
+  // One at a time: two calls for one name must not both create it.
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  async #find(name: string): Promise<TopicState | undefined> {
+    const known = this.#states.get(name)
+    if (known !== undefined) return known
+    const record = await this.#store.load(name)
+    if (record === undefined) return undefined
+    const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
+    return this.#keep(new TopicState(this.#core, record, codecs))
+  }
+
+  async #create(name: string, config: AnyConfig): Promise<TopicState> {
+    const { ledger, runtime, limits } = this.#core
+    const stored = resolveConfig(name, config, limits)
+    const value = config.value as Codec | undefined
+    const { key } = config
+    const record: TopicRecord = {
+      name,
+      id: runtime.random.uuid(),
+      incarnation: 0,
+      valueSchemaId: value === undefined ? 0 : await ledger.register(value),
+      keySchemaId: key === undefined ? 0 : await ledger.register(key),
+      config: stored,
+    }
+    await this.#store.create(record)
+    await this.#core.wal.checkFence()
+    const state = new TopicState(this.#core, record, { value, key })
+    try {
+      await this.#attach(state)
+    } catch (error) {
+      // The table is refused and nothing has been written: the name is free again.
+      if (isMoulinError(error) && error.outcome === 'rejected') await this.#store.remove(name).catch(() => undefined)
+      throw error
+    }
+    this.#core.checkpoints.add(record, state.hot)
+    return this.#keep(state)
+  }
+
+  #keep(state: TopicState): TopicState {
+    this.#states.set(state.record.name, state)
+    return state
+  }
+
+  async #codec(id: number): Promise<Codec | undefined> {
+    return id === 0 ? undefined : this.#core.ledger.codec(id)
+  }
+
+  /** Finds or creates the topic's table. What may pass, or stops only the table, does not stop the log. */
+  async #attach(state: TopicState): Promise<void> {
+    if (this.#core.tier === undefined) return
+    try {
+      await state.cold()
+    } catch (error) {
+      if (!isLineageBroken(error) && !isKind(error, 'unavailable')) throw error
+      const { name, config } = state.record
+      const fields = { err: error, topic: name, table: config.table }
+      this.#core.runtime.logger.warn(fields, 'The table cannot be used now: records stay in the write-ahead tier')
+    }
+  }
+
+  #checkNamed(state: TopicState, config: AnyConfig): void {
+    const { name } = state.record
+    if (config.value !== undefined) checkSameCodec(name, 'value', state.valueCodec, config.value as Codec)
+    if (config.key !== undefined) checkSameCodec(name, 'key', state.keyCodec, config.key)
+    const named = comparedOptions.filter((option) => (config as Partial<StoredConfig>)[option] !== undefined)
+    // The stored codec stands in where the config names none: it decides which value modes are possible.
+    const whole = { value: state.valueCodec, ...config } as AnyConfig
+    checkSameConfig(name, state.record.config, resolveConfig(name, whole, this.#core.limits), named)
+  }
+
+  #missing(name: string): Error {
+    return notFound(
+      'NO_TOPIC',
+      `There is no topic ${name} in ${this.#core.name}: create it with createTopic or ensureTopic.`,
+      {
+        context: { topic: name },
+      },
+    )
+  }
+}

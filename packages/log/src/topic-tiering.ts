@@ -1,0 +1,278 @@
+import { closed, invalid, isMoulinError, type ColdTopic, type TierResult, type Timer } from '@moulin/core'
+import { lowestPin } from './log-core.ts'
+import { isLineageBroken, type TopicState } from './topic-state.ts'
+
+/** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
+const BUSY_BYTES = 8 * 1024 * 1024
+const BUSY_FRESHNESS_MS = 60_000
+const QUIET_FRESHNESS_MS = 600_000
+const FIRST_RETRY_MS = 1_000
+const MAX_RETRY_MS = 60_000
+
+/** A commit that has been read back, waiting for its grace to pass. */
+interface Confirmed {
+  readonly frontier: readonly bigint[]
+  readonly dueMs: number
+}
+
+/** Decides when a topic's records go to the table, and when their write-ahead copy goes. */
+export class TopicTiering {
+  readonly #topic: TopicState
+  #confirmed: Confirmed[] = []
+  #running: { readonly upTo: readonly bigint[]; readonly done: Promise<TierResult> } | undefined
+  #waiting: Promise<TierResult> | undefined
+  #releasing: Promise<void> = Promise.resolve()
+  #commitTimer: Timer | undefined
+  #releaseTimer: Timer | undefined
+  #retryMs = FIRST_RETRY_MS
+  #evaluatedBytes = 0
+  #broken: Error | undefined
+  #isStopped = false
+  snapshotId: bigint | null = null
+
+  constructor(topic: TopicState) {
+    this.#topic = topic
+    if (topic.core.access === 'read-write' && topic.core.tier !== undefined) {
+      topic.hot.onAppended = () => this.#appended()
+    }
+  }
+
+  /** The table is there: what it holds already starts its grace now. */
+  attached(cold: ColdTopic): void {
+    if (this.#topic.core.access === 'read-only') return
+    this.#broken = undefined
+    this.#confirm(cold.frontier())
+    this.#evaluate()
+  }
+
+  get untieredBytes(): number {
+    const frontier = this.#frontier()
+    return sum(this.#topic.hot.partitions.map((partition, index) => partition.bytesFrom(frontier[index]!)))
+  }
+
+  get untieredRecords(): number {
+    const frontier = this.#frontier()
+    return sum(this.#topic.hot.partitions.map(({ highWatermark }, index) => Number(highWatermark - frontier[index]!)))
+  }
+
+  /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
+  tier(signal?: AbortSignal): Promise<TierResult> {
+    const running = this.#running
+    if (running === undefined) return this.#start(signal)
+    const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
+    if (highest.every((offset, index) => offset <= running.upTo[index]!)) return running.done
+    this.#waiting ??= running.done
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting = undefined
+        return this.#start(signal)
+      })
+    return this.#waiting
+  }
+
+  /** Releases what is confirmed, grace or not. */
+  async releaseNow(signal?: AbortSignal): Promise<void> {
+    const confirmed = this.#confirmed.at(-1)
+    if (confirmed !== undefined) await this.#release(confirmed.frontier, signal)
+  }
+
+  /** Releases the oldest confirmed commit ahead of its grace. False when there is none. */
+  async releaseOldest(): Promise<boolean> {
+    const oldest = this.#confirmed[0]
+    if (oldest === undefined) return false
+    await this.#release(oldest.frontier)
+    return true
+  }
+
+  /** Starts nothing more; resolves when a commit or release already begun has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#topic.hot.onAppended = undefined
+    this.#commitTimer?.cancel()
+    this.#releaseTimer?.cancel()
+    await this.#waiting?.catch(() => undefined)
+    await this.#running?.done.catch(() => undefined)
+    await this.#releasing
+  }
+
+  #frontier(): readonly bigint[] {
+    const { attached, hot } = this.#topic
+    const frontier = attached?.frontier()
+    return hot.partitions.map(({ released }, index) => {
+      const offset = frontier?.[index] ?? 0n
+      return offset > released ? offset : released
+    })
+  }
+
+  #start(signal?: AbortSignal): Promise<TierResult> {
+    if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
+    const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
+    const done = this.#commit(upTo, signal).finally(() => (this.#running = undefined))
+    this.#running = { upTo, done }
+    done.then(
+      () => this.#evaluate(),
+      () => undefined,
+    )
+    return done
+  }
+
+  async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+    if (this.#broken !== undefined) await this.#topic.detach()
+    try {
+      const cold = await this.#topic.cold()
+      const result = await cold.tier({ upTo, ...(signal === undefined ? {} : { signal }) })
+      this.snapshotId = result.snapshotId
+      this.#confirm(result.frontier)
+      return result
+    } catch (error) {
+      if (isLineageBroken(error)) this.#broken = error as Error
+      throw error
+    }
+  }
+
+  #appended(): void {
+    this.#topic.core.pressure.appended()
+    const total = sum(this.#topic.hot.partitions.map(({ totalBytes }) => totalBytes))
+    const isDue = total - this.#evaluatedBytes >= this.#topic.core.limits.commitBytes / 16
+    if (this.#commitTimer === undefined || isDue) this.#evaluate()
+  }
+
+  /** Starts a commit if one is due, else sets the timer for when it will be. */
+  #evaluate(): void {
+    if (this.#isStopped || this.#running !== undefined || this.#broken !== undefined) return
+    const { hot, core, record } = this.#topic
+    this.#evaluatedBytes = sum(hot.partitions.map(({ totalBytes }) => totalBytes))
+    const bytes = this.untieredBytes
+    this.#commitTimer?.cancel()
+    this.#commitTimer = undefined
+    if (bytes === 0) return
+    const { limits, runtime } = core
+    const byAmount = bytes >= BUSY_BYTES ? BUSY_FRESHNESS_MS : QUIET_FRESHNESS_MS
+    const dueMs = this.#oldestMs() + (record.config.freshnessMs ?? byAmount)
+    const waitMs = bytes >= limits.commitBytes ? 0 : dueMs - runtime.clock.monotonic()
+    if (waitMs <= 0) this.#commitInBackground()
+    else this.#commitAfter(waitMs)
+  }
+
+  #commitAfter(ms: number): void {
+    this.#commitTimer = this.#topic.core.runtime.timers.after(ms, () => {
+      this.#commitTimer = undefined
+      this.#evaluate()
+    })
+  }
+
+  #oldestMs(): number {
+    const frontier = this.#frontier()
+    let oldest = Infinity
+    this.#topic.hot.partitions.forEach((partition, index) => {
+      const section = partition.find(frontier[index]!)
+      if (section !== undefined) oldest = Math.min(oldest, section.durableMs)
+    })
+    return oldest
+  }
+
+  #commitInBackground(): void {
+    this.#start().then(
+      () => (this.#retryMs = FIRST_RETRY_MS),
+      (error: unknown) => this.#failed(error, 'Tiering failed', () => this.#evaluate()),
+    )
+  }
+
+  #failed(error: unknown, message: string, again: () => void): void {
+    if (this.#isStopped) return
+    const { core, record } = this.#topic
+    const isFinal = isLineageBroken(error) || (isMoulinError(error) && error.kind === 'fenced')
+    const fields = {
+      err: error,
+      topic: record.name,
+      table: record.config.table,
+      retryMs: isFinal ? null : this.#retryMs,
+    }
+    core.runtime.logger.warn(fields, isFinal ? `${message} for good` : `${message}: it will be tried again`)
+    if (isFinal) return
+    this.#commitTimer?.cancel()
+    this.#commitTimer = core.runtime.timers.after(this.#retryMs, () => {
+      this.#commitTimer = undefined
+      again()
+    })
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
+  }
+
+  #confirm(frontier: readonly bigint[]): void {
+    const last = this.#confirmed.at(-1)?.frontier
+    const { core, hot } = this.#topic
+    const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
+    if (!isNew) return
+    this.#confirmed.push({ frontier: [...frontier], dueMs: core.runtime.clock.monotonic() + core.graceMs })
+    this.#setReleaseTimer()
+  }
+
+  #setReleaseTimer(): void {
+    const next = this.#confirmed[0]
+    if (next === undefined || this.#releaseTimer !== undefined || this.#isStopped) return
+    const { runtime } = this.#topic.core
+    const waitMs = Math.max(0, next.dueMs - runtime.clock.monotonic())
+    this.#releaseTimer = runtime.timers.after(waitMs, () => {
+      this.#releaseTimer = undefined
+      void this.#releaseDue()
+    })
+  }
+
+  async #releaseDue(): Promise<void> {
+    const { runtime } = this.#topic.core
+    const now = runtime.clock.monotonic()
+    const due = this.#confirmed.filter(({ dueMs }) => dueMs <= now).at(-1)
+    try {
+      if (due !== undefined) await this.#release(due.frontier)
+    } catch (error) {
+      runtime.logger.warn(
+        { err: error, topic: this.#topic.record.name },
+        'Releasing write-ahead data failed: it will be tried again',
+      )
+      this.#confirmed = this.#confirmed.map((entry) => ({
+        ...entry,
+        dueMs: Math.max(entry.dueMs, now + this.#retryMs),
+      }))
+      this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
+    }
+    this.#setReleaseTimer()
+  }
+
+  /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
+  #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<void> {
+    const done = this.#releasing.then(() => this.#releaseBelow(frontier, signal))
+    this.#releasing = done.catch(() => undefined)
+    return done
+  }
+
+  async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<void> {
+    if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
+    const { hot, core } = this.#topic
+    const cold = await this.#topic.cold()
+    const confirmed = await cold.release(signal === undefined ? {} : { signal })
+    const upTo = hot.partitions.map((partition, index) => {
+      const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
+      const pinned = lowestPin(hot, index)
+      if (pinned !== undefined) offsets.push(pinned)
+      return partition.releasable(offsets.reduce((a, b) => (a < b ? a : b)))
+    })
+    if (hot.partitions.some(({ released }, index) => upTo[index]! > released)) {
+      await core.checkpoints.release(hot, upTo)
+    }
+    // What a pin or the table itself held back is tried again.
+    const retryAt = core.runtime.clock.monotonic() + FIRST_RETRY_MS
+    this.#confirmed = this.#confirmed
+      .filter((entry) => hot.partitions.some((p, index) => p.releasable(entry.frontier[index] ?? 0n) > p.released))
+      .map((entry) => ({ ...entry, dueMs: Math.max(entry.dueMs, retryAt) }))
+  }
+}
+
+/** @throws `invalid` on a read-only log. */
+export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
+  if (access === 'read-write') return
+  throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0)
+}

@@ -1,0 +1,203 @@
+import {
+  corrupt,
+  isKind,
+  jsonBytes,
+  jsonInt64,
+  parseJson,
+  unsupported,
+  type Files,
+  type JsonValue,
+  type Runtime,
+} from '@moulin/core'
+import { removeFile } from './durable-folder.ts'
+
+/** What an epoch says of itself. Layout: docs/formats/wal.md. */
+export interface EpochInfo {
+  readonly logId: string
+  readonly epoch: bigint
+  readonly predecessor: bigint | null
+  /** Sealed files of older epochs that still hold live sections, oldest first. */
+  readonly files: readonly ForeignFile[]
+  readonly owner: EpochOwner
+}
+
+export interface ForeignFile {
+  readonly epoch: bigint
+  readonly name: string
+  readonly generation: bigint
+  /** Never read past. */
+  readonly end: number
+}
+
+export interface EpochOwner {
+  readonly bootId: string
+  readonly pid: number
+  readonly startTime: string
+}
+
+const FORMAT = 1
+const MAX_INFO_BYTES = 16 * 1024 * 1024
+const INFO = 'open.json'
+const RUNNING = 'running'
+const folderName = /^epoch-([1-9]\d{0,17})$/
+const segmentName = /^\d{10}\.wal$/
+
+export function epochPath(dir: string, epoch: bigint): string {
+  return `${dir}/epoch-${epoch}`
+}
+
+export function isSegmentName(name: string): boolean {
+  return segmentName.test(name)
+}
+
+export function segmentFileName(slot: number): string {
+  return `${String(slot).padStart(10, '0')}.wal`
+}
+
+/** The epochs that have a folder, ascending; none when there is no write-ahead folder. */
+export async function listEpochs(files: Files, dir: string): Promise<bigint[]> {
+  const entries = await files.readdir(dir).catch(noneWhenMissing)
+  return entries
+    .map(({ name, kind }) => (kind === 'directory' ? folderName.exec(name)?.[1] : undefined))
+    .filter((number) => number !== undefined)
+    .map(BigInt)
+    .sort((a, b) => (a < b ? -1 : 1))
+}
+
+/** Whether a writer newer than `epoch` has begun. Epochs are taken without gaps and never removed: one look is enough. */
+export async function hasHigherEpoch(files: Files, dir: string, epoch: bigint): Promise<boolean> {
+  return (await files.stat(epochPath(dir, epoch + 1n))) !== undefined
+}
+
+/** Makes the next epoch's folder, durable. From its return on, no older writer acks anything. */
+export async function takeEpoch(files: Files, dir: string): Promise<bigint> {
+  let epoch = ((await listEpochs(files, dir)).at(-1) ?? 0n) + 1n
+  for (;;) {
+    try {
+      await files.mkdir(epochPath(dir, epoch))
+      await files.syncDirectory(dir)
+      return epoch
+    } catch (error) {
+      if (!isKind(error, 'exists')) throw error
+      epoch += 1n
+    }
+  }
+}
+
+/** The newest epoch among `epochs` that holds something, and what it says. */
+export async function newestInfo(files: Files, dir: string, epochs: readonly bigint[]): Promise<EpochInfo | undefined> {
+  for (const epoch of epochs.toReversed()) {
+    const info = await readEpochInfo(files, dir, epoch)
+    if (info !== undefined) return info
+  }
+  return undefined
+}
+
+export async function readEpochInfo(files: Files, dir: string, epoch: bigint): Promise<EpochInfo | undefined> {
+  const path = `${epochPath(dir, epoch)}/${INFO}`
+  const bytes = await readWhole(files, path)
+  return bytes === undefined ? undefined : parseEpochInfo(bytes, path)
+}
+
+/** Makes the epoch a source: by link, so that it is there whole or not at all, and durable on return. */
+export async function linkEpochInfo(runtime: Runtime, dir: string, info: EpochInfo): Promise<void> {
+  const { files, random } = runtime
+  const folder = epochPath(dir, info.epoch)
+  const temporary = `${folder}/${INFO}.${random.uuid()}.tmp`
+  const bytes = jsonBytes({ format: FORMAT, minimumReader: FORMAT, ...info, files: info.files.map((f) => ({ ...f })) })
+  const handle = await files.open(temporary, 'create')
+  try {
+    await handle.writev([bytes], 0)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await files.link(temporary, `${folder}/${INFO}`)
+  await files.syncDirectory(folder)
+  await files.unlink(temporary)
+}
+
+/** Says that this epoch's writer has not closed it. */
+export async function markRunning(files: Files, dir: string, epoch: bigint): Promise<void> {
+  const handle = await files.open(`${epochPath(dir, epoch)}/${RUNNING}`, 'create')
+  await handle.close()
+}
+
+/** Takes the mark away: works on a full disk, too. */
+export async function unmarkRunning(files: Files, dir: string, epoch: bigint): Promise<void> {
+  await removeFile(files, `${epochPath(dir, epoch)}/${RUNNING}`)
+}
+
+/** Whether the epoch's writer has not closed it and its process is still there. Courtesy: no safety rests on it. */
+export async function isOwnerRunning(runtime: Runtime, dir: string, { epoch, owner }: EpochInfo): Promise<boolean> {
+  const { files, process } = runtime
+  if (owner.bootId !== process.bootId) return false
+  if ((await files.stat(`${epochPath(dir, epoch)}/${RUNNING}`)) === undefined) return false
+  return (await process.startTimeOf(owner.pid)) === owner.startTime
+}
+
+/** The bytes of a small file; undefined when it is not there. */
+async function readWhole(files: Files, path: string): Promise<Uint8Array | undefined> {
+  const handle = await files.open(path, 'read').catch(noneWhenMissing)
+  if (Array.isArray(handle)) return undefined
+  try {
+    const size = Math.min(await handle.size(), MAX_INFO_BYTES + 1)
+    return await handle.read(0, size)
+  } finally {
+    await handle.close()
+  }
+}
+
+function noneWhenMissing(error: unknown): [] {
+  if (isKind(error, 'not-found')) return []
+  throw error
+}
+
+function parseEpochInfo(bytes: Uint8Array, path: string): EpochInfo {
+  const json = objectOf(parseJson(bytes, path, MAX_INFO_BYTES), path)
+  const minimumReader = json['minimumReader']
+  if (typeof minimumReader !== 'number') throw bad(path, 'minimumReader')
+  if (minimumReader > FORMAT) {
+    throw unsupported(
+      'FORMAT_VERSION',
+      `${path} needs a reader of version ${minimumReader}; this one reads up to ${FORMAT}. Use a newer moulin.`,
+      { context: { file: path, minimumReader, supported: FORMAT } },
+    )
+  }
+  const owner = objectOf(json['owner'], path)
+  const { bootId, pid, startTime } = owner
+  if (typeof bootId !== 'string' || typeof pid !== 'number' || typeof startTime !== 'string') throw bad(path, 'owner')
+  const { logId, predecessor, files } = json
+  if (typeof logId !== 'string') throw bad(path, 'logId')
+  if (!Array.isArray(files)) throw bad(path, 'files')
+  return {
+    logId,
+    epoch: jsonInt64(json['epoch'], `epoch in ${path}`),
+    predecessor: predecessor === null ? null : jsonInt64(predecessor, `predecessor in ${path}`),
+    files: files.map((file) => parseForeignFile(objectOf(file, path), path)),
+    owner: { bootId, pid, startTime },
+  }
+}
+
+function parseForeignFile(json: { [key: string]: JsonValue }, path: string): ForeignFile {
+  const { name, end } = json
+  if (typeof name !== 'string' || !isSegmentName(name)) throw bad(path, 'files')
+  if (typeof end !== 'number' || !Number.isSafeInteger(end) || end < 0) throw bad(path, 'files')
+  return {
+    epoch: jsonInt64(json['epoch'], `epoch of a file in ${path}`),
+    name,
+    generation: jsonInt64(json['generation'], `generation of a file in ${path}`),
+    end,
+  }
+}
+
+function objectOf(json: JsonValue | undefined, path: string): { [key: string]: JsonValue } {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw bad(path, 'an object')
+  return json
+}
+
+function bad(path: string, field: string): Error {
+  return corrupt('EPOCH_INFO', `${path} is not a description of an epoch: ${field} is missing or malformed.`, {
+    context: { file: path, field },
+  })
+}

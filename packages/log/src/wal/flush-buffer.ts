@@ -1,0 +1,55 @@
+import type { Section } from '@moulin/core'
+import { FRAME_HEADER_BYTES, frameEnd, sealHeader, writeFrameHeader, type SegmentIdentity } from './frame.ts'
+
+/** Batches up to this size are copied beside their headers: one part less for writev is worth more than the copy. */
+const COPY_UP_TO_BYTES = 8 * 1024
+
+/** Lays out the frames of one flush as parts for one writev. Its memory is used again by the next flush. */
+export class FlushBuffer {
+  #scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
+  /** Parts for `sections`, placed back to back from `position`, which is where the flush begins. */
+  frames(sections: readonly Section[], position: number, identity: SegmentIdentity): Uint8Array[] {
+    const scratch = this.#room(sections)
+    const parts: Uint8Array[] = []
+    const flushStart = position
+    let at = 0
+    let partStart = 0
+    for (const section of sections) {
+      const { batches } = section
+      writeFrameHeader(scratch, at, identity, { kind: 'section', header: section, position, flushStart, batches })
+      at += FRAME_HEADER_BYTES
+      const end = frameEnd(position, batches.length)
+      const padding = end - position - FRAME_HEADER_BYTES - batches.length
+      if (batches.length <= COPY_UP_TO_BYTES) {
+        scratch.set(batches, at)
+        at += batches.length
+      } else {
+        parts.push(scratch.subarray(partStart, at), batches)
+        partStart = at
+      }
+      scratch.fill(0, at, at + padding)
+      at += padding
+      position = end
+    }
+    if (at > partStart) parts.push(scratch.subarray(partStart, at))
+    return parts
+  }
+
+  #room(sections: readonly Section[]): Buffer {
+    let needed = 0
+    for (const { batches } of sections) {
+      needed += FRAME_HEADER_BYTES + 8 + (batches.length <= COPY_UP_TO_BYTES ? batches.length : 0)
+    }
+    if (needed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * needed)
+    return this.#scratch
+  }
+}
+
+/** The frame that ends a full segment. */
+export function sealFrame(position: number, identity: SegmentIdentity): Uint8Array {
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES)
+  const batches = new Uint8Array(0)
+  writeFrameHeader(bytes, 0, identity, { kind: 'seal', header: sealHeader, position, flushStart: position, batches })
+  return bytes
+}

@@ -1,0 +1,26 @@
+import { corrupt, notFound, type FileHandle, type WalLocation } from '@moulin/core'
+import { FRAME_HEADER_BYTES, readFrame, type SegmentIdentity } from './frame.ts'
+import { headerOf } from './source-scan.ts'
+
+/** The batches at a location, checked. @throws `not-found` when the file has been recycled; `corrupt`. */
+export async function readSection(
+  file: FileHandle,
+  { segment, position, sizeBytes }: WalLocation,
+  identity: SegmentIdentity,
+): Promise<Uint8Array> {
+  const bytes = await file.read(position, sizeBytes)
+  const read = readFrame(bytes, 0, position, sizeBytes, identity)
+  if (read.status === 'frame' && read.frame.sizeBytes === sizeBytes) return bytes.subarray(FRAME_HEADER_BYTES)
+  const header = await headerOf(file, segment)
+  if (header?.generation !== identity.generation) throw released(segment)
+  const reason = read.status === 'damaged' ? read.reason : 'the section is not there'
+  throw corrupt('SEGMENT', `${segment} is damaged at position ${position}: ${reason}.`, {
+    context: { file: segment, position },
+  })
+}
+
+export function released(segment: string): Error {
+  return notFound('RELEASED', `${segment} has been released: what it held is in the table.`, {
+    context: { file: segment },
+  })
+}

@@ -1,0 +1,141 @@
+import { invalid, type FileHandle, type Files } from '@moulin/core'
+import { epochPath, segmentFileName } from './epoch-folder.ts'
+import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
+import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
+
+/** How much of a file is zero-filled and synced at a time: a bigger step would stand in the way of a flush. */
+const PREALLOCATION_STEP_BYTES = 4 * 1024 * 1024
+
+/** A segment file of this writer, open for writing. */
+export class SegmentFile implements SegmentIdentity {
+  readonly logId: Uint8Array
+  readonly epoch: bigint
+  readonly slot: number
+  readonly path: string
+  readonly file: FileHandle
+  readonly sizeBytes: number
+  generation: bigint
+  /** Where the next frame goes. */
+  position: number = SEGMENT_HEADER_BYTES
+  #allocated = SEGMENT_HEADER_BYTES
+  #extending: Promise<void> | undefined
+  #isClosed = false
+
+  private constructor(
+    file: FileHandle,
+    place: SegmentPlace,
+    { slot, generation, sizeBytes }: { slot: number; generation: bigint; sizeBytes: number },
+  ) {
+    this.file = file
+    this.logId = place.logId
+    this.epoch = place.epoch
+    this.slot = slot
+    this.path = segmentPath(place, slot)
+    this.sizeBytes = sizeBytes
+    this.generation = generation
+  }
+
+  /** A new file with its header, durable. */
+  static async create(
+    place: SegmentPlace,
+    options: { readonly slot: number; readonly generation: bigint; readonly sizeBytes: number },
+  ): Promise<SegmentFile> {
+    const path = segmentPath(place, options.slot)
+    const file = await place.files.open(path, 'create')
+    try {
+      const segment = new SegmentFile(file, place, options)
+      await segment.use(options.generation)
+      await place.files.syncDirectory(epochPath(place.dir, place.epoch))
+      return segment
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /** Begins a new generation, durable on return: nothing of the old one parses any more. */
+  async use(generation: bigint): Promise<void> {
+    this.generation = generation
+    this.position = SEGMENT_HEADER_BYTES
+    await this.file.writev([segmentHeaderBytes(this)], 0)
+    await this.file.sync()
+  }
+
+  /** Identity of this use of the file, in locations and messages. */
+  get id(): string {
+    return segmentId(this.epoch, segmentFileName(this.slot), this.generation)
+  }
+
+  /** Whether a frame with `batchesBytes` fits, with room for the seal behind it. */
+  fits(batchesBytes: number): boolean {
+    return frameEnd(this.position, batchesBytes) + FRAME_HEADER_BYTES <= this.sizeBytes
+  }
+
+  /**
+   * Zero-fills up to `position` (default: all), so that a flush there changes no metadata. Only this grows the file: a
+   * flush must wait for it, or its bytes could be zeroed.
+   */
+  async allocate(position: number = this.sizeBytes): Promise<void> {
+    while (this.#allocated < position && !this.#isClosed) {
+      this.#extending ??= this.#extend().finally(() => (this.#extending = undefined))
+      await this.#extending
+    }
+  }
+
+  /** Stops preallocation, closes the file. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#extending?.catch(() => undefined)
+    await this.file.close()
+  }
+
+  async #extend(): Promise<void> {
+    const next = Math.min(this.sizeBytes, this.#allocated + PREALLOCATION_STEP_BYTES)
+    await this.file.preallocate(next)
+    await this.file.sync()
+    this.#allocated = next
+  }
+}
+
+/** Where a writer's files lie, and whose they are. */
+export interface SegmentPlace {
+  readonly files: Files
+  readonly dir: string
+  /** 16 bytes. */
+  readonly logId: Uint8Array
+  readonly epoch: bigint
+}
+
+/** Size of a segment that holds just one section. */
+export function sizeForSection(batchesBytes: number): number {
+  return frameEnd(SEGMENT_HEADER_BYTES, batchesBytes) + FRAME_HEADER_BYTES
+}
+
+/** Smallest useful segment: a header and one small frame. */
+export function checkSegmentBytes(segmentBytes: number): void {
+  const smallest = 2 * SEGMENT_HEADER_BYTES
+  if (!Number.isSafeInteger(segmentBytes) || segmentBytes < smallest || segmentBytes > 0x7fffffff) {
+    throw invalid('LIMIT', `segmentBytes ${segmentBytes} is not in ${smallest} to 2147483647.`)
+  }
+}
+
+/** `epoch-3/0000000001.wal@7`: the file and which use of it. */
+export function segmentId(epoch: bigint, name: string, generation: bigint): string {
+  return `epoch-${epoch}/${name}@${generation}`
+}
+
+const segmentIdText = /^epoch-(\d+)\/(\d{10}\.wal)@(\d+)$/
+
+/** @throws `invalid` for what {@link segmentId} did not make: a location of another Wal. */
+export function parseSegmentId(id: string): { epoch: bigint; name: string; generation: bigint } {
+  const [, epoch, name, generation] = segmentIdText.exec(id) ?? []
+  if (epoch === undefined || name === undefined || generation === undefined) {
+    throw invalid('LOCATION', `${id} is not a location of this write-ahead tier.`)
+  }
+  return { epoch: BigInt(epoch), name, generation: BigInt(generation) }
+}
+
+function segmentPath({ dir, epoch }: SegmentPlace, slot: number): string {
+  return `${epochPath(dir, epoch)}/${segmentFileName(slot)}`
+}

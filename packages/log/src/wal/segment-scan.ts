@@ -1,0 +1,139 @@
+import { corrupt, type FileHandle } from '@moulin/core'
+import {
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  readFrame,
+  type Frame,
+  type FrameRead,
+  type SegmentIdentity,
+} from './frame.ts'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
+
+const WINDOW_BYTES = 1024 * 1024
+const magic = Buffer.from([
+  FRAME_MAGIC >>> 24,
+  (FRAME_MAGIC >>> 16) & 255,
+  (FRAME_MAGIC >>> 8) & 255,
+  FRAME_MAGIC & 255,
+])
+
+/** What was found in a segment. */
+export interface SegmentScan {
+  readonly frames: readonly Frame[]
+  /** After the last good frame (the seal included). */
+  readonly end: number
+  readonly isSealed: boolean
+  /** The remains of a frame of this segment at `end`: a flush that was never acked, or damage. */
+  readonly damage?: string
+}
+
+export interface ScanRequest {
+  readonly file: FileHandle
+  /** For messages. */
+  readonly name: string
+  readonly identity: SegmentIdentity
+  /** Where to begin; default the first frame. */
+  readonly from?: number
+  /** Recorded end, which is never read past. */
+  readonly limit?: number
+}
+
+/** Reads the good frames of a segment, in order, up to its seal or the first position without one. */
+export async function scanSegment({ file, name, identity, from, limit }: ScanRequest): Promise<SegmentScan> {
+  const size = Math.min(await file.size(), limit ?? Infinity)
+  const window = new Window(file, size)
+  const frames: Frame[] = []
+  let position = from ?? SEGMENT_HEADER_BYTES
+  for (;;) {
+    const read = await frameAt(window, position, identity)
+    if (read.status !== 'frame') {
+      const damage = read.status === 'damaged' ? { damage: read.reason } : {}
+      return { frames, end: position, isSealed: false, ...damage }
+    }
+    const { frame } = read
+    if (frame.kind === 'seal') return { frames, end: frame.end, isSealed: true }
+    if (frame.header.lastOffset < frame.header.baseOffset) {
+      throw corrupt('SEGMENT', `${name} at position ${position}: a section ends before it begins.`, {
+        context: { file: name, position },
+      })
+    }
+    frames.push(frame)
+    position = frame.end
+  }
+}
+
+/** What follows a position without a good frame. */
+export interface Aftermath {
+  /** A good frame whose flush began later: what is bad had been synced. */
+  readonly durable?: Frame
+  /** There are good frames of the flush that the bad bytes belong to: it was never acked. */
+  readonly hasRemains: boolean
+}
+
+/** Looks behind `from`, where no good frame of this segment begins, for later ones. */
+export async function aftermathOf({ file, identity, from = 0 }: ScanRequest): Promise<Aftermath> {
+  const size = await file.size()
+  const window = new Window(file, size)
+  let hasRemains = false
+  let position = from + FRAME_ALIGNMENT
+  while (position < size) {
+    const bytes = await window.at(position, magic.length)
+    const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(magic)
+    if (found < 0) {
+      position += Math.max(1, bytes.length - magic.length + 1)
+      continue
+    }
+    position += found
+    const read = position % FRAME_ALIGNMENT === 0 ? await frameAt(window, position, identity) : undefined
+    if (read?.status !== 'frame') {
+      position += 1
+      continue
+    }
+    if (read.frame.flushStart > from) return { durable: read.frame, hasRemains }
+    hasRemains = true
+    position = read.frame.end
+  }
+  return { hasRemains }
+}
+
+async function frameAt(
+  window: Window,
+  position: number,
+  identity: SegmentIdentity,
+): Promise<Exclude<FrameRead, { status: 'short' }>> {
+  const room = window.size - position
+  let needed = FRAME_HEADER_BYTES
+  for (;;) {
+    const bytes = await window.at(position, needed)
+    const read = readFrame(bytes, 0, position, room, identity)
+    if (read.status !== 'short') return read
+    // Shorter than its size said: someone cut the file. What is not there is not a frame.
+    if (bytes.length < needed) return { status: 'damaged', reason: 'the file ends inside it' }
+    needed = read.needed
+  }
+}
+
+/** A stretch of the file in memory, moved along as the scan goes on. */
+class Window {
+  readonly size: number
+  readonly #file: FileHandle
+  #start = 0
+  #bytes: Uint8Array = new Uint8Array(0)
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file
+    this.size = size
+  }
+
+  /** All bytes at hand from `position` on: at least `minimum`, or all up to the end of the file. */
+  async at(position: number, minimum: number): Promise<Uint8Array> {
+    const left = Math.max(0, this.size - position)
+    const offset = position - this.#start
+    const atHand = offset >= 0 ? this.#bytes.length - offset : 0
+    if (atHand >= Math.min(minimum, left)) return this.#bytes.subarray(offset)
+    this.#bytes = await this.#file.read(position, Math.min(left, Math.max(minimum, WINDOW_BYTES)))
+    this.#start = position
+    return this.#bytes
+  }
+}

@@ -1,0 +1,215 @@
+import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type TornTail } from '@moulin/core'
+import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
+import type { Frame } from './frame.ts'
+import {
+  readSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_HEADER_USED_BYTES,
+  type SegmentHeader,
+} from './segment-header.ts'
+import { aftermathOf, scanSegment, type SegmentScan } from './segment-scan.ts'
+
+/** A segment of a source, with its live sections. */
+export interface SourceSegment {
+  readonly epoch: bigint
+  readonly name: string
+  readonly generation: bigint
+  readonly live: readonly Frame[]
+  readonly end: number
+  readonly isSealed: boolean
+}
+
+/** What an epoch holds: sealed segments, oldest first, and the active one of its writer, if that has frames. */
+export interface Source {
+  readonly sealed: readonly SourceSegment[]
+  readonly active: SourceSegment | undefined
+  readonly torn: TornTail | undefined
+}
+
+export interface SourceRequest {
+  readonly files: Files
+  readonly dir: string
+  /** 16 bytes. */
+  readonly logId: Uint8Array
+  readonly info: EpochInfo
+  readonly isLive: (header: SectionHeader) => boolean
+  /** Called for each file that gave frames, before it is closed: where a reader makes them durable. */
+  readonly afterScan?: (file: FileHandle) => Promise<void>
+}
+
+/** Reads all live sections that an epoch answers for. @throws `corrupt`, naming file and position. */
+export async function scanSource(request: SourceRequest): Promise<Source> {
+  const { info } = request
+  const foreign: SourceSegment[] = []
+  for (const file of info.files) {
+    const segment = await scanForeign(request, file)
+    if (segment !== undefined) foreign.push(segment)
+  }
+  const own = await scanOwn(request)
+  return { ...own, sealed: [...foreign, ...own.sealed].filter(({ live }) => live.length > 0) }
+}
+
+/** A file listed by its successor. One that is gone, or has been used anew, held nothing live. */
+async function scanForeign(request: SourceRequest, file: ForeignFile): Promise<SourceSegment | undefined> {
+  const { epoch, name, generation, end } = file
+  const path = `${epochPath(request.dir, epoch)}/${name}`
+  return withFile(request.files, path, async (handle) => {
+    const header = await headerOf(handle, path)
+    if (header?.generation !== generation) return undefined
+    checkIdentity(header, request.logId, epoch, path)
+    const scan = await scanSegment({ file: handle, name: path, identity: header, limit: end })
+    if (!scan.isSealed || scan.end !== end) throw damaged(path, scan, `its recorded end is ${end}`)
+    await request.afterScan?.(handle)
+    return segmentOf(request, header, name, scan)
+  })
+}
+
+interface OwnFile {
+  readonly name: string
+  readonly header: SegmentHeader
+}
+
+interface OwnScan extends OwnFile {
+  readonly scan: SegmentScan
+  readonly hasRemains: boolean
+}
+
+async function scanOwn(request: SourceRequest): Promise<Source> {
+  const scans: OwnScan[] = []
+  // Newest first: what is seen in a newer segment proves that the older one was sealed before (docs/formats/wal.md).
+  const ownFiles = await listOwn(request)
+  let isFollowed = false
+  for (const own of ownFiles.sort((a, b) => (a.header.generation < b.header.generation ? 1 : -1))) {
+    const scan = await scanOwnFile(request, own, isFollowed)
+    if (scan === undefined) continue
+    isFollowed ||= scan.scan.frames.length > 0
+    scans.unshift(scan)
+  }
+  let last = scans.findLastIndex(({ scan }) => scan.frames.length > 0 || scan.isSealed)
+  const isLastSealed = last >= 0 && scans[last]!.scan.isSealed
+  const torn = scans.slice(isLastSealed ? last + 1 : Math.max(last, 0)).find(isTorn)
+  const segments = scans.map(({ name, header, scan }) => segmentOf(request, header, name, scan))
+  if (isLastSealed) last += 1
+  return {
+    sealed: segments.slice(0, Math.max(last, 0)),
+    active: last >= 0 && !isLastSealed ? segments[last] : undefined,
+    torn: torn === undefined ? undefined : tornTail(request, torn),
+  }
+}
+
+const isTorn = ({ scan, hasRemains }: OwnScan): boolean => scan.damage !== undefined || hasRemains
+
+function tornTail({ info }: SourceRequest, { name, scan }: OwnScan): TornTail {
+  const reason = scan.damage ?? 'the first part of the last flush is missing'
+  return { segment: `epoch-${info.epoch}/${name}`, position: scan.end, reason }
+}
+
+async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Promise<OwnFile[]> {
+  const folder = epochPath(dir, info.epoch)
+  const own: OwnFile[] = []
+  for (const { name } of await files.readdir(folder)) {
+    if (!isSegmentName(name)) continue
+    const path = `${folder}/${name}`
+    const header = await withFile(files, path, async (handle) => {
+      const found = await headerOf(handle, path)
+      if (found === undefined) await checkHeaderless(handle, path, { logId, epoch: info.epoch, isLive })
+      return found
+    })
+    if (header === undefined) continue
+    checkIdentity(header, logId, info.epoch, path)
+    own.push({ name, header })
+  }
+  return own
+}
+
+async function scanOwnFile(
+  request: SourceRequest,
+  { name, header }: OwnFile,
+  isFollowed: boolean,
+): Promise<OwnScan | undefined> {
+  const path = `${epochPath(request.dir, request.info.epoch)}/${name}`
+  return withFile(request.files, path, async (file) => {
+    let scan = await scanSegment({ file, name: path, identity: header })
+    let hasRemains = false
+    while (!scan.isSealed) {
+      const aftermath = await aftermathOf({ file, name: path, identity: header, from: scan.end })
+      // Recycled while it was read: its owner has released it, durably, so nothing in it is live.
+      if ((await headerOf(file, path))?.generation !== header.generation) return undefined
+      if (isFollowed) throw damaged(path, scan, 'a newer segment follows')
+      hasRemains = aftermath.hasRemains
+      if (aftermath.durable === undefined) break
+      // Damage, unless its writer is alive and has gone on meanwhile.
+      const more = await scanSegment({ file, name: path, identity: header, from: scan.end })
+      if (more.frames.length === 0 && !more.isSealed) {
+        throw damaged(path, scan, `a good frame of a later flush follows at position ${aftermath.durable.position}`)
+      }
+      scan = { ...more, frames: [...scan.frames, ...more.frames] }
+    }
+    if (scan.frames.length > 0) await request.afterScan?.(file)
+    return { name, header, scan, hasRemains }
+  })
+}
+
+/** A file without a header was being made or recycled; one that still holds live sections lost it. */
+async function checkHeaderless(
+  file: FileHandle,
+  path: string,
+  { logId, epoch, isLive }: Pick<SourceRequest, 'logId' | 'isLive'> & { readonly epoch: bigint },
+): Promise<void> {
+  const start = await file.read(SEGMENT_HEADER_BYTES, 48)
+  if (start.length < 48) return
+  const generation = new DataView(start.buffer, start.byteOffset).getBigUint64(40)
+  const scan = await scanSegment({ file, name: path, identity: { logId, epoch, generation } })
+  if (!scan.frames.some((frame) => isLive(frame.header))) return
+  // Its owner may have recycled it in the meantime.
+  if ((await headerOf(file, path)) !== undefined) return
+  throw corrupt('SEGMENT', `${path} holds live sections, but its header is damaged.`, {
+    context: { file: path, position: 0 },
+  })
+}
+
+/** The header of a segment file, if there is a whole one. */
+export async function headerOf(file: FileHandle, path: string): Promise<SegmentHeader | undefined> {
+  return readSegmentHeader(await file.read(0, SEGMENT_HEADER_USED_BYTES), path)
+}
+
+function checkIdentity(header: SegmentHeader, logId: Uint8Array, epoch: bigint, path: string): void {
+  if (Buffer.compare(header.logId, logId) !== 0 || header.epoch !== epoch) {
+    throw corrupt('SEGMENT', `${path} belongs to another log or epoch: it was copied or moved here.`, {
+      context: { file: path, epoch: header.epoch },
+    })
+  }
+}
+
+function segmentOf({ isLive }: SourceRequest, header: SegmentHeader, name: string, scan: SegmentScan): SourceSegment {
+  const live = scan.frames.filter((frame) => isLive(frame.header))
+  const { epoch, generation } = header
+  return { epoch, name, generation, live, end: scan.end, isSealed: scan.isSealed }
+}
+
+function damaged(path: string, { end, damage }: SegmentScan, because: string): Error {
+  const what = damage ?? 'no frame begins there'
+  return corrupt(
+    'SEGMENT',
+    `${path} is damaged at position ${end}: ${what}, but ${because}. Restore the file, or give up what follows.`,
+    { context: { file: path, position: end } },
+  )
+}
+
+/** Runs `work` on the open file; undefined when the file is not there. */
+export async function withFile<T>(
+  files: Files,
+  path: string,
+  work: (file: FileHandle) => Promise<T>,
+): Promise<T | undefined> {
+  const handle = await files.open(path, 'read').catch((error: unknown) => {
+    if (isKind(error, 'not-found')) return undefined
+    throw error
+  })
+  if (handle === undefined) return undefined
+  try {
+    return await work(handle)
+  } finally {
+    await handle.close()
+  }
+}

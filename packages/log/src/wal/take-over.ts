@@ -1,0 +1,173 @@
+import {
+  conflict,
+  corrupt,
+  notFound,
+  type Section,
+  type WalLocation,
+  type WalOpenOptions,
+  type WalSession,
+} from '@moulin/core'
+import {
+  epochPath,
+  isOwnerRunning,
+  linkEpochInfo,
+  listEpochs,
+  markRunning,
+  newestInfo,
+  takeEpoch,
+  type EpochInfo,
+  type ForeignFile,
+} from './epoch-folder.ts'
+import { makeDurableFolder, removeFile } from './durable-folder.ts'
+import { uuidBytes, type Frame } from './frame.ts'
+import { segmentId, type SegmentPlace } from './segment-file.ts'
+import { readSection } from './section-read.ts'
+import { scanSource, withFile, type Source, type SourceSegment } from './source-scan.ts'
+import { WalWriter } from './wal-writer.ts'
+
+/** Opens the write-ahead folder for writing. The order of effects is the fence: docs/formats/wal.md, "Taking over". */
+export async function takeOver(dir: string, segmentBytes: number, options: WalOpenOptions): Promise<WalSession> {
+  const { runtime, logId } = options
+  const { files } = runtime
+  await makeDurableFolder(files, dir)
+  await refuseEarly(dir, options)
+
+  const epoch = await takeEpoch(files, dir)
+  await options.beforeRecovery()
+  const older = (await listEpochs(files, dir)).filter((other) => other < epoch)
+  const predecessor = await newestInfo(files, dir, older)
+  checkPredecessor(dir, predecessor, options)
+
+  const place: SegmentPlace = { files, dir, logId: uuidBytes(logId), epoch }
+  const source =
+    predecessor === undefined ? noSource : await scanSource({ ...place, info: predecessor, isLive: options.isLive })
+  if (source.torn !== undefined) options.onTornTail?.(source.torn)
+  await markRunning(files, dir, epoch)
+  const { maxFlushBytes } = options.limits
+  const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
+  try {
+    adoptSealed(writer, source, place, options)
+    await copyTail(writer, source, place, options)
+    const info = epochInfo(options, epoch, predecessor, source)
+    await linkEpochInfo(runtime, dir, info)
+    await writer.checkFence()
+    await emptyOlder(place, older, info.files)
+    return writer
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
+}
+
+const noSource: Source = { sealed: [], active: undefined, torn: undefined }
+
+/** Courtesy before anything changes on disk; the fence is what is safe. */
+async function refuseEarly(dir: string, options: WalOpenOptions): Promise<void> {
+  const { runtime, takeover } = options
+  const info = await newestInfo(runtime.files, dir, await listEpochs(runtime.files, dir))
+  checkPredecessor(dir, info, options)
+  if (info === undefined || takeover === 'newest') return
+  if (await isOwnerRunning(runtime, dir, info)) {
+    const { pid } = info.owner
+    throw conflict(
+      'WRITER_ALIVE',
+      `${dir} is being written by process ${pid}, which still runs: close it there, open read-only, or open with takeover 'newest', which fences it.`,
+      { context: { dir, pid, epoch: info.epoch } },
+    )
+  }
+}
+
+function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist, logId }: WalOpenOptions): void {
+  if (info === undefined && mustExist) {
+    throw notFound(
+      'WAL_MISSING',
+      `This log has been written before, but its write-ahead data is not in ${dir}. Restore that folder; opening a log without it is not supported yet.`,
+      { context: { dir } },
+    )
+  }
+  if (info !== undefined && info.logId !== logId) {
+    throw corrupt('OTHER_LOG', `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}.`, {
+      context: { dir, logId, found: info.logId },
+    })
+  }
+}
+
+function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace, options: WalOpenOptions): void {
+  for (const segment of source.sealed) {
+    const { epoch, name, generation, live } = segment
+    const id = segmentId(epoch, name, generation)
+    const path = `${epochPath(place.dir, epoch)}/${name}`
+    const locations = live.map((frame) => locationOf(id, frame))
+    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations)
+    live.forEach((frame, index) => options.recover(frame.header, locations[index]!))
+  }
+}
+
+/** The active segment may still change under its old writer: what it holds becomes frames of our own. */
+async function copyTail(
+  writer: WalWriter,
+  { active }: Source,
+  { files, dir, logId }: SegmentPlace,
+  { limits, recover }: WalOpenOptions,
+): Promise<void> {
+  if (active === undefined) return
+  const { epoch, name, generation } = active
+  const id = segmentId(epoch, name, generation)
+  await withFile(files, `${epochPath(dir, epoch)}/${name}`, async (file) => {
+    let sections: Section[] = []
+    let bytes = 0
+    const flush = async (): Promise<void> => {
+      const locations = await Promise.all(sections.map((section) => writer.append(section)))
+      sections.forEach((section, index) => recover(section, locations[index]!))
+      sections = []
+      bytes = 0
+    }
+    for (const frame of active.live) {
+      const batches = await readSection(file, locationOf(id, frame), { logId, epoch, generation })
+      sections.push({ ...frame.header, batches })
+      bytes += frame.sizeBytes
+      if (bytes >= limits.maxFlushBytes) await flush()
+    }
+    await flush()
+  })
+}
+
+function locationOf(segment: string, { position, sizeBytes }: Frame): WalLocation {
+  return { segment, position, sizeBytes }
+}
+
+function epochInfo(
+  { logId, runtime }: WalOpenOptions,
+  epoch: bigint,
+  predecessor: EpochInfo | undefined,
+  source: Source,
+): EpochInfo {
+  const { bootId, pid, startTime } = runtime.process
+  return {
+    logId,
+    epoch,
+    predecessor: predecessor?.epoch ?? null,
+    files: source.sealed.map(foreignFile),
+    owner: { bootId, pid, startTime },
+  }
+}
+
+function foreignFile({ epoch, name, generation, end }: SourceSegment): ForeignFile {
+  return { epoch, name, generation, end }
+}
+
+/** Deletes what older epochs hold beside the files that we list. Their folders stay: they are the fence. */
+async function emptyOlder(
+  { files, dir }: SegmentPlace,
+  older: readonly bigint[],
+  listed: readonly ForeignFile[],
+): Promise<void> {
+  const kept = new Set(listed.map(({ epoch, name }) => `${epoch}/${name}`))
+  for (const epoch of older) {
+    for (const { name, kind } of await files.readdir(epochPath(dir, epoch))) {
+      if (kind !== 'file' || kept.has(`${epoch}/${name}`)) continue
+      // An older opener may be tidying up as well.
+      await removeFile(files, `${epochPath(dir, epoch)}/${name}`)
+    }
+  }
+}

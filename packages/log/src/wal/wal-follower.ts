@@ -1,0 +1,240 @@
+import {
+  closed,
+  corrupt,
+  invalid,
+  notFound,
+  type FileHandle,
+  type WalLocation,
+  type WalOpenOptions,
+  type WalSession,
+  type WalUsage,
+} from '@moulin/core'
+import { epochPath, hasHigherEpoch, isSegmentName, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
+import { uuidBytes, type Frame } from './frame.ts'
+import { LiveSegments } from './live-segments.ts'
+import { readSection, released } from './section-read.ts'
+import { parseSegmentId, segmentId } from './segment-file.ts'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
+import { scanSegment, type SegmentScan } from './segment-scan.ts'
+import { headerOf, scanSource, withFile, type SourceSegment } from './source-scan.ts'
+import { watchEpochs } from './epoch-watch.ts'
+
+/** Where the reader stands in the epoch that it follows. */
+interface Place {
+  readonly name: string
+  readonly generation: bigint
+  readonly position: number
+  readonly isSealed: boolean
+}
+
+interface Found {
+  readonly place: Place
+  readonly frames: readonly Frame[]
+}
+
+/** The reading session of `fileWal`. It writes nothing and never fences. It shows a section by the rule of an ack. */
+export class WalFollower implements WalSession {
+  readonly #dir: string
+  readonly #options: WalOpenOptions
+  readonly #logId: Uint8Array
+  #info: EpochInfo
+  #place: Place | undefined
+  #live = new LiveSegments()
+  #refreshing: Promise<void> | undefined
+  #watchers = new Set<{ close(): void }>()
+  #isClosed = false
+
+  private constructor(dir: string, options: WalOpenOptions, info: EpochInfo) {
+    this.#dir = dir
+    this.#options = options
+    this.#logId = uuidBytes(options.logId)
+    this.#info = info
+  }
+
+  static async begin(dir: string, options: WalOpenOptions): Promise<WalFollower> {
+    const info = await newestSource(dir, options)
+    const follower = new WalFollower(dir, options, info)
+    await follower.#begin(info)
+    return follower
+  }
+
+  get epoch(): bigint {
+    return this.#info.epoch
+  }
+
+  append(): Promise<WalLocation> {
+    return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
+  }
+
+  async read(location: WalLocation): Promise<Uint8Array> {
+    const { epoch, name, generation } = parseSegmentId(location.segment)
+    const identity = { logId: this.#logId, epoch, generation }
+    const path = `${epochPath(this.#dir, epoch)}/${name}`
+    const batches = await withFile(this.#options.runtime.files, path, (file) => readSection(file, location, identity))
+    if (batches === undefined) throw released(location.segment)
+    return batches
+  }
+
+  release(): Promise<void> {
+    return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
+  }
+
+  async checkFence(): Promise<void> {}
+
+  usage(): WalUsage {
+    return { liveBytes: this.#live.liveBytes, segments: this.#live.size, liveSegments: this.#live.size }
+  }
+
+  watch(changed: () => void): { close(): void } {
+    const watcher = watchEpochs(this.#options.runtime, this.#dir, () => this.epoch, changed)
+    const close = (): void => {
+      watcher.close()
+      this.#watchers.delete(handle)
+    }
+    const handle = { close }
+    this.#watchers.add(handle)
+    return handle
+  }
+
+  /** Calls made while one runs share the next one, so that each sees what was durable when it was made. */
+  refresh(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closed('WAL_CLOSED', `${this.#dir} was closed.`))
+    const previous = this.#refreshing
+    const next = (async () => {
+      await previous?.catch(() => undefined)
+      await this.#refresh()
+    })()
+    this.#refreshing = next
+    return next
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const watcher of this.#watchers) watcher.close()
+    await this.#refreshing?.catch(() => undefined)
+  }
+
+  async #refresh(): Promise<void> {
+    const { files } = this.#options.runtime
+    for (;;) {
+      const info = await newestSource(this.#dir, this.#options, this.#info)
+      if (info.epoch !== this.#info.epoch) {
+        await this.#begin(info)
+        return
+      }
+      const found = await this.#newSections()
+      if (found.length === 0) return
+      // Durable by our own sync. If a newer writer has begun, it may have looked before these were there.
+      if (!(await hasHigherEpoch(files, this.#dir, info.epoch))) {
+        for (const { place, frames } of found) {
+          this.#show({ epoch: info.epoch, name: place.name, generation: place.generation }, frames)
+          this.#place = place
+        }
+        return
+      }
+      if ((await newestSource(this.#dir, this.#options, info)).epoch === info.epoch) return
+    }
+  }
+
+  /** Reads all of an epoch, or of a newer one that appears meanwhile, and shows what the rule permits. */
+  async #begin(first: EpochInfo): Promise<void> {
+    const { runtime, beforeRecovery, isLive, isAcked } = this.#options
+    const { files } = runtime
+    for (let info = first; ;) {
+      await beforeRecovery()
+      const afterScan = (file: FileHandle): Promise<void> => file.datasync()
+      const source = await scanSource({ files, dir: this.#dir, logId: this.#logId, info, isLive, afterScan })
+      const isFinal = !(await hasHigherEpoch(files, this.#dir, info.epoch))
+      // A newer writer deletes files of older epochs as soon as it is a source itself.
+      const newest = await newestSource(this.#dir, this.#options, info)
+      if (newest.epoch !== info.epoch) {
+        info = newest
+        continue
+      }
+      this.#info = info
+      this.#live = new LiveSegments()
+      this.#place = undefined
+      const segments = source.active === undefined ? source.sealed : [...source.sealed, source.active]
+      for (const segment of segments) {
+        this.#show(segment, isFinal ? segment.live : segment.live.filter(({ header }) => isAcked(header)))
+        if (segment.epoch !== info.epoch) continue
+        const { name, generation, end: position, isSealed } = segment
+        this.#place = { name, generation, position, isSealed }
+      }
+      return
+    }
+  }
+
+  /** What follows our place, durable by our own sync. */
+  async #newSections(): Promise<Found[]> {
+    const found: Found[] = []
+    let place = this.#place
+    for (;;) {
+      if (place === undefined || place.isSealed) {
+        place = await this.#segmentAfter(place?.generation ?? 0n)
+        if (place === undefined) return found
+      }
+      const scan = await this.#scanFrom(place)
+      // Recycled before we came: all of it was released, so it is in the table.
+      place =
+        scan === undefined ? { ...place, isSealed: true } : { ...place, position: scan.end, isSealed: scan.isSealed }
+      if (scan !== undefined && (scan.frames.length > 0 || scan.isSealed)) found.push({ place, frames: scan.frames })
+      if (!place.isSealed) return found
+    }
+  }
+
+  async #scanFrom({ name, generation, position }: Place): Promise<SegmentScan | undefined> {
+    const { epoch } = this.#info
+    const path = `${epochPath(this.#dir, epoch)}/${name}`
+    const identity = { logId: this.#logId, epoch, generation }
+    return withFile(this.#options.runtime.files, path, async (file) => {
+      const scan = await scanSegment({ file, name: path, identity, from: position })
+      if (!scan.isSealed && (await headerOf(file, path))?.generation !== generation) return undefined
+      if (scan.frames.length > 0) await file.datasync()
+      return scan
+    })
+  }
+
+  async #segmentAfter(generation: bigint): Promise<Place | undefined> {
+    const { files } = this.#options.runtime
+    const folder = epochPath(this.#dir, this.epoch)
+    let next: Place | undefined
+    for (const { name } of await files.readdir(folder)) {
+      if (!isSegmentName(name)) continue
+      const header = await withFile(files, `${folder}/${name}`, (file) => headerOf(file, name))
+      if (header === undefined || header.generation <= generation) continue
+      if (next !== undefined && next.generation < header.generation) continue
+      next = { name, generation: header.generation, position: SEGMENT_HEADER_BYTES, isSealed: false }
+    }
+    return next
+  }
+
+  #show({ epoch, name, generation }: SegmentKey, frames: readonly Frame[]): void {
+    const segment = segmentId(epoch, name, generation)
+    for (const { header, position, sizeBytes } of frames) {
+      const location = { segment, position, sizeBytes }
+      this.#live.add(location)
+      this.#options.recover(header, location)
+    }
+  }
+}
+
+type SegmentKey = Pick<SourceSegment, 'epoch' | 'name' | 'generation'>
+
+/** The newest epoch that holds something; `known` if there is no newer one. @throws `not-found`, `corrupt`. */
+async function newestSource(dir: string, { runtime, logId }: WalOpenOptions, known?: EpochInfo): Promise<EpochInfo> {
+  const epochs = await listEpochs(runtime.files, dir)
+  const newer = known === undefined ? epochs : epochs.filter((epoch) => epoch > known.epoch)
+  const info = (await newestInfo(runtime.files, dir, newer)) ?? known
+  if (info === undefined) {
+    throw notFound('WAL_MISSING', `There is no write-ahead data in ${dir}: no writer has opened this log here yet.`, {
+      context: { dir },
+    })
+  }
+  if (info.logId !== logId) {
+    throw corrupt('OTHER_LOG', `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}.`, {
+      context: { dir, logId, found: info.logId },
+    })
+  }
+  return info
+}

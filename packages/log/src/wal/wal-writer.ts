@@ -1,0 +1,273 @@
+import {
+  closed,
+  fenced,
+  isMoulinError,
+  MoulinError,
+  unsupported,
+  type FileHandle,
+  type Outcome,
+  type Runtime,
+  type Section,
+  type WalLocation,
+  type WalSession,
+  type WalUsage,
+} from '@moulin/core'
+import { epochPath, hasHigherEpoch, unmarkRunning } from './epoch-folder.ts'
+import { FlushBuffer, sealFrame } from './flush-buffer.ts'
+import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
+import { LiveSegments } from './live-segments.ts'
+import { readSection, released } from './section-read.ts'
+import type { SegmentFile, SegmentPlace } from './segment-file.ts'
+import { allocateInBackground, SegmentSupply } from './segment-supply.ts'
+
+/** A sealed file of an older epoch that this one lists: read, then deleted, never written. */
+export interface ForeignSegment extends SegmentIdentity {
+  readonly id: string
+  readonly path: string
+  /** Opened at the first read. */
+  file: Promise<FileHandle> | undefined
+}
+
+interface Pending {
+  readonly section: Section
+  readonly resolve: (location: WalLocation) => void
+  readonly reject: (error: Error) => void
+}
+
+/** The writing session of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
+export class WalWriter implements WalSession {
+  readonly epoch: bigint
+  readonly #runtime: Runtime
+  readonly #place: SegmentPlace
+  readonly #maxFlushBytes: number
+  readonly #supply: SegmentSupply
+  readonly #buffer = new FlushBuffer()
+  readonly #live = new LiveSegments()
+  readonly #sealed = new Map<string, SegmentFile>()
+  readonly #foreign = new Map<string, ForeignSegment>()
+  #active: SegmentFile
+  #queue: Pending[] = []
+  #flushing: Promise<void> | undefined
+  #failure: Error | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    runtime: Runtime,
+    place: SegmentPlace,
+    supply: SegmentSupply,
+    active: SegmentFile,
+    flush: number,
+  ) {
+    this.epoch = place.epoch
+    this.#runtime = runtime
+    this.#place = place
+    this.#supply = supply
+    this.#active = active
+    this.#maxFlushBytes = flush
+  }
+
+  /** Begins a session in its epoch's folder, with one empty segment. */
+  static async begin(
+    runtime: Runtime,
+    place: SegmentPlace,
+    options: { readonly segmentBytes: number; readonly maxFlushBytes: number },
+  ): Promise<WalWriter> {
+    const supply = new SegmentSupply(place, options.segmentBytes)
+    const active = await supply.next(0)
+    allocateInBackground(active)
+    return new WalWriter(runtime, place, supply, active, options.maxFlushBytes)
+  }
+
+  /** Live sections of an older epoch's file, which stay where they are. */
+  adopt(segment: ForeignSegment, locations: readonly WalLocation[]): void {
+    this.#foreign.set(segment.id, segment)
+    for (const location of locations) this.#live.add(location)
+  }
+
+  append(section: Section): Promise<WalLocation> {
+    if (this.#closing !== undefined) return Promise.reject(closed('WAL_CLOSED', `${this.#place.dir} was closed.`))
+    if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ section, resolve, reject })
+      this.#flushing ??= this.#flushAll()
+    })
+  }
+
+  async read(location: WalLocation): Promise<Uint8Array> {
+    const { segment } = location
+    try {
+      const own = segment === this.#active.id ? this.#active : this.#sealed.get(segment)
+      if (own !== undefined) return await readSection(own.file, location, identityOf(own))
+      const foreign = this.#foreign.get(segment)
+      if (foreign === undefined) throw released(segment)
+      foreign.file ??= this.#place.files.open(foreign.path, 'read')
+      return await readSection(await foreign.file, location, foreign)
+    } catch (error) {
+      throw this.#holds(segment) ? error : released(segment)
+    }
+  }
+
+  async release(locations: readonly WalLocation[]): Promise<void> {
+    for (const segment of this.#live.remove(locations)) await this.#free(segment)
+  }
+
+  async checkFence(): Promise<void> {
+    const { files, dir } = this.#place
+    if (!(await hasHigherEpoch(files, dir, this.epoch))) return
+    throw fenced('FENCED', `A newer writer has taken over ${dir} from epoch ${this.epoch}: shut this instance down.`, {
+      outcome: 'unknown',
+      context: { dir, epoch: this.epoch },
+    })
+  }
+
+  usage(): WalUsage {
+    return {
+      liveBytes: this.#live.liveBytes,
+      segments: 1 + this.#sealed.size + this.#foreign.size + this.#supply.idleSegments,
+      liveSegments: this.#live.size,
+    }
+  }
+
+  watch(): { close(): void } {
+    throw unsupported('WATCH', 'A writing session is told of every section that it appends: it has nothing to watch.')
+  }
+
+  async refresh(): Promise<void> {}
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#flushing
+    await this.#supply.close()
+    for (const segment of [this.#active, ...this.#sealed.values()]) await segment.close()
+    for (const { file } of this.#foreign.values()) await closeFile(file)
+    await unmarkRunning(this.#place.files, this.#place.dir, this.epoch)
+  }
+
+  #holds(segment: string): boolean {
+    return segment === this.#active.id || this.#sealed.has(segment) || this.#foreign.has(segment)
+  }
+
+  async #flushAll(): Promise<void> {
+    // All appends of this turn share the first flush.
+    await Promise.resolve()
+    while (this.#queue.length > 0 && this.#failure === undefined) await this.#flush()
+    this.#flushing = undefined
+  }
+
+  async #flush(): Promise<void> {
+    let taken: Pending[] = []
+    try {
+      await this.#makeRoom(this.#queue[0]!.section.batches.length)
+      const active = this.#active
+      const start = active.position
+      const end = this.#endOfFlush(start)
+      await active.allocate(end)
+      taken = this.#take(end)
+      const sections = taken.map(({ section }) => section)
+      await active.file.writev(this.#buffer.frames(sections, start, active), start)
+      active.position = end
+      await active.file.datasync()
+      await this.checkFence()
+      this.#acknowledge(taken, start, active.id)
+      if (end >= active.sizeBytes / 4) this.#supply.prepare()
+    } catch (error) {
+      this.#fail(error, taken)
+    }
+  }
+
+  /** How far the sections reach that go out together: at least one, at most a flush, all in this segment. */
+  #endOfFlush(start: number): number {
+    let end = start
+    for (const { section } of this.#queue) {
+      const next = frameEnd(end, section.batches.length)
+      const isFirst = end === start
+      if (!isFirst && (next - start > this.#maxFlushBytes || next + FRAME_HEADER_BYTES > this.#active.sizeBytes)) break
+      end = next
+    }
+    return end
+  }
+
+  #take(end: number): Pending[] {
+    let position = this.#active.position
+    let count = 0
+    while (position < end) position = frameEnd(position, this.#queue[count++]!.section.batches.length)
+    return this.#queue.splice(0, count)
+  }
+
+  #acknowledge(taken: readonly Pending[], start: number, segment: string): void {
+    let position = start
+    for (const { section, resolve } of taken) {
+      const location = { segment, position, sizeBytes: FRAME_HEADER_BYTES + section.batches.length }
+      position = frameEnd(position, section.batches.length)
+      this.#live.add(location)
+      resolve(location)
+    }
+  }
+
+  /** Seals a full segment before the next one gets its first frame: only the last may hold unsynced bytes. */
+  async #makeRoom(batchesBytes: number): Promise<void> {
+    const full = this.#active
+    if (full.fits(batchesBytes)) return
+    await full.allocate(full.position + FRAME_HEADER_BYTES)
+    await full.file.writev([sealFrame(full.position, full)], full.position)
+    await full.file.datasync()
+    this.#active = await this.#supply.next(batchesBytes)
+    allocateInBackground(this.#active)
+    this.#sealed.set(full.id, full)
+    if (!this.#live.has(full.id)) await this.#free(full.id)
+  }
+
+  async #free(segment: string): Promise<void> {
+    const own = this.#sealed.get(segment)
+    if (own !== undefined) {
+      this.#sealed.delete(segment)
+      await this.#supply.recycle(own)
+      return
+    }
+    const foreign = this.#foreign.get(segment)
+    if (foreign === undefined) return
+    this.#foreign.delete(segment)
+    await closeFile(foreign.file)
+    await this.#place.files.unlink(foreign.path)
+  }
+
+  /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
+  #fail(error: unknown, inFlight: readonly Pending[]): void {
+    const failure = error instanceof Error ? error : closed('WAL_FAILED', String(error))
+    this.#failure = failure
+    const behind = this.#queue
+    this.#queue = []
+    const { logger } = this.#runtime
+    logger.error(
+      { err: failure, epoch: this.epoch, dir: epochPath(this.#place.dir, this.epoch) },
+      'The write-ahead tier failed',
+    )
+    for (const { reject } of inFlight) reject(withOutcome(failure, 'unknown'))
+    for (const { reject } of behind) reject(withOutcome(failure, 'rejected'))
+  }
+
+  #closedByFailure(cause: Error): Error {
+    return closed('WAL_FAILED', `The write-ahead tier in ${this.#place.dir} failed before: open the log again.`, {
+      cause,
+    })
+  }
+}
+
+/** As it is now: the file object gets another generation when it is recycled. */
+function identityOf({ logId, epoch, generation }: SegmentIdentity): SegmentIdentity {
+  return { logId, epoch, generation }
+}
+
+async function closeFile(file: Promise<FileHandle> | undefined): Promise<void> {
+  await (await file?.catch(() => undefined))?.close()
+}
+
+function withOutcome(error: Error, outcome: Outcome): Error {
+  if (!isMoulinError(error) || error.outcome === outcome) return error
+  const { kind, code, message, context } = error
+  return new MoulinError(kind, code, message, { outcome, context, cause: error, retryable: false })
+}
