@@ -126,7 +126,7 @@ describe('predicates', () => {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: process.env['MOULIN_LONG'] === undefined ? 150 : 5000 },
     )
   })
 })
