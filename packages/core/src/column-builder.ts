@@ -124,8 +124,10 @@ export class Int64Builder extends NumberBuilder<BigInt64Array> {
     this.markValid()
   }
   protected override ensure(rows: number): void {
+    // Compared as arrays: their `buffer` is a slow getter, and this runs for every row.
+    const { values } = this
     super.ensure(rows)
-    if (this.#halves.buffer !== this.values.buffer) this.#halves = new Int32Array(this.values.buffer)
+    if (this.values !== values) this.#halves = new Int32Array(this.values.buffer)
   }
   finish(): PrimitiveColumn {
     return { storage: 'int64', length: this.length, validity: this.validity(), values: this.taken() }
@@ -209,7 +211,10 @@ export class FixedBuilder extends Builder {
   /** The `width` bytes of `source` from `start`. */
   append(source: Uint8Array, start = 0): void {
     this.ensure(this.length + 1)
-    this.#values.set(source.subarray(start, start + this.width), this.length * this.width)
+    const values = this.#values
+    // Few bytes: a loop costs less than a view.
+    for (let at = this.length * this.width, end = at + this.width, from = start; at < end;)
+      values[at++] = source[from++]!
     this.markValid()
   }
   protected override ensure(rows: number): void {
