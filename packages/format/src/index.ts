@@ -1,3 +1,5 @@
+export { avro, avroFormat } from './avro/avro-codec.ts'
+export type { AvroSchemaJson } from './avro/avro-codec.ts'
 export { readAvroFile, writeAvroFile } from './avro/avro-file.ts'
 export type { AvroFile, ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
 export { batchesIn, patchBatch, readBatchHeader } from './batch/batch-header.ts'

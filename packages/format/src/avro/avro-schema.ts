@@ -46,6 +46,8 @@ export interface AvroLogical {
   readonly logicalType: string | undefined
   readonly precision: number | undefined
   readonly scale: number | undefined
+  /** Our own attribute `moulin.type`: a long that our schema knows as int53. */
+  readonly moulinType: string | undefined
 }
 
 const primitives = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'])
@@ -108,7 +110,7 @@ function parse(json: JsonValue | undefined, scope: Scope): AvroType {
   return parse(type, deeper(scope))
 }
 
-const noLogical: AvroLogical = { logicalType: undefined, precision: undefined, scale: undefined }
+const noLogical: AvroLogical = { logicalType: undefined, precision: undefined, scale: undefined, moulinType: undefined }
 
 function byName(name: string, scope: Scope): AvroType {
   if (primitives.has(name)) return { type: name as AvroPrimitive['type'], logical: noLogical }
@@ -193,6 +195,7 @@ function logicalOf(json: JsonObject): AvroLogical {
     logicalType: typeof logicalType === 'string' ? logicalType : undefined,
     precision: typeof precision === 'number' ? precision : undefined,
     scale: typeof scale === 'number' ? scale : undefined,
+    moulinType: json['moulin.type'] === 'int53' ? 'int53' : undefined,
   }
 }
 

@@ -1,0 +1,133 @@
+import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
+import { corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
+import { AvroReader, avroReaderOf } from './avro-reader.ts'
+import { parseAvroSchema, type AvroType } from './avro-schema.ts'
+import { AvroSink, avroWriterOf } from './avro-writer.ts'
+import { builderOf, columnDecoder } from './column-decoder.ts'
+import { columnEncoder } from './column-encoder.ts'
+import { avroJsonOf, flatRecord, type FlatRecord } from './flat-record.ts'
+import { RowCursor } from './row-cursor.ts'
+import { RowWriter } from './row-writer.ts'
+import { valueDecoder } from './value-decoder.ts'
+import { valueEncoder } from './value-encoder.ts'
+
+/** Version 1 of the encoder: its bytes are frozen (`avro-codec.test.ts`, golden bytes). */
+const FORMAT = 'avro/1'
+
+/** An Avro schema as parsed JSON, e.g. imported from an `.avsc` file. */
+export type AvroSchemaJson = { readonly [attribute: string]: unknown } | readonly unknown[]
+
+/**
+ * The Avro codec of a schema: values are bare datums, with no registry header.
+ *
+ * From a schema of ours the Avro schema is derived (`definition` is its JSON). From an Avro schema, as JSON text or
+ * parsed, our schema is derived: a record of scalars with logical types, enums (a string column of checked symbols),
+ * fixed, and unions of one of these with null in either order. `timestamp-millis` is `t.timestamptz`, `-micros`
+ * `t.timestamptz.micros`, `local-timestamp-…` `t.timestamp`, `long` a bigint. Any other schema still encodes and decodes
+ * (as `readAvroFile` describes its records), but `columnar` is undefined, `schema` has no fields, and `reason` says why.
+ *
+ * A row is canonical when all its varints and decimals are minimal, nothing trails, a UUID is lower case, a NaN the usual one.
+ * @throws `invalid` for what is no Avro schema, or a field name that Avro does not take; `unsupported` for a list, struct
+ * or map in a schema of ours.
+ *
+ * Spec: Avro 1.12, "Binary Encoding", "Logical Types".
+ *
+ * @example
+ * const codec = avro(schema({ origin: t.string, delay: t.long, date: t.timestamptz }))
+ */
+export function avro<T>(schema: Schema<T>): Codec<T>
+export function avro<T = Record<string, unknown>>(schema: string | AvroSchemaJson): Codec<T>
+export function avro(schema: Schema | string | AvroSchemaJson): Codec<never> {
+  if (typeof schema === 'string') return codecOf(schema, parseDefinition(schema)) as Codec<never>
+  const isAvro = Array.isArray(schema) || 'type' in schema
+  const json = isAvro ? (schema as JsonValue) : avroJsonOf(schema as Schema)
+  return codecOf(stringifyJson(json), json) as Codec<never>
+}
+
+/** Restores codecs of `avro/1` from the schema ledger. */
+export const avroFormat: CodecFormat = Object.freeze({
+  format: FORMAT,
+  restore(definition: string): Codec {
+    try {
+      return avro(definition)
+    } catch (cause) {
+      throw corrupt('CODEC_DEFINITION', `A stored ${FORMAT} definition is no Avro schema.`, { cause })
+    }
+  },
+})
+
+function parseDefinition(text: string): JsonValue {
+  try {
+    return parseJson(text, 'The Avro schema')
+  } catch (cause) {
+    throw invalid('AVRO_SCHEMA', `The Avro schema is not valid JSON: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function codecOf(definition: string, json: JsonValue): Codec {
+  const type = parseAvroSchema(json)
+  const flat = flatRecord(type)
+  return Object.freeze('reason' in flat ? genericCodec(definition, type, flat.reason) : flatCodec(definition, flat))
+}
+
+const whatFailed = 'The Avro value'
+
+function flatCodec(definition: string, { schema, fields }: FlatRecord): Codec {
+  const decode = valueDecoder(fields)
+  return {
+    format: FORMAT,
+    definition,
+    schema,
+    encode: valueEncoder(schema, fields),
+    decode: (bytes) => decode(new AvroReader(bytes, 0, bytes.length, whatFailed)),
+    columnar: columnarCodec(fields),
+  }
+}
+
+function columnarCodec(fields: FlatRecord['fields']): ColumnarCodec {
+  const decoders = fields.map(columnDecoder)
+  const encoders = fields.map(columnEncoder)
+  const cursor = new RowCursor()
+  const writer = new RowWriter()
+  return Object.freeze({
+    builders: (arena) => fields.map((field) => builderOf(field, arena)),
+    decodeRow(arena, start, end, builders) {
+      const rows = builders[0]!.length
+      cursor.open(arena.bytes, start, end)
+      for (let index = 0; index < decoders.length && !cursor.isBad; index++) decoders[index]!(cursor, builders[index]!)
+      if (!cursor.isBad) return cursor.isCanonical && cursor.position === end ? 'canonical' : 'readable'
+      for (const builder of builders) {
+        builder.truncate(rows)
+        builder.appendNull()
+      }
+      return 'unreadable'
+    },
+    encodeRow(columns, row, target, position) {
+      writer.open(target, position)
+      for (let index = 0; index < encoders.length; index++) encoders[index]!(columns[index]!, row, writer)
+      return writer.position > target.length ? -1 : writer.position
+    },
+  } satisfies ColumnarCodec)
+}
+
+const noColumns: Schema = Object.freeze({ fields: Object.freeze([]) })
+
+function genericCodec(definition: string, type: AvroType, reason: string): Codec {
+  const read = avroReaderOf(type)
+  const write = avroWriterOf(type)
+  const sink = new AvroSink(1024)
+  return {
+    format: FORMAT,
+    definition,
+    schema: noColumns,
+    encode(value) {
+      sink.reset()
+      sink.depth = 0
+      write(sink, value)
+      return sink.finish()
+    },
+    decode: (bytes) => read(new AvroReader(bytes, 0, bytes.length, whatFailed)),
+    columnar: undefined,
+    reason,
+  }
+}

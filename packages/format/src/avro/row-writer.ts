@@ -1,0 +1,63 @@
+/**
+ * Writes one Avro datum into memory of the caller. Past the end it writes nothing and goes on counting, so that
+ * `position` is where the datum would end: larger than the target means there was no room.
+ */
+export class RowWriter {
+  target: Uint8Array = new Uint8Array(0)
+  position = 0
+
+  open(target: Uint8Array, position: number): void {
+    this.target = target
+    this.position = position
+  }
+
+  byte(value: number): void {
+    // A store beyond the end of a typed array does nothing.
+    this.target[this.position++] = value
+  }
+
+  /** A long of signed 32-bit halves, zigzag, minimal. */
+  long(high: number, low: number): void {
+    const { target } = this
+    let at = this.position
+    const sign = high >> 31
+    let bitsLow = (low << 1) ^ sign
+    let bitsHigh = ((high << 1) | (low >>> 31)) ^ sign
+    while (bitsHigh !== 0 || bitsLow < 0 || bitsLow >= 0x80) {
+      target[at++] = (bitsLow & 0x7f) | 0x80
+      bitsLow = (bitsLow >>> 7) | (bitsHigh << 25)
+      bitsHigh >>>= 7
+    }
+    target[at++] = bitsLow
+    this.position = at
+  }
+
+  int(value: number): void {
+    this.long(value >> 31, value)
+  }
+
+  /** A safe integer. */
+  number(value: number): void {
+    this.long(Math.floor(value / 0x100000000) | 0, value | 0)
+  }
+
+  bigint(value: bigint): void {
+    this.long(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)))
+  }
+
+  /** Little-endian. */
+  bits(value: number): void {
+    this.byte(value & 0xff)
+    this.byte((value >>> 8) & 0xff)
+    this.byte((value >>> 16) & 0xff)
+    this.byte(value >>> 24)
+  }
+
+  raw(bytes: Uint8Array, start: number, end: number): void {
+    const { target, position } = this
+    this.position += end - start
+    if (this.position > target.length) return
+    if (end - start < 48) for (let at = start; at < end; at++) target[position + at - start] = bytes[at]!
+    else target.set(bytes.subarray(start, end), position)
+  }
+}
