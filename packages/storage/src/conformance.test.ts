@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { ObjectStore } from '@moulin/core'
+import type { TestRunner } from '@moulin/testing'
 import { objectStoreChecks, objectStoreConformance, virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
@@ -60,5 +61,47 @@ describe('objectStoreConformance', () => {
 
   it('has a wrong store for every check', () => {
     expect(new Set(wrongStores.map(({ breaks }) => breaks))).toEqual(new Set(objectStoreChecks.map(({ name }) => name)))
+  })
+
+  it('runs under any runner, and says what it leaves out and why', async () => {
+    const ran: string[] = []
+    const left: string[] = []
+    const bodies: Promise<void>[] = []
+    const runner: TestRunner = {
+      describe: (name, body) => {
+        ran.push(name)
+        body()
+      },
+      it: Object.assign(
+        (name: string, body: () => Promise<void>) => {
+          ran.push(name)
+          bodies.push(body())
+        },
+        { skip: (name: string) => left.push(name) },
+      ),
+    }
+    objectStoreConformance(runner, {
+      name: 'mine',
+      create: onSimulatedDisk,
+      largeBytes: 100,
+      manyKeys: 10,
+      ...inFolder,
+    })
+    await Promise.all(bodies)
+    expect(ran[0]).toBe('mine')
+    expect(ran.length + left.length).toBe(objectStoreChecks.length + 2)
+    expect(left).toContain('refuses the swap of a missing key (not here: no compareAndSwap)')
+    expect(left).toContain('keeps an object and others below its key (not here: a path is a file or a folder)')
+  })
+
+  it('fails a store that claims other capabilities than the suite was told of', async () => {
+    const failures: unknown[] = []
+    const bodies: Promise<void>[] = []
+    const it = (_name: string, body: () => Promise<void>): unknown =>
+      bodies.push(body().catch((e) => void failures.push(e)))
+    const runner: TestRunner = { describe: (_name, body) => body(), it: Object.assign(it, { skip: () => {} }) }
+    objectStoreConformance(runner, { create: onSimulatedDisk, largeBytes: 100, manyKeys: 10, cannot: oneOrTheOther })
+    await Promise.all(bodies)
+    expect(String(failures[0])).toContain('the capabilities')
   })
 })

@@ -1,7 +1,7 @@
 import type { DirectoryEntry, FileHandle, Files, FileStat } from '@moulin/core'
 import { compareKeys } from '@moulin/core'
 import type { DiskCall, DiskEffectKind } from './disk-errors.ts'
-import { diskFault, misuse } from './disk-errors.ts'
+import { diskFault, misuse, noFile } from './disk-errors.ts'
 import type { DiskFile, DiskFolder, DiskNode } from './disk-node.ts'
 import type { ProcessGate } from './disk-process.ts'
 import type { DiskTree } from './disk-tree.ts'
@@ -60,6 +60,7 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
       for (let depth = 1; depth <= names.length; depth++) {
         const folder = `/${names.slice(0, depth).join('/')}`
         const present = await ask('stat', folder, () => tree.find(folder))
+        if (present?.kind === 'file' && depth < names.length) throw noFile('mkdir', path)
         if (present?.kind !== 'directory') await change('mkdir', folder, () => tree.mkdir(folder))
       }
     },
@@ -76,7 +77,9 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
     syncDirectory: (path) =>
       gate.effect('syncDirectory', path, () => {
         device.admit(gate.name, 'syncDirectory', path)
-        tree.sync(tree.requireFolder('syncDirectory', path))
+        const node = tree.require('syncDirectory', path)
+        if (node.kind === 'directory') tree.sync(node)
+        else node.sync()
       }),
     watch: (path, changed) => device.watch(tree.requireFolder('open', path), gate, changed),
     realpath: (path) =>
@@ -135,6 +138,8 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
     read: (position, length) => ask('read', () => file.read(position, length)),
     writev: (parts, position) => {
       const bytes = joined(parts)
+      // As the real disk: nothing to write is no call.
+      if (bytes.length === 0) return gate.ask(() => {})
       return effect(
         'write',
         () => write(position, bytes, 'write'),

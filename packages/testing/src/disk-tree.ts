@@ -74,6 +74,7 @@ export class DiskTree {
     const target = this.#place('rename', to)
     const present = target.folder.names.get(target.name)
     if (present === node) return
+    if (node.kind === 'directory' && [...reachable(node)].includes(target.folder)) throw misuse('EINVAL', 'rename', to)
     if (present !== undefined) {
       if (present.kind === 'directory' && node.kind === 'file') throw misuse('EISDIR', 'rename', to)
       if (present.kind === 'file' && node.kind === 'directory') throw noFile('rename', to)
