@@ -10,7 +10,7 @@ const maxEntries = 1 << 16
 const maxEntryBytes = 1 << 20
 const maxProbes = 64
 /** After so many rows a column that hardly repeats is given up: what follows would be wasted hashing. */
-const sampleRows = 1024
+const sampleRows = 8192
 
 /**
  * Finds the distinct values, or undefined when a dictionary would not halve the bytes. One hash and one probe a row, no
