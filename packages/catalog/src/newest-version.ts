@@ -25,12 +25,18 @@ export interface Newest {
  * meet it: what is found counts only if the hint is still near afterwards and, where hints can fall, if the version
  * before is still there. Else, and without a usable hint, the list decides, which cannot be fooled.
  *
+ * `known` is a version that was read before: it is not read again while its tag is the same.
+ *
  * @throws `corrupt` when the hint is ahead of every version; `unsupported` for the folder of another kind of catalog.
  */
-export async function newestVersion(folder: TableFolder, signal?: AbortSignal): Promise<Newest | undefined> {
+export async function newestVersion(
+  folder: TableFolder,
+  known: VersionBytes | undefined,
+  signal?: AbortSignal,
+): Promise<Newest | undefined> {
   const hint = await readHint(folder, signal)
   if (hint.version !== undefined) {
-    const found = await searchForward(folder, hint.version, signal)
+    const found = await searchForward(folder, hint.version, known, signal)
     if (found !== undefined) return { found, hint }
   }
   const found = await searchList(folder, signal)
@@ -42,13 +48,14 @@ export async function newestVersion(folder: TableFolder, signal?: AbortSignal): 
 async function searchForward(
   folder: TableFolder,
   from: number,
+  known: VersionBytes | undefined,
   signal: AbortSignal | undefined,
 ): Promise<VersionBytes | undefined> {
   let version = from
   while (await hasVersion(folder, version + 1, signal)) {
     if (++version - from > MAX_PROBES) return undefined
   }
-  const found = await getVersion(folder, version, signal)
+  const found = await getVersion(folder, version, known, signal)
   if (found === undefined) return undefined
   const after = await readHint(folder, signal)
   if (after.version === undefined || after.version > version + NEAR_VERSIONS) return undefined
@@ -61,7 +68,7 @@ async function searchList(folder: TableFolder, signal: AbortSignal | undefined):
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const newest = (await listVersions(folder, signal)).at(-1)
     if (newest === undefined) return undefined
-    const found = await getVersion(folder, newest, signal)
+    const found = await getVersion(folder, newest, undefined, signal)
     if (found !== undefined) return found
     // Collected since it was listed: newer ones are there.
   }

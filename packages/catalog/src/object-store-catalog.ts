@@ -51,7 +51,10 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   }
 }
 
-type Current = LoadedTable & { readonly version: Version; readonly sizeBytes: number; readonly folder: TableFolder }
+type Current = LoadedTable & { readonly found: VersionBytes; readonly sizeBytes: number; readonly folder: TableFolder }
+
+/** Tables whose newest metadata is remembered: a commit after a load then neither reads nor parses it again. */
+const REMEMBERED_TABLES = 64
 
 class ObjectStoreCatalog {
   readonly #store: ObjectStore
@@ -59,6 +62,8 @@ class ObjectStoreCatalog {
   readonly #prefix: string
   readonly #access: 'read-write' | 'read-only'
   readonly #limits: MetadataLimits
+  /** By folder, the longest unused first. A hint for speed: what it says is believed only with the same tag. */
+  readonly #remembered = new Map<string, Current>()
 
   constructor(
     store: ObjectStore,
@@ -103,9 +108,11 @@ class ObjectStoreCatalog {
 
   async load(table: TableIdentifier, signal?: AbortSignal): Promise<Current> {
     const folder = this.#folder(table, signal)
-    const newest = await newestVersion(folder, signal)
+    const known = this.#remembered.get(folder.path)
+    const newest = await newestVersion(folder, known?.found, signal)
     if (newest === undefined || isDropped(newest.found.bytes)) throw noTable(table)
-    const current = this.#read(table, folder, newest.found)
+    const current = known?.found === newest.found ? known : this.#read(table, folder, newest.found)
+    this.#remember(current)
     if (this.#access === 'read-write' && (newest.hint.version ?? 0) < newest.found.version)
       await this.#advanceHint(table, folder, newest.found.version)
     return current
@@ -131,17 +138,20 @@ class ObjectStoreCatalog {
   async #publish(current: Current, next: NextMetadata, signal: AbortSignal | undefined): Promise<LoadedTable> {
     const { folder, identifier } = current
     throwIfAborted(signal)
-    const { version } = await storeVersion(folder, { predecessor: current.version, bytes: next.bytes, signal })
+    const { version, etag } = await storeVersion(folder, { predecessor: current.found, bytes: next.bytes, signal })
     // From here on it is committed, whatever else fails.
     const hint = await this.#advanceHint(identifier, folder, version)
     if (hint !== undefined && isTimeToCollect(version)) await this.#collect(folder, hint, next)
     const metadataLocation = uriOf(this.#store, versionKey(folder, version))
-    return { identifier, metadataLocation, metadata: next.metadata }
+    const found = { version, etag, bytes: next.bytes }
+    const made = { identifier, metadataLocation, metadata: next.metadata, found, sizeBytes: next.bytes.length, folder }
+    this.#remember(made)
+    return loadedOf(made)
   }
 
   async drop(table: TableIdentifier, signal?: AbortSignal): Promise<void> {
     this.#requireWritable()
-    const { folder, metadata, version: predecessor } = await this.load(table, signal)
+    const { folder, metadata, found: predecessor } = await this.load(table, signal)
     const { clock, random, logger } = this.#runtime
     const bytes = droppedBytes(metadata['table-uuid'], clock.now(), random.uuid())
     const { version } = await storeVersion(folder, { predecessor, bytes, signal })
@@ -170,7 +180,16 @@ class ObjectStoreCatalog {
       const message = `${key} says that its table lies at ${metadata.location}, but it was read from ${location}: a table's folder cannot be moved.`
       throw corrupt('TABLE_MOVED', message, { context: { key, location, recorded: metadata.location } })
     }
-    return { identifier, metadataLocation, metadata, version: found, sizeBytes: found.bytes.length, folder }
+    return { identifier, metadataLocation, metadata, found, sizeBytes: found.bytes.length, folder }
+  }
+
+  #remember(current: Current): void {
+    this.#remembered.delete(current.folder.path)
+    this.#remembered.set(current.folder.path, current)
+    for (const [path] of this.#remembered) {
+      if (this.#remembered.size <= REMEMBERED_TABLES) return
+      this.#remembered.delete(path)
+    }
   }
 
   /** The dropped table's last version, if there was one. @throws `exists` when anything else is there. */
@@ -179,7 +198,7 @@ class ObjectStoreCatalog {
     folder: TableFolder,
     signal: AbortSignal | undefined,
   ): Promise<Version | undefined> {
-    const newest = await newestVersion(folder, signal)
+    const newest = await newestVersion(folder, undefined, signal)
     if (newest !== undefined) {
       if (isDropped(newest.found.bytes)) return newest.found
       throw tableExists(table)

@@ -57,12 +57,19 @@ export async function getObject(
   }
 }
 
+/** Undefined when missing. Bytes that are known are taken as they are while the tag is theirs. */
 export async function getVersion(
   folder: TableFolder,
   version: number,
+  known: VersionBytes | undefined,
   signal?: AbortSignal,
 ): Promise<VersionBytes | undefined> {
-  const object = await getObject(folder.store, versionKey(folder, version), signal)
+  const key = versionKey(folder, version)
+  if (known?.version === version) {
+    const present = await folder.store.head(key, withSignal(signal))
+    if (present?.etag === known.etag) return known
+  }
+  const object = await getObject(folder.store, key, signal)
   return object === undefined ? undefined : { version, etag: object.etag, bytes: object.bytes }
 }
 
