@@ -1,10 +1,12 @@
 import { and, eq, gte, lt } from '@moulin/core'
-import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } from '@moulin/core'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
-import { planScan } from '@moulin/iceberg'
+import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
+import type { DataFile } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { TableColumns } from './table-layout.ts'
+import { snapshotIdOf } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
 
 /** A row group that may hold rows of the wanted range. */
@@ -26,8 +28,42 @@ export interface ColdPlan {
 }
 
 export interface ColdPlanParts {
-  readonly store: ObjectStore
+  readonly fileLists: FileLists
   readonly files: DataFiles
+}
+
+/** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
+export interface FileLists {
+  /** Files of the table's current snapshot whose bounds do not rule the predicate out. */
+  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<DataFile>
+}
+
+/** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
+export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
+  let kept: { readonly snapshotId: bigint | null; readonly files: readonly DataFile[] | undefined } | undefined
+
+  async function* matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncGenerator<DataFile> {
+    const { metadata } = table
+    const snapshotId = snapshotIdOf(table)
+    if (kept?.snapshotId !== snapshotId) {
+      let files: DataFile[] | undefined = []
+      for await (const { file } of planScan({ store, metadata, ...call })) {
+        files.push(file)
+        if (files.length > maxFiles) {
+          files = undefined
+          break
+        }
+      }
+      kept = { snapshotId, files }
+    }
+    if (kept.files === undefined) {
+      for await (const { file } of planScan({ store, metadata, where, ...call })) yield file
+      return
+    }
+    const predicate = bindExpression(where, currentSchema(metadata).fields)
+    for (const file of kept.files) if (metricsMightMatch(predicate, file)) yield file
+  }
+  return { matching }
 }
 
 /** Row groups for `[from, to)` of one partition, by manifest bounds, then by footers. */
@@ -40,9 +76,8 @@ export async function planCold(
   const { columns, loaded, marker } = state
   const { partition, from, to } = range
   const entries = marker.ledger.filter((entry) => entry.partition === partition)
-  const where = wherePlace(columns, range)
   const groups: PlannedGroup[] = []
-  for await (const { file } of planScan({ store: parts.store, metadata: loaded.metadata, where, ...call })) {
+  for await (const file of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
     const parquet = await parts.files.open(file, call)
     parquet.rowGroups.forEach((group, rowGroup) => {
       const bounds = placeBounds(group, columns, partition)

@@ -1,7 +1,7 @@
 import { corrupt, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
 import { planCold } from './cold-plan.ts'
-import type { ColdPlan, PlannedGroup } from './cold-plan.ts'
+import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readPlaces } from './cold-rows.ts'
 import type { RowPlace } from './cold-rows.ts'
 import { isVanished } from './data-files.ts'
@@ -17,6 +17,7 @@ export interface ColdReadParts {
   readonly context: ColdContext
   readonly store: ObjectStore
   readonly files: DataFiles
+  readonly fileLists: FileLists
   readonly indexes: RowIndexes
   readonly table: TopicTable
   /** Bytes of data files, about, that one read holds decoded at a time. */

@@ -1,4 +1,4 @@
-import { closed, throwIfAborted } from '@moulin/core'
+import { closed, invalid, throwIfAborted } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
@@ -25,7 +25,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
   async function tier(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
     check()
     throwIfAborted(signal)
-    if (committer === undefined) throw closed('READ_ONLY', 'A read-only log moves nothing into its tables.')
+    if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
     // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
     while (running !== undefined) {
       if (upTo.every((offset, partition) => offset <= running!.upTo[partition]!)) return await running.result

@@ -1,7 +1,7 @@
 import { corrupt, isKind, keyOf } from '@moulin/core'
 import type { CallOptions, Limits, ObjectStore } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
-import type { ParquetFile, ParquetWorkers } from '@moulin/format'
+import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
 import { footerKeys } from './system-columns.ts'
 
@@ -36,7 +36,7 @@ export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUN
         return known
       }
       const key = keyOf(store, filePath)
-      const reader = storeRangeReader(store, key, Number(fileSizeBytes))
+      const reader = plainBytes(storeRangeReader(store, key, Number(fileSizeBytes)))
       const file = await openParquet(reader, { limits, workers, ...options })
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
@@ -50,6 +50,17 @@ export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUN
         chunks -= sizeOf(oldest)
       }
       return file
+    },
+  }
+}
+
+// A store may answer with Buffers, whose `slice` is a view: who means to copy before a transfer would give away the pool.
+function plainBytes(reader: RangeReader): RangeReader {
+  return {
+    ...reader,
+    async read(start, end, options) {
+      const { buffer, byteOffset, length } = await reader.read(start, end, options)
+      return new Uint8Array(buffer, byteOffset, length)
     },
   }
 }

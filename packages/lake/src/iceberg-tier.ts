@@ -2,6 +2,7 @@ import { closed, invalid, tableGuard } from '@moulin/core'
 import type { Catalog, CodecFormat, ColdTier, ColdTopic, ObjectStore, Runtime, TableGuard } from '@moulin/core'
 import { avroFormat, hyparquetWriter, parquetWorkers } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
+import { fileLists } from './cold-plan.ts'
 import { coldTopic } from './cold-topic.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
@@ -101,7 +102,17 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       await committer?.attach(state)
       const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
       const windowBytes = options.coldReadBytes ?? 8 * MiB
-      const topic = coldTopic({ info, context, store, files, indexes, table, windowBytes, committer })
+      const topic = coldTopic({
+        info,
+        context,
+        store,
+        files,
+        fileLists: fileLists(store),
+        indexes,
+        table,
+        windowBytes,
+        committer,
+      })
       topics.add(topic)
       return topic
     },

@@ -229,3 +229,36 @@ export async function readAll(topic: ColdTopic, partition: number, from = 0n, to
 }
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** Moves the virtual clock on until the promise settles, so that waits between retries take no time. */
+export async function settled<T>(runtime: VirtualRuntime, promise: Promise<T>): Promise<T> {
+  let isDone = false
+  promise.then(
+    () => (isDone = true),
+    () => (isDone = true),
+  )
+  for (let turns = 0; !isDone; turns++) {
+    if (turns > 10_000) throw notFound('HANG', 'A call under test does not settle.')
+    await runtime.clock.advance(turns < 50 ? 0 : 1_000)
+  }
+  return promise
+}
+
+/** Fails unless the table holds exactly the log's records, byte for byte, and its ledger says so. */
+export async function checkTable(topic: ColdTopic, log: TestLog): Promise<void> {
+  const report = await topic.audit()
+  if (!report.clean || report.gaps.length > 0) throw notFound('UNCLEAN', `The audit is not clean: ${print(report)}`)
+  let rows = 0
+  for (let partition = 0; partition < log.info.partitions; partition++) {
+    const sent = log.hot.records(partition)
+    const read = await readAll(topic, partition)
+    rows += sent.length
+    if (print(read) !== print(sent)) throw notFound('DIFFERS', `Partition ${partition} is not what was sent.`)
+  }
+  const count = await topic.scan({}).count()
+  if (count !== rows) throw notFound('COUNT', `A scan counts ${count} of ${rows} records.`)
+}
+
+function print(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? `${member}n` : member))
+}
