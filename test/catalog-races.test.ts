@@ -58,7 +58,7 @@ function appendOf(writer: number, number: number, { metadata }: LoadedTable): Ta
 /** Each writer has a catalog of its own, as a process would. */
 async function write(catalog: Catalog, writer: number, count: number): Promise<{ conflicts: number }> {
   let conflicts = 0
-  for (let number = 0; number < COMMITS;) {
+  for (let number = 0; number < count;) {
     try {
       await catalog.commitTable(table, appendOf(writer, number, await catalog.loadTable(table)))
       number++
