@@ -42,3 +42,9 @@ export async function readTable(engine: Engine, folder: string): Promise<{ names
     .map((line) => JSON.parse(line) as unknown[])
   return { names: names as string[], rows }
 }
+
+/** Lets PyIceberg apply each spec's transform to every row and compare it with the partition of the row's file. */
+export async function checkPartitions(folder: string): Promise<{ wrong: string[]; rows: number }> {
+  const { stdout } = await run(await python(), [here('check_partitions.py'), folder], { maxBuffer: 1 << 28 })
+  return JSON.parse(stdout) as { wrong: string[]; rows: number }
+}

@@ -11,6 +11,7 @@ import decimal
 import json
 import struct
 import sys
+import uuid
 
 import pyarrow as pa
 
@@ -35,7 +36,7 @@ def plain(column):
     """A column as a list of JSON values."""
     kind = column.type
     if isinstance(kind, pa.ExtensionType):
-        return plain(column.cast(kind.storage_type) if not hasattr(column, "chunks") else pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+        return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     if pa.types.is_timestamp(kind):
         return plain(column.cast(pa.timestamp("us", kind.tz)).cast(pa.int64()))
     if pa.types.is_time(kind):
@@ -52,8 +53,12 @@ def value(item, kind):
         return struct.pack(">f", item).hex()
     if isinstance(item, float):
         return struct.pack(">d", item).hex()
-    if isinstance(item, (int, decimal.Decimal)):
+    if isinstance(item, decimal.Decimal):
+        return format(item, "f")
+    if isinstance(item, int):
         return str(item)
+    if isinstance(item, uuid.UUID):
+        return item.hex
     if isinstance(item, (bytes, bytearray)):
         return bytes(item).hex()
     if isinstance(item, list):

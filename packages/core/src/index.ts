@@ -109,6 +109,7 @@ export type {
   AuditReport,
   PartitionOffsets,
   ReadOptions,
+  ResolvedTopicConfig,
   Scan,
   ScanOptions,
   SystemRow,

@@ -46,6 +46,11 @@ export interface TopicConfig<T = unknown> {
   readonly onBadRecord?: 'raw'
 }
 
+/** A topic's config as anyone may look at it: its columns are no longer tied to `T`. */
+export type ResolvedTopicConfig<T = unknown> = Omit<TopicConfig<T>, 'partitionBy'> & {
+  readonly partitionBy?: readonly PartitionFieldOf[]
+}
+
 export interface Topic<T = unknown> {
   readonly name: string
   /** UUID; a recreated topic has another. */
@@ -53,7 +58,7 @@ export interface Topic<T = unknown> {
   readonly incarnation: number
   readonly partitions: number
   /** With all defaults filled in. */
-  readonly config: TopicConfig<T>
+  readonly config: ResolvedTopicConfig<T>
 
   /** @throws `invalid` on a read-only log. */
   producer(options?: ProducerOptions): Producer<T>

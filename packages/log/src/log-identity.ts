@@ -5,6 +5,13 @@ const KEY = 'moulin.json'
 /** Left behind by a probe of the store that was cut off: no reason to refuse the place. */
 const PROBE_PREFIX = 'log/probe/'
 
+export interface IdentityOptions {
+  readonly access: 'read-write' | 'read-only'
+  readonly limits: Limits
+  readonly runtime: Runtime
+  readonly probe: ((store: ObjectStore) => Promise<void>) | undefined
+}
+
 /**
  * The UUID of the log in this store; a new one for an empty store opened for writing.
  * @throws `exists` code `NOT_A_LOG` when the place holds something else; `invalid` code `MOVED`; `unsupported` for a format
@@ -12,14 +19,18 @@ const PROBE_PREFIX = 'log/probe/'
  */
 export async function logIdentity(
   store: ObjectStore,
-  { access, limits, runtime }: { access: 'read-write' | 'read-only'; limits: Limits; runtime: Runtime },
+  { access, limits, runtime, probe }: IdentityOptions,
 ): Promise<string> {
   const known = await loadIdentity(store, limits)
+  if (access === 'read-write') {
+    // Somebody else's place is refused before the probe writes into it.
+    if (known === undefined) await refuseOccupied(store)
+    await probe?.(store)
+  }
   if (known !== undefined) return known
   if (access === 'read-only') {
     throw notFound('NO_LOG', `There is no log in ${store.name}: open it for writing first, or check the place.`)
   }
-  await refuseOccupied(store)
   const logId = runtime.random.uuid()
   const identity = { format: LOG_FORMAT, minimumReader: LOG_FORMAT, logId, root: store.root }
   try {

@@ -47,6 +47,8 @@ export interface OpenLogOptions {
   readonly takeover?: 'refuse' | 'newest'
   /** Overrides single limits. */
   readonly limits?: Partial<Limits>
+  /** Tries the store out before the log writes anything there, and throws when it lies: `probeStore` of `@moulin/storage`. */
+  readonly probe?: (store: ObjectStore) => Promise<void>
   /** How long write-ahead data stays after its commit has been read back; default 3 600 000. */
   readonly graceMs?: number
   /** Aborts the opening. */
@@ -69,7 +71,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptions({ access, takeover, graceMs, store })
   throwIfAborted(options.signal)
 
-  const logId = await logIdentity(store, { access, limits, runtime })
+  const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
   const checkpoints = checkpointStore(store, { logId, limits, runtime })
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,

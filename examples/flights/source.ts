@@ -1,0 +1,81 @@
+import { openSync, readSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { IcebergField } from '@moulin/core'
+import { openParquet } from '@moulin/format'
+import type { ParquetFile, RangeReader } from '@moulin/format'
+import type { Flight } from './schema.ts'
+
+/** 3 000 000 flights within the United States in the first half of 2001, as npm's vega-datasets has them. */
+export const sourceFile: string = fileURLToPath(
+  new URL('../data/flights-3m.parquet', import.meta.resolve('vega-datasets')),
+)
+
+const fields: readonly IcebergField[] = [
+  { id: 1, name: 'date', required: false, type: 'timestamp' },
+  { id: 2, name: 'delay', required: false, type: 'long' },
+  { id: 3, name: 'distance', required: false, type: 'long' },
+  { id: 4, name: 'origin', required: false, type: 'string' },
+  { id: 5, name: 'destination', required: false, type: 'string' },
+]
+const rowsPerChunk = 8192
+
+export async function sourceRowCount(): Promise<number> {
+  return (await openSource()).rowCount
+}
+
+/** The first `limit` rows of the source, in its order, some thousand at a time. */
+export async function* sourceRows(limit: number): AsyncGenerator<Flight[]> {
+  const file = await openSource()
+  let left = limit
+  for (let rowGroup = 0; rowGroup < file.rowGroups.length && left > 0; rowGroup++) {
+    const end = Math.min(left, file.rowGroups[rowGroup]!.rowCount)
+    const { columns } = await file.read({ rowGroup, types: fields, rows: { start: 0, end } })
+    const [date, delay, distance] = columns
+      .slice(0, 3)
+      .map(({ column }) => (column as { values: BigInt64Array }).values)
+    const [origin, destination] = columns.slice(3).map(({ column }) => texts(column as Texts))
+    for (let start = 0; start < end; start += rowsPerChunk) {
+      const chunk: Flight[] = []
+      for (let row = start; row < Math.min(end, start + rowsPerChunk); row++) {
+        chunk.push({
+          date: new Date(Number(date![row]!) / 1000),
+          delay: Number(delay![row]!),
+          distance: Number(distance![row]!),
+          origin: origin!(row),
+          destination: destination!(row),
+        })
+      }
+      yield chunk
+    }
+    left -= end
+  }
+}
+
+interface Texts {
+  readonly data: Uint8Array
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+}
+
+function texts({ data, starts, ends }: Texts): (row: number) => string {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  return (row) => bytes.toString('latin1', starts[row], ends[row])
+}
+
+function openSource(): Promise<ParquetFile> {
+  const nameMapping = fields.map(({ id, name }) => ({ 'field-id': id, names: [name] }))
+  return openParquet(localFile(sourceFile), { nameMapping })
+}
+
+function localFile(path: string): RangeReader {
+  const file = openSync(path, 'r')
+  return {
+    name: path,
+    size: statSync(path).size,
+    async read(start, end) {
+      const bytes = new Uint8Array(end - start)
+      readSync(file, bytes, 0, bytes.length, start)
+      return bytes
+    },
+  }
+}

@@ -1,0 +1,24 @@
+import { resolve } from 'node:path'
+import { objectStoreCatalog } from '@moulin/catalog'
+import { systemRuntime } from '@moulin/core'
+import { planScan } from '@moulin/iceberg'
+import { fileSystem } from '@moulin/storage'
+
+/** The data files that the table's current snapshot names, and nothing else that may lie in its folder. */
+export async function tableFiles(
+  dir: string,
+  table: string,
+): Promise<{ files: string[]; bytes: number; location: string }> {
+  const runtime = systemRuntime()
+  const store = fileSystem({ root: resolve(dir), files: runtime.files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const levels = table.split('.')
+  const { metadata } = await catalog.loadTable({ namespace: levels.slice(0, -1), name: levels.at(-1)! })
+  const files: string[] = []
+  let bytes = 0
+  for await (const { file } of planScan({ store, metadata })) {
+    files.push(file.filePath)
+    bytes += Number(file.fileSizeBytes)
+  }
+  return { files, bytes, location: metadata.location }
+}

@@ -1,0 +1,122 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCommand } from './cli-program.ts'
+import { avro, openLog, schema, t } from './index.ts'
+
+const Order = schema({ id: t.long, city: t.string.optional(), placed_at: t.timestamptz, blob: t.binary.optional() })
+
+let dir = ''
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'moulin-cli-'))
+  const log = await openLog(join(dir, 'lake'), { threads: 0 })
+  const orders = await log.ensureTopic('orders', { value: avro(Order), partitions: 2 })
+  const producer = orders.producer()
+  const placed_at = new Date('2026-11-25T12:00:00Z')
+  await producer.send({ partition: 0, value: { id: 2n ** 60n, city: 'a\tb', placed_at, blob: Uint8Array.of(255) } })
+  await orders.tier()
+  await producer.send({ partition: 1, value: { id: 2n, placed_at } })
+  await log.ensureTopic('empty')
+  await log.close()
+})
+afterAll(() => rm(dir, { recursive: true }))
+
+async function run(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
+  const seen = { out: '', err: '' }
+  const status = await runCommand(argv, {
+    out: (text) => (seen.out += text),
+    err: (text) => (seen.err += text),
+  })
+  return { status, ...seen }
+}
+
+describe('moulin topics', () => {
+  it('tells each topic with its offsets', async () => {
+    const { status, out } = await run('topics', join(dir, 'lake'))
+    expect(status).toBe(0)
+    expect(out).toContain('orders  (table default.orders, 2 partitions')
+    expect(out).toContain('partition 0: offsets 0 to 1, in the table below 1')
+    expect(out).toContain('partition 1: offsets 0 to 1, in the table below 0')
+    expect(out).toContain('empty')
+  })
+
+  it('gives one JSON object per topic', async () => {
+    const { out } = await run('topics', join(dir, 'lake'), '--json')
+    const topics = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { name: string; partitions: object[] })
+    expect(topics.map(({ name }) => name)).toEqual(['empty', 'orders'])
+    expect(topics[1]!.partitions).toHaveLength(2)
+  })
+})
+
+describe('moulin scan', () => {
+  it('prints table and hot rows alike, every value whole', async () => {
+    const { status, out } = await run('scan', join(dir, 'lake'), 'orders', '--json')
+    expect(status).toBe(0)
+    expect(out.trim().split('\n').sort()).toEqual([
+      '{"id":1152921504606846976,"city":"a\\tb","placed_at":"2026-11-25T12:00:00.000Z","blob":"/w=="}',
+      '{"id":2,"city":null,"placed_at":"2026-11-25T12:00:00.000Z","blob":null}',
+    ])
+  })
+
+  it('projects, limits, and keeps a row on its line', async () => {
+    const { out } = await run('scan', join(dir, 'lake'), 'orders', '--columns', 'city,_kafka_offset', '--limit', '1')
+    expect(out).toBe('city\t_kafka_offset\na b\t0\n')
+  })
+
+  it('names an unknown column', async () => {
+    const { status, err } = await run('scan', join(dir, 'lake'), 'orders', '--columns', 'town')
+    expect(status).toBe(2)
+    expect(err).toMatch(/^moulin: .*town.*\n$/)
+  })
+})
+
+describe('moulin audit', () => {
+  it('exits 0 when every table equals its ledger', async () => {
+    expect(await run('audit', join(dir, 'lake'))).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('orders: clean') as string,
+    })
+    const { out } = await run('audit', join(dir, 'lake'), 'orders', '--json')
+    expect(JSON.parse(out)).toMatchObject({ topic: 'orders', clean: true })
+  })
+})
+
+describe('errors of the command line', () => {
+  it.each([
+    [['topics', 'nowhere'], /nowhere/],
+    [['scan', 'LAKE', 'payments'], /payments/],
+    [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],
+    [['frobnicate'], /frobnicate/],
+  ])('%j exits 2 with one clear sentence', async (argv, sentence) => {
+    const { status, out, err } = await run(...argv.map((word) => (word === 'LAKE' ? join(dir, 'lake') : word)))
+    expect({ status, out }).toEqual({ status: 2, out: '' })
+    expect(err).toMatch(sentence)
+    expect(err.trim().split('\n')).toHaveLength(1)
+  })
+
+  it('a folder that holds something else is named and left alone', async () => {
+    const other = await mkdtemp(join(dir, 'other-'))
+    await writeFile(join(other, 'thesis.txt'), 'mine')
+    expect((await run('topics', other)).status).toBe(2)
+    expect(await readdir(other)).toEqual(['thesis.txt'])
+  })
+
+  it('writes nothing into the log it looks at', async () => {
+    const before = await snapshot(join(dir, 'lake'))
+    await run('scan', join(dir, 'lake'), 'orders')
+    await run('audit', join(dir, 'lake'))
+    expect(await snapshot(join(dir, 'lake'))).toEqual(before)
+  })
+})
+
+async function snapshot(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return Object.fromEntries(
+    await Promise.all(files.sort().map(async (file) => [file, (await readFile(file)).toString('base64')] as const)),
+  )
+}

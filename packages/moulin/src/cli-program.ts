@@ -1,0 +1,148 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { isMoulinError, stringifyJson } from '@moulin/core'
+import type { AuditReport, Log, Topic } from '@moulin/core'
+import { openFolder } from './embedded.ts'
+
+/** Where the command line writes. */
+export interface CommandOutput {
+  out(text: string): void
+  err(text: string): void
+}
+
+/**
+ * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, 2 an error, told in one
+ * sentence. It opens everything read-only, so it may run beside a live writer.
+ */
+export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
+  let status = 0
+  const program = programOf(output, (code) => (status = code))
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return status
+  } catch (error) {
+    // commander has said its sentence already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    output.err(`moulin: ${isMoulinError(error) ? error.message : `unexpected: ${String(error)}`}\n`)
+    return 2
+  }
+}
+
+function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
+  const program = new Command('moulin')
+    .description('Looks into a log and its tables. Read-only: it may run beside a live writer.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
+  const line = (text: string): void => output.out(`${text}\n`)
+
+  program
+    .command('topics')
+    .description('the topics of a log, with offsets per partition')
+    .argument('<dir>', 'folder of the log')
+    .option('--json', 'one JSON object per topic')
+    .action((dir: string, options: { json?: boolean }) =>
+      withLog(dir, async (log) => {
+        for (const name of await log.topics()) {
+          const topic = await log.topic(name)
+          if (options.json) line(stringifyJson(topicFacts(topic)))
+          else topicLines(topic).forEach(line)
+        }
+      }),
+    )
+
+  program
+    .command('scan')
+    .description('rows of a topic: its table plus what is still hot, each record once')
+    .argument('<dir>', 'folder of the log')
+    .argument('<topic>', 'name of the topic')
+    .option('--columns <names>', 'comma-separated; default: the value columns')
+    .option('--limit <rows>', 'stop after so many rows', positiveInteger)
+    .option('--json', 'one JSON object per row instead of tab-separated values')
+    .action((dir: string, name: string, options: { columns?: string; limit?: number; json?: boolean }) =>
+      withLog(dir, async (log) => {
+        const topic = await log.topic<Record<string, unknown>>(name)
+        const columns = options.columns?.split(',')
+        let rows = 0
+        for await (const row of topic.scan(columns === undefined ? {} : { columns })) {
+          if (!options.json && rows === 0) line(Object.keys(row).join('\t'))
+          line(options.json ? stringifyJson(plain(row)) : Object.values(plain(row)).map(cell).join('\t'))
+          if (++rows === options.limit) break
+        }
+      }),
+    )
+
+  program
+    .command('audit')
+    .description('compares tables with the ledger that was committed with their data; exit status 1 if one differs')
+    .argument('<dir>', 'folder of the log')
+    .argument('[topic]', 'name of a topic; default: all')
+    .option('--json', 'one JSON object per topic')
+    .action((dir: string, name: string | undefined, options: { json?: boolean }) =>
+      withLog(dir, async (log) => {
+        for (const each of name === undefined ? await log.topics() : [name]) {
+          const report = await (await log.topic(each)).audit()
+          if (!report.clean) exitWith(1)
+          if (options.json) line(stringifyJson({ topic: each, ...report }))
+          else auditLines(each, report).forEach(line)
+        }
+      }),
+    )
+  return program
+}
+
+async function withLog(dir: string, use: (log: Log) => Promise<void>): Promise<void> {
+  const log = await openFolder(dir, { access: 'read-only' })
+  try {
+    await use(log)
+  } finally {
+    await log.close()
+  }
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a positive integer.')
+  return value
+}
+
+function topicFacts(topic: Topic) {
+  const { name, id, incarnation, config } = topic
+  return { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
+}
+
+function topicLines(topic: Topic): string[] {
+  const head = `${topic.name}  (table ${topic.config.table}, ${topic.partitions} partitions, id ${topic.id})`
+  return [
+    head,
+    ...topic.offsets().map(({ partition, start, highWatermark, frontier }) => {
+      return `  partition ${partition}: offsets ${start} to ${highWatermark}, in the table below ${frontier}`
+    }),
+  ]
+}
+
+function auditLines(name: string, report: AuditReport): string[] {
+  return [
+    `${name}: ${report.clean ? 'clean' : 'NOT CLEAN'}`,
+    ...report.partitions.map((p) => {
+      const counts = `${p.rows} of ${p.ledgerRows} rows, ${p.deleted} deleted, ${p.skipped} skipped`
+      return `  incarnation ${p.incarnation} partition ${p.partition}: ${counts}, checksum ${p.checksum} of ${p.ledgerChecksum}`
+    }),
+    ...report.gaps.map((gap) => `  gap ${gap.from} to ${gap.to} in partition ${gap.partition}: ${gap.reason}`),
+  ]
+}
+
+// What JSON has no word for: bytes as base64, times as ISO text.
+function plain(value: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plainValue(member)]))
+}
+
+function plainValue(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) return value.map(plainValue)
+  return typeof value === 'object' && value !== null ? plain(value) : value
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  return typeof value === 'object' ? stringifyJson(value) : String(value as string).replaceAll(/[\t\n]/g, ' ')
+}

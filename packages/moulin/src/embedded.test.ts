@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { avro, day, isKind, openLog, schema, t } from './index.ts'
+import type { ErrorKind, Log } from './index.ts'
+
+const Order = schema({ id: t.int53, city: t.string, placed_at: t.timestamptz })
+const order = { id: 1, city: 'ams', placed_at: new Date('2026-11-25T12:00:00Z') }
+
+let dir = ''
+const open: Log[] = []
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'moulin-embedded-'))
+})
+afterEach(async () => {
+  for (const log of open.splice(0)) await log.close()
+  await rm(dir, { recursive: true })
+})
+async function opened(name: string, options: Parameters<typeof openLog>[1] = {}): Promise<Log> {
+  const log = await openLog(join(dir, name), { threads: 0, ...options })
+  open.push(log)
+  return log
+}
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'it worked',
+    (error: unknown) => error,
+  )
+}
+const of = (kind: ErrorKind, sentence: RegExp) => (error: unknown) =>
+  isKind(error, kind) && sentence.test(error.message)
+
+describe('openLog of a folder', () => {
+  it('creates the folder with the layout of the design, and reopens it', async () => {
+    const log = await opened('a/lake')
+    const orders = await log.ensureTopic('orders', {
+      value: avro(Order),
+      table: 'shop.orders',
+      partitionBy: [day('placed_at')],
+    })
+    await orders.producer().send({ key: 'ams', value: order })
+    await orders.tier()
+    await log.close()
+    expect((await readdir(join(dir, 'a/lake'))).sort()).toEqual(['.moulin-tmp', 'log', 'moulin.json', 'tables'])
+    expect((await readdir(join(dir, 'a/lake/log'))).sort()).toEqual([
+      'checkpoints',
+      'probe',
+      'schemas',
+      'staged',
+      'topics',
+      'wal',
+    ])
+    for (const emptied of ['probe', 'staged']) {
+      const entries = await readdir(join(dir, 'a/lake/log', emptied), { recursive: true, withFileTypes: true })
+      expect(entries.filter((entry) => entry.isFile())).toEqual([])
+    }
+    expect(await readFile(join(dir, 'a/lake/tables/shop/orders/metadata/version-hint.text'), 'utf8')).toMatch(/^\d+$/)
+    const again = await opened('a/lake')
+    const records = []
+    for await (const record of (await again.topic('orders')).read({ to: 'end' })) records.push(record.value)
+    expect(records).toEqual([order])
+    expect(again.durability).toBe('disk')
+  })
+
+  it('refuses a folder that holds something else, and leaves it alone', async () => {
+    await mkdir(join(dir, 'thesis'))
+    await writeFile(join(dir, 'thesis/chapter.txt'), 'mine')
+    expect(await failure(opened('thesis'))).toSatisfy((e) => isKind(e, 'exists') || isKind(e, 'invalid'))
+    expect(await readdir(join(dir, 'thesis'))).toEqual(['chapter.txt'])
+  })
+
+  it('refuses a moved folder with both paths', async () => {
+    await (await opened('here')).close()
+    await rename(join(dir, 'here'), join(dir, 'there'))
+    const error = await failure(opened('there'))
+    expect(error).toSatisfy(of('invalid', /here/))
+    expect(error).toSatisfy(of('invalid', /there/))
+  })
+
+  it('refuses to be written twice at once, and is read beside its writer', async () => {
+    const log = await opened('lake')
+    const orders = await log.ensureTopic('orders', { value: avro(Order) })
+    await orders.producer().send({ value: order })
+    expect(await failure(opened('lake'))).toSatisfy((e) => isKind(e, 'conflict', 'WRITER_ALIVE'))
+    const reader = await opened('lake', { access: 'read-only' })
+    const topic = await reader.topic('orders')
+    expect(await topic.scan().count()).toBe(1)
+    expect(() => topic.producer()).toThrow(/read/)
+  })
+
+  it('says that there is no log where none is', async () => {
+    expect(await failure(opened('nowhere', { access: 'read-only' }))).toSatisfy(of('not-found', /nowhere/))
+    expect(await readdir(dir)).toEqual([])
+  })
+
+  it('names a format from the future', async () => {
+    await (await opened('lake')).close()
+    const path = join(dir, 'lake/moulin.json')
+    const identity = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+    await writeFile(path, JSON.stringify({ ...identity, format: 99, minimumReader: 99 }))
+    expect(await failure(opened('lake'))).toSatisfy(of('unsupported', /99/))
+  })
+
+  it('does not overtake an existing table that is not its own', async () => {
+    const log = await opened('lake')
+    await log.ensureTopic('orders', { value: avro(Order), table: 'shop.orders' })
+    expect(await failure(log.ensureTopic('other', { value: avro(Order), table: 'shop.orders' }))).toSatisfy(
+      (e) => isKind(e, 'exists') || isKind(e, 'conflict'),
+    )
+  })
+})
