@@ -99,7 +99,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     hot,
     tier,
     attach: () => tier.attach(info, context),
-    reopen: (more = {}) => testLogOver({ ...options, store, epoch: context.epoch + 1n, ...more }, hot),
+    reopen: (more = {}) => testLogOver({ ...options, store, runtime, epoch: context.epoch + 1n, ...more }, hot),
   }
 }
 

@@ -96,8 +96,7 @@ function chainTo(
   for (let steps = 0; steps <= byId.size; steps++) {
     if (id === null || id === undefined || BigInt(id) === -1n) {
       if (marker.snapshot === null) return { kind: 'found', at: undefined, above }
-      const reason = `snapshot ${marker.snapshot} of the marker is not on main: it was rolled back or replaced`
-      return { kind: 'broken', fault: 'left-main', reason }
+      return leftMain(marker)
     }
     const snapshot = byId.get(BigInt(id))
     if (snapshot === undefined) {
@@ -106,6 +105,8 @@ function chainTo(
     }
     if (BigInt(id) === marker.snapshot) return { kind: 'found', at: snapshot, above }
     if (snapshot.summary[summaryKeys.topic] === marker.topic) {
+      const isNewer = marker.sequence === null || BigInt(snapshot['sequence-number']) > marker.sequence
+      if (!isNewer) return leftMain(marker)
       const reason = `snapshot ${id} is ours and newer than the marker, which names ${marker.snapshot}`
       return { kind: 'broken', fault: 'marker-behind-table', reason }
     }
@@ -113,6 +114,11 @@ function chainTo(
     id = snapshot['parent-snapshot-id']
   }
   return { kind: 'broken', fault: 'left-main', reason: 'the snapshots of the table name each other in a circle' }
+}
+
+function leftMain({ snapshot }: Marker): Verdict & { kind: 'broken' } {
+  const reason = `snapshot ${snapshot} of the marker is not on main: it was rolled back or replaced`
+  return { kind: 'broken', fault: 'left-main', reason }
 }
 
 function checkOffsets(question: LineageQuestion, marker: Marker): Verdict | undefined {
