@@ -1,6 +1,6 @@
 import { closed, invalid, tableGuard } from '@moulin/core'
 import type { Catalog, CodecFormat, ColdTier, ColdTopic, ObjectStore, Runtime, TableGuard } from '@moulin/core'
-import { avroFormat, hyparquetWriter, parquetWorkers } from '@moulin/format'
+import { codecFormats, hyparquetWriter, parquetWorkers } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
 import { fileLists } from './cold-plan.ts'
 import { coldTopic } from './cold-topic.ts'
@@ -90,7 +90,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
               table,
               guard,
               workers: encoders,
-              tierParts: { factory: fileWriter, formats: [avroFormat, ...(options.codecs ?? [])] },
+              tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
               compression,
               fileBytes: options.targetFileBytes ?? 128 * MiB,
               retry: {

@@ -206,13 +206,23 @@ export function recordsOf(run: BatchRun): StoredRecord[] {
   const records: StoredRecord[] = []
   for (const { header, position } of batchesIn(run.batches)) {
     if (header.isControl) continue
-    for (const { value, ...record } of readRecords(run.batches, position)) {
+    for (const { value, key, headers, ...record } of readRecords(run.batches, position)) {
       const fidelity = run.fidelity?.[records.length] ?? 'exact'
-      records.push({ partition: run.partition, ...record, bytes: value, fidelity })
+      records.push({
+        partition: run.partition,
+        ...record,
+        key: plain(key),
+        bytes: plain(value),
+        headers: headers.map(([name, content]) => [name, plain(content)]),
+        fidelity,
+      })
     }
   }
   return records
 }
+
+// Decompressed bytes are Buffers, which no assertion takes for equal to a Uint8Array.
+const plain = (bytes: Uint8Array | null): Uint8Array | null => (bytes === null ? null : new Uint8Array(bytes))
 
 /** All records of a partition from the table; checks that the runs answer for every offset. */
 export async function readAll(topic: ColdTopic, partition: number, from = 0n, to?: bigint): Promise<StoredRecord[]> {

@@ -1,6 +1,6 @@
 import { invalid } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat, ColumnBatch, IcebergSchema, Limits, PartitionSpec } from '@moulin/core'
-import { avroFormat, hyparquetWriter } from '@moulin/format'
+import { codecFormats, hyparquetWriter } from '@moulin/format'
 import type { Compression, FileWriterFactory } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
 import { PartitionWriters } from './partition-writers.ts'
@@ -32,7 +32,7 @@ export interface TierParts {
   readonly formats: readonly CodecFormat[]
 }
 
-export const builtInParts: TierParts = { factory: hyparquetWriter, formats: [avroFormat] }
+export const builtInParts: TierParts = { factory: hyparquetWriter, formats: codecFormats }
 
 /** One commit's worth of records on its way into data files. Synchronous; the same input gives the same bytes. */
 export class TierTask {
