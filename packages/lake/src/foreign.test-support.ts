@@ -1,10 +1,21 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder } from '@moulin/core'
-import type { ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
-import { hyparquetWriter } from '@moulin/format'
-import { currentSchema, dataFileMetrics, planAppend } from '@moulin/iceberg'
+import { Int32Builder, Int64Builder, takeRows } from '@moulin/core'
+import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
+import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
+import {
+  bindPartitionSpec,
+  currentSchema,
+  currentSpec,
+  dataFileMetrics,
+  planAppend,
+  planScan,
+  toInt64,
+  writeManifest,
+  writeManifestList,
+} from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
+import { SliceBuffer } from './slice-buffer.ts'
 import { tableIdentifier } from './table-layout.ts'
 
 export interface ForeignRow {
@@ -88,4 +99,82 @@ function batchOf(rows: readonly ForeignRow[]): ColumnBatch {
     { name: '_kafka_incarnation', column: incarnation.finish() },
   ]
   return { length: rows.length, columns }
+}
+
+/** All rows of the table in one batch, in the order of its files, with the columns of its present schema. */
+export async function allRows(log: TestLog): Promise<ColumnBatch> {
+  const { metadata } = await tableOf(log)
+  const { fields } = currentSchema(metadata)
+  const rows = new SliceBuffer()
+  for await (const { file, key } of planScan({ store: log.store, metadata })) {
+    const parquet = await openParquet(storeRangeReader(log.store, key, Number(file.fileSizeBytes)))
+    for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
+      rows.append(await parquet.read({ rowGroup, types: fields }))
+    }
+  }
+  return rows.finish()
+}
+
+/** Replaces all files of the table by one that holds these rows, as an overwrite of another engine does. */
+export async function replaceRows(log: TestLog, batches: readonly ColumnBatch[]): Promise<void> {
+  const table = await tableOf(log)
+  const { metadata } = table
+  const id = log.runtime.random.uuid()
+  const files: DataFile[] = []
+  for (const [at, batch] of batches.entries()) files.push(await foreignFile(log, table, batch, `${id}-${at}`))
+  const snapshotId = log.runtime.random.int63()
+  const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
+  const folder = `${metadata.location}/metadata`
+  const key = (uri: string): string => uri.slice(log.store.root.length)
+  const path = `${folder}/${id}-m0.avro`
+  const { bytes, manifest } = writeManifest({
+    path,
+    spec: bindPartitionSpec(currentSpec(metadata), [currentSchema(metadata)]),
+    schema: currentSchema(metadata),
+    entries: files.map((file) => ({
+      status: 'added',
+      snapshotId,
+      sequenceNumber: undefined,
+      fileSequenceNumber: undefined,
+      file,
+    })),
+    snapshotId,
+    sequenceNumber,
+  })
+  const parent = metadata['current-snapshot-id']!
+  const list = writeManifestList({
+    manifests: files.length === 0 ? [] : [manifest],
+    snapshotId,
+    parentSnapshotId: BigInt(parent),
+    sequenceNumber,
+  })
+  await log.store.put(key(path), bytes)
+  await log.store.put(key(`${folder}/snap-${id}.avro`), list)
+  const snapshot = {
+    'snapshot-id': toInt64(snapshotId),
+    'parent-snapshot-id': parent,
+    'sequence-number': toInt64(sequenceNumber),
+    'timestamp-ms': metadata['last-updated-ms'],
+    'manifest-list': `${folder}/snap-${id}.avro`,
+    summary: { operation: 'overwrite' },
+    'schema-id': metadata['current-schema-id'],
+  }
+  await change(log, [
+    { action: 'add-snapshot', snapshot },
+    { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': toInt64(snapshotId) },
+  ])
+}
+
+/** The rows at these positions, in that order. */
+export function pick(batch: ColumnBatch, rows: readonly number[]): ColumnBatch {
+  const at = Int32Array.from(rows)
+  return {
+    length: rows.length,
+    columns: batch.columns.map(({ name, column }) => ({ name, column: takeRows(column, at) })),
+  }
+}
+
+/** The same batch with another column in place of one. */
+export function withColumn(batch: ColumnBatch, name: string, column: Column): ColumnBatch {
+  return { ...batch, columns: batch.columns.map((entry) => (entry.name === name ? { name, column } : entry)) }
 }

@@ -17,6 +17,7 @@ export interface TableRowsParts {
   readonly files: DataFiles
 }
 
+const NO_ID = -1
 /** Rows read from a row group at once. */
 const ROWS_AT_ONCE = 65_536
 
@@ -148,9 +149,9 @@ function boundsOf(file: DataFile, columns: TableColumns, name: string): { lower:
   return { lower: value(lower), upper: value(upper) }
 }
 
-/** Our columns under our names, with the ids that the table has for them. */
+/** Our columns under our names, with the ids that the table has for them; a dropped one with an id that no file has. */
 function ourFields({ byName, layout }: TableColumns): IcebergField[] {
-  return layout.schema.fields.map((field) => ({ ...field, id: byName.get(field.name)?.id ?? field.id }))
+  return layout.schema.fields.map((field) => ({ ...field, id: byName.get(field.name)?.id ?? NO_ID }))
 }
 
 /** The same expression with the table's names for our columns. */
