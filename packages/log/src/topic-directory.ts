@@ -120,14 +120,18 @@ export class TopicDirectory {
       await this.#attach(state)
     } catch (error) {
       // The table is refused and nothing has been written: the name is free again.
-      if (isMoulinError(error) && error.outcome === 'rejected') await this.#store.remove(name).catch(() => undefined)
+      if (isMoulinError(error) && error.outcome === 'rejected') {
+        // Unless a newer writer may be using it by now.
+        await this.#core.wal.checkFence()
+        await this.#store.remove(name)
+      }
       throw error
     }
-    this.#core.checkpoints.add(record, state.hot)
     return this.#keep(state)
   }
 
   #keep(state: TopicState): TopicState {
+    this.#core.checkpoints.add(state.record, state.hot)
     this.#states.set(state.record.name, state)
     return state
   }

@@ -1,5 +1,6 @@
 import {
   corrupt,
+  fenced,
   isKind,
   jsonBytes,
   jsonInt64,
@@ -67,6 +68,16 @@ export async function listEpochs(files: Files, dir: string): Promise<bigint[]> {
 /** Whether a writer newer than `epoch` has begun. Epochs are taken without gaps and never removed: one look is enough. */
 export async function hasHigherEpoch(files: Files, dir: string, epoch: bigint): Promise<boolean> {
   return (await files.stat(epochPath(dir, epoch + 1n))) !== undefined
+}
+
+/** @throws `fenced` when a writer newer than `epoch` has begun. */
+export async function checkFence(files: Files, dir: string, epoch: bigint, cause?: unknown): Promise<void> {
+  if (!(await hasHigherEpoch(files, dir, epoch))) return
+  throw fenced('FENCED', `A newer writer has taken over ${dir} from epoch ${epoch}: shut this instance down.`, {
+    outcome: 'unknown',
+    context: { dir, epoch },
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 /** Makes the next epoch's folder, durable. From its return on, no older writer acks anything. */

@@ -8,6 +8,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import {
+  checkFence,
   epochPath,
   isOwnerRunning,
   linkEpochInfo,
@@ -27,12 +28,28 @@ import { WalWriter } from './wal-writer.ts'
 
 /** Opens the write-ahead folder for writing. The order of effects is the fence: docs/formats/wal.md, "Taking over". */
 export async function takeOver(dir: string, segmentBytes: number, options: WalOpenOptions): Promise<WalSession> {
-  const { runtime, logId } = options
-  const { files } = runtime
+  const { files } = options.runtime
   await makeDurableFolder(files, dir)
   await refuseEarly(dir, options)
 
   const epoch = await takeEpoch(files, dir)
+  try {
+    return await recoverInto(epoch, dir, segmentBytes, options)
+  } catch (error) {
+    // A still newer opener may have emptied what we were reading.
+    await checkFence(files, dir, epoch, error)
+    throw error
+  }
+}
+
+async function recoverInto(
+  epoch: bigint,
+  dir: string,
+  segmentBytes: number,
+  options: WalOpenOptions,
+): Promise<WalSession> {
+  const { runtime, logId } = options
+  const { files } = runtime
   await options.beforeRecovery()
   const older = (await listEpochs(files, dir)).filter((other) => other < epoch)
   const predecessor = await newestInfo(files, dir, older)

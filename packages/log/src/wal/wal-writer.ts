@@ -1,6 +1,5 @@
 import {
   closed,
-  fenced,
   isMoulinError,
   MoulinError,
   unsupported,
@@ -12,7 +11,7 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
-import { epochPath, hasHigherEpoch, unmarkRunning } from './epoch-folder.ts'
+import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame } from './flush-buffer.ts'
 import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
@@ -111,13 +110,8 @@ export class WalWriter implements WalSession {
     for (const segment of this.#live.remove(locations)) await this.#free(segment)
   }
 
-  async checkFence(): Promise<void> {
-    const { files, dir } = this.#place
-    if (!(await hasHigherEpoch(files, dir, this.epoch))) return
-    throw fenced('FENCED', `A newer writer has taken over ${dir} from epoch ${this.epoch}: shut this instance down.`, {
-      outcome: 'unknown',
-      context: { dir, epoch: this.epoch },
-    })
+  checkFence(): Promise<void> {
+    return checkFence(this.#place.files, this.#place.dir, this.epoch)
   }
 
   usage(): WalUsage {

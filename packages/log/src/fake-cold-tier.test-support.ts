@@ -1,0 +1,160 @@
+import {
+  unsupported,
+  type BatchRun,
+  type ColdContext,
+  type ColdTier,
+  type ColdTopic,
+  type ColdTopicInfo,
+  type Scan,
+  type StoredRecord,
+  type TierResult,
+} from '@moulin/core'
+import { encodeBatch } from '@moulin/format'
+
+/** A table that outlives every log: what a cold tier has stored, by topic id and partition. */
+export interface FakeTable {
+  readonly partitions: StoredRecord[][]
+  readonly frontier: bigint[]
+  readonly schemaId: number
+  snapshotId: bigint | null
+}
+
+export interface FakeTables {
+  readonly tables: Map<string, FakeTable>
+  /** Called before each commit: throw to make it fail. */
+  beforeCommit: () => Promise<void>
+  /** Called before each release check. */
+  beforeRelease: () => Promise<void>
+  commits: number
+  attached: number
+  closed: number
+}
+
+export function fakeTables(): FakeTables {
+  return {
+    tables: new Map(),
+    beforeCommit: async () => {},
+    beforeRelease: async () => {},
+    commits: 0,
+    attached: 0,
+    closed: 0,
+  }
+}
+
+/** A cold tier over memory that is shared by all logs of a test: the simplest thing that keeps the door's promises. */
+export function fakeColdTier(store: FakeTables): ColdTier {
+  return {
+    name: 'fake',
+    async attach(topic, context) {
+      store.attached++
+      return fakeTopic(store, topic, context)
+    },
+    async close() {
+      store.closed++
+    },
+  }
+}
+
+function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext): ColdTopic {
+  let table = store.tables.get(topic.id)
+  if (table === undefined) {
+    const partitions = Array.from({ length: topic.partitions }, (): StoredRecord[] => [])
+    table = { partitions, frontier: [...topic.startOffsets], schemaId: topic.valueSchemaId, snapshotId: null }
+    store.tables.set(topic.id, table)
+  }
+  const { partitions, frontier, schemaId } = table
+  const current = table
+
+  const tier = async (upTo: readonly bigint[]): Promise<TierResult> => {
+    const from = [...frontier]
+    const pin = context.hot.pin(from)
+    try {
+      const found: StoredRecord[][] = []
+      for (let partition = 0; partition < topic.partitions; partition++) {
+        found.push([])
+        const range = { partition, from: from[partition]!, to: upTo[partition]! }
+        if (range.from >= range.to) continue
+        for await (const run of context.hot.read(range)) {
+          found[partition]!.push(...context.recordsOf(run).filter(({ offset }) => isIn(offset, range.from, range.to)))
+        }
+      }
+      const rows = found.reduce((sum, { length }) => sum + length, 0)
+      if (rows > 0) {
+        await store.beforeCommit()
+        // One step: the commit.
+        found.forEach((records, partition) => partitions[partition]!.push(...records))
+        upTo.forEach((offset, partition) => (frontier[partition] = offset))
+        current.snapshotId = BigInt(++store.commits)
+      }
+      return { snapshotId: current.snapshotId, rows, frontier: [...frontier] }
+    } finally {
+      pin.release()
+    }
+  }
+  const runOf = (record: StoredRecord): BatchRun => ({
+    partition: record.partition,
+    baseOffset: record.offset,
+    nextOffset: record.offset + 1n,
+    batches: encodeBatch({
+      baseOffset: record.offset,
+      records: [{ ...record, value: record.bytes }],
+      timestampType: record.timestampType,
+    }),
+    valueSchemaIds: schemaId,
+  })
+  return {
+    frontier: () => [...frontier],
+    async refresh() {},
+    tier: ({ upTo }) => tier(upTo),
+    async release() {
+      await store.beforeRelease()
+      return [...frontier]
+    },
+    async *read({ partition, from, to }) {
+      for (const record of partitions[partition]!) if (isIn(record.offset, from, to)) yield runOf(record)
+    },
+    async *readAt(positions) {
+      for (const { partition, offset } of positions) {
+        const record = partitions[partition]!.find((candidate) => candidate.offset === offset)
+        yield record === undefined
+          ? { partition, baseOffset: offset, nextOffset: offset + 1n, batches: new Uint8Array(0), valueSchemaIds: 0 }
+          : runOf(record)
+      }
+    },
+    scan: () => fakeScan(partitions),
+    audit: () => Promise.reject(unsupported('FAKE', 'The fake has no audit.')),
+    async close() {},
+  }
+}
+
+/** Ignores predicates, as its caller may not: it filters again. */
+function fakeScan(partitions: readonly StoredRecord[][]): Scan<Record<string, unknown>> {
+  const rows = async function* (): AsyncGenerator<Record<string, unknown>> {
+    for (const records of partitions) {
+      for (const { partition, offset, timestamp } of records) {
+        yield { _kafka_partition: partition, _kafka_offset: offset, _kafka_timestamp: new Date(Number(timestamp)) }
+      }
+    }
+  }
+  const refuse = (): Promise<never> => Promise.reject(unsupported('FAKE', 'The fake has no Arrow.'))
+  return {
+    [Symbol.asyncIterator]: rows,
+    async *batches() {
+      for await (const row of rows()) yield [row]
+    },
+    async toArray() {
+      const all: Record<string, unknown>[] = []
+      for await (const row of rows()) all.push(row)
+      return all
+    },
+    async count() {
+      return partitions.reduce((sum, { length }) => sum + length, 0)
+    },
+    toArrow: refuse,
+    toIpc: refuse,
+  }
+}
+
+function isIn(offset: bigint, from: bigint, to: bigint): boolean {
+  return offset >= from && offset < to
+}
