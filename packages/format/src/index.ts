@@ -18,9 +18,11 @@ export type {
   RecordBatchBuilderOptions,
   WritableCompression,
 } from './batch/write-batch.ts'
+export { codecFormats } from './codec-formats.ts'
 export { compress, decompress } from './compression.ts'
 export type { Compression } from './compression.ts'
 export { crc32c } from './crc32c.ts'
+export { json, jsonFormat } from './json/json-codec.ts'
 export { murmur2 } from './murmur2.ts'
 export type {
   FieldMetrics,

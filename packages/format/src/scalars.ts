@@ -22,8 +22,7 @@ export function dateText(days: number): string {
   return `${yearText(year)}-${twoDigits(month)}-${twoDigits(day)}`
 }
 
-/** The year as ISO 8601 writes it, expanded outside 0 to 9999. */
-export function yearText(year: number): string {
+function yearText(year: number): string {
   if (year >= 0 && year <= 9999) return String(year).padStart(4, '0')
   return `${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}`
 }
@@ -39,16 +38,21 @@ const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 export function parseDate(text: string): number | undefined {
   const match = datePattern.exec(text)
   if (match === null) return undefined
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
+  const days = daysOf(Number(match[1]), Number(match[2]), Number(match[3]))
+  // A year in a second spelling does not come out as it went in.
+  return days !== undefined && days === (days | 0) && dateText(days) === text ? days : undefined
+}
+
+/** Days since 1970-01-01 of a day that exists. */
+export function daysOf(year: number, month: number, day: number): number | undefined {
   if (month < 1 || month > 12 || day < 1 || day > monthDays[month - 1]!) return undefined
+  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return undefined
   const shiftedYear = month <= 2 ? year - 1 : year
   const era = Math.floor(shiftedYear / 400)
   const yearOfEra = shiftedYear - era * 400
   const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
   const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
-  const days = era * DAYS_PER_ERA + dayOfEra - 719_468
-  // A 29 February that the year does not have comes out as 1 March; a year in a second spelling as its first.
-  return days === (days | 0) && dateText(days) === text ? days : undefined
+  return era * DAYS_PER_ERA + dayOfEra - 719_468
 }
 
 /** An unscaled decimal as text with exactly `scale` digits behind the point. */
@@ -136,5 +140,6 @@ export function writeUuid(bytes: Uint8Array, start: number, target: Uint8Array, 
 }
 
 export const MS_PER_DAY = 86_400_000
+export const MICROS_PER_DAY = 86_400_000_000
 /** Beyond this a Date does not exist (ECMA-262, "Time Values"). */
 export const MAX_DATE_MS = 8.64e15

@@ -1,72 +1,9 @@
 import type { Schema } from '@moulin/core'
-import { INT64_MAX, INT64_MIN, schema, t } from '@moulin/core'
+import { INT64_MIN, schema, t } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, errorOf, kinds, throughColumns } from '../codec.test-support.ts'
+import { bytesOf, errorOf, every, everyValue, kinds, throughColumns } from '../codec.test-support.ts'
 import { avro, avroFormat } from './avro-codec.ts'
-
-const every = schema({
-  boolean: t.boolean,
-  int: t.int,
-  int53: t.int53,
-  long: t.long,
-  float: t.float,
-  double: t.double,
-  string: t.string,
-  binary: t.binary,
-  uuid: t.uuid,
-  fixed: t.fixed(3),
-  date: t.date,
-  small: t.decimal(9, 2),
-  large: t.decimal(30, 5),
-  time: t.time,
-  timeMicros: t.time.micros,
-  timestamp: t.timestamp,
-  timestampMicros: t.timestamp.micros,
-  timestamptz: t.timestamptz,
-  timestamptzMicros: t.timestamptz.micros,
-  note: t.string.optional(),
-  count: t.long.optional(),
-})
-
-const int64 = fc.oneof(
-  fc.bigInt({ min: INT64_MIN, max: INT64_MAX }),
-  fc.integer().map(BigInt),
-  fc.constantFrom(INT64_MIN, INT64_MAX),
-)
-const decimal = (digits: number, scale: number) =>
-  fc.bigInt({ min: -(10n ** BigInt(digits)) + 1n, max: 10n ** BigInt(digits) - 1n }).map((unscaled) => {
-    const text = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
-    return `${unscaled < 0n ? '-' : ''}${text.slice(0, -scale)}.${text.slice(-scale)}`
-  })
-const ms = fc.oneof(
-  fc.date({ noInvalidDate: true }),
-  fc.integer({ min: -8.64e15, max: 8.64e15 }).map((at) => new Date(at)),
-  fc.constantFrom(new Date(8.64e15), new Date(-8.64e15), new Date(-1)),
-)
-const everyValue = fc.record({
-  boolean: fc.boolean(),
-  int: fc.integer(),
-  int53: fc.maxSafeInteger(),
-  long: int64,
-  float: fc.float(),
-  double: fc.double(),
-  string: fc.string({ unit: 'grapheme', maxLength: 120 }),
-  binary: fc.uint8Array(),
-  uuid: fc.uuid(),
-  fixed: fc.uint8Array({ minLength: 3, maxLength: 3 }),
-  date: fc.date({ noInvalidDate: true }).map((date) => date.toISOString().slice(0, -14)),
-  small: decimal(9, 2),
-  large: decimal(30, 5),
-  time: fc.nat(86_399_999),
-  timeMicros: fc.nat(86_399_999).map((at) => BigInt(at) * 1000n + 7n),
-  timestamp: ms,
-  timestampMicros: int64,
-  timestamptz: ms,
-  timestamptzMicros: int64,
-  note: fc.option(fc.string({ unit: 'grapheme' })),
-  count: fc.option(int64),
-})
 
 describe('avro of our schema', () => {
   const codec = avro(every)

@@ -7,7 +7,7 @@ import { builderOf, columnDecoder } from './column-decoder.ts'
 import { columnEncoder } from './column-encoder.ts'
 import { avroJsonOf, flatRecord, type FlatRecord } from './flat-record.ts'
 import { RowCursor } from './row-cursor.ts'
-import { RowWriter } from './row-writer.ts'
+import { RowWriter } from '../row-writer.ts'
 import { valueDecoder } from './value-decoder.ts'
 import { valueEncoder } from './value-encoder.ts'
 

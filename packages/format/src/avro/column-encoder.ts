@@ -4,7 +4,7 @@ import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '
 import type { AvroEnum } from './avro-schema.ts'
 import { NAN_BITS_32, NAN_BITS_64, symbolBytes } from './column-decoder.ts'
 import type { FlatField } from './flat-record.ts'
-import type { RowWriter } from './row-writer.ts'
+import type { RowWriter } from '../row-writer.ts'
 
 /** Writes the value of one row: the inverse of `ColumnDecoder`. */
 export type ColumnEncoder = (column: Column, row: number, writer: RowWriter) => void

@@ -1,6 +1,6 @@
 /**
- * Writes one Avro datum into memory of the caller. Past the end it writes nothing and goes on counting, so that
- * `position` is where the datum would end: larger than the target means there was no room.
+ * Writes one value into memory of the caller. Past the end it writes nothing and goes on counting, so that
+ * `position` is where the value would end: larger than the target means there was no room.
  */
 export class RowWriter {
   target: Uint8Array = new Uint8Array(0)
@@ -59,5 +59,10 @@ export class RowWriter {
     if (this.position > target.length) return
     if (end - start < 48) for (let at = start; at < end; at++) target[position + at - start] = bytes[at]!
     else target.set(bytes.subarray(start, end), position)
+  }
+
+  /** Text of ASCII alone. */
+  ascii(text: string): void {
+    for (let at = 0; at < text.length; at++) this.target[this.position++] = text.charCodeAt(at)
   }
 }

@@ -1,0 +1,90 @@
+import { dateText, daysOf, MICROS_PER_DAY } from '../scalars.ts'
+import type { JsonCursor } from './json-cursor.ts'
+
+/** A time of day: `HH:MM:SS` and 3 digits (milliseconds) or 6 (microseconds). */
+export function timeText(microsOfDay: number, digits: 3 | 6): string {
+  const seconds = Math.floor(microsOfDay / 1e6)
+  const fraction = microsOfDay % 1e6
+  const clock = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`
+  return digits === 6
+    ? `${clock}.${String(fraction).padStart(6, '0')}`
+    : `${clock}.${String(Math.floor(fraction / 1000)).padStart(3, '0')}`
+}
+
+function two(value: number): string {
+  return value < 10 ? `0${value}` : String(value)
+}
+
+/** Microseconds since the epoch as `YYYY-MM-DDTHH:MM:SS` with 3 or 6 digits, without a zone. */
+export function timestampText(micros: bigint | number, digits: 3 | 6): string {
+  let days: number
+  let rest: number
+  if (typeof micros === 'number') {
+    days = Math.floor(micros / MICROS_PER_DAY)
+    rest = micros - days * MICROS_PER_DAY
+  } else {
+    const day = BigInt(MICROS_PER_DAY)
+    const within = ((micros % day) + day) % day
+    days = Number((micros - within) / day)
+    rest = Number(within)
+  }
+  return `${dateText(days)}T${timeText(rest, digits)}`
+}
+
+const datePart = /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)T/
+const clockPart = /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?/
+const zonePart = /^(?:Z|[+-]\d\d:\d\d)$/
+
+/**
+ * Microseconds of the text that the cursor holds: a time of day, or with `isDated` a timestamp, with `isZoned` one that
+ * must say its zone (without, it may: only `Z`, which is taken as nothing). `digits` is what the canonical form has.
+ * Undefined for what is none, and for digits below the microsecond that are not 0.
+ */
+export function parseTime(
+  cursor: JsonCursor,
+  { isDated, isZoned, digits }: { isDated: boolean; isZoned: boolean; digits: 3 | 6 },
+): number | bigint | undefined {
+  let text = cursor.text.latin1Slice(cursor.textStart, cursor.textEnd)
+  let days: number | undefined = 0
+  if (isDated) {
+    const date = datePart.exec(text)
+    if (date === null) return undefined
+    // The year of another spelling: a 0 with a minus, or a sign where none is needed.
+    if (date[1]!.length > 4 && !isExpanded(date[1]!)) cursor.isCanonical = false
+    days = daysOf(Number(date[1]), Number(date[2]), Number(date[3]))
+    text = text.slice(date[0].length)
+  }
+  const clock = clockPart.exec(text)
+  if (clock === null || days === undefined) return undefined
+  const [hour, minute, second] = [Number(clock[1]), Number(clock[2]), Number(clock[3] ?? 0)]
+  if (hour > 23 || minute > 59 || second > 59) return undefined
+  const fraction = clock[4] ?? ''
+  if (fraction.length !== digits) cursor.isCanonical = false
+  const nanos = Number(fraction.padEnd(9, '0'))
+  if (nanos % 1000 !== 0) return undefined
+
+  const zone = text.slice(clock[0].length)
+  const offset = zoneMinutes(zone, isZoned)
+  if (offset === undefined) return undefined
+  if (zone !== (isZoned ? 'Z' : '')) cursor.isCanonical = false
+  if (!isDated && offset !== 0) return undefined
+
+  const micros = (hour * 3600 + (minute - offset) * 60 + second) * 1e6 + nanos / 1000
+  const total = days * MICROS_PER_DAY + micros
+  return Number.isSafeInteger(total) ? total : BigInt(days) * BigInt(MICROS_PER_DAY) + BigInt(micros)
+}
+
+function isExpanded(year: string): boolean {
+  const value = Number(year)
+  return value > 9999 || value < 0
+}
+
+function zoneMinutes(zone: string, isZoned: boolean): number | undefined {
+  if (zone === '') return isZoned ? undefined : 0
+  if (!zonePart.test(zone)) return undefined
+  if (zone === 'Z') return 0
+  if (!isZoned) return undefined
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(4))]
+  if (hours > 23 || minutes > 59) return undefined
+  return (hours * 60 + minutes) * (zone[0] === '-' ? -1 : 1)
+}

@@ -1,0 +1,179 @@
+import type { BytesColumn, Column, FixedColumn, PrimitiveColumn, Type } from '@moulin/core'
+import { invalid, stringifyJson } from '@moulin/core'
+import { bigIntOf, dateText, decimalText, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
+import {
+  asBoolean,
+  asBytes,
+  asDateMs,
+  asDays,
+  asDecimal,
+  asDouble,
+  asFixed,
+  asFloat,
+  asInt,
+  asInt53,
+  asLong,
+  asString,
+  asTimeMicros,
+  asTimeMs,
+  asUuid,
+  mismatch,
+} from '../value-fields.ts'
+import type { RowWriter } from '../row-writer.ts'
+import { timestampText, timeText } from './json-times.ts'
+
+/** The JSON text of one value. @throws `invalid` naming the field. */
+export type ValueText = (value: unknown) => string
+/** Writes the value of one row of a column. */
+export type ColumnText = (column: Column, row: number, writer: RowWriter) => void
+
+const needsEscape = /["\\\u0000-\u001f]/
+
+function quoted(text: string): string {
+  return needsEscape.test(text) ? stringifyJson(text) : `"${text}"`
+}
+
+function base64(bytes: Uint8Array): string {
+  return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}"`
+}
+
+/** A number as `JSON.stringify` writes it: no sign on a zero. */
+function numberText(value: number, name: string): string {
+  if (!Number.isFinite(value)) throw mismatch(name, 'a number that JSON has: finite', value)
+  return String(value)
+}
+
+/** Composes the text of a kind from JavaScript values. */
+export function valueText(name: string, { spec }: Type): ValueText {
+  switch (spec.kind) {
+    case 'boolean':
+      return (value) => (asBoolean(value, name) ? 'true' : 'false')
+    case 'int':
+      return (value) => String(asInt(value, name))
+    case 'int53':
+      return (value) => String(asInt53(value, name))
+    case 'long':
+      return (value) => String(asLong(value, name))
+    case 'float':
+      return (value) => numberText(Math.fround(asFloat(value, name)), name)
+    case 'double':
+      return (value) => numberText(asDouble(value, name), name)
+    case 'string':
+      return (value) => quoted(asString(value, name))
+    case 'binary':
+      return (value) => base64(asBytes(value, name))
+    case 'fixed':
+      return (value) => base64(asFixed(value, name, spec.length))
+    case 'uuid':
+      return (value) => `"${asUuid(value, name)}"`
+    case 'date':
+      return (value) => `"${dateText(asDays(value, name))}"`
+    case 'decimal':
+      return (value) => `"${decimalText(asDecimal(value, name, spec.precision, spec.scale), spec.scale)}"`
+    case 'time':
+      if (spec.as === 'micros') return (value) => `"${timeText(Number(asTimeMicros(value, name)), 6)}"`
+      return (value) => `"${timeText(asTimeMs(value, name) * 1000, 3)}"`
+    default: {
+      const zone = spec.kind === 'timestamptz' ? 'Z' : ''
+      if ('as' in spec && spec.as === 'micros') return (value) => `"${timestampText(asLong(value, name), 6)}${zone}"`
+      return (value) => `"${isoText(asDateMs(value, name))}${zone}"`
+    }
+  }
+}
+
+function isoText(ms: number): string {
+  const micros = ms * 1000
+  return timestampText(Number.isSafeInteger(micros) ? micros : BigInt(ms) * 1000n, 3)
+}
+
+/** Composes the same text from columns. */
+export function columnText(name: string, { spec }: Type): ColumnText {
+  switch (spec.kind) {
+    case 'boolean':
+      return (column, row, writer) => writer.ascii(numberAt(column, row) === 1 ? 'true' : 'false')
+    case 'int':
+      return (column, row, writer) => writer.ascii(String(numberAt(column, row)))
+    case 'int53':
+    case 'long':
+      return (column, row, writer) => writer.ascii(String(longAt(column, row)))
+    case 'float':
+    case 'double':
+      return (column, row, writer) => writer.ascii(columnNumber(name, numberAt(column, row)))
+    case 'string':
+      return writeQuoted
+    case 'binary':
+      return (column, row, writer) => {
+        const { data, starts, ends } = column as BytesColumn
+        writer.ascii(base64(data.subarray(starts[row]!, ends[row]!)))
+      }
+    case 'fixed':
+      return (column, row, writer) => {
+        const { values, width } = column as FixedColumn
+        writer.ascii(base64(values.subarray(row * width, (row + 1) * width)))
+      }
+    case 'uuid':
+      return writeUuidText
+    case 'date':
+      return (column, row, writer) => writer.ascii(`"${dateText(numberAt(column, row))}"`)
+    case 'decimal':
+      return (column, row, writer) => writer.ascii(`"${decimalText(decimalAt(column, row), spec.scale)}"`)
+    case 'time':
+      return (column, row, writer) =>
+        writer.ascii(`"${timeText(Number(longAt(column, row)), spec.as === 'micros' ? 6 : 3)}"`)
+    default: {
+      const digits = 'as' in spec && spec.as === 'micros' ? 6 : 3
+      const end = spec.kind === 'timestamptz' ? 'Z"' : '"'
+      return (column, row, writer) => writer.ascii(`"${timestampText(longAt(column, row), digits)}${end}`)
+    }
+  }
+}
+
+function numberAt(column: Column, row: number): number {
+  return (column as PrimitiveColumn).values[row] as number
+}
+
+/** A number where it is safe. */
+function longAt(column: Column, row: number): number | bigint {
+  const value = (column as PrimitiveColumn).values[row] as bigint
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+function decimalAt(column: Column, row: number): bigint {
+  if (column.storage !== 'fixed') return (column as PrimitiveColumn).values[row] as bigint
+  return bigIntOf(column.values, row * column.width, (row + 1) * column.width)
+}
+
+function columnNumber(name: string, value: number): string {
+  if (Number.isFinite(value)) return String(value)
+  throw invalid('COLUMN_NUMBER', `The column ${name} holds ${value}, which JSON has no number for.`)
+}
+
+const uuid = new Uint8Array(UUID_TEXT_BYTES + 2).fill(0x22)
+
+function writeUuidText(column: Column, row: number, writer: RowWriter): void {
+  writeUuid((column as FixedColumn).values, row * 16, uuid, 1)
+  writer.raw(uuid, 0, uuid.length)
+}
+
+/** The escapes of the bytes below 0x20, of the quote and of the backslash. */
+const escapes = Array.from({ length: 0x5d }, (_, code) => {
+  const text = stringifyJson(String.fromCharCode(code)).slice(1, -1)
+  return text.length > 1 ? text : undefined
+})
+
+function writeQuoted(column: Column, row: number, writer: RowWriter): void {
+  const { data, starts, ends } = column as BytesColumn
+  const end = ends[row]!
+  writer.byte(0x22)
+  let from = starts[row]!
+  for (let at = from; at < end; at++) {
+    const byte = data[at]!
+    if (byte > 0x5c || (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c)) continue
+    writer.raw(data, from, at)
+    writer.ascii(escapes[byte]!)
+    from = at + 1
+  }
+  writer.raw(data, from, end)
+  writer.byte(0x22)
+}
