@@ -6,6 +6,7 @@ import type {
   CallOptions,
   ColdContext,
   ColdTopicInfo,
+  ColumnBatch,
   ObjectStore,
 } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
@@ -13,6 +14,7 @@ import type { DataFiles } from './data-files.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from './identity-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
+import type { TableColumns } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 
 export interface AuditParts {
@@ -48,37 +50,12 @@ export async function audit(parts: AuditParts, state: TableState, call: CallOpti
     const coverage = new OffsetCoverage(entry.start, entry.frontier)
     counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n })
   }
+  const types = fieldsOf(state.columns, [...identityNames, '_kafka_crc'])
   for await (const { file } of planScan({ store, metadata: state.loaded.metadata, ...call })) {
     const parquet = await files.open(file, call)
     for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)
-      const types = fieldsOf(state.columns, [...identityNames, '_kafka_crc'])
-      const batch = await parquet.read({ rowGroup, types, ...call })
-      const rows = identitiesIn(batch, state.columns)
-      const crc = columnOf(batch, state.columns, '_kafka_crc')
-      const crcs = crc?.storage === 'int32' ? crc.values : undefined
-      // Sums stay exact as numbers within a row group: 2^31 times its rows.
-      let current:
-        { readonly partition: number; readonly incarnation: number; readonly count: Count | undefined } | undefined
-      let checksum = 0
-      const flush = (): void => {
-        if (current?.count !== undefined) current.count.checksum += BigInt(checksum)
-        checksum = 0
-      }
-      for (let row = 0; row < rows.length; row++) {
-        if (!rows.isKnown(row)) continue
-        const partition = rows.partition(row)
-        const incarnation = rows.incarnation(row)
-        if (current === undefined || current.partition !== partition || current.incarnation !== incarnation) {
-          flush()
-          current = { partition, incarnation, count: counts.get(placeOf(incarnation, partition)) }
-        }
-        // Rows of an earlier life of the topic are nobody's business here.
-        if (current.count === undefined) continue
-        current.count.coverage.add(rows.offset(row))
-        if (crcs !== undefined && isValid(crc!, row)) checksum += crcs[row]!
-      }
-      flush()
+      countRows(await parquet.read({ rowGroup, types, ...call }), state.columns, counts)
     }
   }
   const partitions = [...counts.values()].map((count) => partitionReport(count, info.rowCrc))
@@ -88,6 +65,35 @@ export async function audit(parts: AuditParts, state: TableState, call: CallOpti
       rows === ledgerRows && checksum === ledgerChecksum && deleted === 0n,
   )
   return { clean, partitions, gaps, sql: auditSql }
+}
+
+// Rows of an earlier life of the topic, which no entry covers, are nobody's business here.
+function countRows(batch: ColumnBatch, columns: TableColumns, counts: ReadonlyMap<string, Count>): void {
+  const rows = identitiesIn(batch, columns)
+  const crc = columnOf(batch, columns, '_kafka_crc')
+  const crcs = crc?.storage === 'int32' ? crc.values : undefined
+  let partition = -1
+  let incarnation = -1
+  let count: Count | undefined
+  // Exact as a number within a row group: at most 2^31 times its rows.
+  let checksum = 0
+  const flush = (): void => {
+    if (count !== undefined) count.checksum += BigInt(checksum)
+    checksum = 0
+  }
+  for (let row = 0; row < rows.length; row++) {
+    if (!rows.isKnown(row)) continue
+    if (partition !== rows.partition(row) || incarnation !== rows.incarnation(row)) {
+      flush()
+      partition = rows.partition(row)
+      incarnation = rows.incarnation(row)
+      count = counts.get(placeOf(incarnation, partition))
+    }
+    if (count === undefined) continue
+    count.coverage.add(rows.offset(row))
+    if (crcs !== undefined && isValid(crc!, row)) checksum += crcs[row]!
+  }
+  flush()
 }
 
 function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean): AuditPartition {

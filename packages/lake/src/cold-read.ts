@@ -183,10 +183,20 @@ async function lookUp(
     const plan = await planCold(parts, state, { partition, from, to }, call)
     const offsets = members.map((at) => positions[at]!.offset)
     const places = await placesOf(parts, plan, offsets, call)
-    for (const [group, found] of byGroup(places)) {
-      const wanted = found.map((at) => places[at]!)
-      const read = await readPlaces(parts, group.file, group.rowGroup, wanted, state.columns, call)
-      found.forEach((at, index) => (records[members[at]!] = read[index]))
+    const groups = [...byGroup(places)]
+    const read = (at: number): Promise<ColdRecord[]> => {
+      const [group, found] = groups[at]!
+      const wanted = found.map((place) => places[place]!)
+      return readPlaces(parts, group.file, group.rowGroup, wanted, state.columns, call)
+    }
+    // One row group is fetched and decoded while the one before becomes records.
+    let ahead = groups.length > 0 ? read(0) : undefined
+    for (let at = 0; at < groups.length; at++) {
+      const present = ahead!
+      ahead = at + 1 < groups.length ? read(at + 1) : undefined
+      ahead?.catch(() => {})
+      const found = await present
+      groups[at]![1].forEach((place, index) => (records[members[place]!] = found[index]))
     }
   }
   return records

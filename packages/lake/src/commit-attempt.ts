@@ -41,10 +41,10 @@ export class CommitAttempt {
   }
 
   /**
-   * Sends the commit, or, if that was done before, goes on finding out. `committed` means read back.
+   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this.
    * @throws outcome `rejected`: refused for good. Outcome `unknown`: call again later.
    */
-  async settle(): Promise<'committed' | 'lost'> {
+  async settle(): Promise<LoadedTable | 'lost'> {
     const { clock, timers } = this.#parts.runtime
     if (!this.#isSent) {
       this.#isSent = true
@@ -80,7 +80,7 @@ export class CommitAttempt {
     await catalog.commitTable(identifier, commit)
   }
 
-  async #search(): Promise<'committed' | 'lost' | 'absent'> {
+  async #search(): Promise<LoadedTable | 'lost' | 'absent'> {
     const { catalog, identifier, parent } = this.#parts
     let table: LoadedTable
     try {
@@ -90,7 +90,7 @@ export class CommitAttempt {
       if (isKind(error, 'not-found')) return 'lost'
       throw error
     }
-    if (this.#isIn(table)) return 'committed'
+    if (this.#isIn(table)) return table
     const main = currentSnapshot(table.metadata)?.['snapshot-id'] ?? null
     return sameInt64(main, parent) ? 'absent' : 'lost'
   }

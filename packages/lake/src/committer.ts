@@ -1,5 +1,5 @@
 import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
-import type { Catalog, TableGuard, TierResult } from '@moulin/core'
+import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
 import { encodeCommit } from './encode-commit.ts'
@@ -153,9 +153,11 @@ export class Committer {
     const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {
-      await this.#stage(plan, state)
-      const encoded = await encodeCommit(this.#parts, state, { id, ranges, dataPrefix }, signal)
-      return { ...plan, ...encoded }
+      // Encoding goes ahead; the first file waits until the record is there.
+      const staged = this.#stage(plan, state)
+      const encoded = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged }, signal)
+      await allDone([staged, encoded])
+      return { ...plan, ...(await encoded) }
     } catch (error) {
       await this.#discard(id, this.#prefixes(state, id, plan.snapshotId))
       throw beforeCommit(error)
@@ -211,7 +213,7 @@ export class Committer {
         limits: context.limits,
       })
       const objectKeys = plan.objects.map(({ key }) => key)
-      for (const { key, bytes } of plan.objects) await putUnnamed(store, key, bytes, {})
+      await allDone(plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {})))
       const attempt = new CommitAttempt({
         catalog,
         runtime: context.runtime,
@@ -234,7 +236,7 @@ export class Committer {
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
     const { context, store, table } = this.#parts
-    let outcome: 'committed' | 'lost'
+    let outcome: LoadedTable | 'lost'
     try {
       outcome = await attempt.settle()
     } catch (error) {
@@ -250,7 +252,7 @@ export class Committer {
       for (const key of attempt.objectKeys) await quietly(this.#parts, () => store.delete(key))
       return 'lost'
     }
-    const state = await table.load()
+    const state = await table.accept(outcome)
     await quietly(this.#parts, () => deleteStaged(context.store, written.id))
     await quietly(this.#parts, () => this.#settleStaged(state))
     return 'committed'
@@ -326,6 +328,12 @@ export class Committer {
 
 function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {
   return { snapshotId: snapshotIdOf(loaded), rows: Number(rows), frontier: entries.map(({ frontier }) => frontier) }
+}
+
+// Fails with the first error, but not before all have ended: what is still under way could not be removed.
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work)
+  await Promise.all(work)
 }
 
 function backoffMs(round: number, chance: number): number {

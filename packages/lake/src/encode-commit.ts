@@ -34,10 +34,19 @@ export interface EncodedCommit {
   readonly sizeBytes: number
 }
 
+export interface PlannedCommit {
+  readonly id: string
+  readonly ranges: readonly TierRange[]
+  /** Keys of data files begin with it. */
+  readonly dataPrefix: string
+  /** Resolves when the staged record is stored: no file is, before. */
+  readonly staged: Promise<void>
+}
+
 /** Puts under way at once; file bytes wait in memory meanwhile. */
 const MAX_PUTS = 2
-/** Runs handed to the encoder ahead of its answers, so that it never waits for the log. */
-const MAX_RUNS_AHEAD = 2
+/** Bytes of records handed to the encoder ahead of its answers, so that it seldom waits for a busy thread. */
+const MAX_BYTES_AHEAD = 8 * 1024 * 1024
 
 /**
  * Reads the ranges from the log, encodes them off the thread and stores the data files. Nothing names them yet.
@@ -47,11 +56,11 @@ const MAX_RUNS_AHEAD = 2
 export async function encodeCommit(
   parts: EncodeParts,
   state: TableState,
-  commit: { readonly id: string; readonly ranges: readonly TierRange[]; readonly dataPrefix: string },
+  commit: PlannedCommit,
   signal: AbortSignal | undefined,
 ): Promise<EncodedCommit> {
   const session = await parts.workers.begin(setupOf(parts, state, commit.id), parts.tierParts)
-  const puts = new FilePuts(parts, state, commit.dataPrefix, signal)
+  const puts = new FilePuts(parts, state, commit, signal)
   try {
     for (const range of commit.ranges) await feed(parts, session, puts, range, signal)
     const { files, tallies } = await session.finish()
@@ -84,24 +93,29 @@ async function feed(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { partition, from, to } = range
-  const ahead: Promise<readonly EncodedFile[]>[] = []
+  const ahead: { readonly added: Promise<readonly EncodedFile[]>; readonly bytes: number }[] = []
+  let aheadBytes = 0
   const drain = async (): Promise<void> => {
-    for (const file of await ahead.shift()!) await puts.add(file)
+    const { added, bytes } = ahead.shift()!
+    aheadBytes -= bytes
+    for (const file of await added) await puts.add(file)
   }
   let next = from
   try {
     for await (const run of context.hot.read({ partition, from, to, ...(signal && { signal }) })) {
       throwIfAborted(signal)
       if (run.baseOffset > next || run.nextOffset <= next) break
+      const bytes = run.batches.length
       const added = session.add(run, range)
       added.catch(() => {})
-      ahead.push(added)
-      if (ahead.length >= MAX_RUNS_AHEAD) await drain()
+      ahead.push({ added, bytes })
+      aheadBytes += bytes
+      while (aheadBytes > MAX_BYTES_AHEAD) await drain()
       next = run.nextOffset
     }
     while (ahead.length > 0) await drain()
   } finally {
-    await Promise.allSettled(ahead)
+    await Promise.allSettled(ahead.map(({ added }) => added))
   }
   if (next < to) {
     const message = `The log gave partition ${partition} only up to offset ${next}, not ${to}: tiering stops, nothing is lost.`
@@ -113,25 +127,26 @@ async function feed(
 class FilePuts {
   readonly #parts: EncodeParts
   readonly #state: TableState
-  readonly #dataPrefix: string
+  readonly #commit: PlannedCommit
   readonly #signal: AbortSignal | undefined
   readonly #files: DataFile[] = []
   readonly #running = new Set<Promise<void>>()
   #failure: { readonly error: unknown } | undefined
   sizeBytes = 0
 
-  constructor(parts: EncodeParts, state: TableState, dataPrefix: string, signal: AbortSignal | undefined) {
+  constructor(parts: EncodeParts, state: TableState, commit: PlannedCommit, signal: AbortSignal | undefined) {
     this.#parts = parts
     this.#state = state
-    this.#dataPrefix = dataPrefix
+    this.#commit = commit
     this.#signal = signal
   }
 
   async add(file: EncodedFile): Promise<void> {
+    await this.#commit.staged
     if (this.#running.size >= MAX_PUTS) await Promise.race(this.#running)
     this.#check()
     const { store } = this.#parts
-    const key = `${this.#dataPrefix}${this.#files.length}.parquet`
+    const key = `${this.#commit.dataPrefix}${this.#files.length}.parquet`
     this.#files.push(dataFileOf(file, uriOf(store, key), this.#state))
     this.sizeBytes += file.bytes.length
     const put = putUnnamed(store, key, file.bytes, this.#signal === undefined ? {} : { signal: this.#signal })

@@ -89,6 +89,11 @@ export class TopicTable {
     return this.#adopt(loaded, options)
   }
 
+  /** {@link load} of a table that was just read. */
+  accept(loaded: LoadedTable): Promise<TableState> {
+    return this.#adopt(loaded, {})
+  }
+
   // An answer that got lost leaves a table with our marker, which the load then finds.
   async #create(): Promise<LoadedTable> {
     const { catalog, context, info } = this.#parts

@@ -1,4 +1,4 @@
-import { columnsOf, invalid, t, throwIfAborted, unsupported } from '@moulin/core'
+import { columnsOf, conflict, invalid, t, throwIfAborted, unsupported } from '@moulin/core'
 import type {
   CallOptions,
   Codec,
@@ -14,10 +14,12 @@ import type {
   Type,
 } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
+import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { rowObject, valueReader } from './column-values.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
+import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 
 export interface UnionScanParts {
@@ -107,7 +109,7 @@ interface Passing {
 async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<Passing> {
   const { cut, release } = await fix(parts, call)
   try {
-    yield* tableBatches(parts, cut.state, query, call)
+    yield* whole(cut, tableBatches(parts, cut.state, query, call))
     for (let partition = 0; partition < cut.ends.length; partition++) {
       throwIfAborted(call.signal)
       const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
@@ -127,7 +129,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   }
   const { cut, release } = await fix(parts, call)
   try {
-    total += await tableCount(parts, cut.state, call)
+    total += await tableCount(parts, cut.state, call).catch((error: unknown) => Promise.reject(explained(cut, error)))
     for (let partition = 0; partition < cut.ends.length; partition++) {
       const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
       if (range.from < range.to) total += await hotCount(parts, range, call)
@@ -136,6 +138,22 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   } finally {
     release()
   }
+}
+
+// A scan shows one snapshot; when its files go, no other can take its place half-way.
+async function* whole<T>(cut: Cut, batches: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* batches
+  } catch (error) {
+    throw explained(cut, error)
+  }
+}
+
+function explained({ state }: Cut, error: unknown): unknown {
+  if (!isVanished(error)) return error
+  const snapshot = snapshotIdOf(state.loaded)
+  const message = `Snapshot ${snapshot} lost files while it was scanned: it was expired. Scan again.`
+  return conflict('SNAPSHOT_EXPIRED', message, { retryable: true, context: { snapshot }, cause: error })
 }
 
 // Pins before it loads: what the table does not hold at the load is held by the log until the scan ends.
