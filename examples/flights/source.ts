@@ -1,8 +1,9 @@
 import { openSync, readSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { IcebergField } from '@moulin/core'
-import { openParquet } from '@moulin/format'
-import type { ParquetFile, RangeReader } from '@moulin/format'
+import { systemRuntime } from '@moulin/core'
+import type { ColumnBatch, IcebergField } from '@moulin/core'
+import { openParquet, parquetWorkers } from '@moulin/format'
+import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { Flight } from './schema.ts'
 
 /** 3 000 000 flights within the United States in the first half of 2001, as npm's vega-datasets has them. */
@@ -23,32 +24,43 @@ export async function sourceRowCount(): Promise<number> {
   return (await openSource()).rowCount
 }
 
-/** The first `limit` rows of the source, in its order, some thousand at a time. */
+/** The first `limit` rows of the source, in its order, some thousand at a time. Decoded in a thread, one row group ahead. */
 export async function* sourceRows(limit: number): AsyncGenerator<Flight[]> {
-  const file = await openSource()
-  let left = limit
-  for (let rowGroup = 0; rowGroup < file.rowGroups.length && left > 0; rowGroup++) {
-    const end = Math.min(left, file.rowGroups[rowGroup]!.rowCount)
-    const { columns } = await file.read({ rowGroup, types: fields, rows: { start: 0, end } })
-    const [date, delay, distance] = columns
-      .slice(0, 3)
-      .map(({ column }) => (column as { values: BigInt64Array }).values)
-    const [origin, destination] = columns.slice(3).map(({ column }) => texts(column as Texts))
-    for (let start = 0; start < end; start += rowsPerChunk) {
-      const chunk: Flight[] = []
-      for (let row = start; row < Math.min(end, start + rowsPerChunk); row++) {
-        chunk.push({
-          date: new Date(Number(date![row]!) / 1000),
-          delay: Number(delay![row]!),
-          distance: Number(distance![row]!),
-          origin: origin!(row),
-          destination: destination!(row),
-        })
+  const workers = parquetWorkers({ threads: 1, runtime: systemRuntime() })
+  try {
+    const file = await openSource(workers)
+    const read = (rowGroup: number): Promise<ColumnBatch> | undefined =>
+      rowGroup < file.rowGroups.length ? file.read({ rowGroup, types: fields }) : undefined
+    let left = limit
+    let next = read(0)
+    for (let rowGroup = 0; next !== undefined && left > 0; rowGroup++) {
+      const batch = await next
+      next = left > batch.length ? read(rowGroup + 1) : undefined
+      const end = Math.min(left, batch.length)
+      for (let start = 0; start < end; start += rowsPerChunk) {
+        yield flightsOf(batch, start, Math.min(end, start + rowsPerChunk))
       }
-      yield chunk
+      left -= end
     }
-    left -= end
+  } finally {
+    await workers.close()
   }
+}
+
+function flightsOf({ columns }: ColumnBatch, start: number, end: number): Flight[] {
+  const [date, delay, distance] = columns.slice(0, 3).map(({ column }) => (column as { values: BigInt64Array }).values)
+  const [origin, destination] = columns.slice(3).map(({ column }) => texts(column as Texts))
+  const flights: Flight[] = []
+  for (let row = start; row < end; row++) {
+    flights.push({
+      date: new Date(Number(date![row]!) / 1000),
+      delay: Number(delay![row]!),
+      distance: Number(distance![row]!),
+      origin: origin!(row),
+      destination: destination!(row),
+    })
+  }
+  return flights
 }
 
 interface Texts {
@@ -62,9 +74,9 @@ function texts({ data, starts, ends }: Texts): (row: number) => string {
   return (row) => bytes.toString('latin1', starts[row], ends[row])
 }
 
-function openSource(): Promise<ParquetFile> {
+function openSource(workers?: ParquetWorkers): Promise<ParquetFile> {
   const nameMapping = fields.map(({ id, name }) => ({ 'field-id': id, names: [name] }))
-  return openParquet(localFile(sourceFile), { nameMapping })
+  return openParquet(localFile(sourceFile), { nameMapping, ...(workers === undefined ? {} : { workers }) })
 }
 
 function localFile(path: string): RangeReader {

@@ -8,7 +8,9 @@ bytes as hex.
 """
 
 import decimal
+import importlib
 import json
+import pathlib
 import struct
 import sys
 import uuid
@@ -27,8 +29,12 @@ def duckdb_table(folder):
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    for extension in ("avro", "iceberg"):
-        connection.execute(f"LOAD {extension}")
+    connection.execute("SET arrow_lossless_conversion = true")
+    # By file: the wheels bring them, and LOAD by name would look where INSTALL puts its downloads.
+    for extension in ("avro", "httpfs", "iceberg"):
+        module = importlib.import_module(f"duckdb_extension_{extension}")
+        [file] = pathlib.Path(module.__path__[0]).rglob("*.duckdb_extension")
+        connection.execute(f"LOAD '{file}'")
     return connection.execute("SELECT * FROM iceberg_scan(?)", [folder]).to_arrow_table()
 
 

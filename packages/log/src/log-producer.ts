@@ -21,6 +21,8 @@ import { SendAllCall } from './send-all.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
+/** A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. */
+const RECORDS_PER_TURN = 64
 
 /** What a producer needs of its topic. */
 export interface ProducerTarget {
@@ -50,6 +52,8 @@ export class LogProducer implements Producer {
   readonly #open: (ProducerBatch | undefined)[] = []
   readonly #inFlight = new Set<Promise<void>>()
   readonly #makeBuilder: () => RecordBatchBuilder
+  /** Records of `sendAll` since the event loop last had a turn. */
+  #sinceTurn = 0
   /** Where records without key go until that partition's batch leaves. */
   #sticky = 0
   #failure: Error | undefined
@@ -127,7 +131,10 @@ export class LogProducer implements Producer {
       return this.#closeIfFull(batch)
     }
     if (!this.#gate.isOpen) return this.#gate.pass(accept, signal).then(() => undefined)
-    return accept() ? this.#target.runtime.timers.turn() : undefined
+    const isFull = accept()
+    if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
+    this.#sinceTurn = 0
+    return this.#target.runtime.timers.turn()
   }
 
   async flush(): Promise<void> {

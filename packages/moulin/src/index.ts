@@ -66,7 +66,7 @@ export type {
   WalSession,
   Where,
 } from '@moulin/core'
-export { avro, murmur2 } from '@moulin/format'
+export { avro, json, murmur2 } from '@moulin/format'
 export { fileWal, single } from '@moulin/log'
 export type { OpenLogOptions } from '@moulin/log'
 export { icebergTier } from '@moulin/lake'
