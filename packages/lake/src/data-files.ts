@@ -54,13 +54,22 @@ export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUN
   }
 }
 
-// A store may answer with Buffers, whose `slice` is a view: who means to copy before a transfer would give away the pool.
+/**
+ * Plain bytes: a store may answer with Buffers, whose `slice` is a view, so that who means to copy before a transfer
+ * would give away the store's memory. And an object that ends before a range begins is cut, not a wrong call.
+ */
 function plainBytes(reader: RangeReader): RangeReader {
   return {
     ...reader,
     async read(start, end, options) {
-      const { buffer, byteOffset, length } = await reader.read(start, end, options)
-      return new Uint8Array(buffer, byteOffset, length)
+      try {
+        const { buffer, byteOffset, length } = await reader.read(start, end, options)
+        return new Uint8Array(buffer, byteOffset, length)
+      } catch (cause) {
+        if (!isKind(cause, 'invalid', 'RANGE')) throw cause
+        const message = `${reader.name} ends before byte ${start}; ${reader.size} bytes are recorded: it is cut.`
+        throw corrupt('FILE_SIZE', message, { context: { file: reader.name, start, expected: reader.size }, cause })
+      }
     },
   }
 }

@@ -92,13 +92,17 @@ export class RecordDecoder {
       return isDegraded ? 'degraded' : this.#rowCrc ? 'rewritten' : 'exact'
     }
     if (recordCrcOf(body) === crc) return 'exact'
-    if (isDegraded) return 'degraded'
-    if (!this.#isOwn) return 'rewritten'
+    // In a file of ours only a column that the table has lost excuses it.
+    if (this.#isOwn && !(isDegraded && this.#columns.lacksValues)) throw this.#damaged(row, offset)
+    return isDegraded ? 'degraded' : 'rewritten'
+  }
+
+  #damaged(row: number, offset: bigint): Error {
     const { name } = this.#file
     const message =
       `Row ${row} of the rows read from ${name} (offset ${offset}) does not match its checksum: ` +
       'the file was written by this log and never changes, so it is damaged.'
-    throw corrupt('ROW_CHECKSUM', message, { context: { file: name, offset, row } })
+    return corrupt('ROW_CHECKSUM', message, { context: { file: name, offset, row } })
   }
 
   #value(row: number, id: number): { readonly bytes: Uint8Array | null; readonly isDegraded: boolean } {

@@ -23,9 +23,12 @@ export interface TierSession {
   release(): void
 }
 
-/** `threads: 0` runs all in the calling thread and gives the same bytes. */
-export function tierWorkers(threads: number): TierWorkers {
-  const pool = new WorkerPool(threads)
+// The built package has the worker beside it as JavaScript.
+const workerSource = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+
+/** `threads: 0` runs all in the calling thread and gives the same bytes. `source` is for tests. */
+export function tierWorkers(threads: number, source: URL = workerSource): TierWorkers {
+  const pool = new WorkerPool(threads, source)
   return {
     async begin(setup, parts) {
       const isBuiltIn = parts.factory === builtInParts.factory && isCovered(setup, builtInParts)
@@ -82,10 +85,8 @@ class Thread {
   readonly #waiting: { resolve: (reply: WorkerReply) => void; reject: (error: Error) => void }[] = []
   #death: Error | undefined
 
-  constructor() {
-    // The built package has the worker beside it as JavaScript.
-    const source = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
-    this.#worker = new Worker(new URL(source, import.meta.url), { name: 'moulin-tier' })
+  constructor(source: URL) {
+    this.#worker = new Worker(source, { name: 'moulin-tier' })
     this.#worker.on('message', (reply: WorkerReply) => {
       const call = this.#waiting.shift()!
       if (reply.kind === 'failed') call.reject(fromErrorData(reply.error))
@@ -130,13 +131,15 @@ class Thread {
 
 class WorkerPool {
   readonly #threads: number
+  readonly #source: URL
   readonly #idle: Thread[] = []
   readonly #busy = new Set<Thread>()
   readonly #queue: (() => void)[] = []
   #isClosed = false
 
-  constructor(threads: number) {
+  constructor(threads: number, source: URL) {
     this.#threads = threads
+    this.#source = source
   }
 
   async take(): Promise<Thread> {
@@ -144,7 +147,7 @@ class WorkerPool {
       await new Promise<void>((resolve) => this.#queue.push(resolve))
     }
     if (this.#isClosed) throw closed('CLOSED', 'The cold tier is closed.')
-    const thread = this.#idle.pop() ?? new Thread()
+    const thread = this.#idle.pop() ?? new Thread(this.#source)
     this.#busy.add(thread)
     return thread
   }
