@@ -1,0 +1,150 @@
+import { Int32Builder, Int64Builder } from '@moulin/core'
+import type { ColumnBatch } from '@moulin/core'
+import { bytesRangeReader, hyparquetWriter, openParquet } from '@moulin/format'
+import { bindPartitionSpec } from '@moulin/iceberg'
+import { describe, expect, it } from 'vitest'
+import { PartitionWriters } from './partition-writers.ts'
+import type { EncodedFile, WriterLimits } from './partition-writers.ts'
+import { batchBytes } from './slice-buffer.ts'
+
+const schema = {
+  type: 'struct',
+  fields: [
+    { id: 1, name: '_kafka_partition', required: false, type: 'int' },
+    { id: 2, name: '_kafka_offset', required: false, type: 'long' },
+    { id: 1001, name: 'kind', required: false, type: 'int' },
+  ],
+} as const
+const limits: WriterLimits = {
+  fileBytes: 1 << 20,
+  sharedRowGroupBytes: 1600,
+  pageBytes: 1 << 16,
+  openWriters: 64,
+  openBytes: 1 << 20,
+}
+
+function writers(change: Partial<WriterLimits> = {}, transform = 'identity'): PartitionWriters {
+  const fields = [{ 'source-id': 1001, name: 'k', transform }]
+  const spec = bindPartitionSpec({ 'spec-id': 0, fields: transform === 'none' ? [] : fields }, [schema])
+  return new PartitionWriters({
+    schema,
+    spec,
+    factory: hyparquetWriter,
+    compression: 'none',
+    keyValue: {},
+    limits: { ...limits, ...change },
+  })
+}
+
+/** 16 bytes a row. */
+function slice(
+  partition: number,
+  from: number,
+  count: number,
+  kind: (at: number) => number | null = () => 1,
+): ColumnBatch {
+  const partitions = new Int32Builder()
+  const offsets = new Int64Builder()
+  const kinds = new Int32Builder()
+  for (let at = 0; at < count; at++) {
+    partitions.append(partition)
+    offsets.appendNumber(from + at)
+    const value = kind(from + at)
+    if (value === null) kinds.appendNull()
+    else kinds.append(value)
+  }
+  const columns = [
+    { name: '_kafka_partition', column: partitions.finish() },
+    { name: '_kafka_offset', column: offsets.finish() },
+    { name: 'kind', column: kinds.finish() },
+  ]
+  return { length: count, columns }
+}
+
+/** Partitions and offset bounds of each row group. */
+async function groupsOf({ bytes }: EncodedFile): Promise<unknown[]> {
+  const file = await openParquet(bytesRangeReader(bytes, 'file'))
+  return file.rowGroups.map((group) => {
+    const partitions = group.bounds(1)
+    const offsets = group.bounds(2)
+    return [partitions.min, partitions.max, offsets.min, offsets.max, group.rowCount]
+  })
+}
+
+describe('PartitionWriters', () => {
+  it('gives each log partition row groups of its own, and lets small slices share one', async () => {
+    const all = writers()
+    expect(batchBytes(slice(0, 0, 100))).toBe(1600)
+    all.add(slice(0, 0, 100))
+    all.add(slice(0, 100, 30))
+    all.add(slice(1, 0, 30))
+    all.add(slice(2, 0, 200))
+    all.add(slice(3, 0, 10))
+    const [file, ...others] = all.finish()
+    expect(others).toEqual([])
+    expect(await groupsOf(file!)).toEqual([
+      [0, 0, 0n, 99n, 100],
+      [0, 1, 0n, 129n, 60],
+      [2, 2, 0n, 199n, 200],
+      [3, 3, 0n, 9n, 10],
+    ])
+    expect(file!.splitOffsets).toHaveLength(4)
+  })
+
+  it('sorts rows into a file per tuple, in their order', async () => {
+    const all = writers()
+    all.add(slice(0, 0, 10, (at) => (at % 3 === 0 ? null : at % 3)))
+    const files = all.finish()
+    expect(files.map(({ tuple, rowCount }) => [tuple, rowCount])).toEqual([
+      [[null], 4],
+      [[1], 3],
+      [[2], 3],
+    ])
+    const file = await openParquet(bytesRangeReader(files[1]!.bytes, 'file'))
+    const rows = await file.read({ rowGroup: 0, types: schema.fields })
+    expect((rows.columns[1]!.column as { values: BigInt64Array }).values).toEqual(BigInt64Array.of(1n, 4n, 7n))
+  })
+
+  it('writes one file where the table has no partition spec', () => {
+    const all = writers({}, 'none')
+    all.add(slice(0, 0, 10, (at) => at))
+    expect(all.finish().map(({ tuple }) => tuple)).toEqual([[]])
+  })
+
+  it('closes a file that is full, and goes on with another', () => {
+    const all = writers({ fileBytes: 1 })
+    all.add(slice(0, 0, 200))
+    expect(all.take()).toHaveLength(1)
+    all.add(slice(0, 200, 200))
+    expect(all.take()).toHaveLength(1)
+    expect(all.finish()).toEqual([])
+  })
+
+  it('puts out the largest as a small file above the number of open writers', () => {
+    const all = writers({ openWriters: 3 })
+    all.add(slice(0, 0, 50, () => 7))
+    all.add(slice(0, 50, 10, (at) => at))
+    const early = all.take()
+    expect(early.length).toBeGreaterThanOrEqual(8)
+    expect(early[0]!.tuple).toEqual([7])
+    const rest = all.finish()
+    expect(rest).toHaveLength(3)
+    expect([...early, ...rest].reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(60)
+  })
+
+  it('puts out the largest above the bytes of open writers', () => {
+    const all = writers({ openBytes: 2000 })
+    all.add(slice(0, 0, 90, () => 7))
+    all.add(slice(0, 90, 20, () => 8))
+    expect(all.take()).toEqual([])
+    all.add(slice(0, 110, 30, () => 9))
+    expect(all.take().map(({ tuple }) => tuple)).toEqual([[7]])
+    expect(all.finish().map(({ rowCount }) => rowCount)).toEqual([20, 30])
+  })
+
+  it('has nothing to write without rows', () => {
+    const all = writers()
+    all.add(slice(0, 0, 0))
+    expect(all.finish()).toEqual([])
+  })
+})

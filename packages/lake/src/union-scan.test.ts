@@ -1,0 +1,166 @@
+import { eq, gt, notFound, schema, t } from '@moulin/core'
+import type { BatchRun, Codec, ColdTopic, HotSource } from '@moulin/core'
+import { avro, encodeBatch } from '@moulin/format'
+import { describe, expect, it } from 'vitest'
+
+import { testLog } from './lake.test-support.ts'
+import type { TestLog, TestLogOptions } from './lake.test-support.ts'
+
+const Order = schema({ id: t.int53 })
+const codec = avro(Order) as Codec
+const order = (id: number): Uint8Array => codec.encode({ id })
+
+async function started(options: TestLogOptions = {}): Promise<{ log: TestLog; topic: ColdTopic }> {
+  const log = testLog({ codec, ...options })
+  return { log, topic: await log.attach() }
+}
+
+const ids = async (topic: ColdTopic): Promise<unknown[]> =>
+  (await topic.scan({ columns: ['id'] }).toArray()).map((row) => row['id']).sort((a, b) => Number(a) - Number(b))
+
+describe('unionScan', () => {
+  it('shows each record once, wherever the frontier is', async () => {
+    const { log, topic } = await started()
+    for (let id = 0; id < 40; id += 2)
+      log.hot.send(id % 4 === 0 ? 0 : 1, [{ value: order(id) }, { value: order(id + 1) }])
+    const all = Array.from({ length: 40 }, (_, id) => id)
+    for (const upTo of [
+      [0n, 0n],
+      [3n, 0n],
+      [3n, 11n],
+      [20n, 20n],
+    ]) {
+      await topic.tier({ upTo })
+      expect(await ids(topic)).toEqual(all)
+      expect(await topic.scan({}).count()).toBe(40)
+      expect(await topic.scan({ where: gt('id', 29) }).count()).toBe(10)
+    }
+    expect(log.hot.pins).toBe(0)
+  })
+
+  it('is one cut: what comes later is not in it, and what is tiered meanwhile is not in it twice', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    for (let id = 0; id < 6; id++) log.hot.send(0, [{ value: order(id) }])
+    await topic.tier({ upTo: [2n] })
+    const rows: unknown[] = []
+    for await (const row of topic.scan({ columns: ['id'] })) {
+      rows.push(row['id'])
+      if (rows.length === 1) {
+        log.hot.send(0, [{ value: order(6) }])
+        await topic.tier({ upTo: [7n] })
+      }
+      expect(log.hot.pins).toBe(1)
+    }
+    expect(rows).toEqual([0, 1, 2, 3, 4, 5])
+    expect(log.hot.pins).toBe(0)
+  })
+
+  it('lets go of the log when the loop is left early', async () => {
+    const { log, topic } = await started()
+    log.hot.send(0, [{ value: order(1) }, { value: order(2) }])
+    for await (const row of topic.scan({})) {
+      expect(row['id']).toBe(1)
+      break
+    }
+    expect(log.hot.pins).toBe(0)
+  })
+
+  it('begins anew with each use', async () => {
+    const { log, topic } = await started()
+    const scan = topic.scan({ columns: ['id'] })
+    log.hot.send(0, [{ value: order(1) }])
+    expect(await scan.toArray()).toHaveLength(1)
+    log.hot.send(0, [{ value: order(2) }])
+    expect(await scan.toArray()).toHaveLength(2)
+    expect(await scan.count()).toBe(2)
+  })
+
+  it('counts records, not offsets, also at the edges of batches with gaps', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    const record = (offset: bigint): object => ({
+      offset,
+      timestamp: 0n,
+      key: null,
+      value: order(Number(offset)),
+      headers: [],
+    })
+    const records = [2n, 3n, 7n, 8n].map(record) as Parameters<typeof encodeBatch>[0]['records']
+    log.hot.append(0, encodeBatch({ baseOffset: 0n, lastOffset: 9n, records, timestampType: 'create' }))
+    for (const [end, count] of [
+      [0n, 4],
+      [3n, 4],
+      [5n, 4],
+      [8n, 4],
+      [10n, 4],
+    ] as const) {
+      await topic.tier({ upTo: [end] })
+      expect(await topic.scan({}).count()).toBe(count)
+      expect(await ids(topic)).toEqual([2, 3, 7, 8])
+    }
+    const report = await topic.audit()
+    expect(report).toMatchObject({ clean: true, partitions: [{ rows: 4n, skipped: 6n, deleted: 0n }] })
+    expect(report.gaps).toEqual(
+      [
+        [0n, 2n],
+        [4n, 7n],
+        [9n, 10n],
+      ].map(([from, to]) => ({ incarnation: 1, partition: 0, from, to, reason: 'skipped' })),
+    )
+  })
+
+  it('finds in the table what another process let go of before it was read', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    for (let id = 0; id < 6; id++) log.hot.send(0, [{ value: order(id) }])
+    await topic.tier({ upTo: [1n] })
+    const reader = log.reopen({ access: 'read-only' })
+    // Its view of the log ends at 6, but the writer tiers and releases before the third batch is read.
+    const { read } = log.hot
+    let reads = 0
+    const slow: HotSource['read'] = async function* (request): AsyncGenerator<BatchRun> {
+      for await (const run of read.call(log.hot, request)) {
+        if (++reads === 3) {
+          await topic.tier({ upTo: [5n] })
+          throw notFound('RELEASED', 'It was released.')
+        }
+        yield run
+      }
+    }
+    const cold = await reader.attach()
+    log.hot.read = function (request) {
+      return request.to === 6n ? slow(request) : read.call(log.hot, request)
+    } as typeof read
+    expect((await cold.scan({ columns: ['id'] }).toArray()).map((row) => row['id'])).toEqual([0, 1, 2, 3, 4, 5])
+    reads = 0
+    log.hot.read = read
+    expect(await cold.scan({}).count()).toBe(6)
+  })
+
+  it('refuses unknown columns, wrong literals and Arrow by name', async () => {
+    const { topic } = await started()
+    expect(() => topic.scan({ columns: ['nope'] })).toThrow(/no column nope/)
+    expect(() => topic.scan({ where: eq('nope', 1) })).toThrow(expect.objectContaining({ kind: 'invalid' }))
+    expect(() => topic.scan({ where: eq('id', 'x') })).toThrow(expect.objectContaining({ kind: 'invalid' }))
+    await expect(topic.scan({}).toArrow()).rejects.toMatchObject({ kind: 'unsupported' })
+    await expect(topic.scan({}).toIpc()).rejects.toMatchObject({ kind: 'unsupported' })
+  })
+
+  it('stops when it is aborted', async () => {
+    const { log, topic } = await started()
+    log.hot.send(0, [{ value: order(1) }])
+    await expect(topic.scan({ signal: AbortSignal.abort() }).toArray()).rejects.toMatchObject({ kind: 'aborted' })
+    expect(log.hot.pins).toBe(0)
+  })
+
+  it('says so when its snapshot is expired while it reads', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    for (let id = 0; id < 3; id++) {
+      log.hot.send(0, [{ value: order(id) }])
+      await topic.tier({ upTo: [BigInt(id + 1)] })
+    }
+    const scan = topic.scan({ columns: ['id'] })[Symbol.asyncIterator]()
+    await scan.next()
+    for await (const { key } of log.store.list({ prefix: 'tables/shop/orders/data/' })) await log.store.delete(key)
+    await expect(scan.next()).rejects.toMatchObject({ kind: 'conflict', code: 'SNAPSHOT_EXPIRED', retryable: true })
+    expect(log.hot.pins).toBe(0)
+  })
+})
