@@ -12,6 +12,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // A cached transform would hide a planted bug.
+    fsModuleCache: process.env['MOULIN_MUTANT'] === undefined,
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     // Tests that start foreign engines or services have a command of their own.
     exclude: process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**'],
