@@ -20,35 +20,29 @@ export class DurableFolders {
     this.#root = root
   }
 
-  /** Makes durable what the folder, and those above it, show by now. @throws `not-found`. */
+  /** Makes durable what the folder, and all those above it, show by now. @throws `not-found`. */
   look(folder: string): Promise<void> {
     return once(this.#looked, folder, async () => {
-      // The root's own name is in the folder above it.
-      if (folder === this.#root) await this.#sync(dirname(folder))
-      else await this.look(dirname(folder))
+      if (folder !== dirname(folder)) await this.look(dirname(folder))
       await this.#sync(folder)
     })
   }
 
   /**
    * Makes the folder, and those above it, with durable names.
-   * @throws `unsupported` code `KEY_UNDER_OBJECT` when one of them is a file; `invalid` code `NOT_A_PLAIN_PATH`.
+   * @throws `unsupported` code `KEY_UNDER_OBJECT` when one of them is a file; `invalid` code `NOT_A_PLAIN_PATH` or
+   * `ROOT_IS_NO_FOLDER`.
    */
   make(folder: string): Promise<void> {
     return once(this.#made, folder, async () => {
-      if (folder === this.#root) return this.#makeRoot()
       const above = dirname(folder)
+      if (folder === above) return
       await this.make(above)
       const present = await this.#files.stat(folder)
-      if (present === undefined) {
-        await this.#mkdir(folder)
-      } else if (present.kind === 'directory') {
-        await this.look(above)
-      } else {
-        const message = `${folder} is a file: a folder on disk cannot hold an object and others below its key.`
-        throw unsupported('KEY_UNDER_OBJECT', message, { context: { folder } })
-      }
-      await this.confine(folder)
+      if (present === undefined) await this.#mkdir(folder)
+      else if (present.kind === 'directory') await this.look(above)
+      else throw this.#notAFolder(folder)
+      if (this.#isBelowRoot(folder)) await this.confine(folder)
     })
   }
 
@@ -95,19 +89,6 @@ export class DurableFolders {
     }
   }
 
-  async #makeRoot(): Promise<void> {
-    const present = await this.#files.stat(this.#root)
-    if (present === undefined) return this.#makeAbove(this.#root)
-    if (present.kind === 'directory') return this.look(this.#root)
-    throw invalid('ROOT_IS_NO_FOLDER', `${this.#root} is not a folder: give one, or a path where none is yet.`)
-  }
-
-  async #makeAbove(folder: string): Promise<void> {
-    const above = dirname(folder)
-    if ((await this.#files.stat(above)) === undefined) await this.#makeAbove(above)
-    await this.#mkdir(folder)
-  }
-
   async #mkdir(folder: string): Promise<void> {
     try {
       await this.#files.mkdir(folder)
@@ -123,9 +104,22 @@ export class DurableFolders {
       await this.#files.syncDirectory(folder)
     } catch (cause) {
       if (isKind(cause, 'not-found')) throw cause
-      // Who may not even open it has not changed it.
-      if (!isKind(cause, 'unavailable', 'READ_ONLY')) throw unsynced(folder, cause)
+      // Who may not even open it has not changed it; and some systems cannot sync what lies above.
+      const harmless = isKind(cause, 'unavailable', 'READ_ONLY') || isKind(cause, 'unavailable', 'EINVAL')
+      if (!harmless || (cause.code === 'EINVAL' && (folder === this.#root || this.#isBelowRoot(folder))))
+        throw unsynced(folder, cause)
     }
+  }
+
+  #isBelowRoot(folder: string): boolean {
+    return folder.startsWith(`${this.#root}/`)
+  }
+
+  #notAFolder(path: string): Error {
+    if (!this.#isBelowRoot(path))
+      return invalid('ROOT_IS_NO_FOLDER', `${path} is not a folder: give a root that is one, or where none is yet.`)
+    const message = `${path} is a file: a folder on disk cannot hold an object and others below its key.`
+    return unsupported('KEY_UNDER_OBJECT', message, { context: { path } })
   }
 }
 

@@ -112,6 +112,22 @@ describe('fileSystem: durability', () => {
     }
   })
 
+  it('makes durable what it builds on, also the folders that a dead writer had just made', async () => {
+    const put = (files: Files, seed: number): Promise<unknown> => open(files, seed).put('t/u/a', bytesOf('x'))
+    const whole = simulatedDisk({ seed: 0 })
+    await put(whole.files, 1)
+    for (let effect = 1; effect <= whole.effects.length; effect++) {
+      const disk = simulatedDisk({ seed: effect })
+      disk.stopAt({ effect, when: 'after' })
+      void put(disk.files, 1)
+      await disk.halted()
+      disk.kill()
+      await put(disk.files, 2)
+      disk.crash()
+      expect(await textAt(open(disk.files, 3), 't/u/a'), `effect ${effect}`).toBe('x')
+    }
+  })
+
   it('tells the loser of a create only of a winner that survives', async () => {
     const start = async (stopAt: number): Promise<SimulatedDisk> => {
       const disk = simulatedDisk({ seed: 1 })
