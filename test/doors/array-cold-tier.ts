@@ -19,20 +19,24 @@ import type {
 export interface ArrayColdTier extends ColdTier {
   /** Runs that the tier holds of a topic, in the order they came. */
   runs(topic: string): readonly BatchRun[]
+  /** Offsets up to which `release` lets write-ahead data go; undefined: the frontier. What a rolled-back table would say. */
+  confirmed: readonly bigint[] | undefined
 }
 
 export function arrayColdTier(): ArrayColdTier {
   const histories = new Map<string, History>()
-  return {
+  const tier: ArrayColdTier = {
     name: 'arrayColdTier',
+    confirmed: undefined,
     async attach(topic, context) {
       const history = histories.get(topic.id) ?? { runs: [], frontier: [...topic.startOffsets], commits: 0n }
       histories.set(topic.id, history)
-      return arrayColdTopic(topic, context, history)
+      return { ...arrayColdTopic(topic, context, history), release: async () => tier.confirmed ?? history.frontier }
     },
     runs: (name) => [...histories.values()].flatMap(({ runs }) => runs).filter((run) => run.topic === name),
     async close() {},
   }
+  return tier
 }
 
 interface History {
@@ -41,7 +45,7 @@ interface History {
   commits: bigint
 }
 
-function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: History): ColdTopic {
+function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: History): Omit<ColdTopic, 'release'> {
   const { hot } = context
 
   async function* read(request: { partition: number; from: bigint; to: bigint }): AsyncGenerator<BatchRun> {
@@ -90,7 +94,6 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
       }
       return { snapshotId: history.commits === 0n ? null : history.commits, rows, frontier: history.frontier }
     },
-    release: async () => history.frontier,
     read,
     async *readAt(positions: readonly Position[]) {
       for (const { partition, offset } of positions) {

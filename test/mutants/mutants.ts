@@ -95,6 +95,6 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/log/src/topic-tiering.ts',
     original: `const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]`,
     planted: `const offsets = [partition.highWatermark]`,
-    caughtBy: ['packages/log/src/open-log.test.ts'],
+    caughtBy: ['test/doors/cold-tier.test.ts'],
   },
 ]
