@@ -14,7 +14,7 @@ import {
   type WalOpenOptions,
   type WalSession,
 } from '@moulin/core'
-import { avroFormat } from '@moulin/format'
+import { codecFormats } from '@moulin/format'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
@@ -125,7 +125,7 @@ async function assemble(
   options: OpenLogOptions & { access: 'read-write' | 'read-only'; runtime: Runtime; graceMs: number },
   { logId, limits, hot, wal, checkpoints }: Opened,
 ): Promise<Log> {
-  const { store, tier, runtime, access, graceMs, codecs = [avroFormat], sequencer = single() } = options
+  const { store, tier, runtime, access, graceMs, codecs = codecFormats, sequencer = single() } = options
   const closing = new AbortController()
   const writer = new CheckpointWriter(checkpoints, wal)
   const refresh = async (): Promise<void> => {

@@ -30,7 +30,6 @@ export interface RecordInputOptions {
 }
 
 const noHeaders: readonly Header[] = []
-const encoder = new TextEncoder()
 
 /** Turns what an application sends into bytes. @throws `invalid`, `unsupported`: nothing of the record was taken. */
 export class RecordInput {
@@ -167,5 +166,6 @@ function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly He
 
 function utf8(text: string, what: string): Uint8Array {
   if (!text.isWellFormed()) throw invalid('UTF8', `${what} holds half a surrogate pair, which has no UTF-8.`)
-  return encoder.encode(text)
+  // A TextEncoder costs several times as much for short texts.
+  return Buffer.from(text, 'utf8')
 }
