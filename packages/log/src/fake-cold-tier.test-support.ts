@@ -5,6 +5,8 @@ import {
   type ColdTier,
   type ColdTopic,
   type ColdTopicInfo,
+  type Expression,
+  type HotSource,
   type Scan,
   type StoredRecord,
   type TierResult,
@@ -25,6 +27,8 @@ export interface FakeTables {
   beforeCommit: () => Promise<void>
   /** Called before each release check. */
   beforeRelease: () => Promise<void>
+  /** What the log lent, per attach. */
+  readonly hot: HotSource[]
   commits: number
   attached: number
   closed: number
@@ -35,6 +39,7 @@ export function fakeTables(): FakeTables {
     tables: new Map(),
     beforeCommit: async () => {},
     beforeRelease: async () => {},
+    hot: [],
     commits: 0,
     attached: 0,
     closed: 0,
@@ -47,6 +52,7 @@ export function fakeColdTier(store: FakeTables): ColdTier {
     name: 'fake',
     async attach(topic, context) {
       store.attached++
+      store.hot.push(context.hot)
       return fakeTopic(store, topic, context)
     },
     async close() {
@@ -121,18 +127,22 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
           : runOf(record)
       }
     },
-    scan: () => fakeScan(partitions),
+    scan: ({ where }) => fakeScan(partitions, where),
     audit: () => Promise.reject(unsupported('FAKE', 'The fake has no audit.')),
     async close() {},
   }
 }
 
-/** Ignores predicates, as its caller may not: it filters again. */
-function fakeScan(partitions: readonly StoredRecord[][]): Scan<Record<string, unknown>> {
+function fakeScan(partitions: readonly StoredRecord[][], where: Expression | undefined): Scan<Record<string, unknown>> {
   const rows = async function* (): AsyncGenerator<Record<string, unknown>> {
     for (const records of partitions) {
       for (const { partition, offset, timestamp } of records) {
-        yield { _kafka_partition: partition, _kafka_offset: offset, _kafka_timestamp: new Date(Number(timestamp)) }
+        const row = {
+          _kafka_partition: partition,
+          _kafka_offset: offset,
+          _kafka_timestamp: new Date(Number(timestamp)),
+        }
+        if (where === undefined || holds(where, row)) yield row
       }
     }
   }
@@ -152,6 +162,20 @@ function fakeScan(partitions: readonly StoredRecord[][]): Scan<Record<string, un
     },
     toArrow: refuse,
     toIpc: refuse,
+  }
+}
+
+/** The predicates that a search by time makes. */
+function holds(where: Expression, row: Readonly<Record<string, unknown>>): boolean {
+  switch (where.op) {
+    case 'and':
+      return where.args.every((arg) => holds(arg, row))
+    case 'eq':
+      return row[where.column] === where.value
+    case 'gte':
+      return (row[where.column] as Date) >= (where.value as Date)
+    default:
+      throw unsupported('FAKE', `The fake does not know ${where.op}.`)
   }
 }
 
