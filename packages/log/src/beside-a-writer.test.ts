@@ -68,6 +68,29 @@ describe('a read-only log', () => {
     await next.close()
   })
 
+  it('shows nothing that a power loss could take back', async () => {
+    const on = machine()
+    const writer = on.disk.process('writer')
+    const log = await openIn(on.runtime(writer.files))
+    const topic = await log.ensureTopic('orders')
+    await send(topic, 'a', 1)
+    await on.clock.advance(0)
+    const reader = await openIn(on.runtime(on.disk.process('beside').files), { access: 'read-only' })
+    const beside = await reader.topic('orders')
+    expect(await valuesOf(beside)).toEqual(['a0'])
+
+    // Written, but the writer hangs before its own sync.
+    writer.pauseAt({ effect: writer.effectCount + 2, when: 'before' })
+    void topic.producer({ lingerMs: 0 }).send({ value: bytesOf('b') })
+    await writer.halted()
+    expect(await valuesOf(beside)).toEqual(['a0', 'b'])
+    on.disk.crash()
+    on.processes.reboot()
+    const next = await openIn(on.runtime())
+    expect(await valuesOf(await next.topic('orders'))).toEqual(['a0', 'b'])
+    await next.close()
+  })
+
   it('follows over rolls, recycling and changes of the writer, and misses nothing', async () => {
     const on = machine()
     const tables = fakeTables()
