@@ -125,6 +125,24 @@ describe('a read-only log', () => {
     await following
   })
 
+  it('learns of records that were released before it saw them', async () => {
+    const on = machine()
+    const tables = fakeTables()
+    const log = await openIn(on.runtime(), { tier: fakeColdTier(tables), graceMs: 0 })
+    const topic = await log.ensureTopic('orders')
+    const reader = await openIn(on.runtime(), { access: 'read-only', tier: fakeColdTier(tables) })
+    const beside = await reader.topic('orders')
+    const expected: string[] = []
+    for (const prefix of ['a', 'b', 'c', 'd']) {
+      await send(topic, prefix, 100, 400)
+      expected.push(...names(prefix, 100))
+      await topic.tier()
+      await log.releaseNow()
+    }
+    expect(short(await valuesOf(beside))).toEqual(expected)
+    await Promise.all([log.close(), reader.close()])
+  })
+
   it('reads old offsets from the table when the section it knew of has been recycled', async () => {
     const on = machine()
     const tables = fakeTables()

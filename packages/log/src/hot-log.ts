@@ -66,8 +66,10 @@ export class HotLog {
   begin(checkpoint: Checkpoint | undefined): void {
     this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [topic.id, topic]))
     for (const { id, released } of this.#checkpointed.values()) {
-      const partitions = this.#topics.get(id)?.partitions ?? []
-      for (const partition of partitions) partition.dropBelow(partition.releasable(released[partition.partition] ?? 0n))
+      const topic = this.#topics.get(id)
+      if (topic === undefined) continue
+      for (const partition of topic.partitions) partition.releaseTo(released[partition.partition] ?? 0n)
+      topic.wakeups.wake()
     }
   }
 

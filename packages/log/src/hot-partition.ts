@@ -100,9 +100,18 @@ export class HotPartition {
     let count = 0
     while (count < this.#sections.length && this.#sections[count]!.lastOffset < offset) count++
     if (offset > this.released) this.released = offset
-    // A reader beside a writer may learn that something was released which it has not seen.
-    if (offset > this.highWatermark) this.highWatermark = offset
     return this.#sections.splice(0, count)
+  }
+
+  /** A reader beside a writer learns that all below `offset` is released: seen here or not, it was acked. */
+  releaseTo(offset: bigint): void {
+    if (offset <= this.highWatermark) {
+      this.dropBelow(this.releasable(offset))
+      return
+    }
+    this.#sections = []
+    this.released = offset
+    this.highWatermark = offset
   }
 
   #hole(baseOffset: bigint): Error {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { defaultLimits, invalid, type Wal } from '@moulin/core'
+import { defaultLimits, invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import { makeDurableFolder } from './durable-folder.ts'
 import { checkSegmentBytes } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
 import { WalFollower } from './wal-follower.ts'
@@ -9,6 +10,8 @@ export interface FileWalOptions {
   readonly dir: string
   /** Size of a segment file; default {@link Limits.segmentBytes}. */
   readonly segmentBytes?: number
+  /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
+  readonly networkMount?: 'refuse' | 'allow'
 }
 
 /**
@@ -18,14 +21,29 @@ export interface FileWalOptions {
  *
  * Spec: docs/formats/wal.md.
  */
-export function fileWal({ dir, segmentBytes = defaultLimits.segmentBytes }: FileWalOptions): Wal {
+export function fileWal(options: FileWalOptions): Wal {
+  const { dir, segmentBytes = defaultLimits.segmentBytes, networkMount = 'refuse' } = options
   if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
   checkSegmentBytes(segmentBytes)
   const path = resolve(dir)
   return {
     name: `fileWal(${path})`,
     durability: 'disk',
-    open: (options) =>
-      options.access === 'read-only' ? WalFollower.begin(path, options) : takeOver(path, segmentBytes, options),
+    async open(open) {
+      if (open.access === 'read-only') return WalFollower.begin(path, open)
+      const { files } = open.runtime
+      await makeDurableFolder(files, path)
+      if (networkMount === 'refuse') await refuseNetwork(files, path)
+      return takeOver(path, segmentBytes, open)
+    },
   }
+}
+
+async function refuseNetwork(files: Files, dir: string): Promise<void> {
+  if ((await files.mountOf(dir)) === 'local') return
+  throw unsupported(
+    'NETWORK_MOUNT',
+    `${dir} lies on a network mount, where fdatasync and mkdir may promise less than a local disk: use one, or say networkMount: 'allow'.`,
+    { context: { dir } },
+  )
 }

@@ -19,7 +19,7 @@ import {
   type EpochInfo,
   type ForeignFile,
 } from './epoch-folder.ts'
-import { makeDurableFolder, removeFile } from './durable-folder.ts'
+import { removeFile } from './durable-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
 import { readSection } from './section-read.ts'
@@ -29,7 +29,6 @@ import { WalWriter } from './wal-writer.ts'
 /** Opens the write-ahead folder for writing. The order of effects is the fence: docs/formats/wal.md, "Taking over". */
 export async function takeOver(dir: string, segmentBytes: number, options: WalOpenOptions): Promise<WalSession> {
   const { files } = options.runtime
-  await makeDurableFolder(files, dir)
   await refuseEarly(dir, options)
 
   const epoch = await takeEpoch(files, dir)

@@ -41,6 +41,7 @@ export class WalFollower implements WalSession {
   #place: Place | undefined
   #live = new LiveSegments()
   #refreshing: Promise<void> | undefined
+  #nextRefresh: Promise<void> | undefined
   #watchers = new Set<{ close(): void }>()
   #isClosed = false
 
@@ -99,19 +100,26 @@ export class WalFollower implements WalSession {
   /** Calls made while one runs share the next one, so that each sees what was durable when it was made. */
   refresh(): Promise<void> {
     if (this.#isClosed) return Promise.reject(closed('WAL_CLOSED', `${this.#dir} was closed.`))
-    const previous = this.#refreshing
-    const next = (async () => {
-      await previous?.catch(() => undefined)
-      await this.#refresh()
-    })()
-    this.#refreshing = next
-    return next
+    if (this.#refreshing === undefined) return this.#startRefresh()
+    this.#nextRefresh ??= this.#refreshing
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextRefresh = undefined
+        return this.#startRefresh()
+      })
+    return this.#nextRefresh
+  }
+
+  #startRefresh(): Promise<void> {
+    const refreshing = this.#refresh().finally(() => (this.#refreshing = undefined))
+    this.#refreshing = refreshing
+    return refreshing
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     for (const watcher of this.#watchers) watcher.close()
-    await this.#refreshing?.catch(() => undefined)
+    await (this.#nextRefresh ?? this.#refreshing)?.catch(() => undefined)
   }
 
   async #refresh(): Promise<void> {
@@ -122,7 +130,9 @@ export class WalFollower implements WalSession {
         await this.#begin(info)
         return
       }
-      const found = await this.#newSections()
+      const { found, isBehind } = await this.#newSections()
+      // What was recycled before we came is released: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
       // Durable by our own sync. If a newer writer has begun, it may have looked before these were there.
       if (!(await hasHigherEpoch(files, this.#dir, info.epoch))) {
@@ -165,21 +175,26 @@ export class WalFollower implements WalSession {
     }
   }
 
-  /** What follows our place, durable by our own sync. */
-  async #newSections(): Promise<Found[]> {
+  /** What follows our place, durable by our own sync. `isBehind`: some of it was recycled before we came. */
+  async #newSections(): Promise<{ readonly found: readonly Found[]; readonly isBehind: boolean }> {
     const found: Found[] = []
+    let isBehind = false
     let place = this.#place
     for (;;) {
       if (place === undefined || place.isSealed) {
-        place = await this.#segmentAfter(place?.generation ?? 0n)
-        if (place === undefined) return found
+        const generation: bigint = place?.generation ?? 0n
+        const next = await this.#segmentAfter(generation)
+        if (next === undefined) return { found, isBehind }
+        isBehind ||= next.generation > generation + 1n
+        place = next
       }
       const scan = await this.#scanFrom(place)
-      // Recycled before we came: all of it was released, so it is in the table.
-      place =
-        scan === undefined ? { ...place, isSealed: true } : { ...place, position: scan.end, isSealed: scan.isSealed }
-      if (scan !== undefined && (scan.frames.length > 0 || scan.isSealed)) found.push({ place, frames: scan.frames })
-      if (!place.isSealed) return found
+      isBehind ||= scan === undefined
+      const { end: position, isSealed, frames } = scan ?? { end: place.position, isSealed: true, frames: [] }
+      const isMoved = place.generation !== this.#place?.generation || position > place.position || isSealed
+      place = { ...place, position, isSealed }
+      if (isMoved) found.push({ place, frames })
+      if (!isSealed) return { found, isBehind }
     }
   }
 
