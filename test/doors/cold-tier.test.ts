@@ -76,7 +76,7 @@ describe('the door ColdTier', () => {
     await orders.tier()
     tier.confirmed = [2n]
     await log.releaseNow()
-    const [{ released, frontier }] = orders.offsets() as [{ released: bigint; frontier: bigint }]
+    const { released, frontier } = orders.offsets()[0]!
     expect(frontier).toBe(6n)
     expect(released).toBeLessThanOrEqual(2n)
     expect((await all(orders.read({ to: 'end' }))).map(({ value }) => value?.id)).toEqual([0, 1, 2, 3, 4, 5])

@@ -31,6 +31,11 @@ export interface Files {
   watch(path: string, changed: () => void): { close(): void }
   /** The path with all symbolic links resolved; throws `not-found`. */
   realpath(path: string): Promise<string>
+  /**
+   * Whether the path lies on a disk of this machine. A network mount keeps neither what a sync promises nor the
+   * atomicity of its creates in every case, and FUSE does not tell. @throws `not-found`.
+   */
+  mountOf(path: string): Promise<'local' | 'network'>
 }
 
 export interface DirectoryEntry {

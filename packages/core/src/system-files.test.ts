@@ -90,6 +90,11 @@ describe('systemFiles', () => {
     await files.syncDirectory(dir)
   })
 
+  it('knows a local disk', async () => {
+    expect(await files.mountOf(dir)).toBe('local')
+    expect(await failure(files.mountOf(join(dir, 'none')))).toSatisfy(kind('not-found'))
+  })
+
   it('watches a folder', async () => {
     const changed = Promise.withResolvers<void>()
     const watcher = files.watch(dir, changed.resolve)

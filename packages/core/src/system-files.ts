@@ -4,6 +4,12 @@ import * as fs from 'node:fs/promises'
 import { exhausted, exists, notFound, unavailable } from './errors.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
 
+// statfs(2), "f_type": NFS, SMB, CIFS, SMB2, AFS, Coda, Ceph, Lustre, GFS2, OCFS2, GPFS, 9P, FUSE.
+const networkTypes: ReadonlySet<number> = new Set([
+  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x5346414f, 0x73757245, 0x00c36400, 0x0bd00bd0, 0x01161970, 0x7461636f,
+  0x47504653, 0x01021997, 0x65735546,
+])
+
 const zeros = new Uint8Array(1024 * 1024)
 
 /** The real disk. */
@@ -47,6 +53,11 @@ export function systemFiles(): Files {
       return { close: () => watcher.close() }
     },
     realpath: (path) => doing('realpath', path, fs.realpath(path)),
+    async mountOf(path) {
+      // Windows reports 0 for every file system.
+      const { type } = await doing('statfs', path, fs.statfs(path))
+      return networkTypes.has(type) ? 'network' : 'local'
+    },
   }
 }
 

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { avro, day, isKind, openLog, schema, t } from './index.ts'
-import type { ErrorKind, Log } from './index.ts'
+import { avro, day, isKind, openLog, schema, systemRuntime, t } from './index.ts'
+import type { EmbeddedOptions, ErrorKind, Log } from './index.ts'
 
 const Order = schema({ id: t.int53, city: t.string, placed_at: t.timestamptz })
 const order = { id: 1, city: 'ams', placed_at: new Date('2026-11-25T12:00:00Z') }
@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const log of open.splice(0)) await log.close()
   await rm(dir, { recursive: true })
 })
-async function opened(name: string, options: Parameters<typeof openLog>[1] = {}): Promise<Log> {
+async function opened(name: string, options: EmbeddedOptions = {}): Promise<Log> {
   const log = await openLog(join(dir, name), { threads: 0, ...options })
   open.push(log)
   return log
@@ -108,5 +108,14 @@ describe('openLog of a folder', () => {
     expect(await failure(log.ensureTopic('other', { value: avro(Order), table: 'shop.orders' }))).toSatisfy(
       (e) => isKind(e, 'exists') || isKind(e, 'conflict'),
     )
+  })
+
+  it('refuses a network mount unless told otherwise', async () => {
+    const runtime = systemRuntime()
+    const remote = { ...runtime, files: { ...runtime.files, mountOf: async () => 'network' as const } }
+    expect(await failure(opened('lake', { runtime: remote }))).toSatisfy((e) =>
+      isKind(e, 'unsupported', 'NETWORK_MOUNT'),
+    )
+    expect((await opened('lake', { runtime: remote, networkMount: 'allow' })).access).toBe('read-write')
   })
 })

@@ -18,6 +18,8 @@ export interface EmbeddedOptions {
   /** How long write-ahead data is kept after its commit was read back; default 3 600 000. */
   readonly graceMs?: number
   readonly limits?: Partial<Limits>
+  /** Default `refuse`: see {@link fileWal}. */
+  readonly networkMount?: 'refuse' | 'allow'
   readonly logger?: Logger
   readonly runtime?: Runtime
   readonly signal?: AbortSignal
@@ -43,7 +45,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const { takeover, graceMs, limits, signal } = options
   return openComposedLog({
     store,
-    wal: fileWal({ dir: `${root}/log/wal` }),
+    wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
     tier: icebergTier({ catalog, threads: options.threads ?? 1 }),
     probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
     runtime,

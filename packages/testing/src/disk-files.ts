@@ -10,6 +10,7 @@ import { namesOf } from './disk-tree.ts'
 /** What the files of one process need of the disk. */
 export interface DiskDevice {
   readonly tree: DiskTree
+  readonly mount: 'local' | 'network'
   now(): number
   /** Throws the fault that a test has ordered for this call. */
   admit(process: string, call: DiskCall, path: string): void
@@ -86,6 +87,11 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
       ask('realpath', path, () => {
         tree.require('realpath', path)
         return `/${namesOf(path).join('/')}`
+      }),
+    mountOf: (path) =>
+      ask('stat', path, () => {
+        tree.require('stat', path)
+        return device.mount
       }),
   }
 }

@@ -15,6 +15,8 @@ export interface SimulatedDiskOptions {
   readonly clock?: Pick<Clock, 'now'>
   /** Bytes that all files together may have. Default: no bound. */
   readonly quotaBytes?: number
+  /** What {@link Files.mountOf} says. Default `local`. */
+  readonly mount?: 'local' | 'network'
 }
 
 /**
@@ -87,6 +89,7 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
         if (rule.matched >= first && rule.matched < first + (rule.times ?? 1)) throw diskFault(rule.fault, call, path)
       }
     },
+    mount: options.mount ?? 'local',
     room: (bytes) => (quotaBytes === Infinity ? bytes : Math.max(0, Math.min(bytes, quotaBytes - tree.usedBytes()))),
     failedSync: (file) => file.failSync(random),
     changed(folder) {
