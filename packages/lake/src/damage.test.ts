@@ -95,7 +95,7 @@ describe('a damaged object of a table', () => {
         }
         const error = await failureOf(() => replaced(log, key, flip, () => useAll(log)))
         // Bytes that nobody reads may change; what is read is right, or refused by one of our errors.
-        if (error !== undefined && !isMoulinError(error)) throw error
+        if (error !== undefined && !isMoulinError(error)) throw error as Error
       }),
       { numRuns: 100 },
     )
