@@ -1,9 +1,8 @@
 import { isKind } from '@moulin/core'
 import type { Catalog, ColdTopic, TableCommit } from '@moulin/core'
-import { objectStoreCatalog } from '@moulin/catalog'
-import { memory } from '@moulin/storage'
-import { virtualRuntime } from '@moulin/testing'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
+import { plainCatalog } from './catalog.test-support.ts'
 import { change, foreignAppend, tableOf } from './foreign.test-support.ts'
 import { checkTable, settled, testLog, utf8 } from './lake.test-support.ts'
 import type { TestLog, TestLogOptions } from './lake.test-support.ts'
@@ -14,9 +13,9 @@ function racedLog(options: TestLogOptions = {}): {
   races: (() => Promise<void>)[]
   commits: TableCommit[]
 } {
-  const store = memory()
+  const store = hookedStore()
   const runtime = virtualRuntime({ seed: 5 })
-  const inner = objectStoreCatalog({ store, runtime })
+  const inner = plainCatalog(store, runtime)
   const races: (() => Promise<void>)[] = []
   const commits: TableCommit[] = []
   const catalog: Catalog = {
@@ -47,7 +46,7 @@ const tierAll = (log: TestLog, topic: ColdTopic): ReturnType<ColdTopic['tier']> 
 
 /** The same table, seen through a catalog without races. */
 const outside = (log: TestLog, options: TestLogOptions = {}): TestLog =>
-  log.reopen({ catalog: objectStoreCatalog({ store: log.store, runtime: log.runtime }), ...options })
+  log.reopen({ catalog: plainCatalog(log.store, log.runtime), ...options })
 
 describe('a lost commit race', () => {
   it('commits the same data files on top of what came first', async () => {

@@ -15,12 +15,11 @@ import type {
   StoredRecord,
 } from '@moulin/core'
 import { day } from '@moulin/core'
-import { objectStoreCatalog } from '@moulin/catalog'
 import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
 import type { BatchRecord, WritableCompression } from '@moulin/format'
-import { memory } from '@moulin/storage'
-import { virtualRuntime } from '@moulin/testing'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
+import { plainCatalog } from './catalog.test-support.ts'
 import { icebergTier } from './iceberg-tier.ts'
 import type { IcebergTierOptions } from './iceberg-tier.ts'
 
@@ -58,9 +57,9 @@ export function testLog(options: TestLogOptions = {}): TestLog {
 }
 
 function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
-  const store = options.store ?? memory()
+  const store = options.store ?? hookedStore()
   const runtime = options.runtime ?? virtualRuntime({ seed: 1 })
-  const catalog = options.catalog ?? objectStoreCatalog({ store, runtime })
+  const catalog = options.catalog ?? plainCatalog(store, runtime)
   const { codec } = options
   const partitions = options.info?.partitions ?? 2
   const info: ColdTopicInfo = {
