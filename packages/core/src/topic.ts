@@ -125,6 +125,8 @@ export interface TopicStats {
   readonly untieredRecords: number
   /** Snapshot that the frontier comes from. */
   readonly snapshotId: bigint | null
+  /** Why nothing more goes to the table until `tier()` attaches it anew (a broken lineage); null while tiering runs. */
+  readonly stoppedBy: Error | null
 }
 
 export interface ScanOptions<K extends string = string, W = Expression> {

@@ -142,8 +142,8 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, snapshotId } = this.#state.tiering
-    return { untieredBytes, untieredRecords, snapshotId }
+    const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy }
   }
 
   #checkOpen(): void {

@@ -43,7 +43,7 @@ describe('tiering', () => {
     expect(b).toEqual(a)
     expect(await topic.tier()).toEqual({ snapshotId: 1n, rows: 0, frontier: [5n] })
     expect(tables.commits).toBe(1)
-    expect(topic.stats()).toEqual({ untieredBytes: 0, untieredRecords: 0, snapshotId: 1n })
+    expect(topic.stats()).toEqual({ untieredBytes: 0, untieredRecords: 0, snapshotId: 1n, stoppedBy: null })
     await log.close()
   })
 
@@ -130,9 +130,11 @@ describe('tiering', () => {
     await on.clock.advance(60_000)
     expect(tables.attached).toBe(1)
     await expect(topic.tier()).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
+    expect(topic.stats().stoppedBy).toMatchObject({ code: 'LINEAGE_BROKEN' })
     tables.beforeCommit = async () => {}
     await topic.tier()
     expect(tables.attached).toBeGreaterThan(1)
+    expect(topic.stats().stoppedBy).toBeNull()
     expect(at(topic)).toBe('0/2/2')
     await log.close()
   })

@@ -50,6 +50,10 @@ export class TopicTiering {
     return sum(this.#topic.hot.partitions.map((partition, index) => partition.bytesFrom(frontier[index]!)))
   }
 
+  get stoppedBy(): Error | null {
+    return this.#broken ?? null
+  }
+
   get untieredRecords(): number {
     const frontier = this.#frontier()
     return sum(this.#topic.hot.partitions.map(({ highWatermark }, index) => Number(highWatermark - frontier[index]!)))
