@@ -58,7 +58,13 @@ describe('a damaged segment', () => {
     const topic = await log.topic('orders')
     expect(short(await valuesOf(topic))).toEqual(['r0', 'r1', 'r2', 'r3'])
     expect(runtime.logs.filter(({ level }) => level === 'warn')).toMatchObject([
-      { fields: { segment: 'epoch-1/0000000001.wal', position: frames[4], reason: 'its checksum does not match' } },
+      {
+        fields: {
+          segment: 'epoch-1/0000000001.wal',
+          position: frames[4],
+          reason: 'the checksum of its batches does not match',
+        },
+      },
     ])
     await log.close()
   })

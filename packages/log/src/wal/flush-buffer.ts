@@ -1,6 +1,13 @@
 import type { Section } from '@moulin/core'
 import { FRAME_HEADER_BYTES, frameEnd, sealHeader, writeFrameHeader, type SegmentIdentity } from './frame.ts'
 
+/** A section on its way to the disk. */
+export interface PendingSection {
+  readonly section: Section
+  /** CRC32C of its batches. */
+  readonly batchesCrc: number
+}
+
 /** Batches up to this size are copied beside their headers: one part less for writev is worth more than the copy. */
 const COPY_UP_TO_BYTES = 8 * 1024
 
@@ -9,15 +16,17 @@ export class FlushBuffer {
   #scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
   /** Parts for `sections`, placed back to back from `position`, which is where the flush begins. */
-  frames(sections: readonly Section[], position: number, identity: SegmentIdentity): Uint8Array[] {
+  frames(sections: readonly PendingSection[], position: number, identity: SegmentIdentity): Uint8Array[] {
     const scratch = this.#room(sections)
     const parts: Uint8Array[] = []
     const flushStart = position
     let at = 0
     let partStart = 0
-    for (const section of sections) {
+    for (const { section, batchesCrc } of sections) {
       const { batches } = section
-      writeFrameHeader(scratch, at, identity, { kind: 'section', header: section, position, flushStart, batches })
+      const batchesBytes = batches.length
+      const frame = { kind: 'section', header: section, position, flushStart, batchesBytes, batchesCrc } as const
+      writeFrameHeader(scratch, at, identity, frame)
       at += FRAME_HEADER_BYTES
       const end = frameEnd(position, batches.length)
       const padding = end - position - FRAME_HEADER_BYTES - batches.length
@@ -36,9 +45,11 @@ export class FlushBuffer {
     return parts
   }
 
-  #room(sections: readonly Section[]): Buffer {
+  #room(sections: readonly PendingSection[]): Buffer {
     let needed = 0
-    for (const { batches } of sections) {
+    for (const {
+      section: { batches },
+    } of sections) {
       needed += FRAME_HEADER_BYTES + 8 + (batches.length <= COPY_UP_TO_BYTES ? batches.length : 0)
     }
     if (needed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * needed)
@@ -49,7 +60,14 @@ export class FlushBuffer {
 /** The frame that ends a full segment. */
 export function sealFrame(position: number, identity: SegmentIdentity): Uint8Array {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES)
-  const batches = new Uint8Array(0)
-  writeFrameHeader(bytes, 0, identity, { kind: 'seal', header: sealHeader, position, flushStart: position, batches })
+  const frame = {
+    kind: 'seal',
+    header: sealHeader,
+    position,
+    flushStart: position,
+    batchesBytes: 0,
+    batchesCrc: 0,
+  } as const
+  writeFrameHeader(bytes, 0, identity, frame)
   return bytes
 }

@@ -1,4 +1,5 @@
 import type { SectionHeader } from '@moulin/core'
+import { crc32c } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FRAME_HEADER_BYTES, frameEnd, readFrame, uuidBytes, writeFrameHeader, type SegmentIdentity } from './frame.ts'
@@ -21,7 +22,8 @@ const header: SectionHeader = {
 
 function frame(batches: Uint8Array, position = 4096, flushStart = 4096): Uint8Array {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES + batches.length)
-  writeFrameHeader(bytes, 0, identity, { kind: 'section', header, position, flushStart, batches })
+  const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches) }
+  writeFrameHeader(bytes, 0, identity, { kind: 'section', header, position, flushStart, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   return bytes
 }

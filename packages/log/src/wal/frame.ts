@@ -6,6 +6,7 @@ export const FRAME_HEADER_BYTES = 120
 export const FRAME_ALIGNMENT = 8
 export const FRAME_MAGIC = 0x4d574c46
 const FRAME_VERSION = 1
+const BATCHES_CRC_AT = 112
 const CRC_AT = 116
 
 /** Which use of which file a frame belongs to. All of it is inside the checksum. */
@@ -53,7 +54,9 @@ export interface FrameToWrite {
   readonly header: SectionHeader
   readonly position: number
   readonly flushStart: number
-  readonly batches: Uint8Array
+  readonly batchesBytes: number
+  /** CRC32C of the batches: computed when they are handed over, so that it overlaps with the flush before. */
+  readonly batchesCrc: number
 }
 
 /** Writes the frame's header, checksum included, into `target` at `at`. The batches follow it on disk. */
@@ -61,14 +64,14 @@ export function writeFrameHeader(
   target: Uint8Array,
   at: number,
   { logId, epoch, generation }: SegmentIdentity,
-  { kind, header, position, flushStart, batches }: FrameToWrite,
+  { kind, header, position, flushStart, batchesBytes, batchesCrc }: FrameToWrite,
 ): void {
   const view = new DataView(target.buffer, target.byteOffset + at, FRAME_HEADER_BYTES)
   view.setUint32(0, FRAME_MAGIC)
   view.setUint8(4, FRAME_VERSION)
   view.setUint8(5, kind === 'seal' ? 1 : 0)
   view.setUint16(6, FRAME_HEADER_BYTES)
-  view.setUint32(8, batches.length)
+  view.setUint32(8, batchesBytes)
   view.setUint32(12, header.recordCount)
   target.set(logId, at + 16)
   view.setBigUint64(32, epoch)
@@ -82,8 +85,8 @@ export function writeFrameHeader(
   view.setBigInt64(96, header.lastOffset)
   view.setUint32(104, header.valueSchemaId)
   view.setUint32(108, header.keySchemaId)
-  view.setUint32(112, 0)
-  view.setUint32(CRC_AT, crc32c(batches, crc32c(target.subarray(at, at + CRC_AT))))
+  view.setUint32(BATCHES_CRC_AT, batchesCrc)
+  view.setUint32(CRC_AT, crc32c(target.subarray(at, at + CRC_AT)))
 }
 
 /** The header of a seal, which holds no section. */
@@ -115,13 +118,15 @@ export function readFrame(
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, FRAME_HEADER_BYTES)
   if (!isOurs(bytes, view, at, position, identity)) return { status: 'none' }
 
+  if (crc32c(bytes.subarray(at, at + CRC_AT)) !== view.getUint32(CRC_AT)) {
+    return { status: 'damaged', reason: 'the checksum of its header does not match' }
+  }
   const batchesBytes = view.getUint32(8)
   const sizeBytes = FRAME_HEADER_BYTES + batchesBytes
   if (sizeBytes > room) return { status: 'damaged', reason: 'its length reaches past the end of the file' }
   if (available < sizeBytes) return { status: 'short', needed: sizeBytes }
-  const body = bytes.subarray(at + FRAME_HEADER_BYTES, at + sizeBytes)
-  if (crc32c(body, crc32c(bytes.subarray(at, at + CRC_AT))) !== view.getUint32(CRC_AT)) {
-    return { status: 'damaged', reason: 'its checksum does not match' }
+  if (crc32c(bytes.subarray(at + FRAME_HEADER_BYTES, at + sizeBytes)) !== view.getUint32(BATCHES_CRC_AT)) {
+    return { status: 'damaged', reason: 'the checksum of its batches does not match' }
   }
   const kind = view.getUint8(5)
   if (view.getUint8(4) !== FRAME_VERSION || kind > 1 || view.getUint16(6) !== FRAME_HEADER_BYTES) {

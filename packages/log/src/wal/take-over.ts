@@ -2,6 +2,7 @@ import {
   conflict,
   corrupt,
   notFound,
+  throwIfAborted,
   type Section,
   type WalLocation,
   type WalOpenOptions,
@@ -29,6 +30,7 @@ import { WalWriter } from './wal-writer.ts'
 /** Opens the write-ahead folder for writing. The order of effects is the fence: docs/formats/wal.md, "Taking over". */
 export async function takeOver(dir: string, segmentBytes: number, options: WalOpenOptions): Promise<WalSession> {
   const { files } = options.runtime
+  throwIfAborted(options.signal)
   await refuseEarly(dir, options)
 
   const epoch = await takeEpoch(files, dir)

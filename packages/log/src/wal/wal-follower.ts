@@ -12,6 +12,7 @@ import {
 import { epochPath, hasHigherEpoch, isSegmentName, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
+import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
 import { parseSegmentId, segmentId } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
@@ -37,6 +38,7 @@ export class WalFollower implements WalSession {
   readonly #dir: string
   readonly #options: WalOpenOptions
   readonly #logId: Uint8Array
+  readonly #reads = new ReadSlots()
   #info: EpochInfo
   #place: Place | undefined
   #live = new LiveSegments()
@@ -71,7 +73,8 @@ export class WalFollower implements WalSession {
     const { epoch, name, generation } = parseSegmentId(location.segment)
     const identity = { logId: this.#logId, epoch, generation }
     const path = `${epochPath(this.#dir, epoch)}/${name}`
-    const batches = await withFile(this.#options.runtime.files, path, (file) => readSection(file, location, identity))
+    const { files } = this.#options.runtime
+    const batches = await this.#reads.run(() => withFile(files, path, (file) => readSection(file, location, identity)))
     if (batches === undefined) throw released(location.segment)
     return batches
   }

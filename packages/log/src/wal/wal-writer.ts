@@ -11,10 +11,12 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
+import { crc32c } from '@moulin/format'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
-import { FlushBuffer, sealFrame } from './flush-buffer.ts'
+import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
 import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
+import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
 import type { SegmentFile, SegmentPlace } from './segment-file.ts'
 import { allocateInBackground, SegmentSupply } from './segment-supply.ts'
@@ -27,8 +29,7 @@ export interface ForeignSegment extends SegmentIdentity {
   file: Promise<FileHandle> | undefined
 }
 
-interface Pending {
-  readonly section: Section
+interface Pending extends PendingSection {
   readonly resolve: (location: WalLocation) => void
   readonly reject: (error: Error) => void
 }
@@ -42,6 +43,7 @@ export class WalWriter implements WalSession {
   readonly #supply: SegmentSupply
   readonly #buffer = new FlushBuffer()
   readonly #live = new LiveSegments()
+  readonly #reads = new ReadSlots()
   readonly #sealed = new Map<string, SegmentFile>()
   readonly #foreign = new Map<string, ForeignSegment>()
   #active: SegmentFile
@@ -86,13 +88,18 @@ export class WalWriter implements WalSession {
   append(section: Section): Promise<WalLocation> {
     if (this.#closing !== undefined) return Promise.reject(closed('WAL_CLOSED', `${this.#place.dir} was closed.`))
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
+    const batchesCrc = crc32c(section.batches)
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, resolve, reject })
+      this.#queue.push({ section, batchesCrc, resolve, reject })
       this.#flushing ??= this.#flushAll()
     })
   }
 
-  async read(location: WalLocation): Promise<Uint8Array> {
+  read(location: WalLocation): Promise<Uint8Array> {
+    return this.#reads.run(() => this.#read(location))
+  }
+
+  async #read(location: WalLocation): Promise<Uint8Array> {
     const { segment } = location
     try {
       const own = segment === this.#active.id ? this.#active : this.#sealed.get(segment)
@@ -161,8 +168,7 @@ export class WalWriter implements WalSession {
       const end = this.#endOfFlush(start)
       await active.allocate(end)
       taken = this.#take(end)
-      const sections = taken.map(({ section }) => section)
-      await active.file.writev(this.#buffer.frames(sections, start, active), start)
+      await active.file.writev(this.#buffer.frames(taken, start, active), start)
       active.position = end
       await active.file.datasync()
       await this.checkFence()
