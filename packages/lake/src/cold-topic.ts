@@ -1,4 +1,4 @@
-import { closed, invalid, throwIfAborted } from '@moulin/core'
+import { closed, invalid, isKind, throwIfAborted } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
@@ -28,8 +28,16 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
     // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
     while (running !== undefined) {
-      if (upTo.every((offset, partition) => offset <= running!.upTo[partition]!)) return await running.result
-      await running.result.catch(() => undefined)
+      const { result, upTo: target } = running
+      const isCovered = upTo.every((offset, partition) => offset <= target[partition]!)
+      try {
+        const shared = await result
+        if (isCovered) return shared
+      } catch (error) {
+        // That the other caller gave up is no answer to this one.
+        if (isCovered && !isKind(error, 'aborted')) throw error
+      }
+      throwIfAborted(signal)
       check()
     }
     const result = committer.run(upTo, signal).finally(() => {

@@ -219,6 +219,19 @@ describe('tier', () => {
     await checkTable(topic, log)
   })
 
+  it('goes on for a caller whose companion gave up', async () => {
+    const { log } = racedLog()
+    const topic = await log.attach()
+    sendTwo(log)
+    const stop = new AbortController()
+    const first = topic.tier({ upTo: [2n, 2n], signal: stop.signal })
+    const second = topic.tier({ upTo: [2n, 2n] })
+    stop.abort()
+    await expect(first).rejects.toMatchObject({ kind: 'aborted' })
+    expect(await second).toMatchObject({ rows: 4 })
+    await checkTable(topic, log)
+  })
+
   it('does not take a hole in what the log gives for a gap', async () => {
     const { log } = racedLog()
     const topic = await log.attach()

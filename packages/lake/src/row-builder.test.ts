@@ -90,7 +90,11 @@ describe('RowBuilder', () => {
     const rows = builder()
     const parts: number[] = []
     const batches = Buffer.concat(Array.from({ length: 20 }, (_, at) => batch([BigInt(at)])))
-    rows.add(runOf(batches), everything, emptyTally(), { maxBytes: 40, rows: (part) => void parts.push(part.length) })
+    rows.add(runOf(batches), everything, emptyTally(), {
+      maxBytes: 40,
+      maxRows: 1000,
+      rows: (part) => void parts.push(part.length),
+    })
     expect(parts.length).toBeGreaterThan(3)
     expect(parts.reduce((a, b) => a + b, rows.rows)).toBe(20)
   })

@@ -41,6 +41,7 @@ export interface OffsetRange {
 export interface Drain {
   /** Uncompressed bytes of records. */
   readonly maxBytes: number
+  readonly maxRows: number
   readonly rows: (batch: ColumnBatch) => void
 }
 
@@ -93,7 +94,7 @@ export class RowBuilder {
 
   /**
    * The records of the run with offsets in `[from, to)`. Adds what they are to `tally`. With `drain`, rows are handed over
-   * as soon as they have `maxBytes`, so that a run of any length takes bounded memory.
+   * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory.
    * @throws `corrupt`; `unsupported` for a transactional batch.
    */
   add(run: BatchRun, range: OffsetRange, tally: RowTally, drain?: Drain): void {
@@ -110,7 +111,8 @@ export class RowBuilder {
       const isInside = header.baseOffset < range.to && header.baseOffset + BigInt(header.lastOffsetDelta) >= range.from
       if (isInside) this.#addBatch(walk, position, header)
       walk.index += header.recordCount
-      if (drain !== undefined && this.#arena.length >= drain.maxBytes && this.#rows > 0) drain.rows(this.take())
+      if (drain === undefined || this.#rows === 0) continue
+      if (this.#arena.length >= drain.maxBytes || this.#rows >= drain.maxRows) drain.rows(this.take())
     }
   }
 

@@ -34,6 +34,12 @@ export interface TierParts {
 
 export const builtInParts: TierParts = { factory: hyparquetWriter, formats: codecFormats }
 
+/**
+ * Rows of a row group, at most by one batch more. Columns that are nearly empty, such as headers, have all of a row group
+ * in one page: this bounds what a seek has to decode of them.
+ */
+const MAX_ROWS = 65_536
+
 /** One commit's worth of records on its way into data files. Synchronous; the same input gives the same bytes. */
 export class TierTask {
   readonly #builder: RowBuilder
@@ -70,7 +76,11 @@ export class TierTask {
     this.#partition = run.partition
     let tally = this.#tallies.get(run.partition)
     if (tally === undefined) this.#tallies.set(run.partition, (tally = emptyTally()))
-    this.#builder.add(run, range, tally, { maxBytes: this.#maxBytes, rows: (rows) => this.#write(rows) })
+    this.#builder.add(run, range, tally, {
+      maxBytes: this.#maxBytes,
+      maxRows: MAX_ROWS,
+      rows: (rows) => this.#write(rows),
+    })
     return this.#writers.take()
   }
 
