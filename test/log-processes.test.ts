@@ -1,8 +1,8 @@
 /** The log under real processes on the real disk: killed, stopped, opened twice. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemFiles } from '@moulin/core'
+import { systemFiles, type Log } from '@moulin/core'
 import { fileWal, openLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -108,5 +108,35 @@ describe('a folder that another process writes', () => {
     await first.ended()
     expect(first.error).toBeUndefined()
     await check(first.acks, 'afterwards')
+  })
+})
+
+describe('a closed log', () => {
+  it('leaves no file open, no watcher and no timer', { timeout: 60_000 }, async () => {
+    const openFiles = async (): Promise<number> => (await readdir('/proc/self/fd')).length
+    const use = async (): Promise<void> => {
+      const open = (access: 'read-write' | 'read-only'): Promise<Log> =>
+        openLog({
+          store: fileSystem({ root: dir, files: systemFiles() }),
+          wal: fileWal({ dir: `${dir}/log/wal`, segmentBytes: 128 * 1024 }),
+          access,
+        })
+      const log = await open('read-write')
+      const topic = await log.ensureTopic('orders')
+      const reader = await open('read-only')
+      const tail = (await reader.topic('orders')).read()[Symbol.asyncIterator]()
+      await topic.producer().sendAll(Array.from({ length: 500 }, () => ({ value: new Uint8Array(1_000) })))
+      for (let i = 0; i < 500; i++) await tail.next()
+      // Leaving early is enough: the log need not be closed for it.
+      await tail.return!()
+      const waiting = topic.read({ from: 'latest' })[Symbol.asyncIterator]().next()
+      await Promise.all([log.close(), reader.close()])
+      expect((await waiting).done).toBe(true)
+    }
+    await use()
+    const [files, resources] = [await openFiles(), process.getActiveResourcesInfo().length]
+    for (let i = 0; i < 5; i++) await use()
+    expect(await openFiles()).toBeLessThanOrEqual(files)
+    expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(resources)
   })
 })
