@@ -44,21 +44,24 @@ export function checkpointStore(
   let written = 0
   return {
     async newest() {
-      const keys: string[] = []
-      for await (const object of store.list({ prefix: PREFIX })) if (key.test(object.key)) keys.push(object.key)
-      let failure: unknown
-      for (const name of keys.reverse()) {
-        try {
-          const json = await loadJson(store, name, limits.maxJsonBytes)
-          if (json !== undefined) return parseCheckpoint(json, name)
-        } catch (error) {
-          if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
-          failure ??= error
-          runtime.logger.warn({ err: error, key: name }, 'A checkpoint is damaged: trying the one before it')
+      for (;;) {
+        const keys: string[] = []
+        for await (const object of store.list({ prefix: PREFIX })) if (key.test(object.key)) keys.push(object.key)
+        let failure: unknown
+        for (const name of keys.reverse()) {
+          try {
+            const json = await loadJson(store, name, limits.maxJsonBytes)
+            if (json !== undefined) return parseCheckpoint(json, name)
+          } catch (error) {
+            if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
+            failure ??= error
+            runtime.logger.warn({ err: error, key: name }, 'A checkpoint is damaged: trying the one before it')
+          }
         }
+        if (failure !== undefined) throw failure as Error
+        if (keys.length === 0) return undefined
+        // All of them were removed while we looked: their writer has put newer ones there.
       }
-      if (failure !== undefined) throw failure as Error
-      return undefined
     },
 
     async write(checkpoint) {

@@ -95,7 +95,8 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
         return present.id
       }
       // A fenced writer made it, under an id that means another schema: never used.
-      await store.put(key, bytes)
+      // Beside it, never over it: an older writer that comes late could do the same to ours.
+      await store.put(`${key}-${entry.epoch}`, bytes, { mode: 'create' })
     }
     await checkFence()
     keep(entry)
