@@ -25,14 +25,14 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/log/src/wal/wal-writer.ts',
     original: fences,
     planted: `      await this.checkFence()\n`,
-    caughtBy: ['packages/log/src/crash-points.test.ts'],
+    caughtBy: ['test/log/crash-points.test.ts'],
   },
   {
     name: 'no fence check',
     file: 'packages/log/src/wal/wal-writer.ts',
     original: fences,
     planted: `      await active.file.datasync()\n`,
-    caughtBy: ['packages/log/src/fence.test.ts'],
+    caughtBy: ['test/log/fence.test.ts'],
   },
   {
     name: 'no predecessor check',
@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/log/src/wal/frame.ts',
     original: `if (view.getBigUint64(40) !== generation || view.getBigUint64(32) !== epoch) return false`,
     planted: `if (view.getBigUint64(32) !== epoch) return false`,
-    caughtBy: ['packages/log/src/crash-points.test.ts'],
+    caughtBy: ['test/log/crash-points.test.ts'],
   },
   {
     name: 'hint before commit',

@@ -3,9 +3,9 @@ import { avro, encodeBatch, json } from '@moulin/format'
 import { fileSystem, memory } from '@moulin/storage'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, collect, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './log.test-support.ts'
-import { openLog } from './open-log.ts'
-import { fileWal } from './wal/file-wal.ts'
+import { bytesOf, collect, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
+import { openLog } from '@moulin/log'
+import { fileWal } from '@moulin/log'
 
 async function topicOf<T = Uint8Array>(
   config: TopicConfig<T> = {},

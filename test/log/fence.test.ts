@@ -1,7 +1,7 @@
 import { isKind, isMoulinError, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables } from './fake-cold-tier.test-support.ts'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './log.test-support.ts'
+import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
 
 const long = process.env['MOULIN_LONG'] === '1'
 

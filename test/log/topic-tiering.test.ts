@@ -1,7 +1,7 @@
 import { conflict, unavailable, type Limits, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.test-support.ts'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './log.test-support.ts'
+import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
 
 interface Setting {
   readonly on: Machine

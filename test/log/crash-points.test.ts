@@ -1,7 +1,7 @@
 import type { Log, Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.test-support.ts'
-import { bytesOf, collect, machine, openIn, textOf, type Machine } from './log.test-support.ts'
+import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, machine, openIn, textOf, type Machine } from './machine.ts'
 
 const PARTITIONS = 2
 const long = process.env['MOULIN_LONG'] === '1'

@@ -1,8 +1,8 @@
 import { isMoulinError, type Topic } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables } from './fake-cold-tier.test-support.ts'
-import { bytesOf, collect, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './log.test-support.ts'
+import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
 
 /** One section per record, of about `size` bytes. */
 async function send(topic: Topic<Uint8Array>, names: readonly string[], size = 500): Promise<void> {

@@ -1,7 +1,7 @@
 import { isKind, type BatchAck, type ProducerOptions, type Topic, type TopicConfig } from '@moulin/core'
 import { murmur2 } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './log.test-support.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
 
 interface Setting {
   readonly on: Machine

@@ -1,7 +1,7 @@
 import { t, schema } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf } from './log.test-support.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf } from './machine.ts'
 
 describe('openLog', () => {
   it('gives back what was sent, in order, before and after a clean reopen', async () => {

@@ -1,7 +1,7 @@
 import type { Log, Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables } from './fake-cold-tier.test-support.ts'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL } from './log.test-support.ts'
+import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL } from './machine.ts'
 
 async function send(topic: Topic<Uint8Array>, prefix: string, count: number, size = 0): Promise<void> {
   const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
