@@ -87,7 +87,10 @@ async function openReadOnly(dir: string, reads: { count: number }): Promise<Log>
   const runtime = systemRuntime()
   const store = fileSystem({ root: resolve(dir), files: runtime.files })
   const wal = fileWal({ dir: resolve(dir, 'log/wal') })
-  const tier = icebergTier({ catalog: objectStoreCatalog({ store, prefix: 'tables/', runtime }), threads: 1 })
+  const tier = icebergTier({
+    catalog: objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' }),
+    threads: 1,
+  })
   return openLog({ store, wal: countingReads(wal, reads), tier, runtime, access: 'read-only' })
 }
 

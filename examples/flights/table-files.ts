@@ -11,7 +11,7 @@ export async function tableFiles(
 ): Promise<{ files: string[]; bytes: number; location: string }> {
   const runtime = systemRuntime()
   const store = fileSystem({ root: resolve(dir), files: runtime.files })
-  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
   const levels = table.split('.')
   const { metadata } = await catalog.loadTable({ namespace: levels.slice(0, -1), name: levels.at(-1)! })
   const files: string[] = []

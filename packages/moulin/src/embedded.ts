@@ -41,7 +41,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
   const root = await rootOf(resolve(dir), access, runtime)
   const store = fileSystem({ root, files: runtime.files })
-  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
   const { takeover, graceMs, limits, signal } = options
   return openComposedLog({
     store,

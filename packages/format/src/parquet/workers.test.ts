@@ -104,6 +104,13 @@ describe('parquetWorkers', () => {
     expect(bytes).toEqual(write('zstd', 4))
   })
 
+  it('leaves the memory of a store that answers with Buffers alone', async () => {
+    const bytes = Buffer.from(write('zstd'))
+    const file = await open(bytes, pool())
+    for (let i = 0; i < 2; i++) expect(rowsOf(await file.read({ rowGroup: 0, types: fields }))).toEqual(rows)
+    expect(bytes.equals(write('zstd'))).toBe(true)
+  })
+
   it('ends a worker at the deadline, naming file and row group, and reads on with another', async () => {
     const { workers, clock } = virtualPool()
     const file = await open(write('zstd'), workers)

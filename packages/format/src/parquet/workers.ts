@@ -148,7 +148,7 @@ class WorkerPool implements ParquetWorkers {
   #send(slot: Slot): void {
     const { task } = slot.job!
     // Copies, since the bytes may be the store's own; they move to the worker without another one.
-    const ranges = task.ranges.map(({ start, bytes }) => ({ start, bytes: bytes.slice() }))
+    const ranges = task.ranges.map(({ start, bytes }) => ({ start, bytes: new Uint8Array(bytes) }))
     slot.worker.postMessage(
       { ...task, ranges },
       ranges.map(({ bytes }) => bytes.buffer),
