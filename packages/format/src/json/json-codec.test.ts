@@ -68,7 +68,7 @@ describe('json of a schema', () => {
         JSON.parse(textOf(damaged)!)
         if (between!.fidelity === 'readable') expect(between!.bytes).not.toEqual(damaged)
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     )
   })
 
@@ -259,6 +259,27 @@ describe('json decode', () => {
     expect(fidelityOf(one(t.int53), `{"v":${2n ** 53n}}`)).toBe('unreadable')
     expect(fidelityOf(one(t.long), '{"v":9007199254740993.0}')).toBe('unreadable')
     expect(canonicalText(one(t.long), '{"v":1e3}')).toBe('{"v":1000}')
+  })
+
+  it('reads doubles as JSON.parse does, canonical where JSON.stringify writes the same', () => {
+    const digits = fc.stringMatching(/^\d{1,18}$/)
+    const text = fc
+      .tuple(fc.constantFrom('', '-'), digits, fc.option(digits), fc.constantFrom('', '', '', 'e5', 'E-7', 'e+300'))
+      .map(([sign, whole, part, exponent]) => {
+        const integer = whole.replace(/^0+(?=.)/, '')
+        return `${sign}${integer}${part === null ? '' : `.${part}`}${exponent}`
+      })
+    const small = fc.tuple(fc.nat(9), digits).map(([zeros, part]) => `0.${'0'.repeat(zeros)}${part}`)
+    fc.assert(
+      fc.property(fc.oneof(text, small, fc.double({ noNaN: true, noDefaultInfinity: true }).map(String)), (number) => {
+        const value = JSON.parse(number) as number
+        const object = `{"v":${number}}`
+        const canonical = JSON.stringify(value) === number ? 'canonical' : 'readable'
+        expect(fidelityOf(one(t.double), object)).toBe(Number.isFinite(value) ? canonical : 'unreadable')
+        if (Number.isFinite(value)) expect((one(t.double).decode(utf8(object)) as { v: number }).v).toBe(value)
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('knows each kind’s other spellings', () => {

@@ -218,10 +218,43 @@ export class JsonCursor {
 
   /** A number into `number`. Infinite where it is too large for a double. */
   scanNumber(): void {
+    if (this.#scanShortNumber()) return
     const token = this.scanNumberToken()
     if (this.isBad) return
     this.number = Number(token)
     if (String(this.number) !== token) this.isCanonical = false
+  }
+
+  /**
+   * Up to 15 digits without an exponent, which are nearly all numbers. Their integer and the power of ten are exact, so
+   * one division gives the nearest double; and no two such texts give the same double, so this one is its shortest.
+   */
+  #scanShortNumber(): boolean {
+    const { bytes, end } = this
+    const isNegative = this.peek() === MINUS
+    const first = isNegative ? this.position + 1 : this.position
+    let point = -1
+    let value = 0
+    let at = first
+    for (; at < end; at++) {
+      const byte = bytes[at]!
+      if (byte >= ZERO && byte <= 0x39) value = value * 10 + byte - ZERO
+      else if (byte === 0x2e && point < 0) point = at
+      else if (isNumberByte(byte)) return false
+      else break
+    }
+    const digits = at - first - (point < 0 ? 0 : 1)
+    const whole = (point < 0 ? at : point) - first
+    const fraction = digits - whole
+    const hasLeadingZero = whole > 1 && bytes[first] === ZERO
+    if (digits > 15 || whole === 0 || hasLeadingZero || (point >= 0 && fraction === 0)) return false
+    const magnitude = fraction === 0 ? value : value / powersOfTen[fraction]!
+    this.number = isNegative ? -magnitude : magnitude
+    this.position = at
+    const isShortest = fraction === 0 || bytes[at - 1] !== ZERO
+    // Below 10^-6 the canonical form has an exponent, and zero has no sign.
+    if (!isShortest || magnitude < 1e-6) this.isCanonical = isShortest && value === 0 && !isNegative && this.isCanonical
+    return true
   }
 
   /** The text of a number. */
@@ -285,6 +318,8 @@ const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 const trueBytes = ascii('true')
 const falseBytes = ascii('false')
 export const nullBytes: Uint8Array = ascii('null')
+
+const powersOfTen = Array.from({ length: 16 }, (_, power) => 10 ** power)
 
 const numberPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 

@@ -44,6 +44,8 @@ export function parseTime(
   cursor: JsonCursor,
   { isDated, isZoned, digits }: { isDated: boolean; isZoned: boolean; digits: 3 | 6 },
 ): number | bigint | undefined {
+  const usual = isDated ? parseUsual(cursor, isZoned, digits) : undefined
+  if (usual !== undefined) return usual
   let text = cursor.text.latin1Slice(cursor.textStart, cursor.textEnd)
   let days: number | undefined = 0
   if (isDated) {
@@ -72,6 +74,48 @@ export function parseTime(
   const micros = (hour * 3600 + (minute - offset) * 60 + second) * 1e6 + nanos / 1000
   const total = days * MICROS_PER_DAY + micros
   return Number.isSafeInteger(total) ? total : BigInt(days) * BigInt(MICROS_PER_DAY) + BigInt(micros)
+}
+
+/** The canonical form with a year of four digits, digit by digit; undefined for any other. */
+function parseUsual({ text, textStart, textEnd }: JsonCursor, isZoned: boolean, digits: 3 | 6): number | undefined {
+  if (textEnd - textStart !== 20 + digits + (isZoned ? 1 : 0)) return undefined
+  if (isZoned && text[textEnd - 1] !== 0x5a) return undefined
+  for (const [at, mark] of marks) if (text[textStart + at] !== mark) return undefined
+  const year = digitsAt(text, textStart, 4)
+  const month = digitsAt(text, textStart + 5, 2)
+  const day = digitsAt(text, textStart + 8, 2)
+  const hour = digitsAt(text, textStart + 11, 2)
+  const minute = digitsAt(text, textStart + 14, 2)
+  const second = digitsAt(text, textStart + 17, 2)
+  const fraction = digitsAt(text, textStart + 20, digits)
+  const areDigits = year >= 0 && month >= 0 && day >= 0 && hour >= 0 && minute >= 0 && second >= 0 && fraction >= 0
+  if (!areDigits || hour > 23 || minute > 59 || second > 59) return undefined
+  const days = daysOf(year, month, day)
+  if (days === undefined) return undefined
+  const seconds = (hour * 60 + minute) * 60 + second
+  const micros = days * MICROS_PER_DAY + seconds * 1e6 + (digits === 3 ? fraction * 1000 : fraction)
+  // Exact until the year 2255; later ones take the other way.
+  return Number.isSafeInteger(micros) ? micros : undefined
+}
+
+const marks = [
+  [4, 0x2d],
+  [7, 0x2d],
+  [10, 0x54],
+  [13, 0x3a],
+  [16, 0x3a],
+  [19, 0x2e],
+] as const
+
+/** -1 when one of them is no digit. */
+function digitsAt(text: Uint8Array, start: number, count: number): number {
+  let value = 0
+  for (let at = start; at < start + count; at++) {
+    const digit = text[at]! - 0x30
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
 }
 
 function isExpanded(year: string): boolean {
