@@ -1,6 +1,7 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { corrupt, exhausted } from '@moulin/core'
 import { compressSync, uncompressSync } from 'snappy'
+import { isWholeZstd } from './zstd-frame.ts'
 
 /** How bytes are compressed. `snappy` is the raw block format (Parquet, Avro), not a framing. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'zstd'
@@ -36,6 +37,7 @@ export function decompress(codec: Compression, bytes: Uint8Array, maxBytes: numb
     case 'gzip':
       return inflated(codec, bytes, maxBytes, gunzipSync)
     case 'zstd':
+      if (!isWholeZstd(bytes)) throw malformed(codec, undefined)
       return inflated(codec, bytes, maxBytes, zstdDecompressSync)
     case 'snappy':
       return unsnapped(bytes, maxBytes)
