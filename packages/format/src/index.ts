@@ -29,11 +29,13 @@ export type {
   FileWriter,
   FileWriterFactory,
   FileWriterOptions,
+  LeafEncoding,
   MetricValue,
+  SortingColumn,
   WrittenFile,
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
-export { hyparquetWriter } from './parquet/hyparquet-writer.ts'
+export { hyparquetWriter } from './parquet/hyparquet/hyparquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type {
   NameMapping,

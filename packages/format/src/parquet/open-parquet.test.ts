@@ -1,6 +1,6 @@
 import { defaultLimits, type IcebergField, type IcebergType, isKind, type Limits } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { hyparquetWriter } from './hyparquet-writer.ts'
+import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import type { OpenParquetOptions, ParquetFile } from './parquet-file.ts'
 import {

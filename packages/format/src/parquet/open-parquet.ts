@@ -12,7 +12,7 @@ import {
 } from '@moulin/core'
 import type { SchemaElement } from 'hyparquet'
 import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
-import { type DecodeChunk, type DecodeColumn, decodeRowGroup, type DecodeTask } from './decode-row-group.ts'
+import { type DecodeChunk, type DecodeColumn, decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
 import { columnBounds } from './file-bounds.ts'
 import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
 import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
@@ -20,8 +20,8 @@ import { chunkSpan, pageSpans, readOffsetIndex } from './page-index.ts'
 import type { OpenParquetOptions, ParquetBounds, ParquetFile, ParquetReadRequest } from './parquet-file.ts'
 import { neutralName } from './parquet-schema.ts'
 import type { RangeReader } from './range-reader.ts'
-import { fieldConversion } from './read-field.ts'
-import { nullColumn } from './value-columns.ts'
+import { fieldConversion } from './decode/read-field.ts'
+import { nullColumn } from './decode/value-columns.ts'
 
 const magicBytes = 4
 /** Fetched at once from a file's end: most footers are in it, with the offset indexes before them. */

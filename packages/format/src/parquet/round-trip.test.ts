@@ -4,7 +4,7 @@ import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import type { Compression } from '../compression.ts'
 import type { WrittenFile } from './file-writer.ts'
-import { hyparquetWriter } from './hyparquet-writer.ts'
+import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import {
   batchFrom,

@@ -1,6 +1,6 @@
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { type Column, toErrorData } from '@moulin/core'
-import { decodeRowGroup, type DecodeTask } from './decode-row-group.ts'
+import { decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
 import type { WorkerAnswer } from './workers.ts'
 
 /** Answers each task in turn; the buffers of the columns move to the other side. */

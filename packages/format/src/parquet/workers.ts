@@ -14,7 +14,7 @@ import {
   throwIfAborted,
   type Timer,
 } from '@moulin/core'
-import { decodeRowGroup, type DecodeTask } from './decode-row-group.ts'
+import { decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
 
 export interface ParquetWorkersOptions {
   /** Worker threads; 0 decodes in the calling thread, without a deadline. They start when they are first needed. */

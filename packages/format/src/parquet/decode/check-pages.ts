@@ -1,5 +1,5 @@
 import { corrupt, exhausted, unsupported } from '@moulin/core'
-import { thrift, ThriftReader } from './thrift-reader.ts'
+import { thrift, ThriftReader } from '../thrift-reader.ts'
 
 /** What the headers of one chunk's pages must keep to. */
 export interface PageExpectations {

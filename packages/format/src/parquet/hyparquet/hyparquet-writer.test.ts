@@ -1,7 +1,7 @@
 import { type IcebergField, isKind } from '@moulin/core'
 import { parquetMetadata } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
-import type { FileWriterOptions, WrittenFile } from './file-writer.ts'
+import type { FileWriterOptions, WrittenFile } from '../file-writer.ts'
 import { hyparquetWriter } from './hyparquet-writer.ts'
 import {
   batchFrom,
@@ -12,7 +12,7 @@ import {
   listType,
   structType,
   utf8,
-} from './parquet.test-columns.ts'
+} from '../parquet.test-columns.ts'
 
 type Rows = readonly (readonly unknown[])[]
 

@@ -1,7 +1,7 @@
 import { type Column, corrupt, type IcebergType } from '@moulin/core'
 import type { DecodedArray } from 'hyparquet'
-import { unscaledDecimal } from './leaf-bounds.ts'
-import { primitiveType, storageOf } from './primitive-type.ts'
+import { unscaledDecimal } from '../leaf-bounds.ts'
+import { primitiveType, storageOf } from '../primitive-type.ts'
 import type { FieldConversion, LeafConversion } from './read-field.ts'
 
 /** A run of decoded values: those of the rows `[rowStart, rowStart + values.length)`. */

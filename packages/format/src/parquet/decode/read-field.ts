@@ -1,6 +1,6 @@
 import { type IcebergField, type IcebergType, unsupported } from '@moulin/core'
-import type { FileNode } from './file-schema.ts'
-import { type PrimitiveType, primitiveType, storageOf, typeName } from './primitive-type.ts'
+import type { FileNode } from '../file-schema.ts'
+import { type PrimitiveType, primitiveType, storageOf, typeName } from '../primitive-type.ts'
 
 /** How the values of a file's leaf become those of a column. Plain data: it travels to a worker. */
 export interface LeafConversion {

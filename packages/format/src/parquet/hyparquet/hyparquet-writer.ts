@@ -10,7 +10,7 @@ import {
 } from '@moulin/core'
 import type { CompressionCodec } from 'hyparquet'
 import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
-import { compress, type Compression } from '../compression.ts'
+import { compress, type Compression } from '../../compression.ts'
 import type {
   FieldMetrics,
   FileWriter,
@@ -18,14 +18,17 @@ import type {
   FileWriterOptions,
   WrittenFile,
   WrittenRowGroup,
-} from './file-writer.ts'
-import { boundsOf, type LeafBounds, mergeBounds } from './leaf-bounds.ts'
-import { leafColumns } from './leaf-columns.ts'
-import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from './parquet-schema.ts'
-import { primitiveType } from './primitive-type.ts'
+} from '../file-writer.ts'
+import { boundsOf, type LeafBounds, mergeBounds } from '../leaf-bounds.ts'
+import { leafColumns } from '../leaf-columns.ts'
+import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
+import { primitiveType } from '../primitive-type.ts'
 import { flatValues, nestedValues, nullValues, type WriterValues } from './writer-values.ts'
 
-/** Writes Parquet through hyparquet-writer. Its values are physical ones: see {@link ParquetSchema.physical}. */
+/**
+ * Writes Parquet through hyparquet-writer: the second opinion on our own encoder. It closes a row group with every batch.
+ * Its values are physical ones: see {@link ParquetSchema.physical}.
+ */
 export const hyparquetWriter: FileWriterFactory = {
   name: 'hyparquet-writer',
   create: (options) => new HyparquetWriter(options),
@@ -49,6 +52,7 @@ class HyparquetWriter implements FileWriter {
   readonly #schema: ParquetSchema
   readonly #columnIndexes: ReadonlySet<string>
   readonly #pageBytes: number
+  readonly #sink: FileWriterOptions['sink']
   readonly #bytes = new ByteWriter(1 << 20)
   readonly #writer: ParquetWriter
   readonly #rowGroups: WrittenRowGroup[] = []
@@ -61,8 +65,11 @@ class HyparquetWriter implements FileWriter {
       throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
     this.#fields = options.schema.fields
     this.#schema = parquetSchema(options.schema)
-    this.#columnIndexes = new Set(options.columnIndexes ?? ['_kafka_offset'])
+    const { columnIndexes = ['_kafka_offset'] } = options
+    this.#columnIndexes = new Set(columnIndexes === 'all' ? this.#fields.map(({ name }) => name) : columnIndexes)
     this.#pageBytes = pageBytes
+    this.#sink = options.sink
+    refuseOwnOptions(options)
     const codec = codecs[compression]
     this.#writer = new ParquetWriter({
       writer: this.#bytes,
@@ -79,6 +86,12 @@ class HyparquetWriter implements FileWriter {
   get sizeBytes(): number {
     return this.#bytes.offset
   }
+
+  write(batch: ColumnBatch): void {
+    this.writeRowGroup(batch)
+  }
+
+  endRowGroup(): void {}
 
   writeRowGroup(batch: ColumnBatch): void {
     if (batch.length === 0) return
@@ -140,8 +153,34 @@ class HyparquetWriter implements FileWriter {
     this.#writer.schema = [...this.#schema.elements]
     void this.#writer.finish()
     const bytes = this.#bytes.getBytes()
-    return { bytes, rowCount: this.#rowCount, rowGroups: this.#rowGroups, metrics: this.#metrics }
+    const sizeBytes = bytes.length
+    if (this.#sink !== undefined) {
+      this.#sink(bytes)
+      return {
+        bytes: new Uint8Array(0),
+        sizeBytes,
+        rowCount: this.#rowCount,
+        rowGroups: this.#rowGroups,
+        metrics: this.#metrics,
+      }
+    }
+    return { bytes, sizeBytes, rowCount: this.#rowCount, rowGroups: this.#rowGroups, metrics: this.#metrics }
   }
+}
+
+const ownOptions = [
+  'encodings',
+  'pageVersion',
+  'pageChecksums',
+  'boundBytes',
+  'bloomFilters',
+  'sortingColumns',
+] as const
+
+function refuseOwnOptions(options: FileWriterOptions): void {
+  const name = ownOptions.find((option) => options[option] !== undefined)
+  if (name !== undefined)
+    throw unsupported('PARQUET_OPTION', `hyparquetWriter has no option ${name}: use parquetWriter.`)
 }
 
 function valuesOf(field: IcebergField, column: Column | undefined, length: number, leaf: LeafSummary): WriterValues {
