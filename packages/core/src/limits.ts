@@ -48,6 +48,10 @@ export interface Limits {
   readonly maxParquetPageBytes: number
   /** Wall time a worker gets to decode one row group before it is killed as `corrupt`. */
   readonly decodeDeadlineMs: number
+  /** Bytes handed to worker threads, and their results that nobody took yet; callers wait above it. */
+  readonly maxWorkerBytes: number
+  /** Write-ahead bytes, about, that one thread makes into data files of their own; a larger commit takes several. */
+  readonly shardBytes: number
   /** Offsets listed by an audit per partition. */
   readonly maxGaps: number
 }
@@ -82,6 +86,8 @@ export const defaultLimits: Limits = {
   maxParquetRowGroupRows: 64 * MiB,
   maxParquetPageBytes: 256 * MiB,
   decodeDeadlineMs: 30_000,
+  maxWorkerBytes: 256 * MiB,
+  shardBytes: 64 * MiB,
   maxGaps: 1_000,
 }
 

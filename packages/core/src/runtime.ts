@@ -53,6 +53,8 @@ export interface Logger {
 
 export interface ProcessInfo {
   readonly pid: number
+  /** Cores that it may use, at least 1: for the defaults of thread counts. */
+  readonly cores: number
   /** Changes when the machine restarts, so that an old pid is not mistaken for a living one. */
   readonly bootId: string
   /** When this process started, in clock ticks or milliseconds: compared for equality only. */

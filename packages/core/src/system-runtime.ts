@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { aborted } from './errors.ts'
 import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from './runtime.ts'
 import { silentLogger } from './runtime.ts'
@@ -54,6 +55,7 @@ function systemProcess(): ProcessInfo {
   const pid = process.pid
   return {
     pid,
+    cores: availableParallelism(),
     bootId: readProc('/proc/sys/kernel/random/boot_id') ?? 'unknown-boot',
     startTime: startTimeIn(readProc('/proc/self/stat')) ?? `pid-${pid}`,
     async startTimeOf(other) {

@@ -54,7 +54,13 @@ export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logs,
     files: options.files ?? simulatedDisk({ seed: options.seed }).files,
-    process: { pid, startTime, bootId: processes.bootId, startTimeOf: async (other) => processes.startTimeOf(other) },
+    process: {
+      pid,
+      cores: 2,
+      startTime,
+      bootId: processes.bootId,
+      startTimeOf: async (other) => processes.startTimeOf(other),
+    },
     exit() {
       timers.drop()
       processes.end(pid)
