@@ -1,19 +1,34 @@
 /**
- *     npm run bench -- NAME [--json]
+ *     npm run bench -- NAME [--json | --markdown] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu]
  *
- * Runs one bench: every case beside its peer, in interleaved rounds of one run, and prints medians. With `--json`, one
- * line `{bench, case, value, unit, peer, ratio}` per case and peer; `ratio` is our time over the peer's.
+ * Runs one bench: every case beside its peers, in interleaved rounds of one run, and prints medians. With `--json`, one
+ * line `{bench, case, value, unit, peer, ratio}` per case and peer; `ratio` is our time over the peer's. `--markdown`
+ * prints the rows of docs/performance.md, `--check` fails when a figure is above what it must reach.
  */
 import { parseArgs } from 'node:util'
+import { reaches } from './bench.ts'
 import type { Bench, BenchLine } from './bench.ts'
+import { tableHead, tableRow } from './table.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+  decode: () => import('./cases/decode.ts'),
+  encode: () => import('./cases/encode.ts'),
+  needle: () => import('./cases/needle.ts'),
   wal: () => import('./cases/wal.ts'),
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    markdown: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    cpu: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    rows: { type: 'string' },
+    only: { type: 'string', default: '' },
+    peer: { type: 'string', default: '' },
+  },
 })
 const name = positionals[0] ?? ''
 const load = benches[name]
@@ -22,12 +37,30 @@ if (load === undefined) {
   process.exit(2)
 }
 const { bench } = await load()
-await bench((line: BenchLine) => {
-  if (values.json) console.log(JSON.stringify(line))
-  else
-    console.log(`${line.case.padEnd(36)} ${line.value.toFixed(3).padStart(12)} ${line.unit.padEnd(12)} ${beside(line)}`)
-})
+const options = {
+  rounds: Number(values.rounds),
+  rows: values.rows === undefined ? undefined : Number(values.rows),
+  only: values.only,
+  peer: values.peer,
+  clock: values.cpu ? 'cpu' : 'wall',
+} as const
+const missed: BenchLine[] = []
+if (values.markdown) console.log(tableHead())
+await bench((line) => {
+  if (reaches(line) === false) missed.push(line)
+  console.log(values.json ? jsonLine(line) : values.markdown ? tableRow(line) : plainLine(line))
+}, options)
+if (values.check) for (const line of missed) console.error(`missed: ${plainLine(line)}`)
+// Peers and workers may hold the process open; all figures are out.
+process.exit(values.check && missed.length > 0 ? 1 : 0)
 
-function beside({ peer, ratio }: BenchLine): string {
-  return peer === null ? '' : `${ratio!.toFixed(2)} x ${peer}`
+function jsonLine({ bench, case: of, value, unit, peer, ratio }: BenchLine): string {
+  return JSON.stringify({ bench, case: of, value, unit, peer, ratio })
+}
+
+function plainLine(line: BenchLine): string {
+  const { case: of, value, unit, peer, ratio, reach } = line
+  const beside = peer === null ? '' : `${ratio!.toFixed(2)} x ${peer}`
+  const goal = reach === undefined ? '' : `${reaches(line) === true ? 'ok  ' : 'MISS'} <= ${Object.values(reach)[0]}`
+  return `${of.padEnd(36)} ${value.toFixed(3).padStart(12)} ${unit.padEnd(12)} ${beside.padEnd(28)} ${goal}`.trimEnd()
 }

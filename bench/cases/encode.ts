@@ -1,0 +1,170 @@
+/**
+ * Columns to Parquet in memory, on one thread. `tuned`: every engine is told the same encodings (see `TunedColumns`), and
+ * row groups have 100 000 rows. `auto` is our writer left to itself. pyarrow also runs with page indexes and page
+ * checksums, which we always write. Peers get columns in the form that they like best, made before the clock runs.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as format from '@moulin/format'
+import type { FileWriterFactory, LeafEncoding } from '@moulin/format'
+import { medians, timed } from '../bench.ts'
+import type { Bench, BenchOptions, Reach } from '../bench.ts'
+import { hyparquetColumns, hyparquetWrite } from '../peers/hyparquet-writer.ts'
+import { parquetWasmWrite } from '../peers/parquet-wasm.ts'
+import { pyarrow, pyarrowTuned } from '../peers/pyarrow.ts'
+import type { Pyarrow } from '../peers/pyarrow.ts'
+import { arrowIpc } from '../shapes/arrow.ts'
+import { events } from '../shapes/events.ts'
+import { flights } from '../shapes/flights.ts'
+import { rowGroupRows } from '../shapes/shape.ts'
+import type { Shape } from '../shapes/shape.ts'
+import { inFolder } from '../temporary.ts'
+
+type Codec = 'snappy' | 'zstd'
+
+interface Case {
+  readonly name: string
+  readonly codec: Codec
+  readonly isTuned: boolean
+  readonly reach: Readonly<Record<string, Reach>>
+}
+
+const cases: readonly Case[] = [
+  {
+    name: 'events/snappy',
+    codec: 'snappy',
+    isTuned: true,
+    reach: { pyarrow: { ratio: 1.3 }, 'hyparquet-writer': { ratio: 0.2 } },
+  },
+  { name: 'events/zstd', codec: 'zstd', isTuned: true, reach: { pyarrow: { ratio: 1.15 } } },
+  { name: 'events/snappy/auto', codec: 'snappy', isTuned: false, reach: {} },
+  { name: 'events/zstd/auto', codec: 'zstd', isTuned: false, reach: {} },
+  { name: 'flights/snappy', codec: 'snappy', isTuned: true, reach: { pyarrow: { ratio: 1.4 } } },
+  { name: 'flights/zstd', codec: 'zstd', isTuned: true, reach: { pyarrow: { ratio: 1.4 } } },
+  { name: 'flights/snappy/auto', codec: 'snappy', isTuned: false, reach: {} },
+  { name: 'flights/zstd/auto', codec: 'zstd', isTuned: false, reach: {} },
+]
+
+type Peer = (codec: Codec) => Promise<{ readonly ms: number; readonly bytes: number }>
+
+export const bench: Bench = async (print, options) => {
+  const chosen = cases.filter(({ name }) => name.includes(options.only))
+  const python = await pyarrow(options)
+  for (const make of [events, flights]) {
+    const own = chosen.filter(({ name }) => name.startsWith(`${make.name}/`))
+    if (own.length === 0) continue
+    const shape = await make(options.rows)
+    const peers = await peersOf(shape, python, options)
+    for (const each of own) await measure(shape, each, peers)
+  }
+  python.close()
+
+  async function measure(
+    shape: Shape,
+    { name, codec, isTuned, reach }: Case,
+    all: Record<string, Peer>,
+  ): Promise<void> {
+    const peers = Object.entries(all).filter(
+      ([peer]) =>
+        peer.startsWith(options.peer) &&
+        (isTuned || peer === 'pyarrow') &&
+        (peer !== 'hyparquet-writer' || codec === 'snappy'),
+    )
+    const bytes: Record<string, number> = {}
+    const contenders = Object.fromEntries(
+      [['moulin', ours(shape, isTuned, options)] as const, ...peers].map(([peer, run]) => {
+        const contender = async (): Promise<number> => {
+          const result = await run(codec)
+          bytes[peer] = result.bytes
+          return result.ms
+        }
+        return [peer, contender]
+      }),
+    )
+    const ms = await medians(options, contenders)
+    const own = ms['moulin']!
+    for (const [peer] of peers) {
+      const goal = reach[peer]
+      print({
+        bench: 'encode',
+        case: name,
+        value: own,
+        unit: 'ms',
+        peer,
+        ratio: own / ms[peer]!,
+        ...(goal && { reach: goal }),
+      })
+    }
+    print({
+      bench: 'encode',
+      case: `${name}/rows`,
+      value: shape.rows / own / 1000,
+      unit: 'M rows/s',
+      peer: null,
+      ratio: null,
+    })
+    const ratio = bytes['pyarrow'] === undefined ? null : bytes['moulin']! / bytes['pyarrow']
+    print({
+      bench: 'encode',
+      case: `${name}/size`,
+      value: bytes['moulin']! / 1e6,
+      unit: 'MB',
+      peer: ratio === null ? null : 'pyarrow',
+      ratio,
+    })
+  }
+}
+
+const writer: FileWriterFactory =
+  (format as unknown as { parquetWriter?: FileWriterFactory }).parquetWriter ?? format.hyparquetWriter
+
+function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: BenchOptions): Peer {
+  const encodings: Record<string, LeafEncoding> = {}
+  for (const { name } of schema.fields) {
+    encodings[name] = tuned.delta.includes(name)
+      ? 'delta-binary-packed'
+      : tuned.dictionary.includes(name)
+        ? 'dictionary'
+        : 'plain'
+  }
+  const extra = isTuned && writer !== format.hyparquetWriter ? { encodings } : {}
+  return async (compression) => {
+    let bytes = 0
+    const ms = await timed(options, () => {
+      const file = writer.create({ schema, compression, ...extra })
+      for (const batch of batches) file.writeRowGroup(batch)
+      bytes = file.finish().bytes.length
+    })
+    return { ms, bytes }
+  }
+}
+
+async function peersOf(shape: Shape, python: Pyarrow, options: BenchOptions): Promise<Record<string, Peer>> {
+  const { name, schema, batches, tuned } = shape
+  await inFolder(async (dir) => {
+    const path = join(dir, `${name}.arrow`)
+    await writeFile(path, arrowIpc(schema, batches))
+    await python.loadTable(name, path)
+  })
+  const withPyarrow =
+    (extra: object): Peer =>
+    (codec) =>
+      python.write(name, { ...pyarrowTuned(codec, tuned), row_group_size: rowGroupRows, ...extra })
+  const inProcess = (write: (codec: Codec) => { bytes: number }): Peer => {
+    return async (codec) => {
+      let bytes = 0
+      const ms = await timed(options, () => {
+        bytes = write(codec).bytes
+      })
+      return { ms, bytes }
+    }
+  }
+  const stream = arrowIpc(schema, batches, 'stream')
+  const columns = hyparquetColumns(shape)
+  return {
+    pyarrow: withPyarrow({}),
+    'pyarrow+index+crc': withPyarrow({ write_page_index: true, write_page_checksum: true }),
+    'parquet-wasm': inProcess((codec) => parquetWasmWrite(stream, codec, tuned)),
+    'hyparquet-writer': inProcess(() => hyparquetWrite(columns)),
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * 1 000 rows from the middle of a file of our own, all columns: footer, offset indexes and pages. hyparquet reads the
+ * same file by its offset indexes and makes row objects; we make columns.
+ */
+import * as format from '@moulin/format'
+import { bytesRangeReader, openParquet } from '@moulin/format'
+import type { FileWriterFactory, RangeReader } from '@moulin/format'
+import { medians, timed } from '../bench.ts'
+import type { Bench } from '../bench.ts'
+import { hyparquetRowsOf } from '../peers/hyparquet.ts'
+import { events } from '../shapes/events.ts'
+import { rowGroupRows } from '../shapes/shape.ts'
+import type { Shape } from '../shapes/shape.ts'
+
+const wanted = 1000
+/** One needle is too short to time: each round looks for as many, and each time opens the file anew. */
+const perRound = 20
+
+export const bench: Bench = async (print, options) => {
+  const shape = events(options.rows)
+  for (const codec of ['snappy', 'zstd'] as const) {
+    const name = `events/${codec}`
+    if (!name.includes(options.only)) continue
+    const bytes = written(shape, codec)
+    const start = Math.floor(shape.rows / 2) + 12_345 * Number(shape.rows > rowGroupRows)
+    const rows = { start, end: Math.min(shape.rows, start + wanted) }
+    let fetched = 0
+    let theirs = 0
+    const each = (work: () => Promise<void>) => async (): Promise<number> => {
+      const ms = await timed(options, async () => {
+        for (let i = 0; i < perRound; i++) await work()
+      })
+      return ms / perRound
+    }
+    const ms = await medians(options, {
+      moulin: each(async () => {
+        fetched = await ours(shape, bytes, rows)
+      }),
+      hyparquet: each(async () => {
+        theirs = (await hyparquetRowsOf(bytes, rows)).fetched
+      }),
+    })
+    const peer = 'hyparquet'
+    const own = ms['moulin']!
+    const line = { bench: 'needle', peer }
+    print({ ...line, case: `${name}/time`, value: own, unit: 'ms', ratio: own / ms[peer]!, reach: { value: 8 } })
+    print({
+      ...line,
+      case: `${name}/bytes`,
+      value: fetched / 1e6,
+      unit: 'MB',
+      ratio: fetched / theirs,
+      reach: { value: 0.5 },
+    })
+  }
+}
+
+/** Reads the rows and answers with the bytes fetched. */
+async function ours(shape: Shape, bytes: Uint8Array, rows: { start: number; end: number }): Promise<number> {
+  const counted = counting(bytesRangeReader(bytes, shape.name))
+  const file = await openParquet(counted.reader)
+  for (const [rowGroup, { firstRow, rowCount }] of file.rowGroups.entries()) {
+    const [start, end] = [Math.max(rows.start - firstRow, 0), Math.min(rows.end - firstRow, rowCount)]
+    if (start < end) await file.read({ rowGroup, types: shape.schema.fields, rows: { start, end } })
+  }
+  return counted.fetched()
+}
+
+function counting(reader: RangeReader): { readonly reader: RangeReader; readonly fetched: () => number } {
+  let fetched = 0
+  const { size, name } = reader
+  return {
+    reader: {
+      size,
+      name,
+      // Its own memory, as from a store.
+      async read(start, end) {
+        fetched += end - start
+        return (await reader.read(start, end)).slice()
+      },
+    },
+    fetched: () => fetched,
+  }
+}
+
+function written({ schema, batches }: Shape, compression: 'snappy' | 'zstd'): Uint8Array {
+  const writer: FileWriterFactory =
+    (format as unknown as { parquetWriter?: FileWriterFactory }).parquetWriter ?? format.hyparquetWriter
+  const file = writer.create({ schema, compression, columnIndexes: ['offset'] })
+  for (const batch of batches) file.writeRowGroup(batch)
+  return file.finish().bytes
+}
