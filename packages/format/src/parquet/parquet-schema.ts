@@ -1,6 +1,26 @@
-import { type IcebergField, type IcebergSchema, decimalWidth, invalid, unsupported } from '@moulin/core'
-import type { SchemaElement } from 'hyparquet'
+import { type IcebergField, type IcebergSchema, type IcebergType, decimalWidth, invalid } from '@moulin/core'
 import { type PrimitiveType, primitiveType } from './primitive-type.ts'
+
+/** One element of a footer's schema. Spec: parquet-format, `parquet.thrift`, SchemaElement. */
+export interface ParquetElement {
+  readonly name: string
+  readonly type?: PhysicalType
+  readonly type_length?: number
+  readonly repetition_type?: 'REQUIRED' | 'OPTIONAL' | 'REPEATED'
+  readonly num_children?: number
+  readonly converted_type?: 'UTF8' | 'LIST' | 'MAP' | 'DECIMAL' | 'DATE' | 'TIMESTAMP_MICROS'
+  readonly scale?: number
+  readonly precision?: number
+  readonly field_id?: number
+  readonly logical_type?: ParquetLogicalType
+}
+
+export type PhysicalType = 'BOOLEAN' | 'INT32' | 'INT64' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY'
+
+export type ParquetLogicalType =
+  | { readonly type: 'STRING' | 'MAP' | 'LIST' | 'DATE' | 'UUID' }
+  | { readonly type: 'DECIMAL'; readonly precision: number; readonly scale: number }
+  | { readonly type: 'TIME' | 'TIMESTAMP'; readonly isAdjustedToUTC: boolean; readonly unit: 'MICROS' | 'NANOS' }
 
 /** A leaf of the schema: one column chunk in every row group, in this order. */
 export interface Leaf {
@@ -8,20 +28,23 @@ export interface Leaf {
   /** Names from the top-level field down, as `path_in_schema` wants them. */
   readonly path: readonly string[]
   readonly type: PrimitiveType
-  /** Below a list. */
+  /** Below a list or map. */
   readonly isRepeated: boolean
+  /** Of a value that is there, and of an element that is not the first of its list (Dremel levels). */
+  readonly maxDefinition: number
+  readonly maxRepetition: number
   /** With its annotations, as the footer states it. */
-  readonly element: SchemaElement
+  readonly element: ParquetElement & { readonly type: PhysicalType }
 }
 
 export interface ParquetSchema {
   /** As the footer states it: real names, field ids, logical types. */
-  readonly elements: readonly SchemaElement[]
+  readonly elements: readonly ParquetElement[]
   /**
    * The same tree for hyparquet-writer while it encodes: neutral names, so that none means anything to JavaScript, and
    * no annotations but LIST, so that values are written as the physical ones that they are.
    */
-  readonly physical: readonly SchemaElement[]
+  readonly physical: readonly ParquetElement[]
   readonly leaves: readonly Leaf[]
 }
 
@@ -30,65 +53,92 @@ export function neutralName(index: number): string {
   return `c${index}`
 }
 
+interface Levels {
+  readonly definition: number
+  readonly repetition: number
+}
+
 /**
  * The Parquet schema of an Iceberg schema (Iceberg spec, appendix A, "Parquet").
- * @throws `unsupported` for a map or an unknown type; `invalid` for a repeated name or field id.
+ * @throws `unsupported` for an unknown type; `invalid` for a repeated name or field id.
  */
 export function parquetSchema(schema: IcebergSchema): ParquetSchema {
   const root = { name: 'table', num_children: schema.fields.length }
-  const elements: SchemaElement[] = [root]
-  const physical: SchemaElement[] = [root]
+  const elements: ParquetElement[] = [root]
+  const physical: ParquetElement[] = [root]
   const leaves: Leaf[] = []
   const ids = new Set<number>()
 
-  const addGroup = (path: readonly string[], fields: readonly IcebergField[], isRepeated: boolean): void => {
+  const addGroup = (path: readonly string[], fields: readonly IcebergField[], levels: Levels): void => {
     const names = new Set<string>()
     for (const [index, field] of fields.entries()) {
       if (names.has(field.name)) throw invalid('ICEBERG_SCHEMA', `Two fields are named ${JSON.stringify(field.name)}.`)
       names.add(field.name)
-      add([...path, field.name], neutralName(index), field, isRepeated)
+      add([...path, field.name], neutralName(index), field, levels)
     }
   }
 
-  const push = (element: SchemaElement, name: string, marks: Partial<SchemaElement>): void => {
+  const push = (element: ParquetElement, name: string, marks: Partial<ParquetElement>): void => {
     elements.push({ ...element, ...marks })
     physical.push({ ...element, name, ...(marks.converted_type === 'LIST' ? { converted_type: 'LIST' as const } : {}) })
   }
 
-  const add = (path: readonly string[], neutral: string, field: IcebergField, isRepeated: boolean): void => {
+  const add = (path: readonly string[], neutral: string, field: IcebergField, above: Levels): void => {
     const { id, name, required, type } = field
     if (ids.has(id)) throw invalid('ICEBERG_SCHEMA', `Two fields have the id ${id}.`)
     ids.add(id)
-    const base: SchemaElement = { name, repetition_type: required ? 'REQUIRED' : 'OPTIONAL', field_id: id }
+    const base: ParquetElement = { name, repetition_type: required ? 'REQUIRED' : 'OPTIONAL', field_id: id }
+    const levels = { ...above, definition: above.definition + (required ? 0 : 1) }
+    const below = { definition: levels.definition + 1, repetition: levels.repetition + 1 }
     if (typeof type === 'string') {
       const primitive = primitiveType(type)
       const { marks, ...physicalType } = leafElement(primitive)
       push({ ...base, ...physicalType }, neutral, marks)
-      leaves.push({ fieldId: id, path, type: primitive, isRepeated, element: elements.at(-1)! })
+      const element = { ...base, ...physicalType, ...marks }
+      const { definition: maxDefinition, repetition: maxRepetition } = levels
+      const isRepeated = maxRepetition > 0
+      leaves.push({ fieldId: id, path, type: primitive, isRepeated, maxDefinition, maxRepetition, element })
       return
     }
     switch (type.type) {
       case 'struct':
         push({ ...base, num_children: type.fields.length }, neutral, {})
-        addGroup(path, type.fields, isRepeated)
+        addGroup(path, type.fields, levels)
         return
       case 'list': {
         push({ ...base, num_children: 1 }, neutral, { converted_type: 'LIST', logical_type: { type: 'LIST' } })
         push({ name: 'list', repetition_type: 'REPEATED', num_children: 1 }, 'list', {})
         const element = { id: type['element-id'], name: 'element', required: type['element-required'] }
-        add([...path, 'list', 'element'], 'element', { ...element, type: type.element }, true)
+        add([...path, 'list', 'element'], 'element', { ...element, type: type.element }, below)
         return
       }
-      case 'map':
-        throw unsupported('PARQUET_MAP', `Field ${path.join('.')} is a map; this version does not write maps.`)
+      case 'map': {
+        push({ ...base, num_children: 1 }, neutral, { converted_type: 'MAP', logical_type: { type: 'MAP' } })
+        push({ name: 'key_value', repetition_type: 'REPEATED', num_children: 2 }, 'key_value', {})
+        for (const member of mapMembers(type)) add([...path, 'key_value', member.name], member.name, member, below)
+      }
     }
   }
 
-  addGroup([], schema.fields, false)
+  addGroup([], schema.fields, { definition: 0, repetition: 0 })
   return { elements, physical, leaves }
 }
 
-type LeafElement = Pick<SchemaElement, 'type' | 'type_length'> & { readonly marks: Partial<SchemaElement> }
+/** A map's key and value as the fields of the struct that its entries are. */
+export function mapMembers(
+  type: Extract<IcebergType, { readonly type: 'map' }>,
+): readonly [IcebergField, IcebergField] {
+  return [
+    { id: type['key-id'], name: 'key', required: true, type: type.key },
+    { id: type['value-id'], name: 'value', required: type['value-required'], type: type.value },
+  ]
+}
+
+interface LeafElement {
+  readonly type: PhysicalType
+  readonly type_length?: number
+  readonly marks: Partial<ParquetElement>
+}
 
 function leafElement(type: PrimitiveType): LeafElement {
   switch (type.kind) {
@@ -103,11 +153,16 @@ function leafElement(type: PrimitiveType): LeafElement {
     case 'time':
       // The converted type would claim UTC (parquet-format, LogicalTypes, "TIME").
       return { type: 'INT64', marks: { logical_type: { type: 'TIME', isAdjustedToUTC: false, unit: 'MICROS' } } }
-    case 'timestamp':
-      return { type: 'INT64', marks: { logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'MICROS' } } }
     case 'timestamptz': {
       const logical_type = { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' } as const
       return { type: 'INT64', marks: { converted_type: 'TIMESTAMP_MICROS', logical_type } }
+    }
+    case 'timestamp':
+    case 'timestamp_ns':
+    case 'timestamptz_ns': {
+      const unit = type.kind === 'timestamp' ? 'MICROS' : 'NANOS'
+      const isAdjustedToUTC = type.kind === 'timestamptz_ns'
+      return { type: 'INT64', marks: { logical_type: { type: 'TIMESTAMP', isAdjustedToUTC, unit } } }
     }
     case 'float':
       return { type: 'FLOAT', marks: {} }

@@ -1,5 +1,6 @@
 import type { Column, ColumnBatch, IcebergField, IcebergType } from '@moulin/core'
 import { decimalWidth, isValid } from '@moulin/core'
+import { mapMembers } from './parquet-schema.ts'
 import { primitiveType, storageOf } from './primitive-type.ts'
 
 /** A field of a schema under test. */
@@ -9,6 +10,10 @@ export function field(id: number, name: string, type: IcebergType, required = fa
 
 export function listType(id: number, element: IcebergType, required = false): IcebergType {
   return { type: 'list', 'element-id': id, element, 'element-required': required }
+}
+
+export function mapType(id: number, key: IcebergType, value: IcebergType, required = false): IcebergType {
+  return { type: 'map', 'key-id': id, key, 'value-id': id + 1, value, 'value-required': required }
 }
 
 export function structType(...fields: IcebergField[]): IcebergType {
@@ -31,7 +36,7 @@ export function decimalBytes(unscaled: bigint, precision: number): Uint8Array {
   return bytes
 }
 
-/** A column from one plain value a row; null is null, a list is an array, a struct an array of its members. */
+/** A column from one plain value a row; null is null, a list is an array, a struct an array of its members, a map an array of such pairs. */
 export function columnFrom(type: IcebergType, values: readonly unknown[]): Column {
   const length = values.length
   const hasNull = values.includes(null)
@@ -52,7 +57,7 @@ export function columnFrom(type: IcebergType, values: readonly unknown[]): Colum
     const lists = values as readonly (unknown[] | null)[]
     const offsets = new Int32Array(length + 1)
     for (let i = 0; i < length; i++) offsets[i + 1] = offsets[i]! + (lists[i]?.length ?? 0)
-    const element = type.type === 'list' ? type.element : 'binary'
+    const element = type.type === 'list' ? type.element : structType(...mapMembers(type))
     return {
       storage: 'list',
       ...base,

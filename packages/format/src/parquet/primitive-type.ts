@@ -18,6 +18,8 @@ const plain = [
   'time',
   'timestamp',
   'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
   'string',
   'binary',
   'uuid',
@@ -26,7 +28,7 @@ const plain = [
 const decimal = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/
 const fixed = /^fixed\[\s*(\d+)\s*\]$/
 
-/** @throws `unsupported` for a type that is not one of format version 2; `invalid` for sizes out of range. */
+/** @throws `unsupported` for a type that is not one of format version 2 or a nanosecond timestamp of version 3; `invalid` for sizes out of range. */
 export function primitiveType(text: string): PrimitiveType {
   const name = plain.find((kind) => kind === text)
   if (name !== undefined) return { kind: name }
@@ -58,6 +60,8 @@ export function storageOf(type: PrimitiveType): { readonly storage: Column['stor
     case 'time':
     case 'timestamp':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       return { storage: 'int64' }
     case 'float':
       return { storage: 'float32' }

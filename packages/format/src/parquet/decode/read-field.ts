@@ -130,6 +130,9 @@ function matches(type: PrimitiveType, { element }: FileNode): 1 | 1000 | undefin
     case 'timestamptz':
       if (physical !== 'INT64' || kind !== 'timestamp' || annotation.unit === 'NANOS') return undefined
       return annotation.unit === 'MILLIS' ? 1000 : 1
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return physical === 'INT64' && kind === 'timestamp' && annotation.unit === 'NANOS' ? 1 : undefined
     case 'string':
     case 'binary':
       return physical === 'BYTE_ARRAY' && (kind === 'none' || kind === 'string') ? 1 : undefined

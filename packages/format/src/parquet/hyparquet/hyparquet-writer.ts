@@ -2,6 +2,7 @@ import {
   type Column,
   type ColumnBatch,
   type IcebergField,
+  type IcebergType,
   defaultLimits,
   internal,
   invalid,
@@ -19,6 +20,7 @@ import type {
   WrittenFile,
   WrittenRowGroup,
 } from '../file-writer.ts'
+import { batchColumns } from '../batch-columns.ts'
 import { boundsOf, type LeafBounds, mergeBounds } from '../leaf-bounds.ts'
 import { leafColumns } from '../leaf-columns.ts'
 import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
@@ -64,6 +66,7 @@ class HyparquetWriter implements FileWriter {
     if (!Object.hasOwn(codecs, compression))
       throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
     this.#fields = options.schema.fields
+    for (const { name, type } of this.#fields) refuseMaps(name, type)
     this.#schema = parquetSchema(options.schema)
     const { columnIndexes = ['_kafka_offset'] } = options
     this.#columnIndexes = new Set(columnIndexes === 'all' ? this.#fields.map(({ name }) => name) : columnIndexes)
@@ -95,15 +98,11 @@ class HyparquetWriter implements FileWriter {
 
   writeRowGroup(batch: ColumnBatch): void {
     if (batch.length === 0) return
-    const columns = new Map(batch.columns.map(({ name, column }) => [name, column]))
-    if (columns.size < batch.columns.length) throw invalid('COLUMN_REPEATED', 'A batch names one of its columns twice.')
+    const columns = batchColumns(this.#fields, batch)
     const sources: ColumnSource[] = []
     const summaries: LeafSummary[] = []
     for (const [index, field] of this.#fields.entries()) {
-      const column = columns.get(field.name)
-      columns.delete(field.name)
-      if (column !== undefined && column.length !== batch.length)
-        throw invalid('COLUMN_LENGTH', `Column ${field.name} has ${column.length} rows, its batch ${batch.length}.`)
+      const column = columns[index]
       const leaves = leafColumns(field, column).map((leaf, i) => this.#summary(leaf, summaries.length + i))
       summaries.push(...leaves)
       sources.push({
@@ -112,8 +111,6 @@ class HyparquetWriter implements FileWriter {
         columnIndex: this.#columnIndexes.has(field.name),
       })
     }
-    for (const name of columns.keys())
-      throw invalid('COLUMN_UNKNOWN', `Column ${JSON.stringify(name)} is not in the schema of this file.`)
     this.#write(sources, batch.length, summaries)
   }
 
@@ -181,6 +178,23 @@ function refuseOwnOptions(options: FileWriterOptions): void {
   const name = ownOptions.find((option) => options[option] !== undefined)
   if (name !== undefined)
     throw unsupported('PARQUET_OPTION', `hyparquetWriter has no option ${name}: use parquetWriter.`)
+}
+
+function refuseMaps(path: string, type: IcebergType): void {
+  if (typeof type === 'string') return
+  switch (type.type) {
+    case 'struct':
+      for (const field of type.fields) refuseMaps(`${path}.${field.name}`, field.type)
+      return
+    case 'list':
+      refuseMaps(`${path}.element`, type.element)
+      return
+    case 'map':
+      throw unsupported(
+        'PARQUET_MAP',
+        `Field ${path} is a map, which hyparquetWriter does not write: use parquetWriter.`,
+      )
+  }
 }
 
 function valuesOf(field: IcebergField, column: Column | undefined, length: number, leaf: LeafSummary): WriterValues {
