@@ -46,7 +46,7 @@ function asyncBuffer(bytes: Uint8Array, onFetch: (bytes: number) => void = () =>
     byteLength: bytes.length,
     slice(start: number, end = bytes.length) {
       onFetch(end - start)
-      return bytes.slice(start, end).buffer as ArrayBuffer
+      return new Uint8Array(bytes.subarray(start, end)).buffer
     },
   }
 }
