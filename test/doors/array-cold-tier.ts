@@ -128,6 +128,7 @@ function scanOf(
   if (codec === undefined) throw invalid('ARRAY_TIER', 'This tier scans decoded values only.')
   const columns = options.columns ?? codec.schema.fields.map(({ name }) => name)
 
+  const noArrow = (): Promise<never> => Promise.reject(unsupported('ARROW', 'This tier has no Arrow output.'))
   async function* rows(): AsyncGenerator<Record<string, unknown>> {
     for await (const record of records()) {
       const value = (record.bytes === null ? {} : codec!.decode(record.bytes)) as Record<string, unknown>
@@ -148,7 +149,8 @@ function scanOf(
     },
     toArray,
     count: async () => (await toArray()).length,
-    toArrow: () => Promise.reject(unsupported('ARROW', 'This tier has no Arrow output.')),
-    toIpc: () => Promise.reject(unsupported('ARROW', 'This tier has no Arrow output.')),
+    toArrow: noArrow,
+    arrowBatches: () => ({ [Symbol.asyncIterator]: () => ({ next: noArrow }) }),
+    toIpc: noArrow,
   }
 }

@@ -161,6 +161,7 @@ function fakeScan(partitions: readonly StoredRecord[][], where: Expression | und
       return partitions.reduce((sum, { length }) => sum + length, 0)
     },
     toArrow: refuse,
+    arrowBatches: () => ({ [Symbol.asyncIterator]: () => ({ next: refuse }) }),
     toIpc: refuse,
   }
 }

@@ -140,9 +140,16 @@ export interface Scan<R> extends AsyncIterable<R> {
   batches(): AsyncIterable<R[]>
   toArray(): Promise<R[]>
   count(): Promise<number>
-  /** @throws `unsupported`: Arrow output comes with a later version. */
-  toArrow(): Promise<never>
-  toIpc(): Promise<never>
+  /**
+   * The rows as a `Table` of the package apache-arrow; docs/formats/arrow.md says which type becomes which. This package
+   * does not depend on that one, so say what you get: `await scan.toArrow<Table>()` with its `Table`.
+   * @throws `unsupported` code `ARROW_MISSING` when apache-arrow is not installed.
+   */
+  toArrow<Table = unknown>(): Promise<Table>
+  /** The same one `RecordBatch` at a time, in bounded memory. */
+  arrowBatches<RecordBatch = unknown>(): AsyncIterable<RecordBatch>
+  /** The bytes of an Arrow IPC stream, which Arrow in any language reads. */
+  toIpc(): Promise<Uint8Array>
 }
 
 export interface TierResult {

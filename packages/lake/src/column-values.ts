@@ -89,6 +89,17 @@ export function rowObject(
   return object
 }
 
+/** These rows, or the first `rows` of them, as {@link rowObject} makes them. */
+export function rowObjects(
+  readers: readonly (readonly [name: string, read: ValueReader])[],
+  rows: Int32Array | number,
+): Record<string, unknown>[] {
+  const objects: Record<string, unknown>[] = []
+  const count = typeof rows === 'number' ? rows : rows.length
+  for (let at = 0; at < count; at++) objects.push(rowObject(readers, typeof rows === 'number' ? at : rows[at]!))
+  return objects
+}
+
 function textReader({ data, starts, ends }: Of<'bytes'>): ValueReader {
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   return (row) => buffer.toString('utf8', starts[row], ends[row])

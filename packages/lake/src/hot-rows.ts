@@ -1,9 +1,12 @@
 import { and, eq, gte, isKind, lt } from '@moulin/core'
-import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ColumnBatch, Expression } from '@moulin/core'
+import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Column, Expression } from '@moulin/core'
 import { appendRecordsSection, batchesIn, RecordCursor } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
 import { Arena } from '@moulin/core'
-import { bindExpression, compilePredicate } from '@moulin/iceberg'
+import { bindExpression } from '@moulin/iceberg'
+import type { BoundColumn } from '@moulin/iceberg'
+import { countOf, passingRows } from './passing-rows.ts'
+import type { PassingRows } from './passing-rows.ts'
 import { emptyTally, RowBuilder } from './row-builder.ts'
 import type { OffsetRange } from './row-builder.ts'
 import { hasValueColumns } from './system-columns.ts'
@@ -22,8 +25,6 @@ export interface HotRange extends OffsetRange {
   readonly partition: number
 }
 
-type Passing = { readonly batch: ColumnBatch; readonly rows: readonly number[] }
-
 /** Uncompressed bytes of records that become columns at once. */
 const BYTES_AT_ONCE = 4 * 1024 * 1024
 
@@ -36,7 +37,7 @@ export async function* hotBatches(
   range: HotRange,
   query: ScanQuery,
   call: CallOptions,
-): AsyncGenerator<Passing> {
+): AsyncGenerator<PassingRows> {
   let from = range.from
   for await (const part of hotRuns(parts, range, call)) {
     if (part.kind === 'run') yield* runBatches(parts, part.run, { from, to: range.to }, query)
@@ -54,7 +55,7 @@ export async function hotCount(parts: HotRowsParts, range: HotRange, call: CallO
       count += countIn(part.run, { from, to: range.to })
     } else {
       const query = within({ columns: [], where: undefined, needed: [] }, { ...range, from, to: part.nextOffset })
-      for await (const { rows } of tableBatches(parts, parts.table.state, query, call)) count += rows.length
+      for await (const rows of tableBatches(parts, parts.table.state, query, call)) count += countOf(rows)
     }
     from = part.nextOffset
   }
@@ -90,7 +91,7 @@ async function* hotRuns({ context, table }: HotRowsParts, range: HotRange, call:
   }
 }
 
-function* runBatches(parts: HotRowsParts, run: BatchRun, range: OffsetRange, query: ScanQuery): Generator<Passing> {
+function* runBatches(parts: HotRowsParts, run: BatchRun, range: OffsetRange, query: ScanQuery): Generator<PassingRows> {
   const builder = rowBuilder(parts, query)
   const predicate = bindExpression(query.where, parts.table.layout.schema.fields)
   // Cut at batches by hand, so that one large run is not one large batch of rows.
@@ -100,10 +101,10 @@ function* runBatches(parts: HotRowsParts, run: BatchRun, range: OffsetRange, que
     const isLast = position + header.sizeBytes >= run.batches.length
     if (builder.rows === 0 || (!isLast && builder.sizeBytes < BYTES_AT_ONCE)) continue
     const batch = builder.take()
-    const passes = compilePredicate(predicate, ({ name }) => batch.columns.find((entry) => entry.name === name)?.column)
-    const rows: number[] = []
-    for (let row = 0; row < batch.length; row++) if (passes(row)) rows.push(row)
-    if (rows.length > 0) yield { batch, rows }
+    const columnOf = ({ name }: BoundColumn): Column | undefined =>
+      batch.columns.find((entry) => entry.name === name)?.column
+    const passing = { batch, rows: passingRows(predicate, batch.length, columnOf), isOwned: false }
+    if (countOf(passing) > 0) yield passing
   }
 }
 

@@ -1,12 +1,17 @@
-import { columnsOf } from '@moulin/core'
+import { columnsOf, takeRows } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, ObjectStore } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
-import { bindExpression, compilePredicate, decodeSingleValue, planScan, rowGroupMightMatch } from '@moulin/iceberg'
-import type { DataFile, FileScanTask, Predicate } from '@moulin/iceberg'
+import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import { bindExpression, decodeSingleValue, planScan } from '@moulin/iceberg'
+import type { BoundColumn, DataFile, FileScanTask, Predicate } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from './identity-rows.ts'
 import type { IdentityColumns } from './identity-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
+import { mapAhead } from './map-ahead.ts'
+import { countOf, passingRows } from './passing-rows.ts'
+import type { PassingRows } from './passing-rows.ts'
+import { rowsToRead } from './prune-row-group.ts'
+import type { RowRange } from './row-ranges.ts'
 import type { TableColumns } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 import type { ScanQuery } from './union-scan.ts'
@@ -18,8 +23,22 @@ export interface TableRowsParts {
 }
 
 const NO_ID = -1
-/** Rows read from a row group at once. */
+/** At most so many rows of a row group are read at once, and about so many compressed bytes of all columns. */
 const ROWS_AT_ONCE = 65_536
+const BYTES_AT_ONCE = 32 * 1024 * 1024
+/** Reads that run while the rows before them are worked on. */
+const READS_AHEAD = 2
+
+/** Some rows of a file, to be read, judged and shown. */
+interface ReadTask {
+  readonly file: ParquetFile
+  readonly rowGroup: number
+  readonly rows: RowRange
+  /** Undefined: every row is live. */
+  readonly judge: Judge | undefined
+}
+
+type Judge = (rows: IdentityColumns, row: number) => boolean
 
 /** The table's part of a scan: live rows of the snapshot that pass, under our names. */
 export async function* tableBatches(
@@ -27,50 +46,89 @@ export async function* tableBatches(
   state: TableState,
   query: ScanQuery,
   call: CallOptions,
-): AsyncGenerator<{ readonly batch: ColumnBatch; readonly rows: readonly number[] }> {
+): AsyncGenerator<PassingRows> {
   const predicate = bindExpression(query.where, ourFields(state.columns))
-  for await (const { file } of plan(parts, state, query.where, call)) {
-    const parquet = await parts.files.open(file, call)
-    const judge = isAllLive(file, state) ? undefined : liveness(state)
-    for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
-      if (!rowGroupMightMatch(predicate, parquet.rowGroups[rowGroup]!)) continue
-      yield* groupBatches(parquet, rowGroup, state.columns, query, predicate, judge, call)
+  const tasks = readTasks(parts, state, query, predicate, call)
+  const reads = mapAhead(tasks, READS_AHEAD, (task) => readRows(task, state.columns, query, predicate, call))
+  for await (const passing of reads) if (countOf(passing) > 0) yield passing
+}
+
+async function* readTasks(
+  parts: TableRowsParts,
+  state: TableState,
+  query: ScanQuery,
+  predicate: Predicate,
+  call: CallOptions,
+): AsyncGenerator<ReadTask> {
+  const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
+  for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
+    const file = await parts.files.open(dataFile, call)
+    const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+      const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
+      for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { file, rowGroup, rows, judge }
     }
   }
 }
 
-async function* groupBatches(
-  file: ParquetFile,
-  rowGroup: number,
+function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetRowGroup): Generator<RowRange> {
+  const step = Math.max(1, Math.min(ROWS_AT_ONCE, Math.floor((BYTES_AT_ONCE / sizeBytes) * rowCount)))
+  for (const range of ranges) {
+    for (let start = range.start; start < range.end; start += step) {
+      yield { start, end: Math.min(range.end, start + step) }
+    }
+  }
+}
+
+// First what rows are judged by, and the rest where some are left.
+async function readRows(
+  { file, rowGroup, rows, judge }: ReadTask,
   columns: TableColumns,
   query: ScanQuery,
   predicate: Predicate,
-  judge: ((rows: IdentityColumns, row: number) => boolean) | undefined,
   call: CallOptions,
-): AsyncGenerator<{ readonly batch: ColumnBatch; readonly rows: readonly number[] }> {
-  const { rowCount } = file.rowGroups[rowGroup]!
+): Promise<PassingRows> {
+  const read = (names: readonly string[], range: RowRange): Promise<ColumnBatch> => {
+    if (names.length === 0) return Promise.resolve({ length: range.end - range.start, columns: [] })
+    return file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
+  }
   const judged = new Set([
     ...(query.where === undefined ? [] : columnsOf(query.where)),
     ...(judge ? identityNames : []),
   ])
-  for (let start = 0; start < rowCount; start += ROWS_AT_ONCE) {
-    const range = { start, end: Math.min(rowCount, start + ROWS_AT_ONCE) }
-    const first = await file.read({ rowGroup, types: fieldsOf(columns, [...judged]), rows: range, ...call })
-    const passes = compilePredicate(predicate, ({ name }) => columnOf(first, columns, name))
-    const identities = judge && identitiesIn(first, columns)
-    const rows: number[] = []
-    for (let row = 0; row < range.end - range.start; row++) {
-      if (passes(row) && (judge === undefined || judge(identities!, row))) rows.push(row)
-    }
-    if (rows.length === 0) continue
-    const missing = query.needed.filter((name) => !judged.has(name))
-    const rest =
-      missing.length === 0
-        ? { columns: [] }
-        : await file.read({ rowGroup, types: fieldsOf(columns, missing), rows: range, ...call })
-    const all = { length: range.end - range.start, columns: [...first.columns, ...rest.columns] }
-    yield { batch: inOurNames(all, columns), rows }
+  const first = await read([...judged], rows)
+  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name))
+  const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
+  const missing = query.needed.filter((name) => !judged.has(name))
+  const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
+  if (!isFew) {
+    const rest = await read(missing, rows)
+    const all = { length: first.length, columns: [...first.columns, ...rest.columns] }
+    return { batch: inOurNames(all, columns), rows: kept, isOwned: true }
   }
+  // Of the rest no more than reaches from the first to the last of them.
+  const from = kept[0] ?? 0
+  const span = { start: rows.start + from, end: rows.start + from + spanOf(kept) }
+  const rest = kept.length === 0 ? { columns: [] } : await read(missing, span)
+  const picked = [
+    ...takenFrom(first.columns, kept),
+    ...takenFrom(
+      rest.columns,
+      kept.map((row) => row - from),
+    ),
+  ]
+  return { batch: inOurNames({ length: kept.length, columns: picked }, columns), rows: undefined, isOwned: true }
+}
+
+const spanOf = (rows: Int32Array): number => (rows.length === 0 ? 0 : rows.at(-1)! + 1 - rows[0]!)
+
+function takenFrom(columns: ColumnBatch['columns'], rows: Int32Array): ColumnBatch['columns'] {
+  return columns.map(({ name, column }) => ({ name, column: takeRows(column, rows) }))
+}
+
+function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, judge: Judge): Int32Array {
+  const rows = passing ?? Int32Array.from({ length: identities.length }, (_, row) => row)
+  return rows.filter((row) => judge(identities, row))
 }
 
 /** Live rows of the snapshot; those of files that are live as a whole are taken from the manifests. */
@@ -83,9 +141,11 @@ export async function tableCount(parts: TableRowsParts, state: TableState, call:
     }
     const query: ScanQuery = { columns: [], where: undefined, needed: [] }
     const parquet = await parts.files.open(file, call)
-    for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
-      const groups = groupBatches(parquet, rowGroup, state.columns, query, { op: 'true' }, liveness(state), call)
-      for await (const { rows } of groups) count += BigInt(rows.length)
+    for (const [rowGroup, group] of parquet.rowGroups.entries()) {
+      for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
+        const task = { file: parquet, rowGroup, rows, judge: liveness(state) }
+        count += BigInt(countOf(await readRows(task, state.columns, query, { op: 'true' }, call)))
+      }
     }
   }
   return Number(count)
@@ -109,7 +169,7 @@ function plan(
 }
 
 /** The ledger entry that covers a row: the marker says which offsets of which incarnation are live. */
-function liveness({ marker }: TableState): (rows: IdentityColumns, row: number) => boolean {
+function liveness({ marker }: TableState): Judge {
   const byPlace = new Map(marker.ledger.map((entry) => [placeOf(entry.incarnation, entry.partition), entry]))
   return (rows, row) => {
     if (!rows.isKnown(row)) return false

@@ -1,10 +1,9 @@
-import { columnsOf, conflict, invalid, t, throwIfAborted, unsupported } from '@moulin/core'
+import { columnsOf, conflict, invalid, t, throwIfAborted } from '@moulin/core'
 import type {
   CallOptions,
   Codec,
   ColdContext,
   ColdTopicInfo,
-  ColumnBatch,
   Expression,
   Field,
   IcebergField,
@@ -16,8 +15,13 @@ import type {
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
-import { rowObject, valueReader } from './column-values.ts'
+import { arrowOutput } from './arrow/arrow-batches.ts'
+import type { ArrowOutput } from './arrow/arrow-batches.ts'
+import { loadArrow } from './arrow/arrow-package.ts'
+import { rowObjects, valueReader } from './column-values.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
+import { countOf } from './passing-rows.ts'
+import type { PassingRows } from './passing-rows.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
@@ -71,42 +75,45 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
   const query = resolve(parts, options, types)
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal }
 
+  const all = (): AsyncGenerator<PassingRows> => passing(parts, query, call)
+
   async function* batches(): AsyncGenerator<Row[]> {
-    for await (const { batch, rows } of passing(parts, query, call)) {
+    for await (const { batch, rows } of all()) {
       const readers = query.columns.map((name) => {
         const column = batch.columns.find((entry) => entry.name === name)?.column
         return [name, column === undefined ? () => null : valueReader(types.get(name)!, column)] as const
       })
-      yield rows.map((row) => rowObject(readers, row))
+      yield rowObjects(readers, rows ?? batch.length)
     }
   }
   async function* rows(): AsyncGenerator<Row> {
     for await (const batch of batches()) yield* batch
   }
-  const later = (what: string): Promise<never> =>
-    Promise.reject(unsupported('ARROW', `${what} is not supported by this version: use batches() or toArray().`))
+  const arrow = async (): Promise<ArrowOutput> =>
+    arrowOutput(
+      await loadArrow(),
+      query.columns.map((name) => ({ name, type: types.get(name)! })),
+    )
 
   return {
     [Symbol.asyncIterator]: rows,
     batches,
     async toArray() {
-      const all: Row[] = []
-      for await (const batch of batches()) for (const row of batch) all.push(row)
-      return all
+      const found: Row[] = []
+      for await (const batch of batches()) for (const row of batch) found.push(row)
+      return found
     },
     count: () => count(parts, query, call),
-    toArrow: () => later('Arrow output'),
-    toIpc: () => later('Arrow IPC output'),
+    // Whose `Table` and `RecordBatch` they are is the caller's word: core does not know the package.
+    toArrow: async <Table>() => (await (await arrow()).table(all())) as Table,
+    async *arrowBatches<RecordBatch>() {
+      yield* (await arrow()).batches(all()) as AsyncIterable<unknown> as AsyncIterable<RecordBatch>
+    },
+    toIpc: async () => (await arrow()).ipc(all()),
   }
 }
 
-/** Some rows of a batch, under our names; valid until the next one is asked for. */
-interface Passing {
-  readonly batch: ColumnBatch
-  readonly rows: readonly number[]
-}
-
-async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<Passing> {
+async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
   const { cut, release } = await fix(parts, call)
   try {
     yield* whole(cut, tableBatches(parts, cut.state, query, call))
@@ -124,7 +131,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   let total = 0
   if (query.where !== undefined) {
     const counting = { ...query, columns: [], needed: [...columnsOf(query.where)] }
-    for await (const { rows } of passing(parts, counting, call)) total += rows.length
+    for await (const rows of passing(parts, counting, call)) total += countOf(rows)
     return total
   }
   const { cut, release } = await fix(parts, call)

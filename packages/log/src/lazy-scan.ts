@@ -11,7 +11,10 @@ export function lazyScan<R>(open: () => Promise<Scan<R>>): Scan<R> {
     },
     toArray: async () => (await open()).toArray(),
     count: async () => (await open()).count(),
-    toArrow: async () => (await open()).toArrow(),
+    toArrow: async <Table>() => (await open()).toArrow<Table>(),
+    async *arrowBatches<RecordBatch>() {
+      yield* (await open()).arrowBatches<RecordBatch>()
+    },
     toIpc: async () => (await open()).toIpc(),
   }
 }
