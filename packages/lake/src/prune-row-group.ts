@@ -34,10 +34,11 @@ export interface PruneRequest extends CallOptions {
   readonly fieldOf: (column: BoundColumn) => IcebergField | undefined
   /** Compressed bytes below which a row group is read as a whole: reading what narrows it down takes as long. */
   readonly smallBytes?: number
+  /** Ranges with no more rows between them are read as one: a page has more. */
+  readonly gapRows?: number
 }
 
 const SMALL_BYTES = 128 * 1024
-/** Ranges with fewer rows between them are read as one: a page has more. */
 const GAP_ROWS = 4096
 
 /**
@@ -45,7 +46,7 @@ const GAP_ROWS = 4096
  * its bloom filters, its dictionaries and the bounds of its pages. Each is asked for only where it can say something.
  */
 export async function rowsToRead(request: PruneRequest): Promise<readonly RowRange[]> {
-  const { file, rowGroup, predicate, smallBytes = SMALL_BYTES } = request
+  const { file, rowGroup, predicate, smallBytes = SMALL_BYTES, gapRows = GAP_ROWS } = request
   const group = file.rowGroups[rowGroup]!
   const open = reduced(predicate, (leaf) => rowGroupMightMatch(leaf, group))
   if (open.op === 'false') return []
@@ -56,7 +57,7 @@ export async function rowsToRead(request: PruneRequest): Promise<readonly RowRan
   if (left.op === 'false') return []
   const pages = await pagesOf(request, left)
   const ranges = matchingRanges(left, group.rowCount, ({ id }) => pages.get(id))
-  return joined(ranges, GAP_ROWS)
+  return joined(ranges, gapRows)
 }
 
 /** The predicate without the conditions that no row can meet. */

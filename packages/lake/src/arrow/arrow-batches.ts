@@ -20,7 +20,7 @@ export interface ArrowOutput {
 }
 
 /** @param columns Names and types of what is shown, in order. A batch that lacks one has null in it. */
-export function arrowOutput(arrow: Arrow, columns: readonly Field[], maxBytes = MAX_COLUMN_BYTES): ArrowOutput {
+export function arrowOutput(arrow: Arrow, columns: readonly Field[], maxBytes: number = MAX_COLUMN_BYTES): ArrowOutput {
   const schema = arrowSchema(arrow, columns)
 
   async function* batches(passing: AsyncIterable<PassingRows>): AsyncGenerator<RecordBatch> {
