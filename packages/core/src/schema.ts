@@ -167,11 +167,14 @@ export const t: Types = Object.freeze({
   },
   list: ((element: Type) => type({ kind: 'list', element })) as Types['list'],
   map: ((key: Type, value: Type) => type({ kind: 'map', key, value })) as Types['map'],
-  struct: ((fields: Readonly<Record<string, Type>>) => {
-    const list = Object.entries(fields).map(([name, member]) => ({ name, type: member }))
-    return type({ kind: 'struct', fields: checkFields(list) })
-  }) as Types['struct'],
+  struct: ((fields: Readonly<Record<string, Type>>) =>
+    structOf(Object.entries(fields).map(([name, member]) => ({ name, type: member })))) as Types['struct'],
 })
+
+/** `t.struct` from a list, which also takes names like `__proto__` and keeps numbers as names in their places. */
+export function structOf(fields: readonly Field[]): Type {
+  return type({ kind: 'struct', fields: checkFields(fields) })
+}
 
 /** Plain JSON of a schema, as the schema ledger stores it; {@link schemaFromJson} brings it back. */
 export function schemaToJson(schema: Schema): JsonValue {

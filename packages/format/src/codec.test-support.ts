@@ -1,5 +1,5 @@
-import type { Codec, Column, Schema, ValueFidelity } from '@moulin/core'
-import { Arena, INT64_MAX, INT64_MIN, isMoulinError, isValid, schema, t } from '@moulin/core'
+import type { Codec, Column, Schema, Type, ValueFidelity } from '@moulin/core'
+import { Arena, INT64_MAX, INT64_MIN, isMoulinError, isValid, schema, schemaOf, structOf, t } from '@moulin/core'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 
@@ -35,6 +35,7 @@ export const throughColumns = (
   const fidelity = places.map(([start, end]) => columnar.decodeRow(arena, start, end, builders))
   for (const builder of builders) expect(builder.length).toBe(values.length)
   const columns = builders.map((builder) => builder.finish())
+  columns.forEach(expectWhole)
   return fidelity.map((of, row) => {
     if (of === 'unreadable') {
       expect(columns.every((column) => !isValid(column, row))).toBe(true)
@@ -44,8 +45,21 @@ export const throughColumns = (
   })
 }
 
+/** What lies in a column has the lengths that its rows ask for. */
+const expectWhole = (column: Column): void => {
+  if (column.storage === 'list') {
+    expect(column.element.length).toBe(column.offsets[column.length])
+    expectWhole(column.element)
+  } else if (column.storage === 'struct') {
+    for (const field of column.fields) {
+      expect(field.column.length).toBe(column.length)
+      expectWhole(field.column)
+    }
+  }
+}
+
 const encodeRow = (codec: Codec, columns: readonly Column[], row: number): Uint8Array => {
-  const room = new Uint8Array(4096)
+  const room = new Uint8Array(0x10000)
   const end = codec.columnar!.encodeRow(columns, row, room, 7)
   // One byte less has no room, exactly as much has.
   expect(codec.columnar!.encodeRow(columns, row, new Uint8Array(end - 1), 7)).toBe(-1)
@@ -100,8 +114,7 @@ const ms = fc.oneof(
   fc.integer({ min: -8.64e15, max: 8.64e15 }).map((at) => new Date(at)),
   fc.constantFrom(new Date(8.64e15), new Date(-8.64e15), new Date(-1)),
 )
-/** Its values. */
-export const everyValue = fc.record({
+const everyKind = {
   boolean: fc.boolean(),
   int: fc.integer(),
   int53: fc.maxSafeInteger(),
@@ -123,4 +136,110 @@ export const everyValue = fc.record({
   timestamptzMicros: int64,
   note: fc.option(fc.string({ unit: 'grapheme' })),
   count: fc.option(int64),
+}
+/** Its values. */
+export const everyValue = fc.record(everyKind)
+
+/** A type with values of it. */
+export interface Typed {
+  readonly type: Type
+  readonly value: fc.Arbitrary<unknown>
+}
+
+const scalars: readonly Typed[] = every.fields
+  .filter(({ type }) => !type.isOptional)
+  .map(({ name, type }) => ({ type, value: everyKind[name as keyof typeof everyKind] }))
+const keys = scalars.filter(({ type: { spec } }) => spec.kind !== 'float' && spec.kind !== 'double')
+const finite = scalars.map(({ type, value }): Typed => {
+  if (type.spec.kind !== 'float' && type.spec.kind !== 'double') return { type, value }
+  return { type, value: value.map((number) => (Number.isFinite(number) ? (number as number) + 0 : 1.5)) }
 })
+
+/** Types nested up to `depth` levels. JSON has finite numbers only. */
+export function nestedType(depth: number, isJson: boolean): fc.Arbitrary<Typed> {
+  const scalar = fc.constantFrom(...(isJson ? finite : scalars))
+  if (depth === 0) return scalar
+  const inner = fc.tuple(nestedType(depth - 1, isJson), fc.boolean()).map(([of, isOptional]): Typed => {
+    return isOptional ? { type: of.type.optional(), value: fc.option(of.value) } : of
+  })
+  const list = inner.map(({ type, value }): Typed => ({ type: t.list(type), value: fc.array(value, { maxLength: 5 }) }))
+  const map = fc.tuple(fc.constantFrom(...keys), inner).map(([key, { type, value }]): Typed => {
+    const entries = fc.uniqueArray(fc.tuple(key.value, value), { maxLength: 5, selector: ([of]) => keyText(of) })
+    return { type: t.map(key.type as never, type), value: entries.map((of) => new Map(of)) }
+  })
+  const struct = fc.array(inner, { minLength: 1, maxLength: 4 }).map((members): Typed => {
+    const names = members.map((_, at) => ['a', 'key', 'value', '__proto__'][at]!)
+    return {
+      type: structOf(members.map(({ type }, at) => ({ name: names[at]!, type }))),
+      value: fc.tuple(...members.map(({ value }) => value)).map((values) => objectOf(names, values)),
+    }
+  })
+  return fc.oneof(scalar, list, map, struct)
+}
+
+/** A schema of one to three fields with some of its values. */
+export function nestedValues(depth: number, isJson: boolean): fc.Arbitrary<{ schema: Schema; values: unknown[] }> {
+  return fc.array(nestedType(depth, isJson), { minLength: 1, maxLength: 3 }).chain((fields) => {
+    const names = fields.map((_, at) => `f${at}`)
+    const value = fc.tuple(...fields.map((field) => field.value)).map((values) => objectOf(names, values))
+    const of = schemaOf(fields.map(({ type }, at) => ({ name: names[at]!, type })))
+    return fc.array(value, { minLength: 1, maxLength: 4 }).map((values) => ({ schema: of, values }))
+  })
+}
+
+function keyText(key: unknown): string {
+  if (key instanceof Date) return String(key.getTime())
+  // A decimal of zero has one sign only once it is encoded.
+  return key instanceof Uint8Array
+    ? Buffer.from(key).toString('hex')
+    : String(key)
+        .toLowerCase()
+        .replace(/^-(?=0\.0*$)/, '')
+}
+
+function objectOf(names: readonly string[], values: readonly unknown[]): object {
+  const object = Object.create(null) as Record<string, unknown>
+  names.forEach((name, at) => (object[name] = values[at]))
+  return object
+}
+
+/** Entries instead of Maps and objects: their order counts, their prototypes do not. */
+export function entriesOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(entriesOf)
+  if (value instanceof Map) return { map: [...value].map(entriesOf) }
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return value
+  return { struct: Object.entries(value).map(entriesOf) }
+}
+
+/** One to three changes of bytes anywhere. */
+export const mutations = fc.array(
+  fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }), fc.constantFrom('set', 'insert', 'delete', 'cut')),
+  { minLength: 1, maxLength: 3 },
+)
+
+export function mutated(good: Uint8Array, changes: readonly (readonly [number, number, string])[]): Uint8Array {
+  let bytes = [...good]
+  for (const [where, byte, how] of changes) {
+    const at = where % (bytes.length + 1)
+    if (how === 'set') bytes[at % bytes.length] = byte
+    else if (how === 'insert') bytes.splice(at, 0, byte)
+    else if (how === 'delete') bytes.splice(at, 1)
+    else bytes = bytes.slice(0, at)
+  }
+  return Uint8Array.from(bytes)
+}
+
+/**
+ * A good row on either side does not notice a damaged one, whose columns say what `decode` says: the same bytes when it
+ * is canonical, what its value encodes to when it is readable, nothing when `decode` throws.
+ */
+export function expectDamageHeld(codec: Codec, good: Uint8Array, damaged: Uint8Array): void {
+  const [before, between, after] = throughColumns(codec, [good, damaged, good])
+  expect([before!.bytes, after!.bytes]).toEqual([good, good])
+  let value: unknown
+  const error = errorOf(() => (value = codec.decode(damaged)))
+  expect(error?.kind).toBe(between!.fidelity === 'unreadable' ? 'corrupt' : undefined)
+  if (error !== undefined) return
+  expect(between!.bytes).toEqual(codec.encode(value))
+  expect(Buffer.compare(between!.bytes!, damaged) === 0).toBe(between!.fidelity === 'canonical')
+}

@@ -1,6 +1,8 @@
-import { isDate } from 'node:util/types'
-import { INT64_MAX, INT64_MIN, invalid, type Field } from '@moulin/core'
+import { isDate, isMap } from 'node:util/types'
+import { INT64_MAX, INT64_MIN, invalid, type Field, type Type } from '@moulin/core'
+import { keyIdentity } from './nested-values.ts'
 import { MS_PER_DAY, parseDate, parseDecimal } from './scalars.ts'
+import { memberPath, type ValuePath } from './value-path.ts'
 
 /** Reads the fields of a value one after another, and tells unknown ones (DETAILS, "Schemas"). */
 export interface ValueFields {
@@ -10,7 +12,8 @@ export interface ValueFields {
   readonly checkKnown: (value: object, present: number) => void
 }
 
-export function valueFields(fields: readonly Field[]): ValueFields {
+/** Without `path`, of the whole value. */
+export function valueFields(fields: readonly Field[], path?: ValuePath): ValueFields {
   const names = fields.map(({ name }) => name)
   const known = new Set(names)
   // `value.constructor` is there in every object, though nobody put it in.
@@ -25,14 +28,15 @@ export function valueFields(fields: readonly Field[]): ValueFields {
       let keys = 0
       for (const _key in value) keys++
       if (keys === present) return
-      for (const key in value)
-        if (!known.has(key)) throw invalid('VALUE', unknownField(key, names), { context: { field: key } })
+      for (const key in value) if (!known.has(key)) throw unknownField(key, names, path)
     },
   }
 }
 
-function unknownField(key: string, names: readonly string[]): string {
-  return `The value has a field ${JSON.stringify(key)} that its schema does not: ${names.join(', ')}.`
+function unknownField(key: string, names: readonly string[], path: ValuePath | undefined): Error {
+  const what = path === undefined ? 'The value' : `The field ${String(path)}`
+  const message = `${what} has a field ${JSON.stringify(key)} that its schema does not: ${names.join(', ')}.`
+  return invalid('VALUE', message, { context: { field: String(memberPath(path, key)) } })
 }
 
 /** @throws `invalid` when a value is no object at all. */
@@ -42,14 +46,35 @@ export function checkObject(value: unknown): asserts value is object {
   }
 }
 
-export function missing(name: string): Error {
-  return invalid('VALUE', `The field ${name} is required and missing.`, { context: { field: name } })
+export function missing(path: ValuePath): Error {
+  const field = String(path)
+  return invalid('VALUE', `The field ${field} is required and missing.`, { context: { field } })
 }
 
 /** The error for a value of the wrong kind. */
-export function mismatch(name: string, what: string, value: unknown): Error {
-  const message = `The field ${name} must be ${what}, not ${shown(value)}.`
-  return invalid('VALUE', message, { context: { field: name } })
+export function mismatch(path: ValuePath, what: string, value: unknown): Error {
+  const field = String(path)
+  return invalid('VALUE', `The field ${field} must be ${what}, not ${shown(value)}.`, { context: { field } })
+}
+
+/**
+ * Looks at the keys of one map after another, each checked already as its type demands.
+ * @throws `invalid` for two that JavaScript tells apart and their encoding does not, such as equal Dates.
+ */
+export function keyChecker(type: Type, path: ValuePath): () => (key: unknown) => void {
+  const identity = keyIdentity(type)
+  if (identity === undefined) return () => () => {}
+  return () => {
+    const seen = new Set<unknown>()
+    return (key) => {
+      if (seen.size === seen.add(identity(key)).size) throw repeatedKey(path, key)
+    }
+  }
+}
+
+function repeatedKey(path: ValuePath, key: unknown): Error {
+  const field = String(path)
+  return invalid('VALUE', `The field ${field} is a map with the key ${shown(key)} twice.`, { context: { field } })
 }
 
 function shown(value: unknown): string {
@@ -59,50 +84,65 @@ function shown(value: unknown): string {
   return value instanceof Uint8Array ? `${value.length} bytes` : (value.constructor?.name ?? 'an object')
 }
 
+export function asObject(value: unknown, path: ValuePath): object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw mismatch(path, 'an object with the fields of its struct', value)
+}
+
+export function asArray(value: unknown, path: ValuePath): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw mismatch(path, 'an array', value)
+}
+
+export function asMap(value: unknown, path: ValuePath): ReadonlyMap<unknown, unknown> {
+  if (value instanceof Map || isMap(value)) return value
+  throw mismatch(path, 'a Map', value)
+}
+
 // One checker per kind: gives the value back in the form that encoders take, or throws naming the field.
 
-export function asBoolean(value: unknown, name: string): boolean {
+export function asBoolean(value: unknown, name: ValuePath): boolean {
   if (typeof value === 'boolean') return value
   throw mismatch(name, 'a boolean', value)
 }
 
-export function asInt(value: unknown, name: string): number {
+export function asInt(value: unknown, name: ValuePath): number {
   if (typeof value === 'number' && value === (value | 0)) return value
   throw mismatch(name, 'an integer of 32 bits', value)
 }
 
-export function asInt53(value: unknown, name: string): number {
+export function asInt53(value: unknown, name: ValuePath): number {
   if (Number.isSafeInteger(value)) return value as number
   throw mismatch(name, 'a safe integer', value)
 }
 
-export function asLong(value: unknown, name: string): bigint {
+export function asLong(value: unknown, name: ValuePath): bigint {
   if (typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX) return value
   throw mismatch(name, 'a bigint of 64 bits', value)
 }
 
-export function asFloat(value: unknown, name: string): number {
+export function asFloat(value: unknown, name: ValuePath): number {
   const isFloat = typeof value === 'number' && (Number.isFinite(Math.fround(value)) || !Number.isFinite(value))
   if (isFloat) return value
   throw mismatch(name, 'a number in the range of 32-bit floats', value)
 }
 
-export function asDouble(value: unknown, name: string): number {
+export function asDouble(value: unknown, name: ValuePath): number {
   if (typeof value === 'number') return value
   throw mismatch(name, 'a number', value)
 }
 
-export function asString(value: unknown, name: string): string {
+export function asString(value: unknown, name: ValuePath): string {
   if (typeof value === 'string' && value.isWellFormed()) return value
   throw mismatch(name, 'a string without half surrogate pairs', value)
 }
 
-export function asBytes(value: unknown, name: string): Uint8Array {
+export function asBytes(value: unknown, name: ValuePath): Uint8Array {
   if (value instanceof Uint8Array) return value
   throw mismatch(name, 'a Uint8Array', value)
 }
 
-export function asFixed(value: unknown, name: string, size: number): Uint8Array {
+export function asFixed(value: unknown, name: ValuePath, size: number): Uint8Array {
   if (value instanceof Uint8Array && value.length === size) return value
   throw mismatch(name, `a Uint8Array of ${size} bytes`, value)
 }
@@ -110,39 +150,39 @@ export function asFixed(value: unknown, name: string, size: number): Uint8Array 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Lower case. */
-export function asUuid(value: unknown, name: string): string {
+export function asUuid(value: unknown, name: ValuePath): string {
   if (typeof value === 'string' && uuidPattern.test(value)) return value.toLowerCase()
   throw mismatch(name, 'a UUID', value)
 }
 
 /** Days since 1970-01-01. */
-export function asDays(value: unknown, name: string): number {
+export function asDays(value: unknown, name: ValuePath): number {
   const days = typeof value === 'string' ? parseDate(value) : undefined
   if (days !== undefined) return days
   throw mismatch(name, 'a date such as "2026-01-31"', value)
 }
 
 /** Unscaled. */
-export function asDecimal(value: unknown, name: string, precision: number, scale: number): bigint {
+export function asDecimal(value: unknown, name: ValuePath, precision: number, scale: number): bigint {
   const unscaled = typeof value === 'string' ? parseDecimal(value, precision, scale) : undefined
   if (unscaled !== undefined) return unscaled
   throw mismatch(name, `a decimal string of at most ${precision} digits, ${scale} of them behind the point`, value)
 }
 
 /** Milliseconds since midnight. */
-export function asTimeMs(value: unknown, name: string): number {
+export function asTimeMs(value: unknown, name: ValuePath): number {
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < MS_PER_DAY) return value as number
   throw mismatch(name, 'an integer of milliseconds since midnight', value)
 }
 
 /** Microseconds since midnight. */
-export function asTimeMicros(value: unknown, name: string): bigint {
+export function asTimeMicros(value: unknown, name: ValuePath): bigint {
   if (typeof value === 'bigint' && value >= 0n && value < BigInt(MS_PER_DAY) * 1000n) return value
   throw mismatch(name, 'a bigint of microseconds since midnight', value)
 }
 
 /** Milliseconds since the epoch. */
-export function asDateMs(value: unknown, name: string): number {
+export function asDateMs(value: unknown, name: ValuePath): number {
   if (value instanceof Date || isDate(value)) {
     const ms = value.getTime()
     if (ms === ms) return ms

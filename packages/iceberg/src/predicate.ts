@@ -1,6 +1,7 @@
 import { invalid, type Comparison, type Expression, type IcebergField, type IcebergType } from '@moulin/core'
 import { compareDatum, type Datum } from './datum.ts'
 import { literalDatum } from './literal.ts'
+import { typeName } from './primitive-type.ts'
 
 /**
  * An expression bound to columns: names resolved, literals as stored, and `not` pushed down to the leaves. Then a leaf
@@ -76,7 +77,7 @@ function bindLeaf(expression: LeafExpression, fields: ReadonlyMap<string, Iceber
   }
   const { id, type } = field
   if (op === 'startsWith' && type !== 'string') {
-    const message = `startsWith takes a string column; ${name} is of type ${String(type)}.`
+    const message = `startsWith takes a string column; ${name} is of type ${typeName(type)}.`
     throw invalid('EXPRESSION', message, { context: { column: name } })
   }
   const values = distinct(literalsOf(expression).map((literal) => literalDatum(literal, name, type)))

@@ -1,4 +1,4 @@
-import { t } from '@moulin/core'
+import { structOf, t } from '@moulin/core'
 import type { Field, IcebergField, IcebergSchema, IcebergType, Schema, Type } from '@moulin/core'
 import { primitiveOf } from './primitive-type.ts'
 
@@ -67,7 +67,9 @@ export function typeOfIceberg(type: IcebergType): Type {
     case 'map':
       return t.map(required(typeOfIceberg(type.key)), optionally(typeOfIceberg(type.value), type['value-required']))
     case 'struct':
-      return structOf(type.fields)
+      return structOf(
+        type.fields.map((field) => ({ name: field.name, type: optionally(typeOfIceberg(field.type), field.required) })),
+      )
   }
 }
 
@@ -85,13 +87,6 @@ function primitiveTypeOf(type: string): Type {
     default:
       return t[kind]
   }
-}
-
-function structOf(fields: readonly IcebergField[]): Type {
-  // A null prototype keeps a column that is called __proto__.
-  const members = Object.create(null) as Record<string, Type>
-  for (const field of fields) members[field.name] = optionally(typeOfIceberg(field.type), field.required)
-  return t.struct(members)
 }
 
 const required = (type: Type): Type<unknown, false> => type as Type<unknown, false>

@@ -1,14 +1,16 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
+import { checkValueTypes } from '../nested-values.ts'
+import { RowWriter } from '../row-writer.ts'
+import { avroJsonOf } from './avro-json.ts'
+import { avroColumns, type AvroColumns } from './avro-node.ts'
 import { AvroReader, avroReaderOf } from './avro-reader.ts'
 import { parseAvroSchema, type AvroType } from './avro-schema.ts'
 import { AvroSink, avroWriterOf } from './avro-writer.ts'
 import { builderOf, columnDecoder } from './column-decoder.ts'
 import { columnEncoder } from './column-encoder.ts'
-import { avroJsonOf, flatRecord, type FlatRecord } from './flat-record.ts'
 import { RowCursor } from './row-cursor.ts'
-import { RowWriter } from '../row-writer.ts'
-import { valueDecoder } from './value-decoder.ts'
+import { recordReader } from './value-decoder.ts'
 import { valueEncoder } from './value-encoder.ts'
 
 /** Version 1 of the encoder: its bytes are frozen (`avro-codec.test.ts`, golden bytes). */
@@ -22,13 +24,16 @@ export type AvroSchemaJson = { readonly [attribute: string]: unknown } | readonl
  *
  * From a schema of ours the Avro schema is derived (`definition` is its JSON). From an Avro schema, as JSON text or
  * parsed, our schema is derived: a record of scalars with logical types, enums (a string column of checked symbols),
- * fixed, and unions of one of these with null in either order. `timestamp-millis` is `t.timestamptz`, `-micros`
- * `t.timestamptz.micros`, `local-timestamp-…` `t.timestamp`, `long` a bigint. Any other schema still encodes and decodes
- * (as `readAvroFile` describes its records), but `columnar` is undefined, `schema` has no fields, and `reason` says why.
+ * fixed, arrays, maps, records, Iceberg's arrays with `logicalType: map`, and unions of one of these with null in either
+ * order, nested up to 32 levels. `timestamp-millis` is `t.timestamptz`, `-micros` `t.timestamptz.micros`,
+ * `local-timestamp-…` `t.timestamp`, `long` a bigint. Any other schema still encodes and decodes (as `readAvroFile`
+ * describes its records), but `columnar` is undefined, `schema` has no fields, and `reason` says why.
  *
- * A row is canonical when all its varints and decimals are minimal, nothing trails, a UUID is lower case, a NaN the usual one.
- * @throws `invalid` for what is no Avro schema, or a field name that Avro does not take; `unsupported` for a list, struct
- * or map in a schema of ours.
+ * A row is canonical when all its varints and decimals are minimal, arrays and maps come in one block without its size,
+ * no map has a key twice, nothing trails, a UUID is lower case, a NaN the usual one.
+ * @throws `invalid` for what is no Avro schema, or a field name that Avro does not take; `unsupported` for a schema of
+ * ours that nests deeper than 32 levels, or with a struct of no fields or a map with keys of float, double, list, struct
+ * or map.
  *
  * Spec: Avro 1.12, "Binary Encoding", "Logical Types".
  *
@@ -40,6 +45,7 @@ export function avro<T = Record<string, unknown>>(schema: string | AvroSchemaJso
 export function avro(schema: Schema | string | AvroSchemaJson): Codec<never> {
   if (typeof schema === 'string') return codecOf(schema, parseDefinition(schema)) as Codec<never>
   const isAvro = Array.isArray(schema) || 'type' in schema
+  if (!isAvro) checkValueTypes(schema as Schema)
   const json = isAvro ? (schema as JsonValue) : avroJsonOf(schema as Schema)
   return codecOf(stringifyJson(json), json) as Codec<never>
 }
@@ -66,42 +72,55 @@ function parseDefinition(text: string): JsonValue {
 
 function codecOf(definition: string, json: JsonValue): Codec {
   const type = parseAvroSchema(json)
-  const flat = flatRecord(type)
-  return Object.freeze('reason' in flat ? genericCodec(definition, type, flat.reason) : flatCodec(definition, flat))
+  const columns = avroColumns(type)
+  return Object.freeze(
+    'reason' in columns ? genericCodec(definition, type, columns.reason) : columnsCodec(definition, columns),
+  )
 }
 
 const whatFailed = 'The Avro value'
 
-function flatCodec(definition: string, { schema, fields }: FlatRecord): Codec {
-  const decode = valueDecoder(fields)
+function columnsCodec(definition: string, columns: AvroColumns): Codec {
+  const read = recordReader(columns.schema.fields, columns.nodes)
+  const encode = valueEncoder(columns)
+  const decode = (bytes: Uint8Array): unknown => read(new AvroReader(bytes, 0, bytes.length, whatFailed))
   return {
     format: FORMAT,
     definition,
-    schema,
-    encode: valueEncoder(schema, fields),
-    decode: (bytes) => decode(new AvroReader(bytes, 0, bytes.length, whatFailed)),
-    columnar: columnarCodec(fields),
+    schema: columns.schema,
+    encode,
+    decode,
+    columnar: columnarCodec(columns, (bytes) => encode(decode(bytes))),
   }
 }
 
-function columnarCodec(fields: FlatRecord['fields']): ColumnarCodec {
-  const decoders = fields.map(columnDecoder)
-  const encoders = fields.map(columnEncoder)
+function columnarCodec({ schema, nodes }: AvroColumns, canonical: (bytes: Uint8Array) => Uint8Array): ColumnarCodec {
+  const decoders = nodes.map(columnDecoder)
+  const encoders = nodes.map((node, index) => columnEncoder(node, schema.fields[index]!.name))
   const cursor = new RowCursor()
   const writer = new RowWriter()
+
+  const decodeRow: ColumnarCodec['decodeRow'] = (arena, start, end, builders) => {
+    const rows = builders[0]!.length
+    cursor.open(arena.bytes, start, end)
+    for (let index = 0; index < decoders.length && !cursor.isBad; index++) decoders[index]!(cursor, builders[index]!)
+    if (!cursor.isBad && !cursor.mayRepeat)
+      return cursor.isCanonical && cursor.position === end ? 'canonical' : 'readable'
+    for (const builder of builders) builder.truncate(rows)
+    if (!cursor.isBad) {
+      // A key may come twice in a map, of which columns take the last value as the JavaScript value does.
+      const bytes = canonical(arena.bytes.subarray(start, end))
+      const at = arena.append(bytes)
+      decodeRow(arena, at, at + bytes.length, builders)
+      return 'readable'
+    }
+    for (const builder of builders) builder.appendNull()
+    return 'unreadable'
+  }
+
   return Object.freeze({
-    builders: (arena) => fields.map((field) => builderOf(field, arena)),
-    decodeRow(arena, start, end, builders) {
-      const rows = builders[0]!.length
-      cursor.open(arena.bytes, start, end)
-      for (let index = 0; index < decoders.length && !cursor.isBad; index++) decoders[index]!(cursor, builders[index]!)
-      if (!cursor.isBad) return cursor.isCanonical && cursor.position === end ? 'canonical' : 'readable'
-      for (const builder of builders) {
-        builder.truncate(rows)
-        builder.appendNull()
-      }
-      return 'unreadable'
-    },
+    builders: (arena) => nodes.map((node) => builderOf(node, arena)),
+    decodeRow,
     encodeRow(columns, row, target, position) {
       writer.open(target, position)
       for (let index = 0; index < encoders.length; index++) encoders[index]!(columns[index]!, row, writer)

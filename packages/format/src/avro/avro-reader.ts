@@ -224,7 +224,7 @@ function compileUnion(type: AvroType & { type: 'union' }, seen: Map<AvroType, Av
 }
 
 /** Arrays and maps come in blocks; a negative count is followed by the block's size in bytes. */
-function readBlocks(reader: AvroReader, minimumItemBytes: number, readItem: () => void): void {
+export function readBlocks(reader: AvroReader, minimumItemBytes: number, readItem: () => void): void {
   for (let empties = 0; ;) {
     let count = reader.size()
     if (count === 0) return

@@ -39,10 +39,11 @@ describe('avro of an Avro schema', () => {
       ],
     }
     const cases: [unknown, unknown, string][] = [
-      [{ type: 'array', items: 'long' }, { v: [1n, 2n] }, 'v is of type array'],
-      [{ type: 'map', values: 'int' }, { v: new Map([['a', 1]]) }, 'v is of type map'],
+      [{ type: 'array', items: ['int', 'string'] }, { v: [{ int: 1 }] }, 'v.element is a union of 2 branches'],
+      [{ type: 'map', values: 'null' }, { v: new Map([['a', null]]) }, 'v.value is always null'],
+      [{ type: 'record', name: 'empty', fields: [] }, { v: {} }, 'v is a record of no fields'],
       [['null', 'int', 'string'], { v: { string: 'x' } }, 'union of 3'],
-      [list, { v: { next: { next: null, n: 2 }, n: 1 } }, 'v is of type record'],
+      [list, { v: { next: { next: null, n: 2 }, n: 1 } }, 'v.next is a record node inside itself'],
       ['null', { v: null }, 'null'],
       [{ type: 'bytes', logicalType: 'decimal', precision: 39 }, { v: Uint8Array.of(1) }, '39'],
     ]

@@ -5,7 +5,7 @@ export type AvroType =
   | AvroPrimitive
   | AvroFixed
   | AvroEnum
-  | { readonly type: 'array'; readonly items: AvroType }
+  | AvroArray
   | { readonly type: 'map'; readonly values: AvroType }
   | { readonly type: 'union'; readonly branches: readonly AvroType[] }
   | AvroRecord
@@ -26,6 +26,13 @@ export interface AvroEnum {
   readonly type: 'enum'
   readonly name: string
   readonly symbols: readonly string[]
+}
+
+export interface AvroArray {
+  readonly type: 'array'
+  readonly items: AvroType
+  /** Iceberg's `logicalType: map`: the items are entries of a map whose keys need not be strings. */
+  readonly isMap: boolean
 }
 
 export interface AvroRecord {
@@ -51,8 +58,10 @@ export interface AvroLogical {
 }
 
 const primitives = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'])
-/** Nesting of a schema, and of a value of a recursive one. */
+/** Nesting of a value of a recursive schema. */
 export const MAX_AVRO_DEPTH = 64
+/** Nesting of a schema: a level of ours takes up to four of Avro (a union, an array, a record, a field). */
+const MAX_SCHEMA_DEPTH = 160
 
 interface Scope {
   readonly names: Map<string, AvroType>
@@ -85,7 +94,7 @@ export function nullable(type: AvroType): { readonly branch: AvroType; readonly 
 }
 
 function parse(json: JsonValue | undefined, scope: Scope): AvroType {
-  if (scope.depth > MAX_AVRO_DEPTH) throw bad(`it nests deeper than ${MAX_AVRO_DEPTH} levels`)
+  if (scope.depth > MAX_SCHEMA_DEPTH) throw bad(`it nests deeper than ${MAX_SCHEMA_DEPTH} levels`)
   if (typeof json === 'string') return byName(json, scope)
   if (Array.isArray(json)) return parseUnion(json, scope)
   if (typeof json !== 'object' || json === null) throw bad(`${String(json)} is no type`)
@@ -99,7 +108,7 @@ function parse(json: JsonValue | undefined, scope: Scope): AvroType {
     case 'fixed':
       return parseFixed(json, scope)
     case 'array':
-      return { type: 'array', items: parse(json['items'], deeper(scope)) }
+      return { type: 'array', items: parse(json['items'], deeper(scope)), isMap: json['logicalType'] === 'map' }
     case 'map':
       return { type: 'map', values: parse(json['values'], deeper(scope)) }
     default:

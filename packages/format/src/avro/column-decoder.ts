@@ -1,40 +1,38 @@
-import { isUtf8 } from 'node:buffer'
-import type {
-  Arena,
-  BooleanBuilder,
-  BytesBuilder,
-  ColumnBuilder,
-  FixedBuilder,
-  Float32Builder,
-  Float64Builder,
-  Int32Builder,
-  Int64Builder,
-} from '@moulin/core'
-import { builderFor, decimalWidth } from '@moulin/core'
-import { bigIntBytes, MAX_DATE_MS, MS_PER_DAY, parseUuid, UUID_TEXT_BYTES } from '../scalars.ts'
-import type { AvroEnum } from './avro-schema.ts'
-import type { FlatField } from './flat-record.ts'
+import type { Arena, ColumnBuilder } from '@moulin/core'
+import { builderFor, ListBuilder, StructBuilder } from '@moulin/core'
+import { minimumBytesOf, type AvroNode } from './avro-node.ts'
 import type { RowCursor } from './row-cursor.ts'
-import { SymbolBuilder } from './symbol-builder.ts'
+import { scalarDecoder } from './scalar-decoder.ts'
+import { symbolBytes, SymbolBuilder } from './symbol-builder.ts'
 
 /** Appends one value to the builder, or sets the cursor's `isBad` and may have appended or not. */
 export type ColumnDecoder = (cursor: RowCursor, builder: ColumnBuilder) => void
 
-/** The builder that the field's decoder expects. */
-export function builderOf(field: FlatField, arena: Arena): ColumnBuilder {
-  return field.encoding.type === 'enum'
-    ? new SymbolBuilder(arena, symbolBytes(field.encoding))
-    : builderFor(field.type, arena)
+/** The builder that the node's decoder expects. */
+export function builderOf(node: AvroNode, arena: Arena): ColumnBuilder {
+  const { children, encoding } = node
+  const { spec } = node.type
+  switch (spec.kind) {
+    case 'list':
+      return new ListBuilder(builderOf(children[0]!, arena))
+    case 'map': {
+      const key = { name: 'key', builder: builderOf(children[0]!, arena) }
+      const value = { name: 'value', builder: builderOf(children[1]!, arena) }
+      return new ListBuilder(new StructBuilder([key, value]))
+    }
+    case 'struct':
+      return new StructBuilder(
+        children.map((child, index) => ({ name: spec.fields[index]!.name, builder: builderOf(child, arena) })),
+      )
+    default:
+      return encoding.type === 'enum' ? new SymbolBuilder(arena, symbolBytes(encoding)) : builderFor(node.type, arena)
+  }
 }
 
-export function symbolBytes({ symbols }: AvroEnum): Uint8Array[] {
-  return symbols.map((symbol) => new TextEncoder().encode(symbol))
-}
-
-/** Composes the decoder of a field: its union, then its kind. */
-export function columnDecoder(field: FlatField): ColumnDecoder {
-  const decode = scalarDecoder(field)
-  const { nullIndex } = field
+/** Composes the decoder of a node: its union, then its kind. */
+export function columnDecoder(node: AvroNode): ColumnDecoder {
+  const decode = presentDecoder(node)
+  const { nullIndex } = node
   if (nullIndex < 0) return decode
   return (cursor, builder) => {
     const branch = cursor.int()
@@ -44,195 +42,72 @@ export function columnDecoder(field: FlatField): ColumnDecoder {
   }
 }
 
-function scalarDecoder({ type: { spec }, encoding }: FlatField): ColumnDecoder {
-  switch (spec.kind) {
-    case 'boolean':
-      return decodeBoolean as ColumnDecoder
-    case 'int':
-    case 'date':
-      return ((cursor: RowCursor, builder: Int32Builder) => builder.append(cursor.int())) as ColumnDecoder
-    case 'long':
-      return decodeLong as ColumnDecoder
-    case 'int53':
-      return decodeInt53 as ColumnDecoder
-    case 'float':
-      return decodeFloat as ColumnDecoder
-    case 'double':
-      return decodeDouble as ColumnDecoder
-    case 'string':
-      return encoding.type === 'enum' ? symbolDecoder(encoding) : (decodeString as ColumnDecoder)
-    case 'binary':
-      return decodeBytes as ColumnDecoder
-    case 'uuid':
-      return (encoding.type === 'fixed' ? fixedDecoder(16) : decodeUuid) as ColumnDecoder
-    case 'fixed':
-      return fixedDecoder(spec.length)
-    case 'decimal':
-      return decimalDecoder(spec.precision, encoding.type === 'fixed' ? encoding.size : -1)
-    case 'time':
-      return (spec.as === 'micros' ? decodeTimeMicros : decodeTimeMillis) as ColumnDecoder
+function presentDecoder(node: AvroNode): ColumnDecoder {
+  switch (node.type.spec.kind) {
+    case 'list':
+      return listDecoder(node) as ColumnDecoder
+    case 'map':
+      return mapDecoder(node) as ColumnDecoder
+    case 'struct':
+      return structDecoder(node) as ColumnDecoder
     default:
-      return 'as' in spec && spec.as === 'micros' ? (decodeLong as ColumnDecoder) : (decodeMillis as ColumnDecoder)
+      return scalarDecoder(node)
   }
 }
 
-function decodeBoolean(cursor: RowCursor, builder: BooleanBuilder): void {
-  const byte = cursor.bytes[cursor.take(1)]!
-  if (byte > 1) cursor.isBad = true
-  builder.append(byte === 1)
-}
-
-function decodeLong(cursor: RowCursor, builder: Int64Builder): void {
-  cursor.long()
-  builder.appendHalves(cursor.high, cursor.low)
-}
-
-function decodeInt53(cursor: RowCursor, builder: Int64Builder): void {
-  cursor.long()
-  const { high, low } = cursor
-  if (high >= 0x200000 || high < -0x200000 || (high === -0x200000 && low === 0)) cursor.isBad = true
-  builder.appendHalves(high, low)
-}
-
-const floatBits = new Int32Array(2)
-const float32 = new Float32Array(floatBits.buffer)
-const float64 = new Float64Array(floatBits.buffer)
-/** The NaN that the encoder writes; a column need not keep the payload of another. */
-export const NAN_BITS_32 = 0x7fc00000
-export const NAN_BITS_64 = 0x7ff80000
-
-function decodeFloat(cursor: RowCursor, builder: Float32Builder): void {
-  floatBits[0] = cursor.bits(cursor.take(4))
-  const value = float32[0]!
-  if (value !== value && floatBits[0] !== NAN_BITS_32) cursor.isCanonical = false
-  builder.append(value)
-}
-
-function decodeDouble(cursor: RowCursor, builder: Float64Builder): void {
-  const start = cursor.take(8)
-  floatBits[0] = cursor.bits(start)
-  floatBits[1] = cursor.bits(start + 4)
-  const value = float64[0]!
-  if (value !== value && (floatBits[1] !== NAN_BITS_64 || floatBits[0] !== 0)) cursor.isCanonical = false
-  builder.append(value)
-}
-
-// Above this a call into native code is cheaper than a look at each byte.
-const NATIVE_FROM_BYTES = 96
-
-function decodeString(cursor: RowCursor, builder: BytesBuilder): void {
-  const size = cursor.int()
-  const start = cursor.take(size)
-  if (cursor.isBad) return
-  const end = start + size
-  const { bytes } = cursor
-  let at = start
-  if (size < NATIVE_FROM_BYTES) while (at < end && bytes[at]! < 0x80) at++
-  if (at < end && !isUtf8(bytes.subarray(at, end))) cursor.isBad = true
-  builder.appendPosition(start, end)
-}
-
-function decodeBytes(cursor: RowCursor, builder: BytesBuilder): void {
-  const size = cursor.int()
-  const start = cursor.take(size)
-  if (!cursor.isBad) builder.appendPosition(start, start + size)
-}
-
-function symbolDecoder({ symbols: { length } }: AvroEnum): ColumnDecoder {
+function listDecoder({ children: [element] }: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
+  const decode = columnDecoder(element!)
+  const elementBytes = minimumBytesOf(element!)
   return (cursor, builder) => {
-    const index = cursor.int()
-    if (index < 0 || index >= length) cursor.isBad = true
-    if (!cursor.isBad) (builder as SymbolBuilder).appendSymbol(index)
-  }
-}
-
-function fixedDecoder(size: number): ColumnDecoder {
-  return (cursor, builder) => {
-    const start = cursor.take(size)
-    if (!cursor.isBad) (builder as FixedBuilder).append(cursor.bytes, start)
-  }
-}
-
-const uuid = new Uint8Array(16)
-
-function decodeUuid(cursor: RowCursor, builder: FixedBuilder): void {
-  const size = cursor.int()
-  const start = cursor.take(size)
-  const form = size === UUID_TEXT_BYTES && !cursor.isBad ? parseUuid(cursor.bytes, start, uuid) : -1
-  if (form < 0) cursor.isBad = true
-  else if (form === 0) cursor.isCanonical = false
-  builder.append(uuid)
-}
-
-function decodeTimeMillis(cursor: RowCursor, builder: Int64Builder): void {
-  const value = cursor.int()
-  if (value < 0 || value >= MS_PER_DAY) cursor.isBad = true
-  builder.appendNumber(value * 1000)
-}
-
-function decodeTimeMicros(cursor: RowCursor, builder: Int64Builder): void {
-  cursor.long()
-  const { high, low } = cursor
-  if (high < 0 || high * 0x100000000 + (low >>> 0) >= MS_PER_DAY * 1000) cursor.isBad = true
-  builder.appendHalves(high, low)
-}
-
-/** The most milliseconds whose microseconds are a safe integer. */
-const SAFE_MS = 9_007_199_254_740
-
-function decodeMillis(cursor: RowCursor, builder: Int64Builder): void {
-  cursor.long()
-  const { high, low } = cursor
-  // Exact as far as a Date goes.
-  const ms = high * 0x100000000 + (low >>> 0)
-  if (ms <= SAFE_MS && ms >= -SAFE_MS) return builder.appendNumber(ms * 1000)
-  // What is no Date is no value of this kind; years after 2255 are rare enough for a BigInt.
-  if (ms > MAX_DATE_MS || ms < -MAX_DATE_MS) cursor.isBad = true
-  else builder.append(BigInt(ms) * 1000n)
-}
-
-/** `size` -1: bytes of any length. */
-function decimalDecoder(precision: number, size: number): ColumnDecoder {
-  const width = precision <= 18 ? 8 : decimalWidth(precision)
-  const max = bigIntBytes(10n ** BigInt(precision) - 1n, width)
-  const min = bigIntBytes(1n - 10n ** BigInt(precision), width)
-  const value = new Uint8Array(width)
-  const words = new DataView(value.buffer)
-  return (cursor, builder) => {
-    const length = size < 0 ? cursor.int() : size
-    const start = cursor.take(length)
-    if (cursor.isBad || length === 0 || !signExtended(cursor.bytes, start, start + length, value)) {
-      cursor.isBad = true
-      return
+    const elements = builder.element
+    for (let count = cursor.block(true, elementBytes); count > 0; count = cursor.block(false, elementBytes)) {
+      for (let item = 0; item < count; item++) {
+        decode(cursor, elements)
+        if (cursor.isBad) return
+      }
     }
-    const isNegative = value[0]! >= 0x80
-    if (isNegative ? isBelow(value, min) : isBelow(max, value)) cursor.isBad = true
-    if (size < 0 && !isMinimal(cursor.bytes, start, length)) cursor.isCanonical = false
-    if (precision > 18) (builder as FixedBuilder).append(value)
-    else (builder as Int64Builder).appendHalves(words.getInt32(0), words.getInt32(4))
+    builder.append()
   }
 }
 
-/** Big-endian two's complement into all of `target`; false when it does not fit. */
-function signExtended(bytes: Uint8Array, start: number, end: number, target: Uint8Array): boolean {
-  const sign = bytes[start]! >= 0x80 ? 0xff : 0
-  let from = start
-  for (; end - from > target.length; from++) if (bytes[from] !== sign) return false
-  const pad = target.length - (end - from)
-  for (let at = 0; at < pad; at++) target[at] = sign
-  for (let at = from; at < end; at++) target[pad + at - from] = bytes[at]!
-  return target[0]! >= 0x80 === sign > 0
+function mapDecoder({ children: [key, value] }: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
+  const decodeKey = columnDecoder(key!)
+  const decodeValue = columnDecoder(value!)
+  const entryBytes = minimumBytesOf(key!) + minimumBytesOf(value!)
+  return (cursor, builder) => {
+    const { keys } = cursor
+    const base = keys.length
+    const entries = builder.element as StructBuilder
+    const keyBuilder = entries.fields[0]!.builder
+    const valueBuilder = entries.fields[1]!.builder
+    for (let count = cursor.block(true, entryBytes); count > 0; count = cursor.block(false, entryBytes)) {
+      for (let item = 0; item < count; item++) {
+        const start = cursor.position
+        const wasCanonical = cursor.isCanonical
+        cursor.isCanonical = true
+        decodeKey(cursor, keyBuilder)
+        // Keys that are the same need not be the same bytes where one is not minimal.
+        if (!cursor.isCanonical) cursor.mayRepeat = true
+        else cursor.isCanonical = wasCanonical
+        keys.push(start, cursor.position)
+        if (!cursor.isBad) decodeValue(cursor, valueBuilder)
+        if (cursor.isBad) return
+        entries.append()
+      }
+    }
+    if (keys.endMap(cursor.bytes, base)) cursor.mayRepeat = true
+    builder.append()
+  }
 }
 
-/** Of two numbers of one sign and width. */
-function isBelow(a: Uint8Array, b: Uint8Array): boolean {
-  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return a[at]! < b[at]!
-  return false
-}
-
-function isMinimal(bytes: Uint8Array, start: number, length: number): boolean {
-  if (length === 1) return true
-  const first = bytes[start]!
-  const isSecondNegative = bytes[start + 1]! >= 0x80
-  return !((first === 0 && !isSecondNegative) || (first === 0xff && isSecondNegative))
+function structDecoder({ children }: AvroNode): (cursor: RowCursor, builder: StructBuilder) => void {
+  const decoders = children.map(columnDecoder)
+  return (cursor, builder) => {
+    const { fields } = builder
+    for (let index = 0; index < decoders.length; index++) {
+      decoders[index]!(cursor, fields[index]!.builder)
+      if (cursor.isBad) return
+    }
+    builder.append()
+  }
 }

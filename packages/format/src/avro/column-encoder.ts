@@ -1,158 +1,63 @@
-import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
+import type { Column, ListColumn, StructColumn } from '@moulin/core'
 import { invalid, isValid } from '@moulin/core'
-import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
-import type { AvroEnum } from './avro-schema.ts'
-import { NAN_BITS_32, NAN_BITS_64, symbolBytes } from './column-decoder.ts'
-import type { FlatField } from './flat-record.ts'
 import type { RowWriter } from '../row-writer.ts'
+import type { AvroNode } from './avro-node.ts'
+import { scalarEncoder } from './scalar-encoder.ts'
 
 /** Writes the value of one row: the inverse of `ColumnDecoder`. */
 export type ColumnEncoder = (column: Column, row: number, writer: RowWriter) => void
 
-export function columnEncoder(field: FlatField): ColumnEncoder {
-  const encode = scalarEncoder(field)
-  const { name, nullIndex } = field
+/** `path` names the column in errors. */
+export function columnEncoder(node: AvroNode, path: string): ColumnEncoder {
+  const encode = presentEncoder(node, path)
+  const { nullIndex } = node
   return (column, row, writer) => {
     if (isValid(column, row)) {
       if (nullIndex >= 0) writer.int(1 - nullIndex)
       encode(column, row, writer)
     } else if (nullIndex >= 0) writer.int(nullIndex)
-    else {
-      const message = `The column ${name} is null in a row whose value schema requires it, so the value has no encoding.`
-      throw invalid('COLUMN_NULL', message, { context: { field: name } })
-    }
+    else throw nullColumn(path)
   }
 }
 
-type Values<A> = { readonly values: A }
-const int32 = (column: Column): Int32Array => (column as unknown as Values<Int32Array>).values
-
-function scalarEncoder({ name, type: { spec }, encoding }: FlatField): ColumnEncoder {
+function presentEncoder(node: AvroNode, path: string): ColumnEncoder {
+  const { children } = node
+  const { spec } = node.type
   switch (spec.kind) {
-    case 'boolean':
-      return (column, row, writer) => writer.byte((column as Values<Uint8Array> & Column).values[row]!)
-    case 'int':
-    case 'date':
-      return (column, row, writer) => writer.int(int32(column)[row]!)
-    case 'long':
-    case 'int53':
-      return longEncoder()
-    case 'float':
-      return encodeFloat
-    case 'double':
-      return encodeDouble
-    case 'string':
-      return encoding.type === 'enum' ? symbolEncoder(name, encoding) : encodeBytes
-    case 'binary':
-      return encodeBytes
-    case 'uuid':
-      return encoding.type === 'fixed' ? encodeFixed : encodeUuid
-    case 'fixed':
-      return encodeFixed
-    case 'decimal':
-      return decimalEncoder(encoding.type === 'fixed' ? encoding.size : -1)
+    case 'list':
+      return arrayEncoder(columnEncoder(children[0]!, `${path}.element`))
+    case 'map': {
+      const key = columnEncoder(children[0]!, `${path}.key`)
+      const value = columnEncoder(children[1]!, `${path}.value`)
+      return arrayEncoder(recordEncoder([key, value]))
+    }
+    case 'struct':
+      return recordEncoder(children.map((child, at) => columnEncoder(child, `${path}.${spec.fields[at]!.name}`)))
     default:
-      return 'as' in spec && spec.as === 'micros' ? longEncoder() : millisEncoder()
+      return scalarEncoder(node, path)
   }
 }
 
-/** The 32-bit halves of an int64 column, looked up once per column rather than once per row. */
-function halvesOf(): (column: Column) => Int32Array {
-  let last: unknown
-  let halves: Int32Array = new Int32Array(0)
-  return (column) => {
-    const { values } = column as PrimitiveColumn & { values: BigInt64Array }
-    if (values !== last) {
-      last = values
-      halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
-    }
-    return halves
-  }
-}
-
-function longEncoder(): ColumnEncoder {
-  const halves = halvesOf()
+/** One block with its count, then the empty one. */
+function arrayEncoder(encode: ColumnEncoder): ColumnEncoder {
   return (column, row, writer) => {
-    const words = halves(column)
-    writer.long(words[row * 2 + 1]!, words[row * 2]!)
+    const { offsets, element } = column as ListColumn
+    const end = offsets[row + 1]!
+    const start = offsets[row]!
+    if (end > start) writer.int(end - start)
+    for (let at = start; at < end; at++) encode(element, at, writer)
+    writer.byte(0)
   }
 }
 
-/** Microseconds to milliseconds, downwards: only a row changed in SQL can have a finer time. */
-function millisEncoder(): ColumnEncoder {
-  const halves = halvesOf()
+function recordEncoder(encoders: readonly ColumnEncoder[]): ColumnEncoder {
   return (column, row, writer) => {
-    const words = halves(column)
-    const micros = words[row * 2 + 1]! * 0x100000000 + (words[row * 2]! >>> 0)
-    if (Number.isSafeInteger(micros)) writer.number(Math.floor(micros / 1000))
-    else {
-      const exact = (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
-      writer.bigint((exact - (((exact % 1000n) + 1000n) % 1000n)) / 1000n)
-    }
+    const { fields } = column as StructColumn
+    for (let index = 0; index < encoders.length; index++) encoders[index]!(fields[index]!.column, row, writer)
   }
 }
 
-const float32 = new Float32Array(1)
-const float32Bits = new Int32Array(float32.buffer)
-const float64 = new Float64Array(1)
-const float64Bits = new Int32Array(float64.buffer)
-
-function encodeFloat(column: Column, row: number, writer: RowWriter): void {
-  const value = (column as unknown as Values<Float32Array>).values[row]!
-  float32[0] = value
-  writer.bits(value === value ? float32Bits[0]! : NAN_BITS_32)
-}
-
-function encodeDouble(column: Column, row: number, writer: RowWriter): void {
-  const value = (column as unknown as Values<Float64Array>).values[row]!
-  float64[0] = value
-  writer.bits(value === value ? float64Bits[0]! : 0)
-  writer.bits(value === value ? float64Bits[1]! : NAN_BITS_64)
-}
-
-function encodeBytes(column: Column, row: number, writer: RowWriter): void {
-  const { data, starts, ends } = column as BytesColumn
-  writer.int(ends[row]! - starts[row]!)
-  writer.raw(data, starts[row]!, ends[row]!)
-}
-
-function symbolEncoder(name: string, encoding: AvroEnum): ColumnEncoder {
-  const symbols = symbolBytes(encoding)
-  return (column, row, writer) => {
-    const { data, starts, ends } = column as BytesColumn
-    const size = ends[row]! - starts[row]!
-    const index = symbols.findIndex(
-      (symbol) => symbol.length === size && symbol.every((byte, at) => byte === data[starts[row]! + at]),
-    )
-    if (index < 0) {
-      const given = Buffer.from(data.subarray(starts[row]!, ends[row]!)).toString()
-      throw invalid('COLUMN_SYMBOL', `The column ${name} holds ${JSON.stringify(given)}, no symbol of its enum.`)
-    }
-    writer.int(index)
-  }
-}
-
-function encodeFixed(column: Column, row: number, writer: RowWriter): void {
-  const { values, width } = column as FixedColumn
-  writer.raw(values, row * width, row * width + width)
-}
-
-const uuid = new Uint8Array(UUID_TEXT_BYTES)
-
-function encodeUuid(column: Column, row: number, writer: RowWriter): void {
-  writeUuid((column as FixedColumn).values, row * 16, uuid, 0)
-  writer.int(UUID_TEXT_BYTES)
-  writer.raw(uuid, 0, UUID_TEXT_BYTES)
-}
-
-function decimalEncoder(size: number): ColumnEncoder {
-  return (column, row, writer) => {
-    const unscaled =
-      column.storage === 'fixed'
-        ? bigIntOf(column.values, row * column.width, (row + 1) * column.width)
-        : (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
-    const width = size < 0 ? bigIntWidth(unscaled) : size
-    if (size < 0) writer.int(width)
-    writer.raw(bigIntBytes(unscaled, width), 0, width)
-  }
+function nullColumn(path: string): Error {
+  const message = `The column ${path} is null in a row whose value schema requires it, so the value has no encoding.`
+  return invalid('COLUMN_NULL', message, { context: { field: path } })
 }

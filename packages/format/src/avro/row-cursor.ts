@@ -1,3 +1,5 @@
+import { MapKeys } from '../map-keys.ts'
+
 /**
  * A cursor over one Avro datum on its way into columns. It never throws: the first thing that does not decode sets
  * `isBad`, and all reads after it give nothing of worth. No BigInt and no string is made.
@@ -9,6 +11,9 @@ export class RowCursor {
   isBad = false
   /** Encoding the value again would give these bytes. */
   isCanonical = true
+  /** A map may hold a key twice: its columns are not what the value says. */
+  mayRepeat = false
+  readonly keys: MapKeys = new MapKeys()
   /** The last long as signed 32-bit halves. */
   high = 0
   low = 0
@@ -19,6 +24,26 @@ export class RowCursor {
     this.end = end
     this.isBad = false
     this.isCanonical = true
+    this.mayRepeat = false
+    this.keys.length = 0
+  }
+
+  /**
+   * How many items the next block of an array or a map has, 0 at its end. They fit in what is left, so a few bytes never
+   * ask for many items. The canonical form is one block without its size.
+   */
+  block(isFirst: boolean, minimumItemBytes: number): number {
+    let count = this.int()
+    if (count === 0) return 0
+    if (!isFirst) this.isCanonical = false
+    if (count < 0) {
+      count = -count
+      this.isCanonical = false
+      const size = this.int()
+      if (size < 0 || size > this.end - this.position) this.isBad = true
+    }
+    if (count * minimumItemBytes > this.end - this.position) this.isBad = true
+    return this.isBad ? 0 : count
   }
 
   /** Takes `size` bytes; returns where they begin. */

@@ -1,4 +1,5 @@
 import { BytesBuilder, type Arena } from '@moulin/core'
+import type { AvroEnum } from './avro-schema.ts'
 
 /** A string column of an enum: each symbol lies in the arena once, however many rows have it. */
 export class SymbolBuilder extends BytesBuilder {
@@ -17,4 +18,14 @@ export class SymbolBuilder extends BytesBuilder {
     if (start < 0) this.#starts[index] = start = this.arena.append(symbol)
     this.appendPosition(start, start + symbol.length)
   }
+
+  /** The arena is cleared with its builders, and the symbols in it. */
+  override clear(): void {
+    super.clear()
+    this.#starts.fill(-1)
+  }
+}
+
+export function symbolBytes({ symbols }: AvroEnum): Uint8Array[] {
+  return symbols.map((symbol) => new TextEncoder().encode(symbol))
 }

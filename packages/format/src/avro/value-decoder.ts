@@ -1,20 +1,26 @@
+import type { Field } from '@moulin/core'
+import { entrySetter, keyIdentity } from '../nested-values.ts'
 import { bigIntOf, dateText, decimalText, MAX_DATE_MS, MS_PER_DAY, parseUuid, writeUuid } from '../scalars.ts'
-import type { AvroReader, AvroRead } from './avro-reader.ts'
-import type { FlatField } from './flat-record.ts'
+import { minimumBytesOf, type AvroNode } from './avro-node.ts'
+import { readBlocks, type AvroReader, type AvroRead } from './avro-reader.ts'
 
-/** Decodes values of a flat record to null-prototype objects of the schema's own JavaScript types. @throws `corrupt`. */
-export function valueDecoder(fields: readonly FlatField[]): (reader: AvroReader) => Record<string, unknown> {
-  const reads = fields.map(fieldReader)
+/** Decodes records to null-prototype objects of the schema's own JavaScript types. @throws `corrupt`. */
+export function recordReader(
+  fields: readonly Field[],
+  nodes: readonly AvroNode[],
+): (reader: AvroReader) => Record<string, unknown> {
+  const names = fields.map(({ name }) => name)
+  const reads = nodes.map(nodeReader)
   return (reader) => {
     const value = Object.create(null) as Record<string, unknown>
-    for (let index = 0; index < reads.length; index++) value[fields[index]!.name] = reads[index]!(reader)
+    for (let index = 0; index < reads.length; index++) value[names[index]!] = reads[index]!(reader)
     return value
   }
 }
 
-function fieldReader(field: FlatField): AvroRead {
-  const read = scalarReader(field)
-  const { nullIndex } = field
+function nodeReader(node: AvroNode): AvroRead {
+  const read = presentReader(node)
+  const { nullIndex } = node
   if (nullIndex < 0) return read
   return (reader) => {
     const branch = reader.int()
@@ -24,7 +30,44 @@ function fieldReader(field: FlatField): AvroRead {
   }
 }
 
-function scalarReader({ type: { spec }, encoding }: FlatField): AvroRead {
+function presentReader(node: AvroNode): AvroRead {
+  const { children } = node
+  const { spec } = node.type
+  switch (spec.kind) {
+    case 'list':
+      return listReader(children[0]!)
+    case 'map':
+      return mapReader(children[0]!, children[1]!)
+    case 'struct':
+      return recordReader(spec.fields, children)
+    default:
+      return scalarReader(node)
+  }
+}
+
+function listReader(element: AvroNode): AvroRead {
+  const read = nodeReader(element)
+  const elementBytes = minimumBytesOf(element)
+  return (reader) => {
+    const items: unknown[] = []
+    readBlocks(reader, elementBytes, () => items.push(read(reader)))
+    return items
+  }
+}
+
+function mapReader(key: AvroNode, value: AvroNode): AvroRead {
+  const readKey = nodeReader(key)
+  const readValue = nodeReader(value)
+  const set = entrySetter(keyIdentity(key.type))
+  const entryBytes = minimumBytesOf(key) + minimumBytesOf(value)
+  return (reader) => {
+    const map = new Map<unknown, unknown>()
+    readBlocks(reader, entryBytes, () => set(map, readKey(reader), readValue(reader)))
+    return map
+  }
+}
+
+function scalarReader({ type: { spec }, encoding }: AvroNode): AvroRead {
   switch (spec.kind) {
     case 'boolean':
       return (reader) => reader.boolean()

@@ -1,7 +1,8 @@
-import type { Schema } from '@moulin/core'
+import type { Field } from '@moulin/core'
 import { ByteSink } from '../byte-sink.ts'
 import { bigIntBytes, bigIntWidth } from '../scalars.ts'
 import {
+  asArray,
   asBoolean,
   asBytes,
   asDateMs,
@@ -13,48 +14,131 @@ import {
   asInt,
   asInt53,
   asLong,
+  asMap,
+  asObject,
   asString,
   asTimeMicros,
   asTimeMs,
   asUuid,
   checkObject,
+  keyChecker,
   mismatch,
   missing,
   valueFields,
 } from '../value-fields.ts'
+import { EntryPath, ItemPath, memberPath, type ValuePath } from '../value-path.ts'
+import type { AvroColumns, AvroNode } from './avro-node.ts'
 import type { AvroEnum } from './avro-schema.ts'
-import type { FlatField } from './flat-record.ts'
 
+/** Writes a value that is there. */
 type ValueWriter = (sink: ByteSink, value: unknown) => void
 
 /**
- * Encodes values of a flat record into one reused buffer; gives a copy. Absent, undefined and null are the same.
+ * Encodes values of a record into one reused buffer; gives a copy. Absent, undefined and null are the same.
  * @throws `invalid` naming the field.
  */
-export function valueEncoder(schema: Schema, fields: readonly FlatField[]): (value: unknown) => Uint8Array {
+export function valueEncoder({ schema, nodes }: AvroColumns): (value: unknown) => Uint8Array {
   const sink = new ByteSink(1024)
-  const { read, checkKnown } = valueFields(schema.fields)
-  const writers = fields.map(valueWriter)
+  const write = recordWriter(schema.fields, nodes, undefined)
   return (value) => {
     checkObject(value)
     sink.reset()
-    let present = 0
-    for (let index = 0; index < writers.length; index++) {
-      const { name, nullIndex } = fields[index]!
-      const member = read(value, index)
-      if (member !== null) {
-        present++
-        if (nullIndex >= 0) sink.byte((1 - nullIndex) * 2)
-        writers[index]!(sink, member)
-      } else if (nullIndex >= 0) sink.byte(nullIndex * 2)
-      else throw missing(name)
-    }
-    checkKnown(value, present)
+    write(sink, value)
     return sink.finish()
   }
 }
 
-function valueWriter({ name, type: { spec }, encoding }: FlatField): ValueWriter {
+function recordWriter(
+  members: readonly Field[],
+  nodes: readonly AvroNode[],
+  path: ValuePath | undefined,
+): (sink: ByteSink, value: object) => void {
+  const { read, checkKnown } = valueFields(members, path)
+  const fields = members.map(({ name }, index) => {
+    const field = memberPath(path, name)
+    return { path: field, nullIndex: nodes[index]!.nullIndex, write: presentWriter(nodes[index]!, field) }
+  })
+  return (sink, value) => {
+    let present = 0
+    for (let index = 0; index < fields.length; index++) {
+      const { nullIndex, write } = fields[index]!
+      const member = read(value, index)
+      if (member !== null) {
+        present++
+        if (nullIndex >= 0) sink.byte((1 - nullIndex) * 2)
+        write(sink, member)
+      } else if (nullIndex >= 0) sink.byte(nullIndex * 2)
+      else throw missing(fields[index]!.path)
+    }
+    checkKnown(value, present)
+  }
+}
+
+function presentWriter(node: AvroNode, path: ValuePath): ValueWriter {
+  const { children } = node
+  const { spec } = node.type
+  switch (spec.kind) {
+    case 'list':
+      return listWriter(children[0]!, path)
+    case 'map':
+      return mapWriter(children[0]!, children[1]!, path)
+    case 'struct': {
+      const write = recordWriter(spec.fields, children, path)
+      return (sink, value) => write(sink, asObject(value, path))
+    }
+    default:
+      return scalarWriter(node, path)
+  }
+}
+
+/** Also takes null and undefined. */
+function itemWriter(node: AvroNode, path: ValuePath): ValueWriter {
+  const write = presentWriter(node, path)
+  const { nullIndex } = node
+  return (sink, value) => {
+    if (value !== null && value !== undefined) {
+      if (nullIndex >= 0) sink.byte((1 - nullIndex) * 2)
+      write(sink, value)
+    } else if (nullIndex >= 0) sink.byte(nullIndex * 2)
+    else throw missing(path)
+  }
+}
+
+function listWriter(element: AvroNode, path: ValuePath): ValueWriter {
+  const item = new ItemPath(path)
+  const write = itemWriter(element, item)
+  return (sink, value) => {
+    const items = asArray(value, path)
+    const { length } = items
+    if (length > 0) sink.varint(length)
+    for (let index = 0; index < length; index++) {
+      item.index = index
+      write(sink, items[index])
+    }
+    sink.byte(0)
+  }
+}
+
+function mapWriter(key: AvroNode, value: AvroNode, path: ValuePath): ValueWriter {
+  const entry = new EntryPath(path)
+  const writeKey = itemWriter(key, memberPath(path, 'key'))
+  const writeValue = itemWriter(value, entry)
+  const checkKey = keyChecker(key.type, path)
+  return (sink, given) => {
+    const map = asMap(given, path)
+    if (map.size > 0) sink.varint(map.size)
+    const check = checkKey()
+    for (const [each, member] of map) {
+      entry.key = each
+      writeKey(sink, each)
+      check(each)
+      writeValue(sink, member)
+    }
+    sink.byte(0)
+  }
+}
+
+function scalarWriter({ type: { spec }, encoding }: AvroNode, name: ValuePath): ValueWriter {
   switch (spec.kind) {
     case 'boolean':
       return (sink, value) => sink.byte(asBoolean(value, name) ? 1 : 0)
@@ -102,7 +186,7 @@ function writeLong(sink: ByteSink, value: bigint): void {
   else sink.varlong(value)
 }
 
-function symbolWriter(name: string, { symbols }: AvroEnum): ValueWriter {
+function symbolWriter(name: ValuePath, { symbols }: AvroEnum): ValueWriter {
   const indexes = new Map(symbols.map((symbol, index) => [symbol, index]))
   return (sink, value) => {
     const index = indexes.get(value as string)

@@ -1,0 +1,143 @@
+import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
+import { invalid } from '@moulin/core'
+import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
+import type { AvroEnum } from './avro-schema.ts'
+import { NAN_BITS_32, NAN_BITS_64 } from './scalar-decoder.ts'
+import { symbolBytes } from './symbol-builder.ts'
+import type { AvroNode } from './avro-node.ts'
+import type { RowWriter } from '../row-writer.ts'
+import type { ColumnEncoder } from './column-encoder.ts'
+
+type Values<A> = { readonly values: A }
+const int32 = (column: Column): Int32Array => (column as unknown as Values<Int32Array>).values
+
+/** Composes the encoder of a scalar that is there; `path` names it in errors. */
+export function scalarEncoder({ type: { spec }, encoding }: AvroNode, path: string): ColumnEncoder {
+  switch (spec.kind) {
+    case 'boolean':
+      return (column, row, writer) => writer.byte((column as Values<Uint8Array> & Column).values[row]!)
+    case 'int':
+    case 'date':
+      return (column, row, writer) => writer.int(int32(column)[row]!)
+    case 'long':
+    case 'int53':
+      return longEncoder()
+    case 'float':
+      return encodeFloat
+    case 'double':
+      return encodeDouble
+    case 'string':
+      return encoding.type === 'enum' ? symbolEncoder(path, encoding) : encodeBytes
+    case 'binary':
+      return encodeBytes
+    case 'uuid':
+      return encoding.type === 'fixed' ? encodeFixed : encodeUuid
+    case 'fixed':
+      return encodeFixed
+    case 'decimal':
+      return decimalEncoder(encoding.type === 'fixed' ? encoding.size : -1)
+    default:
+      return 'as' in spec && spec.as === 'micros' ? longEncoder() : millisEncoder()
+  }
+}
+
+/** The 32-bit halves of an int64 column, looked up once per column rather than once per row. */
+function halvesOf(): (column: Column) => Int32Array {
+  let last: unknown
+  let halves: Int32Array = new Int32Array(0)
+  return (column) => {
+    const { values } = column as PrimitiveColumn & { values: BigInt64Array }
+    if (values !== last) {
+      last = values
+      halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+    }
+    return halves
+  }
+}
+
+function longEncoder(): ColumnEncoder {
+  const halves = halvesOf()
+  return (column, row, writer) => {
+    const words = halves(column)
+    writer.long(words[row * 2 + 1]!, words[row * 2]!)
+  }
+}
+
+/** Microseconds to milliseconds, downwards: only a row changed in SQL can have a finer time. */
+function millisEncoder(): ColumnEncoder {
+  const halves = halvesOf()
+  return (column, row, writer) => {
+    const words = halves(column)
+    const micros = words[row * 2 + 1]! * 0x100000000 + (words[row * 2]! >>> 0)
+    if (Number.isSafeInteger(micros)) writer.number(Math.floor(micros / 1000))
+    else {
+      const exact = (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
+      writer.bigint((exact - (((exact % 1000n) + 1000n) % 1000n)) / 1000n)
+    }
+  }
+}
+
+const float32 = new Float32Array(1)
+const float32Bits = new Int32Array(float32.buffer)
+const float64 = new Float64Array(1)
+const float64Bits = new Int32Array(float64.buffer)
+
+function encodeFloat(column: Column, row: number, writer: RowWriter): void {
+  const value = (column as unknown as Values<Float32Array>).values[row]!
+  float32[0] = value
+  writer.bits(value === value ? float32Bits[0]! : NAN_BITS_32)
+}
+
+function encodeDouble(column: Column, row: number, writer: RowWriter): void {
+  const value = (column as unknown as Values<Float64Array>).values[row]!
+  float64[0] = value
+  writer.bits(value === value ? float64Bits[0]! : 0)
+  writer.bits(value === value ? float64Bits[1]! : NAN_BITS_64)
+}
+
+function encodeBytes(column: Column, row: number, writer: RowWriter): void {
+  const { data, starts, ends } = column as BytesColumn
+  writer.int(ends[row]! - starts[row]!)
+  writer.raw(data, starts[row]!, ends[row]!)
+}
+
+function symbolEncoder(path: string, encoding: AvroEnum): ColumnEncoder {
+  const symbols = symbolBytes(encoding)
+  return (column, row, writer) => {
+    const { data, starts, ends } = column as BytesColumn
+    const size = ends[row]! - starts[row]!
+    const index = symbols.findIndex(
+      (symbol) => symbol.length === size && symbol.every((byte, at) => byte === data[starts[row]! + at]),
+    )
+    if (index < 0) {
+      const given = Buffer.from(data.subarray(starts[row]!, ends[row]!)).toString()
+      throw invalid('COLUMN_SYMBOL', `The column ${path} holds ${JSON.stringify(given)}, no symbol of its enum.`)
+    }
+    writer.int(index)
+  }
+}
+
+function encodeFixed(column: Column, row: number, writer: RowWriter): void {
+  const { values, width } = column as FixedColumn
+  writer.raw(values, row * width, row * width + width)
+}
+
+const uuid = new Uint8Array(UUID_TEXT_BYTES)
+
+function encodeUuid(column: Column, row: number, writer: RowWriter): void {
+  writeUuid((column as FixedColumn).values, row * 16, uuid, 0)
+  writer.int(UUID_TEXT_BYTES)
+  writer.raw(uuid, 0, UUID_TEXT_BYTES)
+}
+
+function decimalEncoder(size: number): ColumnEncoder {
+  return (column, row, writer) => {
+    const unscaled =
+      column.storage === 'fixed'
+        ? bigIntOf(column.values, row * column.width, (row + 1) * column.width)
+        : (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
+    const width = size < 0 ? bigIntWidth(unscaled) : size
+    if (size < 0) writer.int(width)
+    writer.raw(bigIntBytes(unscaled, width), 0, width)
+  }
+}

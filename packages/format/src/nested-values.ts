@@ -1,0 +1,89 @@
+import type { Schema, Type, TypeKind } from '@moulin/core'
+import { unsupported } from '@moulin/core'
+import { parseDecimal } from './scalars.ts'
+
+/** Levels of lists, structs and maps in one value. */
+export const MAX_VALUE_DEPTH = 32
+/** Fields of one value, those of nested ones, elements, keys and values counted too. */
+export const MAX_VALUE_FIELDS = 10_000
+
+/**
+ * Refuses what no value can have: more than {@link MAX_VALUE_DEPTH} levels or {@link MAX_VALUE_FIELDS} fields, a struct
+ * of nothing, a map whose keys are not of {@link isMapKey}.
+ * @throws `unsupported` naming the field.
+ */
+export function checkValueTypes({ fields }: Schema): void {
+  const counter = { fields: 0 }
+  for (const { name, type } of fields) checkType(type, name, 0, counter)
+}
+
+function checkType({ spec }: Type, path: string, depth: number, counter: { fields: number }): void {
+  if (++counter.fields > MAX_VALUE_FIELDS) {
+    throw unsupported('VALUE_FIELDS', `The schema has more than ${MAX_VALUE_FIELDS} fields, nested ones counted.`)
+  }
+  if (depth > MAX_VALUE_DEPTH) {
+    throw unsupported('VALUE_DEPTH', `The field ${path} nests deeper than ${MAX_VALUE_DEPTH} levels.`)
+  }
+  switch (spec.kind) {
+    case 'list':
+      return checkType(spec.element, `${path}.element`, depth + 1, counter)
+    case 'struct':
+      if (spec.fields.length === 0) {
+        throw unsupported('VALUE_KIND', `The field ${path} is a struct of no fields, which no table holds.`)
+      }
+      for (const { name, type } of spec.fields) checkType(type, `${path}.${name}`, depth + 1, counter)
+      return
+    case 'map':
+      if (!isMapKey(spec.key)) {
+        const message = `The field ${path} is a map whose keys are of kind ${spec.key.spec.kind}; keys are ${keyKinds}.`
+        throw unsupported('VALUE_KIND', message)
+      }
+      checkType(spec.key, `${path}.key`, depth + 1, counter)
+      return checkType(spec.value, `${path}.value`, depth + 1, counter)
+    default:
+  }
+}
+
+const noKeys = new Set<TypeKind>(['float', 'double', 'list', 'struct', 'map'])
+const keyKinds = 'required scalars other than float and double'
+
+/** Whether a type can be a map's key: one whose equal values have equal bytes, which floating point has not. */
+export function isMapKey({ spec, isOptional }: Type): boolean {
+  return !isOptional && !noKeys.has(spec.kind)
+}
+
+/** What two keys of a type have in common when they are the same, where JavaScript's Map would tell them apart. */
+export type KeyIdentity = (key: unknown) => unknown
+
+export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
+  switch (spec.kind) {
+    case 'binary':
+    case 'fixed':
+      return (key) => Buffer.from(key as Uint8Array).toString('latin1')
+    case 'timestamp':
+    case 'timestamptz':
+      return spec.as === 'micros' ? undefined : (key) => (key as Date).getTime()
+    case 'uuid':
+      return (key) => (key as string).toLowerCase()
+    case 'decimal':
+      return (key) => parseDecimal(key as string, spec.precision, spec.scale)
+    default:
+      return undefined
+  }
+}
+
+/** Sets an entry of a map that is being read. A key that comes again keeps its place and takes the later value. */
+export type SetEntry = (map: Map<unknown, unknown>, key: unknown, value: unknown) => void
+
+/** One per map that is read: keys of bytes and Dates are the same when they hold the same. */
+export function entrySetter(identity: KeyIdentity | undefined): SetEntry {
+  if (identity === undefined) return (map, key, value) => map.set(key, value)
+  const known = new Map<unknown, unknown>()
+  return (map, key, value) => {
+    if (map.size === 0) known.clear()
+    const id = identity(key)
+    const first = known.get(id) ?? key
+    known.set(id, first)
+    map.set(first, value)
+  }
+}
