@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   decode: () => import('./cases/decode.ts'),
   encode: () => import('./cases/encode.ts'),
   needle: () => import('./cases/needle.ts'),
+  path: () => import('./cases/path.ts'),
   wal: () => import('./cases/wal.ts'),
 }
 

@@ -5,8 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import * as format from '@moulin/format'
-import type { FileWriterFactory, LeafEncoding } from '@moulin/format'
+import type { LeafEncoding } from '@moulin/format'
 import { medians, timed } from '../bench.ts'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
 import { hyparquetColumns, hyparquetWrite } from '../peers/hyparquet-writer.ts'
@@ -19,6 +18,7 @@ import { flights } from '../shapes/flights.ts'
 import { rowGroupRows } from '../shapes/shape.ts'
 import type { Shape } from '../shapes/shape.ts'
 import { inFolder } from '../temporary.ts'
+import { parquetWriter } from '../writer.ts'
 
 type Codec = 'snappy' | 'zstd'
 
@@ -115,9 +115,6 @@ export const bench: Bench = async (print, options) => {
   }
 }
 
-const writer: FileWriterFactory =
-  (format as unknown as { parquetWriter?: FileWriterFactory }).parquetWriter ?? format.hyparquetWriter
-
 function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: BenchOptions): Peer {
   const encodings: Record<string, LeafEncoding> = {}
   for (const { name } of schema.fields) {
@@ -127,11 +124,11 @@ function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: Benc
         ? 'dictionary'
         : 'plain'
   }
-  const extra = isTuned && writer !== format.hyparquetWriter ? { encodings } : {}
+  const extra = isTuned && parquetWriter.name !== 'hyparquet-writer' ? { encodings } : {}
   return async (compression) => {
     let bytes = 0
     const ms = await timed(options, () => {
-      const file = writer.create({ schema, compression, ...extra })
+      const file = parquetWriter.create({ schema, compression, ...extra })
       for (const batch of batches) file.writeRowGroup(batch)
       bytes = file.finish().bytes.length
     })

@@ -2,15 +2,15 @@
  * 1 000 rows from the middle of a file of our own, all columns: footer, offset indexes and pages. hyparquet reads the
  * same file by its offset indexes and makes row objects; we make columns.
  */
-import * as format from '@moulin/format'
 import { bytesRangeReader, openParquet } from '@moulin/format'
-import type { FileWriterFactory, RangeReader } from '@moulin/format'
+import type { RangeReader } from '@moulin/format'
 import { medians, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { hyparquetRowsOf } from '../peers/hyparquet.ts'
 import { events } from '../shapes/events.ts'
 import { rowGroupRows } from '../shapes/shape.ts'
 import type { Shape } from '../shapes/shape.ts'
+import { parquetWriter } from '../writer.ts'
 
 const wanted = 1000
 /** One needle is too short to time: each round looks for as many, and each time opens the file anew. */
@@ -84,9 +84,7 @@ function counting(reader: RangeReader): { readonly reader: RangeReader; readonly
 }
 
 function written({ schema, batches }: Shape, compression: 'snappy' | 'zstd'): Uint8Array {
-  const writer: FileWriterFactory =
-    (format as unknown as { parquetWriter?: FileWriterFactory }).parquetWriter ?? format.hyparquetWriter
-  const file = writer.create({ schema, compression, columnIndexes: ['offset'] })
+  const file = parquetWriter.create({ schema, compression, columnIndexes: ['offset'] })
   for (const batch of batches) file.writeRowGroup(batch)
   return file.finish().bytes
 }
