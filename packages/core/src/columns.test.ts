@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Arena } from './arena.ts'
-import { builderFor, BytesBuilder, Int64Builder, ListBuilder, StructBuilder } from './column-builder.ts'
-import type { BytesColumn, FixedColumn, ListColumn, StructColumn } from './columns.ts'
+import { builderFor, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder } from './column-builder.ts'
+import type { BytesColumn, Column, FixedColumn, ListColumn, StructColumn } from './columns.ts'
 import { decimalWidth, isValid, nullCount, takeRows } from './columns.ts'
 import { t } from './schema.ts'
 
@@ -54,6 +54,99 @@ describe('BytesBuilder', () => {
     for (let i = 0; i < 3000; i++) builder.append(Buffer.from(`value ${i}`))
     const column = builder.finish()
     expect([text(column, 0), text(column, 2999)]).toEqual(['value 0', 'value 2999'])
+  })
+})
+
+describe('view and clear', () => {
+  const shape = t.list(t.struct({ name: t.string.optional(), code: t.int.optional() }).optional()).optional()
+  const element = fc.option(fc.record({ name: fc.option(fc.string()), code: fc.option(fc.integer()) }))
+  const row = fc.option(fc.array(element, { maxLength: 3 }))
+  type Row = ({ name: string | null; code: number | null } | null)[] | null
+
+  // What stays: rows before a truncation, then the rows after it.
+  function append(builder: ListBuilder, rows: readonly Row[]): void {
+    const struct = builder.element as StructBuilder
+    const [name, code] = struct.fields.map((field) => field.builder) as [BytesBuilder, Int32Builder]
+    for (const values of rows) {
+      if (values === null) {
+        builder.appendNull()
+        continue
+      }
+      for (const value of values) {
+        if (value === null) {
+          struct.appendNull()
+          continue
+        }
+        if (value.name === null) name.appendNull()
+        else name.append(Buffer.from(value.name))
+        if (value.code === null) code.appendNull()
+        else code.append(value.code)
+        struct.append()
+      }
+      builder.append()
+    }
+  }
+
+  function rowsOf(list: ListColumn): Row[] {
+    const struct = list.element as StructColumn
+    const [name, code] = struct.fields.map(({ column }) => column) as [BytesColumn, Column & { values: Int32Array }]
+    return Array.from({ length: list.length }, (_, at) => {
+      if (!isValid(list, at)) return null
+      return Array.from({ length: list.offsets[at + 1]! - list.offsets[at]! }, (_unused, index) => {
+        const child = list.offsets[at]! + index
+        if (!isValid(struct, child)) return null
+        return { name: text(name, child), code: isValid(code, child) ? code.values[child]! : null }
+      })
+    })
+  }
+
+  it('give the rows since the last clear, whatever was there before or taken back', () => {
+    const rounds = fc.array(
+      fc.record({ rows: fc.array(row, { maxLength: 20 }), undone: fc.array(row, { maxLength: 10 }) }),
+    )
+    fc.assert(
+      fc.property(rounds, (all) => {
+        const arena = new Arena(16)
+        const builder = builderFor(shape, arena) as ListBuilder
+        for (const { rows, undone } of all) {
+          append(builder, rows)
+          append(builder, undone)
+          builder.truncate(rows.length)
+          expect(rowsOf(builder.view() as ListColumn)).toEqual(rows)
+          append(builder, rows)
+          const owned = builder.finish()
+          expect(rowsOf(owned)).toEqual([...rows, ...rows])
+          if (owned.validity !== undefined && owned.length % 8 !== 0) {
+            expect(owned.validity.at(-1)! >> (owned.length % 8)).toBe(0)
+          }
+          builder.clear()
+          arena.clear()
+        }
+      }),
+    )
+  })
+
+  it('need no new memory for as many rows as before', () => {
+    const builder = new Int64Builder()
+    for (let at = 0; at < 5000; at++) builder.appendNumber(at)
+    const { buffer } = builder.view().values
+    builder.clear()
+    builder.appendNull()
+    for (let at = 1; at < 5000; at++) builder.appendNumber(-at)
+    const column = builder.view()
+    expect(column.values.buffer).toBe(buffer)
+    expect([nullCount(column), column.values[4999]]).toEqual([1, -4999n])
+  })
+
+  it('fill rows in one go', () => {
+    const ints = new Int32Builder()
+    const bytes = new BytesBuilder(new Arena())
+    bytes.arena.append(Buffer.from('abc'))
+    for (const builder of [ints, bytes]) builder.appendNull()
+    ints.appendFill(7, 3000)
+    bytes.appendFill(1, 3, 3000)
+    expect([nullCount(ints.view()), ints.view().values[3000]]).toEqual([1, 7])
+    expect([nullCount(bytes.view()), text(bytes.view(), 3000)]).toEqual([1, 'bc'])
   })
 })
 

@@ -2,6 +2,7 @@ import { crc32c as native } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { crc32c, crc32cOf } from './crc32c.ts'
+import { crc32cRanges } from './crc32c-ranges.ts'
 
 describe('crc32c', () => {
   it('gives the test values of RFC 3720 appendix B.4', () => {
@@ -19,6 +20,28 @@ describe('crc32c', () => {
         expect(crc32c(bytes)).toBe(native(bytes))
         expect(crc32cOf(bytes, at, bytes.length)).toBe(native(bytes.subarray(at)))
         expect(crc32c(bytes.subarray(at), crc32c(bytes.subarray(0, at)))).toBe(native(bytes))
+      }),
+    )
+  })
+})
+
+describe('crc32cRanges', () => {
+  it('equals the native implementation for any ranges: empty, long, many, out of order', () => {
+    const bytes = Uint8Array.from({ length: 400_000 }, (_, at) => (at * 2654435761) >>> 11)
+    const length = fc.oneof(
+      { weight: 8, arbitrary: fc.nat(300) },
+      fc.integer({ min: 900, max: 3000 }),
+      fc.constantFrom(0, 300_000),
+    )
+    const start = fc.oneof({ weight: 8, arbitrary: fc.nat(2000) }, fc.nat(100_000))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(start, length), { maxLength: 40 }), fc.constantFrom(1, 60), (pairs, times) => {
+        const all = Array.from({ length: times }, () => pairs).flat()
+        const starts = Int32Array.from(all, ([from]) => from)
+        const ends = Int32Array.from(all, ([from, size]) => from + size)
+        const sums = new Int32Array(all.length + 1).fill(77)
+        crc32cRanges(bytes, starts, ends, all.length, sums)
+        expect([...sums]).toEqual([...all.map(([from, size]) => native(bytes.subarray(from, from + size)) | 0), 77])
       }),
     )
   })

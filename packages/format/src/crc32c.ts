@@ -2,17 +2,18 @@ import { crc32c as native } from '@node-rs/crc32'
 
 // Slicing-by-8 tables of the Castagnoli polynomial, reflected. Below some hundred bytes a native call (and the view it
 // needs) costs more than it saves (js-measured §5 c).
-const tables = makeTables()
+const tables = crc32cTables(8)
 const NATIVE_FROM_BYTES = 512
 
-function makeTables(): Int32Array {
-  const table = new Int32Array(8 * 256)
+/** Table `slice` says what a byte does to the register, `slice` bytes before the end of a step. */
+export function crc32cTables(slices: number): Int32Array {
+  const table = new Int32Array(slices * 256)
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
     table[byte] = crc
   }
-  for (let slice = 1; slice < 8; slice++) {
+  for (let slice = 1; slice < slices; slice++) {
     for (let byte = 0; byte < 256; byte++) {
       const previous = table[(slice - 1) * 256 + byte]!
       table[slice * 256 + byte] = (previous >>> 8) ^ table[previous & 0xff]!

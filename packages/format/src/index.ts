@@ -22,6 +22,7 @@ export { codecFormats } from './codec-formats.ts'
 export { compress, decompress } from './compression.ts'
 export type { Compression } from './compression.ts'
 export { crc32c } from './crc32c.ts'
+export { crc32cRanges } from './crc32c-ranges.ts'
 export { json, jsonFormat } from './json/json-codec.ts'
 export { murmur2 } from './murmur2.ts'
 export type {

@@ -1,8 +1,9 @@
 import { Arena, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder, unsupported } from '@moulin/core'
 import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
-import { appendRecordsSection, batchesIn, RecordCursor, recordCrc } from '@moulin/format'
+import { appendRecordsSection, batchesIn, checkCrc, crc32cRanges, RecordCursor, recordCrc } from '@moulin/format'
 import type { BatchHeader, BatchLimits } from '@moulin/format'
 import { timestampTypes } from './system-columns.ts'
+import type { SystemColumn } from './system-columns.ts'
 
 export interface RowBuilderOptions {
   readonly incarnation: number
@@ -47,6 +48,7 @@ export interface Drain {
 
 interface Walk {
   readonly bytes: Uint8Array
+  readonly partition: number
   readonly range: OffsetRange
   readonly tally: RowTally
   readonly valueIds: Ids
@@ -59,6 +61,7 @@ export const emptyTally = (): RowTally => ({ rows: 0, lastRow: null, control: 0,
 
 const STATES = 'typed+rawnull'
 const stateRanges = { typed: [0, 5], 'typed+raw': [0, 9], raw: [6, 9], null: [9, 13] } as const
+const [TYPED_START, TYPED_END] = stateRanges.typed
 const MICROS_PER_MS = 1000
 const HALF = 4294967296
 // Up to here milliseconds are exact as microseconds in a double.
@@ -72,35 +75,43 @@ export class RowBuilder {
   readonly #options: RowBuilderOptions
   readonly #arena = new Arena()
   readonly #cursor = new RecordCursor()
-  #columns: SystemBuilders
-  #values: ColumnBuilder[]
-  #partition = 0
+  readonly #columns: SystemBuilders
+  readonly #values: readonly ColumnBuilder[]
+  /** All builders, in the order of the table. */
+  readonly #all: readonly (readonly [name: string, builder: ColumnBuilder])[]
+  readonly #bodies = new BodyRanges()
   #rows = 0
+  /** Of the present memory: is what `take` gave out still in it? */
+  #isTaken = false
 
   constructor(options: RowBuilderOptions) {
     this.#options = options
-    this.#columns = this.#begin()
+    this.#columns = systemBuilders(this.#arena)
     this.#values = options.values?.columnar.builders(this.#arena) ?? []
+    const values = this.#values.map((builder, at) => [options.values!.names[at]!, builder] as const)
+    this.#all = [...systemOrder(this.#columns), ...values]
+    this.#begin()
   }
 
   get rows(): number {
-    return this.#rows
+    return this.#isTaken ? 0 : this.#rows
   }
 
   /** Bytes of records held, uncompressed. */
   get sizeBytes(): number {
-    return this.#arena.length
+    return this.#isTaken ? 0 : this.#arena.length
   }
 
   /**
    * The records of the run with offsets in `[from, to)`. Adds what they are to `tally`. With `drain`, rows are handed over
-   * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory.
-   * @throws `corrupt`; `unsupported` for a transactional batch.
+   * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory; what it is handed is
+   * good until it returns.
+   * @throws `corrupt`, also for a batch whose CRC is wrong; `unsupported` for a transactional batch.
    */
   add(run: BatchRun, range: OffsetRange, tally: RowTally, drain?: Drain): void {
-    this.#partition = run.partition
     const walk = {
       bytes: run.batches,
+      partition: run.partition,
       range,
       tally,
       valueIds: idsOf(run.valueSchemaIds),
@@ -111,52 +122,32 @@ export class RowBuilder {
       const isInside = header.baseOffset < range.to && header.baseOffset + BigInt(header.lastOffsetDelta) >= range.from
       if (isInside) this.#addBatch(walk, position, header)
       walk.index += header.recordCount
-      if (drain === undefined || this.#rows === 0) continue
+      if (drain === undefined || this.rows === 0) continue
       if (this.#arena.length >= drain.maxBytes || this.#rows >= drain.maxRows) drain.rows(this.take())
     }
   }
 
-  /** All rows since the last call, as columns in the order of the table. */
+  /** All rows since the last call, as columns in the order of the table, over memory that the next {@link add} reuses. */
   take(): ColumnBatch {
-    const rows = this.#rows
-    const system = this.#columns
-    const constant = (value: number): Column => ({
-      storage: 'int32',
-      length: rows,
-      validity: undefined,
-      values: new Int32Array(rows).fill(value),
-    })
-    const columns = [
-      { name: '_kafka_partition', column: constant(this.#partition) },
-      { name: '_kafka_offset', column: system.offset.finish() },
-      { name: '_kafka_incarnation', column: constant(this.#options.incarnation) },
-      { name: '_kafka_timestamp', column: system.timestamp.finish() },
-      { name: '_kafka_timestamp_type', column: system.timestampType.finish() },
-      { name: '_kafka_key', column: system.key.finish() },
-      { name: '_kafka_headers', column: system.headers.finish() },
-      { name: '_kafka_crc', column: system.crc.finish() },
-      { name: '_kafka_value_state', column: system.state.finish() },
-      { name: '_kafka_value', column: system.raw.finish() },
-      { name: '_kafka_schema_id', column: system.schemaId.finish() },
-      { name: '_kafka_key_schema_id', column: system.keySchemaId.finish() },
-      ...this.#values.map((builder, at) => ({ name: this.#options.values!.names[at]!, column: builder.finish() })),
-    ]
-    this.#columns = this.#begin()
-    this.#values = this.#options.values?.columnar.builders(this.#arena) ?? []
-    this.#rows = 0
-    return { length: rows, columns }
+    if (this.#isTaken) this.#begin()
+    this.#isTaken = true
+    const columns = this.#all.map(([name, builder]) => ({ name, column: builder.view() as Column }))
+    return { length: this.#rows, columns }
   }
 
-  #begin(): SystemBuilders {
+  #begin(): void {
     this.#arena.clear()
     this.#arena.append(Buffer.from(STATES, 'latin1'))
-    return systemBuilders(this.#arena)
+    for (const [, builder] of this.#all) builder.clear()
+    this.#rows = 0
+    this.#isTaken = false
   }
 
   #addBatch(walk: Walk, position: number, header: BatchHeader): void {
     const { range, tally } = walk
     const first = deltaIn(header, range.from)
     const end = deltaIn(header, range.to)
+    checkCrc(walk.bytes, position, header)
     if (header.isControl) {
       tally.control += Math.min(end, header.recordCount) - Math.min(first, header.recordCount)
       return
@@ -165,70 +156,94 @@ export class RowBuilder {
       const message = `The batch at offset ${header.baseOffset} is transactional; transactions come later.`
       throw unsupported('BATCH_TRANSACTIONAL', message)
     }
+    if (this.#isTaken) this.#begin()
+    const before = this.#rows
+    const lastDelta = this.#addRecords(walk, position, header, first, end)
+    const rows = this.#rows - before
+    if (rows === 0) return
+    this.#fill(walk, header, rows)
+    tally.rows += rows
+    tally.lastRow = header.baseOffset + BigInt(lastDelta)
+    tally.checksum += BigInt(this.#addCrcs(rows))
+  }
+
+  /** One pass over the batch: what differs from record to record. Returns the delta of the last row. */
+  #addRecords(walk: Walk, position: number, header: BatchHeader, first: number, end: number): number {
     const arena = this.#arena
     const cursor = this.#cursor
-    const { limits } = this.#options
+    const { limits, rowCrc } = this.#options
+    const { offset, timestamp, key, headers, schemaId, keySchemaId } = this.#columns
+    const { valueIds, keyIds } = walk
+    const bodies = this.#bodies
     const start = appendRecordsSection(arena, walk.bytes, position, header, limits)
     cursor.open(arena.bytes, start, arena.length, header, limits)
-    const timestampType = timestampTypes[header.timestampType]
-    let checksum = 0
+    bodies.begin(header.recordCount)
     let rows = 0
     let lastDelta = -1
     for (let at = walk.index; cursor.next(); at++) {
       if (cursor.offsetDelta < first || cursor.offsetDelta >= end) continue
-      checksum += this.#addRecord(timestampType, idAt(walk.valueIds, at), idAt(walk.keyIds, at))
+      offset.appendHalves(cursor.offsetHigh, cursor.offsetLow)
+      appendTimestamp(timestamp, cursor)
+      if (cursor.keyStart < 0) key.appendNull()
+      else key.appendPosition(cursor.keyStart, cursor.keyEnd)
+      if (cursor.headerCount > 0) this.#addHeaders()
+      headers.append()
+      if (typeof valueIds !== 'number') schemaId.append(valueIds[at]!)
+      if (typeof keyIds !== 'number') keySchemaId.append(keyIds[at]!)
+      this.#addValue(typeof valueIds === 'number' ? valueIds : valueIds[at]!)
+      if (rowCrc) bodies.add(cursor)
       rows++
       lastDelta = cursor.offsetDelta
     }
-    if (rows === 0) return
     this.#rows += rows
-    tally.rows += rows
-    tally.lastRow = header.baseOffset + BigInt(lastDelta)
-    tally.checksum += BigInt(checksum)
+    return lastDelta
   }
 
-  /** Returns the record's checksum, 0 where none is kept. */
-  #addRecord(timestampType: number, valueId: number, keyId: number): number {
-    const cursor = this.#cursor
-    const columns = this.#columns
-    columns.offset.appendHalves(cursor.offsetHigh, cursor.offsetLow)
-    appendTimestamp(columns.timestamp, cursor)
-    columns.timestampType.append(timestampType)
-    appendRange(columns.key, cursor.keyStart, cursor.keyEnd)
-    this.#addHeaders()
-    columns.schemaId.append(valueId)
-    columns.keySchemaId.append(keyId)
-    this.#addValue(valueId)
+  /** What all rows of the batch have in common. */
+  #fill(walk: Walk, header: BatchHeader, rows: number): void {
+    const { partition, incarnation, timestampType, schemaId, keySchemaId } = this.#columns
+    partition.appendFill(walk.partition, rows)
+    incarnation.appendFill(this.#options.incarnation, rows)
+    timestampType.appendFill(timestampTypes[header.timestampType], rows)
+    if (typeof walk.valueIds === 'number') schemaId.appendFill(walk.valueIds, rows)
+    if (typeof walk.keyIds === 'number') keySchemaId.appendFill(walk.keyIds, rows)
+  }
+
+  /** Returns the sum of the rows' checksums, 0 where none are kept. */
+  #addCrcs(rows: number): number {
+    const { crc } = this.#columns
     if (!this.#options.rowCrc) {
-      columns.crc.appendNull()
+      for (let row = 0; row < rows; row++) crc.appendNull()
       return 0
     }
-    const crc = recordCrc(cursor)
-    columns.crc.append(crc)
-    return crc
+    const sums = this.#bodies.crcs(this.#arena.bytes)
+    let sum = 0
+    for (let row = 0; row < rows; row++) {
+      const value = sums[row]!
+      crc.append(value)
+      sum += value
+    }
+    return sum
   }
 
   #addValue(schemaId: number): void {
     const { valueStart: start, valueEnd: end } = this.#cursor
     const { values, keepRaw } = this.#options
-    if (start < 0) return this.#addState('null', -1, -1)
-    if (values === undefined || schemaId !== values.schemaId) return this.#addState('raw', start, end)
+    if (start < 0) return this.#addWithoutColumns('null', -1, -1)
+    if (values === undefined || schemaId !== values.schemaId) return this.#addWithoutColumns('raw', start, end)
     const fidelity = values.columnar.decodeRow(this.#arena, start, end, this.#values)
     const { state, raw } = this.#columns
-    if (fidelity === 'unreadable') {
-      state.appendPosition(...stateRanges.raw)
-      raw.appendPosition(start, end)
-    } else if (fidelity === 'canonical' && !keepRaw) {
-      state.appendPosition(...stateRanges.typed)
+    if (fidelity === 'canonical' && !keepRaw) {
+      state.appendPosition(TYPED_START, TYPED_END)
       raw.appendNull()
     } else {
-      state.appendPosition(...stateRanges['typed+raw'])
+      const [stateStart, stateEnd] = stateRanges[fidelity === 'unreadable' ? 'raw' : 'typed+raw']
+      state.appendPosition(stateStart, stateEnd)
       raw.appendPosition(start, end)
     }
   }
 
-  // A row without value columns.
-  #addState(name: 'raw' | 'null', start: number, end: number): void {
+  #addWithoutColumns(name: 'raw' | 'null', start: number, end: number): void {
     for (const builder of this.#values) builder.appendNull()
     const [stateStart, stateEnd] = stateRanges[name]
     this.#columns.state.appendPosition(stateStart, stateEnd)
@@ -237,22 +252,54 @@ export class RowBuilder {
 
   #addHeaders(): void {
     const cursor = this.#cursor
-    const { headers, header, headerKey, headerValue } = this.#columns
-    if (cursor.headerCount > 0) {
-      cursor.rewindHeaders()
-      while (cursor.nextHeader()) {
-        headerKey.appendPosition(cursor.headerKeyStart, cursor.headerKeyEnd)
-        appendRange(headerValue, cursor.headerValueStart, cursor.headerValueEnd)
-        header.append()
-      }
+    const { header, headerKey, headerValue } = this.#columns
+    cursor.rewindHeaders()
+    while (cursor.nextHeader()) {
+      headerKey.appendPosition(cursor.headerKeyStart, cursor.headerKeyEnd)
+      appendRange(headerValue, cursor.headerValueStart, cursor.headerValueEnd)
+      header.append()
     }
-    headers.append()
+  }
+}
+
+/** Where the checksummed parts of one batch's records lie. */
+class BodyRanges {
+  #starts = new Int32Array(1024)
+  #ends = new Int32Array(1024)
+  #sums = new Int32Array(1024)
+  /** Checksums of records that had to be framed anew, by row. */
+  readonly #reframed = new Map<number, number>()
+  #length = 0
+
+  begin(records: number): void {
+    this.#length = 0
+    this.#reframed.clear()
+    if (records <= this.#starts.length) return
+    this.#starts = new Int32Array(records)
+    this.#ends = new Int32Array(records)
+    this.#sums = new Int32Array(records)
+  }
+
+  add(cursor: RecordCursor): void {
+    const row = this.#length++
+    this.#starts[row] = cursor.bodyStart
+    this.#ends[row] = cursor.bodyEnd
+    if (!cursor.isMinimal) this.#reframed.set(row, recordCrc(cursor))
+  }
+
+  /** Checksum by row, as signed ints; the memory is used again. */
+  crcs(bytes: Uint8Array): Int32Array {
+    crc32cRanges(bytes, this.#starts, this.#ends, this.#length, this.#sums)
+    for (const [row, crc] of this.#reframed) this.#sums[row] = crc
+    return this.#sums
   }
 }
 
 type SystemBuilders = ReturnType<typeof systemBuilders>
 
 function systemBuilders(arena: Arena): {
+  partition: Int32Builder
+  incarnation: Int32Builder
   offset: Int64Builder
   timestamp: Int64Builder
   timestampType: Int32Builder
@@ -274,6 +321,8 @@ function systemBuilders(arena: Arena): {
     { name: 'value', builder: headerValue },
   ])
   return {
+    partition: new Int32Builder(),
+    incarnation: new Int32Builder(),
     offset: new Int64Builder(),
     timestamp: new Int64Builder(),
     timestampType: new Int32Builder(),
@@ -288,6 +337,23 @@ function systemBuilders(arena: Arena): {
     schemaId: new Int32Builder(),
     keySchemaId: new Int32Builder(),
   }
+}
+
+function systemOrder(builders: SystemBuilders): (readonly [name: SystemColumn, builder: ColumnBuilder])[] {
+  return [
+    ['_kafka_partition', builders.partition],
+    ['_kafka_offset', builders.offset],
+    ['_kafka_incarnation', builders.incarnation],
+    ['_kafka_timestamp', builders.timestamp],
+    ['_kafka_timestamp_type', builders.timestampType],
+    ['_kafka_key', builders.key],
+    ['_kafka_headers', builders.headers],
+    ['_kafka_crc', builders.crc],
+    ['_kafka_value_state', builders.state],
+    ['_kafka_value', builders.raw],
+    ['_kafka_schema_id', builders.schemaId],
+    ['_kafka_key_schema_id', builders.keySchemaId],
+  ]
 }
 
 function appendRange(builder: BytesBuilder, start: number, end: number): void {
@@ -308,10 +374,6 @@ type Ids = number | readonly number[]
 // A list that says one thing is one number: the usual case costs no lookup.
 function idsOf(ids: Ids): Ids {
   return typeof ids !== 'number' && ids.every((id) => id === ids[0]) ? (ids[0] ?? 0) : ids
-}
-
-function idAt(ids: Ids, index: number): number {
-  return typeof ids === 'number' ? ids : ids[index]!
 }
 
 /** How far into the batch an offset lies, at least 0 and at most just past its end. */
