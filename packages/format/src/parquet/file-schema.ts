@@ -12,6 +12,15 @@ export interface FileNode {
   /** Leaves of the whole schema before this node, and those below it (itself, if it is one). */
   readonly firstLeaf: number
   readonly leafCount: number
+  /** The definition level at which it is there, and how many repeated nodes there are from the root down to it. */
+  readonly definition: number
+  readonly repetition: number
+}
+
+export interface ListShape {
+  readonly repeated: FileNode
+  /** May be the repeated node itself. */
+  readonly element: FileNode
 }
 
 const maxDepth = 32
@@ -30,31 +39,85 @@ export function fileSchema(footer: Footer, name: string, nameMapping: readonly N
   let next = 0
   let leaves = 0
 
-  const node = (path: readonly string[], mapping: readonly NameMapping[], depth: number): FileNode => {
+  const node = (path: readonly string[], parent: { definition: number; repetition: number } | undefined): FileNode => {
     const element = schema[next++]
-    if (element === undefined || depth > maxDepth) throw badSchema(name)
+    if (element === undefined || path.length > maxDepth) throw badSchema(name)
     const isLeaf = element.type !== undefined
-    if (isLeaf === element.childCount > 0 && depth > 0) throw badSchema(name)
-    const mapped = hasIds ? undefined : mapping.find(({ names }) => names.includes(element.name))
+    if (isLeaf === element.childCount > 0 && parent !== undefined) throw badSchema(name)
+    const isRepeated = element.repetition === 'REPEATED' && parent !== undefined
+    const definition = (parent?.definition ?? 0) + (isRepeated || (parent && element.repetition === 'OPTIONAL') ? 1 : 0)
+    const repetition = (parent?.repetition ?? 0) + (isRepeated ? 1 : 0)
     const firstLeaf = leaves
     if (isLeaf) leaves++
-    // The groups that Parquet puts between a list or map and its members are no fields of the mapping.
-    const below = element.repetition === 'REPEATED' ? mapping : depth === 0 ? mapping : (mapped?.fields ?? [])
     const children: FileNode[] = []
     const names = new Set<string>()
     for (let i = 0; i < element.childCount; i++) {
       const childName = schema[next]?.name ?? ''
       if (names.has(childName)) throw badSchema(name)
       names.add(childName)
-      children.push(node([...path, childName], below, depth + 1))
+      children.push(node([...path, childName], { definition, repetition }))
     }
-    const fieldId = hasIds ? element.fieldId : mapped?.['field-id']
-    return { element, path, fieldId, children, firstLeaf, leafCount: leaves - firstLeaf }
+    const { fieldId } = element
+    return { element, path, fieldId, children, firstLeaf, leafCount: leaves - firstLeaf, definition, repetition }
   }
 
-  const root = node([], nameMapping ?? [], 0)
+  const root = node([], undefined)
   if (next !== schema.length) throw badSchema(name)
-  return root
+  return hasIds ? root : withMappedIds(root, nameMapping ?? [])
+}
+
+/** The children of a struct (or the root) with the ids that the mapping gives to their names. */
+function withMappedIds(parent: FileNode, mapping: readonly NameMapping[]): FileNode {
+  const children = parent.children.map((child) =>
+    withMappedId(
+      child,
+      mapping.find(({ names }) => names.includes(child.element.name)),
+    ),
+  )
+  return { ...parent, children }
+}
+
+/**
+ * A list's element is `element` in a mapping, a map's members `key` and `value`, whatever the file calls them, and the
+ * groups between are no fields of it. Iceberg spec, "Column Projection".
+ */
+function withMappedId(node: FileNode, mapped: NameMapping | undefined): FileNode {
+  const own = { ...node, fieldId: mapped?.['field-id'] }
+  const fields = mapped?.fields ?? []
+  const named = (name: string): NameMapping | undefined => fields.find(({ names }) => names.includes(name))
+  const shape = listShape(node)
+  if (shape !== undefined && shape.repeated !== node) {
+    const element = withMappedId(shape.element, named('element'))
+    const repeated = shape.element === shape.repeated ? element : { ...shape.repeated, children: [element] }
+    return { ...own, children: [repeated] }
+  }
+  const [entries] = node.children
+  if (node.element.annotation.kind === 'map' && entries !== undefined) {
+    const members = entries.children.map((child, index) => withMappedId(child, named(index === 0 ? 'key' : 'value')))
+    return { ...own, children: [{ ...entries, children: members }, ...node.children.slice(1)] }
+  }
+  return withMappedIds(own, fields)
+}
+
+/**
+ * Where the repeated node and the element of a list are, in any of the layouts that writers have used; `repeated` is the
+ * node itself for a repeated field without a group. Spec: parquet-format, LogicalTypes, "Lists", rules 1 to 5.
+ */
+export function listShape(node: FileNode): ListShape | undefined {
+  const { annotation, repetition } = node.element
+  if (annotation.kind !== 'list') return repetition === 'REPEATED' ? { repeated: node, element: node } : undefined
+  const [repeated] = node.children
+  if (repeated === undefined || node.children.length !== 1 || repeated.element.repetition !== 'REPEATED')
+    return undefined
+  const [element] = repeated.children
+  const { name } = repeated.element
+  const isElement =
+    element === undefined ||
+    repeated.children.length > 1 ||
+    element.element.repetition === 'REPEATED' ||
+    name === 'array' ||
+    name === `${node.element.name}_tuple`
+  return { repeated, element: isElement ? repeated : element }
 }
 
 /** All leaves, in order. */
@@ -102,9 +165,13 @@ function flawOf(rowGroup: FooterRowGroup, leaves: readonly FileNode[], pagesEnd:
     const start = column.dictionaryPageOffset ?? column.dataPageOffset
     if (start < 4 || start + column.compressedBytes > pagesEnd || column.dataPageOffset < start)
       return `places column ${path} outside the file`
-    const { offsetIndex } = column
-    if (offsetIndex !== undefined && (offsetIndex.start < 4 || offsetIndex.end > pagesEnd))
-      return `places the offset index of column ${path} outside the file`
+    for (const [what, span] of Object.entries({
+      'offset index': column.offsetIndex,
+      'column index': column.columnIndex,
+      'bloom filter': column.bloomFilter,
+    }))
+      if (span !== undefined && (span.start < 4 || span.end > pagesEnd))
+        return `places the ${what} of column ${path} outside the file`
   }
   return undefined
 }

@@ -1,5 +1,7 @@
 import type { Limits } from '@moulin/core'
 import { corrupt, exhausted } from '@moulin/core'
+import type { ByteSpan } from './byte-ranges.ts'
+import { encodingName } from './decode/page-header.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 
 /** What we use of a Parquet footer. Spec: parquet-format, `parquet.thrift`, FileMetaData. */
@@ -26,7 +28,7 @@ export type Annotation =
   | { readonly kind: 'none' | 'string' | 'list' | 'map' | 'date' | 'uuid' }
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'time' | 'timestamp'; readonly unit: TimeUnit }
-  | { readonly kind: 'integer'; readonly isSigned: boolean }
+  | { readonly kind: 'integer'; readonly isSigned: boolean; readonly bits: number }
   /** Known to Parquet, but nothing that an Iceberg type of ours is stored as. */
   | { readonly kind: 'other'; readonly name: string }
 
@@ -53,7 +55,12 @@ export interface FooterColumn {
   /** As stored: plain-encoded. */
   readonly minValue: Uint8Array | undefined
   readonly maxValue: Uint8Array | undefined
-  readonly offsetIndex: { readonly start: number; readonly end: number } | undefined
+  readonly offsetIndex: ByteSpan | undefined
+  readonly columnIndex: ByteSpan | undefined
+  /** With its header; empty where the writer does not state how long it is. */
+  readonly bloomFilter: ByteSpan | undefined
+  /** Whether every data page is known to hold indexes of its dictionary. */
+  readonly isDictionaryOnly: boolean
   /** In another file, or encrypted: what we do not read. */
   readonly isElsewhere: boolean
 }
@@ -162,7 +169,7 @@ function readLogicalType(reader: ThriftReader): Annotation | undefined {
     const simple = simpleLogicalTypes[id]
     if (id === 5) annotation = { kind: 'decimal', ...readDecimal(reader) }
     else if (id === 7 || id === 8) annotation = { kind: id === 7 ? 'time' : 'timestamp', unit: readUnit(reader) }
-    else if (id === 10) annotation = { kind: 'integer', isSigned: readIsSigned(reader) }
+    else if (id === 10) annotation = { kind: 'integer', ...readInteger(reader) }
     else {
       annotation = simple ?? { kind: 'other', name: `logical type ${id}` }
       return false
@@ -214,13 +221,16 @@ function readUnit(reader: ThriftReader): TimeUnit {
   return unit
 }
 
-function readIsSigned(reader: ThriftReader): boolean {
+function readInteger(reader: ThriftReader): { isSigned: boolean; bits: number } {
   let isSigned = true
+  let bits = 64
   reader.struct((id, type) => {
     if (id === 2) isSigned = type === thrift.true
-    return false
+    if (id !== 1 || type !== thrift.i8) return false
+    bits = reader.i8()
+    return true
   })
-  return isSigned
+  return { isSigned, bits }
 }
 
 /** parquet-format, LogicalTypes, "Compatibility". */
@@ -247,7 +257,8 @@ function convertedAnnotation(converted: number | undefined, precision: number, s
     case 10:
       return { kind: 'timestamp', unit: converted === 9 ? 'MILLIS' : 'MICROS' }
     default:
-      if (converted >= 11 && converted <= 18) return { kind: 'integer', isSigned: converted >= 15 }
+      if (converted >= 11 && converted <= 18)
+        return { kind: 'integer', isSigned: converted >= 15, bits: 8 << ((converted - 11) % 4) }
       return { kind: 'other', name: `converted type ${converted}` }
   }
 }
@@ -270,13 +281,13 @@ function readRowGroup(reader: ThriftReader, maxColumns: number, name: string): F
 
 function readColumn(reader: ThriftReader, name: string): FooterColumn {
   let meta: ReturnType<typeof readColumnMetadata> | undefined
-  let indexStart = 0
-  let indexLength = 0
+  // Offset and length of the offset index (4, 5) and of the column index (6, 7).
+  const indexes = new Map<number, number>()
   let isElsewhere = false
   reader.struct((id, type) => {
     if (id === 3 && type === thrift.struct) meta = readColumnMetadata(reader)
-    else if (id === 4 && type === thrift.i64) indexStart = reader.size()
-    else if (id === 5 && type === thrift.i32) indexLength = reader.i32()
+    else if ((id === 4 || id === 6) && type === thrift.i64) indexes.set(id, reader.size())
+    else if ((id === 5 || id === 7) && type === thrift.i32) indexes.set(id, reader.i32())
     else {
       isElsewhere ||= id === 1 || id === 8 || id === 9
       return false
@@ -285,19 +296,30 @@ function readColumn(reader: ThriftReader, name: string): FooterColumn {
   })
   if (meta === undefined)
     throw corrupt('PARQUET_FOOTER', `A column chunk of ${name} has no metadata.`, { context: { file: name } })
-  const offsetIndex =
-    indexStart > 0 && indexLength > 0 ? { start: indexStart, end: indexStart + indexLength } : undefined
-  return { ...meta, offsetIndex, isElsewhere }
+  const span = (id: number): ByteSpan | undefined => {
+    const [start, length] = [indexes.get(id) ?? 0, indexes.get(id + 1) ?? 0]
+    return start > 0 && length > 0 ? { start, end: start + length } : undefined
+  }
+  return { ...meta, offsetIndex: span(4), columnIndex: span(6), isElsewhere }
 }
 
-function readColumnMetadata(reader: ThriftReader): Omit<FooterColumn, 'offsetIndex' | 'isElsewhere'> {
+type ColumnMetadata = Omit<FooterColumn, 'offsetIndex' | 'columnIndex' | 'isElsewhere'>
+
+function readColumnMetadata(reader: ThriftReader): ColumnMetadata {
   let type = -1
   let codec = -1
   const path: string[] = []
   const sizes = new Map<number, number>()
+  const encodings = new Set<string>()
+  let pageEncodings: string[] | undefined
+  let bloomBytes = 0
   let statistics: Pick<FooterColumn, 'nullCount' | 'minValue' | 'maxValue'> = noStatistics
   reader.struct((id, fieldType) => {
     if (id === 3 && fieldType === thrift.list) reader.list(thrift.binary, 64, 'path', () => path.push(reader.text()))
+    else if (id === 2 && fieldType === thrift.list)
+      reader.list(thrift.i32, 64, 'encodings', () => encodings.add(encodingName(reader.i32())))
+    else if (id === 13 && fieldType === thrift.list) pageEncodings = readPageEncodings(reader)
+    else if (id === 15 && fieldType === thrift.i32) bloomBytes = reader.i32()
     else if (id === 12 && fieldType === thrift.struct) statistics = readStatistics(reader)
     else if (fieldType === thrift.i64) sizes.set(id, reader.size())
     else if (id === 1 && fieldType === thrift.i32) type = reader.i32()
@@ -306,6 +328,7 @@ function readColumnMetadata(reader: ThriftReader): Omit<FooterColumn, 'offsetInd
     return true
   })
   const size = (id: number): number => sizes.get(id) ?? 0
+  const bloomStart = size(14)
   return {
     type: physicalTypes[type] ?? `physical type ${type}`,
     codec: codecs[codec] ?? `codec ${codec}`,
@@ -316,9 +339,36 @@ function readColumnMetadata(reader: ThriftReader): Omit<FooterColumn, 'offsetInd
     dataPageOffset: size(9),
     // Some writers state 0 for none.
     dictionaryPageOffset: size(11) || undefined,
+    bloomFilter: bloomStart > 0 ? { start: bloomStart, end: bloomStart + Math.max(0, bloomBytes) } : undefined,
+    isDictionaryOnly: isDictionaryOnly(encodings, pageEncodings),
     ...statistics,
   }
 }
+
+/** The encodings of the data pages, as the statistics of encodings count them. */
+function readPageEncodings(reader: ThriftReader): string[] {
+  const names: string[] = []
+  reader.list(thrift.struct, 64, 'encodings', () => {
+    const fields: number[] = []
+    reader.struct((id, type) => {
+      if (type !== thrift.i32 || id > 3) return false
+      fields[id] = reader.i32()
+      return true
+    })
+    const isData = fields[1] === 0 || fields[1] === 3
+    if (isData && fields[3] !== 0) names.push(encodingName(fields[2] ?? -1))
+  })
+  return names
+}
+
+function isDictionaryOnly(encodings: ReadonlySet<string>, pageEncodings: readonly string[] | undefined): boolean {
+  if (pageEncodings !== undefined)
+    return pageEncodings.length > 0 && pageEncodings.every((name) => name.endsWith('_DICTIONARY'))
+  // Without them only the older name tells: PLAIN may stand for the dictionary page or for a fall-back.
+  return encodings.has('PLAIN_DICTIONARY') && ![...encodings].some((name) => !dictionaryEncodings.has(name))
+}
+
+const dictionaryEncodings: ReadonlySet<string> = new Set(['PLAIN_DICTIONARY', 'RLE', 'BIT_PACKED'])
 
 const noStatistics = { nullCount: undefined, minValue: undefined, maxValue: undefined }
 

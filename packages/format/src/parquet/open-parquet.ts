@@ -10,18 +10,17 @@ import {
   throwIfAborted,
   unsupported,
 } from '@moulin/core'
-import type { SchemaElement } from 'hyparquet'
 import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
 import { type DecodeChunk, type DecodeColumn, decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
+import { nullColumn } from './decode/null-column.ts'
+import { fieldConversion, leavesUsed } from './decode/read-field.ts'
 import { columnBounds } from './file-bounds.ts'
+import type { RowRange } from './decode/leaf-decoder.ts'
 import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
 import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
 import { chunkSpan, pageSpans, readOffsetIndex } from './page-index.ts'
 import type { OpenParquetOptions, ParquetBounds, ParquetFile, ParquetReadRequest } from './parquet-file.ts'
-import { neutralName } from './parquet-schema.ts'
 import type { RangeReader } from './range-reader.ts'
-import { fieldConversion } from './decode/read-field.ts'
-import { nullColumn } from './decode/value-columns.ts'
 
 const magicBytes = 4
 /** Fetched at once from a file's end: most footers are in it, with the offset indexes before them. */
@@ -96,8 +95,9 @@ class OpenFile implements ParquetFile {
   readonly #file: RangeReader
   readonly #footer: Footer
   readonly #root: FileNode
+  readonly #leaves: readonly FileNode[]
   readonly #limits: Limits
-  readonly #workers: OpenParquetOptions['workers']
+  readonly #options: OpenParquetOptions
   readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
 
   constructor(file: RangeReader, footer: Footer, root: FileNode, limits: Limits, options: OpenParquetOptions) {
@@ -107,7 +107,8 @@ class OpenFile implements ParquetFile {
     this.fields = root.children.flatMap(({ fieldId, element }) =>
       fieldId === undefined ? [] : [{ id: fieldId, name: element.name, physicalType: element.type }],
     )
-    const leaves = new Map(leavesOf(root).map((leaf) => [leaf.fieldId, leaf]))
+    this.#leaves = root.children.length === 0 ? [] : leavesOf(root)
+    const leaves = new Map(this.#leaves.map((leaf) => [leaf.fieldId, leaf]))
     let firstRow = 0
     this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }) => {
       const bounds = (fieldId: number, type?: IcebergType): ParquetBounds => {
@@ -122,7 +123,7 @@ class OpenFile implements ParquetFile {
     this.#footer = footer
     this.#root = root
     this.#limits = limits
-    this.#workers = options.workers
+    this.#options = options
   }
 
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
@@ -140,9 +141,11 @@ class OpenFile implements ParquetFile {
     if (length > 0) {
       const task = await this.#task(request.rowGroup, rowGroup, wanted, { start, end }, signal)
       if (task.columns.length > 0) {
-        const decoded = await (this.#workers === undefined
-          ? decodeRowGroup(task)
-          : this.#workers.decode(task, signal === undefined ? {} : { signal }))
+        const { workers } = this.#options
+        const decoded =
+          workers === undefined
+            ? decodeRowGroup(task)
+            : await workers.decode(task, signal === undefined ? {} : { signal })
         for (const { name, column } of decoded.columns) columns.set(name, column)
       }
     }
@@ -156,7 +159,7 @@ class OpenFile implements ParquetFile {
     index: number,
     rowGroup: FooterRowGroup,
     wanted: readonly IcebergField[],
-    rows: { readonly start: number; readonly end: number },
+    rows: RowRange,
     signal: AbortSignal | undefined,
   ): Promise<DecodeTask> {
     const { rowCount } = rowGroup
@@ -166,36 +169,52 @@ class OpenFile implements ParquetFile {
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
     const indexes = isNarrow && nodes.length > 0 ? await this.#offsetIndexes(index, rowGroup) : []
+    const context = { file: this.name, readsInt96: this.#options.int96 === 'timestamp' }
     const columns: DecodeColumn[] = nodes.map(({ field, node }) => {
-      const conversion = fieldConversion(field.type, node, this.name)
-      const chunks = leavesOf(node).map((leaf) => this.#chunk(index, rowGroup, leaf, rows, indexes))
-      return { name: field.name, type: field.type, conversion, schema: hyparquetSchema(node), chunks }
+      const conversion = fieldConversion(field.type, node, context)
+      const chunks = [...leavesUsed(conversion)].map(([leaf, use]) =>
+        this.#chunk(index, rowGroup, this.#leaves[leaf]!, use === 'levels', rows, indexes),
+      )
+      return { name: field.name, type: field.type, conversion, chunks }
     })
     const spans = columns.flatMap(({ chunks }) => chunks.flatMap((chunk) => chunk.spans))
     const loaded = await loadSpans(this.#file, spans, signal)
-    const { size, name } = this.#file
     const { maxParquetPageBytes: maxPageBytes } = this.#limits
-    const ranges = [...indexes, ...loaded]
-    return { file: name, fileSize: size, rowGroup: index, rowCount, rows, maxPageBytes, columns, ranges }
+    return { file: this.name, rowGroup: index, rows, maxPageBytes, columns, ranges: loaded }
   }
 
   #chunk(
     index: number,
-    rowGroup: FooterRowGroup,
-    leaf: FileNode,
-    rows: { readonly start: number; readonly end: number },
+    { columns, rowCount }: FooterRowGroup,
+    { firstLeaf, path, element, definition, repetition }: FileNode,
+    levelsOnly: boolean,
+    rows: RowRange,
     indexes: readonly LoadedRange[],
   ): DecodeChunk {
-    const column = rowGroup.columns[leaf.firstLeaf]!
-    const path = neutralPath(this.#root, leaf)
-    const where = `column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
-    const context = { file: this.name, rowGroup: index, column: leaf.path.join('.') }
-    if (column.isElsewhere)
+    const column = columns[firstLeaf]!
+    const name = path.join('.')
+    const where = `column ${name} in row group ${index} of ${this.name}`
+    if (column.isElsewhere) {
+      const context = { file: this.name, rowGroup: index, column: name }
       throw unsupported('PARQUET_COLUMN', `The pages of ${where} are encrypted or in another file.`, { context })
+    }
+    const chunk = {
+      leaf: firstLeaf,
+      path: name,
+      physicalType: column.type,
+      typeLength: element.typeLength ?? 0,
+      codec: column.codec,
+      maxDefinition: definition,
+      maxRepetition: repetition,
+      isFlat: path.length === 1 && element.repetition !== 'REPEATED',
+      valueCount: column.valueCount,
+      levelsOnly,
+    }
     const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
-    if (bytes === undefined) return { column, path, spans: [chunkSpan(column)], isWhole: true }
-    const pages = readOffsetIndex(bytes, column, rowGroup.rowCount, `The offset index of ${where}`)
-    return { column, path, spans: pageSpans(pages, column, rows, rowGroup.rowCount), isWhole: false }
+    if (bytes === undefined)
+      return { ...chunk, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
+    const pages = readOffsetIndex(bytes, column, rowCount, `The offset index of ${where}`)
+    return { ...chunk, ...pageSpans(pages, column, rows, rowCount), isWhole: false }
   }
 
   /** The offset indexes of all columns of a row group, kept for the next read: they lie side by side. */
@@ -215,37 +234,4 @@ class OpenFile implements ParquetFile {
 /** A flat column without a value: known from the footer alone, so nothing of it is fetched. */
 function isAllNull({ element, firstLeaf }: FileNode, { columns, rowCount }: FooterRowGroup): boolean {
   return element.type !== undefined && element.repetition === 'OPTIONAL' && columns[firstLeaf]!.nullCount === rowCount
-}
-
-/** The name of a node's elements for hyparquet; the top-level one is always `c`. */
-function neutralPath(root: FileNode, leaf: FileNode): string[] {
-  const path: string[] = []
-  let node = root
-  while (node !== leaf) {
-    const index = node.children.findIndex(
-      ({ firstLeaf, leafCount }) => leaf.firstLeaf >= firstLeaf && leaf.firstLeaf < firstLeaf + leafCount,
-    )
-    path.push(path.length === 0 ? 'c' : neutralName(index))
-    node = node.children[index]!
-  }
-  return path
-}
-
-function hyparquetSchema(top: FileNode): SchemaElement[] {
-  const elements: SchemaElement[] = []
-  const add = (node: FileNode, name: string): void => {
-    const { type, typeLength, repetition, annotation } = node.element
-    elements.push({
-      name,
-      repetition_type: repetition,
-      ...(type === undefined
-        ? { num_children: node.children.length }
-        : { type: type as SchemaElement['type'] & string }),
-      ...(typeLength === undefined ? {} : { type_length: typeLength }),
-      ...(annotation.kind === 'list' ? { converted_type: 'LIST' as const } : {}),
-    })
-    for (const [index, child] of node.children.entries()) add(child, neutralName(index))
-  }
-  add(top, 'c')
-  return elements
 }

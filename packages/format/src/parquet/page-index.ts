@@ -1,5 +1,6 @@
 import { corrupt } from '@moulin/core'
 import type { ByteSpan } from './byte-ranges.ts'
+import type { RowRange } from './decode/leaf-decoder.ts'
 import type { FooterColumn } from './footer.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 
@@ -52,19 +53,19 @@ export function readOffsetIndex(
   return pages
 }
 
-/** The dictionary page, if there is one, and the data pages that hold the rows: what hyparquet will ask for. */
+/** The dictionary page, if there is one, and the data pages that hold the wanted rows, with all rows that are in them. */
 export function pageSpans(
   pages: readonly PageLocation[],
   column: FooterColumn,
-  rows: { readonly start: number; readonly end: number },
+  wanted: RowRange,
   rowCount: number,
-): ByteSpan[] {
-  const wanted = pages.filter(({ firstRow }, index) => {
-    const nextRow = pages[index + 1]?.firstRow ?? rowCount
-    return firstRow < rows.end && nextRow > rows.start
-  })
-  const data = { start: wanted[0]!.start, end: wanted.at(-1)!.end }
+): { readonly spans: ByteSpan[]; readonly rows: RowRange } {
+  const from = pages.findLastIndex(({ firstRow }) => firstRow <= wanted.start)
+  const next = pages.findIndex(({ firstRow }) => firstRow >= wanted.end)
+  const to = next < 0 ? pages.length : next
+  const data = { start: pages[from]!.start, end: pages[to - 1]!.end }
+  const rows = { start: pages[from]!.firstRow, end: pages[to]?.firstRow ?? rowCount }
   const first = pages[0]!.start
   const { start } = chunkSpan(column)
-  return start < first ? [{ start, end: first }, data] : [data]
+  return { spans: start < first ? [{ start, end: first }, data] : [data], rows }
 }

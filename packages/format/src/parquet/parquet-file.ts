@@ -9,6 +9,11 @@ export interface OpenParquetOptions {
   readonly workers?: ParquetWorkers
   /** Names for a file without field ids (table property `schema.name-mapping.default`); without it such a file is `unsupported`. */
   readonly nameMapping?: readonly NameMapping[]
+  /**
+   * What to do with INT96 columns, the deprecated timestamps of old writers: refuse them (`unsupported`), or read them as
+   * `timestamp`, `timestamptz` (cut to µs) or their ns types. Default `refuse`.
+   */
+  readonly int96?: 'refuse' | 'timestamp'
   readonly signal?: AbortSignal
 }
 

@@ -66,6 +66,10 @@ export class ThriftReader {
     for (let index = 0; index < count; index++) element(index)
   }
 
+  i8(): number {
+    return (this.#byte() << 24) >> 24
+  }
+
   i32(): number {
     const value = this.#varint()
     if (value > 0xffffffff) throw this.#corrupt('has an integer beyond 32 bits')

@@ -1,75 +1,181 @@
-import { type IcebergField, type IcebergType, unsupported } from '@moulin/core'
-import type { FileNode } from '../file-schema.ts'
+import { type Column, type IcebergField, type IcebergType, unsupported } from '@moulin/core'
+import { type FileNode, type ListShape, listShape } from '../file-schema.ts'
 import { type PrimitiveType, primitiveType, storageOf, typeName } from '../primitive-type.ts'
 
-/** How the values of a file's leaf become those of a column. Plain data: it travels to a worker. */
+/** What values need on their way from the physical type to the column's. */
+export type Cast =
+  | 'none'
+  | 'float-to-double'
+  | 'signed-to-int64'
+  | 'unsigned-to-int64'
+  | 'uint64-to-int64'
+  | 'int32-times-1000'
+  | 'int64-times-1000'
+  | 'int96-to-micros'
+  | 'int96-to-nanos'
+  | 'decimal'
+
+/** How a field of a file becomes a column. Plain data: it travels to a worker. */
+export type FieldConversion = LeafConversion | ListConversion | StructConversion
+
 export interface LeafConversion {
-  readonly storage: 'bool' | 'int32' | 'int64' | 'float32' | 'float64' | 'bytes' | 'fixed'
+  readonly kind: 'leaf'
+  /** Position among the leaves of the file's schema. */
+  readonly leaf: number
+  readonly cast: Cast
+  readonly storage: Column['storage']
   /** Of `fixed`. */
   readonly width: number
-  readonly isDecimal: boolean
-  /** 1 000 where the file counts milliseconds. */
-  readonly factor: 1 | 1000
 }
 
-/** How a field of a file becomes a column. Undefined where the file lacks it: all null. */
-export type FieldConversion =
-  | { readonly kind: 'leaf'; readonly leaf: LeafConversion }
-  | { readonly kind: 'list'; readonly type: IcebergType; readonly element: FieldConversion | undefined }
-  | { readonly kind: 'struct'; readonly fields: readonly StructMember[] }
+/** A map is a list of structs of `key` and `value`. */
+export interface ListConversion {
+  readonly kind: 'list'
+  /** A leaf whose levels say how the lists lie. */
+  readonly shape: number
+  /** Definition level from which on a list is not null, and that from which on it has an entry. */
+  readonly level: number
+  readonly entryLevel: number
+  readonly type: IcebergType
+  /** Undefined where the file lacks it: all null. */
+  readonly element: FieldConversion | undefined
+}
+
+export interface StructConversion {
+  readonly kind: 'struct'
+  readonly shape: number
+  readonly level: number
+  readonly fields: readonly StructMember[]
+}
 
 export interface StructMember {
   readonly name: string
   readonly type: IcebergType
-  /** Position among the file's children. */
-  readonly index: number
   readonly conversion: FieldConversion | undefined
+}
+
+/** Of the file that the fields are read from. */
+export interface ReadContext {
+  readonly file: string
+  /** Whether INT96 is read as a timestamp. */
+  readonly readsInt96: boolean
 }
 
 /**
  * How `node` is read as `type`: the same type, or one that Iceberg lets it grow into (spec, "Schema Evolution").
  * @throws `unsupported`, naming both, for anything else.
  */
-export function fieldConversion(type: IcebergType, node: FileNode, file: string): FieldConversion {
+export function fieldConversion(type: IcebergType, node: FileNode, context: ReadContext): FieldConversion {
+  if (node.element.repetition !== 'REPEATED') return conversionOf(type, node, context)
+  // A repeated field is a list without a group around it.
+  if (typeof type === 'string' || type.type !== 'list' || node.element.annotation.kind === 'list')
+    throw mismatch(type, node, context.file)
+  return listOf(type, node, { repeated: node, element: node }, context)
+}
+
+/** The same where a list around the node has seen to its repetition. */
+function conversionOf(type: IcebergType, node: FileNode, context: ReadContext): FieldConversion {
+  const { file } = context
+  const { element: schema, definition: level } = node
   if (typeof type === 'string') {
-    const conversion = node.element.type === undefined ? undefined : leafConversion(primitiveType(type), node)
-    if (conversion === undefined || node.element.repetition === 'REPEATED') throw mismatch(type, node, file)
-    return { kind: 'leaf', leaf: conversion }
+    const conversion = schema.type === undefined ? undefined : leafConversion(primitiveType(type), node, context)
+    if (conversion === undefined) throw mismatch(type, node, file)
+    return conversion
   }
   switch (type.type) {
     case 'struct': {
-      const { kind } = node.element.annotation
-      if (
-        node.element.type !== undefined ||
-        kind === 'list' ||
-        kind === 'map' ||
-        node.element.repetition === 'REPEATED'
-      )
-        throw mismatch(type, node, file)
-      return { kind: 'struct', fields: type.fields.map((field) => member(field, node, file)) }
+      const { kind } = schema.annotation
+      if (schema.type !== undefined || kind === 'list' || kind === 'map') throw mismatch(type, node, file)
+      return structOf(type.fields, node, context)
     }
     case 'list': {
-      const repeated = node.children[0]
-      const element = repeated?.children[0]
-      // Two-level lists of old writers have no group between list and element.
-      const isThreeLevel =
-        node.element.annotation.kind === 'list' &&
-        node.children.length === 1 &&
-        repeated?.element.repetition === 'REPEATED' &&
-        repeated.children.length === 1
-      if (!isThreeLevel || element === undefined) throw mismatch(type, node, file)
-      const found = element.fieldId === type['element-id'] ? fieldConversion(type.element, element, file) : undefined
-      return { kind: 'list', type: type.element, element: found }
+      const shape = schema.annotation.kind === 'list' ? listShape(node) : undefined
+      if (shape === undefined) throw mismatch(type, node, file)
+      return listOf(type, node, shape, context)
     }
-    case 'map':
-      throw unsupported('PARQUET_MAP', `Field ${node.path.join('.')} of ${file} is a map; this version reads none.`)
+    case 'map': {
+      const entries = node.children[0]
+      const isMap =
+        schema.annotation.kind === 'map' &&
+        node.children.length === 1 &&
+        entries?.element.repetition === 'REPEATED' &&
+        entries.children.length >= 1 &&
+        entries.children.length <= 2
+      if (!isMap) throw mismatch(type, node, file)
+      const [key, value] = entries.children
+      const member = (
+        name: string,
+        id: number,
+        memberType: IcebergType,
+        child: FileNode | undefined,
+      ): StructMember => ({
+        name,
+        type: memberType,
+        conversion: child?.fieldId === id ? fieldConversion(memberType, child, context) : undefined,
+      })
+      const fields = [
+        member('key', type['key-id'], type.key, key),
+        member('value', type['value-id'], type.value, value),
+      ]
+      const element = structWith(fields, entries)
+      const entryType: IcebergType = { type: 'struct', fields: [] }
+      return { kind: 'list', shape: element.shape, level, entryLevel: entries.definition, type: entryType, element }
+    }
   }
 }
 
-function member(field: IcebergField, parent: FileNode, file: string): StructMember {
-  const index = parent.children.findIndex(({ fieldId }) => fieldId === field.id)
-  const conversion = index < 0 ? undefined : fieldConversion(field.type, parent.children[index]!, file)
-  return { name: field.name, type: field.type, index, conversion }
+type ListType = Exclude<IcebergType, string> & { readonly type: 'list' }
+
+function listOf(
+  type: ListType,
+  node: FileNode,
+  { repeated, element }: ListShape,
+  context: ReadContext,
+): ListConversion {
+  // A repeated field has but one id.
+  const isWanted = element.fieldId === type['element-id'] || element === node
+  const found = isWanted ? conversionOf(type.element, element, context) : undefined
+  return {
+    kind: 'list',
+    shape: found === undefined ? node.firstLeaf : shapeOf(found),
+    // Without a group around it a list cannot be null, only empty.
+    level: repeated === node ? node.definition - 1 : node.definition,
+    entryLevel: repeated.definition,
+    type: type.element,
+    element: found,
+  }
+}
+
+function structOf(fields: readonly IcebergField[], node: FileNode, context: ReadContext): StructConversion {
+  const members = fields.map((field) => {
+    const child = node.children.find(({ fieldId }) => fieldId === field.id)
+    const conversion = child === undefined ? undefined : fieldConversion(field.type, child, context)
+    return { name: field.name, type: field.type, conversion }
+  })
+  return structWith(members, node)
+}
+
+function structWith(fields: readonly StructMember[], node: FileNode): StructConversion {
+  const known = fields.find(({ conversion }) => conversion !== undefined)
+  const shape = known === undefined ? node.firstLeaf : shapeOf(known.conversion!)
+  return { kind: 'struct', shape, level: node.definition, fields }
+}
+
+/** A leaf below, or the node itself. */
+function shapeOf(conversion: FieldConversion): number {
+  return conversion.kind === 'leaf' ? conversion.leaf : conversion.shape
+}
+
+/** The leaves whose values, or at least levels, a conversion takes. */
+export function leavesUsed(
+  conversion: FieldConversion,
+  used: Map<number, 'values' | 'levels'> = new Map<number, 'values' | 'levels'>(),
+): Map<number, 'values' | 'levels'> {
+  if (conversion.kind === 'leaf') return used.set(conversion.leaf, 'values')
+  if (!used.has(conversion.shape)) used.set(conversion.shape, 'levels')
+  const below = conversion.kind === 'list' ? [conversion.element] : conversion.fields.map((member) => member.conversion)
+  for (const next of below) if (next !== undefined) leavesUsed(next, used)
+  return used
 }
 
 function mismatch(type: IcebergType, node: FileNode, file: string): Error {
@@ -95,53 +201,68 @@ function annotationName({ element: { annotation } }: FileNode): string {
   }
 }
 
-function leafConversion(type: PrimitiveType, node: FileNode): LeafConversion | undefined {
-  const { element } = node
-  const factor = matches(type, node)
-  if (factor === undefined) return undefined
-  const { storage, width } = storageOf(type)
-  const isDecimal = type.kind === 'decimal'
-  if (storage === 'fixed' && !isDecimal && element.typeLength !== width) return undefined
-  return { storage: storage as LeafConversion['storage'], width: width ?? 0, isDecimal, factor }
+function leafConversion(type: PrimitiveType, node: FileNode, context: ReadContext): LeafConversion | undefined {
+  const cast = castTo(type, node, context)
+  if (cast === undefined) return undefined
+  const { storage, width = 0 } = storageOf(type)
+  if (storage === 'fixed' && cast === 'none' && node.element.typeLength !== width) return undefined
+  return { kind: 'leaf', leaf: node.firstLeaf, cast, storage, width }
 }
 
-/** The factor when the leaf's values may be read as `type`. */
-function matches(type: PrimitiveType, { element }: FileNode): 1 | 1000 | undefined {
-  const { type: physical, annotation } = element
+/** Undefined when the leaf's values are not read as `type`. */
+function castTo(type: PrimitiveType, node: FileNode, context: ReadContext): Cast | undefined {
+  const { type: physical, annotation } = node.element
   const { kind } = annotation
-  const isInteger = kind === 'none' || (kind === 'integer' && annotation.isSigned)
+  const isInteger = kind === 'none' || kind === 'integer'
+  const isUnsigned = kind === 'integer' && !annotation.isSigned
+  const only = (holds: boolean): Cast | undefined => (holds ? 'none' : undefined)
   switch (type.kind) {
     case 'boolean':
-      return physical === 'BOOLEAN' ? 1 : undefined
+      return only(physical === 'BOOLEAN')
     case 'int':
-      return physical === 'INT32' && isInteger ? 1 : undefined
+      // An unsigned integer of 32 bits need not fit.
+      return only(physical === 'INT32' && isInteger && !(isUnsigned && annotation.bits > 16))
     case 'long':
-      return (physical === 'INT32' || physical === 'INT64') && isInteger ? 1 : undefined
+      if (physical === 'INT32' && isInteger) return isUnsigned ? 'unsigned-to-int64' : 'signed-to-int64'
+      if (physical === 'INT64' && isInteger) return isUnsigned ? 'uint64-to-int64' : 'none'
+      return undefined
     case 'date':
-      return physical === 'INT32' && (kind === 'date' || kind === 'none') ? 1 : undefined
+      return only(physical === 'INT32' && (kind === 'date' || kind === 'none'))
     case 'float':
-      return physical === 'FLOAT' ? 1 : undefined
+      return only(physical === 'FLOAT')
     case 'double':
-      return physical === 'FLOAT' || physical === 'DOUBLE' ? 1 : undefined
+      return physical === 'FLOAT' ? 'float-to-double' : only(physical === 'DOUBLE')
     case 'time':
-      if (kind === 'time' && annotation.unit === 'MILLIS') return physical === 'INT32' ? 1000 : undefined
-      return physical === 'INT64' && kind === 'time' && annotation.unit === 'MICROS' ? 1 : undefined
+      if (kind !== 'time') return undefined
+      if (annotation.unit === 'MILLIS') return physical === 'INT32' ? 'int32-times-1000' : undefined
+      return only(physical === 'INT64' && annotation.unit === 'MICROS')
     case 'timestamp':
     case 'timestamptz':
+      if (physical === 'INT96') return int96(node, 'int96-to-micros', context)
       if (physical !== 'INT64' || kind !== 'timestamp' || annotation.unit === 'NANOS') return undefined
-      return annotation.unit === 'MILLIS' ? 1000 : 1
+      return annotation.unit === 'MILLIS' ? 'int64-times-1000' : 'none'
     case 'timestamp_ns':
     case 'timestamptz_ns':
-      return physical === 'INT64' && kind === 'timestamp' && annotation.unit === 'NANOS' ? 1 : undefined
+      if (physical === 'INT96') return int96(node, 'int96-to-nanos', context)
+      return only(physical === 'INT64' && kind === 'timestamp' && annotation.unit === 'NANOS')
     case 'string':
     case 'binary':
-      return physical === 'BYTE_ARRAY' && (kind === 'none' || kind === 'string') ? 1 : undefined
+      return only(physical === 'BYTE_ARRAY' && (kind === 'none' || kind === 'string'))
     case 'uuid':
     case 'fixed':
-      return physical === 'FIXED_LEN_BYTE_ARRAY' && (kind === 'none' || kind === type.kind) ? 1 : undefined
+      return only(physical === 'FIXED_LEN_BYTE_ARRAY' && (kind === 'none' || kind === type.kind))
     case 'decimal':
       if (kind !== 'decimal' || annotation.scale !== type.scale || annotation.precision > type.precision)
         return undefined
-      return physical === 'FLOAT' || physical === 'DOUBLE' || physical === 'BOOLEAN' ? undefined : 1
+      return physical === 'FLOAT' || physical === 'DOUBLE' || physical === 'BOOLEAN' || physical === 'INT96'
+        ? undefined
+        : 'decimal'
   }
+}
+
+function int96(node: FileNode, cast: Cast, { file, readsInt96 }: ReadContext): Cast {
+  if (readsInt96) return cast
+  const column = node.path.join('.')
+  const message = `Column ${column} of ${file} is INT96, a deprecated timestamp without a zone; open the file with int96: 'timestamp' to read it.`
+  throw unsupported('PARQUET_INT96', message, { context: { file, column } })
 }
