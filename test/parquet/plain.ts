@@ -230,7 +230,18 @@ export function fromColumn(type: IcebergType, column: Column): Plain[] {
   return each((row) => elements.slice(column.offsets[row], column.offsets[row + 1]))
 }
 
-/** Where the first value differs, or undefined. Much faster than `toEqual`. */
+/** Throws at the first value that differs. Much faster than `toEqual`. */
+export function expectTable(
+  fields: readonly IcebergField[],
+  expected: PlainTable,
+  actual: PlainTable,
+  label = '',
+): void {
+  const flaw = difference(fields, expected, actual)
+  if (flaw !== undefined) throw new Error(`${label} ${flaw}`.trim())
+}
+
+/** Where the first value differs, or undefined. */
 export function difference(
   fields: readonly IcebergField[],
   expected: PlainTable,

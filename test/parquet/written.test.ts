@@ -1,7 +1,7 @@
 import type { IcebergField, IcebergType } from '@moulin/core'
 import type { LeafEncoding } from '@moulin/format'
 import { afterAll, describe, expect, it } from 'vitest'
-import { difference } from './plain.ts'
+import { expectTable } from './plain.ts'
 import { type Case, columnValues, encodingsOf, nullShares, primitives, type Style, styles, write } from './cases.ts'
 import { Dice } from './dice.ts'
 import { closeDuckDb } from './read-with-duckdb.ts'
@@ -33,12 +33,12 @@ async function expectSame(each: Case, seed: number): Promise<void> {
   const { fields } = each.schema
   const { bytes, file } = write(ours, each, new Dice(seed))
   expect(file.rowCount).toBe(each.rowCount)
-  expect(difference(fields, each.table, await ourTable(bytes, fields)), 'read by us').toBeUndefined()
+  expectTable(fields, each.table, await ourTable(bytes, fields), 'read by us')
   for (const [name, read] of Object.entries(oracles)) {
     if (!isOurs && name === 'parquet-wasm') continue
     const shown = name === 'duckdb' ? fields.filter(isInDuckDb) : fields
     const expected = each.table.filter((_, index) => shown.includes(fields[index]!))
-    expect(difference(shown, expected, await read(bytes, shown)), `read by ${name}`).toBeUndefined()
+    expectTable(shown, expected, await read(bytes, shown), `read by ${name}`)
   }
 }
 

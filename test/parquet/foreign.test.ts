@@ -1,0 +1,172 @@
+import type { IcebergField, IcebergType } from '@moulin/core'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import { afterAll, describe, it } from 'vitest'
+import { type Case, columnValues, primitives, type Style, styles, write } from './cases.ts'
+import { Dice } from './dice.ts'
+import { javaFixtures } from './fixtures.ts'
+import { rewriteWithDuckDb, rewriteWithRust, type RustOptions } from './foreign-writers.ts'
+import { expectTable, numberFrom, type PlainTable, storageFor } from './plain.ts'
+import { closeDuckDb } from './read-with-duckdb.ts'
+import { mappingOf, ourTable } from './readers.ts'
+import { isOurs, ours } from './writers.ts'
+
+afterAll(closeDuckDb)
+
+const field = (id: number, name: string, type: IcebergType): IcebergField => ({ id, name, type, required: false })
+const list = (id: number, element: IcebergType): IcebergType => ({
+  type: 'list',
+  'element-id': id,
+  element,
+  'element-required': false,
+})
+const struct = (...fields: IcebergField[]): IcebergType => ({ type: 'struct', fields })
+
+const nested: readonly IcebergField[] = [
+  field(101, 'list', list(102, 'long')),
+  field(103, 'place', struct(field(104, 'a', 'int'), field(105, 'b', 'string'))),
+  field(106, 'grid', list(107, list(108, 'date'))),
+  field(109, 'items', list(110, struct(field(111, 'x', 'uuid'), field(112, 'tags', list(113, 'string'))))),
+  ...(isOurs
+    ? [
+        field(114, 'map', {
+          type: 'map',
+          'key-id': 115,
+          key: 'string',
+          'value-id': 116,
+          value: list(117, 'double'),
+          'value-required': false,
+        }),
+      ]
+    : []),
+]
+
+interface Source {
+  readonly bytes: Uint8Array
+  readonly fields: readonly IcebergField[]
+  readonly table: PlainTable
+}
+
+/** A file of ours for another writer to read and write anew. */
+function source(kinds: readonly string[], rows: number, style: Style, nulls: number): Source {
+  const dice = new Dice(rows)
+  const fields = [...kinds.map((kind, i) => field(i + 1, `f${i}`, kind)), ...nested]
+  const table = fields.map((each) => columnValues(each, rows, style, nulls, dice))
+  const schema = { type: 'struct', fields } as const
+  const each: Case = { schema, table, rowCount: rows, options: {}, batches: [{ rows, ends: true }] }
+  return { bytes: write(ours, each).bytes, fields, table }
+}
+
+async function expectRead(bytes: Uint8Array, fields: readonly IcebergField[], table: PlainTable): Promise<void> {
+  const back = await ourTable(bytes, fields, { nameMapping: mappingOf(fields) })
+  expectTable(fields, table, back)
+}
+
+const kinds = primitives.filter((kind) => isOurs || !kind.endsWith('_ns'))
+
+describe('we read what DuckDB writes', () => {
+  // It knows no fixed, and no nanoseconds with a zone.
+  const known = kinds.filter((kind) => !kind.startsWith('fixed') && kind !== 'timestamptz_ns')
+  for (const version of ['V1', 'V2']) {
+    it.each(['uncompressed', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4_raw'])(`as %s, ${version}`, async (codec) => {
+      for (const [at, style] of styles.entries()) {
+        const { bytes, fields, table } = source(known, 300, style, [0, 0.1, 0.9][at % 3]!)
+        const options = `compression ${codec}, parquet_version ${version}, row_group_size 2048, dictionary_size_limit ${at * 20}`
+        await expectRead(await rewriteWithDuckDb(bytes, fields, options), fields, table)
+      }
+    })
+  }
+
+  it('in row groups, with field ids', async () => {
+    const { bytes, fields, table } = source(known, 5000, 'few', 0.1)
+    const ids = fields.filter(({ type }) => typeof type === 'string').map(({ id, name }) => `${name}: ${id}`)
+    const options = `row_group_size 2048, field_ids {${ids.join(', ')}}`
+    const written = await rewriteWithDuckDb(bytes, fields, options)
+    const flat = fields.filter(({ type }) => typeof type === 'string')
+    expectTable(flat, table, await ourTable(written, flat))
+  })
+})
+
+describe('we read what parquet-rs writes', () => {
+  for (const version of [1, 2] as const) {
+    for (const dictionary of [true, false]) {
+      it.each(['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD', 'LZ4_RAW'] as const)(
+        `as %s, V${version}, ${dictionary ? 'with' : 'without'} dictionaries`,
+        async (codec) => {
+          for (const [at, style] of styles.entries()) {
+            const { bytes, fields, table } = source(kinds, 300, style, [0.1, 0, 0.9][at % 3]!)
+            await expectRead(rewriteWithRust(bytes, { version, codec, dictionary, rowGroupRows: 140 }), fields, table)
+          }
+        },
+      )
+    }
+  }
+
+  const encodings: readonly (readonly [string, readonly string[]])[] = [
+    ['DELTA_BINARY_PACKED', ['int', 'long', 'date', 'time', 'timestamp', 'decimal(9,2)', 'decimal(18,4)']],
+    ['DELTA_LENGTH_BYTE_ARRAY', ['string', 'binary']],
+    ['DELTA_BYTE_ARRAY', ['string', 'binary', 'uuid', 'fixed[5]', 'decimal(38,10)']],
+    ['BYTE_STREAM_SPLIT', ['int', 'long', 'float', 'double', 'uuid', 'fixed[5]', 'decimal(38,10)']],
+    ['RLE', ['boolean']],
+  ]
+  it.each(encodings)('in %s', async (encoding, kindsOf) => {
+    for (const style of styles) {
+      for (const version of [1, 2] as const) {
+        const { bytes, fields, table } = source(kindsOf, 400, style, 0.1)
+        const flat = Object.fromEntries(kindsOf.map((_, i) => [`f${i}`, encoding as 'RLE']))
+        const options: RustOptions = { version, codec: 'SNAPPY', dictionary: true, encodings: flat }
+        await expectRead(rewriteWithRust(bytes, options), fields, table)
+      }
+    }
+  })
+})
+
+describe('we read what hyparquet-writer writes', () => {
+  const physical = [
+    ['long', 'INT64', ['PLAIN', 'DELTA_BINARY_PACKED', 'RLE_DICTIONARY', 'BYTE_STREAM_SPLIT']],
+    ['int', 'INT32', ['PLAIN', 'DELTA_BINARY_PACKED', 'RLE_DICTIONARY', 'BYTE_STREAM_SPLIT']],
+    ['double', 'DOUBLE', ['PLAIN', 'RLE_DICTIONARY', 'BYTE_STREAM_SPLIT']],
+    ['float', 'FLOAT', ['PLAIN', 'RLE_DICTIONARY', 'BYTE_STREAM_SPLIT']],
+    ['binary', 'BYTE_ARRAY', ['PLAIN', 'RLE_DICTIONARY', 'DELTA_LENGTH_BYTE_ARRAY', 'DELTA_BYTE_ARRAY']],
+    ['boolean', 'BOOLEAN', ['PLAIN', 'RLE']],
+  ] as const
+
+  for (const [kind, type, encodings] of physical) {
+    it.each(encodings)(`of ${kind} in %s`, async (encoding) => {
+      for (const style of styles) {
+        for (const nulls of [0, 0.1]) {
+          const fields = [field(1, 'f', kind)]
+          // Its dictionary takes −0 for 0.
+          const isZero = /^80+$/
+          const values = columnValues(fields[0]!, 700, style, nulls, new Dice(5)).map((value) =>
+            storageFor(kind).startsWith('float') && isZero.test(String(value))
+              ? '0'.repeat(String(value).length)
+              : value,
+          )
+          const data = values.map((value) => native(kind, value))
+          const columnData = [{ name: 'f', data, type, encoding, nullable: true }]
+          const bytes = new Uint8Array(parquetWriteBuffer({ columnData, pageSize: 900, rowGroupSize: 500 }))
+          await expectRead(bytes, fields, [values])
+        }
+      }
+    })
+  }
+})
+
+function native(kind: string, value: unknown): unknown {
+  if (value === null || typeof value === 'boolean') return value
+  const storage = storageFor(kind)
+  if (storage === 'bytes') return new Uint8Array(Buffer.from(value as string, 'hex'))
+  if (storage === 'int64') return BigInt(value as string)
+  return storage === 'int32' ? Number(value) : numberFrom(value as string)
+}
+
+describe('we read what parquet-java writes', () => {
+  for (const { name, bytes, fields, table } of javaFixtures()) {
+    it.each(fields.map((each, index) => [each.name, each, table[index]!] as const))(
+      `${name}, column %s`,
+      async (_, each, values) => {
+        await expectRead(bytes, [each], [values])
+      },
+    )
+  }
+})
