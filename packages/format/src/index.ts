@@ -49,5 +49,21 @@ export type {
 } from './parquet/parquet-file.ts'
 export { bytesRangeReader, storeRangeReader } from './parquet/range-reader.ts'
 export type { RangeReader } from './parquet/range-reader.ts'
-export { parquetWorkers } from './parquet/workers.ts'
-export type { ParquetWorkers, ParquetWorkersOptions } from './parquet/workers.ts'
+export { decodeHandlers } from './parquet/serve-decodes.ts'
+export type { DecodeCalls } from './parquet/serve-decodes.ts'
+export { parquetWorkers, pooledDecodes } from './parquet/workers.ts'
+export type { ParquetWorkers, ParquetWorkersOptions, PooledDecodesOptions } from './parquet/workers.ts'
+export type { MemoryBudget, MemoryBudgetStats, MemoryGrant } from './threads/memory-budget.ts'
+export type { EndError, ThreadEnd } from './threads/pool-thread.ts'
+export { serveCalls } from './threads/serve-calls.ts'
+export type { CallHandlers } from './threads/serve-calls.ts'
+export type { ThreadCalls } from './threads/thread-calls.ts'
+export { threadPool } from './threads/thread-pool.ts'
+export type {
+  LeaseKind,
+  LeaseOptions,
+  ThreadLease,
+  ThreadPool,
+  ThreadPoolOptions,
+  ThreadPoolStats,
+} from './threads/thread-pool.ts'

@@ -1,7 +1,8 @@
 // The entry of a decoding worker: `parquetWorkers` starts it. It touches no file and no socket, only the bytes it is sent.
 import { parentPort } from 'node:worker_threads'
 import { invalid } from '@moulin/core'
-import { serveDecodes } from './parquet/serve-decodes.ts'
+import { decodeHandlers } from './parquet/serve-decodes.ts'
+import { serveCalls } from './threads/serve-calls.ts'
 
 if (parentPort === null) throw invalid('WORKER_ENTRY', '@moulin/format/worker runs in a worker thread only.')
-serveDecodes(parentPort)
+serveCalls(parentPort, decodeHandlers)

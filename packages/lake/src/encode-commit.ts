@@ -1,21 +1,17 @@
-import { internal, throwIfAborted, uriOf } from '@moulin/core'
-import type { ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import { internal, uriOf } from '@moulin/core'
+import type { BatchRun, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import type { Compression } from '@moulin/format'
 import { currentSpec, dataFileMetrics } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
+import { encodeShards } from './encode-shards.ts'
+import type { ShardParts, TierRange } from './encode-shards.ts'
 import type { LedgerGain } from './ledger.ts'
 import type { EncodedFile } from './partition-writers.ts'
-import type { OffsetRange } from './row-builder.ts'
 import { footerKeys } from './system-columns.ts'
 import { putUnnamed } from './table-objects.ts'
 import type { TierParts, TierSetup } from './tier-task.ts'
-import type { TierSession, TierWorkers } from './tier-workers.ts'
+import type { HeldFile, TierWorkers } from './tier-workers.ts'
 import type { TableState } from './topic-table.ts'
-
-/** What one commit moves: per partition a half-open range, not empty. */
-export interface TierRange extends OffsetRange {
-  readonly partition: number
-}
 
 export interface EncodeParts {
   readonly info: ColdTopicInfo
@@ -45,11 +41,9 @@ export interface PlannedCommit {
 
 /** Puts under way at once; file bytes wait in memory meanwhile. */
 const MAX_PUTS = 2
-/** Bytes of records handed to the encoder ahead of its answers, so that it seldom waits for a busy thread. */
-const MAX_BYTES_AHEAD = 8 * 1024 * 1024
 
 /**
- * Reads the ranges from the log, encodes them off the thread and stores the data files. Nothing names them yet.
+ * Reads the ranges from the log, encodes them off the thread, in shards, and stores the data files. Nothing names them yet.
  * @throws what log and store throw, always with outcome `rejected`; `internal` code `HOT_GAP` when the log gives less than
  * the range: a hole there would become a gap in the table for good.
  */
@@ -59,12 +53,18 @@ export async function encodeCommit(
   commit: PlannedCommit,
   signal: AbortSignal | undefined,
 ): Promise<EncodedCommit> {
-  const session = await parts.workers.begin(setupOf(parts, state, commit.id), parts.tierParts)
   const puts = new FilePuts(parts, state, commit, signal)
+  const { workers, tierParts, context } = parts
+  const shardParts: ShardParts = {
+    workers,
+    tierParts,
+    setup: setupOf(parts, state, commit.id),
+    shardBytes: context.limits.shardBytes,
+    read: (range, stopped) => readWhole(context, range, stopped),
+    put: (held) => puts.add(held),
+  }
   try {
-    for (const range of commit.ranges) await feed(parts, session, puts, range, signal)
-    const { files, tallies } = await session.finish()
-    for (const file of files) await puts.add(file)
+    const tallies = await encodeShards(shardParts, commit.ranges, signal)
     const stored = await puts.finish()
     const gains = commit.ranges.map(({ partition, to }): LedgerGain => {
       const tally = tallies.get(partition)
@@ -79,43 +79,21 @@ export async function encodeCommit(
     })
     return { files: stored, gains, sizeBytes: puts.sizeBytes }
   } finally {
-    session.release()
     // After an error no put may go on behind our back: what is stored gets removed.
     await puts.settle()
   }
 }
 
-async function feed(
-  { context }: EncodeParts,
-  session: TierSession,
-  puts: FilePuts,
-  range: TierRange,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { partition, from, to } = range
-  const ahead: { readonly added: Promise<readonly EncodedFile[]>; readonly bytes: number }[] = []
-  let aheadBytes = 0
-  const drain = async (): Promise<void> => {
-    const { added, bytes } = ahead.shift()!
-    aheadBytes -= bytes
-    for (const file of await added) await puts.add(file)
-  }
+async function* readWhole(
+  { hot }: ColdContext,
+  { partition, from, to }: TierRange,
+  signal: AbortSignal,
+): AsyncGenerator<BatchRun> {
   let next = from
-  try {
-    for await (const run of context.hot.read({ partition, from, to, ...(signal && { signal }) })) {
-      throwIfAborted(signal)
-      if (run.baseOffset > next || run.nextOffset <= next) break
-      const bytes = run.batches.length
-      const added = session.add(run, range)
-      added.catch(() => {})
-      ahead.push({ added, bytes })
-      aheadBytes += bytes
-      while (aheadBytes > MAX_BYTES_AHEAD) await drain()
-      next = run.nextOffset
-    }
-    while (ahead.length > 0) await drain()
-  } finally {
-    await Promise.allSettled(ahead.map(({ added }) => added))
+  for await (const run of hot.read({ partition, from, to, signal })) {
+    if (run.baseOffset > next || run.nextOffset <= next) break
+    yield run
+    next = run.nextOffset
   }
   if (next < to) {
     const message = `The log gave partition ${partition} only up to offset ${next}, not ${to}: tiering stops, nothing is lost.`
@@ -141,7 +119,7 @@ class FilePuts {
     this.#signal = signal
   }
 
-  async add(file: EncodedFile): Promise<void> {
+  async add({ file, release }: HeldFile): Promise<void> {
     await this.#commit.staged
     if (this.#running.size >= MAX_PUTS) await Promise.race(this.#running)
     this.#check()
@@ -153,7 +131,10 @@ class FilePuts {
       .catch((error: unknown) => {
         this.#failure ??= { error }
       })
-      .finally(() => this.#running.delete(put))
+      .finally(() => {
+        this.#running.delete(put)
+        release()
+      })
     this.#running.add(put)
   }
 

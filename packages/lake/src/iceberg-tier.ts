@@ -1,6 +1,15 @@
 import { closed, invalid, tableGuard } from '@moulin/core'
-import type { Catalog, CodecFormat, ColdTier, ColdTopic, ObjectStore, Runtime, TableGuard } from '@moulin/core'
-import { codecFormats, hyparquetWriter, parquetWorkers } from '@moulin/format'
+import type {
+  Catalog,
+  CodecFormat,
+  ColdContext,
+  ColdTier,
+  ColdTopic,
+  ObjectStore,
+  Runtime,
+  TableGuard,
+} from '@moulin/core'
+import { codecFormats, hyparquetWriter, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
 import { fileLists } from './cold-plan.ts'
 import { coldTopic } from './cold-topic.ts'
@@ -9,7 +18,8 @@ import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
-import { tierWorkers } from './tier-workers.ts'
+import { tierPool, tierWorkers } from './tier-workers.ts'
+import type { TierPool, TierWorkers } from './tier-workers.ts'
 import { TopicTable } from './topic-table.ts'
 
 const MiB = 1024 * 1024
@@ -18,8 +28,13 @@ export interface IcebergTierOptions {
   readonly catalog: Catalog
   /** Where the tables' files are, if not in the log's own store. Must be the store that the catalog's locations name. */
   readonly store?: ObjectStore
-  /** Threads that encode data files, and as many that decode them; 0 does both in the calling thread. Default 1. */
+  /**
+   * Threads that encode data files and decode rows; while all of them encode, one more decodes. 0 does all in the calling
+   * thread. Default: the cores of the first log that attaches, less one, but at least 1.
+   */
   readonly threads?: number
+  /** Bytes handed to the threads and not yet taken back; beyond it, reads and tiering wait. Default {@link Limits.maxWorkerBytes}. */
+  readonly memoryBytes?: number
   /** Default: hyparquet-writer. Another one runs in the calling thread. */
   readonly fileWriter?: FileWriterFactory
   /** Of data files; default `zstd`. */
@@ -49,28 +64,30 @@ export interface IcebergTierOptions {
  * @throws `invalid` for options out of range.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
-  const { catalog, threads = 1, fileWriter = hyparquetWriter, compression = 'zstd' } = options
-  if (!Number.isInteger(threads) || threads < 0)
+  const { catalog, threads, memoryBytes, fileWriter = hyparquetWriter, compression = 'zstd' } = options
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
-  const encoders = tierWorkers(threads)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
-  let decoders: ParquetWorkers | undefined
+  let workers: Workers | undefined
   let isClosed = false
   const opened = new Map<ObjectStore, DataFiles>()
 
-  const decodersFor = (runtime: Runtime, deadlineMs: number): ParquetWorkers =>
-    (decoders ??= parquetWorkers({ threads, deadlineMs, runtime }))
+  const workersFor = ({ runtime, limits }: ColdContext): Workers => {
+    const count = threads ?? Math.max(1, runtime.process.cores - 1)
+    return (workers ??= makeWorkers(count, memoryBytes ?? limits.maxWorkerBytes, limits.decodeDeadlineMs, runtime))
+  }
 
   return {
     name: `icebergTier(${catalog.name})`,
     async attach(info, context) {
       if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
       const { limits, runtime } = context
+      const { encoders, decoders } = workersFor(context)
       const store = options.store ?? context.store
       let files = opened.get(store)
       if (files === undefined) {
-        files = dataFiles({ store, limits, workers: decodersFor(runtime, limits.decodeDeadlineMs) })
+        files = dataFiles({ store, limits, workers: decoders })
         opened.set(store, files)
       }
       const table = new TopicTable({ catalog, store, files, info, context })
@@ -119,7 +136,21 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     async close() {
       isClosed = true
       await Promise.all([...topics].map((topic) => topic.close()))
-      await Promise.all([encoders.close(), decoders?.close()])
+      await workers?.pool?.close()
     },
   }
+}
+
+/** All threads of a cold tier, and what they are used for. */
+interface Workers {
+  readonly pool: TierPool | undefined
+  readonly encoders: TierWorkers
+  readonly decoders: ParquetWorkers
+}
+
+function makeWorkers(threads: number, memoryBytes: number, deadlineMs: number, runtime: Runtime): Workers {
+  if (threads === 0)
+    return { pool: undefined, encoders: tierWorkers(undefined), decoders: parquetWorkers({ threads: 0, runtime }) }
+  const pool = tierPool({ threads, memoryBytes, runtime })
+  return { pool, encoders: tierWorkers(pool), decoders: pooledDecodes(pool, { deadlineMs }) }
 }

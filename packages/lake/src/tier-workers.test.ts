@@ -1,26 +1,27 @@
-import { defaultLimits, schema, t } from '@moulin/core'
+import { defaultLimits, schema, systemRuntime, t } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat } from '@moulin/core'
 import { avro, encodeBatch, hyparquetWriter } from '@moulin/format'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkTable, testLog, utf8 } from './lake.test-support.ts'
 import type { TestLog, TestLogOptions } from './lake.test-support.ts'
-import { tierWorkers } from './tier-workers.ts'
-import type { TierWorkers } from './tier-workers.ts'
+import { tierPool, tierWorkers } from './tier-workers.ts'
+import type { TierPool, TierPoolOptions, TierWorkers } from './tier-workers.ts'
 import { builtInParts } from './tier-task.ts'
 import type { TierSetup } from './tier-task.ts'
 import { systemFields } from './system-columns.ts'
 
 const Order = schema({ id: t.int53, city: t.string })
 const codec = avro(Order) as Codec
-const open: TierWorkers[] = []
+const here = tierWorkers(undefined)
+const open: TierPool[] = []
 afterEach(async () => {
-  await Promise.all(open.splice(0).map((workers) => workers.close()))
+  await Promise.all(open.splice(0).map((pool) => pool.close()))
 })
 
-function pool(threads: number): TierWorkers {
-  const workers = tierWorkers(threads)
-  open.push(workers)
-  return workers
+function pool(options: Partial<TierPoolOptions> = {}): TierPool {
+  const made = tierPool({ threads: 1, runtime: systemRuntime(), ...options })
+  open.push(made)
+  return made
 }
 
 const setup: TierSetup = {
@@ -51,76 +52,126 @@ function runOf(baseOffset: bigint, count: number): BatchRun {
 
 async function encode(workers: TierWorkers): Promise<Uint8Array[]> {
   const session = await workers.begin(setup, builtInParts)
-  const files = [...(await session.add(runOf(0n, 500), { from: 3n, to: 500n }))]
-  files.push(...(await session.add(runOf(500n, 500), { from: 500n, to: 1000n })))
+  const first = await session.add(runOf(0n, 500), { from: 3n, to: 500n })
+  const second = await session.add(runOf(500n, 500), { from: 500n, to: 1000n })
   const finished = await session.finish()
+  const files = [...(await first.files), ...(await second.files), ...finished.files]
   session.release()
   expect(finished.tallies.get(0)).toMatchObject({ rows: 997, lastRow: 999n, control: 0 })
-  return [...files, ...finished.files].map(({ bytes }) => new Uint8Array(bytes))
+  return files.map(({ file }) => new Uint8Array(file.bytes))
 }
 
 describe('tierWorkers', () => {
   it('gives the same bytes in a thread and in the calling one', async () => {
-    const here = await encode(pool(0))
-    const there = await encode(pool(1))
-    expect(here.length).toBeGreaterThan(10)
-    expect(there).toEqual(here)
+    const expected = await encode(here)
+    expect(expected.length).toBeGreaterThan(10)
+    expect(await encode(tierWorkers(pool()))).toEqual(expected)
   })
 
-  it('leaves the bytes of the log alone', async () => {
-    const workers = pool(1)
-    const session = await workers.begin(setup, builtInParts)
-    const shared = new Uint8Array(100_000)
-    const run = runOf(0n, 10)
+  it('leaves the bytes of the log alone, and uses its own again', async () => {
+    const threads = pool()
+    const session = await tierWorkers(threads).begin(setup, builtInParts)
+    const shared = new Uint8Array(300_000)
+    const run = runOf(0n, 5_000)
+    expect(run.batches.length).toBeGreaterThan(65_536)
     shared.set(run.batches, 50)
     const batches = Buffer.from(shared.buffer, 50, run.batches.length)
-    await session.add({ ...run, batches }, { from: 0n, to: 10n })
-    expect(shared.length).toBe(100_000)
+    await (
+      await session.add({ ...run, batches }, { from: 0n, to: 5_000n })
+    ).files
+    expect(shared.length).toBe(300_000)
+    expect(threads.buffers.keptBytes).toBeGreaterThan(run.batches.length)
     session.release()
+  })
+
+  it('counts what is handed over and what comes back, until it is taken', async () => {
+    const threads = pool()
+    const { budget } = threads
+    const session = await tierWorkers(threads).begin(setup, builtInParts)
+    const run = runOf(0n, 500)
+    const added = await session.add(run, { from: 0n, to: 500n })
+    expect(budget.stats.usedBytes).toBe(run.batches.length)
+    expect(await added.files).toEqual([])
+    expect(budget.stats.usedBytes).toBe(0)
+    const { files } = await session.finish()
+    const bytes = files.map(({ file }) => file.bytes.length)
+    expect(budget.stats.usedBytes).toBe(bytes.reduce((sum, each) => sum + each))
+    files[0]!.release()
+    files[0]!.release()
+    expect(budget.stats.usedBytes).toBe(bytes.slice(1).reduce((sum, each) => sum + each))
+    session.release()
+    expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0 })
+  })
+
+  it('waits for memory before it hands over, and gives it back after an error', async () => {
+    const run = runOf(0n, 500)
+    const threads = pool({ memoryBytes: run.batches.length + 10 })
+    const other = await threads.budget.acquire(20)
+    const session = await tierWorkers(threads).begin(setup, builtInParts)
+    const stop = new AbortController()
+    const waiting = session.add(run, { from: 0n, to: 500n }, { signal: stop.signal })
+    expect(threads.stats.waiting).toBe(1)
+    stop.abort()
+    await expect(waiting).rejects.toMatchObject({ kind: 'aborted' })
+    const next = session.add({ ...run, batches: run.batches.subarray(0, 100) }, { from: 0n, to: 500n })
+    other.release()
+    await expect((await next).files).rejects.toMatchObject({ kind: 'corrupt' })
+    session.release()
+    expect(threads.stats).toMatchObject({ usedBytes: 0, waiting: 0, busy: 0 })
   })
 
   it('fails the task of a thread that dies, and no other', async () => {
     const real = new URL('./worker.ts', import.meta.url)
     const source = `import { parentPort } from 'node:worker_threads'
-      parentPort.on('message', ({ kind, setup, range }) => {
-        if (setup?.keyValue.who === 'dies at once' || (kind === 'add' && range.to === 666n)) process.exit(3)
+      parentPort.on('message', ({ kind, request }) => {
+        if (request?.keyValue?.who === 'dies at once' || (kind === 'add' && request.range.to === 666n)) process.exit(3)
       })
       await import(${JSON.stringify(real.href)})`
-    const workers = tierWorkers(2, new URL(`data:text/javascript,${encodeURIComponent(source)}`))
-    open.push(workers)
+    const threads = pool({ threads: 2, source: new URL(`data:text/javascript,${encodeURIComponent(source)}`) })
+    const workers = tierWorkers(threads)
     const died = { kind: 'unavailable', code: 'WORKER_DIED', outcome: 'rejected', retryable: true }
     const healthy = await workers.begin(setup, builtInParts)
     await expect(workers.begin({ ...setup, keyValue: { who: 'dies at once' } }, builtInParts)).rejects.toMatchObject(
       died,
     )
     const session = await workers.begin(setup, builtInParts)
-    await expect(session.add(runOf(0n, 1), { from: 0n, to: 666n })).rejects.toMatchObject(died)
+    const { files } = await session.add(runOf(0n, 1), { from: 0n, to: 666n })
+    await expect(files).rejects.toMatchObject(died)
     await expect(session.finish()).rejects.toMatchObject(died)
     session.release()
-    await healthy.add(runOf(0n, 5), { from: 0n, to: 5n })
+    await (
+      await healthy.add(runOf(0n, 5), { from: 0n, to: 5n })
+    ).files
     expect((await healthy.finish()).tallies.get(0)).toMatchObject({ rows: 5 })
     healthy.release()
-    expect(await encode(workers)).toEqual(await encode(pool(0)))
+    expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 1 })
+    expect(await encode(workers)).toEqual(await encode(here))
   })
 
   it('fails the task of bytes that are no batch, and keeps its thread', async () => {
-    const workers = pool(1)
+    const threads = pool()
+    const workers = tierWorkers(threads)
     const session = await workers.begin(setup, builtInParts)
     const bad = { ...runOf(0n, 1), batches: utf8('no batch at all, whatever its length is') }
-    await expect(session.add(bad, { from: 0n, to: 1n })).rejects.toMatchObject({ kind: 'corrupt' })
+    await expect((await session.add(bad, { from: 0n, to: 1n })).files).rejects.toMatchObject({ kind: 'corrupt' })
     session.release()
-    expect(await encode(workers)).toEqual(await encode(pool(0)))
+    expect(threads.stats).toMatchObject({ usedBytes: 0, idle: 1 })
+    expect(await encode(workers)).toEqual(await encode(here))
   })
 
   it('hands a thread to one task at a time, in the order of their calls', async () => {
-    const workers = pool(1)
+    const workers = tierWorkers(pool())
+    expect([workers.hasIdle, here.hasIdle]).toEqual([true, false])
     const first = await workers.begin(setup, builtInParts)
+    expect(workers.hasIdle).toBe(false)
     let isBegun = false
     const second = workers.begin(setup, builtInParts).then((session) => {
       isBegun = true
       return session
     })
-    await first.add(runOf(0n, 1), { from: 0n, to: 1n })
+    await (
+      await first.add(runOf(0n, 1), { from: 0n, to: 1n })
+    ).files
     expect(isBegun).toBe(false)
     first.release()
     first.release()
@@ -130,16 +181,18 @@ describe('tierWorkers', () => {
   })
 
   it('rejects what waits when it is closed', async () => {
-    const workers = pool(1)
+    const threads = pool()
+    const workers = tierWorkers(threads)
     const session = await workers.begin(setup, builtInParts)
     const waiting = workers.begin(setup, builtInParts)
-    const adding = session.add(runOf(0n, 100_000), { from: 0n, to: 100_000n })
+    const { files } = await session.add(runOf(0n, 100_000), { from: 0n, to: 100_000n })
     await Promise.all([
       expect(waiting).rejects.toMatchObject({ kind: 'closed' }),
-      expect(adding).rejects.toMatchObject({ kind: 'closed' }),
-      workers.close(),
+      expect(files).rejects.toMatchObject({ kind: 'closed' }),
+      threads.close(),
     ])
-    await workers.close()
+    session.release()
+    expect(threads.stats.usedBytes).toBe(0)
   })
 })
 

@@ -1,48 +1,90 @@
-import { Worker } from 'node:worker_threads'
-import { closed, fromErrorData, unavailable } from '@moulin/core'
-import type { BatchRun } from '@moulin/core'
+import { closed, unavailable } from '@moulin/core'
+import type { BatchRun, MoulinError, Runtime } from '@moulin/core'
+import { threadPool } from '@moulin/format'
+import type { MemoryGrant, ThreadEnd, ThreadLease, ThreadPool } from '@moulin/format'
 import type { EncodedFile } from './partition-writers.ts'
 import type { OffsetRange, RowTally } from './row-builder.ts'
 import { builtInParts, TierTask } from './tier-task.ts'
 import type { TierParts, TierSetup } from './tier-task.ts'
-import type { WorkerReply, WorkerRequest } from './worker-messages.ts'
+import type { WorkerCalls } from './worker-messages.ts'
 
 /** Threads that turn records into data files. */
 export interface TierWorkers {
-  /** Begins a task; waits for a free thread. `parts` that are not built in run in this thread instead. */
-  begin(setup: TierSetup, parts: TierParts): Promise<TierSession>
-  /** Ends the threads; tasks in flight fail with `closed`. Idempotent. */
-  close(): Promise<void>
+  /** Whether one more task could begin at once in a thread of its own. */
+  readonly hasIdle: boolean
+  /**
+   * Begins a task; waits for a free thread. `parts` that are not built in run in this thread instead.
+   * @throws `aborted`; `closed`; `unavailable` when the thread dies.
+   */
+  begin(
+    setup: TierSetup,
+    parts: TierParts,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<TierSession>
 }
 
 /** One {@link TierTask}, wherever it runs. After an error it is over. */
 export interface TierSession {
-  add(run: BatchRun, range: OffsetRange): Promise<readonly EncodedFile[]>
-  finish(): Promise<{ readonly files: readonly EncodedFile[]; readonly tallies: ReadonlyMap<number, RowTally> }>
-  /** Gives the thread back. Idempotent; also after an error. */
+  /**
+   * Waits until the run may be handed over, within the memory budget, and resolves once it was; `files` follows when its
+   * rows are in. The run's memory stays the caller's.
+   */
+  add(run: BatchRun, range: OffsetRange, options?: { readonly signal?: AbortSignal | undefined }): Promise<Added>
+  /** Gives the thread back. */
+  finish(): Promise<{ readonly files: readonly HeldFile[]; readonly tallies: ReadonlyMap<number, RowTally> }>
+  /** Lets go of the thread and all memory. Idempotent; also after an error. */
   release(): void
+}
+
+export interface Added {
+  /** The files that are full. */
+  readonly files: Promise<readonly HeldFile[]>
+}
+
+/** A file whose bytes count against the memory budget until it is released. */
+export interface HeldFile {
+  readonly file: EncodedFile
+  /** Idempotent. */
+  release(): void
+}
+
+export type TierPool = ThreadPool<WorkerCalls>
+
+export interface TierPoolOptions {
+  /** At least 1. */
+  readonly threads: number
+  readonly memoryBytes?: number
+  readonly runtime: Runtime
+  /** For tests. */
+  readonly source?: URL
 }
 
 // The built package has the worker beside it as JavaScript.
 const workerSource = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
-/** `threads: 0` runs all in the calling thread and gives the same bytes. `source` is for tests. */
-export function tierWorkers(threads: number, source: URL = workerSource): TierWorkers {
-  const pool = new WorkerPool(threads, source)
+/** The threads of a cold tier, which encode and decode. */
+export function tierPool(options: TierPoolOptions): TierPool {
+  return threadPool<WorkerCalls>({ source: workerSource, name: 'moulin-tier', ...options })
+}
+
+/** Without a pool all runs in the calling thread and gives the same bytes. */
+export function tierWorkers(pool: TierPool | undefined): TierWorkers {
   return {
-    async begin(setup, parts) {
+    get hasIdle() {
+      return pool !== undefined && pool.stats.busy < pool.threads
+    },
+    async begin(setup, parts, { signal } = {}) {
       const isBuiltIn = parts.factory === builtInParts.factory && isCovered(setup, builtInParts)
-      if (threads === 0 || !isBuiltIn) return localSession(new TierTask(setup, parts))
-      const thread = await pool.take()
+      if (pool === undefined || !isBuiltIn) return localSession(new TierTask(setup, parts))
+      const lease = await pool.lease('session', { signal, endError })
       try {
-        await thread.call({ kind: 'begin', setup })
+        await lease.call('begin', setup)
       } catch (error) {
-        pool.give(thread)
+        lease.release()
         throw error
       }
-      return remoteSession(thread, () => pool.give(thread))
+      return new PooledSession(pool, lease)
     },
-    close: () => pool.close(),
   }
 }
 
@@ -50,118 +92,83 @@ function isCovered({ values }: TierSetup, { formats }: TierParts): boolean {
   return values === undefined || formats.some(({ format }) => format === values.format)
 }
 
+function endError(end: ThreadEnd): MoulinError {
+  if (end.why === 'closed') return closed('CLOSED', 'The cold tier was closed while it encoded data files.')
+  const why = end.why === 'died' ? end.reason : end.why === 'memory' ? 'it ran out of memory' : 'it took too long'
+  const message = `The thread that encoded data files died (${why}); nothing was committed, the next call starts another.`
+  return unavailable('WORKER_DIED', message, { cause: 'cause' in end ? end.cause : undefined })
+}
+
 function localSession(task: TierTask): TierSession {
+  const held = (files: readonly EncodedFile[]): HeldFile[] => files.map((file) => ({ file, release() {} }))
   return {
-    add: async (run, range) => task.add(run, range),
-    finish: async () => task.finish(),
+    add: async (run, range) => ({ files: Promise.resolve(held(task.add(run, range))) }),
+    async finish() {
+      const { files, tallies } = task.finish()
+      return { files: held(files), tallies }
+    },
     release() {},
   }
 }
 
-function remoteSession(thread: Thread, give: () => void): TierSession {
-  let isOver = false
-  return {
-    async add(run, range) {
-      // The bytes may be a view of the log's own memory, which must not go over: the copy does.
-      const batches = new Uint8Array(run.batches)
-      const reply = await thread.call({ kind: 'add', run: { ...run, batches }, range }, [batches.buffer])
-      return (reply as Extract<WorkerReply, { kind: 'added' }>).files
-    },
-    async finish() {
-      const reply = await thread.call({ kind: 'finish' })
-      return reply as Extract<WorkerReply, { kind: 'finished' }>
-    },
-    release() {
-      if (isOver) return
-      isOver = true
-      give()
-    },
-  }
-}
+class PooledSession implements TierSession {
+  readonly #pool: TierPool
+  readonly #lease: ThreadLease<WorkerCalls>
+  readonly #grants = new Set<MemoryGrant>()
+  #isReleased = false
 
-/** One worker thread; calls are answered in order. */
-class Thread {
-  readonly #worker: Worker
-  readonly #waiting: { resolve: (reply: WorkerReply) => void; reject: (error: Error) => void }[] = []
-  #death: Error | undefined
-
-  constructor(source: URL) {
-    this.#worker = new Worker(source, { name: 'moulin-tier' })
-    this.#worker.on('message', (reply: WorkerReply) => {
-      const call = this.#waiting.shift()!
-      if (reply.kind === 'failed') call.reject(fromErrorData(reply.error))
-      else call.resolve(reply)
-      if (this.#waiting.length === 0) this.#worker.unref()
-    })
-    this.#worker.on('error', (cause) => this.#die(cause))
-    this.#worker.on('exit', (code) => this.#die(undefined, code))
-    this.#worker.unref()
+  constructor(pool: TierPool, lease: ThreadLease<WorkerCalls>) {
+    this.#pool = pool
+    this.#lease = lease
   }
 
-  get isDead(): boolean {
-    return this.#death !== undefined
+  async add(
+    run: BatchRun,
+    range: OffsetRange,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Added> {
+    const { length } = run.batches
+    const grant = this.#hold(await this.#pool.budget.acquire(length, signal === undefined ? {} : { signal }))
+    // The bytes may be a view of the log's own memory, which must not go over: a copy in used memory does.
+    const batches = this.#pool.buffers.take(length)
+    batches.set(run.batches)
+    const files = this.#lease
+      .call('add', { run: { ...run, batches }, range }, { lent: [batches.buffer] })
+      .then((full) => this.#held(full))
+      .finally(() => this.#letGo(grant))
+    // Whoever hands over the next run may not have looked at this one yet.
+    files.catch(() => {})
+    return { files }
   }
 
-  call(request: WorkerRequest, transfer: ArrayBuffer[] = []): Promise<WorkerReply> {
-    if (this.#death !== undefined) return Promise.reject(this.#death)
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
-      // A process waits for its commit, not for an idle thread.
-      this.#worker.ref()
-      this.#worker.postMessage(request, transfer)
+  async finish(): Promise<{ readonly files: readonly HeldFile[]; readonly tallies: ReadonlyMap<number, RowTally> }> {
+    const { files, tallies } = await this.#lease.call('finish', undefined)
+    this.#lease.release()
+    return { files: this.#held(files), tallies }
+  }
+
+  release(): void {
+    this.#isReleased = true
+    this.#lease.release()
+    for (const grant of this.#grants) grant.release()
+    this.#grants.clear()
+  }
+
+  #held(files: readonly EncodedFile[]): HeldFile[] {
+    return files.map((file) => {
+      const grant = this.#hold(this.#pool.budget.take(file.bytes.length))
+      return { file, release: () => this.#letGo(grant) }
     })
   }
 
-  async end(): Promise<void> {
-    this.#fail(closed('CLOSED', 'The cold tier was closed while it encoded data files.'))
-    await this.#worker.terminate()
+  #hold(grant: MemoryGrant): MemoryGrant {
+    if (this.#isReleased) grant.release()
+    else this.#grants.add(grant)
+    return grant
   }
 
-  #die(cause: unknown, code?: number): void {
-    const why = cause instanceof Error ? cause.message : `exit code ${code}`
-    const message = `The thread that encoded data files died (${why}); nothing was committed, the next call starts another.`
-    this.#fail(unavailable('WORKER_DIED', message, { cause }))
-  }
-
-  #fail(error: Error): void {
-    this.#death ??= error
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#death)
-  }
-}
-
-class WorkerPool {
-  readonly #threads: number
-  readonly #source: URL
-  readonly #idle: Thread[] = []
-  readonly #busy = new Set<Thread>()
-  readonly #queue: (() => void)[] = []
-  #isClosed = false
-
-  constructor(threads: number, source: URL) {
-    this.#threads = threads
-    this.#source = source
-  }
-
-  async take(): Promise<Thread> {
-    while (this.#idle.length === 0 && this.#busy.size >= this.#threads && !this.#isClosed) {
-      await new Promise<void>((resolve) => this.#queue.push(resolve))
-    }
-    if (this.#isClosed) throw closed('CLOSED', 'The cold tier is closed.')
-    const thread = this.#idle.pop() ?? new Thread(this.#source)
-    this.#busy.add(thread)
-    return thread
-  }
-
-  give(thread: Thread): void {
-    this.#busy.delete(thread)
-    if (!thread.isDead && !this.#isClosed) this.#idle.push(thread)
-    this.#queue.shift()?.()
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true
-    for (const wake of this.#queue.splice(0)) wake()
-    const threads = [...this.#idle.splice(0), ...this.#busy]
-    await Promise.all(threads.map((thread) => thread.end()))
+  #letGo(grant: MemoryGrant): void {
+    this.#grants.delete(grant)
+    grant.release()
   }
 }

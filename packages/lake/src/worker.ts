@@ -1,39 +1,32 @@
-/** The thread that encodes data files. Started by tier-workers; nothing else imports it. */
+/** A thread of the cold tier: encodes data files and decodes rows. Started by a thread pool; nothing else imports it. */
 import { parentPort } from 'node:worker_threads'
-import { toErrorData } from '@moulin/core'
-import type { ErrorData } from '@moulin/core'
+import { decodeHandlers, serveCalls } from '@moulin/format'
 import { builtInParts, TierTask } from './tier-task.ts'
-import { transferables } from './worker-messages.ts'
-import type { WorkerReply, WorkerRequest } from './worker-messages.ts'
+import type { WorkerCalls } from './worker-messages.ts'
 
 let task: TierTask | undefined
 
-function answer(request: WorkerRequest): WorkerReply {
-  switch (request.kind) {
-    case 'begin':
-      task = new TierTask(request.setup, builtInParts)
-      return { kind: 'ready' }
-    case 'add':
-      return { kind: 'added', files: task!.add(request.run, request.range) }
-    case 'finish': {
+/** After an error the task is over. */
+function attempt<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    task = undefined
+    throw error
+  }
+}
+
+serveCalls<WorkerCalls>(parentPort!, {
+  ...decodeHandlers,
+  begin(setup) {
+    task = attempt(() => new TierTask(setup, builtInParts))
+    return undefined
+  },
+  add: ({ run, range }) => attempt(() => task!.add(run, range)),
+  finish: () =>
+    attempt(() => {
       const finished = task!.finish()
       task = undefined
-      return { kind: 'finished', ...finished }
-    }
-  }
-}
-
-function fail(error: unknown): { kind: 'failed'; error: ErrorData } {
-  task = undefined
-  return { kind: 'failed', error: toErrorData(error) }
-}
-
-parentPort!.on('message', (request: WorkerRequest) => {
-  let reply: WorkerReply
-  try {
-    reply = answer(request)
-  } catch (error) {
-    reply = fail(error)
-  }
-  parentPort!.postMessage(reply, transferables(reply))
+      return finished
+    }),
 })

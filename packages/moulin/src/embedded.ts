@@ -13,7 +13,7 @@ export interface EmbeddedOptions {
   readonly access?: 'read-write' | 'read-only'
   /** Default `refuse`: not while the last writer's process still runs. `newest` fences it. */
   readonly takeover?: 'refuse' | 'newest'
-  /** Worker threads that encode Parquet; default 1. 0: in the calling thread. */
+  /** Worker threads that encode and decode Parquet; default: the cores less one, at least 1. 0: in the calling thread. */
   readonly threads?: number
   /** How long write-ahead data is kept after its commit was read back; default 3 600 000. */
   readonly graceMs?: number
@@ -46,7 +46,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   return openComposedLog({
     store,
     wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
-    tier: icebergTier({ catalog, threads: options.threads ?? 1 }),
+    tier: icebergTier({ catalog, ...(options.threads === undefined ? {} : { threads: options.threads }) }),
     probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
     runtime,
     access,

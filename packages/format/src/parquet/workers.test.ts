@@ -1,32 +1,54 @@
 import { type IcebergField, isMoulinError, systemRuntime } from '@moulin/core'
 import { type VirtualRuntime, virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
-import { bytesIn } from './byte-ranges.ts'
-import { checkPages } from './decode/check-pages.ts'
 import { decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
 import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import type { ParquetFile } from './parquet-file.ts'
 import { batchFrom, field, headersType, rowsOf, utf8 } from './parquet.test-columns.ts'
 import { bytesRangeReader } from './range-reader.ts'
-import { type ParquetWorkers, parquetWorkers } from './workers.ts'
+import { type ThreadPool, threadPool, type ThreadPoolOptions } from '../threads/thread-pool.ts'
+import type { DecodeCalls } from './serve-decodes.ts'
+import { type ParquetWorkers, parquetWorkers, pooledDecodes } from './workers.ts'
 
 const runtime = systemRuntime()
-const pools: ParquetWorkers[] = []
-function pool(options: { threads?: number; deadlineMs?: number; maxHeapMiB?: number } = {}): ParquetWorkers {
-  const workers = parquetWorkers({ threads: 1, deadlineMs: 20_000, ...options, runtime })
+const pools: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((each) => each.close()))
+})
+
+function pool(
+  options: { threads?: number; deadlineMs?: number; maxHeapMiB?: number; memoryBytes?: number } = {},
+): ParquetWorkers {
+  const workers = parquetWorkers({ threads: 1, deadlineMs: 20_000, inlineBytes: 0, ...options, runtime })
   pools.push(workers)
   return workers
 }
-function virtualPool(): { workers: ParquetWorkers; clock: VirtualRuntime['clock'] } {
+
+/** Threads that do what a file's name says, as damaged bytes once could. */
+const source = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+  import { parentPort } from 'node:worker_threads'
+  import { decodeHandlers, serveCalls } from ${JSON.stringify(import.meta.resolve('@moulin/format'))}
+  const decode = (task) => {
+    if (task.file === 'hangs') for (;;);
+    if (task.file === 'dies') process.exit(3)
+    if (task.file === 'swells') for (const all = []; ; ) all.push(new Array(100_000).fill('x' + all.length))
+    return decodeHandlers.decode(task)
+  }
+  serveCalls(parentPort, { decode })`)}`,
+)
+
+function wickedPool(options: Partial<ThreadPoolOptions> = {}): {
+  readonly workers: ParquetWorkers
+  readonly threads: ThreadPool<DecodeCalls>
+  readonly clock: VirtualRuntime['clock']
+} {
   const virtual = virtualRuntime({ seed: 1 })
-  const workers = parquetWorkers({ threads: 1, deadlineMs: 5_000, runtime: virtual })
-  pools.push(workers)
-  return { workers, clock: virtual.clock }
+  const threads = threadPool<DecodeCalls>({ threads: 1, source, runtime: virtual, ...options })
+  pools.push(threads)
+  return { workers: pooledDecodes(threads, { deadlineMs: 5_000, inlineBytes: 0 }), threads, clock: virtual.clock }
 }
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((workers) => workers.close()))
-})
 
 const fields: readonly IcebergField[] = [
   field(1, 'id', 'long'),
@@ -63,7 +85,7 @@ async function taskOf(bytes: Uint8Array): Promise<DecodeTask> {
     threads: 0,
     decode: (given) => {
       task = given
-      return decodeRowGroup(given)
+      return Promise.resolve(decodeRowGroup(given))
     },
     close: () => Promise.resolve(),
   }
@@ -71,20 +93,10 @@ async function taskOf(bytes: Uint8Array): Promise<DecodeTask> {
   return task!
 }
 
-/** A task that hyparquet does not end: the levels of one page are a run of 2^31 where 60 are stated. */
-async function hangingTask(): Promise<DecodeTask> {
-  const task = await taskOf(write('none', 1, 1 << 16))
-  const copy = { ...task, ranges: task.ranges.map(({ start, bytes }) => ({ start, bytes: bytes.slice() })) }
-  const [chunk] = task.columns.find(({ name }) => name === 'id')!.chunks
-  const { type, valueCount } = chunk!.column
-  const pages = checkPages(
-    chunk!.spans.map((span) => bytesIn(copy.ranges, span)!),
-    { what: 'id', type, valueCount, maxPageBytes: 1 << 20, isWhole: true },
-  )
-  expect(pages[0]!.definitionLevels!.length).toBeGreaterThan(5)
-  pages[0]!.definitionLevels!.set([0xfe, 0xff, 0xff, 0xff, 0x0f, 0x01])
-  return copy
-}
+const wickedTask = async (file: 'hangs' | 'dies' | 'swells'): Promise<DecodeTask> => ({
+  ...(await taskOf(write('none', 1, 1 << 16))),
+  file,
+})
 
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -112,11 +124,11 @@ describe('parquetWorkers', () => {
   })
 
   it('ends a worker at the deadline, naming file and row group, and reads on with another', async () => {
-    const { workers, clock } = virtualPool()
+    const { workers, threads, clock } = wickedPool()
     const file = await open(write('zstd'), workers)
     // The first read waits for the worker to start, so that the next task reaches it at once and its time begins.
     expect(rowsOf(await file.read({ rowGroup: 0, types: fields }))).toEqual(rows)
-    const hanging = failure(workers.decode(await hangingTask()))
+    const hanging = failure(workers.decode(await wickedTask('hangs')))
     const next = file.read({ rowGroup: 0, types: fields })
     await clock.advance(4_999)
     expect(await Promise.race([hanging, runtime.timers.sleep(20).then(() => 'pending')])).toBe('pending')
@@ -124,45 +136,83 @@ describe('parquetWorkers', () => {
     expect(await hanging).toMatchObject({
       kind: 'corrupt',
       code: 'PARQUET_DEADLINE',
-      context: { file: 'shelf.parquet', rowGroup: 0, deadlineMs: 5_000 },
+      context: { file: 'hangs', rowGroup: 0, deadlineMs: 5_000 },
     })
     expect(rowsOf(await next)).toEqual(rows)
+    expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 1 })
   })
 
-  it('fails only the task whose worker runs out of memory', async () => {
-    const workers = pool({ maxHeapMiB: 48 })
-    const greedy = failure(workers.decode(await hangingTask()))
+  it('fails only the task whose worker dies or runs out of memory', async () => {
+    const { workers, threads } = wickedPool({ maxHeapMiB: 48 })
+    const [dying, greedy] = [await wickedTask('dies'), await wickedTask('swells')]
+    const failures = [failure(workers.decode(dying)), failure(workers.decode(greedy))]
     const next = (await open(write('zstd'), workers)).read({ rowGroup: 0, types: fields })
-    expect(await greedy).toMatchObject({ kind: 'exhausted', code: 'PARQUET_MEMORY', context: { rowGroup: 0 } })
+    expect(await failures[0]).toMatchObject({ kind: 'corrupt', code: 'PARQUET_WORKER', context: { file: 'dies' } })
+    expect(await failures[1]).toMatchObject({ kind: 'exhausted', code: 'PARQUET_MEMORY', context: { file: 'swells' } })
     expect(rowsOf(await next)).toEqual(rows)
+    expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 1 })
   })
 
   it('gives up at the signal, waiting or running', async () => {
-    const { workers, clock } = virtualPool()
+    const { workers, threads, clock } = wickedPool()
     const file = await open(write('zstd'), workers)
     await file.read({ rowGroup: 0, types: fields })
     const [running, waiting] = [new AbortController(), new AbortController()]
-    const first = failure(workers.decode(await hangingTask(), { signal: running.signal }))
-    const second = failure(workers.decode(await hangingTask(), { signal: waiting.signal }))
+    const hangs = await wickedTask('hangs')
+    const first = failure(workers.decode(hangs, { signal: running.signal }))
+    const second = failure(workers.decode(hangs, { signal: waiting.signal }))
+    await expect.poll(() => threads.stats.queued).toBe(1)
     waiting.abort()
     running.abort()
     expect(await first).toMatchObject({ kind: 'aborted' })
     expect(await second).toMatchObject({ kind: 'aborted' })
-    // What the first one left running ends at its deadline and makes room.
+    // What the first one left running holds its memory, ends at its deadline and makes room.
+    expect(threads.stats.usedBytes).toBeGreaterThan(0)
     const next = file.read({ rowGroup: 0, types: fields })
     await clock.advance(5_000)
     expect(rowsOf(await next)).toEqual(rows)
+    expect(threads.stats.usedBytes).toBe(0)
   })
 
   it('fails what runs and what waits when it is closed, and all that comes later', async () => {
-    const workers = pool()
-    const running = failure(workers.decode(await hangingTask()))
-    const waiting = failure(workers.decode(await hangingTask()))
-    await workers.close()
-    await workers.close()
+    const { workers, threads } = wickedPool()
+    const hangs = await wickedTask('hangs')
+    const running = failure(workers.decode(hangs))
+    const waiting = failure(workers.decode(hangs))
+    await expect.poll(() => threads.stats.queued).toBe(1)
+    await threads.close()
+    await threads.close()
     expect(await running).toMatchObject({ kind: 'closed' })
     expect(await waiting).toMatchObject({ kind: 'closed' })
-    expect(await failure(workers.decode(await hangingTask()))).toMatchObject({ kind: 'closed' })
+    expect(await failure(workers.decode(hangs))).toMatchObject({ kind: 'closed' })
+  })
+
+  it('waits for memory, one task at a time when each is larger than all of it', async () => {
+    const { workers, threads } = wickedPool({ threads: 2, memoryBytes: 10 })
+    const file = await open(write('zstd'), workers)
+    const reads = [1, 2, 3].map(() => file.read({ rowGroup: 0, types: fields }))
+    await expect.poll(() => threads.stats).toMatchObject({ busy: 1, waiting: 2 })
+    for (const batch of await Promise.all(reads)) expect(rowsOf(batch)).toEqual(rows)
+    expect(threads.stats).toMatchObject({ usedBytes: 0, waiting: 0 })
+  })
+
+  it('leaves the bytes of large tasks alone, and uses its own again', async () => {
+    const { workers, threads } = wickedPool()
+    const task = await taskOf(write('none'))
+    const padded = { ...task, ranges: [...task.ranges, { start: 1 << 30, bytes: new Uint8Array(100_000) }] }
+    for (let i = 0; i < 2; i++) expect(rowsOf(await workers.decode(padded))).toEqual(rows)
+    expect(padded.ranges.at(-1)!.bytes.length).toBe(100_000)
+    expect([0, 131_072]).toContain(threads.buffers.keptBytes)
+  })
+
+  it('decodes small tasks in this thread', async () => {
+    const threads = threadPool<DecodeCalls>({ threads: 1, source, runtime })
+    pools.push(threads)
+    const file = await open(write('zstd', 4), pooledDecodes(threads))
+    expect(rowsOf(await file.read({ rowGroup: 0, types: fields, rows: { start: 3, end: 5 } }))).toEqual(
+      rows.slice(3, 5),
+    )
+    expect(threads.stats).toMatchObject({ busy: 0, idle: 0 })
   })
 
   it('decodes in this thread with 0 threads, and refuses other odd numbers', async () => {
