@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   needle: () => import('./cases/needle.ts'),
   path: () => import('./cases/path.ts'),
   wal: () => import('./cases/wal.ts'),
+  workers: () => import('./cases/workers.ts'),
 }
 
 const { values, positionals } = parseArgs({

@@ -9,7 +9,7 @@ import type {
   Runtime,
   TableGuard,
 } from '@moulin/core'
-import { codecFormats, hyparquetWriter, parquetWorkers, pooledDecodes } from '@moulin/format'
+import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
 import { fileLists } from './cold-plan.ts'
 import { coldTopic } from './cold-topic.ts'
@@ -18,6 +18,7 @@ import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
+import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
 import { TopicTable } from './topic-table.ts'
@@ -35,7 +36,7 @@ export interface IcebergTierOptions {
   readonly threads?: number
   /** Bytes handed to the threads and not yet taken back; beyond it, reads and tiering wait. Default {@link Limits.maxWorkerBytes}. */
   readonly memoryBytes?: number
-  /** Default: hyparquet-writer. Another one runs in the calling thread. */
+  /** Default: that of the worker threads. Another one runs in the calling thread. */
   readonly fileWriter?: FileWriterFactory
   /** Of data files; default `zstd`. */
   readonly compression?: Compression
@@ -64,7 +65,7 @@ export interface IcebergTierOptions {
  * @throws `invalid` for options out of range.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
-  const { catalog, threads, memoryBytes, fileWriter = hyparquetWriter, compression = 'zstd' } = options
+  const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   const guard = options.guard ?? tableGuard()
