@@ -27,8 +27,7 @@ export function feed(request: {
   // Per partition the rows of the source keep their order, so an offset is the number of rows before it.
   const there = topic.offsets().map(({ highWatermark }) => Number(highWatermark))
   const seen = there.map(() => 0)
-  const partitionOf = new Map<string, number>()
-  const keys = new Map<string, Uint8Array>()
+  const routes = new Map<string, Route>()
   let chunk: Flight[] = []
   let at = 0
   let taken = 0
@@ -47,29 +46,28 @@ export function feed(request: {
       }
       const flight = chunk[at++]!
       const index = taken++
-      const partition = partitionFor(flight.origin)
+      const { key, partition } = routeOf(flight.origin)
       const offset = seen[partition]!++
       const headers = headersOf(index)
       if (digests.count(partition) <= offset) {
-        digests.append(partition, digestOf(keys.get(flight.origin)!, codec.encode(flight), headers))
+        digests.append(partition, digestOf(key, codec.encode(flight), headers))
       }
       if (offset < there[partition]!) {
         skipped++
         continue
       }
       sent++
-      yield { key: flight.origin, value: flight, headers }
+      yield { key, value: flight, headers }
     }
   }
 
-  function partitionFor(origin: string): number {
-    const known = partitionOf.get(origin)
-    if (known !== undefined) return known
-    const key = new TextEncoder().encode(origin)
-    const partition = (murmur2(key) & 0x7fffffff) % topic.partitions
-    keys.set(origin, key)
-    partitionOf.set(origin, partition)
-    return partition
+  function routeOf(origin: string): Route {
+    let route = routes.get(origin)
+    if (route === undefined) {
+      const key = new TextEncoder().encode(origin)
+      routes.set(origin, (route = { key, partition: (murmur2(key) & 0x7fffffff) % topic.partitions }))
+    }
+    return route
   }
 
   return {
@@ -91,9 +89,17 @@ export function feed(request: {
   }
 }
 
+/** An origin's key, and the partition that the producer will choose for it. */
+interface Route {
+  readonly key: Uint8Array
+  readonly partition: number
+}
+
+const noHeaders: Header[] = []
+
 // A few records carry headers: a repeated key, a null and an empty value, so that all of it is seen to come back.
 function headersOf(index: number): Header[] {
-  if (index % 1000 !== 0) return []
+  if (index % 1000 !== 0) return noHeaders
   return [
     ['row', Buffer.from(String(index))],
     ['row', null],

@@ -60,7 +60,7 @@ process.exitCode = equal === wanted && decoded === wanted && walReads.count === 
 function check(record: LogRecord | undefined): void {
   if (record === undefined) return
   const digest = digestOf(record.key, record.bytes, record.headers)
-  if (record.fidelity === 'exact' && digest.equals(digests.read(record.partition, record.offset))) equal++
+  if (record.fidelity === 'exact' && digest === digests.read(record.partition, record.offset)) equal++
   if (record.error === undefined && typeof (record.value as { origin?: unknown }).origin === 'string') decoded++
 }
 

@@ -1,7 +1,7 @@
 import { openSync, readSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { systemRuntime } from '@moulin/core'
-import type { ColumnBatch, IcebergField } from '@moulin/core'
+import type { BytesColumn, ColumnBatch, IcebergField, PrimitiveColumn } from '@moulin/core'
 import { openParquet, parquetWorkers } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { Flight } from './schema.ts'
@@ -48,14 +48,14 @@ export async function* sourceRows(limit: number): AsyncGenerator<Flight[]> {
 }
 
 function flightsOf({ columns }: ColumnBatch, start: number, end: number): Flight[] {
-  const [date, delay, distance] = columns.slice(0, 3).map(({ column }) => (column as { values: BigInt64Array }).values)
-  const [origin, destination] = columns.slice(3).map(({ column }) => texts(column as Texts))
+  const [date, delay, distance] = columns.slice(0, 3).map(({ column }) => numbers(column as Longs))
+  const [origin, destination] = columns.slice(3).map(({ column }) => texts(column as BytesColumn))
   const flights: Flight[] = []
   for (let row = start; row < end; row++) {
     flights.push({
-      date: new Date(Number(date![row]!) / 1000),
-      delay: Number(delay![row]!),
-      distance: Number(distance![row]!),
+      date: new Date(date!(row) / 1000),
+      delay: delay!(row),
+      distance: distance!(row),
       origin: origin!(row),
       destination: destination!(row),
     })
@@ -63,15 +63,27 @@ function flightsOf({ columns }: ColumnBatch, start: number, end: number): Flight
   return flights
 }
 
-interface Texts {
-  readonly data: Uint8Array
-  readonly starts: Int32Array
-  readonly ends: Int32Array
+type Longs = PrimitiveColumn & { readonly storage: 'int64' }
+
+/** Two halves make a number without a BigInt between. */
+function numbers({ values: { buffer, byteOffset, length } }: Longs): (row: number) => number {
+  const halves = new Int32Array(buffer, byteOffset, 2 * length)
+  return (row) => halves[2 * row + 1]! * 4294967296 + (halves[2 * row]! >>> 0)
 }
 
-function texts({ data, starts, ends }: Texts): (row: number) => string {
+/** One string per airport, not one per flight: their codes have three letters. */
+const airports = new Map<number, string>()
+
+function texts({ data, starts, ends }: BytesColumn): (row: number) => string {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  return (row) => bytes.toString('latin1', starts[row], ends[row])
+  return (row) => {
+    const [start, end] = [starts[row]!, ends[row]!]
+    if (end - start !== 3) return bytes.toString('latin1', start, end)
+    const code = bytes.readUIntLE(start, 3)
+    let airport = airports.get(code)
+    if (airport === undefined) airports.set(code, (airport = bytes.toString('latin1', start, end)))
+    return airport
+  }
 }
 
 function openSource(workers?: ParquetWorkers): Promise<ParquetFile> {

@@ -97,7 +97,11 @@ export class LogProducer implements Producer {
     )
     try {
       if (Symbol.asyncIterator in records) {
-        for await (const record of records) await this.#sendOne(record, call, options.signal)
+        for await (const record of records) {
+          // Not every time: an await costs as much as the record.
+          const waiting = this.#sendOne(record, call, options.signal)
+          if (waiting !== undefined) await waiting
+        }
       } else {
         for (const record of records) {
           const waiting = this.#sendOne(record, call, options.signal)
@@ -124,14 +128,13 @@ export class LogProducer implements Producer {
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
-    const accept = (): boolean => {
-      this.#checkAlive()
-      const batch = this.#add(prepared)
-      if (batch.addObserved(call)) call.batchBegun()
-      return this.#closeIfFull(batch)
+    if (!this.#gate.isOpen) {
+      return this.#gate.pass(() => {
+        this.#checkAlive()
+        this.#addObserved(prepared, call)
+      }, signal)
     }
-    if (!this.#gate.isOpen) return this.#gate.pass(accept, signal).then(() => undefined)
-    const isFull = accept()
+    const isFull = this.#addObserved(prepared, call)
     if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
     this.#sinceTurn = 0
     return this.#target.runtime.timers.turn()
@@ -177,6 +180,13 @@ export class LogProducer implements Producer {
       `This producer of ${this.#target.topic} is final: an earlier batch failed, and re-sending it could store it twice.`,
       { cause },
     )
+  }
+
+  /** Returns whether the record's batch has left. */
+  #addObserved(record: PreparedRecord, call: SendAllCall): boolean {
+    const batch = this.#add(record)
+    if (batch.addObserved(call)) call.batchBegun()
+    return this.#closeIfFull(batch)
   }
 
   /** Puts the record into its partition's batch. */

@@ -1,4 +1,5 @@
 import { closed, invalid, isKind, throwIfAborted, type LogRecord, type Position, type ReadOptions } from '@moulin/core'
+import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
 import { firstNotOlder } from './timestamp-search.ts'
@@ -8,17 +9,18 @@ import type { TopicState } from './topic-state.ts'
 const LOOK_AGAIN_MS = 1_000
 
 /** Records of one partition or all, in offset order per partition. See `Topic.read`. */
-export function readTopic(topic: TopicState, options: ReadOptions): AsyncGenerator<LogRecord> {
+export function readTopic(topic: TopicState, options: ReadOptions): AsyncIterable<LogRecord> {
   // Fixed at the call; a reader beside a writer looks first what there is.
   const ends = topic.core.access === 'read-write' ? highWatermarks(topic) : undefined
-  return read(topic, options, ends)
+  return new OneByOne(read(topic, options, ends))
 }
 
+/** The records of a section at a time. */
 async function* read(
   topic: TopicState,
   options: ReadOptions,
   endsAtCall: readonly bigint[] | undefined,
-): AsyncGenerator<LogRecord> {
+): AsyncGenerator<readonly LogRecord[]> {
   const { core } = topic
   const cursors: PartitionCursor[] = []
   try {
@@ -34,7 +36,7 @@ async function* read(
     for (;;) {
       for (const cursor of cursors) {
         // One section each in turn: a partition that is far behind does not hold up the others.
-        if (cursor.isReady) yield* await cursor.next()
+        if (cursor.isReady) yield await cursor.next()
         if (core.closing.aborted) break
       }
       if (cursors.every(({ isDone }) => isDone)) return
