@@ -36,6 +36,7 @@ export type {
   WrittenFile,
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
+export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { hyparquetWriter } from './parquet/hyparquet/hyparquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type {
@@ -53,6 +54,9 @@ export { decodeHandlers } from './parquet/serve-decodes.ts'
 export type { DecodeCalls } from './parquet/serve-decodes.ts'
 export { parquetWorkers, pooledDecodes } from './parquet/workers.ts'
 export type { ParquetWorkers, ParquetWorkersOptions, PooledDecodesOptions } from './parquet/workers.ts'
+export { bigIntOf, dateText, decimalText } from './scalars.ts'
+export { textBuffer } from './text-buffer.ts'
+export type { TextBuffer } from './text-buffer.ts'
 export type { MemoryBudget, MemoryBudgetStats, MemoryGrant } from './threads/memory-budget.ts'
 export type { EndError, ThreadEnd } from './threads/pool-thread.ts'
 export { serveCalls } from './threads/serve-calls.ts'

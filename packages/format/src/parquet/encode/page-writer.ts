@@ -1,0 +1,117 @@
+import { crc32 } from 'node:zlib'
+import { compress, type Compression } from '../../compression.ts'
+import { encodingCodes, type PageEncoding, pageTypes } from './parquet-codes.ts'
+import type { PageBuffer } from './page-buffer.ts'
+import { ThriftWriter } from './thrift-writer.ts'
+
+/** Where finished bytes go. */
+export interface ByteTarget {
+  /** Copies `bytes`. */
+  append(bytes: Uint8Array): void
+}
+
+export interface PageWriterOptions {
+  readonly compression: Compression
+  readonly pageVersion: 1 | 2
+  readonly pageChecksums: boolean
+}
+
+/** Bytes of a page with its header. */
+export interface PageSize {
+  readonly compressed: number
+  readonly uncompressed: number
+}
+
+export interface DataPage {
+  readonly encoding: PageEncoding
+  readonly slotCount: number
+  readonly rowCount: number
+  readonly nullCount: number
+  /** In version 2 these stand before the values, uncompressed; in version 1 the body begins with them. */
+  readonly repetitionBytes: number
+  readonly definitionBytes: number
+}
+
+/** Compresses page bodies and writes them behind their headers. Spec: parquet-format, "Data Pages", "Checksumming". */
+export class PageWriter {
+  readonly #options: PageWriterOptions
+  readonly #thrift = new ThriftWriter()
+
+  constructor(options: PageWriterOptions) {
+    this.#options = options
+  }
+
+  dictionary(target: ByteTarget, body: Uint8Array, count: number): PageSize {
+    const bytes = compress(this.#options.compression, body)
+    return this.#write(target, pageTypes.dictionary, body.length, [bytes], (thrift) => {
+      thrift.struct(7, () => {
+        thrift.i32(1, count)
+        thrift.i32(2, encodingCodes.plain)
+      })
+    })
+  }
+
+  data(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
+    return this.#options.pageVersion === 1 ? this.#dataV1(target, body, page) : this.#dataV2(target, body, page)
+  }
+
+  #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
+    const bytes = compress(this.#options.compression, body.written())
+    return this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
+      thrift.struct(5, () => {
+        thrift.i32(1, page.slotCount)
+        thrift.i32(2, encodingCodes[page.encoding])
+        thrift.i32(3, encodingCodes.rle)
+        thrift.i32(4, encodingCodes.rle)
+      })
+    })
+  }
+
+  #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
+    const { repetitionBytes, definitionBytes } = page
+    const levelBytes = repetitionBytes + definitionBytes
+    const values = body.written(levelBytes)
+    const compressed = compress(this.#options.compression, values)
+    // The version can say that a page is not compressed, so that none grows.
+    const isCompressed = this.#options.compression !== 'none' && compressed.length < values.length
+    const parts = [body.bytes.subarray(0, levelBytes), isCompressed ? compressed : values]
+    return this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
+      thrift.struct(8, () => {
+        thrift.i32(1, page.slotCount)
+        thrift.i32(2, page.nullCount)
+        thrift.i32(3, page.rowCount)
+        thrift.i32(4, encodingCodes[page.encoding])
+        thrift.i32(5, definitionBytes)
+        thrift.i32(6, repetitionBytes)
+        thrift.boolean(7, isCompressed)
+      })
+    })
+  }
+
+  #write(
+    target: ByteTarget,
+    type: number,
+    uncompressed: number,
+    parts: readonly Uint8Array[],
+    header: (thrift: ThriftWriter) => void,
+  ): PageSize {
+    let size = 0
+    let crc = 0
+    for (const part of parts) {
+      size += part.length
+      if (this.#options.pageChecksums) crc = crc32(part, crc)
+    }
+    const thrift = this.#thrift
+    thrift.buffer.clear()
+    thrift.element(() => {
+      thrift.i32(1, type)
+      thrift.i32(2, uncompressed)
+      thrift.i32(3, size)
+      if (this.#options.pageChecksums) thrift.i32(4, crc | 0)
+      header(thrift)
+    })
+    target.append(thrift.buffer.written())
+    for (const part of parts) target.append(part)
+    return { compressed: thrift.buffer.length + size, uncompressed: thrift.buffer.length + uncompressed }
+  }
+}
