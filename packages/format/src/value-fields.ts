@@ -51,6 +51,12 @@ export function missing(path: ValuePath): Error {
   return invalid('VALUE', `The field ${field} is required and missing.`, { context: { field } })
 }
 
+/** The error for a column that SQL left without a value where the schema wants one. */
+export function nullColumn(path: string): Error {
+  const message = `The column ${path} is null in a row whose value schema requires it, so the value has no encoding.`
+  return invalid('COLUMN_NULL', message, { context: { field: path } })
+}
+
 /** The error for a value of the wrong kind. */
 export function mismatch(path: ValuePath, what: string, value: unknown): Error {
   const field = String(path)

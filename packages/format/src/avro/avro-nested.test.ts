@@ -35,7 +35,7 @@ describe('avro of nested values', () => {
         expect(encoded.map((bytes) => entriesOf(codec.decode(bytes)))).toEqual(values.map(entriesOf))
         expect(throughColumns(codec, encoded)).toEqual(encoded.map((bytes) => ({ fidelity: 'canonical', bytes })))
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 
@@ -57,7 +57,7 @@ describe('avro of nested values', () => {
         const good = codec.encode(values[0])
         expectDamageHeld(codec, good, mutated(good, changes))
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     )
   })
 

@@ -1,6 +1,7 @@
 import type { Column, ListColumn, StructColumn } from '@moulin/core'
-import { invalid, isValid } from '@moulin/core'
+import { isValid } from '@moulin/core'
 import type { RowWriter } from '../row-writer.ts'
+import { nullColumn } from '../value-fields.ts'
 import type { AvroNode } from './avro-node.ts'
 import { scalarEncoder } from './scalar-encoder.ts'
 
@@ -55,9 +56,4 @@ function recordEncoder(encoders: readonly ColumnEncoder[]): ColumnEncoder {
     const { fields } = column as StructColumn
     for (let index = 0; index < encoders.length; index++) encoders[index]!(fields[index]!.column, row, writer)
   }
-}
-
-function nullColumn(path: string): Error {
-  const message = `The column ${path} is null in a row whose value schema requires it, so the value has no encoding.`
-  return invalid('COLUMN_NULL', message, { context: { field: path } })
 }

@@ -147,11 +147,6 @@ describe('json encode', () => {
     expect(textOf((one(t.int.optional()) as Codec).encode({}))).toBe('{}')
   })
 
-  it('refuses at creation a kind that it does not hold, by name', () => {
-    const tags = schema({ id: t.int, tags: t.list(t.string) })
-    expect(errorOf(() => json(tags))).toMatchObject({ kind: 'unsupported', message: expect.stringContaining('tags') })
-  })
-
   it('refuses a row whose required column is null, or holds a number that JSON has not', () => {
     const column = (value: number, validity?: Uint8Array): Column => ({
       storage: 'float64',

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { newTextBuffer, textBuffer, type TextBuffer } from '../text-buffer.ts'
+import { MapKeys } from '../map-keys.ts'
+import { newTextBuffer, putUtf8, textBuffer, type TextBuffer } from '../text-buffer.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -31,7 +32,13 @@ export class JsonCursor {
   #scratch: TextBuffer = newTextBuffer(256)
   #source: Uint8Array | undefined
 
-  open(bytes: Uint8Array, start: number, end: number): void {
+  /** Objects must have the canonical order, and no space anywhere. */
+  isStrict = true
+  /** A map may hold a key twice: its columns are not what the value says. */
+  mayRepeat = false
+  readonly keys: MapKeys = new MapKeys()
+
+  open(bytes: Uint8Array, start: number, end: number, isStrict: boolean): void {
     // Most calls come with the arena of the last one.
     if (bytes !== this.#source) {
       this.#source = bytes
@@ -41,6 +48,9 @@ export class JsonCursor {
     this.end = end
     this.isBad = false
     this.isCanonical = true
+    this.isStrict = isStrict
+    this.mayRepeat = false
+    this.keys.length = 0
   }
 
   /** Passes over exactly these bytes if they come next. */
@@ -67,6 +77,36 @@ export class JsonCursor {
   skipSpace(): void {
     for (let byte = this.peek(); byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09; byte = this.peek())
       this.position++
+  }
+
+  acceptNull(): boolean {
+    return this.peek() === 0x6e && this.accept(nullBytes)
+  }
+
+  /** This byte must come next; around it, when the reading is not strict, space. */
+  expect(byte: number): void {
+    if (!this.isStrict) this.skipSpace()
+    if (!this.acceptByte(byte)) this.#fail()
+    if (!this.isStrict) this.skipSpace()
+  }
+
+  /** Enters an array or an object; false when it is empty, or none. */
+  begin(open: number, close: number): boolean {
+    if (!this.acceptByte(open)) this.#fail()
+    if (!this.isStrict) this.skipSpace()
+    return !this.isBad && !this.acceptByte(close)
+  }
+
+  /** Behind an item: whether another one comes. */
+  next(close: number): boolean {
+    if (this.isBad) return false
+    if (!this.isStrict) this.skipSpace()
+    if (!this.acceptByte(0x2c)) {
+      if (!this.acceptByte(close)) this.#fail()
+      return false
+    }
+    if (!this.isStrict) this.skipSpace()
+    return true
   }
 
   /** A string into `text`. */
@@ -317,7 +357,7 @@ export class JsonCursor {
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 const trueBytes = ascii('true')
 const falseBytes = ascii('false')
-export const nullBytes: Uint8Array = ascii('null')
+const nullBytes = ascii('null')
 
 const powersOfTen = Array.from({ length: 16 }, (_, power) => 10 ** power)
 
@@ -341,23 +381,4 @@ const shortEscapes = new Map<number, number>([
 
 function isShort(unit: number): boolean {
   return unit === 8 || unit === 9 || unit === 10 || unit === 12 || unit === 13
-}
-
-function putUtf8(target: Uint8Array, position: number, code: number): number {
-  let at = position
-  if (code < 0x80) target[at++] = code
-  else if (code < 0x800) {
-    target[at++] = 0xc0 | (code >> 6)
-    target[at++] = 0x80 | (code & 0x3f)
-  } else if (code < 0x10000) {
-    target[at++] = 0xe0 | (code >> 12)
-    target[at++] = 0x80 | ((code >> 6) & 0x3f)
-    target[at++] = 0x80 | (code & 0x3f)
-  } else {
-    target[at++] = 0xf0 | (code >> 18)
-    target[at++] = 0x80 | ((code >> 12) & 0x3f)
-    target[at++] = 0x80 | ((code >> 6) & 0x3f)
-    target[at++] = 0x80 | (code & 0x3f)
-  }
-  return at
 }

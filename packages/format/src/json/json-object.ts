@@ -1,117 +1,168 @@
-import type { Schema } from '@moulin/core'
+import type { ColumnBuilder, Field, StructBuilder } from '@moulin/core'
 import { stringifyJson } from '@moulin/core'
-import { nullBytes, type JsonCursor } from './json-cursor.ts'
-import { jsonKind, type JsonKind } from './json-reader.ts'
+import type { JsonCursor } from './json-cursor.ts'
+import type { JsonKind } from './json-scalars.ts'
 
-/** A field as the canonical object has it. */
-export interface JsonField {
-  readonly name: string
-  readonly isOptional: boolean
-  readonly kind: JsonKind
-  /** `{"name":` and `,"name":`. */
+/** `{"name":` and `,"name":`. */
+export interface JsonKeys {
   readonly firstKey: Uint8Array
   readonly nextKey: Uint8Array
 }
 
-export function jsonFields(schema: Schema): JsonField[] {
-  return schema.fields.map(({ name, type }) => {
-    const key = `${stringifyJson(name)}:`
-    return {
-      name,
-      isOptional: type.isOptional,
-      kind: jsonKind(type),
-      firstKey: new TextEncoder().encode(`{${key}`),
-      nextKey: new TextEncoder().encode(`,${key}`),
-    }
-  })
+export function jsonKeys(name: string): JsonKeys {
+  const key = `${stringifyJson(name)}:`
+  return { firstKey: new TextEncoder().encode(`{${key}`), nextKey: new TextEncoder().encode(`,${key}`) }
 }
 
-/** Where the fields of an object go. Every field gets exactly one `take` or `missing` that is not dropped. */
-export interface FieldTarget {
-  /** The cursor has just scanned the field's value. */
+/** A field as the canonical object has it. */
+export interface JsonField extends JsonKeys {
+  readonly name: string
+  readonly isOptional: boolean
+  readonly kind: JsonKind
+}
+
+export function jsonField({ name, type }: Field, kind: JsonKind): JsonField {
+  return { name, isOptional: type.isOptional, kind, ...jsonKeys(name) }
+}
+
+/** Where the members of an object go. Every field gets exactly one `take` or `missing` that is not dropped. */
+export interface MemberTarget {
+  /** Reads the field's value, which comes next. */
   take(index: number, field: JsonField, cursor: JsonCursor): void
   missing(index: number, field: JsonField): void
   /** Forgets the field, if it was taken or missing. */
   drop(index: number, field: JsonField): void
 }
 
+/** Appends the members of an object to one builder each. */
+export class ColumnTarget implements MemberTarget {
+  builders: readonly ColumnBuilder[] = []
+  #rows = 0
+  #struct: StructBuilder | undefined
+
+  open(builders: readonly ColumnBuilder[]): void {
+    this.builders = builders
+    this.#rows = builders[0]!.length
+  }
+
+  openStruct(struct: StructBuilder): void {
+    if (struct !== this.#struct) {
+      this.#struct = struct
+      this.builders = struct.fields.map(({ builder }) => builder)
+    }
+    this.#rows = struct.length
+  }
+
+  take(index: number, field: JsonField, cursor: JsonCursor): void {
+    field.kind.append(cursor, this.builders[index]!)
+  }
+
+  missing(index: number): void {
+    this.builders[index]!.appendNull()
+  }
+
+  drop(index: number): void {
+    this.builders[index]!.truncate(this.#rows)
+  }
+}
+
+/** Sets the members of a null-prototype object. */
+export class ValueTarget implements MemberTarget {
+  value: Record<string, unknown> = {}
+
+  open(fields: readonly JsonField[]): void {
+    this.value = Object.create(null) as Record<string, unknown>
+    for (const { name } of fields) this.value[name] = null
+  }
+
+  take(_index: number, field: JsonField, cursor: JsonCursor): void {
+    this.value[field.name] = field.kind.value(cursor)
+  }
+
+  missing(_index: number, field: JsonField): void {
+    this.value[field.name] = null
+  }
+
+  drop(): void {}
+}
+
 /**
- * Reads one object: first as the canonical form demands, then, if it is not of that form, in any order, with space,
- * nulls, repeated keys (the last counts) and fields that the schema does not have.
+ * Reads a whole text of one object: first as the canonical form demands, then, if it is not of that form, every object in
+ * any order, with space, nulls, repeated keys (the last counts) and fields that the schema does not have. Never more than
+ * twice, however deep the first reading fails.
  */
-export function readObject(
+export function readText(
   cursor: JsonCursor,
   fields: readonly JsonField[],
-  target: FieldTarget,
+  target: MemberTarget,
   bytes: Uint8Array,
   start: number,
   end: number,
 ): 'canonical' | 'readable' | 'unreadable' {
-  cursor.open(bytes, start, end)
-  if (readCanonical(cursor, fields, target)) return cursor.isCanonical ? 'canonical' : 'readable'
-  fields.forEach((field, index) => target.drop(index, field))
-  cursor.open(bytes, start, end)
-  return readAny(cursor, fields, target) ? 'readable' : 'unreadable'
+  cursor.open(bytes, start, end, true)
+  readCanonical(cursor, fields, target)
+  if (!cursor.isBad && cursor.position === end) return cursor.isCanonical ? 'canonical' : 'readable'
+  for (let index = 0; index < fields.length; index++) target.drop(index, fields[index]!)
+  cursor.open(bytes, start, end, false)
+  cursor.skipSpace()
+  readAny(cursor, fields, target)
+  cursor.skipSpace()
+  return !cursor.isBad && cursor.position === end ? 'readable' : 'unreadable'
+}
+
+/** Reads the object that comes next, of a text that {@link readText} is reading. */
+export function readObject(cursor: JsonCursor, fields: readonly JsonField[], target: MemberTarget): void {
+  if (cursor.isStrict) readCanonical(cursor, fields, target)
+  else readAny(cursor, fields, target)
 }
 
 const OPEN = 0x7b
 const CLOSE = 0x7d
-const COMMA = 0x2c
 
-function readCanonical(cursor: JsonCursor, fields: readonly JsonField[], target: FieldTarget): boolean {
+function readCanonical(cursor: JsonCursor, fields: readonly JsonField[], target: MemberTarget): void {
   let isFirst = true
   for (let index = 0; index < fields.length; index++) {
     const field = fields[index]!
     if (cursor.accept(isFirst ? field.firstKey : field.nextKey)) {
       isFirst = false
-      field.kind.scan(cursor)
-      if (cursor.isBad) return false
       target.take(index, field, cursor)
+      if (cursor.isBad) return
     } else if (field.isOptional) target.missing(index, field)
-    else return false
+    else {
+      cursor.isBad = true
+      return
+    }
   }
-  if (isFirst && !cursor.acceptByte(OPEN)) return false
-  return cursor.acceptByte(CLOSE) && cursor.position === cursor.end
+  const isWhole = (!isFirst || cursor.acceptByte(OPEN)) && cursor.acceptByte(CLOSE)
+  if (!isWhole) cursor.isBad = true
 }
 
-function readAny(cursor: JsonCursor, fields: readonly JsonField[], target: FieldTarget): boolean {
+function readAny(cursor: JsonCursor, fields: readonly JsonField[], target: MemberTarget): void {
   const indexes = indexesOf(fields)
   const taken = new Uint8Array(fields.length)
-  const member = (): void => {
+  for (let more = cursor.begin(OPEN, CLOSE); more; more = cursor.next(CLOSE)) {
     cursor.scanKey()
     if (cursor.isBad) return
     const index = indexes.get(cursor.text.utf8Slice(cursor.textStart, cursor.textEnd))
-    if (index === undefined) return cursor.skipValue()
+    if (index === undefined) {
+      cursor.skipValue()
+      continue
+    }
     const field = fields[index]!
     if (taken[index] === 1) target.drop(index, field)
     taken[index] = 0
     cursor.skipSpace()
-    if (cursor.accept(nullBytes)) return
-    field.kind.scan(cursor)
-    if (cursor.isBad) return
+    if (cursor.acceptNull()) continue
     target.take(index, field, cursor)
+    if (cursor.isBad) return
     taken[index] = 1
   }
-
-  cursor.skipSpace()
-  if (!cursor.acceptByte(OPEN)) return false
-  cursor.skipSpace()
-  if (!cursor.acceptByte(CLOSE)) {
-    do {
-      member()
-      cursor.skipSpace()
-    } while (!cursor.isBad && cursor.acceptByte(COMMA))
-    if (cursor.isBad || !cursor.acceptByte(CLOSE)) return false
-  }
-  cursor.skipSpace()
-  if (cursor.position !== cursor.end) return false
-  for (let index = 0; index < fields.length; index++) {
+  for (let index = 0; index < fields.length && !cursor.isBad; index++) {
     const field = fields[index]!
     if (taken[index] === 1) continue
-    if (!field.isOptional) return false
-    target.missing(index, field)
+    if (field.isOptional) target.missing(index, field)
+    else cursor.isBad = true
   }
-  return true
 }
 
 const known = new WeakMap<readonly JsonField[], Map<string, number>>()

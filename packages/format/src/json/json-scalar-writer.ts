@@ -19,12 +19,13 @@ import {
   asUuid,
   mismatch,
 } from '../value-fields.ts'
+import type { ValuePath } from '../value-path.ts'
 import type { RowWriter } from '../row-writer.ts'
 import { timestampText, timeText } from './json-times.ts'
 
-/** The JSON text of one value. @throws `invalid` naming the field. */
+/** The JSON text of a value that is there. @throws `invalid` naming the field. */
 export type ValueText = (value: unknown) => string
-/** Writes the value of one row of a column. */
+/** Writes the value of a row that has one. */
 export type ColumnText = (column: Column, row: number, writer: RowWriter) => void
 
 const needsEscape = /["\\\u0000-\u001f]/
@@ -38,13 +39,13 @@ function base64(bytes: Uint8Array): string {
 }
 
 /** A number as `JSON.stringify` writes it: no sign on a zero. */
-function numberText(value: number, name: string): string {
+function numberText(value: number, name: ValuePath): string {
   if (!Number.isFinite(value)) throw mismatch(name, 'a number that JSON has: finite', value)
   return String(value)
 }
 
-/** Composes the text of a kind from JavaScript values. */
-export function valueText(name: string, { spec }: Type): ValueText {
+/** Composes the text of a scalar kind from JavaScript values. */
+export function scalarText({ spec }: Type, name: ValuePath): ValueText {
   switch (spec.kind) {
     case 'boolean':
       return (value) => (asBoolean(value, name) ? 'true' : 'false')
@@ -86,8 +87,8 @@ function isoText(ms: number): string {
   return timestampText(Number.isSafeInteger(micros) ? micros : BigInt(ms) * 1000n, 3)
 }
 
-/** Composes the same text from columns. */
-export function columnText(name: string, { spec }: Type): ColumnText {
+/** Composes the same text from columns; `path` names the column in errors. */
+export function scalarColumnText({ spec }: Type, path: string): ColumnText {
   switch (spec.kind) {
     case 'boolean':
       return (column, row, writer) => writer.ascii(numberAt(column, row) === 1 ? 'true' : 'false')
@@ -98,7 +99,7 @@ export function columnText(name: string, { spec }: Type): ColumnText {
       return (column, row, writer) => writer.ascii(String(longAt(column, row)))
     case 'float':
     case 'double':
-      return (column, row, writer) => writer.ascii(columnNumber(name, numberAt(column, row)))
+      return (column, row, writer) => writer.ascii(columnNumber(path, numberAt(column, row)))
     case 'string':
       return writeQuoted
     case 'binary':
@@ -144,9 +145,9 @@ function decimalAt(column: Column, row: number): bigint {
   return bigIntOf(column.values, row * column.width, (row + 1) * column.width)
 }
 
-function columnNumber(name: string, value: number): string {
+function columnNumber(path: string, value: number): string {
   if (Number.isFinite(value)) return String(value)
-  throw invalid('COLUMN_NUMBER', `The column ${name} holds ${value}, which JSON has no number for.`)
+  throw invalid('COLUMN_NUMBER', `The column ${path} holds ${value}, which JSON has no number for.`)
 }
 
 const uuid = new Uint8Array(UUID_TEXT_BYTES + 2).fill(0x22)
