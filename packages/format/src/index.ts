@@ -45,6 +45,8 @@ export type {
   ParquetBounds,
   ParquetField,
   ParquetFile,
+  ParquetPageBounds,
+  ParquetPageBoundsRequest,
   ParquetReadRequest,
   ParquetRowGroup,
 } from './parquet/parquet-file.ts'

@@ -7,14 +7,30 @@ import type { ParquetBounds } from './parquet-file.ts'
 
 /** What a footer states about one column chunk. A bound of the wrong length, or NaN, is no bound. */
 export function columnBounds(column: FooterColumn, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
-  const min = boundValue(column.minValue, leaf, type)
-  const max = boundValue(column.maxValue, leaf, type)
-  const { nullCount } = column
+  return statedBounds(column, leaf, type)
+}
+
+/** As stored in a footer or an index: plain-encoded. */
+export interface StoredBounds {
+  readonly minValue: Uint8Array | undefined
+  readonly maxValue: Uint8Array | undefined
+  readonly nullCount: number | undefined
+}
+
+export function statedBounds(stored: StoredBounds, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
+  const min = boundValue(stored.minValue, leaf, type)
+  const max = boundValue(stored.maxValue, leaf, type)
+  const { nullCount } = stored
   return {
-    ...(min === undefined || max === undefined ? {} : { min, max }),
+    // A zero may stand for the other one (parquet.thrift, ColumnOrder).
+    ...(min === undefined || max === undefined
+      ? {}
+      : { min: min === 0 && isFloat(leaf) ? -0 : min, max: isFloat(leaf) && max === 0 ? 0 : max }),
     ...(nullCount === undefined ? {} : { nullCount }),
   }
 }
+
+const isFloat = ({ element }: FileNode): boolean => element.type === 'FLOAT' || element.type === 'DOUBLE'
 
 function boundValue(
   bytes: Uint8Array | undefined,
@@ -30,12 +46,14 @@ function boundValue(
       return typeof value === 'object' ? unscaledDecimal(value) : BigInt(value)
     case 'time':
     case 'timestamp':
-      if (annotation.unit === 'NANOS' || (typeof value !== 'number' && typeof value !== 'bigint')) return undefined
+      if ((annotation.unit === 'NANOS' && !isNanos(type)) || (typeof value !== 'number' && typeof value !== 'bigint'))
+        return undefined
       return annotation.unit === 'MILLIS' ? BigInt(value) * 1000n : BigInt(value)
     case 'other':
       return undefined
     case 'integer':
-      if (!annotation.isSigned) return undefined
+      // Those that fit a signed integer order like one.
+      if (!annotation.isSigned && annotation.bits > 16) return undefined
       break
     default:
   }
@@ -62,4 +80,8 @@ function physicalValue(bytes: Uint8Array, { element }: FileNode): MetricValue | 
     default:
       return undefined
   }
+}
+
+function isNanos(type: IcebergType | undefined): boolean {
+  return type === 'timestamp_ns' || type === 'timestamptz_ns'
 }

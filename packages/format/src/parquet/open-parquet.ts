@@ -1,4 +1,5 @@
 import {
+  type Column,
   type ColumnBatch,
   corrupt,
   defaultLimits,
@@ -10,16 +11,31 @@ import {
   throwIfAborted,
   unsupported,
 } from '@moulin/core'
+import { bloomBlockBytes, bloomBlocks, bloomKey, bloomProbe, maxHeaderBytes } from './bloom-filter.ts'
 import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
-import { type DecodeChunk, type DecodeColumn, decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
+import { readColumnIndex } from './column-index.ts'
+import {
+  type DecodeChunk,
+  type DecodeColumn,
+  decodeDictionary,
+  decodeRowGroup,
+  type DecodeTask,
+} from './decode/decode-row-group.ts'
 import { nullColumn } from './decode/null-column.ts'
-import { fieldConversion, leavesUsed } from './decode/read-field.ts'
+import { fieldConversion, leavesUsed, type ReadContext } from './decode/read-field.ts'
 import { columnBounds } from './file-bounds.ts'
 import type { RowRange } from './decode/leaf-decoder.ts'
 import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
 import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
 import { chunkSpan, pageSpans, readOffsetIndex } from './page-index.ts'
-import type { OpenParquetOptions, ParquetBounds, ParquetFile, ParquetReadRequest } from './parquet-file.ts'
+import type {
+  OpenParquetOptions,
+  ParquetBounds,
+  ParquetFile,
+  ParquetPageBounds,
+  ParquetPageBoundsRequest,
+  ParquetReadRequest,
+} from './parquet-file.ts'
 import type { RangeReader } from './range-reader.ts'
 
 const magicBytes = 4
@@ -27,6 +43,8 @@ const magicBytes = 4
 const tailBytes = 64 * 1024
 /** Row groups whose offset indexes are kept. */
 const maxKeptIndexes = 64
+/** A bloom filter of no more bytes is fetched whole. */
+const smallFilterBytes = 4096
 
 /**
  * Reads and checks a file's footer: two small requests.
@@ -169,7 +187,7 @@ class OpenFile implements ParquetFile {
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
     const indexes = isNarrow && nodes.length > 0 ? await this.#offsetIndexes(index, rowGroup) : []
-    const context = { file: this.name, readsInt96: this.#options.int96 === 'timestamp' }
+    const context = this.#context
     const columns: DecodeColumn[] = nodes.map(({ field, node }) => {
       const conversion = fieldConversion(field.type, node, context)
       const chunks = [...leavesUsed(conversion)].map(([leaf, use]) =>
@@ -215,6 +233,93 @@ class OpenFile implements ParquetFile {
       return { ...chunk, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
     const pages = readOffsetIndex(bytes, column, rowCount, `The offset index of ${where}`)
     return { ...chunk, ...pageSpans(pages, column, rows, rowCount), isWhole: false }
+  }
+
+  async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
+    const { rowGroup: index, fieldId, type, signal } = request
+    throwIfAborted(signal)
+    const rowGroup = this.#rowGroup(index)
+    const leaf = this.#leaves.find((each) => each.fieldId === fieldId)
+    const column = leaf === undefined ? undefined : rowGroup.columns[leaf.firstLeaf]
+    if (leaf === undefined || column?.columnIndex === undefined || column.offsetIndex === undefined) return undefined
+    const where = `column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
+    const [offsets, bounds] = await Promise.all([
+      this.#offsetIndexes(index, rowGroup),
+      loadSpans(this.#file, [column.columnIndex], signal),
+    ])
+    const { rowCount } = rowGroup
+    const pages = readOffsetIndex(
+      bytesIn(offsets, column.offsetIndex)!,
+      column,
+      rowCount,
+      `The offset index of ${where}`,
+    )
+    return readColumnIndex(
+      bytesIn(bounds, column.columnIndex)!,
+      pages,
+      rowCount,
+      leaf,
+      type,
+      `The column index of ${where}`,
+    )
+  }
+
+  async dictionary({
+    rowGroup: index,
+    field,
+    signal,
+  }: Parameters<ParquetFile['dictionary']>[0]): Promise<Column | undefined> {
+    throwIfAborted(signal)
+    const rowGroup = this.#rowGroup(index)
+    const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
+    if (node?.element.type === undefined || node.element.repetition === 'REPEATED') return undefined
+    const column = rowGroup.columns[node.firstLeaf]!
+    const { dictionaryPageOffset: start, dataPageOffset: end } = column
+    if (!column.isDictionaryOnly || start === undefined || start >= end) return undefined
+    const conversion = fieldConversion(field.type, node, this.#context)
+    if (conversion.kind !== 'leaf') return undefined
+    const chunk = this.#chunk(index, rowGroup, node, false, { start: 0, end: rowGroup.rowCount }, [])
+    const ranges = await loadSpans(this.#file, [{ start, end }], signal)
+    const { maxParquetPageBytes: maxPageBytes } = this.#limits
+    const task = { file: this.name, rowGroup: index, maxPageBytes, ranges }
+    return decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion)
+  }
+
+  async mightContain({
+    rowGroup: index,
+    fieldId,
+    value,
+    signal,
+  }: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
+    throwIfAborted(signal)
+    const rowGroup = this.#rowGroup(index)
+    const leaf = this.#leaves.find((each) => each.fieldId === fieldId)
+    const filter = leaf === undefined ? undefined : rowGroup.columns[leaf.firstLeaf]!.bloomFilter
+    const key = filter === undefined ? undefined : bloomKey(value, leaf!)
+    if (filter === undefined || key === undefined) return true
+    const what = `The bloom filter of column ${leaf!.path.join('.')} in row group ${index} of ${this.name}`
+    const { start } = filter
+    // A small filter comes with its header; of another one only the block that matters.
+    const known = filter.end - start
+    const first = { start, end: start + (known > 0 && known <= smallFilterBytes ? known : maxHeaderBytes) }
+    first.end = Math.min(first.end, this.#file.size)
+    const ranges = await loadSpans(this.#file, [first], signal)
+    const blocks = bloomBlocks(bytesIn(ranges, first)!, start, this.#file.size, what)
+    if (blocks === undefined) return true
+    const { block, isIn } = bloomProbe(key, blocks.end - blocks.start)
+    const span = { start: blocks.start + block, end: blocks.start + block + bloomBlockBytes }
+    return isIn(bytesIn(ranges, span) ?? bytesIn(await loadSpans(this.#file, [span], signal), span)!)
+  }
+
+  #rowGroup(index: number): FooterRowGroup {
+    const rowGroup = this.#footer.rowGroups[index]
+    if (rowGroup !== undefined) return rowGroup
+    const message = `${this.name} has no row group ${index}.`
+    throw invalid('PARQUET_ROWS', message, { context: { file: this.name, rowGroup: index } })
+  }
+
+  get #context(): ReadContext {
+    return { file: this.name, readsInt96: this.#options.int96 === 'timestamp' }
   }
 
   /** The offset indexes of all columns of a row group, kept for the next read: they lie side by side. */

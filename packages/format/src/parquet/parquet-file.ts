@@ -1,4 +1,4 @@
-import type { ColumnBatch, IcebergField, IcebergType, Limits } from '@moulin/core'
+import type { Column, ColumnBatch, IcebergField, IcebergType, Limits } from '@moulin/core'
 import type { MetricValue } from './file-writer.ts'
 import type { ParquetWorkers } from './workers.ts'
 
@@ -40,6 +40,38 @@ export interface ParquetFile {
    * not read; `invalid` for a row group or rows that are not there; what the file's reader throws; `aborted`.
    */
   read(request: ParquetReadRequest): Promise<ColumnBatch>
+  /**
+   * What the column index says of the pages of a leaf field, in order, every row in one of them; undefined where the file
+   * has none. Bounds are those of {@link ParquetRowGroup.bounds}.
+   */
+  pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined>
+  /**
+   * The values that a top-level primitive field has in a row group, each once and some perhaps in none of its rows, nulls
+   * left out; undefined unless the footer tells that every data page holds indexes of its dictionary.
+   */
+  dictionary(request: {
+    readonly rowGroup: number
+    readonly field: IcebergField
+    readonly signal?: AbortSignal
+  }): Promise<Column | undefined>
+  /**
+   * Whether the bloom filter of a leaf field lets a row group have the value, to the bit (−0 is not 0); true where there
+   * is no filter. The value is one of the field's type as the file has it, or a `bigint` for an int.
+   */
+  mightContain(request: {
+    readonly rowGroup: number
+    readonly fieldId: number
+    readonly value: MetricValue
+    readonly signal?: AbortSignal
+  }): Promise<boolean>
+}
+
+export interface ParquetPageBoundsRequest {
+  readonly rowGroup: number
+  readonly fieldId: number
+  /** As for {@link ParquetRowGroup.bounds}. */
+  readonly type?: IcebergType
+  readonly signal?: AbortSignal
 }
 
 export interface ParquetReadRequest {
@@ -79,4 +111,10 @@ export interface ParquetBounds {
   readonly min?: MetricValue
   readonly max?: MetricValue
   readonly nullCount?: number
+}
+
+/** Of one page: rows within the row group, half-open. */
+export interface ParquetPageBounds extends ParquetBounds {
+  readonly start: number
+  readonly end: number
 }

@@ -66,6 +66,14 @@ export class ThriftReader {
     for (let index = 0; index < count; index++) element(index)
   }
 
+  /** A list of booleans, a byte each. */
+  bools(maxCount: number): boolean[] {
+    const { type, count } = this.#listHeader()
+    if (count > maxCount || (count > 0 && type !== thrift.true && type !== thrift.false))
+      throw this.#corrupt(`has ${count} elements of type ${type} where ${maxCount} booleans may be`)
+    return Array.from({ length: count }, () => this.#byte() === thrift.true)
+  }
+
   i8(): number {
     return (this.#byte() << 24) >> 24
   }

@@ -25,6 +25,12 @@ export function flatColumn(conversion: LeafConversion, chunk: LeafChunk, data: L
   return castColumn(column, conversion)
 }
 
+/** The entries of a dictionary. */
+export function dictionaryColumn(conversion: LeafConversion, chunk: LeafChunk, values: DenseValues): Column {
+  const { count } = values
+  return castColumn(physicalColumn(values, chunk.physicalType, 0, count, undefined, count), conversion)
+}
+
 /** The levels of one leaf, for the wanted rows only, and which of its values are theirs. */
 interface NestedLeaf {
   readonly chunk: LeafChunk

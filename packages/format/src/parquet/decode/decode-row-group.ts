@@ -1,8 +1,8 @@
 import { type Column, type ColumnBatch, corrupt, type IcebergType, isMoulinError, MoulinError } from '@moulin/core'
 import { bytesIn, type ByteSpan, type LoadedRange } from '../byte-ranges.ts'
-import { flatColumn, nestedColumn } from './assemble.ts'
-import { decodeLeaf, type LeafChunk, type LeafData, type RowRange } from './leaf-decoder.ts'
-import type { FieldConversion } from './read-field.ts'
+import { dictionaryColumn, flatColumn, nestedColumn } from './assemble.ts'
+import { decodeEntries, decodeLeaf, type LeafChunk, type LeafData, type RowRange } from './leaf-decoder.ts'
+import type { FieldConversion, LeafConversion } from './read-field.ts'
 
 /** All that decoding some rows of one row group takes: plain data with the bytes in it, so any thread can do it. */
 export interface DecodeTask {
@@ -57,17 +57,38 @@ function decodeColumn(task: DecodeTask, { name, conversion, chunks }: DecodeColu
   }
 }
 
-function decodeChunk({ ranges, rows, maxPageBytes }: DecodeTask, chunk: DecodeChunk): LeafData {
-  const spans = chunk.spans.map((span) => {
+/** The entries of a chunk's dictionary, whose page `chunk.spans` is. @throws as {@link decodeRowGroup}. */
+export function decodeDictionary(
+  task: Omit<DecodeTask, 'rows' | 'columns'>,
+  chunk: DecodeChunk,
+  conversion: LeafConversion,
+): Column {
+  try {
+    return dictionaryColumn(conversion, chunk, decodeEntries(chunk, loadedPages(task, chunk), task.maxPageBytes))
+  } catch (cause) {
+    throw located(task, chunk.path, chunk.path, cause)
+  }
+}
+
+function decodeChunk(task: DecodeTask, chunk: DecodeChunk): LeafData {
+  return decodeLeaf(chunk, loadedPages(task, chunk), task.rows, task.maxPageBytes)
+}
+
+function loadedPages({ ranges }: Pick<DecodeTask, 'ranges'>, chunk: DecodeChunk): Uint8Array[] {
+  return chunk.spans.map((span) => {
     const bytes = bytesIn(ranges, span)
     if (bytes === undefined) throw corrupt('PARQUET_PAGE', 'Its pages were not all loaded.')
     return bytes
   })
-  return decodeLeaf(chunk, spans, rows, maxPageBytes)
 }
 
 /** An error of ours learns where it was; any other means that the bytes made something impossible. */
-function located({ file, rowGroup }: DecodeTask, column: string, path: string, cause: unknown): MoulinError {
+function located(
+  { file, rowGroup }: Pick<DecodeTask, 'file' | 'rowGroup'>,
+  column: string,
+  path: string,
+  cause: unknown,
+): MoulinError {
   const context = { file, rowGroup, column }
   const where = `Column ${path} in row group ${rowGroup} of ${file}`
   const message = cause instanceof Error ? cause.message : String(cause)

@@ -68,16 +68,10 @@ class DeltaReader {
 }
 
 /** One miniblock: how wide its values are, where they lie, and how many of them count. */
-type Miniblock = (reader: DeltaReader, width: number, start: number, count: number) => void
+type Miniblock = (width: number, start: number, count: number) => void
 
 /** Calls `block` after a least difference is read, and `miniblock` for each miniblock. @returns where they end. */
-function readBlocks(
-  reader: DeltaReader,
-  count: number,
-  maxWidth: number,
-  block: () => void,
-  miniblock: Miniblock,
-): number {
+function readBlocks(reader: DeltaReader, count: number, block: () => void, miniblock: Miniblock): number {
   const { bytes, miniblocks, valuesPerMiniblock } = reader
   let left = count - 1
   while (left > 0) {
@@ -88,11 +82,11 @@ function readBlocks(
     if (reader.position > bytes.length) throw malformed('ends early')
     for (let i = 0; i < miniblocks && left > 0; i++) {
       const width = bytes[widths + i]!
-      if (width > maxWidth) throw malformed(`has values of ${width} bits`)
+      if (width > 64) throw malformed(`has values of ${width} bits`)
       const wanted = Math.min(left, valuesPerMiniblock)
       const available = bytes.length - reader.position
       if (Math.ceil((wanted * width) / 8) > available) throw malformed('ends early')
-      miniblock(reader, width, reader.position, wanted)
+      miniblock(width, reader.position, wanted)
       reader.position += Math.min((valuesPerMiniblock / 8) * width, available)
       left -= wanted
     }
@@ -108,9 +102,15 @@ export function readDeltaInt32(bytes: Uint8Array, start: number, count: number, 
   let least = 0
   out[at++] = value
   const block = (): void => void (least = reader.low)
-  return readBlocks(reader, count, 32, block, (_, width, from, wanted) => {
+  return readBlocks(reader, count, block, (width, from, wanted) => {
     if (width === 0) out.fill(0, at, at + wanted)
-    else unpackInt32(bytes, from, bytes.length, width, wanted, out, at)
+    else if (width <= 32) unpackInt32(bytes, from, bytes.length, width, wanted, out, at)
+    else {
+      // Some writers take differences as 64 bits; those above the lower 32 wrap away.
+      const wide = new Int32Array(wanted * 2)
+      unpackWide(bytes, from, width, wanted, wide)
+      for (let i = 0; i < wanted; i++) out[at + i] = wide[2 * i]!
+    }
     value = addUp(out, at, wanted, value, least)
     at += wanted
   })
@@ -138,7 +138,7 @@ export function readDeltaInt64(bytes: Uint8Array, start: number, count: number, 
     least.low = reader.low
     least.high = reader.high
   }
-  return readBlocks(reader, count, 64, block, (_, width, from, wanted) => {
+  return readBlocks(reader, count, block, (width, from, wanted) => {
     if (width > 32) unpackWide(bytes, from, width, wanted, scratch)
     else if (width > 0) unpackInt32(bytes, from, bytes.length, width, wanted, scratch, 0)
     else scratch.fill(0, 0, wanted)

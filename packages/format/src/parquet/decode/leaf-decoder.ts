@@ -74,6 +74,13 @@ export function decodeLeaf(
   return new LeafDecoder(chunk, { ...pages, data }, maxPageBytes).decode(firstRow)
 }
 
+/** The entries of the dictionary, whose page is all that was loaded. @throws as {@link decodeLeaf}. */
+export function decodeEntries(chunk: LeafChunk, spans: readonly Uint8Array[], maxPageBytes: number): DenseValues {
+  checkCodec(chunk.codec)
+  const pages = chunkPages(spans, { valueCount: chunk.valueCount, maxPageBytes, isWhole: false })
+  return new LeafDecoder(chunk, pages, maxPageBytes).entries()
+}
+
 /** Of a flat column each slot is a row, so pages of other rows need not be decompressed. */
 function pagesOf(data: readonly Page[], start: number, wanted: RowRange): { data: Page[]; firstRow: number } {
   const kept: Page[] = []
@@ -132,6 +139,10 @@ class LeafDecoder {
     }
     const levels = isFlat ? undefined : { repetition, definition }
     return { values: this.#values, slots, firstRow, validity: validity.bits, levels }
+  }
+
+  entries(): DenseValues {
+    return this.#readDictionary(this.#store(0))
   }
 
   #store(capacity: number): DenseValues {
