@@ -1,6 +1,7 @@
 import { Arena, builderFor, isKind, t, type Column, type Type } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { columnRuns } from './column-runs.ts'
 import { columnTransformer } from './column-transformer.ts'
 import { bigEndian, type PartitionValue } from './datum.ts'
 import { parseTransform, valueTransform } from './transform.ts'
@@ -84,6 +85,16 @@ describe('columnTransformer', () => {
             const column = columnOf(example.type, values)
             const results = values.map((_, row) => transformer(column, row))
             expect(results).toEqual(values.map(single))
+            const runs = columnRuns(transform, example.iceberg)
+            for (let row = 0; row < values.length; row++) {
+              const end = runs(column, row)
+              expect(end).toBeGreaterThan(row)
+              expect(end).toBeLessThanOrEqual(values.length)
+              for (let other = row; other < end; other++) expect(results[other]).toEqual(results[row])
+              if (row === 0 || values[row] !== values[row - 1]) continue
+              // Equal rows are one run.
+              expect(runs(column, row - 1)).toBe(end)
+            }
           }
         }
       }),
@@ -125,5 +136,21 @@ describe('columnTransformer', () => {
     expect(() => columnTransformer(parseTransform('identity'), 'int')(long, 0)).toThrow(/stored as int64/)
     expect(() => columnTransformer(parseTransform('hour'), 'timestamp')(int, 0)).toThrow(/stored as int32/)
     expect(() => columnTransformer(parseTransform('bucket[4]'), 'string')(int, 0)).toThrow(/stored as int32/)
+  })
+})
+
+describe('columnRuns', () => {
+  it('takes all rows of one span of time for one run, on both sides of 1970', () => {
+    const hour = 3_600_000_000n
+    const rows = [0n, hour - 1n, 5n, hour, -1n, -hour, -hour - 1n, null, null, 2n ** 62n, 2n ** 62n]
+    const column = columnOf(t.timestamptz, rows)
+    const ends = (name: string): number[] => {
+      const runs = columnRuns(parseTransform(name), 'timestamptz')
+      return rows.map((_, row) => runs(column, row))
+    }
+    expect(ends('hour').slice(0, 9)).toEqual([3, 3, 3, 4, 6, 6, 7, 9, 9])
+    expect(ends('day').slice(0, 9)).toEqual([4, 4, 4, 4, 7, 7, 7, 9, 9])
+    expect(ends('void')).toEqual(rows.map(() => rows.length))
+    expect(ends('identity')[9]).toBe(11)
   })
 })

@@ -20,6 +20,8 @@ export { allFields, fieldsById, icebergFields, lastColumnId, typeOfIceberg } fro
 export { checkTableMetadata, parseTableMetadata, tableMetadataBytes } from './table-metadata.ts'
 export { applyUpdates, previousVersionsMax } from './updates.ts'
 export type { ApplyOptions } from './updates.ts'
+export { columnRuns } from './column-runs.ts'
+export type { ColumnRuns } from './column-runs.ts'
 export { columnTransformer } from './column-transformer.ts'
 export type { ColumnTransformer } from './column-transformer.ts'
 export { dataFileMetrics } from './data-file-metrics.ts'

@@ -112,7 +112,7 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
       rows.append(await parquet.read({ rowGroup, types: fields }))
     }
   }
-  return rows.finish()
+  return rows.view()
 }
 
 /** Replaces all files of the table by one that holds these rows, as an overwrite of another engine does. */

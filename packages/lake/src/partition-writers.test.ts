@@ -17,6 +17,7 @@ const schema = {
 } as const
 const limits: WriterLimits = {
   fileBytes: 1 << 20,
+  rowGroupBytes: 1 << 20,
   sharedRowGroupBytes: 1600,
   pageBytes: 1 << 16,
   openWriters: 64,
@@ -42,7 +43,7 @@ function slice(
   from: number,
   count: number,
   kind: (at: number) => number | null = () => 1,
-): ColumnBatch {
+): [partition: number, batch: ColumnBatch] {
   const partitions = new Int32Builder()
   const offsets = new Int64Builder()
   const kinds = new Int32Builder()
@@ -58,7 +59,7 @@ function slice(
     { name: '_kafka_offset', column: offsets.finish() },
     { name: 'kind', column: kinds.finish() },
   ]
-  return { length: count, columns }
+  return [partition, { length: count, columns }]
 }
 
 /** Partitions and offset bounds of each row group. */
@@ -74,26 +75,43 @@ async function groupsOf({ bytes }: EncodedFile): Promise<unknown[]> {
 describe('PartitionWriters', () => {
   it('gives each log partition row groups of its own, and lets small slices share one', async () => {
     const all = writers()
-    expect(batchBytes(slice(0, 0, 100))).toBe(1600)
-    all.add(slice(0, 0, 100))
-    all.add(slice(0, 100, 30))
-    all.add(slice(1, 0, 30))
-    all.add(slice(2, 0, 200))
-    all.add(slice(3, 0, 10))
+    expect(batchBytes(slice(0, 0, 100)[1])).toBe(1600)
+    all.add(...slice(0, 0, 100))
+    all.add(...slice(0, 100, 30))
+    all.add(...slice(1, 0, 30))
+    all.add(...slice(2, 0, 20))
+    all.add(...slice(2, 20, 30))
+    all.add(...slice(3, 0, 90))
+    all.add(...slice(3, 90, 90))
+    all.add(...slice(4, 0, 10))
     const [file, ...others] = all.finish()
     expect(others).toEqual([])
     expect(await groupsOf(file!)).toEqual([
-      [0, 0, 0n, 99n, 100],
-      [0, 1, 0n, 129n, 60],
-      [2, 2, 0n, 199n, 200],
-      [3, 3, 0n, 9n, 10],
+      [0, 0, 0n, 129n, 130],
+      [1, 2, 0n, 49n, 80],
+      [3, 3, 0n, 179n, 180],
+      [4, 4, 0n, 9n, 10],
     ])
     expect(file!.splitOffsets).toHaveLength(4)
   })
 
+  it('lets small slices share row groups up to the limit, in the order of their partitions', async () => {
+    const all = writers()
+    for (let partition = 0; partition < 8; partition++) all.add(...slice(partition, 5, 30))
+    const [file] = all.finish()
+    expect((await groupsOf(file!)).map((group) => (group as unknown[]).slice(0, 2))).toEqual([
+      [0, 3],
+      [4, 7],
+    ])
+    const opened = await openParquet(bytesRangeReader(file!.bytes, 'file'))
+    const { columns } = await opened.read({ rowGroup: 1, types: schema.fields })
+    const partitions = Array.from({ length: 120 }, (_, row) => 4 + Math.floor(row / 30))
+    expect(columns[0]!.column).toMatchObject({ values: Int32Array.from(partitions) })
+  })
+
   it('sorts rows into a file per tuple, in their order', async () => {
     const all = writers()
-    all.add(slice(0, 0, 10, (at) => (at % 3 === 0 ? null : at % 3)))
+    all.add(...slice(0, 0, 10, (at) => (at % 3 === 0 ? null : at % 3)))
     const files = all.finish()
     expect(files.map(({ tuple, rowCount }) => [tuple, rowCount])).toEqual([
       [[null], 4],
@@ -107,23 +125,23 @@ describe('PartitionWriters', () => {
 
   it('writes one file where the table has no partition spec', () => {
     const all = writers({}, 'none')
-    all.add(slice(0, 0, 10, (at) => at))
+    all.add(...slice(0, 0, 10, (at) => at))
     expect(all.finish().map(({ tuple }) => tuple)).toEqual([[]])
   })
 
   it('closes a file that is full, and goes on with another', () => {
     const all = writers({ fileBytes: 1 })
-    all.add(slice(0, 0, 200))
+    all.add(...slice(0, 0, 200))
     expect(all.take()).toHaveLength(1)
-    all.add(slice(0, 200, 200))
+    all.add(...slice(0, 200, 200))
     expect(all.take()).toHaveLength(1)
     expect(all.finish()).toEqual([])
   })
 
   it('puts out the largest as a small file above the number of open writers', () => {
     const all = writers({ openWriters: 3 })
-    all.add(slice(0, 0, 50, () => 7))
-    all.add(slice(0, 50, 10, (at) => at))
+    all.add(...slice(0, 0, 50, () => 7))
+    all.add(...slice(0, 50, 10, (at) => at))
     const early = all.take()
     expect(early.length).toBeGreaterThanOrEqual(8)
     expect(early[0]!.tuple).toEqual([7])
@@ -134,17 +152,17 @@ describe('PartitionWriters', () => {
 
   it('puts out the largest above the bytes of open writers', () => {
     const all = writers({ openBytes: 2000 })
-    all.add(slice(0, 0, 90, () => 7))
-    all.add(slice(0, 90, 20, () => 8))
+    all.add(...slice(0, 0, 90, () => 7))
+    all.add(...slice(0, 90, 20, () => 8))
     expect(all.take()).toEqual([])
-    all.add(slice(0, 110, 30, () => 9))
+    all.add(...slice(0, 110, 30, () => 9))
     expect(all.take().map(({ tuple }) => tuple)).toEqual([[7]])
     expect(all.finish().map(({ rowCount }) => rowCount)).toEqual([20, 30])
   })
 
   it('has nothing to write without rows', () => {
     const all = writers()
-    all.add(slice(0, 0, 0))
+    all.add(...slice(0, 0, 0))
     expect(all.finish()).toEqual([])
   })
 })

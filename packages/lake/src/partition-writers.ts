@@ -1,9 +1,9 @@
 import { takeRows } from '@moulin/core'
-import type { Column, ColumnBatch, IcebergSchema } from '@moulin/core'
+import type { ColumnBatch, IcebergSchema } from '@moulin/core'
 import type { Compression, FieldMetrics, FileWriter, FileWriterFactory } from '@moulin/format'
-import { columnTransformer, partitionTupleKey } from '@moulin/iceberg'
-import type { BoundPartitionSpec, ColumnTransformer, PartitionValue } from '@moulin/iceberg'
+import type { BoundPartitionSpec, PartitionValue } from '@moulin/iceberg'
 import { batchBytes, SliceBuffer } from './slice-buffer.ts'
+import { TupleRuns } from './tuple-runs.ts'
 
 /** A data file that is ready to be stored. */
 export interface EncodedFile {
@@ -25,24 +25,20 @@ export interface PartitionWritersOptions {
   readonly limits: WriterLimits
 }
 
-/** Bytes are uncompressed column bytes, except that `fileBytes` and the written part of `openBytes` are as in the file. */
+/** Bytes are uncompressed column bytes, except those of files and row groups, which are as in the file. */
 export interface WriterLimits {
   readonly fileBytes: number
+  readonly rowGroupBytes: number
   readonly sharedRowGroupBytes: number
   readonly pageBytes: number
   readonly openWriters: number
+  /** Written bytes of open files and column bytes that wait. */
   readonly openBytes: number
 }
 
-interface OpenWriter {
-  readonly key: string
-  readonly tuple: readonly PartitionValue[]
-  readonly file: FileWriter
-  /** Small slices that wait for company. */
-  pending: SliceBuffer
-  pendingBytes: number
-  rowCount: number
-}
+/** Pages do not reach over the batches that a file is given, so fewer rows wait for others, if they are small too. */
+const MIN_BATCH_ROWS = 8_192
+const MIN_BATCH_BYTES = 1024 * 1024
 
 /**
  * Sorts rows into files by the table's partition tuple. A row group holds the rows of one log partition, except that
@@ -50,37 +46,27 @@ interface OpenWriter {
  */
 export class PartitionWriters {
   readonly #options: PartitionWritersOptions
-  readonly #open = new Map<string, OpenWriter>()
+  readonly #open = new Map<string, OpenFile>()
   readonly #finished: EncodedFile[] = []
-  readonly #transformers: readonly { readonly name: string; readonly transform: ColumnTransformer }[]
+  readonly #tuples: TupleRuns
+  readonly #buffers: SliceBuffer[] = []
 
   constructor(options: PartitionWritersOptions) {
     this.#options = options
-    this.#transformers = options.spec.fields.map(({ transform, source }) => ({
-      name: source!.name,
-      transform: columnTransformer(transform, source!.type),
-    }))
+    this.#tuples = new TupleRuns(options.spec)
   }
 
   /**
-   * Rows of one log partition in offset order, at most a row group's worth. Nothing of the batch is kept.
-   * Slices of one partition may follow each other; partitions must come one after the other.
+   * Rows of log partition `partition` in offset order, on top of those that came before. Nothing of the batch is kept.
+   * Partitions must come one after the other.
    */
-  add(slice: ColumnBatch): void {
-    for (const { key, tuple, rows } of this.#groups(slice)) {
+  add(partition: number, slice: ColumnBatch): void {
+    if (slice.length === 0) return
+    for (const { key, tuple, rows } of this.#tuples.groups(slice)) {
       const batch = rows === undefined ? slice : take(slice, rows)
-      const bytes = batchBytes(batch)
-      const writer = this.#writer(key, tuple)
-      if (bytes >= this.#options.limits.sharedRowGroupBytes) {
-        this.#flush(writer)
-        writer.file.writeRowGroup(batch)
-      } else {
-        writer.pending.append(batch)
-        writer.pendingBytes += bytes
-        if (writer.pendingBytes >= this.#options.limits.sharedRowGroupBytes) this.#flush(writer)
-      }
-      writer.rowCount += batch.length
-      if (writer.file.sizeBytes >= this.#options.limits.fileBytes) this.#close(writer)
+      const file = this.#file(key, tuple)
+      file.add(partition, batch)
+      if (file.writtenBytes >= this.#options.limits.fileBytes) this.#close(file)
     }
     this.#shrink()
   }
@@ -92,57 +78,27 @@ export class PartitionWriters {
 
   /** Finishes all files. */
   finish(): EncodedFile[] {
-    for (const writer of [...this.#open.values()]) this.#close(writer)
+    for (const file of [...this.#open.values()]) this.#close(file)
     return this.take()
   }
 
-  // Rows of a slice by tuple; `rows` undefined: all of them, the usual case.
-  #groups(slice: ColumnBatch): { key: string; tuple: readonly PartitionValue[]; rows: Int32Array | undefined }[] {
-    if (slice.length === 0) return []
-    const fields = this.#transformers.map(({ name, transform }) => ({ transform, column: columnOf(slice, name) }))
-    const tupleAt = (row: number): PartitionValue[] =>
-      fields.map(({ transform, column }) => (column === undefined ? null : transform(column, row)))
-    const groups = new Map<string, { key: string; tuple: readonly PartitionValue[]; rows: number[] }>()
-    let last: { key: string; tuple: readonly PartitionValue[]; rows: number[] } | undefined
-    for (let row = 0; row < slice.length; row++) {
-      const tuple = tupleAt(row)
-      if (last === undefined || !sameTuple(tuple, last.tuple)) {
-        const key = partitionTupleKey(tuple)
-        last = groups.get(key)
-        if (last === undefined) groups.set(key, (last = { key, tuple, rows: [] }))
-      }
-      last.rows.push(row)
-    }
-    const [only] = groups.values()
-    if (groups.size === 1) return [{ ...only!, rows: undefined }]
-    return [...groups.values()].map((group) => ({ ...group, rows: Int32Array.from(group.rows) }))
-  }
-
-  #writer(key: string, tuple: readonly PartitionValue[]): OpenWriter {
-    let writer = this.#open.get(key)
-    if (writer === undefined) {
+  #file(key: string, tuple: readonly PartitionValue[]): OpenFile {
+    let file = this.#open.get(key)
+    if (file === undefined) {
       const { factory, schema, compression, keyValue, limits } = this.#options
       if (this.#open.size >= limits.openWriters) this.#close(this.#largest())
-      const file = factory.create({ schema, compression, keyValue, pageBytes: limits.pageBytes })
-      writer = { key, tuple, file, pending: new SliceBuffer(), pendingBytes: 0, rowCount: 0 }
-      this.#open.set(key, writer)
+      const { pageBytes, rowGroupBytes, sharedRowGroupBytes } = limits
+      const columnIndexes = 'all'
+      const writer = factory.create({ schema, compression, keyValue, pageBytes, rowGroupBytes, columnIndexes })
+      file = new OpenFile({ key, tuple, writer, sharedRowGroupBytes, buffers: this.#buffers })
+      this.#open.set(key, file)
     }
-    return writer
+    return file
   }
 
-  #flush(writer: OpenWriter): void {
-    if (writer.pending.length === 0) return
-    writer.file.writeRowGroup(writer.pending.finish())
-    writer.pending = new SliceBuffer()
-    writer.pendingBytes = 0
-  }
-
-  #close(writer: OpenWriter): void {
-    this.#open.delete(writer.key)
-    this.#flush(writer)
-    const { bytes, rowCount, rowGroups, metrics } = writer.file.finish()
-    const splitOffsets = rowGroups.map(({ offset }) => offset)
-    this.#finished.push({ bytes, rowCount, tuple: writer.tuple, metrics, splitOffsets })
+  #close(file: OpenFile): void {
+    this.#open.delete(file.key)
+    this.#finished.push(file.finish())
   }
 
   // Overflow goes out as a small file, never a stall.
@@ -152,32 +108,132 @@ export class PartitionWriters {
 
   #openBytes(): number {
     let bytes = 0
-    for (const writer of this.#open.values()) bytes += sizeOf(writer)
+    for (const file of this.#open.values()) bytes += file.sizeBytes
     return bytes
   }
 
-  #largest(): OpenWriter {
-    let largest: OpenWriter | undefined
-    for (const writer of this.#open.values()) {
-      if (largest === undefined || sizeOf(writer) > sizeOf(largest)) largest = writer
+  #largest(): OpenFile {
+    let largest: OpenFile | undefined
+    for (const file of this.#open.values()) {
+      if (largest === undefined || file.sizeBytes > largest.sizeBytes) largest = file
     }
     return largest!
   }
 }
 
-const sizeOf = (writer: OpenWriter): number => writer.file.sizeBytes + writer.pendingBytes
+interface OpenFileParts {
+  readonly key: string
+  readonly tuple: readonly PartitionValue[]
+  readonly writer: FileWriter
+  readonly sharedRowGroupBytes: number
+  /** Buffers that nobody uses at present. */
+  readonly buffers: SliceBuffer[]
+}
 
-function columnOf(batch: ColumnBatch, name: string): Column | undefined {
-  return batch.columns.find((entry) => entry.name === name)?.column
+/**
+ * One file on its way. The slice of a log partition waits until it is large enough for row groups of its own, and is
+ * then streamed into them; when another partition comes first, it goes to the small ones that share a row group.
+ */
+class OpenFile {
+  readonly key: string
+  readonly #parts: OpenFileParts
+  /** Rows of the present partition that are not written yet. */
+  #waiting: SliceBuffer
+  #waitingBytes = 0
+  /** Small slices of the partitions before it. */
+  #shared: SliceBuffer
+  #sharedBytes = 0
+  #partition: number | undefined
+  /** The present partition's rows go into row groups of its own. */
+  #isStreaming = false
+  #rowCount = 0
+
+  constructor(parts: OpenFileParts) {
+    this.#parts = parts
+    this.key = parts.key
+    this.#waiting = parts.buffers.pop() ?? new SliceBuffer()
+    this.#shared = parts.buffers.pop() ?? new SliceBuffer()
+  }
+
+  get writtenBytes(): number {
+    return this.#parts.writer.sizeBytes
+  }
+
+  get sizeBytes(): number {
+    return this.writtenBytes + this.#waitingBytes + this.#sharedBytes
+  }
+
+  add(partition: number, batch: ColumnBatch): void {
+    if (partition !== this.#partition) this.#endSlice()
+    this.#partition = partition
+    this.#rowCount += batch.length
+    const bytes = batchBytes(batch)
+    if (this.#isStreaming) return this.#stream(batch, bytes)
+    if (this.#waitingBytes + bytes < this.#parts.sharedRowGroupBytes) return this.#wait(batch, bytes)
+    this.#writeShared()
+    this.#isStreaming = true
+    this.#stream(batch, bytes)
+  }
+
+  finish(): EncodedFile {
+    this.#endSlice()
+    this.#writeShared()
+    const { writer, tuple, buffers } = this.#parts
+    const { bytes, rowGroups, metrics } = writer.finish()
+    buffers.push(this.#waiting, this.#shared)
+    return { bytes, rowCount: this.#rowCount, tuple, metrics, splitOffsets: rowGroups.map(({ offset }) => offset) }
+  }
+
+  #stream(batch: ColumnBatch, bytes: number): void {
+    const isSmall = batch.length < MIN_BATCH_ROWS && bytes < MIN_BATCH_BYTES
+    if (isSmall || this.#waiting.length > 0) {
+      this.#wait(batch, bytes)
+      if (this.#waiting.length >= MIN_BATCH_ROWS || this.#waitingBytes >= MIN_BATCH_BYTES) this.#writeWaiting()
+    } else {
+      this.#parts.writer.write(batch)
+    }
+  }
+
+  #wait(batch: ColumnBatch, bytes: number): void {
+    this.#waiting.append(batch)
+    this.#waitingBytes += bytes
+  }
+
+  #writeWaiting(): void {
+    if (this.#waiting.length > 0) this.#parts.writer.write(this.#waiting.view())
+    this.#waiting.clear()
+    this.#waitingBytes = 0
+  }
+
+  /** The present partition has no more rows. */
+  #endSlice(): void {
+    if (this.#isStreaming) {
+      this.#writeWaiting()
+      this.#parts.writer.endRowGroup()
+      this.#isStreaming = false
+      return
+    }
+    if (this.#shared.length === 0) {
+      const empty = this.#shared
+      this.#shared = this.#waiting
+      this.#waiting = empty
+    } else if (this.#waiting.length > 0) {
+      this.#shared.append(this.#waiting.view())
+      this.#waiting.clear()
+    }
+    this.#sharedBytes += this.#waitingBytes
+    this.#waitingBytes = 0
+    if (this.#sharedBytes >= this.#parts.sharedRowGroupBytes) this.#writeShared()
+  }
+
+  #writeShared(): void {
+    if (this.#shared.length > 0) this.#parts.writer.writeRowGroup(this.#shared.view())
+    this.#shared.clear()
+    this.#sharedBytes = 0
+  }
 }
 
 function take(batch: ColumnBatch, rows: Int32Array): ColumnBatch {
   const columns = batch.columns.map(({ name, column }) => ({ name, column: takeRows(column, rows) }))
   return { length: rows.length, columns }
-}
-
-// Equal references and scalars; bytes that are equal but not the same take the slow way and still land in one group.
-function sameTuple(a: readonly PartitionValue[], b: readonly PartitionValue[]): boolean {
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false
-  return true
 }

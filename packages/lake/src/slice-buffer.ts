@@ -1,11 +1,15 @@
-import { Arena, BytesBuilder, FixedBuilder, isValid, ListBuilder, StructBuilder } from '@moulin/core'
-import { BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder } from '@moulin/core'
-import type { Column, ColumnBatch, ColumnBuilder } from '@moulin/core'
+import { Arena, isValid } from '@moulin/core'
+import type { BytesColumn, Column, ColumnBatch } from '@moulin/core'
+import { gather } from './gathered-column.ts'
+import type { GatheredColumn } from './gathered-column.ts'
 
-/** Rows copied together from batches whose memory goes back to its owner: small slices that will share a row group. */
+/**
+ * Rows copied together from batches whose memory goes back to its owner: small slices that will share pages or a row
+ * group. Columns are copied as wholes, and the memory is used again after {@link clear}.
+ */
 export class SliceBuffer {
   readonly #arena = new Arena()
-  readonly #builders = new Map<string, ColumnBuilder>()
+  readonly #columns = new Map<string, GatheredColumn>()
   #length = 0
 
   get length(): number {
@@ -15,87 +19,25 @@ export class SliceBuffer {
   /** Copies all rows. The columns must be those of the first batch. */
   append(batch: ColumnBatch): void {
     for (const { name, column } of batch.columns) {
-      let builder = this.#builders.get(name)
-      if (builder === undefined) {
-        builder = builderLike(column, this.#arena)
-        this.#builders.set(name, builder)
-      }
-      appendColumn(builder, column, 0, column.length)
+      let gathered = this.#columns.get(name)
+      if (gathered === undefined) this.#columns.set(name, (gathered = gather(column, this.#arena)))
+      gathered.append(column, 0, column.length)
     }
     this.#length += batch.length
   }
 
-  /** All rows so far; the buffer is of no use afterwards. */
-  finish(): ColumnBatch {
-    const columns = [...this.#builders].map(([name, builder]) => ({ name, column: builder.finish() }))
+  /** All rows so far, over memory that is good until the next `append` or `clear`. */
+  view(): ColumnBatch {
+    const columns = [...this.#columns].map(([name, gathered]) => ({ name, column: gathered.view() }))
     return { length: this.#length, columns }
   }
-}
 
-function builderLike(column: Column, arena: Arena): ColumnBuilder {
-  switch (column.storage) {
-    case 'bool':
-      return new BooleanBuilder()
-    case 'int32':
-      return new Int32Builder()
-    case 'int64':
-      return new Int64Builder()
-    case 'float32':
-      return new Float32Builder()
-    case 'float64':
-      return new Float64Builder()
-    case 'bytes':
-      return new BytesBuilder(arena)
-    case 'fixed':
-      return new FixedBuilder(column.width)
-    case 'list':
-      return new ListBuilder(builderLike(column.element, arena))
-    case 'struct':
-      return new StructBuilder(column.fields.map(({ name, column: c }) => ({ name, builder: builderLike(c, arena) })))
+  clear(): void {
+    this.#arena.clear()
+    for (const gathered of this.#columns.values()) gathered.clear()
+    this.#length = 0
   }
 }
-
-function appendColumn(builder: ColumnBuilder, column: Column, from: number, to: number): void {
-  for (let row = from; row < to; row++) {
-    if (isValid(column, row)) appendRow(builder, column, row)
-    else builder.appendNull()
-  }
-}
-
-function appendRow(builder: ColumnBuilder, column: Column, row: number): void {
-  switch (builder.storage) {
-    case 'bool':
-      return builder.append((column as Of<'bool'>).values[row] === 1)
-    case 'int32':
-      return builder.append((column as Of<'int32'>).values[row]!)
-    case 'int64':
-      return builder.append((column as Of<'int64'>).values[row]!)
-    case 'float32':
-      return builder.append((column as Of<'float32'>).values[row]!)
-    case 'float64':
-      return builder.append((column as Of<'float64'>).values[row]!)
-    case 'bytes': {
-      const { data, starts, ends } = column as Of<'bytes'>
-      return builder.append(data.subarray(starts[row], ends[row]))
-    }
-    case 'fixed': {
-      const { values, width } = column as Of<'fixed'>
-      return builder.append(values, row * width)
-    }
-    case 'list': {
-      const { element, offsets } = column as Of<'list'>
-      appendColumn(builder.element, element, offsets[row]!, offsets[row + 1]!)
-      return builder.append()
-    }
-    case 'struct': {
-      const { fields } = column as Of<'struct'>
-      builder.fields.forEach((field, index) => appendColumn(field.builder, fields[index]!.column, row, row + 1))
-      return builder.append()
-    }
-  }
-}
-
-type Of<S extends Column['storage']> = Extract<Column, { storage: S }>
 
 /** Uncompressed bytes of a column's values: what the limits on slices and row groups count. */
 export function columnBytes(column: Column): number {
@@ -110,19 +52,21 @@ export function columnBytes(column: Column): number {
       return column.length * 8
     case 'fixed':
       return column.length * column.width
-    case 'bytes': {
-      const { starts, ends, validity, length } = column
-      let bytes = length * 4
-      for (let row = 0; row < length; row++) {
-        if (validity === undefined || isValid(column, row)) bytes += ends[row]! - starts[row]!
-      }
-      return bytes
-    }
+    case 'bytes':
+      return column.length * 4 + textBytes(column)
     case 'list':
       return column.length * 4 + columnBytes(column.element)
     case 'struct':
       return column.fields.reduce((sum, field) => sum + columnBytes(field.column), 0)
   }
+}
+
+function textBytes(column: BytesColumn): number {
+  const { starts, ends, validity, length } = column
+  let bytes = 0
+  if (validity === undefined) for (let row = 0; row < length; row++) bytes += ends[row]! - starts[row]!
+  else for (let row = 0; row < length; row++) if (isValid(column, row)) bytes += ends[row]! - starts[row]!
+  return bytes
 }
 
 /** {@link columnBytes} of all columns. */

@@ -35,24 +35,23 @@ export interface TierParts {
 export const builtInParts: TierParts = { factory: hyparquetWriter, formats: codecFormats }
 
 /**
- * Rows of a row group, at most by one batch more. Columns that are nearly empty, such as headers, have all of a row group
- * in one page: this bounds what a seek has to decode of them.
+ * Rows and bytes after which rows leave for the encoder: enough for pages of a good size, few enough to stay in the
+ * processor's caches on their way.
  */
-const MAX_ROWS = 65_536
+const BATCH_ROWS = 16_384
+const BATCH_BYTES = 4 * 1024 * 1024
 
 /** One commit's worth of records on its way into data files. Synchronous; the same input gives the same bytes. */
 export class TierTask {
   readonly #builder: RowBuilder
   readonly #writers: PartitionWriters
   readonly #names: ReadonlyMap<string, string>
-  readonly #maxBytes: number
   readonly #tallies = new Map<number, RowTally>()
   #partition: number | undefined
 
   constructor(setup: TierSetup, parts: TierParts) {
     const { schema, spec, compression, keyValue, limits } = setup
     this.#names = new Map(setup.columns)
-    this.#maxBytes = limits.rowGroupBytes
     this.#builder = new RowBuilder({ ...setup, values: valueColumns(setup, parts.formats) })
     this.#writers = new PartitionWriters({
       schema,
@@ -62,6 +61,7 @@ export class TierTask {
       keyValue,
       limits: {
         fileBytes: setup.fileBytes,
+        rowGroupBytes: limits.rowGroupBytes,
         sharedRowGroupBytes: limits.sharedRowGroupBytes,
         pageBytes: limits.pageBytes,
         openWriters: limits.maxOpenWriters,
@@ -77,8 +77,8 @@ export class TierTask {
     let tally = this.#tallies.get(run.partition)
     if (tally === undefined) this.#tallies.set(run.partition, (tally = emptyTally()))
     this.#builder.add(run, range, tally, {
-      maxBytes: this.#maxBytes,
-      maxRows: MAX_ROWS,
+      maxBytes: BATCH_BYTES,
+      maxRows: BATCH_ROWS,
       rows: (rows) => this.#write(rows),
     })
     return this.#writers.take()
@@ -99,7 +99,7 @@ export class TierTask {
       const theirs = this.#names.get(name)
       return theirs === undefined ? [] : [{ name: theirs, column }]
     })
-    this.#writers.add({ length: rows.length, columns })
+    this.#writers.add(this.#partition!, { length: rows.length, columns })
   }
 }
 
