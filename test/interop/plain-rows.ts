@@ -1,10 +1,14 @@
+import type { Schema, Type } from '@moulin/core'
 import type { Topic } from 'moulin'
 import { Everything } from './tables.ts'
 
-const kinds = new Map(Everything.fields.map(({ name, type }) => [name, type.spec.kind]))
-
 /** The rows of a topic's union scan, in the same form and order as read_table.py prints an engine's. */
-export async function plainRows(topic: Topic, names: readonly string[]): Promise<unknown[][]> {
+export async function plainRows(
+  topic: Topic,
+  names: readonly string[],
+  { fields }: Schema = Everything,
+): Promise<unknown[][]> {
+  const types = new Map(fields.map(({ name, type }) => [name, type]))
   const scan = topic.scan({ columns: names as never })
   const rows = (await scan.toArray()) as Record<string, unknown>[]
   rows.sort((a, b) => {
@@ -13,15 +17,37 @@ export async function plainRows(topic: Topic, names: readonly string[]): Promise
     const at = left[0] === right[0] ? 1 : 0
     return left[at]! < right[at]! ? -1 : 1
   })
-  return rows.map((row) => names.map((name) => plain(row[name], kinds.get(name))))
+  return rows.map((row) => names.map((name) => plain(row[name], types.get(name))))
 }
 
-function plain(value: unknown, kind?: string): unknown {
+function plain(value: unknown, type?: Type): unknown {
   if (value === null || typeof value === 'boolean') return value
-  if (kind === 'float') return floatBits(value as number, 4)
-  if (kind === 'double') return floatBits(value as number, 8)
-  if (kind === 'date') return String(Date.parse(`${value as string}T00:00:00Z`) / 86_400_000)
-  if (kind === 'uuid') return (value as string).replaceAll('-', '')
+  const spec = type?.spec
+  switch (spec?.kind) {
+    case 'float':
+      return floatBits(value as number, 4)
+    case 'double':
+      return floatBits(value as number, 8)
+    case 'date':
+      return String(Date.parse(`${value as string}T00:00:00Z`) / 86_400_000)
+    case 'uuid':
+      return (value as string).replaceAll('-', '')
+    case 'list':
+      return (value as unknown[]).map((each) => plain(each, spec.element))
+    case 'map':
+      return Array.from(value as Map<unknown, unknown>, ([key, held]) => [
+        plain(key, spec.key),
+        plain(held, spec.value),
+      ])
+    case 'struct':
+      return spec.fields.map((field) => plain((value as Record<string, unknown>)[field.name], field.type))
+    default:
+      return plainValue(value)
+  }
+}
+
+// Also of system columns, which have no type here.
+function plainValue(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (value instanceof Date) return String(BigInt(value.getTime()) * 1000n)
   if (Array.isArray(value)) return value.map((each) => plain(each))

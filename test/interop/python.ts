@@ -31,11 +31,11 @@ export async function python(): Promise<string> {
   return join(venv, 'bin/python')
 }
 
-export type Engine = 'pyiceberg' | 'duckdb'
+export type Engine = 'pyiceberg' | 'duckdb' | 'arrow' | 'arrow-duckdb'
 
-/** The rows of the table in `folder` as `engine` sees them: see read_table.py for the form. */
-export async function readTable(engine: Engine, folder: string): Promise<{ names: string[]; rows: unknown[][] }> {
-  const { stdout } = await run(await python(), [here('read_table.py'), engine, folder], { maxBuffer: 1 << 28 })
+/** The rows of the table in a folder, or the Arrow stream in a file, as `engine` sees them: see read_table.py for the form. */
+export async function readTable(engine: Engine, place: string): Promise<{ names: string[]; rows: unknown[][] }> {
+  const { stdout } = await run(await python(), [here('read_table.py'), engine, place], { maxBuffer: 1 << 28 })
   const [names, ...rows] = stdout
     .trim()
     .split('\n')

@@ -1,12 +1,15 @@
-"""Reads an Iceberg table by its folder with an engine that shares no code with us, and prints its rows.
+"""Reads an Iceberg table by its folder, or a file with an Arrow stream, with an engine that shares no code with us, and
+prints its rows.
 
 usage: read_table.py ENGINE FOLDER      ENGINE: pyiceberg | duckdb
+       read_table.py ENGINE FILE        ENGINE: arrow | arrow-duckdb
 
 Prints one JSON array per row, sorted by (_kafka_partition, _kafka_offset), after a line of column names. Every value is
 in a form that loses nothing: integers and times as decimal text of what is stored, floats as the hex of their bits,
 bytes as hex.
 """
 
+import datetime
 import decimal
 import importlib
 import json
@@ -38,6 +41,31 @@ def duckdb_table(folder):
     return connection.execute("SELECT * FROM iceberg_scan(?)", [folder]).to_arrow_table()
 
 
+def arrow_table(file):
+    with pa.OSFile(file) as source:
+        table = pa.ipc.open_stream(source).read_all()
+    table.validate(full=True)
+    return table
+
+
+def arrow_through_duckdb(file):
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET arrow_lossless_conversion = true")
+    connection.register("stream", arrow_table(file))
+    return connection.execute("SELECT * FROM stream").to_arrow_table()
+
+
+READERS = {
+    "pyiceberg": pyiceberg_table,
+    "duckdb": duckdb_table,
+    "arrow": arrow_table,
+    "arrow-duckdb": arrow_through_duckdb,
+}
+
+
 def plain(column):
     """A column as a list of JSON values."""
     kind = column.type
@@ -67,6 +95,10 @@ def value(item, kind):
         return item.hex
     if isinstance(item, (bytes, bytearray)):
         return bytes(item).hex()
+    if isinstance(item, datetime.date):
+        return str((item - datetime.date(1970, 1, 1)).days)
+    if pa.types.is_map(kind):
+        return [[value(key, kind.key_type), value(held, kind.item_type)] for key, held in item]
     if isinstance(item, list):
         return [value(element, kind.value_type) for element in item]
     if isinstance(item, dict):
@@ -75,8 +107,8 @@ def value(item, kind):
 
 
 def main():
-    engine, folder = sys.argv[1:]
-    table = {"pyiceberg": pyiceberg_table, "duckdb": duckdb_table}[engine](folder)
+    engine, place = sys.argv[1:]
+    table = READERS[engine](place)
     names = table.column_names
     columns = [plain(table.column(name)) for name in names]
     rows = sorted(zip(*columns), key=lambda row: (int(row[names.index("_kafka_partition")]), int(row[names.index("_kafka_offset")])))

@@ -1,14 +1,15 @@
 import { isValid } from '@moulin/core'
 import type { Column, Type } from '@moulin/core'
+import { bigIntOf, dateText, decimalText, textBuffer } from '@moulin/format'
 
 /** The JavaScript value of one row, as the type's documentation in core's `t` says; null for a null. */
 export type ValueReader = (row: number) => unknown
 
 type Of<S extends Column['storage']> = Extract<Column, { storage: S }>
 
-const DAY_MS = 86_400_000
-/** Days of 400 years: the calendar repeats after them. */
-const CYCLE_DAYS = 146_097
+const HALF = 4_294_967_296
+/** So many bits of a hash choose where a string of a column is kept for later rows. */
+const KEPT_BITS = 8
 
 /** Reads the values of a column whose storage is that of the type. Bytes are copies: the column's memory may be reused. */
 export function valueReader(type: Type, column: Column): ValueReader {
@@ -29,10 +30,8 @@ function presentReader({ spec }: Type, column: Column): ValueReader {
       const { values } = column as Of<'int32'>
       return (row) => values[row]
     }
-    case 'int53': {
-      const { values } = column as Of<'int64'>
-      return (row) => Number(values[row])
-    }
+    case 'int53':
+      return numbersOf(column as Of<'int64'>)
     case 'string':
       return textReader(column as Of<'bytes'>)
     case 'binary': {
@@ -52,10 +51,10 @@ function presentReader({ spec }: Type, column: Column): ValueReader {
       return (row) => dateText(values[row]!)
     }
     case 'time':
-      return timeReader(spec.as, column as Of<'int64'>, (micros) => Number(micros / 1000n))
+      return spec.as === 'micros' ? bigintsOf(column as Of<'int64'>) : millisOf(column as Of<'int64'>)
     case 'timestamp':
     case 'timestamptz':
-      return timeReader(spec.as, column as Of<'int64'>, (micros) => new Date(Number(floorMillis(micros))))
+      return spec.as === 'micros' ? bigintsOf(column as Of<'int64'>) : datesOf(column as Of<'int64'>)
     case 'decimal':
       return decimalReader(column, spec.scale)
     case 'list': {
@@ -71,43 +70,74 @@ function presentReader({ spec }: Type, column: Column): ValueReader {
       return (row) => new Map(range(offsets[row]!, offsets[row + 1]!).map((at) => [readKey(at), readValue(at)]))
     }
     case 'struct': {
-      const readers = spec.fields.map(
-        ({ name, type }, at) => [name, valueReader(type, (column as Of<'struct'>).fields[at]!.column)] as const,
-      )
-      return (row) => rowObject(readers, row)
+      const { fields } = column as Of<'struct'>
+      return objectReader(spec.fields.map(({ name, type }, at) => [name, valueReader(type, fields[at]!.column)]))
     }
   }
 }
 
-/** One row as an object without a prototype, so that a column called `__proto__` is a column. */
-export function rowObject(
+/** Reads rows as objects without a prototype, so that a column called `__proto__` is a column. */
+export function objectReader(
   readers: readonly (readonly [name: string, read: ValueReader])[],
-  row: number,
-): Record<string, unknown> {
-  const object = Object.create(null) as Record<string, unknown>
-  for (const [name, read] of readers) object[name] = read(row)
-  return object
+): (row: number) => Record<string, unknown> {
+  const names = readers.map(([name]) => name)
+  const reads = readers.map(([, read]) => read)
+  // Filling the copy of an object that has the names already keeps V8 from making a hash table of every row, which it
+  // does of an object that begins without a prototype.
+  const template = Object.fromEntries(names.map((name): [string, unknown] => [name, undefined]))
+  return (row) => {
+    const object = { ...template }
+    for (let at = 0; at < names.length; at++) object[names[at]!] = reads[at]!(row)
+    return Object.setPrototypeOf(object, null) as Record<string, unknown>
+  }
 }
 
-/** These rows, or the first `rows` of them, as {@link rowObject} makes them. */
-export function rowObjects(
-  readers: readonly (readonly [name: string, read: ValueReader])[],
-  rows: Int32Array | number,
-): Record<string, unknown>[] {
-  const objects: Record<string, unknown>[] = []
-  const count = typeof rows === 'number' ? rows : rows.length
-  for (let at = 0; at < count; at++) objects.push(rowObject(readers, typeof rows === 'number' ? at : rows[at]!))
-  return objects
-}
-
+// A value that was met lately is not decoded again: of a dictionary all rows with a value have the same positions.
 function textReader({ data, starts, ends }: Of<'bytes'>): ValueReader {
-  const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  return (row) => buffer.toString('utf8', starts[row], ends[row])
+  const buffer = textBuffer(data)
+  const keptStarts = new Int32Array(1 << KEPT_BITS).fill(-1)
+  const keptEnds = new Int32Array(1 << KEPT_BITS)
+  const kept = new Array<string>(1 << KEPT_BITS)
+  return (row) => {
+    const start = starts[row]!
+    const end = ends[row]!
+    const slot = Math.imul(start, 0x9e3779b1) >>> (32 - KEPT_BITS)
+    if (keptStarts[slot] === start && keptEnds[slot] === end) return kept[slot]
+    keptStarts[slot] = start
+    keptEnds[slot] = end
+    return (kept[slot] = buffer.utf8Slice(start, end))
+  }
 }
 
-function timeReader(as: 'native' | 'micros', column: Of<'int64'>, native: (micros: bigint) => unknown): ValueReader {
+const halvesOf = ({ values }: Of<'int64'>): Int32Array =>
+  new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+
+function bigintsOf({ values }: Of<'int64'>): ValueReader {
+  return (row) => values[row]
+}
+
+// By halves, no bigint is made; above 2^53 the sum rounds as `Number` does.
+function numbersOf(column: Of<'int64'>): (row: number) => number {
+  const halves = halvesOf(column)
+  return (row) => halves[row * 2 + 1]! * HALF + (halves[row * 2]! >>> 0)
+}
+
+/** Microseconds as milliseconds, rounded down. */
+function millisOf(column: Of<'int64'>): (row: number) => number {
   const { values } = column
-  return as === 'micros' ? (row) => values[row] : (row) => native(values[row]!)
+  const microsOf = numbersOf(column)
+  return (row) => {
+    const micros = microsOf(row)
+    if (!Number.isSafeInteger(micros)) return Number(floorMillis(values[row]!))
+    const millis = Math.floor(micros / 1000)
+    // The quotient may have been rounded up to a whole number.
+    return millis * 1000 > micros ? millis - 1 : millis
+  }
+}
+
+function datesOf(column: Of<'int64'>): ValueReader {
+  const millisAt = millisOf(column)
+  return (row) => new Date(millisAt(row))
 }
 
 function floorMillis(micros: bigint): bigint {
@@ -121,30 +151,7 @@ function decimalReader(column: Column, scale: number): ValueReader {
     return (row) => decimalText(values[row]!, scale)
   }
   const { values, width } = column as Of<'fixed'>
-  return (row) => decimalText(bigEndian(values, row * width, width), scale)
-}
-
-function bigEndian(bytes: Uint8Array, start: number, width: number): bigint {
-  let value = 0n
-  for (let at = start; at < start + width; at++) value = (value << 8n) | BigInt(bytes[at]!)
-  return BigInt.asIntN(8 * width, value)
-}
-
-function decimalText(unscaled: bigint, scale: number): string {
-  const sign = unscaled < 0n ? '-' : ''
-  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
-  return scale === 0 ? sign + digits : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
-}
-
-function dateText(days: number): string {
-  const cycles = Math.floor(days / CYCLE_DAYS)
-  const [year, month, day] = new Date((days - cycles * CYCLE_DAYS) * DAY_MS).toISOString().slice(0, 10).split('-')
-  return `${yearText(Number(year) + cycles * 400)}-${month}-${day}`
-}
-
-function yearText(year: number): string {
-  if (year >= 0 && year <= 9999) return String(year).padStart(4, '0')
-  return `${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}`
+  return (row) => decimalText(bigIntOf(values, row * width, (row + 1) * width), scale)
 }
 
 function uuidText(bytes: Uint8Array, start: number): string {

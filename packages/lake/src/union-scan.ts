@@ -18,7 +18,7 @@ import type { DataFiles } from './data-files.ts'
 import { arrowOutput } from './arrow/arrow-batches.ts'
 import type { ArrowOutput } from './arrow/arrow-batches.ts'
 import { loadArrow } from './arrow/arrow-package.ts'
-import { rowObjects, valueReader } from './column-values.ts'
+import { objectReader, valueReader } from './column-values.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
@@ -83,7 +83,10 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
         const column = batch.columns.find((entry) => entry.name === name)?.column
         return [name, column === undefined ? () => null : valueReader(types.get(name)!, column)] as const
       })
-      yield rowObjects(readers, rows ?? batch.length)
+      const objectOf = objectReader(readers)
+      yield Array.from({ length: rows?.length ?? batch.length }, (_, at) =>
+        objectOf(rows === undefined ? at : rows[at]!),
+      )
     }
   }
   async function* rows(): AsyncGenerator<Row> {
