@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import type { Compression } from '../compression.ts'
-import type { WrittenFile } from './file-writer.ts'
+import { parquetWriter } from './encode/parquet-writer.ts'
+import type { FileWriterFactory, WrittenFile } from './file-writer.ts'
 import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import {
@@ -20,11 +21,15 @@ import { bytesRangeReader } from './range-reader.ts'
 
 type Rows = readonly (readonly unknown[])[]
 
-function write(fields: readonly IcebergField[], groups: readonly Rows[], compression?: Compression): WrittenFile {
-  const options = { schema: { type: 'struct', fields } as const, pageBytes: 256 }
-  const writer = hyparquetWriter.create({ ...options, ...(compression === undefined ? {} : { compression }) })
-  for (const rows of groups) writer.writeRowGroup(batchFrom(fields, rows))
-  return writer.finish()
+type Write = (fields: readonly IcebergField[], groups: readonly Rows[], compression?: Compression) => WrittenFile
+
+function writeWith(factory: FileWriterFactory): Write {
+  return (fields, groups, compression) => {
+    const options = { schema: { type: 'struct', fields } as const, pageBytes: 256 }
+    const writer = factory.create({ ...options, ...(compression === undefined ? {} : { compression }) })
+    for (const rows of groups) writer.writeRowGroup(batchFrom(fields, rows))
+    return writer.finish()
+  }
 }
 
 async function readBack(fields: readonly IcebergField[], { bytes }: WrittenFile): Promise<unknown[][][]> {
@@ -63,7 +68,9 @@ const primitives: readonly (readonly [IcebergType, fc.Arbitrary<unknown>])[] = [
 ]
 const headers = fc.array(fc.tuple(text.map(utf8), fc.option(bytes(), { nil: null })), { maxLength: 4 })
 
-describe('Parquet written and read back', () => {
+describe.each([parquetWriter, hyparquetWriter])('Parquet written by $name and read back', (factory) => {
+  const write = writeWith(factory)
+
   for (const compression of ['zstd', 'snappy', 'gzip', 'none'] as const) {
     it(`gives the same rows for every type, with nulls, in ${compression}`, async () => {
       const fields = [
