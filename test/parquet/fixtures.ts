@@ -4,7 +4,7 @@ import type { Plain } from './plain.ts'
 
 const here = (name: string): URL => new URL(`./fixtures/${name}`, import.meta.url)
 
-/** A fixture that parquet-java wrote: fixtures/Fixtures.java says how. */
+/** A small file of another writer with what it holds. */
 export interface Fixture {
   readonly name: string
   readonly bytes: Uint8Array
@@ -70,14 +70,19 @@ const avro: readonly IcebergField[] = [
   optional(11, 'counts', map(12, 13, 'long', true), true),
 ]
 
-const named = (name: string, fields: readonly IcebergField[], values: string): Fixture => ({
+const named = (name: string, fields: readonly IcebergField[], values: string, count?: number): Fixture => ({
   name,
-  bytes: readFileSync(here(`${name}.parquet`)),
+  bytes: new Uint8Array(readFileSync(here(`${name}.parquet`))),
   fields,
-  table: JSON.parse(readFileSync(here(values), 'utf8')) as Plain[][],
+  table: (JSON.parse(readFileSync(here(values), 'utf8')) as Plain[][]).map((column) => column.slice(0, count)),
 })
 
-/** Read anew by each caller: a test may change the bytes. */
+/** Fixtures that pyarrow wrote: fixtures/make_pyarrow.py says how. */
+export function pyarrowFixtures(): Fixture[] {
+  return ['pyarrow-v1-dictionary-snappy', 'pyarrow-v2-delta-zstd'].map((name) => named(name, rows, 'rows.json', 60))
+}
+
+/** Fixtures that parquet-java wrote: fixtures/Fixtures.java says how. */
 export function javaFixtures(): Fixture[] {
   return [
     ...[

@@ -3,7 +3,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, describe, it } from 'vitest'
 import { type Case, columnValues, primitives, type Style, styles, write } from './cases.ts'
 import { Dice } from './dice.ts'
-import { javaFixtures } from './fixtures.ts'
+import { javaFixtures, pyarrowFixtures } from './fixtures.ts'
 import { rewriteWithDuckDb, rewriteWithRust, type RustOptions } from './foreign-writers.ts'
 import { expectTable, numberFrom, type PlainTable, storageFor } from './plain.ts'
 import { closeDuckDb } from './read-with-duckdb.ts'
@@ -160,8 +160,8 @@ function native(kind: string, value: unknown): unknown {
   return storage === 'int32' ? Number(value) : numberFrom(value as string)
 }
 
-describe('we read what parquet-java writes', () => {
-  for (const { name, bytes, fields, table } of javaFixtures()) {
+describe('we read what parquet-java and pyarrow write', () => {
+  for (const { name, bytes, fields, table } of [...javaFixtures(), ...pyarrowFixtures()]) {
     it.each(fields.map((each, index) => [each.name, each, table[index]!] as const))(
       `${name}, column %s`,
       async (_, each, values) => {

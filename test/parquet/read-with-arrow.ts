@@ -10,7 +10,7 @@ export function arrowTable(bytes: Uint8Array, fields: readonly IcebergField[]): 
   const table = tableFromIPC(stream)
   const columns = fields.map(({ name, type }) => {
     const column = table.getChild(name)
-    if (column === null) return []
+    if (column === null || table.numRows === 0) return []
     return column.data.flatMap((data) => plainValues(type, data))
   })
   return Promise.resolve(columns)

@@ -1,6 +1,7 @@
 import type { IcebergField, IcebergType } from '@moulin/core'
 import { bytesRangeReader, openParquet } from '@moulin/format'
 import type { NameMapping, OpenParquetOptions } from '@moulin/format'
+import { type Case, leaves } from './cases.ts'
 import { fromColumn } from './plain.ts'
 import type { Plain } from './plain.ts'
 import { arrowTable } from './read-with-arrow.ts'
@@ -17,9 +18,23 @@ export const oracles: Readonly<Record<'hyparquet' | 'parquet-wasm' | 'duckdb', R
   duckdb: duckdbTable,
 }
 
-/** DuckDB has no timestamp in nanoseconds with a zone: it takes it as one in microseconds. */
-export function isInDuckDb({ type }: IcebergField): boolean {
-  return !JSON.stringify(type).includes('timestamptz_ns')
+/**
+ * The fields that DuckDB can read: it takes nanoseconds with a zone as microseconds, and knows BYTE_STREAM_SPLIT for
+ * floating point alone.
+ */
+export function inDuckDb({ schema, options }: Case): IcebergField[] {
+  const split = leaves(schema).filter(
+    ({ path, type }) => options.encodings?.[path] === 'byte-stream-split' && type !== 'float' && type !== 'double',
+  )
+  return schema.fields.filter(
+    ({ type, ...field }) =>
+      !JSON.stringify(type).includes('timestamptz_ns') &&
+      !split.some(({ id }) => idsOf({ ...field, type }).includes(id)),
+  )
+}
+
+function idsOf(field: IcebergField): number[] {
+  return leaves({ type: 'struct', fields: [field] }).map(({ id }) => id)
 }
 
 /** Our own reader. */

@@ -1,6 +1,6 @@
 import type { FileWriterFactory } from '@moulin/format'
-import { hyparquetWriter } from '@moulin/format'
+import { parquetWriter } from '@moulin/format'
 
-/** Until ours is there. */
-export const ours: FileWriterFactory = hyparquetWriter
+/** The writer under test. */
+export const ours: FileWriterFactory = parquetWriter
 export const isOurs: boolean = ours.name === 'moulin'

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { columnValues, primitives, write } from './cases.ts'
+import { Dice, runs, runSeed } from './dice.ts'
+import { javaFixtures, pyarrowFixtures } from './fixtures.ts'
+import { rewriteWithDuckDb, rewriteWithRust } from './foreign-writers.ts'
+import { inputOf, readCorpus, storeCorpusFile } from './fuzz-corpus.ts'
+import type { LaneReport } from './fuzz-lane.ts'
+import { caseOf } from './random-case.ts'
+import { closeDuckDb } from './read-with-duckdb.ts'
+import { ours } from './writers.ts'
+
+const script = fileURLToPath(new URL('./fuzz-lane.ts', import.meta.url))
+const seed = runSeed()
+const inputs = runs(500, 20_000, 200_000)
+/** Inputs of one process: a leak across them would show in its peak. */
+const share = 5000
+/** An input that takes this long will not end. */
+const hangMillis = 20_000
+
+let folder = ''
+
+/** Small files of six writers: of pyarrow and parquet-java from the fixtures, the others made here. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'moulin-fuzz-'))
+  for (const { name, bytes, fields } of [...javaFixtures(), ...pyarrowFixtures()])
+    storeCorpusFile(folder, name, bytes, fields)
+  const kinds = primitives.filter((kind) => !kind.startsWith('fixed') && kind !== 'timestamptz_ns')
+  for (let i = 0; i < 4; i++) {
+    const each = caseOf({ seed: 1000 + i, columns: 4, depth: i, rows: 60, kinds: primitives })
+    const options = { ...each.options, columnIndexes: 'all', pageChecksums: true } as const
+    storeCorpusFile(folder, `ours-${i}`, write(ours, { ...each, options }).bytes, each.schema.fields)
+  }
+  const dice = new Dice(7)
+  const plain = caseOf({ seed: 2, columns: 1, depth: 3, rows: 60, kinds })
+  const fields = kinds.map((type, i) => ({ id: i + 1, name: `f${i}`, type, required: false }))
+  const table = fields.map((field) => columnValues(field, 60, 'random', 0.1, dice))
+  const flat = {
+    ...plain,
+    schema: { type: 'struct', fields } as const,
+    table,
+    options: {},
+    batches: [{ rows: 60, ends: true }],
+  }
+  const { bytes } = write(ours, flat)
+  storeCorpusFile(folder, 'duckdb-v1', await rewriteWithDuckDb(bytes, fields, 'compression snappy'), fields)
+  storeCorpusFile(
+    folder,
+    'duckdb-v2',
+    await rewriteWithDuckDb(bytes, fields, 'compression zstd, parquet_version v2'),
+    fields,
+  )
+  const rust = { codec: 'UNCOMPRESSED', dictionary: true } as const
+  storeCorpusFile(folder, 'rust-v1', rewriteWithRust(bytes, { ...rust, version: 1 }), fields)
+  storeCorpusFile(folder, 'rust-v2', rewriteWithRust(bytes, { ...rust, version: 2, dictionary: false }), fields)
+}, 120_000)
+
+afterAll(async () => {
+  await closeDuckDb()
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs one lane, and watches it. */
+function lane(from: number, count: number): Promise<LaneReport> {
+  const args = ['--expose-gc', '--max-old-space-size=512', '--conditions=moulin-source', script, folder]
+  const child = spawn(process.execPath, [...args, String(seed), String(from), String(count)])
+  let [output, trouble] = ['', '']
+  child.stdout.on('data', (chunk) => (output += String(chunk)))
+  child.stderr.on('data', (chunk) => (trouble += String(chunk)))
+  const path = join(folder, `position-${from}`)
+  const position = (): string => (existsSync(path) ? readFileSync(path, 'utf8').trim() : 'start')
+  let last = ''
+  const watch = setInterval(() => {
+    const now = position()
+    // The corpus is read before the first input.
+    if (now === last && now !== 'start') child.kill('SIGKILL')
+    last = now
+  }, hangMillis)
+  return new Promise((resolve, reject) => {
+    child.on('close', (code, signal) => {
+      clearInterval(watch)
+      if (code === 0) resolve(JSON.parse(output) as LaneReport)
+      else
+        reject(
+          new Error(
+            `Input ${position()} of seed ${seed} ended the process: ${signal ?? code}\n${trouble}${saved(position())}`,
+          ),
+        )
+    })
+  })
+}
+
+/** Keeps the input, so that it can become a regression test. */
+function saved(position: string): string {
+  const index = Number(position)
+  if (!Number.isInteger(index)) return ''
+  const { seed: file, mutant } = inputOf(readCorpus(folder), seed, index)
+  const path = join(tmpdir(), `moulin-fuzz-${seed}-${index}.parquet`)
+  writeFileSync(path, mutant.bytes)
+  return `${file.name}, ${mutant.how}: ${path}`
+}
+
+describe('damaged Parquet files', () => {
+  it('are read as they are or refused, soon, in little memory, and never wrong where a checksum is right', async () => {
+    console.log(`parquet fuzz: ${inputs} inputs, MOULIN_SEED=${seed}`)
+    let [values, errors, refused, slowest] = [0, 0, 0, 0]
+    for (let from = 0; from < inputs; from += share) {
+      const report = await lane(from, Math.min(share, inputs - from))
+      for (const { index, file, how, what } of report.flaws)
+        console.log(`seed ${seed}, input ${index}: ${file}, ${how}: ${what}\n${saved(String(index))}`)
+      expect(report.flaws.map(({ index, file, how, what }) => `${index}, ${file}, ${how}: ${what}`)).toEqual([])
+      values += report.values
+      errors += Object.values(report.errors).reduce((sum, count) => sum + count, 0)
+      refused += report.refused
+      slowest = Math.max(slowest, report.slowestMillis)
+    }
+    console.log(`parquet fuzz: ${values} read, ${errors} refused, ${refused} of them by force; slowest ${slowest} ms`)
+    // A lane in which nothing is read or nothing is refused looks at nothing.
+    expect(values + errors).toBe(inputs)
+    expect(values).toBeGreaterThan(inputs / 50)
+    expect(errors).toBeGreaterThan(inputs / 4)
+    expect(refused).toBeGreaterThan(inputs / 100)
+  }, 3_600_000)
+})
