@@ -67,5 +67,6 @@ export class FileOutput implements ByteTarget {
 const none = new Uint8Array(0)
 
 function allocate(size: number): Uint8Array {
-  return Buffer.allocUnsafeSlow(size)
+  // No Buffer: its `slice` copies nothing, and a sink may slice.
+  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
 }
