@@ -248,3 +248,16 @@ describe('pruning', () => {
     }
   })
 })
+
+it('prunes nothing by a list, struct or map, of which no metrics tell', () => {
+  const tags = { type: 'list', 'element-id': 2, element: 'string', 'element-required': true } as const
+  const fields = [{ id: 1, name: 'tags', required: false, type: tags }]
+  // As a footer says that has no leaf of that id: all rows null.
+  const rowGroup = { rowCount: 3, bounds: () => ({ nullCount: 3 }) }
+  for (const where of [notNull('tags'), isNull('tags'), not(isNull('tags')), not(notNull('tags'))]) {
+    expect(rowGroupMightMatch(bindExpression(where, fields), rowGroup)).toBe(true)
+  }
+  for (const where of [startsWith('tags', 'a'), eq('tags', 'a')]) {
+    expect(() => bindExpression(where, fields)).toThrow(/column; tags is of type list|column tags of type list/)
+  }
+})

@@ -113,6 +113,8 @@ function mightMatch(predicate: Predicate, factsOf: FactsOf): boolean {
 }
 
 function leafMightMatch(leaf: PredicateLeaf, factsOf: FactsOf): boolean {
+  // Metrics are of leaves: of a list, struct or map itself nothing is known.
+  if (typeof leaf.column.type !== 'string') return true
   const type = primitiveOf(leaf.column.type)
   const facts = factsOf(leaf.column, type)
   if (leaf.op === 'isNull') return facts.mayHaveNull
