@@ -3,8 +3,9 @@ import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Column, Express
 import { appendRecordsSection, batchesIn, RecordCursor } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
 import { Arena } from '@moulin/core'
-import { bindExpression } from '@moulin/iceberg'
-import type { BoundColumn } from '@moulin/iceberg'
+import { bindExpression, rowGroupMightMatch } from '@moulin/iceberg'
+import type { BoundColumn, Predicate, RowGroupBounds } from '@moulin/iceberg'
+import { identityNames } from './identity-rows.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { emptyTally, RowBuilder } from './row-builder.ts'
@@ -38,12 +39,18 @@ export async function* hotBatches(
   query: ScanQuery,
   call: CallOptions,
 ): AsyncGenerator<PassingRows> {
+  const rows = new HotRows(parts, query)
   let from = range.from
   for await (const part of hotRuns(parts, range, call)) {
-    if (part.kind === 'run') yield* runBatches(parts, part.run, { from, to: range.to }, query)
-    else yield* tableBatches(parts, parts.table.state, within(query, { ...range, from, to: part.nextOffset }), call)
+    if (part.kind === 'run') {
+      yield* rows.add(part.run, { from, to: range.to })
+    } else {
+      yield* rows.take()
+      yield* tableBatches(parts, parts.table.state, within(query, { ...range, from, to: part.nextOffset }), call)
+    }
     from = part.nextOffset
   }
+  yield* rows.take()
 }
 
 /** Records in the range: from the headers alone, except of batches with gaps that reach over an end. */
@@ -91,22 +98,62 @@ async function* hotRuns({ context, table }: HotRowsParts, range: HotRange, call:
   }
 }
 
-function* runBatches(parts: HotRowsParts, run: BatchRun, range: OffsetRange, query: ScanQuery): Generator<PassingRows> {
-  const builder = rowBuilder(parts, query)
-  const predicate = bindExpression(query.where, parts.table.layout.schema.fields)
-  // Cut at batches by hand, so that one large run is not one large batch of rows.
-  for (const { header, position } of batchesIn(run.batches)) {
-    const bytes = run.batches.subarray(position, position + header.sizeBytes)
-    builder.add({ ...run, ...idsFrom(run, position), batches: bytes }, range, emptyTally())
-    const isLast = position + header.sizeBytes >= run.batches.length
-    if (builder.rows === 0 || (!isLast && builder.sizeBytes < BYTES_AT_ONCE)) continue
-    const batch = builder.take()
+/** Runs of one partition, as rows that pass; small runs are put together, large ones cut. */
+class HotRows {
+  readonly #parts: HotRowsParts
+  readonly #predicate: Predicate
+  readonly #builder: RowBuilder
+  /** Ids of the columns that a batch header tells of. */
+  readonly #ids: ReadonlyMap<number, string>
+
+  constructor(parts: HotRowsParts, query: ScanQuery) {
+    const { fields } = parts.table.layout.schema
+    this.#parts = parts
+    this.#predicate = bindExpression(query.where, fields)
+    this.#builder = rowBuilder(parts, query)
+    this.#ids = new Map(fields.flatMap(({ id, name }) => (isIdentity(name) ? [[id, name] as const] : [])))
+  }
+
+  *add(run: BatchRun, range: OffsetRange): Generator<PassingRows> {
+    // Batch by batch, so that one large run is not one large batch of rows.
+    for (const { header, position } of batchesIn(run.batches)) {
+      if (!this.#mightMatch(header, run.partition)) continue
+      const batches = run.batches.subarray(position, position + header.sizeBytes)
+      this.#builder.add({ ...run, ...idsFrom(run, position), batches }, range, emptyTally())
+      if (this.#builder.sizeBytes >= BYTES_AT_ONCE) yield* this.take()
+    }
+  }
+
+  /** What is left. */
+  *take(): Generator<PassingRows> {
+    if (this.#builder.rows === 0) return
+    const batch = this.#builder.take()
     const columnOf = ({ name }: BoundColumn): Column | undefined =>
       batch.columns.find((entry) => entry.name === name)?.column
-    const passing = { batch, rows: passingRows(predicate, batch.length, columnOf), isOwned: false }
+    const passing = { batch, rows: passingRows(this.#predicate, batch.length, columnOf), isOwned: false }
     if (countOf(passing) > 0) yield passing
   }
+
+  #mightMatch({ baseOffset, lastOffsetDelta, recordCount }: BatchHeader, partition: number): boolean {
+    const offsets = { min: baseOffset, max: baseOffset + BigInt(lastOffsetDelta), nullCount: 0 }
+    const one = (value: number): object => ({ min: value, max: value, nullCount: 0 })
+    const bounds = (id: number): ReturnType<RowGroupBounds['bounds']> => {
+      switch (this.#ids.get(id)) {
+        case '_kafka_offset':
+          return offsets
+        case '_kafka_partition':
+          return one(partition)
+        case '_kafka_incarnation':
+          return one(this.#parts.info.incarnation)
+        default:
+          return {}
+      }
+    }
+    return rowGroupMightMatch(this.#predicate, { rowCount: recordCount, bounds })
+  }
 }
+
+const isIdentity = (name: string): boolean => (identityNames as readonly string[]).includes(name)
 
 // A batch by itself begins at its own place in lists of ids.
 function idsFrom(run: BatchRun, position: number): Pick<BatchRun, 'valueSchemaIds' | 'keySchemaIds'> {

@@ -1,30 +1,12 @@
-import type { CallOptions, Column, IcebergField } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
+import type { CallOptions, IcebergField } from '@moulin/core'
+import type { ParquetFile, ParquetPageBounds } from '@moulin/format'
 import { compilePredicate, rowGroupMightMatch } from '@moulin/iceberg'
 import type { BoundColumn, Datum, Predicate, PredicateLeaf } from '@moulin/iceberg'
 import { joined, matchingRanges } from './row-ranges.ts'
-import type { PageBounds, RowRange } from './row-ranges.ts'
+import type { RowRange } from './row-ranges.ts'
 
-/** What narrows a row group down before its pages are read; a file that cannot answer lacks the method. */
-export interface PrunableFile extends Pick<ParquetFile, 'rowGroups'> {
-  pageBounds?(request: {
-    readonly rowGroup: number
-    readonly fieldId: number
-    readonly type?: IcebergField['type']
-    readonly signal?: AbortSignal
-  }): Promise<readonly PageBounds[] | undefined>
-  dictionary?(request: {
-    readonly rowGroup: number
-    readonly field: IcebergField
-    readonly signal?: AbortSignal
-  }): Promise<Column | undefined>
-  mightContain?(request: {
-    readonly rowGroup: number
-    readonly fieldId: number
-    readonly value: Datum
-    readonly signal?: AbortSignal
-  }): Promise<boolean>
-}
+/** What a file says of its row groups before their pages are read. */
+export type PrunableFile = Pick<ParquetFile, 'rowGroups' | 'pageBounds' | 'dictionary' | 'mightContain'>
 
 export interface PruneRequest extends CallOptions {
   readonly file: PrunableFile
@@ -99,7 +81,7 @@ async function mightHold(request: PruneRequest, leaf: PredicateLeaf): Promise<bo
   if (field === undefined || (leaf.op !== 'eq' && leaf.op !== 'isIn' && leaf.op !== 'startsWith')) return true
   const place = { rowGroup, ...(signal === undefined ? {} : { signal }) }
   if (leaf.op !== 'startsWith' && !(await mayBeIn(file, leaf.values, { ...place, fieldId: field.id }))) return false
-  const dictionary = await file.dictionary?.({ ...place, field })
+  const dictionary = await file.dictionary({ ...place, field })
   if (dictionary === undefined) return true
   const holds = compilePredicate(leaf, () => dictionary)
   for (let entry = 0; entry < dictionary.length; entry++) if (holds(entry)) return true
@@ -111,7 +93,6 @@ async function mayBeIn(
   values: readonly Datum[],
   place: { readonly rowGroup: number; readonly fieldId: number; readonly signal?: AbortSignal },
 ): Promise<boolean> {
-  if (file.mightContain === undefined) return true
   for (const value of values) {
     // A filter tells bits apart that compare as equal: the two zeros, and all the NaNs.
     if (value === 0 || Number.isNaN(value)) return true
@@ -120,13 +101,16 @@ async function mayBeIn(
   return false
 }
 
-async function pagesOf(request: PruneRequest, predicate: Predicate): Promise<Map<number, readonly PageBounds[]>> {
+async function pagesOf(
+  request: PruneRequest,
+  predicate: Predicate,
+): Promise<Map<number, readonly ParquetPageBounds[]>> {
   const { file, rowGroup, fieldOf, signal } = request
-  const pages = new Map<number, readonly PageBounds[]>()
+  const pages = new Map<number, readonly ParquetPageBounds[]>()
   const columns = new Map(leavesOf(predicate).map(({ column }) => [column.id, column]))
   for (const column of columns.values()) {
     const field = fieldOf(column)
-    if (field === undefined || file.pageBounds === undefined) continue
+    if (field === undefined) continue
     const place = { rowGroup, fieldId: field.id, type: field.type, ...(signal === undefined ? {} : { signal }) }
     const bounds = await file.pageBounds(place)
     if (bounds !== undefined) pages.set(column.id, bounds)

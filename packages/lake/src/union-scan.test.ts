@@ -1,5 +1,5 @@
 import { eq, gt, notFound, schema, t } from '@moulin/core'
-import type { BatchRun, Codec, ColdTopic, HotSource } from '@moulin/core'
+import type { BatchRun, Codec, ColdTopic, Expression, HotSource } from '@moulin/core'
 import { avro, encodeBatch } from '@moulin/format'
 import { tableFromIPC } from 'apache-arrow'
 import type { RecordBatch, Table } from 'apache-arrow'
@@ -75,6 +75,31 @@ describe('unionScan', () => {
     log.hot.send(0, [{ value: order(2) }])
     expect(await scan.toArray()).toHaveLength(2)
     expect(await scan.count()).toBe(2)
+  })
+
+  it('puts small runs together, and opens no batch whose header says that no row passes', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    for (let id = 0; id < 40; id++) log.hot.send(0, [{ value: order(2 * id) }, { value: order(2 * id + 1) }])
+    const batches = async (where?: Expression): Promise<unknown[][]> => {
+      const found: unknown[][] = []
+      const scan = topic.scan({ columns: ['id'], ...(where === undefined ? {} : { where }) })
+      for await (const rows of scan.batches()) found.push(rows.map((row) => row['id']))
+      return found
+    }
+    expect(await batches()).toEqual([Array.from({ length: 80 }, (_, id) => id)])
+    // A batch that cannot be read, unless it is left closed.
+    const { read } = log.hot
+    log.hot.read = async function* (request) {
+      for await (const run of read.call(log.hot, request)) {
+        const batches = run.batches.slice()
+        if (run.baseOffset === 20n) batches[batches.length - 1]! ^= 1
+        yield { ...run, batches }
+      }
+    }
+    await expect(batches()).rejects.toMatchObject({ kind: 'corrupt' })
+    expect(await batches(gt('_kafka_offset', 21n))).toEqual([Array.from({ length: 58 }, (_, id) => id + 22)])
+    expect(await batches(eq('_kafka_partition', 3))).toEqual([])
+    await expect(batches(gt('_kafka_offset', 20n))).rejects.toMatchObject({ kind: 'corrupt' })
   })
 
   it('counts records, not offsets, also at the edges of batches with gaps', async () => {
@@ -173,11 +198,12 @@ describe('unionScan', () => {
 
   it('gives Arrow that lasts: what is read later does not write over it', async () => {
     const { log, topic } = await started({ info: { partitions: 2 } })
-    // Two hot batches of rows, of one builder for each run.
-    const key = (id: number): Uint8Array => utf8(`key ${id} `.repeat(200))
-    for (let id = 0; id < 4000; id++) log.hot.send(id % 2, [{ key: key(id), value: order(id) }])
+    // More than becomes columns at once, of each partition.
+    const key = (id: number): Uint8Array => utf8(`key ${id} `.repeat(20_000))
+    for (let id = 0; id < 100; id++) log.hot.send(id % 2, [{ key: key(id), value: order(id) }])
     const table = await topic.scan({ columns: ['_kafka_key', 'id'] }).toArrow<Table>()
-    expect(table.numRows).toBe(4000)
+    expect(table.numRows).toBe(100)
+    expect(table.batches.length).toBeGreaterThan(2)
     for (const row of table) expect(Buffer.compare(row['_kafka_key'] as Uint8Array, key(Number(row['id'])))).toBe(0)
   })
 
