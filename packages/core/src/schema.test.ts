@@ -3,7 +3,7 @@ import { and, columnsOf, eq, gt, isNull } from './expression.ts'
 import type { Comparable, Where } from './expression.ts'
 import { parseJson, stringifyJson } from './json.ts'
 import { day } from './partition-spec.ts'
-import { schema, schemaFromJson, schemaOf, schemaToJson, t } from './schema.ts'
+import { schema, schemaFromJson, schemaOf, schemaToJson, structOf, t } from './schema.ts'
 import type { Infer } from './schema.ts'
 import type { Topic, TopicConfig } from './topic.ts'
 
@@ -49,6 +49,27 @@ describe('schema', () => {
       const json = schemaToJson(original)
       expect(schemaToJson(schemaFromJson(parseJson(stringifyJson(json), 'schema')))).toEqual(json)
     }
+  })
+
+  it('keeps the fields of a struct from a list in their places, whatever their names', () => {
+    const names = ['2', '__proto__', '1']
+    const of = schemaOf([{ name: 'v', type: structOf(names.map((name) => ({ name, type: t.int }))) }])
+    const { spec } = schemaFromJson(schemaToJson(of)).fields[0]!.type
+    expect(spec.kind === 'struct' && spec.fields.map(({ name }) => name)).toEqual(names)
+    expect(() => structOf([1, 2].map(() => ({ name: 'a', type: t.int })))).toThrow('repeated')
+  })
+
+  it('gives the type of nested values', () => {
+    const Nested = schema({
+      tags: t.list(t.string.optional()),
+      at: t.struct({ x: t.double, label: t.string.optional() }).optional(),
+      by: t.map(t.string, t.list(t.long).optional()),
+    })
+    expectTypeOf<Infer<typeof Nested>>().toEqualTypeOf<{
+      tags: (string | null)[]
+      at?: { x: number; label?: string | null | undefined } | null | undefined
+      by: Map<string, bigint[] | null>
+    }>()
   })
 
   it('refuses reserved, empty and repeated names, and bad sizes', () => {

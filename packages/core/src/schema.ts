@@ -135,7 +135,7 @@ export interface Types {
  * The types. JavaScript side: `int`, `int53`, `float`, `double` number; `long` bigint; `decimal` an exact decimal string
  * such as `-12.30`; `binary`, `fixed` Uint8Array; `uuid` a lower-case string; `date` a `YYYY-MM-DD` string; `time`
  * milliseconds since midnight; `timestamp` (no zone, read as UTC) and `timestamptz` a Date. With `.micros`, the three
- * time types are bigint microseconds, exact.
+ * time types are bigint microseconds, exact. `list` an array, `struct` an object with its fields, `map` a Map.
  */
 export const t: Types = Object.freeze({
   boolean: type<boolean>({ kind: 'boolean' }),

@@ -121,8 +121,10 @@ describe('typeOfIceberg', () => {
     }
   })
 
-  it('keeps a column that is called __proto__', () => {
-    const type = typeOfIceberg({ type: 'struct', fields: [{ id: 2, name: '__proto__', required: true, type: 'int' }] })
-    expect(json(type)).toMatchObject({ fields: [{ type: { fields: [{ name: '__proto__' }] } }] })
+  it('keeps columns in their places that are called __proto__ or a number', () => {
+    const names = ['2', '__proto__', '1']
+    const fields = names.map((name, at) => ({ id: 2 + at, name, required: true, type: 'int' as const }))
+    const type = typeOfIceberg({ type: 'struct', fields })
+    expect(json(type)).toMatchObject({ fields: [{ type: { fields: names.map((name) => ({ name })) } }] })
   })
 })
