@@ -128,7 +128,7 @@ describe('a new table', () => {
     const nested = avro({
       type: 'record',
       name: 'Tagged',
-      fields: [{ name: 'tags', type: { type: 'array', items: 'string' } }],
+      fields: [{ name: 'tag', type: ['int', 'string'] }],
     }) as Codec
     expect(nested.columnar).toBeUndefined()
     const log = testLog({ codec: nested, info: { partitions: 1 } })
@@ -136,7 +136,7 @@ describe('a new table', () => {
     expect(log.runtime.logs).toContainEqual(
       expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ topic: 'orders' }) as object }),
     )
-    log.hot.send(0, [{ value: nested.encode({ tags: ['a'] }) }])
+    log.hot.send(0, [{ value: nested.encode({ tag: { string: 'a' } }) }])
     await topic.tier({ upTo: [1n] })
     await checkTable(topic, log)
     expect(await topic.scan({ columns: ['_kafka_value_state'] }).toArray()).toMatchObject([

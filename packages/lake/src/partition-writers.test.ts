@@ -1,6 +1,6 @@
 import { Int32Builder, Int64Builder } from '@moulin/core'
 import type { ColumnBatch } from '@moulin/core'
-import { bytesRangeReader, hyparquetWriter, openParquet } from '@moulin/format'
+import { bytesRangeReader, openParquet, parquetWriter } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { PartitionWriters } from './partition-writers.ts'
@@ -30,7 +30,7 @@ function writers(change: Partial<WriterLimits> = {}, transform = 'identity'): Pa
   return new PartitionWriters({
     schema,
     spec,
-    factory: hyparquetWriter,
+    factory: parquetWriter,
     compression: 'none',
     keyValue: {},
     limits: { ...limits, ...change },

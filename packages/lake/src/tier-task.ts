@@ -1,6 +1,6 @@
 import { invalid } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat, ColumnBatch, IcebergSchema, Limits, PartitionSpec } from '@moulin/core'
-import { codecFormats, hyparquetWriter } from '@moulin/format'
+import { codecFormats, parquetWriter } from '@moulin/format'
 import type { Compression, FileWriterFactory } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
 import { PartitionWriters } from './partition-writers.ts'
@@ -32,7 +32,7 @@ export interface TierParts {
   readonly formats: readonly CodecFormat[]
 }
 
-export const builtInParts: TierParts = { factory: hyparquetWriter, formats: codecFormats }
+export const builtInParts: TierParts = { factory: parquetWriter, formats: codecFormats }
 
 /**
  * Rows and bytes after which rows leave for the encoder: enough for pages of a good size, few enough to stay in the
