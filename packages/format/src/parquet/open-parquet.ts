@@ -20,6 +20,7 @@ import {
   decodeDictionary,
   decodeRowGroup,
   type DecodeTask,
+  spansOfDictionaries,
 } from './decode/decode-row-group.ts'
 import { nullColumn } from './decode/null-column.ts'
 import { fieldConversion, leavesUsed, type ReadContext } from './decode/read-field.ts'
@@ -45,6 +46,9 @@ const tailBytes = 64 * 1024
 const maxKeptIndexes = 64
 /** A bloom filter of no more bytes is fetched whole. */
 const smallFilterBytes = 4096
+/** A dictionary of no more bytes is not worth another request. */
+const doubtfulBytes = 32 * 1024
+const noDictionary = { dictionary: undefined }
 
 /**
  * Reads and checks a file's footer: two small requests.
@@ -56,18 +60,18 @@ const smallFilterBytes = 4096
 export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
   const { limits = defaultLimits, nameMapping, signal } = options
   throwIfAborted(signal)
-  const { bytes, pagesEnd } = await readFooterBytes(file, limits, signal)
+  const { bytes, pagesEnd, before } = await readFooterBytes(file, limits, signal)
   const footer = parseFooter(bytes, limits, file.name)
   const root = fileSchema(footer, file.name, nameMapping)
   checkRowGroups(footer, root, pagesEnd, limits, file.name)
-  return new OpenFile(file, footer, root, limits, options)
+  return new OpenFile(file, footer, root, limits, options, indexBytes(footer, before))
 }
 
 async function readFooterBytes(
   file: RangeReader,
   limits: Limits,
   signal: AbortSignal | undefined,
-): Promise<{ bytes: Uint8Array; pagesEnd: number }> {
+): Promise<{ bytes: Uint8Array; pagesEnd: number; before: LoadedRange }> {
   const { size, name } = file
   const context = { file: name, sizeBytes: size }
   const call = signal === undefined ? {} : { signal }
@@ -95,11 +99,21 @@ async function readFooterBytes(
     throw exhausted('PARQUET_LIMIT', message, { context: { ...context, maxParquetFooterBytes } })
   }
   const pagesEnd = size - 8 - length
-  if (pagesEnd >= tailStart) return { bytes: tail.subarray(pagesEnd - tailStart, lengthAt), pagesEnd }
+  const before = { start: tailStart, bytes: tail.subarray(0, Math.max(0, pagesEnd - tailStart)) }
+  if (pagesEnd >= tailStart) return { bytes: tail.subarray(pagesEnd - tailStart, lengthAt), pagesEnd, before }
   const bytes = new Uint8Array(length)
   bytes.set(await file.read(pagesEnd, tailStart, call))
   bytes.set(tail.subarray(0, lengthAt), tailStart - pagesEnd)
-  return { bytes, pagesEnd }
+  return { bytes, pagesEnd, before }
+}
+
+/** Of what came along with the footer, the part from the first offset index on: a copy, so that the rest can go. */
+function indexBytes({ rowGroups }: Footer, before: LoadedRange): LoadedRange {
+  let start = before.start + before.bytes.length
+  for (const { columns } of rowGroups)
+    for (const { offsetIndex } of columns)
+      if (offsetIndex !== undefined && offsetIndex.start >= before.start) start = Math.min(start, offsetIndex.start)
+  return { start, bytes: new Uint8Array(before.bytes.subarray(start - before.start)) }
 }
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
@@ -117,8 +131,17 @@ class OpenFile implements ParquetFile {
   readonly #limits: Limits
   readonly #options: OpenParquetOptions
   readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
+  /** Came with the footer. */
+  readonly #indexBytes: LoadedRange
 
-  constructor(file: RangeReader, footer: Footer, root: FileNode, limits: Limits, options: OpenParquetOptions) {
+  constructor(
+    file: RangeReader,
+    footer: Footer,
+    root: FileNode,
+    limits: Limits,
+    options: OpenParquetOptions,
+    indexes: LoadedRange,
+  ) {
     this.name = file.name
     this.rowCount = footer.rowCount
     this.keyValue = footer.keyValue
@@ -142,6 +165,7 @@ class OpenFile implements ParquetFile {
     this.#root = root
     this.#limits = limits
     this.#options = options
+    this.#indexBytes = indexes
   }
 
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
@@ -196,9 +220,13 @@ class OpenFile implements ParquetFile {
       return { name: field.name, type: field.type, conversion, chunks }
     })
     const spans = columns.flatMap(({ chunks }) => chunks.flatMap((chunk) => chunk.spans))
-    const loaded = await loadSpans(this.#file, spans, signal)
+    const ranges = await loadSpans(this.#file, spans, signal)
     const { maxParquetPageBytes: maxPageBytes } = this.#limits
-    return { file: this.name, rowGroup: index, rows, maxPageBytes, columns, ranges: loaded }
+    const task = { file: this.name, rowGroup: index, rows, maxPageBytes, columns, ranges }
+    const missing = spansOfDictionaries(task)
+    return missing.length === 0
+      ? task
+      : { ...task, ranges: [...ranges, ...(await loadSpans(this.#file, missing, signal))] }
   }
 
   #chunk(
@@ -230,9 +258,15 @@ class OpenFile implements ParquetFile {
     }
     const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
     if (bytes === undefined)
-      return { ...chunk, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
+      return { ...chunk, ...noDictionary, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
     const pages = readOffsetIndex(bytes, column, rowCount, `The offset index of ${where}`)
-    return { ...chunk, ...pageSpans(pages, column, rows, rowCount), isWhole: false }
+    const { dictionary, data, rows: held } = pageSpans(pages, column, rows, rowCount)
+    const found = { ...chunk, rows: held, isWhole: false }
+    if (dictionary === undefined) return { ...found, ...noDictionary, spans: [data] }
+    // A large dictionary that some pages do without is fetched once they are known to need it.
+    const isDoubtful = !column.isDictionaryOnly && dictionary.end - dictionary.start > doubtfulBytes
+    if (isDoubtful) return { ...found, spans: [data], dictionary }
+    return { ...found, ...noDictionary, spans: [dictionary, data] }
   }
 
   async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
@@ -327,6 +361,8 @@ class OpenFile implements ParquetFile {
     const kept = this.#indexes.get(index)
     if (kept !== undefined) return kept
     const spans = columns.flatMap(({ offsetIndex }) => (offsetIndex === undefined ? [] : [offsetIndex]))
+    const known = [this.#indexBytes]
+    if (spans.every((span) => bytesIn(known, span) !== undefined)) return Promise.resolve(known)
     // Shared by its readers, so no one's signal ends it.
     const loading = loadSpans(this.#file, spans, undefined)
     this.#indexes.set(index, loading)

@@ -59,7 +59,7 @@ export function pageSpans(
   column: FooterColumn,
   wanted: RowRange,
   rowCount: number,
-): { readonly spans: ByteSpan[]; readonly rows: RowRange } {
+): { readonly dictionary: ByteSpan | undefined; readonly data: ByteSpan; readonly rows: RowRange } {
   const from = pages.findLastIndex(({ firstRow }) => firstRow <= wanted.start)
   const next = pages.findIndex(({ firstRow }) => firstRow >= wanted.end)
   const to = next < 0 ? pages.length : next
@@ -67,5 +67,5 @@ export function pageSpans(
   const rows = { start: pages[from]!.firstRow, end: pages[to]?.firstRow ?? rowCount }
   const first = pages[0]!.start
   const { start } = chunkSpan(column)
-  return { spans: start < first ? [{ start, end: first }, data] : [data], rows }
+  return { dictionary: start < first ? { start, end: first } : undefined, data, rows }
 }

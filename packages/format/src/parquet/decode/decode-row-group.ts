@@ -2,6 +2,7 @@ import { type Column, type ColumnBatch, corrupt, type IcebergType, isMoulinError
 import { bytesIn, type ByteSpan, type LoadedRange } from '../byte-ranges.ts'
 import { dictionaryColumn, flatColumn, nestedColumn } from './assemble.ts'
 import { decodeEntries, decodeLeaf, type LeafChunk, type LeafData, type RowRange } from './leaf-decoder.ts'
+import { chunkPages } from './pages.ts'
 import type { FieldConversion, LeafConversion } from './read-field.ts'
 
 /** All that decoding some rows of one row group takes: plain data with the bytes in it, so any thread can do it. */
@@ -28,6 +29,8 @@ export interface DecodeChunk extends LeafChunk {
   readonly path: string
   /** Where its loaded pages lie in the file. */
   readonly spans: readonly ByteSpan[]
+  /** Where its dictionary lies, if that was not loaded with the pages: it is loaded as well when one of them needs it. */
+  readonly dictionary: ByteSpan | undefined
 }
 
 /**
@@ -74,12 +77,31 @@ function decodeChunk(task: DecodeTask, chunk: DecodeChunk): LeafData {
   return decodeLeaf(chunk, loadedPages(task, chunk), task.rows, task.maxPageBytes)
 }
 
-function loadedPages({ ranges }: Pick<DecodeTask, 'ranges'>, chunk: DecodeChunk): Uint8Array[] {
-  return chunk.spans.map((span) => {
+/** The dictionaries that are not loaded and that the loaded pages need. @throws as {@link decodeRowGroup}. */
+export function spansOfDictionaries(task: DecodeTask): ByteSpan[] {
+  const spans: ByteSpan[] = []
+  for (const { name, chunks } of task.columns) {
+    for (const chunk of chunks) {
+      if (chunk.dictionary === undefined || chunk.levelsOnly) continue
+      try {
+        const { data } = chunkPages(loadedPages(task, chunk), { ...chunk, maxPageBytes: task.maxPageBytes })
+        if (data.some(({ header }) => header.encoding.endsWith('_DICTIONARY'))) spans.push(chunk.dictionary)
+      } catch (cause) {
+        throw located(task, name, chunk.path, cause)
+      }
+    }
+  }
+  return spans
+}
+
+function loadedPages({ ranges }: Pick<DecodeTask, 'ranges'>, { spans, dictionary }: DecodeChunk): Uint8Array[] {
+  const pages = spans.map((span) => {
     const bytes = bytesIn(ranges, span)
     if (bytes === undefined) throw corrupt('PARQUET_PAGE', 'Its pages were not all loaded.')
     return bytes
   })
+  const entries = dictionary === undefined ? undefined : bytesIn(ranges, dictionary)
+  return entries === undefined ? pages : [entries, ...pages]
 }
 
 /** An error of ours learns where it was; any other means that the bytes made something impossible. */

@@ -94,7 +94,11 @@ function readBlocks(reader: DeltaReader, count: number, block: () => void, minib
   return reader.position
 }
 
-/** Reads `count` numbers from byte `start` into `out` from `at` on. @returns where they end. @throws `corrupt`. */
+/**
+ * Reads `count` numbers from byte `start` into `out` from `at` on. DuckDB takes the differences in 64 bits, so up to 33
+ * bits are there; of a sum that wraps around, the lower 32 are the same.
+ * @returns where they end. @throws `corrupt`.
+ */
 export function readDeltaInt32(bytes: Uint8Array, start: number, count: number, out: Int32Array, at: number): number {
   const reader = new DeltaReader(bytes, start, count)
   if (count === 0) return reader.position
