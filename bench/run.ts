@@ -11,6 +11,7 @@ import type { Bench, BenchLine } from './bench.ts'
 import { tableHead, tableRow } from './table.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+  back: () => import('./cases/back.ts'),
   decode: () => import('./cases/decode.ts'),
   encode: () => import('./cases/encode.ts'),
   needle: () => import('./cases/needle.ts'),

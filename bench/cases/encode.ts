@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parquetWriter } from '@moulin/format'
 import type { LeafEncoding } from '@moulin/format'
 import { medians, timed } from '../bench.ts'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
@@ -18,7 +19,6 @@ import { flights } from '../shapes/flights.ts'
 import { rowGroupRows } from '../shapes/shape.ts'
 import type { Shape } from '../shapes/shape.ts'
 import { inFolder } from '../temporary.ts'
-import { parquetWriter } from '../writer.ts'
 
 type Codec = 'snappy' | 'zstd'
 
@@ -124,7 +124,7 @@ function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: Benc
         ? 'dictionary'
         : 'plain'
   }
-  const extra = isTuned && parquetWriter.name !== 'hyparquet-writer' ? { encodings } : {}
+  const extra = isTuned ? { encodings } : {}
   return async (compression) => {
     let bytes = 0
     const ms = await timed(options, () => {

@@ -2,7 +2,7 @@
  * 1 000 rows from the middle of a file of our own, all columns: footer, offset indexes and pages. hyparquet reads the
  * same file by its offset indexes and makes row objects; we make columns.
  */
-import { bytesRangeReader, openParquet } from '@moulin/format'
+import { bytesRangeReader, openParquet, parquetWriter } from '@moulin/format'
 import type { RangeReader } from '@moulin/format'
 import { medians, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
@@ -10,7 +10,6 @@ import { hyparquetRowsOf } from '../peers/hyparquet.ts'
 import { events } from '../shapes/events.ts'
 import { rowGroupRows } from '../shapes/shape.ts'
 import type { Shape } from '../shapes/shape.ts'
-import { parquetWriter } from '../writer.ts'
 
 const wanted = 1000
 /** One needle is too short to time: each round looks for as many, and each time opens the file anew. */
