@@ -1,5 +1,5 @@
 import type { IcebergSchema, IcebergType } from '@moulin/core'
-import { isWideDecimal, numberFrom } from './plain.ts'
+import { numberFrom } from './plain.ts'
 import type { Plain, PlainTable } from './plain.ts'
 
 /** A leaf with its slots, as Parquet counts them: a list that is null or empty is one slot without a value. */
@@ -9,37 +9,71 @@ export interface LeafSlots {
   readonly type: string
   readonly isRepeated: boolean
   readonly slots: readonly Plain[]
+  /** How many slots have each level, from 0 on. */
+  readonly repetition: readonly number[]
+  readonly definition: readonly number[]
+}
+
+interface Slot {
+  readonly value: Plain
+  readonly repetition: number
+  readonly definition: number
+}
+
+/** On the way down to a leaf. */
+interface Place {
+  readonly id: number
+  readonly path: string
+  readonly lists: number
+  readonly levels: number
 }
 
 /** The leaves of rows `[start, end)`, in the order of the file's columns. */
 export function leafSlots(schema: IcebergSchema, table: PlainTable, start: number, end: number): LeafSlots[] {
-  return schema.fields.flatMap((field, index) =>
-    below(field.type, table[index]!.slice(start, end), field.name, field.id, false),
-  )
+  return schema.fields.flatMap(({ id, name, type, required }, index) => {
+    const slots = table[index]!.slice(start, end).map((value) => ({ value, repetition: 0, definition: 0 }))
+    return member(type, required, slots, { id, path: name, lists: 0, levels: 0 })
+  })
 }
 
-function below(
-  type: IcebergType,
-  values: readonly Plain[],
-  path: string,
-  id: number,
-  isRepeated: boolean,
-): LeafSlots[] {
-  if (typeof type === 'string') return [{ id, path, type, isRepeated, slots: values }]
-  if (type.type === 'struct') {
-    return type.fields.flatMap((field, index) => {
-      const members = values.map((value) => (value === null ? null : (value as readonly Plain[])[index]!))
-      return below(field.type, members, `${path}.${field.name}`, field.id, isRepeated)
-    })
+function member(type: IcebergType, required: boolean, slots: readonly Slot[], place: Place): LeafSlots[] {
+  if (required) return below(type, slots, place)
+  const defined = slots.map((slot) => (slot.value === null ? slot : { ...slot, definition: slot.definition + 1 }))
+  return below(type, defined, { ...place, levels: place.levels + 1 })
+}
+
+function below(type: IcebergType, slots: readonly Slot[], place: Place): LeafSlots[] {
+  const { id, path, lists, levels } = place
+  if (typeof type === 'string') {
+    const count = (of: (slot: Slot) => number, max: number): number[] =>
+      Array.from({ length: max + 1 }, (_, level) => slots.filter((slot) => of(slot) === level).length)
+    const repetition = count((slot) => slot.repetition, lists)
+    const definition = count((slot) => slot.definition, levels)
+    return [{ id, path, type, isRepeated: lists > 0, slots: slots.map(({ value }) => value), repetition, definition }]
   }
-  const items = values.flatMap((value) =>
-    value === null || (value as readonly Plain[]).length === 0 ? [null] : (value as readonly Plain[]),
-  )
-  if (type.type === 'list') return below(type.element, items, `${path}.list.element`, type['element-id'], true)
-  const side = (at: number): Plain[] => items.map((item) => (item === null ? null : (item as readonly Plain[])[at]!))
+  const part = (of: readonly Slot[], index: number): Slot[] =>
+    of.map((slot) => (slot.value === null ? slot : { ...slot, value: (slot.value as readonly Plain[])[index]! }))
+  if (type.type === 'struct') {
+    return type.fields.flatMap(({ id: inner, name, type: of, required }, index) =>
+      member(of, required, part(slots, index), { ...place, id: inner, path: `${path}.${name}` }),
+    )
+  }
+  const items = slots.flatMap((slot) => {
+    const values = slot.value as readonly Plain[] | null
+    if (values === null || values.length === 0) return [{ ...slot, value: null }]
+    const definition = slot.definition + 1
+    return values.map((value, i) => ({ value, repetition: i === 0 ? slot.repetition : lists + 1, definition }))
+  })
+  const inside = { lists: lists + 1, levels: levels + 1 }
+  if (type.type === 'list') {
+    const element = { ...inside, id: type['element-id'], path: `${path}.list.element` }
+    return member(type.element, type['element-required'], items, element)
+  }
+  const key = { ...inside, id: type['key-id'], path: `${path}.key_value.key` }
+  const value = { ...inside, id: type['value-id'], path: `${path}.key_value.value` }
   return [
-    ...below(type.key, side(0), `${path}.key_value.key`, type['key-id'], true),
-    ...below(type.value, side(1), `${path}.key_value.value`, type['value-id'], true),
+    ...member(type.key, true, part(items, 0), key),
+    ...member(type.value, type['value-required'], part(items, 1), value),
   ]
 }
 
@@ -74,9 +108,4 @@ function keyOf(type: string): (slot: Plain) => number | bigint | string {
   if (type === 'float' || type === 'double') return (slot) => numberFrom(slot as string)
   if (type === 'string' || type === 'binary' || type === 'uuid' || type.startsWith('fixed')) return String
   return (slot) => BigInt(slot as string)
-}
-
-/** A {@link MetricValue} in the plain form. */
-export function isBytesLike(type: string): boolean {
-  return type === 'string' || type === 'binary' || type === 'uuid' || type.startsWith('fixed') || isWideDecimal(type)
 }
