@@ -93,7 +93,7 @@ let file: ParquetFile
 beforeAll(async () => {
   const writer = parquetWriter.create({
     schema,
-    pageBytes: 2048,
+    pageBytes: 1024,
     columnIndexes: 'all',
     bloomFilters: { id: {}, noise: {} },
   })
