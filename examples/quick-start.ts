@@ -28,6 +28,8 @@ for await (const record of orders.read({ from: 'earliest', to: 'end' })) console
 
 const scan = orders.scan({ columns: ['city', 'total'], where: eq('city', 'ams') })
 console.log(await scan.toArray()) // table plus what is still hot, each record once
+const stream = await scan.toIpc() // the same for pyarrow, polars, DuckDB; toArrow() is a Table of apache-arrow
+console.log(`${stream.length} bytes of Arrow`)
 
 await orders.tier() // now any engine reads it from tables/shop/orders
 const report = await orders.audit()
