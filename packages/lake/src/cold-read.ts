@@ -2,12 +2,14 @@ import { corrupt, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
 import { planCold } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
-import { readPlaces } from './cold-rows.ts'
-import type { RowPlace } from './cold-rows.ts'
+import { readRows } from './cold-rows.ts'
+import type { FoundRows } from './cold-rows.ts'
+import { nextPlaces } from './cold-window.ts'
+import type { Places } from './cold-window.ts'
 import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
-import type { ColdRecord } from './record-decoder.ts'
-import { runOf } from './record-runs.ts'
+import type { RecordDecoder } from './record-decoder.ts'
+import { RunWriter } from './record-runs.ts'
 import type { PartitionRows, RowIndexes } from './row-index.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 import { snapshotIdOf } from './topic-table.ts'
@@ -30,7 +32,6 @@ interface ReadRange {
   readonly to: bigint
 }
 
-const MAX_WINDOW_ROWS = 16_384
 /** Positions looked up together. */
 const POSITIONS_AT_ONCE = 10_000
 
@@ -40,6 +41,7 @@ const POSITIONS_AT_ONCE = 10_000
  */
 export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: CallOptions): AsyncGenerator<BatchRun> {
   let next = range.from
+  const writer = new RunWriter()
   yield* replanning(parts, call, async function* (state) {
     const frontier = state.entries[range.partition]?.frontier ?? next
     const to = range.to < frontier ? range.to : frontier
@@ -47,10 +49,13 @@ export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: Ca
     const plan = await planCold(parts, state, { ...range, from: next, to }, call)
     while (next < to) {
       throwIfAborted(call.signal)
-      const { places, end } = await nextWindow(parts, plan, next, to, call)
-      const records = await readWindow(parts, plan, places, call)
-      yield runOf(range.partition, { from: next, to: end }, records)
+      const { places, end } = await nextPlaces(plan, next, to, parts.windowBytes, (group) =>
+        rowsOf(parts, plan, group, call),
+      )
+      await frameWindow(parts, plan, places, writer, call)
+      const run = writer.finish(range.partition, { from: next, to: end })
       next = end
+      yield run
     }
   })
 }
@@ -61,17 +66,17 @@ export async function* coldReadAt(
   positions: readonly Position[],
   call: CallOptions,
 ): AsyncGenerator<BatchRun> {
+  const nothing = new RunWriter()
   for (let start = 0; start < positions.length; start += POSITIONS_AT_ONCE) {
     const some = positions.slice(start, start + POSITIONS_AT_ONCE)
-    let records: (ColdRecord | undefined)[] = []
+    let runs: (BatchRun | undefined)[] = []
     // Nothing is given out before all is there, so a second plan begins anew.
     const none = replanning(parts, call, async function* (state): AsyncGenerator<never> {
-      records = await lookUp(parts, state, some, call)
+      runs = await lookUp(parts, state, some, call)
     })
-    for await (const nothing of none) yield nothing
+    for await (const never of none) yield never
     for (const [at, { partition, offset }] of some.entries()) {
-      const record = records[at]
-      yield runOf(partition, { from: offset, to: offset + 1n }, record === undefined ? [] : [record])
+      yield runs[at] ?? nothing.finish(partition, { from: offset, to: offset + 1n })
     }
   }
 }
@@ -100,106 +105,84 @@ async function* replanning<T>(
   }
 }
 
-interface GroupPlace extends RowPlace {
-  readonly group: PlannedGroup
-}
-
-/** The next rows from `from` on, few enough to hold, and the offset up to which there are no others. */
-async function nextWindow(
+async function frameWindow(
   parts: ColdReadParts,
   plan: ColdPlan,
-  from: bigint,
-  to: bigint,
+  places: Places,
+  writer: RunWriter,
   call: CallOptions,
-): Promise<{ readonly places: readonly GroupPlace[]; readonly end: bigint }> {
-  let end = to
-  let places: GroupPlace[] = []
-  for (const group of plan.groups) {
-    if (group.max < from) continue
-    // Sorted by their least offset: what begins behind the window has nothing in it.
-    if (group.min >= end) break
-    const rows = await rowsOf(parts, plan, group, call)
-    const most = windowRows(parts, group)
-    for (let at = rows.lowerBound(from); at < rows.length && places.length <= 2 * most; at++) {
-      const offset = rows.offset(at)
-      if (offset >= end) break
-      places.push({ group, offset, row: rows.row(at) })
-    }
-    places.sort((a, b) => (a.offset < b.offset ? -1 : a.offset > b.offset ? 1 : 0))
-    if (places.length > most) {
-      end = places[most]!.offset
-      places = places.slice(0, most).filter(({ offset }) => offset < end)
+): Promise<void> {
+  const { length, groups, rows, offsets } = places
+  const decoders = new Array<RecordDecoder>(length)
+  const found = new Int32Array(length)
+  for (const [index, members] of byGroup(groups, length)) {
+    const { file, rowGroup } = plan.groups[index]!
+    const wanted = members === undefined ? rows : members.map((at) => rows[at]!)
+    const some = await readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
+    for (let at = 0; at < some.rows.length; at++) {
+      const place = members === undefined ? at : members[at]!
+      decoders[place] = some.decoders[at]!
+      found[place] = some.rows[at]!
     }
   }
-  // One offset, one record: a row that SQL copied is told by the audit, and read once.
-  return { places: places.filter(({ offset }, at) => at === 0 || offset !== places[at - 1]!.offset), end }
+  const halves = new Int32Array(offsets.buffer, offsets.byteOffset, length * 2)
+  for (let at = 0; at < length; at++) writer.add(decoders[at]!, found[at]!, halves[at * 2 + 1]!, halves[at * 2]!)
 }
 
-function windowRows({ windowBytes }: ColdReadParts, { file, rowGroup }: PlannedGroup): number {
-  const { rowCount, sizeBytes } = file.rowGroups[rowGroup]!
-  // Compressed bytes are told; decoded ones are a few times as many.
-  const rowBytes = Math.max(1, (sizeBytes / Math.max(1, rowCount)) * 4)
-  return Math.max(1, Math.min(MAX_WINDOW_ROWS, Math.floor(windowBytes / rowBytes)))
-}
-
-async function readWindow(
-  parts: ColdReadParts,
-  plan: ColdPlan,
-  places: readonly GroupPlace[],
-  call: CallOptions,
-): Promise<ColdRecord[]> {
-  const records = new Array<ColdRecord>(places.length)
-  for (const [group, members] of byGroup(places)) {
-    const wanted = members.map((at) => places[at]!)
-    const found = await readPlaces(parts, group.file, group.rowGroup, wanted, plan.state.columns, call)
-    members.forEach((at, index) => (records[at] = found[index]!))
-  }
-  return records
-}
-
-function byGroup(places: readonly (GroupPlace | undefined)[]): Map<PlannedGroup, number[]> {
-  const groups = new Map<PlannedGroup, number[]>()
-  places.forEach((place, at) => {
-    if (place === undefined) return
-    const members = groups.get(place.group)
-    if (members === undefined) groups.set(place.group, [at])
-    else members.push(at)
+/** Places by the group they are in; `undefined`: all of them, the usual case. */
+function byGroup(groups: Int32Array, length: number): Map<number, Int32Array | undefined> {
+  if (length === 0) return new Map()
+  if (groups.every((group) => group === groups[0])) return new Map([[groups[0]!, undefined]])
+  const members = new Map<number, number[]>()
+  groups.forEach((group, at) => {
+    const known = members.get(group)
+    if (known === undefined) members.set(group, [at])
+    else known.push(at)
   })
-  return groups
+  return new Map([...members].map(([group, places]) => [group, Int32Array.from(places)]))
 }
 
+/** Runs of one record; undefined where there is none. */
 async function lookUp(
   parts: ColdReadParts,
   state: TableState,
   positions: readonly Position[],
   call: CallOptions,
-): Promise<(ColdRecord | undefined)[]> {
-  const records = new Array<ColdRecord | undefined>(positions.length)
+): Promise<(BatchRun | undefined)[]> {
+  const runs = new Array<BatchRun | undefined>(positions.length)
+  const writer = new RunWriter()
   for (const [partition, members] of byPartition(positions)) {
     if (state.entries[partition] === undefined) continue
     members.sort((a, b) => (positions[a]!.offset < positions[b]!.offset ? -1 : 1))
     const from = positions[members[0]!]!.offset
     const to = positions[members.at(-1)!]!.offset + 1n
     const plan = await planCold(parts, state, { partition, from, to }, call)
-    const offsets = members.map((at) => positions[at]!.offset)
-    const places = await placesOf(parts, plan, offsets, call)
-    const groups = [...byGroup(places)]
-    const read = (at: number): Promise<ColdRecord[]> => {
-      const [group, found] = groups[at]!
-      const wanted = found.map((place) => places[place]!)
-      return readPlaces(parts, group.file, group.rowGroup, wanted, state.columns, call)
+    const offsets = BigInt64Array.from(members, (at) => positions[at]!.offset)
+    const { groups, rows } = await placesOf(parts, plan, offsets, call)
+    const found = [...byGroup(groups, offsets.length)].filter(([group]) => group !== NO_GROUP)
+    const read = (at: number): Promise<FoundRows> => {
+      const [group, places] = found[at]!
+      const { file, rowGroup } = plan.groups[group]!
+      const wanted = places === undefined ? rows : places.map((place) => rows[place]!)
+      return readRows(parts, file, rowGroup, wanted, state.columns, call)
     }
+    const halves = new Int32Array(offsets.buffer)
     // One row group is fetched and decoded while the one before becomes records.
-    let ahead = groups.length > 0 ? read(0) : undefined
-    for (let at = 0; at < groups.length; at++) {
+    let ahead = found.length > 0 ? read(0) : undefined
+    for (let at = 0; at < found.length; at++) {
       const present = ahead!
-      ahead = at + 1 < groups.length ? read(at + 1) : undefined
+      ahead = at + 1 < found.length ? read(at + 1) : undefined
       ahead?.catch(() => {})
-      const found = await present
-      groups[at]![1].forEach((place, index) => (records[members[place]!] = found[index]))
+      const { decoders, rows: places } = await present
+      for (let index = 0; index < places.length; index++) {
+        const place = found[at]![1]?.[index] ?? index
+        const offset = offsets[place]!
+        writer.add(decoders[index]!, places[index]!, halves[place * 2 + 1]!, halves[place * 2]!)
+        runs[members[place]!] = writer.finish(partition, { from: offset, to: offset + 1n })
+      }
     }
   }
-  return records
+  return runs
 }
 
 function byPartition(positions: readonly Position[]): Map<number, number[]> {
@@ -212,28 +195,32 @@ function byPartition(positions: readonly Position[]): Map<number, number[]> {
   return partitions
 }
 
-/** Where each of the rising offsets is. */
+const NO_GROUP = -1
+
+/** Where each of the rising offsets is: its group in the plan, or {@link NO_GROUP}, and the row within it. */
 async function placesOf(
   parts: ColdReadParts,
   plan: ColdPlan,
-  offsets: readonly bigint[],
+  offsets: BigInt64Array,
   call: CallOptions,
-): Promise<(GroupPlace | undefined)[]> {
-  const places = new Array<GroupPlace | undefined>(offsets.length)
-  for (const group of plan.groups) {
+): Promise<{ readonly groups: Int32Array; readonly rows: Int32Array }> {
+  const groups = new Int32Array(offsets.length).fill(NO_GROUP)
+  const places = new Int32Array(offsets.length)
+  for (const [index, group] of plan.groups.entries()) {
     let at = firstAtLeast(offsets, group.min)
     if (at === offsets.length || offsets[at]! > group.max) continue
     const rows = await rowsOf(parts, plan, group, call)
     for (; at < offsets.length && offsets[at]! <= group.max; at++) {
       const found = rows.lowerBound(offsets[at]!)
-      if (found < rows.length && rows.offset(found) === offsets[at])
-        places[at] ??= { group, offset: offsets[at]!, row: rows.row(found) }
+      if (groups[at] !== NO_GROUP || found >= rows.length || rows.offset(found) !== offsets[at]) continue
+      groups[at] = index
+      places[at] = rows.row(found)
     }
   }
-  return places
+  return { groups, rows: places }
 }
 
-function firstAtLeast(offsets: readonly bigint[], least: bigint): number {
+function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
   let low = 0
   let high = offsets.length
   while (low < high) {

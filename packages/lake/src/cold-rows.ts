@@ -2,7 +2,6 @@ import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, Iceb
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { fieldsOf } from './identity-rows.ts'
 import { RecordDecoder } from './record-decoder.ts'
-import type { ColdRecord } from './record-decoder.ts'
 import type { SystemColumn, ValueState } from './system-columns.ts'
 import type { TableColumns } from './table-layout.ts'
 
@@ -11,11 +10,10 @@ export interface ColdRowsParts {
   readonly context: ColdContext
 }
 
-/** One wanted row. */
-export interface RowPlace {
-  readonly offset: bigint
-  /** Within the row group. */
-  readonly row: number
+/** Rows that can be framed, as many as were asked for: row `rows[i]` of `decoders[i]`. */
+export interface FoundRows {
+  readonly decoders: readonly RecordDecoder[]
+  readonly rows: Int32Array
 }
 
 const systemNames: readonly SystemColumn[] = [
@@ -34,36 +32,60 @@ const systemNames: readonly SystemColumn[] = [
 const NEAR_ROWS = 2_048
 
 /**
- * Reads rows of one row group back into records, in the order given. Only the pages that hold them are fetched; where
+ * Reads rows of one row group, numbered within it, in the order given. Only the pages that hold them are fetched; where
  * rows lie near each other, as one range.
  */
-export async function readPlaces(
+export async function readRows(
   parts: ColdRowsParts,
   file: ParquetFile,
   rowGroup: number,
-  places: readonly RowPlace[],
+  wanted: Int32Array,
   columns: TableColumns,
   call: CallOptions,
-): Promise<ColdRecord[]> {
+): Promise<FoundRows> {
   const types = fieldsOf(columns, [...systemNames, ...columns.valueNames])
   const constants = constantColumns(file.rowGroups[rowGroup]!, types)
   const read = types.filter(({ id }) => !constants.has(id))
-  const records = new Array<ColdRecord>(places.length)
-  const order = places.map((_, at) => at).sort((a, b) => places[a]!.row - places[b]!.row)
-  for (const { start, end, members } of clusters(places, order)) {
-    const found = await file.read({ rowGroup, types: read, rows: { start, end }, ...call })
+  const order = isRising(wanted) ? wanted : wanted.slice().sort()
+  const found: Cluster[] = []
+  for (const { start, end } of clusters(order)) {
+    const some = await file.read({ rowGroup, types: read, rows: { start, end }, ...call })
     const rest = types.flatMap(({ id, name }) => {
       const column = constants.get(id)?.(end - start)
       return column === undefined ? [] : [{ name, column }]
     })
-    const batch = { length: end - start, columns: [...found.columns, ...rest] }
-    const decoder = await decoderOver(parts, file, batch, columns)
-    for (const at of members) {
-      const { offset, row } = places[at]!
-      records[at] = decoder.record(row - start, offset)
-    }
+    const batch = { length: end - start, columns: [...some.columns, ...rest] }
+    found.push({ start, end, decoder: await decoderOver(parts, file, batch, columns) })
   }
-  return records
+  return inOrder(wanted, found)
+}
+
+interface Cluster {
+  readonly start: number
+  readonly end: number
+  readonly decoder: RecordDecoder
+}
+
+function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
+  const decoders = new Array<RecordDecoder>(wanted.length)
+  const rows = new Int32Array(wanted.length)
+  let at = 0
+  for (let index = 0; index < wanted.length; index++) {
+    const row = wanted[index]!
+    // The next row is nearly always in the same cluster, or in the one behind it.
+    if (row >= found[at]!.end) at++
+    if (at === found.length || row < found[at]!.start || row >= found[at]!.end) {
+      at = found.findIndex(({ start, end }) => row >= start && row < end)
+    }
+    decoders[index] = found[at]!.decoder
+    rows[index] = row - found[at]!.start
+  }
+  return { decoders, rows }
+}
+
+function isRising(rows: Int32Array): boolean {
+  for (let at = 1; at < rows.length; at++) if (rows[at]! < rows[at - 1]!) return false
+  return true
 }
 
 type ConstantColumn = (length: number) => Column
@@ -107,23 +129,14 @@ function decoderOver(
   return RecordDecoder.over({ batch, columns, file, logId, rowCrc, schemas: context.schemas })
 }
 
-interface Cluster {
-  readonly start: number
-  end: number
-  readonly members: number[]
-}
-
-function clusters(places: readonly RowPlace[], order: readonly number[]): Cluster[] {
-  const found: Cluster[] = []
-  for (const at of order) {
-    const { row } = places[at]!
+/** Ranges of rows that hold all of the rising rows. */
+function clusters(rows: Int32Array): { readonly start: number; readonly end: number }[] {
+  const found: { readonly start: number; end: number }[] = []
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at]!
     const last = found.at(-1)
-    if (last !== undefined && row - last.end < NEAR_ROWS) {
-      last.end = Math.max(last.end, row + 1)
-      last.members.push(at)
-    } else {
-      found.push({ start: row, end: row + 1, members: [at] })
-    }
+    if (last !== undefined && row - last.end < NEAR_ROWS) last.end = Math.max(last.end, row + 1)
+    else found.push({ start: row, end: row + 1 })
   }
   return found
 }

@@ -1,28 +1,20 @@
 import { corrupt, isKind, isValid } from '@moulin/core'
-import type { Codec, Column, ColumnBatch, Fidelity, Header, SchemaLedger } from '@moulin/core'
-import { recordCrcOf } from '@moulin/format'
-import type { ParquetFile } from '@moulin/format'
-import { Arena } from '@moulin/core'
+import type { Codec, Column, ColumnBatch, Fidelity, SchemaLedger } from '@moulin/core'
+import type { BatchFramer, ParquetFile } from '@moulin/format'
 import { isOwnFile } from './data-files.ts'
 import { columnOf } from './identity-rows.ts'
+import type { SystemColumn } from './system-columns.ts'
 import type { TableColumns } from './table-layout.ts'
+import { ValueSource } from './value-source.ts'
 
-/** A row on its way back into a record batch. */
-export interface ColdRecord {
-  readonly offset: bigint
-  readonly timestamp: bigint
-  readonly timestampType: 'create' | 'append'
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: readonly Header[]
-  readonly fidelity: Fidelity
-  readonly valueSchemaId: number
-  readonly keySchemaId: number
-}
+const NOTHING = new Uint8Array(0)
+const MICROS_PER_MS = 1000
+const HALF = 4294967296
 
 /**
  * Gives rows their bytes back. Columns win over raw: bytes that are kept beside the columns count only while the columns
- * say the same, so after an UPDATE in SQL nobody gets the old value. What comes out is held against the row's checksum.
+ * say the same, so after an UPDATE in SQL nobody gets the old value. What comes out is held against the row's checksum. Rows
+ * are framed from where the columns lie: none becomes an object.
  */
 export class RecordDecoder {
   readonly #batch: ColumnBatch
@@ -31,8 +23,17 @@ export class RecordDecoder {
   readonly #isOwn: boolean
   readonly #rowCrc: boolean
   readonly #codecs: ReadonlyMap<number, Codec>
-  readonly #valueColumns = new Map<number, ValueSource | undefined>()
   readonly #system: SystemSources
+  /** Halves of the timestamps, low first. */
+  readonly #times: Int32Array
+  readonly #sources = new Map<number, ValueSource | undefined>()
+  #lastId = -1
+  #lastSource: ValueSource | undefined
+  #stateStart = -1
+  #stateEnd = -1
+  #state = ''
+  timestampHigh = 0
+  timestampLow = 0
 
   private constructor(parts: DecoderParts, codecs: ReadonlyMap<number, Codec>) {
     this.#batch = parts.batch
@@ -42,6 +43,8 @@ export class RecordDecoder {
     this.#rowCrc = parts.rowCrc
     this.#codecs = codecs
     this.#system = systemSources(parts.batch, parts.columns)
+    const times = this.#system.timestamp?.values ?? new BigInt64Array(0)
+    this.#times = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
   }
 
   /** Fetches the codecs that the rows need from the schema ledger. */
@@ -49,9 +52,11 @@ export class RecordDecoder {
     const { batch, columns, schemas } = parts
     const ids = columnOf(batch, columns, '_kafka_schema_id')
     const codecs = new Map<number, Codec>()
-    for (const id of new Set(ids?.storage === 'int32' ? ids.values : [])) {
-      // A null's slot holds anything, and rows of a topic without columns need no codec.
-      if (id === 0 || columns.valueNames.length === 0) continue
+    // Rows of a topic without columns need no codec.
+    const wanted = ids?.storage === 'int32' && columns.valueNames.length > 0 ? distinct(ids.values) : []
+    for (const id of wanted) {
+      // A null's slot holds anything.
+      if (id === 0) continue
       try {
         codecs.set(id, await schemas.codec(id))
       } catch (error) {
@@ -61,37 +66,70 @@ export class RecordDecoder {
     return new RecordDecoder(parts, codecs)
   }
 
-  /** @throws `corrupt` naming file and row when a file of our own does not give back what was put there. */
-  record(row: number, offset: bigint): ColdRecord {
-    const { key, headers, timestamp, timestampType, crc, schemaId, keySchemaId } = this.#system
-    const id = intAt(schemaId, row) ?? 0
-    const micros = longAt(timestamp, row)
-    const value = this.#value(row, id)
-    const body = { key: bytesAt(key, row), value: value.bytes, headers: headersAt(headers, row) }
-    return {
-      offset,
-      timestamp: micros === undefined ? -1n : floorMillis(micros),
-      timestampType: intAt(timestampType, row) === 1 ? 'append' : 'create',
-      ...body,
-      fidelity: this.#judge(row, offset, body, value.isDegraded, intAt(crc, row)),
-      valueSchemaId: id,
-      keySchemaId: intAt(keySchemaId, row) ?? 0,
+  isAppendTime(row: number): boolean {
+    return intAt(this.#system.timestampType, row, 0) === 1
+  }
+
+  valueSchemaId(row: number): number {
+    return intAt(this.#system.schemaId, row, 0)
+  }
+
+  keySchemaId(row: number): number {
+    return intAt(this.#system.keySchemaId, row, 0)
+  }
+
+  /** Milliseconds, downwards, into {@link timestampHigh} and {@link timestampLow}; −1 for none. */
+  readTimestamp(row: number): void {
+    const column = this.#system.timestamp
+    if (column === undefined || !isValid(column, row)) {
+      this.timestampHigh = this.timestampLow = -1
+      return
+    }
+    const micros = this.#times[row * 2 + 1]! * HALF + (this.#times[row * 2]! >>> 0)
+    if (Number.isSafeInteger(micros)) {
+      let ms = Math.floor(micros / MICROS_PER_MS)
+      // The quotient may have been rounded up to an integer.
+      if (ms * MICROS_PER_MS > micros) ms--
+      this.timestampHigh = Math.floor(ms / HALF) | 0
+      this.timestampLow = ms | 0
+    } else {
+      const ms = floorMillis((column as Of<'int64'>).values[row]!)
+      this.timestampHigh = Number(BigInt.asIntN(32, ms >> 32n))
+      this.timestampLow = Number(BigInt.asIntN(32, ms))
     }
   }
 
-  #judge(
-    row: number,
-    offset: bigint,
-    body: Pick<ColdRecord, 'key' | 'value' | 'headers'>,
-    isDegraded: boolean,
-    crc: number | undefined,
-  ): Fidelity {
-    if (crc === undefined) {
+  /**
+   * Adds key, value and headers of the row to the record that the framer is at. Returns whether the value is not known to
+   * be the one that was sent, whatever the checksum says.
+   */
+  frame(row: number, framer: BatchFramer): boolean {
+    const { key } = this.#system
+    if (key === undefined || !isValid(key, row)) framer.nullable(NOTHING, -1, -1)
+    else framer.nullable(key.data, key.starts[row]!, key.ends[row]!)
+    const isDegraded = this.#frameValue(row, framer)
+    this.#frameHeaders(row, framer)
+    return isDegraded
+  }
+
+  /** Whether the row has this checksum. */
+  matches(row: number, crc: number): boolean {
+    const column = this.#system.crc
+    return column !== undefined && column.values[row] === crc && isValid(column, row)
+  }
+
+  /**
+   * What the checksum of the framed row says.
+   * @throws `corrupt` naming file and row when a file of our own does not give back what was put there.
+   */
+  judge(row: number, offset: bigint, crc: number, isDegraded: boolean): Fidelity {
+    const column = this.#system.crc
+    if (column === undefined || !isValid(column, row)) {
       // Without a checksum only the file vouches for the row.
       if (this.#isOwn) return isDegraded ? 'degraded' : 'exact'
       return isDegraded ? 'degraded' : this.#rowCrc ? 'rewritten' : 'exact'
     }
-    if (recordCrcOf(body) === crc) return 'exact'
+    if (column.values[row] === crc) return 'exact'
     // In a file of ours only a column that the table has lost excuses it.
     if (this.#isOwn && !(isDegraded && this.#columns.lacksValues)) throw this.#damaged(row, offset)
     return isDegraded ? 'degraded' : 'rewritten'
@@ -105,41 +143,84 @@ export class RecordDecoder {
     return corrupt('ROW_CHECKSUM', message, { context: { file: name, offset, row } })
   }
 
-  #value(row: number, id: number): { readonly bytes: Uint8Array | null; readonly isDegraded: boolean } {
-    const raw = bytesAt(this.#system.raw, row)
-    const state = textAt(this.#system.state, row)
-    const source = this.#source(id)
-    const hasColumns =
-      source !== undefined && source.columns.some((column) => column !== undefined && isValid(column, row))
-    if (source === undefined || (!hasColumns && state !== 'typed' && state !== 'typed+raw')) {
-      const needsColumns = state === 'typed' && raw === null
-      return { bytes: raw, isDegraded: needsColumns }
+  #frameValue(row: number, framer: BatchFramer): boolean {
+    const state = this.#stateAt(row)
+    const source = this.#source(this.valueSchemaId(row))
+    const isTyped = state === 'typed' || state === 'typed+raw'
+    if (source === undefined || (!isTyped && !source.hasValue(row))) {
+      const isThere = this.#frameRaw(row, framer)
+      return state === 'typed' && !isThere
     }
-    if (source.lacks.length > 0) return this.#withoutColumn(source, row, raw)
-    const encoded = source.encode(row)
-    if (encoded === undefined) return { bytes: raw, isDegraded: true }
-    if (raw === null || state !== 'typed+raw') return { bytes: encoded, isDegraded: false }
-    const fromRaw = source.canonical(raw)
-    const isUntouched = fromRaw !== undefined && Buffer.compare(fromRaw, encoded) === 0
-    return { bytes: isUntouched ? raw : encoded, isDegraded: false }
+    const { raw } = this.#system
+    const hasRaw = raw !== undefined && isValid(raw, row)
+    if (source.lacksColumns) {
+      // The kept bytes are all that is left of a column that was dropped.
+      if (hasRaw) return !this.#frameRaw(row, framer)
+      if (!source.frame(row, framer)) framer.nullable(NOTHING, -1, -1)
+      return true
+    }
+    if (hasRaw && state === 'typed+raw') return this.#frameEither(row, raw, source, framer)
+    if (source.frame(row, framer)) return false
+    this.#frameRaw(row, framer)
+    return true
   }
 
-  // The kept bytes are all that is left of a column that was dropped.
-  #withoutColumn(
-    source: ValueSource,
-    row: number,
-    raw: Uint8Array | null,
-  ): { bytes: Uint8Array | null; isDegraded: boolean } {
-    if (raw !== null) return { bytes: raw, isDegraded: false }
-    return { bytes: source.encode(row) ?? null, isDegraded: true }
+  // Columns win over raw: the kept bytes count only while they say the same.
+  #frameEither(row: number, raw: Of<'bytes'>, source: ValueSource, framer: BatchFramer): boolean {
+    const kept = raw.data.subarray(raw.starts[row], raw.ends[row])
+    const encoded = source.encode(row)
+    const isUntouched = encoded === undefined || source.isSame(kept, encoded)
+    const bytes = isUntouched ? kept : encoded
+    framer.nullable(bytes, 0, bytes.length)
+    return encoded === undefined
+  }
+
+  #frameRaw(row: number, framer: BatchFramer): boolean {
+    const { raw } = this.#system
+    const isThere = raw !== undefined && isValid(raw, row)
+    if (isThere) framer.nullable(raw.data, raw.starts[row]!, raw.ends[row]!)
+    else framer.nullable(NOTHING, -1, -1)
+    return isThere
+  }
+
+  #frameHeaders(row: number, framer: BatchFramer): void {
+    const { headers } = this.#system
+    const isThere = headers !== undefined && isValid(headers.list, row)
+    const start = isThere ? headers.list.offsets[row]! : 0
+    const end = isThere ? headers.list.offsets[row + 1]! : 0
+    framer.headerCount(end - start)
+    for (let at = start; at < end; at++) {
+      const { key, value } = headers!
+      if (isValid(key, at)) framer.headerKey(key.data, key.starts[at]!, key.ends[at]!)
+      else framer.headerKey(NOTHING, 0, 0)
+      if (isValid(value, at)) framer.nullable(value.data, value.starts[at]!, value.ends[at]!)
+      else framer.nullable(NOTHING, -1, -1)
+    }
+  }
+
+  // Most rows share their state, and the bytes of it.
+  #stateAt(row: number): string | undefined {
+    const { state } = this.#system
+    if (state === undefined || !isValid(state, row)) return undefined
+    const start = state.starts[row]!
+    const end = state.ends[row]!
+    if (start !== this.#stateStart || end !== this.#stateEnd) {
+      this.#stateStart = start
+      this.#stateEnd = end
+      this.#state = Buffer.from(state.data.subarray(start, end)).toString('latin1')
+    }
+    return this.#state
   }
 
   #source(id: number): ValueSource | undefined {
-    if (this.#valueColumns.has(id)) return this.#valueColumns.get(id)
-    const codec = this.#codecs.get(id)
-    const source = codec?.columnar === undefined ? undefined : new ValueSource(codec, this.#batch, this.#columns)
-    this.#valueColumns.set(id, source)
-    return source
+    if (id === this.#lastId) return this.#lastSource
+    if (!this.#sources.has(id)) {
+      const codec = this.#codecs.get(id)
+      const source = codec?.columnar === undefined ? undefined : new ValueSource(codec, this.#batch, this.#columns)
+      this.#sources.set(id, source)
+    }
+    this.#lastId = id
+    return (this.#lastSource = this.#sources.get(id))
   }
 }
 
@@ -152,118 +233,63 @@ export interface DecoderParts {
   readonly schemas: SchemaLedger
 }
 
-/** The value columns of one schema, and back to bytes. */
-class ValueSource {
-  readonly columns: readonly (Column | undefined)[]
-  /** Names of columns that the table has no more. */
-  readonly lacks: readonly string[]
-  readonly #codec: Codec
-  readonly #filled: readonly Column[]
-  #target = new Uint8Array(4096)
+type Of<S extends Column['storage']> = Extract<Column, { storage: S }>
 
-  constructor(codec: Codec, batch: ColumnBatch, columns: TableColumns) {
-    this.#codec = codec
-    const names = codec.schema.fields.map(({ name }) => name)
-    this.columns = names.map((name) => columnOf(batch, columns, name))
-    this.lacks = names.filter((name) => columns.byName.get(name) === undefined)
-    const arena = new Arena()
-    // A column that the file lacks is all null.
-    this.#filled = codec.columnar!.builders(arena).map((builder, at) => {
-      const column = this.columns[at]
-      if (column !== undefined) return column
-      for (let row = 0; row < batch.length; row++) builder.appendNull()
-      return builder.finish()
-    })
-  }
-
-  /** Canonical bytes of the row; undefined when a required column is null. */
-  encode(row: number): Uint8Array | undefined {
-    return this.#encode(this.#filled, row)
-  }
-
-  /** Canonical bytes of the value that these bytes encode; undefined when they do not decode. */
-  canonical(bytes: Uint8Array): Uint8Array | undefined {
-    const arena = new Arena(bytes.length + 64)
-    const builders = this.#codec.columnar!.builders(arena)
-    const start = arena.append(bytes)
-    const fidelity = this.#codec.columnar!.decodeRow(arena, start, start + bytes.length, builders)
-    if (fidelity === 'unreadable') return undefined
-    return this.#encode(
-      builders.map((builder) => builder.finish()),
-      0,
-    )
-  }
-
-  #encode(columns: readonly Column[], row: number): Uint8Array | undefined {
-    try {
-      for (;;) {
-        const end = this.#codec.columnar!.encodeRow(columns, row, this.#target, 0)
-        if (end >= 0) return this.#target.slice(0, end)
-        this.#target = new Uint8Array(this.#target.length * 2)
-      }
-    } catch (error) {
-      if (isKind(error, 'invalid')) return undefined
-      throw error
-    }
-  }
+interface SystemSources {
+  readonly key: Of<'bytes'> | undefined
+  readonly headers: HeaderSource | undefined
+  readonly timestamp: Of<'int64'> | undefined
+  readonly timestampType: Of<'int32'> | undefined
+  readonly crc: Of<'int32'> | undefined
+  readonly state: Of<'bytes'> | undefined
+  readonly raw: Of<'bytes'> | undefined
+  readonly schemaId: Of<'int32'> | undefined
+  readonly keySchemaId: Of<'int32'> | undefined
 }
 
-type SystemSources = ReturnType<typeof systemSources>
+interface HeaderSource {
+  readonly list: Of<'list'>
+  readonly key: Of<'bytes'>
+  readonly value: Of<'bytes'>
+}
 
-function systemSources(
-  batch: ColumnBatch,
-  columns: TableColumns,
-): {
-  readonly key: Column | undefined
-  readonly headers: Column | undefined
-  readonly timestamp: Column | undefined
-  readonly timestampType: Column | undefined
-  readonly crc: Column | undefined
-  readonly state: Column | undefined
-  readonly raw: Column | undefined
-  readonly schemaId: Column | undefined
-  readonly keySchemaId: Column | undefined
-} {
+function systemSources(batch: ColumnBatch, columns: TableColumns): SystemSources {
+  const of = <S extends Column['storage']>(name: SystemColumn, storage: S): Of<S> | undefined => {
+    const column = columnOf(batch, columns, name)
+    return column?.storage === storage ? (column as Of<S>) : undefined
+  }
   return {
-    key: columnOf(batch, columns, '_kafka_key'),
-    headers: columnOf(batch, columns, '_kafka_headers'),
-    timestamp: columnOf(batch, columns, '_kafka_timestamp'),
-    timestampType: columnOf(batch, columns, '_kafka_timestamp_type'),
-    crc: columnOf(batch, columns, '_kafka_crc'),
-    state: columnOf(batch, columns, '_kafka_value_state'),
-    raw: columnOf(batch, columns, '_kafka_value'),
-    schemaId: columnOf(batch, columns, '_kafka_schema_id'),
-    keySchemaId: columnOf(batch, columns, '_kafka_key_schema_id'),
+    key: of('_kafka_key', 'bytes'),
+    headers: headerSource(of('_kafka_headers', 'list')),
+    timestamp: of('_kafka_timestamp', 'int64'),
+    timestampType: of('_kafka_timestamp_type', 'int32'),
+    crc: of('_kafka_crc', 'int32'),
+    state: of('_kafka_value_state', 'bytes'),
+    raw: of('_kafka_value', 'bytes'),
+    schemaId: of('_kafka_schema_id', 'int32'),
+    keySchemaId: of('_kafka_key_schema_id', 'int32'),
   }
 }
 
-function intAt(column: Column | undefined, row: number): number | undefined {
-  return column?.storage === 'int32' && isValid(column, row) ? column.values[row]! : undefined
+function headerSource(list: Of<'list'> | undefined): HeaderSource | undefined {
+  if (list?.element.storage !== 'struct') return undefined
+  const [key, value] = list.element.fields.map(({ column }) => column)
+  return key?.storage === 'bytes' && value?.storage === 'bytes' ? { list, key, value } : undefined
 }
 
-function longAt(column: Column | undefined, row: number): bigint | undefined {
-  return column?.storage === 'int64' && isValid(column, row) ? column.values[row]! : undefined
+function intAt(column: Of<'int32'> | undefined, row: number, none: number): number {
+  return column !== undefined && isValid(column, row) ? column.values[row]! : none
 }
 
-function bytesAt(column: Column | undefined, row: number): Uint8Array | null {
-  if (column?.storage !== 'bytes' || !isValid(column, row)) return null
-  return column.data.subarray(column.starts[row], column.ends[row])
-}
-
-function textAt(column: Column | undefined, row: number): string | undefined {
-  const bytes = bytesAt(column, row)
-  return bytes === null ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-}
-
-function headersAt(column: Column | undefined, row: number): Header[] {
-  if (column?.storage !== 'list' || !isValid(column, row) || column.element.storage !== 'struct') return []
-  const [key, value] = column.element.fields
-  const headers: Header[] = []
-  for (let at = column.offsets[row]!; at < column.offsets[row + 1]!; at++) {
-    const name = bytesAt(key!.column, at) ?? new Uint8Array(0)
-    headers.push([Buffer.from(name.buffer, name.byteOffset, name.length).toString('utf8'), bytesAt(value!.column, at)])
+function distinct(values: Int32Array): Set<number> {
+  const found = new Set<number>()
+  let last: number | undefined
+  for (let at = 0; at < values.length; at++) {
+    if (values[at] === last) continue
+    last = values[at]!
+    found.add(last)
   }
-  return headers
+  return found
 }
 
 function floorMillis(micros: bigint): bigint {

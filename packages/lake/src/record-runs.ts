@@ -1,71 +1,145 @@
 import type { BatchRun, Fidelity } from '@moulin/core'
-import { encodeBatch } from '@moulin/format'
-import type { ColdRecord } from './record-decoder.ts'
+import { BatchFramer } from '@moulin/format'
+import type { RecordDecoder } from './record-decoder.ts'
 
-/** Record bytes of one batch, about. */
+/** Bytes of one batch, about. */
 const BATCH_BYTES = 1024 * 1024
 const BATCH_RECORDS = 10_000
 // A batch counts offsets in 31 bits.
-const BATCH_SPAN = 1n << 30n
+const BATCH_SPAN = 2 ** 30
 
-/**
- * Records of `[from, to)` as one run of v2 batches that answers for all of the range: offsets without a record stay gaps,
- * spanned by the run. Records rise by offset.
- */
-export function runOf(
-  partition: number,
-  range: { readonly from: bigint; readonly to: bigint },
-  records: readonly ColdRecord[],
-): BatchRun {
-  const batches: Uint8Array[] = []
-  for (let start = 0; start < records.length;) {
-    const end = batchEnd(records, start)
-    const part = records.slice(start, end)
-    const { offset: baseOffset, timestampType } = part[0]!
-    batches.push(encodeBatch({ baseOffset, records: part, timestampType }))
-    start = end
+/** Frames rows of the table into runs of v2 batches, one run after another, in memory that is used again. */
+export class RunWriter {
+  readonly #framer = new BatchFramer()
+  /** Per record of the run. */
+  readonly #decoders: RecordDecoder[] = []
+  #rows = new Int32Array(INITIAL_RECORDS)
+  #offsets = new Int32Array(2 * INITIAL_RECORDS)
+  #valueIds = new Int32Array(INITIAL_RECORDS)
+  #keyIds = new Int32Array(INITIAL_RECORDS)
+  #isDegraded = new Uint8Array(INITIAL_RECORDS)
+  #crcs = new Int32Array(INITIAL_RECORDS)
+  #length = 0
+  /** Of the open batch; no record: none is open. */
+  #batchAt = 0
+  #batchRecords = 0
+  #isAppendTime = false
+  #baseHigh = 0
+  #baseLow = 0
+  #timeHigh = 0
+  #timeLow = 0
+
+  /** The next record; offsets rise. */
+  add(decoder: RecordDecoder, row: number, offsetHigh: number, offsetLow: number): void {
+    if (this.#length === this.#rows.length) this.#grow()
+    decoder.readTimestamp(row)
+    const { timestampHigh, timestampLow } = decoder
+    const isAppendTime = decoder.isAppendTime(row)
+    let delta = this.#delta(offsetHigh, offsetLow)
+    if (this.#batchRecords > 0 && this.#endsBefore(isAppendTime, timestampHigh, timestampLow, delta)) this.#endBatch()
+    const framer = this.#framer
+    if (this.#batchRecords === 0) {
+      this.#batchAt = framer.position
+      this.#isAppendTime = isAppendTime
+      this.#baseHigh = offsetHigh
+      this.#baseLow = offsetLow
+      this.#timeHigh = timestampHigh
+      this.#timeLow = timestampLow
+      const timestampType = isAppendTime ? 'append' : 'create'
+      framer.beginBatch({ offsetHigh, offsetLow, timestampHigh, timestampLow, timestampType })
+      delta = 0
+    }
+    const at = this.#length++
+    framer.beginRecord()
+    this.#isDegraded[at] = decoder.frame(row, framer) ? 1 : 0
+    framer.endRecord(delta, timestampHigh, timestampLow)
+    this.#batchRecords++
+    this.#decoders[at] = decoder
+    this.#rows[at] = row
+    this.#offsets[at * 2] = offsetLow
+    this.#offsets[at * 2 + 1] = offsetHigh
+    this.#valueIds[at] = decoder.valueSchemaId(row)
+    this.#keyIds[at] = decoder.keySchemaId(row)
   }
-  const fidelity = records.every((record) => record.fidelity === 'exact')
-    ? undefined
-    : records.map((record): Fidelity => record.fidelity)
-  return {
-    partition,
-    baseOffset: range.from,
-    nextOffset: range.to,
-    batches: joined(batches),
-    ...(fidelity && { fidelity }),
-    valueSchemaIds: oneOrAll(records.map(({ valueSchemaId }) => valueSchemaId)),
-    keySchemaIds: oneOrAll(records.map(({ keySchemaId }) => keySchemaId)),
+
+  /**
+   * The records since the last call as one run that answers for all of `[from, to)`: offsets without a record stay gaps,
+   * spanned by the run.
+   * @throws `corrupt` for a row of a file of our own that does not match its checksum; the writer is then empty.
+   */
+  finish(partition: number, range: { readonly from: bigint; readonly to: bigint }): BatchRun {
+    if (this.#batchRecords > 0) this.#endBatch()
+    const length = this.#length
+    try {
+      const fidelity = this.#judged(length)
+      return {
+        partition,
+        baseOffset: range.from,
+        nextOffset: range.to,
+        batches: this.#framer.bytes(),
+        ...(fidelity && { fidelity }),
+        valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
+        keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
+      }
+    } finally {
+      this.#length = 0
+      this.#decoders.length = 0
+      this.#framer.reset()
+    }
+  }
+
+  // Undefined: all are exact.
+  #judged(length: number): Fidelity[] | undefined {
+    const crcs = this.#crcs
+    this.#framer.recordCrcs(crcs)
+    const offsets = new BigInt64Array(this.#offsets.buffer, 0, length)
+    let fidelity: Fidelity[] | undefined
+    for (let at = 0; at < length; at++) {
+      const isDegraded = this.#isDegraded[at] === 1
+      const decoder = this.#decoders[at]!
+      if (fidelity === undefined && !isDegraded && decoder.matches(this.#rows[at]!, crcs[at]!)) continue
+      const found = decoder.judge(this.#rows[at]!, offsets[at]!, crcs[at]!, isDegraded)
+      if (found !== 'exact') fidelity ??= new Array<Fidelity>(at).fill('exact')
+      fidelity?.push(found)
+    }
+    return fidelity
+  }
+
+  // Records of one batch share the kind of timestamp; those of append time the timestamp itself.
+  #endsBefore(isAppendTime: boolean, timestampHigh: number, timestampLow: number, delta: number): boolean {
+    if (this.#batchRecords === BATCH_RECORDS || this.#framer.position - this.#batchAt >= BATCH_BYTES) return true
+    if (isAppendTime !== this.#isAppendTime || delta >= BATCH_SPAN) return true
+    return isAppendTime && (timestampHigh !== this.#timeHigh || timestampLow !== this.#timeLow)
+  }
+
+  // Exact up to 2^32, and larger beyond.
+  #delta(offsetHigh: number, offsetLow: number): number {
+    return (offsetHigh - this.#baseHigh) * 4294967296 + ((offsetLow >>> 0) - (this.#baseLow >>> 0))
+  }
+
+  #endBatch(): void {
+    this.#framer.endBatch()
+    this.#batchRecords = 0
+  }
+
+  #grow(): void {
+    const grown = <A extends Int32Array | Uint8Array>(array: A): A => {
+      const larger = new (array.constructor as new (length: number) => A)(array.length * 2)
+      larger.set(array)
+      return larger
+    }
+    this.#rows = grown(this.#rows)
+    this.#offsets = grown(this.#offsets)
+    this.#valueIds = grown(this.#valueIds)
+    this.#keyIds = grown(this.#keyIds)
+    this.#isDegraded = grown(this.#isDegraded)
+    this.#crcs = grown(this.#crcs)
   }
 }
 
-// Records of one batch share the kind of timestamp; those of append time the timestamp itself.
-function batchEnd(records: readonly ColdRecord[], start: number): number {
-  const first = records[start]!
-  let bytes = 0
-  let end = start
-  for (; end < records.length && end - start < BATCH_RECORDS && (end === start || bytes < BATCH_BYTES); end++) {
-    const record = records[end]!
-    if (record.timestampType !== first.timestampType || record.offset - first.offset >= BATCH_SPAN) break
-    if (first.timestampType === 'append' && record.timestamp !== first.timestamp) break
-    bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0) + 16
-    for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0) + 4
-  }
-  return end
-}
+const INITIAL_RECORDS = 64
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
-
-function oneOrAll(ids: readonly number[]): number | readonly number[] {
+function oneOrAll(ids: Int32Array): number | readonly number[] {
   const first = ids[0] ?? 0
-  return ids.every((id) => id === first) ? first : ids
+  return ids.every((id) => id === first) ? first : [...ids]
 }

@@ -11,6 +11,8 @@ export interface PartitionRows {
   offset(at: number): bigint
   /** Row number within the row group. */
   row(at: number): number
+  /** Copies offsets and row numbers of `[from, to)` to position `at` of two arrays. */
+  copy(from: number, to: number, offsets: BigInt64Array, rows: Int32Array, at: number): void
   /** The first position whose offset is not below. */
   lowerBound(offset: bigint): number
 }
@@ -88,6 +90,17 @@ function denseRows(
     length,
     offset: (at) => min + BigInt(at),
     row: (at) => at,
+    copy: (from, to, offsets, rows, at) => {
+      const halves = new Int32Array(offsets.buffer, offsets.byteOffset, offsets.length * 2)
+      const low = Number(min & 0xffffffffn)
+      const high = Number(min >> 32n)
+      for (let index = from, target = at; index < to; index++, target++) {
+        const sum = low + index
+        rows[target] = index
+        halves[target * 2] = sum | 0
+        halves[target * 2 + 1] = high + (sum > 0xffffffff ? 1 : 0)
+      }
+    },
     lowerBound: (offset) => {
       if (offset <= min) return 0
       const distance = offset - min
@@ -138,6 +151,10 @@ function listRows(offsets: BigInt64Array, rows: Int32Array): PartitionRows {
     length: offsets.length,
     offset: (at) => offsets[at]!,
     row: (at) => rows[at]!,
+    copy(from, to, intoOffsets, intoRows, at) {
+      intoOffsets.set(offsets.subarray(from, to), at)
+      intoRows.set(rows.subarray(from, to), at)
+    },
     lowerBound(offset) {
       let low = 0
       let high = offsets.length
