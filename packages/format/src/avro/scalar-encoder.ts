@@ -1,5 +1,6 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
 import { invalid } from '@moulin/core'
+import { halvesOf } from '../int64-halves.ts'
 import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import { NAN_BITS_32, NAN_BITS_64 } from './scalar-decoder.ts'
@@ -38,20 +39,6 @@ export function scalarEncoder({ type: { spec }, encoding }: AvroNode, path: stri
       return decimalEncoder(encoding.type === 'fixed' ? encoding.size : -1)
     default:
       return 'as' in spec && spec.as === 'micros' ? longEncoder() : millisEncoder()
-  }
-}
-
-/** The 32-bit halves of an int64 column, looked up once per column rather than once per row. */
-function halvesOf(): (column: Column) => Int32Array {
-  let last: unknown
-  let halves: Int32Array = new Int32Array(0)
-  return (column) => {
-    const { values } = column as PrimitiveColumn & { values: BigInt64Array }
-    if (values !== last) {
-      last = values
-      halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
-    }
-    return halves
   }
 }
 

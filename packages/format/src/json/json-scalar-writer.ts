@@ -1,5 +1,6 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn, Type } from '@moulin/core'
 import { invalid, stringifyJson } from '@moulin/core'
+import { longReader } from '../int64-halves.ts'
 import { bigIntOf, dateText, decimalText, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
 import {
   asBoolean,
@@ -21,7 +22,7 @@ import {
 } from '../value-fields.ts'
 import type { ValuePath } from '../value-path.ts'
 import type { RowWriter } from '../row-writer.ts'
-import { timestampText, timeText } from './json-times.ts'
+import { timestampText, timeText, writeTime, writeTimestamp } from './json-times.ts'
 
 /** The JSON text of a value that is there. @throws `invalid` naming the field. */
 export type ValueText = (value: unknown) => string
@@ -93,13 +94,23 @@ export function scalarColumnText({ spec }: Type, path: string): ColumnText {
     case 'boolean':
       return (column, row, writer) => writer.ascii(numberAt(column, row) === 1 ? 'true' : 'false')
     case 'int':
-      return (column, row, writer) => writer.ascii(String(numberAt(column, row)))
+      return (column, row, writer) => writer.integer(numberAt(column, row))
     case 'int53':
-    case 'long':
-      return (column, row, writer) => writer.ascii(String(longAt(column, row)))
+    case 'long': {
+      const long = longReader()
+      return (column, row, writer) => {
+        const value = long(column, row)
+        if (typeof value === 'number') writer.integer(value)
+        else writer.ascii(String(value))
+      }
+    }
     case 'float':
     case 'double':
-      return (column, row, writer) => writer.ascii(columnNumber(path, numberAt(column, row)))
+      return (column, row, writer) => {
+        const value = numberAt(column, row)
+        if (value === (value | 0)) writer.integer(value)
+        else writer.ascii(columnNumber(path, value))
+      }
     case 'string':
       return writeQuoted
     case 'binary':
@@ -118,26 +129,32 @@ export function scalarColumnText({ spec }: Type, path: string): ColumnText {
       return (column, row, writer) => writer.ascii(`"${dateText(numberAt(column, row))}"`)
     case 'decimal':
       return (column, row, writer) => writer.ascii(`"${decimalText(decimalAt(column, row), spec.scale)}"`)
-    case 'time':
-      return (column, row, writer) =>
-        writer.ascii(`"${timeText(Number(longAt(column, row)), spec.as === 'micros' ? 6 : 3)}"`)
+    case 'time': {
+      const long = longReader()
+      const digits = spec.as === 'micros' ? 6 : 3
+      return (column, row, writer) => {
+        writer.byte(QUOTE)
+        writeTime(writer, Number(long(column, row)), digits)
+        writer.byte(QUOTE)
+      }
+    }
     default: {
+      const long = longReader()
       const digits = 'as' in spec && spec.as === 'micros' ? 6 : 3
       const end = spec.kind === 'timestamptz' ? 'Z"' : '"'
-      return (column, row, writer) => writer.ascii(`"${timestampText(longAt(column, row), digits)}${end}`)
+      return (column, row, writer) => {
+        writer.byte(QUOTE)
+        writeTimestamp(writer, long(column, row), digits)
+        writer.ascii(end)
+      }
     }
   }
 }
 
+const QUOTE = 0x22
+
 function numberAt(column: Column, row: number): number {
   return (column as PrimitiveColumn).values[row] as number
-}
-
-/** A number where it is safe. */
-function longAt(column: Column, row: number): number | bigint {
-  const value = (column as PrimitiveColumn).values[row] as bigint
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
 }
 
 function decimalAt(column: Column, row: number): bigint {
@@ -163,18 +180,21 @@ const escapes = Array.from({ length: 0x5d }, (_, code) => {
   return text.length > 1 ? text : undefined
 })
 
+/** 1 for the bytes that stand for themselves. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => (escapes[byte] === undefined ? 1 : 0))
+
 function writeQuoted(column: Column, row: number, writer: RowWriter): void {
   const { data, starts, ends } = column as BytesColumn
   const end = ends[row]!
-  writer.byte(0x22)
+  writer.byte(QUOTE)
   let from = starts[row]!
   for (let at = from; at < end; at++) {
     const byte = data[at]!
-    if (byte > 0x5c || (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c)) continue
+    if (isPlain[byte] === 1) continue
     writer.raw(data, from, at)
     writer.ascii(escapes[byte]!)
     from = at + 1
   }
   writer.raw(data, from, end)
-  writer.byte(0x22)
+  writer.byte(QUOTE)
 }

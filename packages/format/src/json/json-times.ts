@@ -1,4 +1,5 @@
 import { dateText, daysOf, MICROS_PER_DAY } from '../scalars.ts'
+import type { RowWriter } from '../row-writer.ts'
 import type { JsonCursor } from './json-cursor.ts'
 
 /** A time of day: `HH:MM:SS` and 3 digits (milliseconds) or 6 (microseconds). */
@@ -29,6 +30,42 @@ export function timestampText(micros: bigint | number, digits: 3 | 6): string {
     rest = Number(within)
   }
   return `${dateText(days)}T${timeText(rest, digits)}`
+}
+
+/** {@link timeText} without the text. */
+export function writeTime(writer: RowWriter, microsOfDay: number, digits: 3 | 6): void {
+  // Only SQL puts what is no time of a day into a column of times.
+  if (!(microsOfDay >= 0 && microsOfDay < MICROS_PER_DAY)) return writer.ascii(timeText(microsOfDay, digits))
+  const seconds = Math.floor(microsOfDay / 1e6)
+  const fraction = (microsOfDay - seconds * 1e6) | 0
+  const minutes = (seconds / 60) | 0
+  const hours = (minutes / 60) | 0
+  writer.digits(hours, 2)
+  writer.byte(COLON)
+  writer.digits(minutes - hours * 60, 2)
+  writer.byte(COLON)
+  writer.digits(seconds - minutes * 60, 2)
+  writer.byte(POINT)
+  writer.digits(digits === 6 ? fraction : (fraction / 1000) | 0, digits)
+}
+
+const COLON = 0x3a
+const POINT = 0x2e
+// Rows near each other are mostly of one day.
+let lastDays = 0
+let lastDate = dateText(0)
+
+/** {@link timestampText} without the text. */
+export function writeTimestamp(writer: RowWriter, micros: bigint | number, digits: 3 | 6): void {
+  if (typeof micros !== 'number') return writer.ascii(timestampText(micros, digits))
+  const days = Math.floor(micros / MICROS_PER_DAY)
+  if (days !== lastDays) {
+    lastDays = days
+    lastDate = dateText(days)
+  }
+  writer.ascii(lastDate)
+  writer.byte(0x54)
+  writeTime(writer, micros - days * MICROS_PER_DAY, digits)
 }
 
 const datePart = /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)T/
