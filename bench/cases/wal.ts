@@ -1,16 +1,18 @@
 /**
  * Group commit: producers with one append in flight each, on a preallocated write-ahead tier. The peer is the least that
  * any log must do: the same bytes, queued the same way, one writev and one fdatasync per flush, no frame, no checksum, no
- * fence. `encoding` runs the same beside a worker thread that encodes Parquet without pause, as tiering does.
+ * fence. `1 encoding` and `2 encoding` run the same beside as many threads that encode events without pause, and four
+ * readers that look for needles of 1 000 rows in a file, as tiering and cold reads do.
  */
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { defaultLimits, systemRuntime } from '@moulin/core'
 import { fileWal } from '@moulin/log'
-import type { Bench } from '../bench.ts'
+import type { Bench, BenchOptions, Reach } from '../bench.ts'
 import { median, quantile, rounds } from '../bench.ts'
+import { inFolder } from '../temporary.ts'
+import { tieringLoad } from './tiering-load.ts'
+import type { LoadFigures } from './tiering-load.ts'
 
 const KiB = 1024
 const shapes = [
@@ -20,7 +22,7 @@ const shapes = [
   { producers: 256, bytes: 16 * KiB, appends: 16_000 },
   { producers: 1000, bytes: 1 * KiB, appends: 60_000 },
 ]
-const measuredRounds = 5
+const readers = 4
 const topicId = '6b1f3a52-5f5e-4b7a-9a53-3d6d1c1f0a11'
 const runtime = systemRuntime()
 
@@ -35,24 +37,60 @@ interface Seen {
 }
 type Append = (bytes: Uint8Array) => Promise<unknown>
 
-export const bench: Bench = async (print) => {
-  for (const shape of shapes) await measure(shape, 'idle')
-  await measure(shapes[2]!, 'encoding')
+/** Threads that encode beside it, and what the p99 must then not be above. */
+const loads: readonly { readonly threads: number; readonly p99Ms: number }[] = [
+  { threads: 1, p99Ms: 10 },
+  { threads: 2, p99Ms: 20 },
+]
 
-  async function measure(shape: Shape, beside: 'idle' | 'encoding'): Promise<void> {
-    const worker = beside === 'encoding' ? await encodingWorker() : undefined
-    const seen = await rounds(measuredRounds, { moulin: () => ours(shape), raw: () => raw(shape) })
-    await worker?.terminate()
-    const name = `${shape.producers}x${shape.bytes / KiB}KiB/none/${beside}`
-    const line = (suffix: string, unit: string, figure: (run: Seen) => number, isTime: boolean): void => {
+export const bench: Bench = async (print, options) => {
+  for (const shape of shapes) await idle(shape)
+  for (const { threads, p99Ms } of loads) await beside(shapes[2]!, threads, p99Ms)
+
+  async function idle(shape: Shape): Promise<void> {
+    const name = `${nameOf(shape)}/none/idle`
+    if (name.includes(options.only)) lines(name, shape, await measure(shape, options))
+  }
+
+  async function beside(shape: Shape, threads: number, p99Ms: number): Promise<void> {
+    const name = `${nameOf(shape)}/none/${threads} encoding`
+    if (!name.includes(options.only)) return
+    const { seen, load } = await inFolder(async (dir) => {
+      const running = await tieringLoad({ threads, readers, dir })
+      const times = await measure(shape, options)
+      return { seen: times, load: await running.stop() }
+    })
+    lines(name, shape, seen, { value: p99Ms })
+    besides(name, load)
+  }
+
+  function lines(name: string, shape: Shape, seen: Record<string, Seen[]>, reach?: Reach): void {
+    const line = (suffix: string, unit: string, figure: (run: Seen) => number, isTime: boolean, goal?: Reach): void => {
       const [own, peer] = [seen['moulin']!, seen['raw']!].map((runs) => median(runs.map(figure)))
       const ratio = isTime ? own! / peer! : peer! / own!
-      print({ bench: 'wal', case: `${name}/${suffix}`, value: own!, unit, peer: 'writev+fdatasync', ratio })
+      const which = { bench: 'wal', case: `${name}/${suffix}`, peer: 'writev+fdatasync' }
+      print({ ...which, value: own!, unit, ratio, ...(goal && { reach: goal }) })
     }
     line('p50', 'ms', ({ latencies }) => quantile(latencies, 0.5), true)
-    line('p99', 'ms', ({ latencies }) => quantile(latencies, 0.99), true)
+    line('p99', 'ms', ({ latencies }) => quantile(latencies, 0.99), true, reach)
     line('throughput', 'MB/s', ({ seconds }) => (shape.appends * shape.bytes) / 1e6 / seconds, false)
   }
+
+  // Nobody shall be fast by starving the rest.
+  function besides(name: string, { seconds, encodedBytes, needleMs }: LoadFigures): void {
+    const line = { bench: 'wal', peer: null, ratio: null }
+    print({ ...line, case: `${name}/encoded`, value: encodedBytes / 1e6 / seconds, unit: 'MB/s' })
+    print({ ...line, case: `${name}/needles p50`, value: quantile(needleMs, 0.5), unit: 'ms' })
+    print({ ...line, case: `${name}/needles`, value: needleMs.length / seconds, unit: '/s' })
+  }
+}
+
+function measure(shape: Shape, options: BenchOptions): Promise<Record<string, Seen[]>> {
+  return rounds(options.rounds, { moulin: () => ours(shape), raw: () => raw(shape) })
+}
+
+function nameOf({ producers, bytes }: Shape): string {
+  return `${producers}x${bytes / KiB}KiB`
 }
 
 async function ours(shape: Shape): Promise<Seen> {
@@ -142,19 +180,4 @@ async function drive({ producers, bytes, appends }: Shape, append: Append): Prom
   }
   await Promise.all(Array.from({ length: producers }, produce))
   return { latencies, seconds: (performance.now() - begun) / 1000 }
-}
-
-async function encodingWorker(): Promise<Worker> {
-  const worker = new Worker(new URL('encode-forever.ts', import.meta.url))
-  await new Promise((resolve) => worker.once('message', resolve))
-  return worker
-}
-
-async function inFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), 'moulin-bench-'))
-  try {
-    return await work(dir)
-  } finally {
-    await rm(dir, { recursive: true })
-  }
 }

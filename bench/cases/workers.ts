@@ -3,7 +3,7 @@
  * one thread and with two. `none` encodes in the calling thread. Wall time always: threads shall make it shorter.
  */
 import { defaultLimits, systemRuntime } from '@moulin/core'
-import type { BatchRun, Codec, IcebergSchema } from '@moulin/core'
+import type { BatchRun } from '@moulin/core'
 import { encodeShards } from '../../packages/lake/src/encode-shards.ts'
 import { FIRST_VALUE_ID, tableSchema } from '../../packages/lake/src/system-columns.ts'
 import { builtInParts } from '../../packages/lake/src/tier-task.ts'
@@ -14,6 +14,7 @@ import { medians, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { eventRuns, eventsCodec } from '../shapes/event-batches.ts'
 import { events } from '../shapes/events.ts'
+import { encodeSetup } from '../shapes/tier-setup.ts'
 
 export const bench: Bench = async (print, options) => {
   const shape = events(options.rows)
@@ -26,7 +27,7 @@ export const bench: Bench = async (print, options) => {
   for (const compression of ['snappy', 'zstd'] as const) {
     const name = `events/${compression}`
     if (!name.includes(options.only)) continue
-    const setup = setupOf(schema, codec, compression)
+    const setup = encodeSetup(schema, codec, compression)
     const bytes: number[] = []
     const by = (workers: TierWorkers) => () =>
       timed(wall, async () => {
@@ -72,20 +73,4 @@ async function encode(workers: TierWorkers, setup: TierSetup, runs: readonly Bat
   }
   await encodeShards(parts, [{ partition: 0, from: 0n, to: runs.at(-1)!.nextOffset }], undefined)
   return bytes
-}
-
-export function setupOf(schema: IcebergSchema, codec: Codec, compression: 'snappy' | 'zstd'): TierSetup {
-  return {
-    schema,
-    spec: { 'spec-id': 0, fields: [] },
-    columns: schema.fields.map(({ name }) => [name, name] as const),
-    incarnation: 1,
-    rowCrc: true,
-    keepRaw: false,
-    values: { format: codec.format, definition: codec.definition, schemaId: 1 },
-    compression,
-    fileBytes: 1 << 30,
-    keyValue: {},
-    limits: defaultLimits,
-  }
 }

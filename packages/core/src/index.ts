@@ -101,6 +101,7 @@ export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types
 export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
 export { systemFiles } from './system-files.ts'
 export { systemRuntime } from './system-runtime.ts'
+export { lowerThreadPriority } from './system-threads.ts'
 export { tableGuard } from './table-guard.ts'
 export type { TableGuard } from './table-guard.ts'
 export type {

@@ -1,6 +1,7 @@
 /** A thread of the cold tier: encodes data files and decodes rows. Started by a thread pool; nothing else imports it. */
 import { parentPort } from 'node:worker_threads'
-import { decodeHandlers, serveCalls } from '@moulin/format'
+import { lowerThreadPriority } from '@moulin/core'
+import { decodeHandlers, serveCalls, WORKER_NICENESS } from '@moulin/format'
 import { builtInParts, TierTask } from './tier-task.ts'
 import type { WorkerCalls } from './worker-messages.ts'
 
@@ -16,6 +17,7 @@ function attempt<T>(work: () => T): T {
   }
 }
 
+lowerThreadPriority(WORKER_NICENESS)
 serveCalls<WorkerCalls>(parentPort!, {
   ...decodeHandlers,
   begin(setup) {

@@ -11,6 +11,9 @@ export type CallHandlers<C extends ThreadCalls> = {
   readonly [K in keyof C]: (request: C[K]['request']) => C[K]['reply'] | Promise<C[K]['reply']>
 }
 
+/** Below the thread that answers acks, which then waits for a core far less; enough above nothing to get its share (decision 0006). */
+export const WORKER_NICENESS = 5
+
 /** The thread's side of a pool: answers calls one after the other. What a handler throws fails its call only. */
 export function serveCalls<C extends ThreadCalls>(port: MessagePort, handlers: CallHandlers<C>): void {
   let last = Promise.resolve()
