@@ -103,7 +103,8 @@ const strange = {
 
 const codecs = { avro: avro(Order), json: json(Order) }
 const writings: Record<string, Writing> = {
-  ours: { threads: 0, fileWriter: parquetWriter },
+  'the calling thread': { threads: 0, fileWriter: parquetWriter },
+  'a worker': { threads: 1 },
 }
 
 describe.each(['avro', 'json'] as const)('nested values as %s', (format) => {
