@@ -16,7 +16,10 @@ export interface FileWriterFactory {
 export interface FileWriterOptions {
   /** Field ids, names and `required` are written as they stand. */
   readonly schema: IcebergSchema
-  /** Default `zstd` (level 1). */
+  /**
+   * Default `zstd` (level 1). `parquetWriter` leaves a column chunk uncompressed when its first page does not shrink by
+   * a twentieth (`snappy`: an eighth).
+   */
   readonly compression?: Compression
   /** Key-value metadata of the footer. */
   readonly keyValue?: Readonly<Record<string, string>>

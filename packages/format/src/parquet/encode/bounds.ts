@@ -162,8 +162,9 @@ export class Bounds {
       if (compareFixed(bytes, at, lower, width, flip) < 0) lower = at
       else if (compareFixed(bytes, at, upper, width, flip) > 0) upper = at
     }
-    const least = bytes.slice(lower, lower + width)
-    const most = bytes.slice(upper, upper + width)
+    // Not slice: that of a Buffer copies nothing.
+    const least = new Uint8Array(bytes.subarray(lower, lower + width))
+    const most = new Uint8Array(bytes.subarray(upper, upper + width))
     if (isDecimal) this.#take(unscaledDecimal(least), unscaledDecimal(most))
     else this.#take(least, most)
   }

@@ -173,7 +173,7 @@ export class BytesDictionary implements Dictionary {
 
   entries(): LeafValues {
     const { bytes } = this.#page
-    if (this.#width === undefined) return bytesValues(bytes, this.#starts, this.#ends, this.size)
+    if (this.#width === undefined) return bytesValues('dictionary', bytes, this.#starts, this.#ends, this.size)
     return { kind: 'fixed', count: this.size, width: this.#width, bytes }
   }
 

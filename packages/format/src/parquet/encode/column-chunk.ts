@@ -1,3 +1,4 @@
+import type { Compression } from '../../compression.ts'
 import { compareMetricValues } from '../leaf-bounds.ts'
 import type { Leaf } from '../parquet-schema.ts'
 import { Bounds } from './bounds.ts'
@@ -7,16 +8,17 @@ import { encodedLower, encodedUpper } from './encoded-bound.ts'
 import type { LeafPlan } from './encodings.ts'
 import type { FileOutput } from './file-output.ts'
 import { countLevels, type Cut, cutPage, type LevelCounts, noLevels, writeLevels } from './levels.ts'
+import { stringBytes } from './leaf-values.ts'
 import { PageBuffer } from './page-buffer.ts'
 import { writeValues } from './page-values.ts'
-import type { ByteTarget, PageWriter } from './page-writer.ts'
+import type { ByteTarget, ChunkCodec, PageWriter } from './page-writer.ts'
 import type { PageEncoding } from './parquet-codes.ts'
 import type { EncodeScratch } from './scratch.ts'
-import { stringBytes } from './delta-bytes-encoder.ts'
 import type { LeafRows } from './shred.ts'
 
 export interface ChunkOptions {
   readonly pages: PageWriter
+  readonly compression: Compression
   readonly pageBytes: number
   readonly pageVersion: 1 | 2
   readonly boundBytes: number
@@ -50,6 +52,7 @@ export interface WrittenPage {
 /** A closed column chunk: what footer and indexes say about it. */
 export interface WrittenChunk {
   readonly leaf: Leaf
+  readonly codec: Compression
   /** Where it begins in the file. */
   readonly offset: number
   /** Of the dictionary page with its header; 0: there is none. */
@@ -83,6 +86,7 @@ export class ColumnChunk {
   readonly #pageBounds: Bounds
   readonly #bloom: BloomBuilder | undefined
   // Of the open chunk:
+  #codec: ChunkCodec
   #bounds: Bounds
   #levels: LevelCounts
   #pages: WrittenPage[] = []
@@ -107,6 +111,7 @@ export class ColumnChunk {
     this.#pageBounds = new Bounds(leaf)
     this.#bounds = new Bounds(leaf)
     this.#levels = noLevels(leaf)
+    this.#codec = { codec: options.compression, isDecided: false }
     this.#bloom = leafOptions.bloomFpp === undefined ? undefined : new BloomBuilder(leafOptions.bloomFpp)
   }
 
@@ -142,6 +147,7 @@ export class ColumnChunk {
     }
     const chunk: WrittenChunk = {
       leaf: this.leaf,
+      codec: this.#codec.codec,
       offset,
       dictionaryBytes,
       compressedBytes: this.#compressedBytes,
@@ -164,6 +170,7 @@ export class ColumnChunk {
   #clear(): void {
     this.#trial.clear()
     this.#buffer.clear()
+    this.#codec = { codec: this.#options.compression, isDecided: false }
     this.#bounds = new Bounds(this.leaf)
     this.#levels = noLevels(this.leaf)
     this.#pages = []
@@ -183,7 +190,7 @@ export class ColumnChunk {
   #writeDictionary(output: FileOutput): number {
     const { page, size } = this.#trial.page()
     if (size === 0) return 0
-    const { compressed, uncompressed } = this.#options.pages.dictionary(output, page, size)
+    const { compressed, uncompressed } = this.#options.pages.dictionary(output, page, size, this.#codec)
     this.#compressedBytes += compressed
     this.#uncompressedBytes += uncompressed
     return compressed
@@ -242,6 +249,8 @@ export class ColumnChunk {
     const slotCount = slotEnd - slot
     // Decoders stumble over an encoding's header where there are no values.
     const used = valueCount === 0 ? 'plain' : encoding
+    // Its dictionary page may come later, but is compressed in any case.
+    if (used === 'dictionary') this.#codec.isDecided = true
     const body = scratch.page
     body.clear()
     const levelBytes = writeLevels(body, rows, leaf, slot, slotEnd, valueCount, this.#options.pageVersion)
@@ -253,7 +262,7 @@ export class ColumnChunk {
       nullCount: slotCount - valueCount,
       ...levelBytes,
     }
-    const { compressed, uncompressed } = this.#options.pages.data(target, body, page)
+    const { compressed, uncompressed } = this.#options.pages.data(target, body, page, this.#codec)
     this.#count(rows, slot, value, cut, used, compressed)
     this.#compressedBytes += compressed
     this.#uncompressedBytes += uncompressed

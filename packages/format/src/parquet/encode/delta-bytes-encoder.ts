@@ -1,4 +1,4 @@
-import type { BytesValues, FixedValues, LeafValues } from './leaf-values.ts'
+import { type BytesValues, type FixedValues, stringBytes } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'
 import { writeDeltaInts } from './delta-encoder.ts'
 import type { ScratchMemory } from './scratch.ts'
@@ -16,18 +16,11 @@ export function writeDeltaLength(
 ): void {
   const { data, starts, ends } = values
   const lengths = scratch.ints(to - from)
-  let isContiguous = true
-  let size = 0
-  for (let i = from; i < to; i++) {
-    const length = ends[i]! - starts[i]!
-    lengths[i - from] = length
-    size += length
-    if (i > from && starts[i] !== ends[i - 1]) isContiguous = false
-  }
+  for (let i = from; i < to; i++) lengths[i - from] = ends[i]! - starts[i]!
   writeDeltaInts(out, lengths, 0, to - from)
   if (from === to) return
-  if (isContiguous) return out.append(data.subarray(starts[from], ends[to - 1]))
-  out.ensure(size)
+  if (values.isContiguous) return out.append(data.subarray(starts[from], ends[to - 1]))
+  out.ensure(stringBytes(values, from, to))
   for (let i = from; i < to; i++) copy(out, data, starts[i]!, ends[i]!)
 }
 
@@ -91,12 +84,4 @@ export function fixedAsBytes(
     ends[i - from] = (i + 1) * values.width
   }
   return { data: values.bytes, starts, ends }
-}
-
-/** Bytes that values `[from, to)` of variable length take without their lengths: `unencoded_byte_array_data_bytes`. */
-export function stringBytes(values: LeafValues, from: number, to: number): number {
-  if (values.kind !== 'bytes') return 0
-  let size = 0
-  for (let i = from; i < to; i++) size += values.ends[i]! - values.starts[i]!
-  return size
 }

@@ -1,3 +1,4 @@
+import { allocate } from './page-buffer.ts'
 import type { ByteTarget } from './page-writer.ts'
 
 const blockBytes = 1 << 20
@@ -43,7 +44,7 @@ export class FileOutput implements ByteTarget {
   /** Ends the file: all its bytes, unless a sink has them. */
   finish(): Uint8Array {
     this.flush()
-    const bytes = this.#sink === undefined ? new Uint8Array(Buffer.allocUnsafeSlow(this.length).buffer) : none
+    const bytes = this.#sink === undefined ? allocate(this.length) : none
     let at = 0
     for (const block of this.#blocks) {
       if (this.#sink === undefined) bytes.set(block.subarray(0, Math.min(block.length, this.length - at)), at)
@@ -65,8 +66,3 @@ export class FileOutput implements ByteTarget {
 }
 
 const none = new Uint8Array(0)
-
-function allocate(size: number): Uint8Array {
-  // No Buffer: its `slice` copies nothing, and a sink may slice.
-  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
-}

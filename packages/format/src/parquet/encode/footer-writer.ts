@@ -1,4 +1,3 @@
-import type { Compression } from '../../compression.ts'
 import type { ParquetElement, ParquetLogicalType } from '../parquet-schema.ts'
 import { thrift as types } from '../thrift-reader.ts'
 import type { WrittenChunk } from './column-chunk.ts'
@@ -37,7 +36,6 @@ export interface FooterContent {
   readonly rowGroups: readonly FooterRowGroup[]
   readonly keyValue: Readonly<Record<string, string>>
   readonly createdBy: string
-  readonly compression: Compression
   readonly pageVersion: 1 | 2
   readonly boundBytes: number
   readonly sorting: readonly { readonly column: number; readonly descending: boolean; readonly nullsFirst: boolean }[]
@@ -166,7 +164,7 @@ function writeChunkMetadata(thrift: ThriftWriter, column: FooterChunk, content: 
   thrift.i32(1, physicalCodes[leaf.element.type])
   thrift.i32List(2, [...encodings])
   thrift.textList(3, leaf.path)
-  thrift.i32(4, codecCodes[content.compression])
+  thrift.i32(4, codecCodes[chunk.codec])
   thrift.i64(5, chunk.slotCount)
   thrift.i64(6, chunk.uncompressedBytes)
   thrift.i64(7, chunk.compressedBytes)

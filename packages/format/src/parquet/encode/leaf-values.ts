@@ -1,4 +1,4 @@
-import { type Column, internal } from '@moulin/core'
+import { type Column, internal, invalid } from '@moulin/core'
 import type { ScratchMemory } from './scratch.ts'
 
 /**
@@ -37,6 +37,8 @@ export interface BytesValues extends Counted {
   readonly view: DataView
   readonly starts: Int32Array
   readonly ends: Int32Array
+  /** Every value begins where the one before ends: sizes are differences. */
+  readonly isContiguous: boolean
 }
 export interface FixedValues extends Counted {
   readonly kind: 'fixed'
@@ -44,9 +46,37 @@ export interface FixedValues extends Counted {
   readonly bytes: Uint8Array
 }
 
-export function bytesValues(data: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): BytesValues {
+/** @throws `invalid` for positions outside of the data: they would put a neighbour's bytes into the file. */
+export function bytesValues(
+  path: string,
+  data: Uint8Array,
+  starts: Int32Array,
+  ends: Int32Array,
+  count: number,
+): BytesValues {
   const view = new DataView(data.buffer, data.byteOffset, data.length)
-  return { kind: 'bytes', count, data, view, starts, ends }
+  const size = data.length
+  let isContiguous = true
+  let last = count === 0 ? 0 : starts[0]!
+  for (let i = 0; i < count; i++) {
+    const start = starts[i]!
+    const end = ends[i]!
+    if (start !== last) isContiguous = false
+    if (start < 0 || end < start || end > size)
+      throw invalid('COLUMN_POSITIONS', `Column ${path} has a value at ${start} to ${end} of ${size} bytes.`)
+    last = end
+  }
+  return { kind: 'bytes', count, data, view, starts, ends, isContiguous }
+}
+
+/** Bytes that values `[from, to)` of variable length take without their lengths: `unencoded_byte_array_data_bytes`. */
+export function stringBytes(values: LeafValues, from: number, to: number): number {
+  if (values.kind !== 'bytes' || from >= to) return 0
+  const { starts, ends } = values
+  if (values.isContiguous) return ends[to - 1]! - starts[from]!
+  let size = 0
+  for (let i = from; i < to; i++) size += ends[i]! - starts[i]!
+  return size
 }
 
 /** The 32-bit halves of 64-bit values, over the same memory. */
@@ -63,7 +93,12 @@ export function wordsOf(values: Float32Array): Int32Array {
  * The values of a primitive column at `rows`, or all of them. Where all are wanted nothing is copied; otherwise they are
  * gathered into scratch memory.
  */
-export function leafValues(column: Column, rows: Int32Array | undefined, scratch: ScratchMemory): LeafValues {
+export function leafValues(
+  path: string,
+  column: Column,
+  rows: Int32Array | undefined,
+  scratch: ScratchMemory,
+): LeafValues {
   const count = rows?.length ?? column.length
   switch (column.storage) {
     case 'bool':
@@ -89,9 +124,9 @@ export function leafValues(column: Column, rows: Int32Array | undefined, scratch
     }
     case 'bytes': {
       const { data, starts, ends } = column
-      if (rows === undefined) return bytesValues(data, starts, ends, count)
+      if (rows === undefined) return bytesValues(path, data, starts, ends, count)
       const [from, to] = [scratch.ints(count), scratch.ints(count)]
-      return bytesValues(data, gather(starts, rows, from), gather(ends, rows, to), count)
+      return bytesValues(path, data, gather(starts, rows, from), gather(ends, rows, to), count)
     }
     case 'fixed': {
       const { width, values } = column

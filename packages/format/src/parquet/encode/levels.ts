@@ -1,4 +1,5 @@
 import type { Leaf } from '../parquet-schema.ts'
+import type { BytesValues } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'
 import { writeRun, writeRuns, writeValidity } from './rle-encoder.ts'
 import type { LeafRows } from './shred.ts'
@@ -31,7 +32,24 @@ export function cutPage(
     const count = Math.min(maxPageRows, fitting >= 8 ? fitting & ~7 : fitting, maxValue - value)
     return { slotEnd: slot + count, valueEnd: value + count, rowCount: count }
   }
+  if (values.kind === 'bytes' && values.isContiguous && values.count === slotCount && rows.repetition === undefined) {
+    const count = fittingStrings(values, value, Math.min(maxValue, value + maxPageRows), maxBytes)
+    return { slotEnd: slot + count, valueEnd: value + count, rowCount: count }
+  }
   return walk(rows, slot, value, maxValue, width, maxBytes)
+}
+
+/** How many strings from `value` on, and before `end`, it takes to reach `maxBytes`. */
+function fittingStrings({ starts, ends }: BytesValues, value: number, end: number, maxBytes: number): number {
+  const start = starts[value]!
+  let low = value
+  let high = end - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ends[middle]! - start + 4 * (middle + 1 - value) >= maxBytes) high = middle
+    else low = middle + 1
+  }
+  return low + 1 - value
 }
 
 function walk(

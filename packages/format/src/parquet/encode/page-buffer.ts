@@ -60,8 +60,9 @@ export class PageBuffer {
 
 const slack = 16
 
-function allocate(size: number): Uint8Array {
-  return Buffer.allocUnsafeSlow(size)
+/** Memory of its own, not zeroed; no Buffer, whose `slice` would copy nothing. */
+export function allocate(size: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '@node-rs/crc32'
 import { compress, type Compression } from '../../compression.ts'
 import { encodingCodes, type PageEncoding, pageTypes } from './parquet-codes.ts'
 import type { PageBuffer } from './page-buffer.ts'
@@ -11,7 +11,6 @@ export interface ByteTarget {
 }
 
 export interface PageWriterOptions {
-  readonly compression: Compression
   readonly pageVersion: 1 | 2
   readonly pageChecksums: boolean
 }
@@ -32,6 +31,20 @@ export interface DataPage {
   readonly definitionBytes: number
 }
 
+/**
+ * How the pages of a chunk are compressed. The first one decides: where a codec hardly helps, as with random bytes, it
+ * would cost writer and readers more than the bytes are worth.
+ */
+export interface ChunkCodec {
+  codec: Compression
+  isDecided: boolean
+}
+
+/** A codec must come below this share of the bytes: less for one that is chosen for its speed. */
+const worthwhile: Readonly<Record<Compression, number>> = { none: 1, snappy: 0.875, zstd: 0.95, gzip: 0.95 }
+/** Fewer bytes say nothing about the rest. */
+const leastTelling = 4096
+
 /** Compresses page bodies and writes them behind their headers. Spec: parquet-format, "Data Pages", "Checksumming". */
 export class PageWriter {
   readonly #options: PageWriterOptions
@@ -41,8 +54,10 @@ export class PageWriter {
     this.#options = options
   }
 
-  dictionary(target: ByteTarget, body: Uint8Array, count: number): PageSize {
-    const bytes = compress(this.#options.compression, body)
+  /** Of a chunk that is compressed: what repeats shrinks. */
+  dictionary(target: ByteTarget, body: Uint8Array, count: number, chunk: ChunkCodec): PageSize {
+    chunk.isDecided = true
+    const bytes = compress(chunk.codec, body)
     return this.#write(target, pageTypes.dictionary, body.length, [bytes], (thrift) => {
       thrift.struct(7, () => {
         thrift.i32(1, count)
@@ -51,12 +66,14 @@ export class PageWriter {
     })
   }
 
-  data(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
-    return this.#options.pageVersion === 1 ? this.#dataV1(target, body, page) : this.#dataV2(target, body, page)
+  data(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
+    return this.#options.pageVersion === 1
+      ? this.#dataV1(target, body, page, chunk)
+      : this.#dataV2(target, body, page, chunk)
   }
 
-  #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
-    const bytes = compress(this.#options.compression, body.written())
+  #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
+    const bytes = compressed(body.written(), chunk)
     return this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
       thrift.struct(5, () => {
         thrift.i32(1, page.slotCount)
@@ -67,14 +84,14 @@ export class PageWriter {
     })
   }
 
-  #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage): PageSize {
+  #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
     const { repetitionBytes, definitionBytes } = page
     const levelBytes = repetitionBytes + definitionBytes
     const values = body.written(levelBytes)
-    const compressed = compress(this.#options.compression, values)
+    const smaller = compressed(values, chunk)
     // The version can say that a page is not compressed, so that none grows.
-    const isCompressed = this.#options.compression !== 'none' && compressed.length < values.length
-    const parts = [body.bytes.subarray(0, levelBytes), isCompressed ? compressed : values]
+    const isCompressed = smaller !== values && smaller.length < values.length
+    const parts = [body.bytes.subarray(0, levelBytes), isCompressed ? smaller : values]
     return this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
       thrift.struct(8, () => {
         thrift.i32(1, page.slotCount)
@@ -114,4 +131,13 @@ export class PageWriter {
     for (const part of parts) target.append(part)
     return { compressed: thrift.buffer.length + size, uncompressed: thrift.buffer.length + uncompressed }
   }
+}
+
+function compressed(body: Uint8Array, chunk: ChunkCodec): Uint8Array {
+  const bytes = compress(chunk.codec, body)
+  if (chunk.isDecided) return bytes
+  chunk.isDecided = true
+  if (body.length < leastTelling || bytes.length <= body.length * worthwhile[chunk.codec]) return bytes
+  chunk.codec = 'none'
+  return body
 }

@@ -187,10 +187,10 @@ class ParquetFileWriter implements FileWriter {
 
   #writeFooter(rowGroups: readonly FooterRowGroup[]): void {
     const thrift = new ThriftWriter()
-    const { compression, pageVersion, boundBytes, sorting } = this.#options
+    const { pageVersion, boundBytes, sorting } = this.#options
     const { elements } = this.#schema
     const keyValue = this.#keyValue
-    writeFooter(thrift, { elements, rowGroups, keyValue, createdBy, compression, pageVersion, boundBytes, sorting })
+    writeFooter(thrift, { elements, rowGroups, keyValue, createdBy, pageVersion, boundBytes, sorting })
     const { length } = thrift.buffer
     thrift.buffer.int32(length)
     thrift.buffer.append(magic)

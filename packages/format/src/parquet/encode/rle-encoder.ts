@@ -9,21 +9,25 @@ export function writeRuns(out: PageBuffer, values: Int32Array, from: number, to:
   const shortest = width <= 2 ? 32 : width <= 4 ? 16 : 8
   let literal = from
   let at = from
-  while (at < to) {
+  // A run that is long enough has four of these in a row, whatever it begins with.
+  while (at + 4 <= to) {
     const value = values[at]!
-    let end = at + 1
-    while (end < to && values[end] === value) end++
-    if (end - at >= shortest) {
-      // What is bit-packed comes in eights: the run lends what is missing.
-      const lent = (8 - ((at - literal) & 7)) & 7
-      const run = end - at - lent
-      if (run >= shortest) {
-        if (at > literal) writePacked(out, values, literal, at + lent, width)
-        writeRun(out, value, run, width)
-        literal = end
-      }
+    if (values[at + 1] !== value || values[at + 2] !== value || values[at + 3] !== value) {
+      at += 4
+      continue
     }
+    let start = at
+    while (start > literal && values[start - 1] === value) start--
+    let end = at + 4
+    while (end < to && values[end] === value) end++
     at = end
+    // What is bit-packed comes in eights: the run lends what is missing.
+    const lent = (8 - ((start - literal) & 7)) & 7
+    const run = end - start - lent
+    if (run < shortest) continue
+    if (start > literal) writePacked(out, values, literal, start + lent, width)
+    writeRun(out, value, run, width)
+    literal = end
   }
   if (literal < to) writePacked(out, values, literal, to, width)
 }

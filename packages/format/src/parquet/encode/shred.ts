@@ -1,7 +1,7 @@
 import { type Column, type IcebergField, type IcebergType, invalid } from '@moulin/core'
 import { mapMembers } from '../parquet-schema.ts'
 import { primitiveType, storageOf, typeName } from '../primitive-type.ts'
-import { type LeafValues, leafValues } from './leaf-values.ts'
+import { bytesValues, type LeafValues, leafValues } from './leaf-values.ts'
 import type { ScratchMemory } from './scratch.ts'
 
 /** Some rows of one leaf, as a column chunk takes them: values without nulls, and levels that say where they belong. */
@@ -58,8 +58,7 @@ function flatLeaf(
       path,
       rows.findIndex((row, index) => row !== index),
     )
-  const values = leafValues(column, hasNull ? rows : undefined, scratch)
-  checkPositions(path, values)
+  const values = leafValues(path, column, hasNull ? rows : undefined, scratch)
   if (values.count === 0) return { ...base, values, validity: undefined, level: 0 }
   return { ...base, values, validity: hasNull ? column.validity : undefined, level: required ? 0 : 1 }
 }
@@ -189,8 +188,7 @@ class Shredder {
     }
     const isWhole = count === slotCount && column !== undefined && count === column.length && isIdentity(rows, count)
     const taken = isWhole ? undefined : rows.subarray(0, count)
-    const values = column === undefined ? noValues(type) : leafValues(column, taken, this.#scratch)
-    checkPositions(path, values)
+    const values = column === undefined ? noValues(type) : leafValues(path, column, taken, this.#scratch)
     const base = { rowCount: this.#rowCount, slotCount, values, validity: undefined, repetition }
     // Where all is there, one run says so.
     this.leaves.push({ ...base, definition: count === slotCount ? undefined : definition, level: maxLevel })
@@ -227,19 +225,6 @@ function nestedStorage(type: Exclude<IcebergType, string>): { storage: 'list' | 
   return { storage: type.type === 'struct' ? 'struct' : 'list' }
 }
 
-/** Positions outside of the data would put a neighbour's bytes into the file. */
-function checkPositions(path: string, values: LeafValues): void {
-  if (values.kind !== 'bytes') return
-  const { data, starts, ends, count } = values
-  const size = data.length
-  for (let i = 0; i < count; i++) {
-    const start = starts[i]!
-    const end = ends[i]!
-    if (start < 0 || end < start || end > size)
-      throw invalid('COLUMN_POSITIONS', `Column ${path} has a value at ${start} to ${end} of ${size} bytes.`)
-  }
-}
-
 function noValues(type: string): LeafValues {
   const count = 0
   switch (storageOf(primitiveType(type)).storage) {
@@ -255,14 +240,10 @@ function noValues(type: string): LeafValues {
       return { kind: 'double', count, values: new Float64Array(0) }
     case 'fixed':
       return { kind: 'fixed', count, width: 0, bytes: new Uint8Array(0) }
-    default: {
-      const positions = new Int32Array(0)
-      return { kind: 'bytes', count, data: new Uint8Array(0), view: noView, starts: positions, ends: positions }
-    }
+    default:
+      return bytesValues(type, new Uint8Array(0), new Int32Array(0), new Int32Array(0), count)
   }
 }
-
-const noView = new DataView(new ArrayBuffer(0))
 
 function missing(path: string): Error {
   return invalid('REQUIRED_NULL', `Column ${path} is required and missing from the batch.`)
