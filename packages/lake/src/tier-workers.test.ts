@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { defaultLimits, schema, systemRuntime, t } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat } from '@moulin/core'
 import { avro, encodeBatch, hyparquetWriter } from '@moulin/format'
@@ -120,6 +122,33 @@ describe('tierWorkers', () => {
     expect(threads.stats).toMatchObject({ usedBytes: 0, waiting: 0, busy: 0 })
   })
 
+  it('keeps nothing of what went through it', { timeout: 60_000 }, async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const threads = pool({ memoryBytes: 8 << 20 })
+    const workers = tierWorkers(threads)
+    const run = runOf(0n, 20_000)
+    const range = { from: 0n, to: 20_000n }
+    const encodeAll = async (times: number): Promise<number> => {
+      for (let i = 0; i < times; i++) {
+        const session = await workers.begin({ ...setup, spec: { 'spec-id': 0, fields: [] } }, builtInParts)
+        await (
+          await session.add(run, range)
+        ).files
+        for (const { release } of (await session.finish()).files) release()
+        session.release()
+      }
+      collect()
+      return process.memoryUsage().arrayBuffers
+    }
+    const before = await encodeAll(2)
+    const after = await encodeAll(40)
+    expect(run.batches.length * 40).toBeGreaterThan(20 << 20)
+    expect(after - before).toBeLessThan(4 << 20)
+    expect(threads.buffers.keptBytes).toBeLessThanOrEqual(2 << 20)
+    expect(threads.stats).toMatchObject({ usedBytes: 0, waiting: 0, busy: 0, idle: 1 })
+  })
+
   it('fails the task of a thread that dies, and no other', async () => {
     const real = new URL('./worker.ts', import.meta.url)
     const source = `import { parentPort } from 'node:worker_threads'
@@ -233,6 +262,12 @@ describe('tiering in a thread', () => {
     await topic.tier({ upTo: log.hot.committedOffsets() })
     expect(created).toBe(1)
     await checkTable(topic, log)
+  })
+
+  it('takes the bytes of its budget from the option, or the limit', async () => {
+    const refused = { kind: 'invalid', code: 'MEMORY_BYTES' }
+    await expect(threaded({ tier: { memoryBytes: 0 } }).attach()).rejects.toMatchObject(refused)
+    await expect(threaded({ limits: { maxWorkerBytes: -1 } }).attach()).rejects.toMatchObject(refused)
   })
 
   it('names a codec format that nobody gave', async () => {
