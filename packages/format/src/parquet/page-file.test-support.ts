@@ -29,14 +29,20 @@ export interface TestPage {
   readonly definitionBytes?: number
   readonly rows?: number
   readonly crc?: number | 'right'
+  /** Of version 2. */
+  readonly isCompressed?: boolean
+  /** Bytes after decompression; default: those of the body. */
+  readonly uncompressedBytes?: number
 }
 
 export interface TestChunk {
   readonly valueCount: number
   readonly pages: readonly TestPage[]
+  /** Of parquet.thrift's CompressionCodec; the pages are stored as they are given. */
+  readonly codec?: number
 }
 
-/** Uncompressed, in one row group, with a chunk for each leaf of the elements. */
+/** In one row group, with a chunk for each leaf of the elements. */
 export function pageFile(elements: readonly TestElement[], rowCount: number, chunks: readonly TestChunk[]): Uint8Array {
   const parts: Uint8Array[] = [utf8('PAR1')]
   let size = 4
@@ -74,7 +80,7 @@ function pageHeader(page: TestPage): Uint8Array {
   const writer = new ThriftWriter()
   writer.element(() => {
     writer.i32(1, { data: 0, dictionary: 2, 'data-v2': 3 }[kind])
-    writer.i32(2, body.length)
+    writer.i32(2, page.uncompressedBytes ?? body.length)
     writer.i32(3, body.length)
     if (page.crc !== undefined) writer.i32(4, page.crc === 'right' ? crc32(body) | 0 : page.crc)
     writer.struct({ data: 5, dictionary: 7, 'data-v2': 8 }[kind], () => {
@@ -85,6 +91,7 @@ function pageHeader(page: TestPage): Uint8Array {
         writer.i32(4, encoding)
         writer.i32(5, page.definitionBytes ?? 0)
         writer.i32(6, page.repetitionBytes ?? 0)
+        if (page.isCompressed !== undefined) writer.boolean(7, page.isCompressed)
         return
       }
       writer.i32(2, encoding)
@@ -132,7 +139,7 @@ function footerOf(
             writer.i32(1, physicalTypes.indexOf(element.type!))
             writer.i32List(2, [0])
             writer.textList(3, path)
-            writer.i32(4, 0)
+            writer.i32(4, chunks[index]!.codec ?? 0)
             writer.i64(5, chunks[index]!.valueCount)
             writer.i64(6, size)
             writer.i64(7, size)
@@ -162,7 +169,7 @@ function writeElement(writer: ThriftWriter, element: TestElement): void {
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]))
+  return new Uint8Array(Buffer.concat(parts))
 }
 
 /** Levels in packed groups of eight, without a length. */
@@ -192,5 +199,5 @@ export const plainInt64 = (...values: readonly bigint[]): Uint8Array =>
   new Uint8Array(BigInt64Array.from(values).buffer)
 
 export function plainBytes(...values: readonly string[]): Uint8Array {
-  return concat(...values.map((value) => concat(Uint8Array.of(value.length, 0, 0, 0), utf8(value))))
+  return new Uint8Array(Buffer.concat(values.flatMap((value) => [Uint8Array.of(value.length, 0, 0, 0), utf8(value)])))
 }

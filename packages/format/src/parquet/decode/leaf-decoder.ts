@@ -5,7 +5,7 @@ import { appendDeltaBytes, appendDeltaLength } from './delta-bytes.ts'
 import { readDeltaInt32, readDeltaInt64 } from './delta-decoder.ts'
 import { BytesValues, type DenseValues, FixedValues, tooFew } from './dense-values.ts'
 import { countOf, type PageParts, pageParts, readLevels, ValidityBits } from './levels.ts'
-import { checkCodec, pageBytes } from './page-bytes.ts'
+import { checkCodec, type PageBytes, pageBytes } from './page-bytes.ts'
 import { type ChunkPages, chunkPages, type Page } from './pages.ts'
 import { readRunsInt32, readRunsUint8 } from './rle-decoder.ts'
 
@@ -135,7 +135,8 @@ class LeafDecoder {
         }
       }
       at += values
-      if (valid > 0) this.#decodeValues(page, content.values, parts, valid)
+      if (valid > 0) this.#decodeValues(page, content, parts, valid)
+      releaseBytes(content, this.#values)
     }
     const levels = isFlat ? undefined : { repetition, definition }
     return { values: this.#values, slots, firstRow, validity: validity.bits, levels }
@@ -159,14 +160,15 @@ class LeafDecoder {
     return new BytesValues(arena, capacity, isBackToBack)
   }
 
-  #decodeValues({ header }: Page, bytes: Uint8Array, { valuesStart: start }: PageParts, count: number): void {
+  #decodeValues({ header }: Page, content: PageBytes, { valuesStart: start }: PageParts, count: number): void {
     const values = this.#values
+    const { values: bytes, isOwned } = content
     if (values === undefined) return
     const { encoding } = header
     const { physicalType } = this.#chunk
     switch (encoding) {
       case 'PLAIN':
-        appendPlain(values, physicalType, bytes, start, count, this.#isOwned)
+        appendPlain(values, physicalType, bytes, start, count, isOwned)
         return
       case 'PLAIN_DICTIONARY':
       case 'RLE_DICTIONARY':
@@ -201,11 +203,6 @@ class LeafDecoder {
     throw unsupported('PARQUET_ENCODING', message, { context: { encoding } })
   }
 
-  /** Decompressed bytes are no one else's; those of the file are. */
-  get #isOwned(): boolean {
-    return this.#chunk.codec !== 'UNCOMPRESSED'
-  }
-
   #appendEntries(values: DenseValues, bytes: Uint8Array, start: number, count: number): void {
     const dictionary = (this.#dictionary ??= this.#readDictionary(values))
     const width = bytes[start]
@@ -224,7 +221,8 @@ class LeafDecoder {
     const { codec, physicalType } = this.#chunk
     if (encoding !== 'PLAIN' && encoding !== 'PLAIN_DICTIONARY')
       throw unsupported('PARQUET_ENCODING', `Its dictionary is in ${encoding}, which this version does not read.`)
-    const { values: bytes } = pageBytes(page, codec)
+    const content = pageBytes(page, codec)
+    const { values: bytes, isOwned } = content
     // Each entry has to be there, so a count that lies makes nothing large.
     if (
       values.kind === 'fixed' &&
@@ -234,7 +232,8 @@ class LeafDecoder {
     if (values.kind === 'bytes' && count * 4 > bytes.length) throw tooFew()
     const dictionary =
       values.kind === 'fixed' ? new FixedValues(values.width, count) : new BytesValues(values.arena, count, false)
-    appendPlain(dictionary, physicalType, bytes, 0, count, this.#isOwned)
+    appendPlain(dictionary, physicalType, bytes, 0, count, isOwned)
+    releaseBytes(content, dictionary)
     return dictionary
   }
 }
@@ -262,6 +261,17 @@ function appendRuns(values: FixedValues, bytes: Uint8Array, start: number, count
     if (values.bytes[i]! > 1) throw corrupt('PARQUET_VALUES', 'A page has a boolean that is neither 0 nor 1.')
   values.count += count
 }
+
+/** Gives decompressed bytes back at once, unless they became the column's: the next page then gets the same, warm memory. */
+function releaseBytes({ values: bytes, isOwned }: PageBytes, values: DenseValues | undefined): void {
+  const { buffer, length } = bytes
+  // Not those of a pool.
+  if (!isOwned || length < minReleasedBytes || buffer.byteLength > 2 * length) return
+  if (values?.kind === 'bytes' && values.arena.data.buffer === buffer) return
+  ;(buffer as ArrayBuffer).transfer(0)
+}
+
+const minReleasedBytes = 32 * 1024
 
 /** What is stated, as far as it is likely: what compresses better than this makes the arena grow. */
 function expectedBytes(pages: readonly Page[]): number {

@@ -29,6 +29,8 @@ export interface PageBytes {
   readonly repetition: Uint8Array | undefined
   readonly definition: Uint8Array | undefined
   readonly values: Uint8Array
+  /** The values are in memory that nobody else looks into. */
+  readonly isOwned: boolean
 }
 
 /**
@@ -38,15 +40,19 @@ export interface PageBytes {
 export function pageBytes({ header, body }: Page, codec: string): PageBytes {
   if (header.crc !== undefined && (crc32(body) | 0) !== header.crc)
     throw corrupt('PARQUET_CRC', 'A page is not what its CRC-32 says.')
-  if (header.kind !== 'data-v2')
-    return { repetition: undefined, definition: undefined, values: uncompressed(body, header.uncompressedBytes, codec) }
+  if (header.kind !== 'data-v2') {
+    const values = uncompressed(body, header.uncompressedBytes, codec)
+    return { repetition: undefined, definition: undefined, values, isOwned: values.buffer !== body.buffer }
+  }
   const definitionStart = header.repetitionBytes
   const valuesStart = definitionStart + header.definitionBytes
-  const stored = body.subarray(valuesStart)
+  const storedCodec = header.isCompressed ? codec : 'UNCOMPRESSED'
+  const values = uncompressed(body.subarray(valuesStart), header.uncompressedBytes - valuesStart, storedCodec)
   return {
     repetition: body.subarray(0, definitionStart),
     definition: body.subarray(definitionStart, valuesStart),
-    values: uncompressed(stored, header.uncompressedBytes - valuesStart, header.isCompressed ? codec : 'UNCOMPRESSED'),
+    values,
+    isOwned: values.buffer !== body.buffer,
   }
 }
 

@@ -1,5 +1,8 @@
-import type { IcebergType } from '@moulin/core'
+import { brotliCompressSync } from 'node:zlib'
+import type { Column, IcebergType } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
+import { compress } from '../../compression.ts'
+import { openParquet } from '../open-parquet.ts'
 import {
   concat,
   levelsV1,
@@ -12,11 +15,18 @@ import {
   type TestElement,
 } from '../page-file.test-support.ts'
 import type { OpenParquetOptions } from '../parquet-file.ts'
-import { decimalBytes, field, utf8 } from '../parquet.test-columns.ts'
+import { decimalBytes, field, rowsOf, utf8 } from '../parquet.test-columns.ts'
+import { bytesRangeReader } from '../range-reader.ts'
 import { optional, readColumn, readRows, required, testChunk, testPage } from '../read-pages.test-support.ts'
 
 const [dictionary, rle, bitPacked, rleDictionary] = [2, 3, 4, 8]
 const indexes = (...values: readonly number[]): Uint8Array => concat(Uint8Array.of(2), packedLevels(values, 3))
+
+const textsOf = (column: Column): string[] => {
+  if (column.storage !== 'bytes') return []
+  const data = Buffer.from(column.data.buffer, column.data.byteOffset, column.data.length)
+  return Array.from(column.starts, (start, row) => data.toString('utf8', start, column.ends[row]))
+}
 
 describe('pages', () => {
   it('of indexes, under either name, and of plain values after them share one dictionary', async () => {
@@ -53,6 +63,49 @@ describe('pages', () => {
       testPage(2, concat(levelsV1([1, 0], 1), plainInt32(3))),
     ]
     expect(await readColumn(optional('INT32'), testChunk(...pages), 5, 'int')).toEqual([null, 1, 2, 3, null])
+  })
+
+  it('of version 2 may be stored without the codec, and their bytes stay those of the file', async () => {
+    const SNAPPY = 1
+    const text = Array.from({ length: 10_000 }, (_, i) => `value ${i}`)
+    const body = plainBytes(...text)
+    const pages = [testPage(text.length, body, { kind: 'data-v2', isCompressed: false })]
+    const bytes = pageFile([required('BYTE_ARRAY', { fieldId: 1 })], text.length, [
+      { ...testChunk(...pages), codec: SNAPPY },
+    ])
+    const file = await openParquet(bytesRangeReader(bytes, 'stored.parquet'))
+    const batch = await file.read({ rowGroup: 0, types: [field(1, 'c', 'string')] })
+    bytes.fill(0)
+    expect(rowsOf(batch)).toEqual(text.map((value) => [utf8(value)]))
+  })
+
+  it.each([
+    ['UNCOMPRESSED', 0, (raw: Uint8Array) => raw],
+    ['SNAPPY', 1, (raw: Uint8Array) => compress('snappy', raw)],
+    ['GZIP', 2, (raw: Uint8Array) => compress('gzip', raw)],
+    ['BROTLI', 4, (raw: Uint8Array) => brotliCompressSync(raw)],
+    ['ZSTD', 6, (raw: Uint8Array) => compress('zstd', raw)],
+  ] as const)('in %s leave the file alone, large or small, one or many', async (_, codec, packed) => {
+    for (const size of [1, 40, 3000, 60_000]) {
+      const texts = [0, 1, 2].map((part) => Array.from({ length: size }, (__, i) => `${part} ${i * i}`))
+      for (const parts of [texts.slice(0, 1), texts]) {
+        const pages = parts.map((values) => {
+          const raw = plainBytes(...values)
+          return testPage(values.length, packed(raw), { uncompressedBytes: raw.length })
+        })
+        const all = parts.flat()
+        const bytes = pageFile([required('BYTE_ARRAY', { fieldId: 1 })], all.length, [
+          { ...testChunk(...pages), codec },
+        ])
+        const file = await openParquet(bytesRangeReader(bytes, 'codec.parquet'))
+        const [first, second] = [0, 1].map(() => file.read({ rowGroup: 0, types: [field(1, 'c', 'string')] }))
+        const wanted = textsOf((await first!).columns[0]!.column)
+        expect(wanted).toEqual(all)
+        await second
+        bytes.fill(0)
+        expect(textsOf((await second!).columns[0]!.column)).toEqual(all)
+      }
+    }
   })
 
   it('of old writers have levels packed from the most significant bit', async () => {
