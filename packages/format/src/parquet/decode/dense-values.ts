@@ -41,11 +41,9 @@ export class FixedValues {
 
   /** Entries of a dictionary. @throws `corrupt` for one that it does not have. */
   appendEntries(dictionary: FixedValues, indexes: Int32Array, count: number): void {
-    const size = dictionary.count
-    for (let i = 0; i < count; i++) if (indexes[i]! >>> 0 >= size) throw noEntry(indexes[i]!, size)
-    if (this.width === 4) gather4(dictionary.words, indexes, count, this.words, this.count)
-    else if (this.width === 8) gather8(dictionary.words, indexes, count, this.words, this.count * 2)
-    else gatherBytes(dictionary.bytes, indexes, count, this.bytes, this.count * this.width, this.width)
+    if (this.width === 4) gather4(dictionary, indexes, count, this.words, this.count)
+    else if (this.width === 8) gather8(dictionary, indexes, count, this.words, this.count * 2)
+    else gatherBytes(dictionary, indexes, count, this.bytes, this.count * this.width)
     this.count += count
   }
 }
@@ -123,30 +121,32 @@ export class BytesValues {
   }
 }
 
-function gather4(from: Int32Array, indexes: Int32Array, count: number, to: Int32Array, at: number): void {
-  for (let i = 0; i < count; i++) to[at + i] = from[indexes[i]!]!
-}
-
-// As words and not as doubles, which could change the bits of a NaN.
-function gather8(from: Int32Array, indexes: Int32Array, count: number, to: Int32Array, at: number): void {
-  for (let i = 0; i < count; i++, at += 2) {
-    const index = indexes[i]! * 2
-    to[at] = from[index]!
-    to[at + 1] = from[index + 1]!
+function gather4(from: FixedValues, indexes: Int32Array, count: number, to: Int32Array, at: number): void {
+  const { words, count: size } = from
+  for (let i = 0; i < count; i++) {
+    const index = indexes[i]!
+    if (index >>> 0 >= size) throw noEntry(index, size)
+    to[at + i] = words[index]!
   }
 }
 
-function gatherBytes(
-  from: Uint8Array,
-  indexes: Int32Array,
-  count: number,
-  to: Uint8Array,
-  at: number,
-  width: number,
-): void {
+// As words and not as doubles, which could change the bits of a NaN.
+function gather8(from: FixedValues, indexes: Int32Array, count: number, to: Int32Array, at: number): void {
+  const { words, count: size } = from
+  for (let i = 0; i < count; i++, at += 2) {
+    const index = indexes[i]!
+    if (index >>> 0 >= size) throw noEntry(index, size)
+    to[at] = words[index * 2]!
+    to[at + 1] = words[index * 2 + 1]!
+  }
+}
+
+function gatherBytes(from: FixedValues, indexes: Int32Array, count: number, to: Uint8Array, at: number): void {
+  const { bytes, width, count: size } = from
   for (let i = 0; i < count; i++) {
-    const start = indexes[i]! * width
-    for (let k = 0; k < width; k++) to[at++] = from[start + k]!
+    const index = indexes[i]!
+    if (index >>> 0 >= size) throw noEntry(index, size)
+    for (let k = index * width, end = k + width; k < end; k++) to[at++] = bytes[k]!
   }
 }
 
