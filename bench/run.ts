@@ -1,14 +1,14 @@
 /**
- *     npm run bench -- NAME [--json | --markdown] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu]
+ *     npm run bench -- NAME [--json | --write] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu]
  *
  * Runs one bench: every case beside its peers, in interleaved rounds of one run, and prints medians. With `--json`, one
- * line `{bench, case, value, unit, peer, ratio}` per case and peer; `ratio` is our time over the peer's. `--markdown`
- * prints the rows of docs/performance.md, `--check` fails when a figure is above what it must reach.
+ * line `{bench, case, value, unit, peer, ratio}` per case and peer; `ratio` is our time over the peer's. `--write`
+ * also puts the table into docs/performance.md, `--check` fails when a figure is above what it must reach.
  */
 import { parseArgs } from 'node:util'
 import { reaches } from './bench.ts'
 import type { Bench, BenchLine } from './bench.ts'
-import { tableHead, tableRow } from './table.ts'
+import { short, writeTable } from './table.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   back: () => import('./cases/back.ts'),
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
-    markdown: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     cpu: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
@@ -47,12 +47,13 @@ const options = {
   peer: values.peer,
   clock: values.cpu ? 'cpu' : 'wall',
 } as const
-const missed: BenchLine[] = []
-if (values.markdown) console.log(tableHead())
+const lines: BenchLine[] = []
 await bench((line) => {
-  if (reaches(line) === false) missed.push(line)
-  console.log(values.json ? jsonLine(line) : values.markdown ? tableRow(line) : plainLine(line))
+  lines.push(line)
+  console.log(values.json ? jsonLine(line) : plainLine(line))
 }, options)
+if (values.write) await writeTable(name, lines)
+const missed = lines.filter((line) => reaches(line) === false)
 if (values.check) for (const line of missed) console.error(`missed: ${plainLine(line)}`)
 // Peers and workers may hold the process open; all figures are out.
 process.exit(values.check && missed.length > 0 ? 1 : 0)
@@ -64,6 +65,9 @@ function jsonLine({ bench, case: of, value, unit, peer, ratio }: BenchLine): str
 function plainLine(line: BenchLine): string {
   const { case: of, value, unit, peer, ratio, reach } = line
   const beside = peer === null ? '' : `${ratio!.toFixed(2)} x ${peer}`
-  const goal = reach === undefined ? '' : `${reaches(line) === true ? 'ok  ' : 'MISS'} <= ${Object.values(reach)[0]}`
+  const goal =
+    reach === undefined
+      ? ''
+      : `${reaches(line) === true ? 'ok  ' : 'MISS'} <= ${short(Object.values(reach)[0] as number)}`
   return `${of.padEnd(36)} ${value.toFixed(3).padStart(12)} ${unit.padEnd(12)} ${beside.padEnd(28)} ${goal}`.trimEnd()
 }
