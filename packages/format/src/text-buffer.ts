@@ -11,7 +11,8 @@ export type TextBuffer = Buffer & {
 
 /** The same memory as a Buffer. */
 export function textBuffer(bytes: Uint8Array): TextBuffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as unknown as TextBuffer
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return buffer as unknown as TextBuffer
 }
 
 /** Fresh memory of its own, not zeroed. */

@@ -18,16 +18,21 @@ export class AvroReader {
   depth = 0
   // Records that may still begin: a small schema of records of nothing could otherwise ask for endless work.
   #records: number
-  readonly #view: DataView
+  // Made for the first float: most values have none, and millions of readers are made.
+  #floats: DataView | undefined
   readonly #what: string
 
   constructor(bytes: Uint8Array, start: number, end: number, what: string) {
     this.bytes = textBuffer(bytes)
     this.position = start
     this.end = end
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#what = what
     this.#records = MAX_EMPTY_ITEMS + (end - start) * MAX_AVRO_DEPTH
+  }
+
+  #view(): DataView {
+    const { buffer, byteOffset, length } = this.bytes
+    return (this.#floats ??= new DataView(buffer, byteOffset, length))
   }
 
   enterRecord(): void {
@@ -96,11 +101,11 @@ export class AvroReader {
   }
 
   float(): number {
-    return this.#view.getFloat32(this.take(4), true)
+    return this.#view().getFloat32(this.take(4), true)
   }
 
   double(): number {
-    return this.#view.getFloat64(this.take(8), true)
+    return this.#view().getFloat64(this.take(8), true)
   }
 
   boolean(): boolean {
