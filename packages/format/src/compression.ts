@@ -44,7 +44,8 @@ export function decompress(codec: Compression, bytes: Uint8Array, maxBytes: numb
   }
 }
 
-type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number; chunkSize: number }) => Uint8Array
+/** One of node:zlib's functions. */
+export type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number; chunkSize: number }) => Uint8Array
 
 /** Runs one of node:zlib's functions under the limit. */
 export function inflated(codec: string, bytes: Uint8Array, maxBytes: number, inflate: Inflate): Uint8Array {

@@ -1,6 +1,7 @@
-import { brotliDecompressSync, crc32 } from 'node:zlib'
+import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { corrupt, unsupported } from '@moulin/core'
-import { decompress, inflated } from '../../compression.ts'
+import { decompress, type Inflate, inflated } from '../../compression.ts'
+import { isWholeZstd } from '../../zstd-frame.ts'
 import { lz4Block, lz4Hadoop } from './lz4-block.ts'
 import type { Page } from './pages.ts'
 
@@ -9,12 +10,24 @@ type Codec = (bytes: Uint8Array, size: number) => Uint8Array
 
 const codecs: Readonly<Record<string, Codec>> = {
   UNCOMPRESSED: (bytes, size) => decompress('none', bytes, size),
-  GZIP: (bytes, size) => decompress('gzip', bytes, size),
+  GZIP: (bytes, size) => inflated('gzip', bytes, size, inOnePiece(size, gunzipSync)),
   SNAPPY: (bytes, size) => decompress('snappy', bytes, size),
-  ZSTD: (bytes, size) => decompress('zstd', bytes, size),
-  BROTLI: (bytes, size) => inflated('brotli', bytes, size, brotliDecompressSync),
+  ZSTD(bytes, size) {
+    if (!isWholeZstd(bytes)) throw corrupt('DECOMPRESS', 'A page is not of whole zstd frames.')
+    return inflated('zstd', bytes, size, inOnePiece(size, zstdDecompressSync))
+  },
+  BROTLI: (bytes, size) => inflated('brotli', bytes, size, inOnePiece(size, brotliDecompressSync)),
   LZ4_RAW: lz4Block,
   LZ4: lz4Hadoop,
+}
+
+/**
+ * The size is known here, so that the result need not be put together from parts, unless it is an unlikely one. A byte
+ * more tells at once that nothing is left.
+ */
+function inOnePiece(size: number, inflate: Inflate): Inflate {
+  return (bytes, options) =>
+    inflate(bytes, { ...options, chunkSize: Math.max(4096, Math.min(size + 1, bytes.length * 64)) })
 }
 
 /** @throws `unsupported` naming a codec that we do not have. */
