@@ -50,7 +50,7 @@ export class BytesDictionary implements Dictionary {
     const view = new DataView(data.buffer, data.byteOffset, data.length)
     const wordsEnd = data.length - 8
     let slots = this.#slots
-    let mask = slots.length / slotInts - 1
+    let shift = slotShift(slots)
     let [lastA, lastB, lastSize, last] = [0, 0, -1, -1]
     for (let i = from; i < to; i++) {
       const start = starts[i - first]!
@@ -88,9 +88,7 @@ export class BytesDictionary implements Dictionary {
         indexes[i] = last
         continue
       }
-      let hash = Math.imul(a ^ Math.imul(b ^ size, 0x85ebca6b), 0x9e3779b1)
-      hash ^= hash >>> 15
-      let slot = (hash & mask) * slotInts
+      let slot = (slotHash(a, b) >>> shift) * slotInts
       for (let probes = 0; ; probes++) {
         // Values made to collide would turn the search quadratic.
         if (probes === maxProbes) return i
@@ -103,10 +101,10 @@ export class BytesDictionary implements Dictionary {
           slots[slot + 2] = size
           slots[slot + 3] = added + 1
           last = added
-          if (this.size * 2 > mask) {
+          if (this.size * 2 * slotInts > slots.length) {
             this.#grow()
             slots = this.#slots
-            mask = slots.length / slotInts - 1
+            shift = slotShift(slots)
           }
           break
         }
@@ -154,13 +152,11 @@ export class BytesDictionary implements Dictionary {
   #grow(): void {
     const old = this.#slots
     const slots = new Int32Array(old.length * 4)
-    const mask = slots.length / slotInts - 1
+    const shift = slotShift(slots)
     for (let from = 0; from < old.length; from += slotInts) {
       if (old[from + 3] === 0) continue
-      const [a, b, size] = [old[from]!, old[from + 1]!, old[from + 2]!]
-      let hash = Math.imul(a ^ Math.imul(b ^ size, 0x85ebca6b), 0x9e3779b1)
-      hash ^= hash >>> 15
-      let slot = (hash & mask) * slotInts
+      const [a, b] = [old[from]!, old[from + 1]!]
+      let slot = (slotHash(a, b) >>> shift) * slotInts
       while (slots[slot + 3] !== 0) slot = (slot + slotInts) % slots.length
       slots.set(old.subarray(from, from + slotInts), slot)
     }
@@ -182,6 +178,16 @@ export class BytesDictionary implements Dictionary {
     this.#page.clear()
     this.#slots.fill(0)
   }
+}
+
+// The upper bits of a product depend on all of its factors'.
+function slotHash(a: number, b: number): number {
+  return Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0x9e3779b1)
+}
+
+/** What leaves as many bits of a hash as the table has slots. */
+function slotShift(slots: Int32Array): number {
+  return 1 + Math.clz32(slots.length / slotInts)
 }
 
 function doubled(array: Int32Array): Int32Array {

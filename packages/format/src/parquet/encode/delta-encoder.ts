@@ -7,6 +7,8 @@ const miniblockSize = blockSize / miniblocks
 
 const low = new Int32Array(blockSize)
 const high = new Int32Array(blockSize)
+/** The greatest difference of each miniblock. */
+const most = new Int32Array(miniblocks)
 const widths = new Uint8Array(miniblocks)
 
 /**
@@ -16,19 +18,24 @@ const widths = new Uint8Array(miniblocks)
 export function writeDeltaInts(out: PageBuffer, values: Int32Array, from: number, to: number): void {
   writeHeader(out, to - from)
   if (from === to) return
-  let last = values[from]!
-  out.varint(zigzag(last))
+  out.varint(zigzag(values[from]!))
   for (let at = from + 1; at < to; at += blockSize) {
     const count = Math.min(blockSize, to - at)
+    let last = values[at - 1]!
     let least = 0x7fffffff
-    for (let i = 0; i < count; i++) {
-      const value = values[at + i]!
-      const delta = (value - last) | 0
-      last = value
-      low[i] = delta
-      if (delta < least) least = delta
+    for (let mini = 0; mini * miniblockSize < count; mini++) {
+      const end = Math.min(count, (mini + 1) * miniblockSize)
+      let greatest = -0x80000000
+      for (let i = mini * miniblockSize; i < end; i++) {
+        const value = values[at + i]!
+        const delta = (value - last) | 0
+        last = value
+        low[i] = delta
+        if (delta < least) least = delta
+        if (delta > greatest) greatest = delta
+      }
+      most[mini] = greatest
     }
-    out.varint(zigzag(least))
     writeNarrow(out, count, least)
   }
 }
@@ -37,30 +44,34 @@ export function writeDeltaInts(out: PageBuffer, values: Int32Array, from: number
 export function writeDeltaLongs(out: PageBuffer, halves: Int32Array, from: number, to: number): void {
   writeHeader(out, to - from)
   if (from === to) return
-  let lastLow = halves[from * 2]!
-  let lastHigh = halves[from * 2 + 1]!
-  writeZigzag64(out, lastLow, lastHigh)
+  writeZigzag64(out, halves[from * 2]!, halves[from * 2 + 1]!)
   for (let at = from + 1; at < to; at += blockSize) {
     const count = Math.min(blockSize, to - at)
-    let isNarrow = true
+    let lastLow = halves[at * 2 - 2]!
+    let lastHigh = halves[at * 2 - 1]!
+    // Bits that a difference has beyond 32, its sign apart.
+    let beyond = 0
     let least = 0x7fffffff
-    for (let i = 0; i < count; i++) {
-      const valueLow = halves[(at + i) * 2]!
-      const valueHigh = halves[(at + i) * 2 + 1]!
-      const deltaLow = (valueLow - lastLow) | 0
-      const borrow = valueLow >>> 0 < lastLow >>> 0 ? 1 : 0
-      const deltaHigh = (valueHigh - lastHigh - borrow) | 0
-      lastLow = valueLow
-      lastHigh = valueHigh
-      low[i] = deltaLow
-      high[i] = deltaHigh
-      if (deltaHigh !== deltaLow >> 31) isNarrow = false
-      if (deltaLow < least) least = deltaLow
+    for (let mini = 0; mini * miniblockSize < count; mini++) {
+      const end = Math.min(count, (mini + 1) * miniblockSize)
+      let greatest = -0x80000000
+      for (let i = mini * miniblockSize; i < end; i++) {
+        const valueLow = halves[(at + i) * 2]!
+        const valueHigh = halves[(at + i) * 2 + 1]!
+        const delta = (valueLow - lastLow) | 0
+        // Without a branch: that of values up and down would be guessed wrong every other time.
+        const borrow = ((~valueLow & lastLow) | (~(valueLow ^ lastLow) & delta)) >>> 31
+        beyond |= (valueHigh - lastHigh - borrow) ^ (delta >> 31)
+        lastLow = valueLow
+        lastHigh = valueHigh
+        low[i] = delta
+        if (delta < least) least = delta
+        if (delta > greatest) greatest = delta
+      }
+      most[mini] = greatest
     }
-    if (isNarrow) {
-      out.varint(zigzag(least))
-      writeNarrow(out, count, least)
-    } else writeWide(out, count)
+    if (beyond === 0) writeNarrow(out, count, least)
+    else writeWide(out, halves, at, count)
   }
 }
 
@@ -96,25 +107,24 @@ function writeHeader(out: PageBuffer, count: number): void {
 
 // Differences that fit 32 bits, less the least of them: unsigned 32-bit numbers.
 function writeNarrow(out: PageBuffer, count: number, least: number): void {
-  for (let mini = 0; mini < miniblocks; mini++) {
-    const end = Math.min(count, (mini + 1) * miniblockSize)
-    let all = 0
-    for (let i = mini * miniblockSize; i < end; i++) {
-      const rest = (low[i]! - least) | 0
-      low[i] = rest
-      all |= rest
-    }
-    widths[mini] = 32 - Math.clz32(all)
-  }
+  out.varint(zigzag(least))
+  for (let mini = 0; mini < miniblocks; mini++)
+    widths[mini] = mini * miniblockSize < count ? 32 - Math.clz32(most[mini]! - least) : 0
   out.append(widths)
   for (let mini = 0; mini * miniblockSize < count; mini++) {
     const start = mini * miniblockSize
     const width = widths[mini]!
-    packBits(out, low, start, Math.min(count, start + miniblockSize), width, (width * miniblockSize) >> 3)
+    packBits(out, low, start, Math.min(count, start + miniblockSize), width, (width * miniblockSize) >> 3, least)
   }
 }
 
-function writeWide(out: PageBuffer, count: number): void {
+function writeWide(out: PageBuffer, halves: Int32Array, at: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const value = (at + i) * 2
+    const borrow = halves[value]! >>> 0 < halves[value - 2]! >>> 0 ? 1 : 0
+    low[i] = halves[value]! - halves[value - 2]!
+    high[i] = halves[value + 1]! - halves[value - 1]! - borrow
+  }
   let leastLow = low[0]!
   let leastHigh = high[0]!
   for (let i = 1; i < count; i++) {
@@ -144,7 +154,7 @@ function writeWide(out: PageBuffer, count: number): void {
 
 function packPairs(out: PageBuffer, from: number, to: number, width: number): void {
   const size = (width * miniblockSize) >> 3
-  if (width <= 32) return packBits(out, low, from, to, width, size)
+  if (width <= 32) return packBits(out, low, from, to, width, size, 0)
   out.ensure(size)
   const end = out.length + size
   const { view } = out

@@ -8,11 +8,19 @@ import { LongDictionary, WordDictionary } from './number-dictionary.ts'
 import { PageBuffer } from './page-buffer.ts'
 import type { EncodeScratch } from './scratch.ts'
 
-/** After so many values a column that hardly repeats is given up: what follows would be wasted hashing. */
-const sampleValues = 8192
-/** Fewer values of an open row group say nothing yet. */
+/** After so many values it is seen whether a column repeats enough: what follows would be wasted hashing. */
+const steps = [2048, 4096, 8192]
+/** Fewer values say nothing about those to come, unless all are different. */
+const tellingValues = 4096
 const leastValues = 512
-/** A dictionary must save this much of what the other encoding takes: it costs reader and writer a look-up a value. */
+/** What an open row group is guessed to have at least. */
+const usualValues = 1 << 16
+/** Values that are few enough to be worth a dictionary whatever else could be done with them. */
+const fewEntries = 16
+/**
+ * A dictionary must come below this share of what PLAIN takes: it costs reader and writer a look-up a value. Deltas cost
+ * as much, so there the smaller one wins.
+ */
 const worthwhile = 0.8
 
 /**
@@ -30,6 +38,8 @@ export class DictionaryTrial {
   /** Bytes that the indexed values would take in the other encoding. */
   #otherBytes = 0
   #bits: number | undefined
+  /** How far it was when last judged. */
+  #mark = { values: 0, size: 0 }
 
   constructor(leaf: Leaf, plan: LeafPlan) {
     const { type, type_length } = leaf.element
@@ -56,25 +66,26 @@ export class DictionaryTrial {
   index(values: LeafValues, scratch: EncodeScratch, isAll: boolean): number {
     const dictionary = this.#dictionary
     if (!this.#isOpen || dictionary === undefined || values.count === 0) return 0
+    if (this.#valueCount === 0 && this.#isRising(values)) {
+      this.#isOpen = false
+      return 0
+    }
     const { count } = values
     const indexes = scratch.indexes(count)
     let done = 0
     while (done < count && this.#isOpen) {
-      const left = sampleValues - this.#valueCount
-      const end = left > 0 ? Math.min(count, done + left) : count
+      const step = steps.find((values) => values > this.#valueCount)
+      const end = step === undefined ? count : Math.min(count, done + step - this.#valueCount)
       const reached = dictionary.index(values, done, end, indexes, scratch.memory)
       this.#otherBytes += this.#bytesOtherwise(values, done, reached)
       this.#valueCount += reached - done
       if (reached < end) this.#isOpen = false
       done = reached
-      if (this.#plan.dictionary !== 'auto') continue
-      const isJudged = (isAll && done === count) || this.#valueCount >= leastValues
-      if (isJudged && !this.#pays(isAll ? count : this.#valueCount)) {
-        this.#isOpen = false
-        if (!this.#isUsed) {
-          dictionary.clear()
-          return 0
-        }
+      if (this.#plan.dictionary !== 'auto' || this.#pays(isAll ? count : undefined)) continue
+      this.#isOpen = false
+      if (!this.#isUsed) {
+        dictionary.clear()
+        return 0
       }
     }
     if (done > 0) this.#isUsed = true
@@ -99,20 +110,31 @@ export class DictionaryTrial {
     this.#isUsed = false
     this.#valueCount = this.#otherBytes = 0
     this.#bits = undefined
+    this.#mark = { values: 0, size: 0 }
   }
 
-  /** With the values seen so far; the entries still to come are guessed to be as many again in proportion, at most. */
-  #pays(total: number): boolean {
+  /** Whether it looks as if it would, with `total` values in the chunk, or as many as are usual. */
+  #pays(total: number | undefined): boolean {
     const { size, sizeBytes } = this.#dictionary!
     const seen = this.#valueCount
-    // A few values in long runs: both are small, and only a dictionary lets a reader skip by value.
-    if (size <= 16 && seen >= 16 * size) return true
-    const perValue = this.#otherBytes / seen
-    // New entries come ever more rarely; a column without repeats stays at its share.
-    const isUnique = size > seen * 0.9
-    const share = isUnique ? size / seen : size / Math.max(seen, Math.min(total, seen * 2))
-    const cost = (share * sizeBytes) / size + indexWidth(size) / 8
-    return cost <= worthwhile * perValue
+    // Distinct values grow as a power of all values (Heaps' law): of one if all differ, of none if all are known.
+    const mark = this.#mark
+    const power = mark.size === 0 ? 1 : Math.log(size / mark.size) / Math.log(seen / mark.values)
+    if (seen >= steps[0]!) this.#mark = { values: seen, size }
+    if (size <= fewEntries && seen >= fewEntries * size) return true
+    if (seen !== total && seen < tellingValues) return seen < leastValues || size < seen * 0.9
+    const count = total ?? Math.max(usualValues, seen * 2)
+    const entries = size * (count / seen) ** Math.min(1, power)
+    const cost = (entries / count) * (sizeBytes / size) + indexWidth(entries) / 8
+    return cost <= (this.#isInteger ? 1 : worthwhile) * (this.#otherBytes / seen)
+  }
+
+  /** Integers that only rise, like offsets and times: their differences are small, or repeat and then compress well. */
+  #isRising(values: LeafValues): boolean {
+    if (this.#plan.dictionary !== 'auto' || this.#plan.encoding !== 'delta-binary-packed') return false
+    const count = Math.min(values.count, steps[0]!)
+    if (values.kind === 'int32') return rises(values.values, count, 1)
+    return values.kind === 'int64' && rises(values.halves, count, 2)
   }
 
   #bytesOtherwise(values: LeafValues, from: number, to: number): number {
@@ -154,6 +176,20 @@ function createDictionary(type: PhysicalType, width: number): Dictionary | undef
 }
 
 const pageBody = new PageBuffer()
+
+/** Of values as ints or as pairs of halves, low first. */
+function rises(values: Int32Array, count: number, width: 1 | 2): boolean {
+  let changes = 0
+  for (let i = width; i < count * width; i += width) {
+    const before = i - width
+    // The upper half decides, or the value itself; then the lower half, unsigned.
+    const upper = values[i + width - 1]! - values[before + width - 1]!
+    const step = upper === 0 && width === 2 ? (values[i]! >>> 0) - (values[before]! >>> 0) : upper
+    if (step < 0) return false
+    if (step > 0) changes++
+  }
+  return changes > fewEntries
+}
 
 function bitsOf(values: LeafValues, from: number, to: number): number {
   if (values.kind === 'int32') return deltaBits(values.values, from, to, 1)

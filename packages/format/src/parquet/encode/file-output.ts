@@ -3,8 +3,10 @@ import type { ByteTarget } from './page-writer.ts'
 
 const blockBytes = 1 << 20
 const firstBlockBytes = 1 << 16
-const maxFreeBlocks = 64
+const maxFreeBlocks = 128
 const free: Uint8Array[] = []
+/** As many blocks as files have lately needed are kept. */
+let wanted = 0
 
 /**
  * The bytes of a file. With a sink they go through one buffer; without, they are gathered in blocks that files hand on to
@@ -45,12 +47,14 @@ export class FileOutput implements ByteTarget {
   finish(): Uint8Array {
     this.flush()
     const bytes = this.#sink === undefined ? allocate(this.length) : none
+    wanted = Math.min(maxFreeBlocks, Math.max(this.#blocks.length, wanted * 0.9))
     let at = 0
     for (const block of this.#blocks) {
       if (this.#sink === undefined) bytes.set(block.subarray(0, Math.min(block.length, this.length - at)), at)
       at += block.length
-      if (block.length === blockBytes && free.length < maxFreeBlocks) free.push(block)
+      if (block.length === blockBytes && free.length < wanted) free.push(block)
     }
+    free.length = Math.min(free.length, Math.ceil(wanted))
     this.#blocks.length = 0
     this.#block = none
     return bytes

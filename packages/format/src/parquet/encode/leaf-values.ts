@@ -56,15 +56,16 @@ export function bytesValues(
 ): BytesValues {
   const view = new DataView(data.buffer, data.byteOffset, data.length)
   const size = data.length
-  let isContiguous = true
   let last = count === 0 ? 0 : starts[0]!
-  for (let i = 0; i < count; i++) {
+  let at = last < 0 ? count : 0
+  // Usually they lie back to back, which needs no more than that none is below the one before.
+  for (; at < count && starts[at] === last && ends[at]! >= last; at++) last = ends[at]!
+  const isContiguous = at === count && last >= 0 && last <= size
+  for (let i = isContiguous ? count : 0; i < count; i++) {
     const start = starts[i]!
     const end = ends[i]!
-    if (start !== last) isContiguous = false
     if (start < 0 || end < start || end > size)
       throw invalid('COLUMN_POSITIONS', `Column ${path} has a value at ${start} to ${end} of ${size} bytes.`)
-    last = end
   }
   return { kind: 'bytes', count, data, view, starts, ends, isContiguous }
 }

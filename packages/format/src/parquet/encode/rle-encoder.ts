@@ -41,10 +41,13 @@ export function writeRun(out: PageBuffer, value: number, count: number, width: n
 function writePacked(out: PageBuffer, values: Int32Array, from: number, to: number, width: number): void {
   const groups = (to - from + 7) >> 3
   out.varint(groups * 2 + 1)
-  packBits(out, values, from, to, width, groups * width)
+  packBits(out, values, from, to, width, groups * width, 0)
 }
 
-/** Bit-packs `values[from, to)`, least significant bit first, into `size` bytes; what they do not fill is zero. */
+/**
+ * Bit-packs `values[from, to)` less `base`, least significant bit first, into `size` bytes; what they do not fill is
+ * zero.
+ */
 export function packBits(
   out: PageBuffer,
   values: Int32Array,
@@ -52,14 +55,16 @@ export function packBits(
   to: number,
   width: number,
   size: number,
+  base: number,
 ): void {
+  if (size === 0) return
   out.ensure(size)
   const { view } = out
   let at = out.length
   let word = 0
   let used = 0
   for (let i = from; i < to; i++) {
-    const value = values[i]!
+    const value = (values[i]! - base) | 0
     word |= value << used
     used += width
     if (used >= 32) {
