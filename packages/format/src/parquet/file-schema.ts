@@ -1,5 +1,6 @@
 import { corrupt, type Limits, exhausted, unsupported } from '@moulin/core'
-import type { Footer, FooterElement, FooterRowGroup } from './footer.ts'
+import type { FooterElement } from './footer-element.ts'
+import type { Footer, FooterRowGroup } from './footer.ts'
 import type { NameMapping } from './parquet-file.ts'
 
 /** A node of a file's schema with the leaves below it. */

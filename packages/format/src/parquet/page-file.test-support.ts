@@ -1,7 +1,7 @@
 /** Files put together page by page, to have in them what no writer at hand writes. */
 import { crc32 } from 'node:zlib'
 import { ThriftWriter } from './encode/thrift-writer.ts'
-import { physicalTypes } from './footer.ts'
+import { physicalTypes } from './footer-element.ts'
 import { thrift } from './thrift-reader.ts'
 
 export interface TestElement {
