@@ -41,13 +41,15 @@ function boundValue(
   const value = physicalValue(bytes, leaf)
   if (value === undefined || (typeof value === 'number' && Number.isNaN(value))) return undefined
   const { annotation } = leaf.element
+  // An annotation may stand at any physical type in a damaged file.
+  const isInteger = leaf.element.type === 'INT32' || leaf.element.type === 'INT64'
   switch (annotation.kind) {
     case 'decimal':
-      return typeof value === 'object' ? unscaledDecimal(value) : BigInt(value)
+      if (typeof value === 'object') return value.length > maxDecimalBytes ? undefined : unscaledDecimal(value)
+      return isInteger ? BigInt(value) : undefined
     case 'time':
     case 'timestamp':
-      if ((annotation.unit === 'NANOS' && !isNanos(type)) || (typeof value !== 'number' && typeof value !== 'bigint'))
-        return undefined
+      if (!isInteger || typeof value === 'object' || (annotation.unit === 'NANOS' && !isNanos(type))) return undefined
       return annotation.unit === 'MILLIS' ? BigInt(value) * 1000n : BigInt(value)
     case 'other':
       return undefined
@@ -57,8 +59,11 @@ function boundValue(
       break
     default:
   }
-  return type === 'long' && typeof value === 'number' ? BigInt(value) : value
+  return type === 'long' && isInteger ? BigInt(value as number | bigint) : value
 }
+
+/** Twice what the largest precision takes. */
+const maxDecimalBytes = 32
 
 function physicalValue(bytes: Uint8Array, { element }: FileNode): MetricValue | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

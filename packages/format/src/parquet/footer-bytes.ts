@@ -5,7 +5,7 @@ import type { RangeReader } from './range-reader.ts'
 
 const magicBytes = 4
 /** Fetched at once from a file's end: most footers are in it, with the offset indexes before them. */
-const tailBytes = 64 * 1024
+const tailBytes = 32 * 1024
 
 /** The bytes of a file's end. */
 export interface FooterBytes {
