@@ -1,8 +1,13 @@
+import { copyRange, ViewOf } from './copy-range.ts'
+
+const SHORT_BYTES = 48
+
 /**
  * Writes one value into memory of the caller. Past the end it writes nothing and goes on counting, so that
  * `position` is where the value would end: larger than the target means there was no room.
  */
 export class RowWriter {
+  readonly #views = new ViewOf()
   target: Uint8Array = new Uint8Array(0)
   position = 0
 
@@ -57,8 +62,16 @@ export class RowWriter {
     const { target, position } = this
     this.position += end - start
     if (this.position > target.length) return
-    if (end - start < 48) for (let at = start; at < end; at++) target[position + at - start] = bytes[at]!
+    if (end - start < SHORT_BYTES) for (let at = start; at < end; at++) target[position + at - start] = bytes[at]!
     else target.set(bytes.subarray(start, end), position)
+  }
+
+  /** The same with a view over `bytes` at hand, which makes it faster. */
+  range(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    const { target, position } = this
+    this.position += end - start
+    if (this.position > target.length) return
+    copyRange(target, this.#views.of(target), position, bytes, view, start, end)
   }
 
   /** The decimal digits of a safe integer. */

@@ -10,15 +10,16 @@ let words: Int32Array = new Int32Array(0)
  */
 export function isUtf8Range(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes !== lastBytes) setWords(bytes)
+  const all = words
   let seen = 0
   let at = start
   while ((at & 3) !== 0 && at < end) seen |= bytes[at++]!
   if (seen < 0x80 && end - at >= 4) {
-    const wordEnd = Math.min(end >> 2, words.length)
+    const wordEnd = Math.min(end >> 2, all.length)
     let high = 0
     let word = at >> 2
-    for (const last = wordEnd - 1; word < last; word += 2) high |= words[word]! | words[word + 1]!
-    if (word < wordEnd) high |= words[word]!
+    for (const last = wordEnd - 1; word < last; word += 2) high |= all[word]! | all[word + 1]!
+    if (word < wordEnd) high |= all[word]!
     if ((high & 0x80808080) !== 0) seen = 0x80
     at = Math.max(at, wordEnd << 2)
   }

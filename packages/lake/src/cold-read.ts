@@ -132,7 +132,7 @@ async function frameWindow(
 /** Places by the group they are in; `undefined`: all of them, the usual case. */
 function byGroup(groups: Int32Array, length: number): Map<number, Int32Array | undefined> {
   if (length === 0) return new Map()
-  if (groups.every((group) => group === groups[0])) return new Map([[groups[0]!, undefined]])
+  if (isConstant(groups)) return new Map([[groups[0]!, undefined]])
   const members = new Map<number, number[]>()
   groups.forEach((group, at) => {
     const known = members.get(group)
@@ -140,6 +140,11 @@ function byGroup(groups: Int32Array, length: number): Map<number, Int32Array | u
     else known.push(at)
   })
   return new Map([...members].map(([group, places]) => [group, Int32Array.from(places)]))
+}
+
+function isConstant(values: Int32Array): boolean {
+  for (let at = 1; at < values.length; at++) if (values[at] !== values[0]) return false
+  return true
 }
 
 /** Runs of one record; undefined where there is none. */

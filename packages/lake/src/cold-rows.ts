@@ -67,6 +67,11 @@ interface Cluster {
 }
 
 function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
+  const [only] = found
+  if (found.length === 1) {
+    const rows = wanted.map((row) => row - only!.start)
+    return { decoders: new Array<RecordDecoder>(wanted.length).fill(only!.decoder), rows }
+  }
   const decoders = new Array<RecordDecoder>(wanted.length)
   const rows = new Int32Array(wanted.length)
   let at = 0

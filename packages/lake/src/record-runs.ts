@@ -141,5 +141,6 @@ const INITIAL_RECORDS = 64
 
 function oneOrAll(ids: Int32Array): number | readonly number[] {
   const first = ids[0] ?? 0
-  return ids.every((id) => id === first) ? first : [...ids]
+  for (let at = 1; at < ids.length; at++) if (ids[at] !== first) return [...ids]
+  return first
 }

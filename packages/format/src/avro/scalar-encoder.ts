@@ -1,5 +1,6 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
 import { invalid } from '@moulin/core'
+import { ViewOf } from '../copy-range.ts'
 import { halvesOf } from '../int64-halves.ts'
 import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
@@ -28,9 +29,9 @@ export function scalarEncoder({ type: { spec }, encoding }: AvroNode, path: stri
     case 'double':
       return encodeDouble
     case 'string':
-      return encoding.type === 'enum' ? symbolEncoder(path, encoding) : encodeBytes
+      return encoding.type === 'enum' ? symbolEncoder(path, encoding) : bytesEncoder()
     case 'binary':
-      return encodeBytes
+      return bytesEncoder()
     case 'uuid':
       return encoding.type === 'fixed' ? encodeFixed : encodeUuid
     case 'fixed':
@@ -82,10 +83,15 @@ function encodeDouble(column: Column, row: number, writer: RowWriter): void {
   writer.bits(value === value ? float64Bits[1]! : NAN_BITS_64)
 }
 
-function encodeBytes(column: Column, row: number, writer: RowWriter): void {
-  const { data, starts, ends } = column as BytesColumn
-  writer.int(ends[row]! - starts[row]!)
-  writer.raw(data, starts[row]!, ends[row]!)
+function bytesEncoder(): ColumnEncoder {
+  const views = new ViewOf()
+  return (column, row, writer) => {
+    const { data, starts, ends } = column as BytesColumn
+    const start = starts[row]!
+    const end = ends[row]!
+    writer.int(end - start)
+    writer.range(data, views.of(data), start, end)
+  }
 }
 
 function symbolEncoder(path: string, encoding: AvroEnum): ColumnEncoder {

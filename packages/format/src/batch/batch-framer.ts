@@ -1,5 +1,6 @@
 import { assert } from '@moulin/core'
 import { varintSize } from '../byte-sink.ts'
+import { copyRange, ViewOf } from '../copy-range.ts'
 import { crc32cOf } from '../crc32c.ts'
 import { crc32cRanges } from '../crc32c-ranges.ts'
 import { isUtf8Range } from '../utf8.ts'
@@ -18,8 +19,7 @@ export interface BatchStart {
 const INITIAL_BYTES = 64 * 1024
 /** More than all of a record but its key, value and headers. */
 const MOST_FRAME_BYTES = 40
-const SHORT_BYTES = 48
-// A length below 8192 takes two bytes: right for nearly every value, and for the record around it.
+// A length below 8192 takes two bytes: right for nearly every value.
 const GUESS = 2
 
 /**
@@ -35,6 +35,7 @@ export class BatchFramer {
   position = 0
   /** Records since the last {@link reset}. */
   recordCount = 0
+  readonly #sources = new ViewOf()
   #view = new DataView(this.target.buffer)
 
   // Parts of records that checksums cover, as positions of the target.
@@ -49,6 +50,8 @@ export class BatchFramer {
   #maxLow = 0
   #recordAt = 0
   #bodyAt = 0
+  /** Bytes of the last record before its key: the next one's are nearly always as many, and its body need not move. */
+  #frameBytes = GUESS + 3
 
   beginBatch(start: BatchStart): void {
     this.#reserve(at.records)
@@ -65,7 +68,7 @@ export class BatchFramer {
     this.#reserve(MOST_FRAME_BYTES)
     this.#recordAt = this.position
     // Length, attributes, both deltas: their sizes are known in the end.
-    this.#bodyAt = this.position = this.position + GUESS + 3
+    this.#bodyAt = this.position = this.position + this.#frameBytes
   }
 
   /** A key, value or header value; `start` below 0: null. */
@@ -126,6 +129,7 @@ export class BatchFramer {
     if (bodyAt !== this.#bodyAt) {
       this.#reserve(frame)
       this.target.copyWithin(bodyAt, this.#bodyAt, this.#bodyAt + body)
+      this.#frameBytes = frame
     }
     this.position = this.#recordAt
     this.#varint(size)
@@ -198,10 +202,7 @@ export class BatchFramer {
     const size = end - start
     this.#reserve(size + 5)
     this.#varint(size)
-    const { target } = this
-    let to = this.position
-    if (size <= SHORT_BYTES) for (let from = start; from < end; from++) target[to++] = data[from]!
-    else target.set(data.subarray(start, end), to)
+    copyRange(this.target, this.#view, this.position, data, this.#sources.of(data), start, end)
     this.position += size
   }
 
