@@ -16,7 +16,7 @@ export interface BatchStart {
   readonly timestampType: 'create' | 'append'
 }
 
-const INITIAL_BYTES = 64 * 1024
+const INITIAL_BYTES = 4 * 1024
 /** More than all of a record but its key, value and headers. */
 const MOST_FRAME_BYTES = 40
 // A length below 8192 takes two bytes: right for nearly every value.
@@ -39,8 +39,8 @@ export class BatchFramer {
   #view = new DataView(this.target.buffer)
 
   // Parts of records that checksums cover, as positions of the target.
-  #bodyStarts: Int32Array = new Int32Array(1024)
-  #bodyEnds: Int32Array = new Int32Array(1024)
+  #bodyStarts: Int32Array = new Int32Array(64)
+  #bodyEnds: Int32Array = new Int32Array(64)
 
   #batchAt = 0
   #batchRecords = 0
