@@ -39,7 +39,7 @@ const topic = await log.ensureTopic(topicName, {
   value: codec,
   table: tableName,
   partitionBy: [month('date')],
-  freshnessMs: 5_000,
+  freshnessMs: 2_000,
 })
 const produced = await produce(topic)
 const finished = await finish(log, topic)
