@@ -13,7 +13,7 @@ import { expectPageBounds } from '../parquet/page-bounds.ts'
 import { expectTable, type PlainTable } from '../parquet/plain.ts'
 import { caseOf } from '../parquet/random-case.ts'
 import { mappingOf, ourTable } from '../parquet/readers.ts'
-import { isOurs, ours } from '../parquet/writers.ts'
+import { ours } from '../parquet/writers.ts'
 import { python } from './python.ts'
 
 const run = promisify(execFile)
@@ -55,7 +55,7 @@ async function expectReadByPyArrow(cases: Iterable<readonly [name: string, each:
     const expected = {
       fields: each.schema.fields,
       columns: each.table,
-      statistics: isOurs ? statistics(each, file.rowGroups) : [],
+      statistics: statistics(each, file.rowGroups),
     }
     await writeFile(join(folder, `${name}.json`), JSON.stringify(expected))
     count++
@@ -63,7 +63,7 @@ async function expectReadByPyArrow(cases: Iterable<readonly [name: string, each:
   expect(await ask('read')).toEqual({ checked: count, wrong: [] })
 }
 
-const kinds = isOurs ? primitives : primitives.filter((kind) => !kind.endsWith('_ns'))
+const kinds = primitives
 const field = (id: number, name: string, type: IcebergType, required = false): IcebergField => ({
   id,
   name,
@@ -82,18 +82,14 @@ const nested: readonly IcebergField[] = [
   field(103, 'place', struct(field(104, 'a', 'int', true), field(105, 'b', 'string'))),
   field(106, 'grid', list(107, list(108, 'date'))),
   field(109, 'items', list(110, struct(field(111, 'x', 'uuid'), field(112, 'tags', list(113, 'string'))))),
-  ...(isOurs
-    ? [
-        field(114, 'map', {
-          type: 'map',
-          'key-id': 115,
-          key: 'string',
-          'value-id': 116,
-          value: list(117, 'double'),
-          'value-required': false,
-        }),
-      ]
-    : []),
+  field(114, 'map', {
+    type: 'map',
+    'key-id': 115,
+    key: 'string',
+    'value-id': 116,
+    value: list(117, 'double'),
+    'value-required': false,
+  }),
 ]
 
 function fixedCase(
@@ -133,10 +129,9 @@ describe('pyarrow', () => {
         rows: dice.below(300),
         kinds,
       }
-      return [`random-${i}`, caseOf(draw, !isOurs)] as const
+      return [`random-${i}`, caseOf(draw)] as const
     })
-    const fit = cases.filter(([, each]) => isOurs || !JSON.stringify(each.schema).includes('"map"'))
-    await expectReadByPyArrow(fit)
+    await expectReadByPyArrow(cases)
   }, 600_000)
 })
 
@@ -249,16 +244,12 @@ describe('we read what pyarrow writes', () => {
     600_000,
   )
 
-  it.runIf(isOurs)(
-    'with bounds of pages that hold for their rows',
-    async () => {
-      const fields = [...fieldsOf(kinds), ...nested]
-      const options = { write_page_index: true, data_page_size: 200, write_batch_size: 20 }
-      for (const { source, bytes } of await rewritten(sourcesOf(fields, 500), { index: options }))
-        await expectPageBounds(bytes, { type: 'struct', fields: source.fields }, source.table)
-    },
-    600_000,
-  )
+  it('with bounds of pages that hold for their rows', async () => {
+    const fields = [...fieldsOf(kinds), ...nested]
+    const options = { write_page_index: true, data_page_size: 200, write_batch_size: 20 }
+    for (const { source, bytes } of await rewritten(sourcesOf(fields, 500), { index: options }))
+      await expectPageBounds(bytes, { type: 'struct', fields: source.fields }, source.table)
+  }, 600_000)
 
   it('with times in INT96 refused, or read', async () => {
     const fields = [field(1, 'at', 'timestamp')]

@@ -2,7 +2,7 @@ import { bytesRangeReader, openParquet } from '@moulin/format'
 import type { MetricValue } from '@moulin/format'
 import { parquetMetadata } from 'hyparquet'
 import { readOffsetIndex } from 'hyparquet/src/indexes.js'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type Case, columnValues, leaves, primitives, type Style, styles, write } from './cases.ts'
 import { Dice, runs, runSeed } from './dice.ts'
 import { mapFile, unzigzag, varintAt } from './file-map.ts'
@@ -15,6 +15,7 @@ import { closeDuckDb, duckdbConnection, duckdbPath } from './read-with-duckdb.ts
 import { ours } from './writers.ts'
 import { unlink, writeFile } from 'node:fs/promises'
 
+vi.setConfig({ testTimeout: 300_000 })
 afterAll(closeDuckDb)
 
 const seed = runSeed()

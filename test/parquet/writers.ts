@@ -3,4 +3,3 @@ import { parquetWriter } from '@moulin/format'
 
 /** The writer under test. */
 export const ours: FileWriterFactory = parquetWriter
-export const isOurs: boolean = ours.name === 'moulin'
