@@ -4,7 +4,7 @@ import { planCold } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
-import { nextPlaces } from './cold-window.ts'
+import { nextPlaces, windowRows } from './cold-window.ts'
 import type { Places } from './cold-window.ts'
 import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
@@ -41,6 +41,7 @@ const POSITIONS_AT_ONCE = 10_000
  */
 export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: CallOptions): AsyncGenerator<BatchRun> {
   let next = range.from
+  let rows = windowRows.first
   const writer = new RunWriter()
   yield* replanning(parts, call, async function* (state) {
     const frontier = state.entries[range.partition]?.frontier ?? next
@@ -49,12 +50,13 @@ export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: Ca
     const plan = await planCold(parts, state, { ...range, from: next, to }, call)
     while (next < to) {
       throwIfAborted(call.signal)
-      const { places, end } = await nextPlaces(plan, next, to, parts.windowBytes, (group) =>
+      const { places, end } = await nextPlaces(plan, next, to, { bytes: parts.windowBytes, rows }, (group) =>
         rowsOf(parts, plan, group, call),
       )
       await frameWindow(parts, plan, places, writer, call)
       const run = writer.finish(range.partition, { from: next, to: end })
       next = end
+      rows = Math.min(windowRows.most, rows * windowRows.growth)
       yield run
     }
   })

@@ -10,14 +10,15 @@ export interface Places {
   readonly rows: Int32Array
 }
 
-const MAX_WINDOW_ROWS = 16_384
+/** A reader who wants little gets his first records soon; one who goes on has few pages decoded for two windows. */
+export const windowRows = { first: 4_096, growth: 4, most: 65_536 }
 
 /** The next rows from `from` on, few enough to hold, and the offset up to which there are no others. */
 export async function nextPlaces(
   plan: ColdPlan,
   from: bigint,
   to: bigint,
-  windowBytes: number,
+  window: { readonly bytes: number; readonly rows: number },
   rowsOf: (group: PlannedGroup) => Promise<PartitionRows>,
 ): Promise<{ readonly places: Places; readonly end: bigint }> {
   let end = to
@@ -27,7 +28,7 @@ export async function nextPlaces(
     // Sorted by their least offset: what begins behind the window has nothing in it.
     if (group.min >= end) break
     const rows = await rowsOf(group)
-    const most = windowRows(group, windowBytes)
+    const most = rowsIn(group, window)
     const first = rows.lowerBound(from)
     const last = Math.min(rows.lowerBound(end), first + 2 * most + 1)
     if (last <= first) continue
@@ -40,11 +41,11 @@ export async function nextPlaces(
   return { places: withoutRepeats(places), end }
 }
 
-function windowRows({ file, rowGroup }: PlannedGroup, windowBytes: number): number {
+function rowsIn({ file, rowGroup }: PlannedGroup, window: { readonly bytes: number; readonly rows: number }): number {
   const { rowCount, sizeBytes } = file.rowGroups[rowGroup]!
   // Compressed bytes are told; decoded ones are a few times as many.
   const rowBytes = Math.max(1, (sizeBytes / Math.max(1, rowCount)) * 4)
-  return Math.max(1, Math.min(MAX_WINDOW_ROWS, Math.floor(windowBytes / rowBytes)))
+  return Math.max(1, Math.min(window.rows, Math.floor(window.bytes / rowBytes)))
 }
 
 const noPlaces = placesOf(0)

@@ -48,7 +48,7 @@ export interface IcebergTierOptions {
   readonly retryMs?: number
   /** Data file bytes that one call encodes before it gives up on lost races; default 4 GiB. */
   readonly retryBytes?: number
-  /** Bytes of data files, about, that one cold read holds decoded; default 8 MiB. */
+  /** Bytes of data files, about, that one cold read holds decoded; default 32 MiB. */
   readonly coldReadBytes?: number
   /** Shared with other maintenance of the same tables in this process. */
   readonly guard?: TableGuard
@@ -119,7 +119,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
             })
       await committer?.attach(state)
       const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
-      const windowBytes = options.coldReadBytes ?? 8 * MiB
+      const windowBytes = options.coldReadBytes ?? 32 * MiB
       const topic = coldTopic({
         info,
         context,
