@@ -6,6 +6,10 @@ export class ScratchMemory {
   #used = 0
   #wanted = 0
 
+  get sizeBytes(): number {
+    return this.#block.byteLength
+  }
+
   ints(count: number): Int32Array {
     const at = this.#take(count * 4)
     return new Int32Array(this.#block, at, count)
@@ -47,6 +51,10 @@ export class EncodeScratch {
   readonly helper: PageBuffer = new PageBuffer()
   #indexes = new Int32Array(0)
 
+  get sizeBytes(): number {
+    return this.memory.sizeBytes + this.page.bytes.length + this.#indexes.byteLength
+  }
+
   /** Room for a dictionary index a value. */
   indexes(count: number): Int32Array {
     if (this.#indexes.length < count) this.#indexes = new Int32Array(Math.max(count, 1024))
@@ -63,6 +71,7 @@ export function withScratch<T>(work: (scratch: EncodeScratch) => T): T {
     return work(scratch)
   } finally {
     scratch.memory.clear()
-    if (free.length < 2) free.push(scratch)
+    // One very large value must not be paid for ever after.
+    if (free.length < 2 && scratch.sizeBytes <= maxKept) free.push(scratch)
   }
 }
