@@ -133,10 +133,10 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/parquet/properties.test.ts'],
   },
   {
-    name: 'least difference not looked for',
+    name: 'lose what a difference has beyond 32 bits',
     file: 'packages/format/src/parquet/encode/delta-encoder.ts',
-    original: `      if (deltaLow < least) least = deltaLow\n    }\n    if (isNarrow) {`,
-    planted: `      if (i === 0) least = deltaLow\n    }\n    if (isNarrow) {`,
+    original: `if (beyond === 0) writeNarrow(`,
+    planted: `if (beyond >= 0) writeNarrow(`,
     caughtBy: ['test/parquet/properties.test.ts'],
   },
   {
