@@ -49,6 +49,7 @@ export interface LaneReport {
   /** Inputs whose values had to be right or refused, and were refused. */
   readonly refused: number
   readonly slowestMillis: number
+  readonly slowest: string
   readonly flaws: readonly Flaw[]
 }
 
@@ -101,7 +102,7 @@ async function main(folder: string, seed: number, from: number, count: number): 
   const position = openSync(join(folder, `position-${from}`), 'w')
   const errors: Record<string, number> = {}
   const flaws: Flaw[] = []
-  let [values, refused, slowestMillis] = [0, 0, 0]
+  let [values, refused, slowestMillis, slowest] = [0, 0, 0, '']
   globalThis.gc?.()
   let peak = process.resourceUsage().maxRSS * KiB
   for (let index = from; index < from + count && flaws.length < 20; index++) {
@@ -127,7 +128,10 @@ async function main(folder: string, seed: number, from: number, count: number): 
       // It may have been a collection.
       for (let again = 0; again < 2 && millis > maxMillis; again++) millis = Math.min(millis, (await attempt()).millis)
       if (millis > maxMillis) flaw(`took ${Math.round(millis)} ms`)
-      slowestMillis = Math.max(slowestMillis, millis)
+      if (millis > slowestMillis) {
+        slowestMillis = millis
+        slowest = `input ${index}: ${original.name}, ${input.how}`
+      }
       if (typeof result === 'string') {
         errors[result] = (errors[result] ?? 0) + 1
         if (input.mustNotLie) refused++
@@ -147,7 +151,15 @@ async function main(folder: string, seed: number, from: number, count: number): 
     peak = Math.max(peak, top)
     if (index % 16 === 0) globalThis.gc?.()
   }
-  const report: LaneReport = { inputs: count, values, errors, refused, slowestMillis: Math.round(slowestMillis), flaws }
+  const report: LaneReport = {
+    inputs: count,
+    values,
+    errors,
+    refused,
+    slowestMillis: Math.round(slowestMillis),
+    slowest,
+    flaws,
+  }
   console.log(JSON.stringify(report))
 }
 

@@ -80,7 +80,10 @@ function below(type: IcebergType, slots: readonly Slot[], place: Place): LeafSlo
 export interface SlotBounds {
   readonly nullCount: number
   readonly nanCount: number
-  /** NaN left out; a zero is −0 as the lower and +0 as the upper one. Null where there is no value. */
+  /** NaN left out, −0 below 0; null where there is no value. */
+  readonly least: Plain
+  readonly greatest: Plain
+  /** The same as a footer states it: a zero is −0 as the lower and 0 as the upper one. */
   readonly min: Plain
   readonly max: Plain
 }
@@ -90,16 +93,20 @@ export function slotBounds(type: string, slots: readonly Plain[]): SlotBounds {
   const present = slots.filter((slot) => slot !== null)
   const comparable = present.filter((slot) => slot !== 'nan')
   const key = keyOf(type)
-  let min: Plain = null
-  let max: Plain = null
+  const isNegativeZero = (slot: Plain): boolean => Object.is(key(slot), -0)
+  let least: Plain = null
+  let greatest: Plain = null
   for (const slot of comparable) {
-    if (min === null || key(slot) < key(min)) min = slot
-    if (max === null || key(slot) > key(max)) max = slot
+    const isTie = (other: Plain): boolean => key(slot) === key(other)
+    if (least === null || key(slot) < key(least) || (isTie(least) && isNegativeZero(slot))) least = slot
+    if (greatest === null || key(slot) > key(greatest) || (isTie(greatest) && !isNegativeZero(slot))) greatest = slot
   }
-  const zero = type === 'float' ? 8 : type === 'double' ? 16 : 0
-  if (zero > 0 && min !== null && numberFrom(min as string) === 0) min = `8${'0'.repeat(zero - 1)}`
-  if (zero > 0 && max !== null && numberFrom(max as string) === 0) max = '0'.repeat(zero)
-  return { nullCount: slots.length - present.length, nanCount: present.length - comparable.length, min, max }
+  const digits = type === 'float' ? 8 : type === 'double' ? 16 : 0
+  const isZero = (slot: Plain): boolean => digits > 0 && slot !== null && numberFrom(slot as string) === 0
+  const min = isZero(least) ? `8${'0'.repeat(digits - 1)}` : least
+  const max = isZero(greatest) ? '0'.repeat(digits) : greatest
+  const nanCount = present.length - comparable.length
+  return { nullCount: slots.length - present.length, nanCount, least, greatest, min, max }
 }
 
 /** Hex compares as its bytes do. */
