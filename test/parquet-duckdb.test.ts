@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Column, ColumnBatch, IcebergField, IcebergSchema } from '@moulin/core'
-import { hyparquetWriter } from '@moulin/format'
+import { hyparquetWriter, parquetWriter } from '@moulin/format'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const field = (id: number, name: string, type: IcebergField['type'], required = false): IcebergField => ({
@@ -126,7 +126,7 @@ const sameRows = `
     and epoch_us(local) = i * 3600000000
     and "none" is null`
 
-describe('a Parquet file of ours in DuckDB', () => {
+describe.each([parquetWriter, hyparquetWriter])('a Parquet file of $name in DuckDB', (factory) => {
   let folder = ''
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'moulin-duckdb-'))
@@ -136,7 +136,7 @@ describe('a Parquet file of ours in DuckDB', () => {
   })
 
   it.each(['zstd', 'snappy', 'gzip', 'none'] as const)('has every row and value (%s)', async (compression) => {
-    const writer = hyparquetWriter.create({ schema, compression, columnIndexes: ['id'] })
+    const writer = factory.create({ schema, compression, columnIndexes: ['id'] })
     for (let group = 0; group < groups; group++) writer.writeRowGroup(batch(group * rowsPerGroup))
     const path = join(folder, `${compression}.parquet`)
     await writeFile(path, writer.finish().bytes)
