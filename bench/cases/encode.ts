@@ -10,13 +10,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parquetWriter } from '@moulin/format'
-import type { LeafEncoding } from '@moulin/format'
 import { medians, timed } from '../bench.ts'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
 import { hyparquetColumns, hyparquetWrite } from '../peers/hyparquet-writer.ts'
 import { parquetWasmWrite } from '../peers/parquet-wasm.ts'
 import { pyarrow, pyarrowTuned } from '../peers/pyarrow.ts'
 import type { Pyarrow } from '../peers/pyarrow.ts'
+import { recycledSink, tunedEncodings } from '../recycled-sink.ts'
 import { arrowIpc } from '../shapes/arrow.ts'
 import { events } from '../shapes/events.ts'
 import { flights } from '../shapes/flights.ts'
@@ -117,34 +117,16 @@ export const bench: Bench = async (print, options) => {
 }
 
 function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: BenchOptions): Peer {
-  const encodings: Record<string, LeafEncoding> = {}
-  for (const { name } of schema.fields) {
-    encodings[name] = tuned.delta.includes(name)
-      ? 'delta-binary-packed'
-      : tuned.dictionary.includes(name)
-        ? 'dictionary'
-        : 'plain'
-  }
-  const extra = isTuned ? { encodings } : {}
-  let memory = new Uint8Array(0)
-  let length = 0
-  const sink = (bytes: Uint8Array): void => {
-    if (length + bytes.length > memory.length) {
-      const grown = new Uint8Array((length + bytes.length) * 2)
-      grown.set(memory)
-      memory = grown
-    }
-    memory.set(bytes, length)
-    length += bytes.length
-  }
+  const extra = isTuned ? { encodings: tunedEncodings({ schema, tuned }) } : {}
+  const file = recycledSink()
   return async (compression) => {
-    length = 0
+    file.clear()
     const ms = await timed(options, () => {
-      const file = parquetWriter.create({ schema, compression, sink, ...extra })
-      for (const batch of batches) file.writeRowGroup(batch)
-      file.finish()
+      const writer = parquetWriter.create({ schema, compression, sink: file.sink, ...extra })
+      for (const batch of batches) writer.writeRowGroup(batch)
+      writer.finish()
     })
-    return { ms, bytes: length }
+    return { ms, bytes: file.length }
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * 2 000 record batches of 500 events to Parquet on one core: CRC, records, Avro, columns, pages, as tiering does it,
  * with the system columns of the table. pyarrow writes the same columns, system columns included, from Arrow buffers.
- * `values` leaves the system columns out on both sides.
+ * `values` leaves the system columns out on both sides, and tells both the encodings; the table's writer finds its own.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { medians, timed } from '../bench.ts'
 import type { Bench, Reach } from '../bench.ts'
 import { pyarrow, pyarrowTuned } from '../peers/pyarrow.ts'
 import type { Pyarrow } from '../peers/pyarrow.ts'
+import { recycledSink, tunedEncodings } from '../recycled-sink.ts'
 import { arrowIpc } from '../shapes/arrow.ts'
 import { eventRuns, eventsCodec } from '../shapes/event-batches.ts'
 import { events } from '../shapes/events.ts'
@@ -46,7 +47,7 @@ export const bench: Bench = async (print, options) => {
     const isWhole = !name.endsWith('values')
     const ours = isWhole
       ? () => toTable(runs, schema, codec, compression)
-      : () => toValues(runs, shape.schema, codec, compression)
+      : () => toValues(runs, shape, codec, compression)
     await measure(name, reach, { rows: shape.rows, ours, table: isWhole ? 'table' : 'values', compression, shape })
   }
   python.close()
@@ -126,17 +127,29 @@ function toTable(runs: readonly BatchRun[], schema: IcebergSchema, codec: Codec,
   return bytes
 }
 
+/** As many rows become columns at once as tiering takes. */
+const rowsAtOnce = 16_384
+const valuesFile = recycledSink()
+
 /** The same batches, without what the table keeps about a record. */
-function toValues(runs: readonly BatchRun[], schema: IcebergSchema, codec: Codec, compression: Codecs): number {
+function toValues(runs: readonly BatchRun[], { schema, tuned }: Shape, codec: Codec, compression: Codecs): number {
   const columnar = codec.columnar!
   const arena = new Arena()
   const builders = columnar.builders(arena)
   const cursor = new RecordCursor()
-  const writer = parquetWriter.create({ schema, compression })
+  valuesFile.clear()
+  const { sink } = valuesFile
+  const writer = parquetWriter.create({ schema, compression, sink, encodings: tunedEncodings({ schema, tuned }) })
   let rows = 0
+  let groupRows = 0
   const write = (): void => {
     const columns = schema.fields.map(({ name }, at) => ({ name, column: builders[at]!.view() }))
-    writer.writeRowGroup({ length: rows, columns })
+    writer.write({ length: rows, columns })
+    groupRows += rows
+    if (groupRows >= rowGroupRows) {
+      writer.endRowGroup()
+      groupRows = 0
+    }
     for (const builder of builders) builder.clear()
     arena.clear()
     rows = 0
@@ -151,11 +164,12 @@ function toValues(runs: readonly BatchRun[], schema: IcebergSchema, codec: Codec
           throw new Error('A value of the bench is not canonical.')
         rows++
       }
-      if (rows >= rowGroupRows) write()
+      if (rows >= rowsAtOnce) write()
     }
   }
   if (rows > 0) write()
-  return writer.finish().sizeBytes
+  writer.finish()
+  return valuesFile.length
 }
 
 /** The table's columns, as the row builder makes them; each batch with memory of its own. */
