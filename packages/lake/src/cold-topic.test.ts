@@ -1,5 +1,6 @@
 import { eq, schema, t } from '@moulin/core'
-import { avro } from '@moulin/format'
+import { avro, parquetWriter } from '@moulin/format'
+import type { FileWriterOptions } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
 import { readAll, testLog, utf8 } from './lake.test-support.ts'
 
@@ -36,5 +37,19 @@ describe('coldTopic', () => {
     ])
     const report = await topic.audit()
     expect(report.clean).toBe(true)
+  })
+
+  it('tells the file writer which encodings to leave out', async () => {
+    const seen: FileWriterOptions[] = []
+    const create = (options: FileWriterOptions): ReturnType<typeof parquetWriter.create> => {
+      seen.push(options)
+      return parquetWriter.create(options)
+    }
+    const log = testLog({ codec, tier: { deltas: false, fileWriter: { name: 'seen', create } } })
+    const topic = await log.attach()
+    log.hot.send(0, [{ key: null, value: order(1) }])
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    expect(seen.map(({ deltas }) => deltas)).toEqual([false])
+    expect(await readAll(topic, 0)).toEqual(log.hot.records(0))
   })
 })

@@ -20,6 +20,7 @@ export interface EncodeParts {
   readonly workers: TierWorkers
   readonly tierParts: TierParts
   readonly compression: Compression
+  readonly deltas: boolean | undefined
   /** Compressed bytes at which a data file is full. */
   readonly fileBytes: number
 }
@@ -170,7 +171,7 @@ function dataFileOf(file: EncodedFile, filePath: string, { loaded, columns }: Ta
 }
 
 function setupOf(
-  { info, context, compression, fileBytes }: EncodeParts,
+  { info, context, compression, deltas, fileBytes }: EncodeParts,
   state: TableState,
   commitId: string,
 ): TierSetup {
@@ -192,6 +193,7 @@ function setupOf(
         }
       : undefined,
     compression,
+    deltas,
     fileBytes,
     keyValue: { [footerKeys.log]: info.logId, [footerKeys.topic]: info.id, [footerKeys.commit]: commitId },
     limits: context.limits,

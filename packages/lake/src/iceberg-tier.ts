@@ -40,6 +40,8 @@ export interface IcebergTierOptions {
   readonly fileWriter?: FileWriterFactory
   /** Of data files; default `zstd`. */
   readonly compression?: Compression
+  /** False: no delta encodings in data files, for engines that do not read them (docs/formats/table.md). Default true. */
+  readonly deltas?: boolean
   /** Codecs beyond the built-in ones; their topics are encoded in the calling thread. */
   readonly codecs?: readonly CodecFormat[]
   /** Compressed bytes at which a data file is full; default 128 MiB. */
@@ -110,6 +112,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
               workers: encoders,
               tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
               compression,
+              deltas: options.deltas,
               fileBytes: options.targetFileBytes ?? 128 * MiB,
               retry: {
                 retryMs: options.retryMs ?? 600_000,

@@ -21,6 +21,8 @@ export interface PartitionWritersOptions {
   readonly spec: BoundPartitionSpec
   readonly factory: FileWriterFactory
   readonly compression: Compression
+  /** As {@link FileWriterOptions.deltas}. */
+  readonly deltas?: boolean | undefined
   readonly keyValue: Readonly<Record<string, string>>
   readonly limits: WriterLimits
 }
@@ -85,11 +87,19 @@ export class PartitionWriters {
   #file(key: string, tuple: readonly PartitionValue[]): OpenFile {
     let file = this.#open.get(key)
     if (file === undefined) {
-      const { factory, schema, compression, keyValue, limits } = this.#options
+      const { factory, schema, compression, deltas, keyValue, limits } = this.#options
       if (this.#open.size >= limits.openWriters) this.#close(this.#largest())
       const { pageBytes, rowGroupBytes, sharedRowGroupBytes } = limits
       const columnIndexes = 'all'
-      const writer = factory.create({ schema, compression, keyValue, pageBytes, rowGroupBytes, columnIndexes })
+      const writer = factory.create({
+        schema,
+        compression,
+        keyValue,
+        pageBytes,
+        rowGroupBytes,
+        columnIndexes,
+        ...(deltas === undefined ? {} : { deltas }),
+      })
       file = new OpenFile({ key, tuple, writer, sharedRowGroupBytes, buffers: this.#buffers })
       this.#open.set(key, file)
     }

@@ -21,6 +21,8 @@ export interface TierSetup {
   /** Undefined: values are kept as bytes. */
   readonly values: { readonly format: string; readonly definition: string; readonly schemaId: number } | undefined
   readonly compression: Compression
+  /** As {@link FileWriterOptions.deltas}. */
+  readonly deltas?: boolean | undefined
   readonly fileBytes: number
   readonly keyValue: Readonly<Record<string, string>>
   readonly limits: Limits
@@ -58,6 +60,7 @@ export class TierTask {
       spec: bindPartitionSpec(spec, [schema]),
       factory: parts.factory,
       compression,
+      deltas: setup.deltas,
       keyValue,
       limits: {
         fileBytes: setup.fileBytes,

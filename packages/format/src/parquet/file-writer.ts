@@ -39,6 +39,11 @@ export interface FileWriterOptions {
   readonly sink?: (bytes: Uint8Array) => void
   /** By dotted path of the leaf (`tags.list.element`). Default `auto`: by type and content. */
   readonly encodings?: Readonly<Record<string, LeafEncoding>>
+  /**
+   * Whether integers that no dictionary suits are DELTA_BINARY_PACKED where `encodings` says nothing else. Default true.
+   * Without, they are PLAIN: larger, and readable for Iceberg's vectorised Spark reader before 1.10.
+   */
+  readonly deltas?: boolean
   /** Version of data pages; 1 is read by everyone. Default 1. */
   readonly pageVersion?: 1 | 2
   /** A CRC-32 in every page header. Default true. */

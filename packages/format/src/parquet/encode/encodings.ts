@@ -31,13 +31,14 @@ const allowed: Readonly<Record<PhysicalType, readonly PageEncoding[]>> = {
 export function leafPlans(
   leaves: readonly Leaf[],
   encodings: Readonly<Record<string, LeafEncoding>> = {},
+  deltas = true,
 ): readonly LeafPlan[] {
   const wanted = new Map(Object.entries(encodings))
   const plans = leaves.map((leaf) => {
     const path = leaf.path.join('.')
     const encoding = wanted.get(path) ?? 'auto'
     wanted.delete(path)
-    return leafPlan(leaf, path, encoding)
+    return leafPlan(leaf, path, encoding, deltas)
   })
   for (const path of wanted.keys()) throw notALeaf('encodings', path)
   return plans
@@ -50,10 +51,10 @@ export function notALeaf(option: string, path: string): Error {
   )
 }
 
-function leafPlan(leaf: Leaf, path: string, encoding: LeafEncoding): LeafPlan {
+function leafPlan(leaf: Leaf, path: string, encoding: LeafEncoding, deltas: boolean): LeafPlan {
   const { type } = leaf.element
   const integer = type === 'INT32' || type === 'INT64'
-  const usual = integer ? 'delta-binary-packed' : 'plain'
+  const usual = integer && deltas ? 'delta-binary-packed' : 'plain'
   if (encoding === 'auto') return { dictionary: type === 'BOOLEAN' ? 'never' : 'auto', encoding: usual }
   if (!allowed[type].includes(encoding)) {
     const message = `Column ${path} is ${type}, which cannot be encoded as ${encoding}: use ${allowed[type].join(', ')} or auto.`

@@ -25,7 +25,7 @@ export function writerOptions(options: FileWriterOptions, leaves: readonly Leaf[
     throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
   if (pageVersion !== 1 && pageVersion !== 2)
     throw unsupported('PARQUET_OPTION', `Data pages have version 1 or 2, not ${String(pageVersion)}.`)
-  const plans = leafPlans(leaves, options.encodings)
+  const plans = leafPlans(leaves, options.encodings, options.deltas)
   const filters = bloomFilters(options.bloomFilters ?? {}, leaves)
   const isIndexed = (leaf: Leaf): boolean => columnIndexes === 'all' || columnIndexes.includes(leaf.path[0]!)
   return {

@@ -167,6 +167,7 @@ class HyparquetWriter implements FileWriter {
 
 const ownOptions = [
   'encodings',
+  'deltas',
   'pageVersion',
   'pageChecksums',
   'boundBytes',
