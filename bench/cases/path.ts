@@ -5,7 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Arena, defaultLimits } from '@moulin/core'
+import { Arena } from '@moulin/core'
 import type { BatchRun, Codec, ColumnBatch, IcebergSchema } from '@moulin/core'
 import { appendRecordsSection, batchesIn, checkCrc, codecFormats, parquetWriter, RecordCursor } from '@moulin/format'
 import { emptyTally, RowBuilder } from '../../packages/lake/src/row-builder.ts'
@@ -21,6 +21,7 @@ import { eventRuns, eventsCodec } from '../shapes/event-batches.ts'
 import { events } from '../shapes/events.ts'
 import { rowGroupRows } from '../shapes/shape.ts'
 import type { Shape, TunedColumns } from '../shapes/shape.ts'
+import { encodeSetup } from '../shapes/tier-setup.ts'
 import { inFolder } from '../temporary.ts'
 
 type Codecs = 'snappy' | 'zstd'
@@ -105,22 +106,7 @@ async function hand(
 
 /** The real code: what a tiering worker runs. */
 function toTable(runs: readonly BatchRun[], schema: IcebergSchema, codec: Codec, compression: Codecs): number {
-  const task = new TierTask(
-    {
-      schema,
-      spec: { 'spec-id': 0, fields: [] },
-      columns: schema.fields.map(({ name }) => [name, name] as const),
-      incarnation: 1,
-      rowCrc: true,
-      keepRaw: false,
-      values: { format: codec.format, definition: codec.definition, schemaId: 1 },
-      compression,
-      fileBytes: 1 << 30,
-      keyValue: {},
-      limits: defaultLimits,
-    },
-    { factory: parquetWriter, formats: codecFormats },
-  )
+  const task = new TierTask(encodeSetup(schema, codec, compression), { factory: parquetWriter, formats: codecFormats })
   let bytes = 0
   for (const run of runs) for (const file of task.add(run, rangeOf(run))) bytes += file.bytes.length
   for (const file of task.finish().files) bytes += file.bytes.length
