@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { IcebergField, IcebergType } from '@moulin/core'
+import type { IcebergField } from '@moulin/core'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Case, columnValues, primitives, type Style, styles, write } from '../parquet/cases.ts'
 import { Dice, runs, runSeed } from '../parquet/dice.ts'
@@ -15,6 +15,7 @@ import { caseOf } from '../parquet/random-case.ts'
 import { mappingOf, ourTable } from '../parquet/readers.ts'
 import { ours } from '../parquet/writers.ts'
 import { python } from './python.ts'
+import { field, list, map, struct } from '../parquet/types.ts'
 
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('./check_parquet.py', import.meta.url))
@@ -64,32 +65,12 @@ async function expectReadByPyArrow(cases: Iterable<readonly [name: string, each:
 }
 
 const kinds = primitives
-const field = (id: number, name: string, type: IcebergType, required = false): IcebergField => ({
-  id,
-  name,
-  type,
-  required,
-})
-const list = (id: number, element: IcebergType): IcebergType => ({
-  type: 'list',
-  'element-id': id,
-  element,
-  'element-required': false,
-})
-const struct = (...fields: IcebergField[]): IcebergType => ({ type: 'struct', fields })
 const nested: readonly IcebergField[] = [
   field(101, 'list', list(102, 'long')),
   field(103, 'place', struct(field(104, 'a', 'int', true), field(105, 'b', 'string'))),
   field(106, 'grid', list(107, list(108, 'date'))),
   field(109, 'items', list(110, struct(field(111, 'x', 'uuid'), field(112, 'tags', list(113, 'string'))))),
-  field(114, 'map', {
-    type: 'map',
-    'key-id': 115,
-    key: 'string',
-    'value-id': 116,
-    value: list(117, 'double'),
-    'value-required': false,
-  }),
+  field(114, 'map', map(115, 116, list(117, 'double'))),
 ]
 
 function fixedCase(

@@ -9,32 +9,17 @@ import { asList, expectTable, numberFrom, type Plain, type PlainTable, storageFo
 import { closeDuckDb } from './read-with-duckdb.ts'
 import { mappingOf, ourTable } from './readers.ts'
 import { ours } from './writers.ts'
+import { field, list, map, struct } from './types.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 afterAll(closeDuckDb)
-
-const field = (id: number, name: string, type: IcebergType): IcebergField => ({ id, name, type, required: false })
-const list = (id: number, element: IcebergType): IcebergType => ({
-  type: 'list',
-  'element-id': id,
-  element,
-  'element-required': false,
-})
-const struct = (...fields: IcebergField[]): IcebergType => ({ type: 'struct', fields })
 
 const nested: readonly IcebergField[] = [
   field(101, 'list', list(102, 'long')),
   field(103, 'place', struct(field(104, 'a', 'int'), field(105, 'b', 'string'))),
   field(106, 'grid', list(107, list(108, 'date'))),
   field(109, 'items', list(110, struct(field(111, 'x', 'uuid'), field(112, 'tags', list(113, 'string'))))),
-  field(114, 'map', {
-    type: 'map',
-    'key-id': 115,
-    key: 'string',
-    'value-id': 116,
-    value: list(117, 'double'),
-    'value-required': false,
-  }),
+  field(114, 'map', map(115, 116, list(117, 'double'))),
 ]
 
 interface Source {

@@ -1,11 +1,22 @@
 import { Builder, grown, type Numbers } from './builder.ts'
 import type { PrimitiveColumn } from './columns.ts'
 
+// Each has its own `append`: one that all share would see arrays of many kinds, and be slow for every one of them.
 abstract class NumberBuilder<A extends Numbers> extends Builder {
+  abstract readonly storage: PrimitiveColumn['storage']
   protected values: A
   constructor(values: A) {
     super()
     this.values = values
+  }
+  view(): PrimitiveColumn {
+    const { storage, length } = this
+    const values = this.values.subarray(0, length)
+    return { storage, length, validity: this.validity(), values } as PrimitiveColumn
+  }
+  finish(): PrimitiveColumn {
+    const column = this.view()
+    return { ...column, validity: column.validity?.slice(), values: column.values.slice() } as PrimitiveColumn
   }
   protected override grow(rows: number): void {
     this.values = grown(this.values, rows)
@@ -23,13 +34,6 @@ export class BooleanBuilder extends NumberBuilder<Uint8Array> {
     this.values[at] = value ? 1 : 0
     if (this.hasNulls) this.markValid(at)
     this.length = at + 1
-  }
-  view(): PrimitiveColumn {
-    const { length } = this
-    return { storage: 'bool', length, validity: this.validity(), values: this.values.subarray(0, length) }
-  }
-  finish(): PrimitiveColumn {
-    return ownPrimitive(this.view())
   }
 }
 
@@ -52,13 +56,6 @@ export class Int32Builder extends NumberBuilder<Int32Array> {
     this.values.fill(value, at, at + rows)
     this.length = at + rows
     if (this.hasNulls) for (let row = at; row < at + rows; row++) this.markValid(row)
-  }
-  view(): PrimitiveColumn {
-    const { length } = this
-    return { storage: 'int32', length, validity: this.validity(), values: this.values.subarray(0, length) }
-  }
-  finish(): PrimitiveColumn {
-    return ownPrimitive(this.view())
   }
 }
 
@@ -93,13 +90,6 @@ export class Int64Builder extends NumberBuilder<BigInt64Array> {
     super.grow(rows)
     this.halves = new Int32Array(this.values.buffer)
   }
-  view(): PrimitiveColumn {
-    const { length } = this
-    return { storage: 'int64', length, validity: this.validity(), values: this.values.subarray(0, length) }
-  }
-  finish(): PrimitiveColumn {
-    return ownPrimitive(this.view())
-  }
 }
 
 export class Float32Builder extends NumberBuilder<Float32Array> {
@@ -113,13 +103,6 @@ export class Float32Builder extends NumberBuilder<Float32Array> {
     this.values[at] = value
     if (this.hasNulls) this.markValid(at)
     this.length = at + 1
-  }
-  view(): PrimitiveColumn {
-    const { length } = this
-    return { storage: 'float32', length, validity: this.validity(), values: this.values.subarray(0, length) }
-  }
-  finish(): PrimitiveColumn {
-    return ownPrimitive(this.view())
   }
 }
 
@@ -135,15 +118,4 @@ export class Float64Builder extends NumberBuilder<Float64Array> {
     if (this.hasNulls) this.markValid(at)
     this.length = at + 1
   }
-  view(): PrimitiveColumn {
-    const { length } = this
-    return { storage: 'float64', length, validity: this.validity(), values: this.values.subarray(0, length) }
-  }
-  finish(): PrimitiveColumn {
-    return ownPrimitive(this.view())
-  }
-}
-
-function ownPrimitive(column: PrimitiveColumn): PrimitiveColumn {
-  return { ...column, validity: column.validity?.slice(), values: column.values.slice() } as PrimitiveColumn
 }

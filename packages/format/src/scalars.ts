@@ -55,6 +55,12 @@ export function daysOf(year: number, month: number, day: number): number | undef
   return era * DAYS_PER_ERA + dayOfEra - 719_468
 }
 
+/** Microseconds as milliseconds, downwards, however large. */
+export function floorMillis(micros: bigint): bigint {
+  const millis = micros / 1000n
+  return micros % 1000n < 0n ? millis - 1n : millis
+}
+
 /** An unscaled decimal as text with exactly `scale` digits behind the point. */
 export function decimalText(unscaled: bigint, scale: number): string {
   if (scale === 0) return unscaled.toString()

@@ -1,6 +1,6 @@
 import { isValid } from '@moulin/core'
 import type { Column, Type } from '@moulin/core'
-import { bigIntOf, dateText, decimalText, textBuffer } from '@moulin/format'
+import { bigIntOf, dateText, decimalText, floorMillis, textBuffer } from '@moulin/format'
 
 /** The JavaScript value of one row, as the type's documentation in core's `t` says; null for a null. */
 export type ValueReader = (row: number) => unknown
@@ -138,11 +138,6 @@ function millisOf(column: Of<'int64'>): (row: number) => number {
 function datesOf(column: Of<'int64'>): ValueReader {
   const millisAt = millisOf(column)
   return (row) => new Date(millisAt(row))
-}
-
-function floorMillis(micros: bigint): bigint {
-  const millis = micros / 1000n
-  return micros % 1000n < 0n ? millis - 1n : millis
 }
 
 function decimalReader(column: Column, scale: number): ValueReader {

@@ -73,85 +73,90 @@ const arrays = {
   float64: Float64Array,
 } as const
 
-class GatheredNumbers implements GatheredColumn {
-  readonly #storage: PrimitiveColumn['storage']
+/** Length and validity, which every kind has; the values are its own. */
+abstract class Gathered implements GatheredColumn {
+  protected length = 0
   readonly #validity = new Validity()
+
+  append(column: Column, from: number, to: number): void {
+    this.#validity.append(column, from, to, this.length)
+    this.copy(column, from, to)
+    this.length += to - from
+  }
+
+  view(): Column {
+    return this.over(this.length, this.#validity.view(this.length))
+  }
+
+  clear(): void {
+    this.#validity.clear()
+    this.length = 0
+  }
+
+  /** Copies the values of `[from, to)` behind the {@link length} rows so far. */
+  protected abstract copy(column: Column, from: number, to: number): void
+  protected abstract over(length: number, validity: Uint8Array | undefined): Column
+}
+
+class GatheredNumbers extends Gathered {
+  readonly #storage: PrimitiveColumn['storage']
   #values: Numbers
-  #length = 0
 
   constructor(storage: PrimitiveColumn['storage']) {
+    super()
     this.#storage = storage
     this.#values = new arrays[storage](0)
   }
 
-  append(column: Column, from: number, to: number): void {
-    this.#validity.append(column, from, to, this.#length)
-    const end = this.#length + to - from
+  protected override copy(column: Column, from: number, to: number): void {
+    const end = this.length + to - from
     if (end > this.#values.length) this.#values = grown(this.#values, end)
     const rows = (column as PrimitiveColumn).values.subarray(from, to)
-    this.#values.set(rows as never, this.#length)
-    this.#length = end
+    this.#values.set(rows as never, this.length)
   }
 
-  view(): Column {
-    const length = this.#length
+  protected override over(length: number, validity: Uint8Array | undefined): Column {
     const values = this.#values.subarray(0, length)
-    return { storage: this.#storage, length, validity: this.#validity.view(length), values } as PrimitiveColumn
-  }
-
-  clear(): void {
-    this.#validity.clear()
-    this.#length = 0
+    return { storage: this.#storage, length, validity, values } as PrimitiveColumn
   }
 }
 
-class GatheredFixed implements GatheredColumn {
+class GatheredFixed extends Gathered {
   readonly #width: number
-  readonly #validity = new Validity()
   #values = new Uint8Array(0)
-  #length = 0
 
   constructor(width: number) {
+    super()
     this.#width = width
   }
 
-  append(column: Column, from: number, to: number): void {
+  protected override copy(column: Column, from: number, to: number): void {
     const width = this.#width
-    this.#validity.append(column, from, to, this.#length)
-    const end = this.#length + to - from
+    const end = this.length + to - from
     if (end * width > this.#values.length) this.#values = grown(this.#values, end * width)
-    this.#values.set((column as FixedColumn).values.subarray(from * width, to * width), this.#length * width)
-    this.#length = end
+    this.#values.set((column as FixedColumn).values.subarray(from * width, to * width), this.length * width)
   }
 
-  view(): Column {
-    const length = this.#length
+  protected override over(length: number, validity: Uint8Array | undefined): Column {
     const width = this.#width
     const values = this.#values.subarray(0, length * width)
-    return { storage: 'fixed', length, validity: this.#validity.view(length), width, values }
-  }
-
-  clear(): void {
-    this.#validity.clear()
-    this.#length = 0
+    return { storage: 'fixed', length, validity, width, values }
   }
 }
 
-class GatheredBytes implements GatheredColumn {
+class GatheredBytes extends Gathered {
   readonly #arena: Arena
-  readonly #validity = new Validity()
   #starts = new Int32Array(0)
   #ends = new Int32Array(0)
-  #length = 0
 
   constructor(arena: Arena) {
+    super()
     this.#arena = arena
   }
 
-  append(column: Column, from: number, to: number): void {
+  protected override copy(column: Column, from: number, to: number): void {
     const { data, starts, ends } = column as BytesColumn
-    this.#validity.append(column, from, to, this.#length)
-    const last = this.#length + to - from
+    const last = this.length + to - from
     if (last > this.#starts.length) {
       this.#starts = grown(this.#starts, last)
       this.#ends = grown(this.#ends, last)
@@ -164,7 +169,7 @@ class GatheredBytes implements GatheredColumn {
       if (runEnd > runStart)
         this.#arena.append(runEnd - runStart === data.length ? data : data.subarray(runStart, runEnd))
     }
-    for (let row = from, at = this.#length; row < to; row++, at++) {
+    for (let row = from, at = this.length; row < to; row++, at++) {
       const start = starts[row]!
       const end = ends[row]!
       if (!isValid(column, row) || end <= start) {
@@ -180,86 +185,69 @@ class GatheredBytes implements GatheredColumn {
       this.#ends[at] = target += end - start
     }
     copyRun()
-    this.#length = last
   }
 
-  view(): Column {
-    const length = this.#length
+  protected override over(length: number, validity: Uint8Array | undefined): Column {
     return {
       storage: 'bytes',
       length,
-      validity: this.#validity.view(length),
+      validity,
       data: this.#arena.bytes,
       starts: this.#starts.subarray(0, length),
       ends: this.#ends.subarray(0, length),
     }
   }
-
-  clear(): void {
-    this.#validity.clear()
-    this.#length = 0
-  }
 }
 
-class GatheredList implements GatheredColumn {
+class GatheredList extends Gathered {
   readonly #element: GatheredColumn
-  readonly #validity = new Validity()
   #offsets = new Int32Array(1)
-  #length = 0
 
   constructor(element: GatheredColumn) {
+    super()
     this.#element = element
   }
 
-  append(column: Column, from: number, to: number): void {
+  protected override copy(column: Column, from: number, to: number): void {
     const { offsets, element } = column as ListColumn
-    this.#validity.append(column, from, to, this.#length)
-    const end = this.#length + to - from
+    const end = this.length + to - from
     if (end + 1 > this.#offsets.length) this.#offsets = grown(this.#offsets, end + 1)
-    const shift = this.#offsets[this.#length]! - offsets[from]!
-    for (let row = from, at = this.#length; row < to; row++) this.#offsets[++at] = offsets[row + 1]! + shift
+    const shift = this.#offsets[this.length]! - offsets[from]!
+    for (let row = from, at = this.length; row < to; row++) this.#offsets[++at] = offsets[row + 1]! + shift
     this.#element.append(element, offsets[from]!, offsets[to]!)
-    this.#length = end
   }
 
-  view(): Column {
-    const length = this.#length
+  protected override over(length: number, validity: Uint8Array | undefined): Column {
     const offsets = this.#offsets.subarray(0, length + 1)
-    const validity = this.#validity.view(length)
     return { storage: 'list', length, validity, offsets, element: this.#element.view() }
   }
 
-  clear(): void {
-    this.#validity.clear()
+  override clear(): void {
+    super.clear()
     this.#element.clear()
-    this.#length = 0
   }
 }
 
-class GatheredStruct implements GatheredColumn {
+class GatheredStruct extends Gathered {
   readonly #fields: readonly { readonly name: string; readonly gathered: GatheredColumn }[]
-  readonly #validity = new Validity()
-  #length = 0
 
   constructor(fields: readonly { readonly name: string; readonly gathered: GatheredColumn }[]) {
+    super()
     this.#fields = fields
   }
 
-  append(column: Column, from: number, to: number): void {
-    this.#validity.append(column, from, to, this.#length)
+  protected override copy(column: Column, from: number, to: number): void {
     this.#fields.forEach(({ gathered }, at) => gathered.append((column as StructColumn).fields[at]!.column, from, to))
-    this.#length += to - from
   }
 
-  view(): Column {
+  protected override over(length: number, validity: Uint8Array | undefined): Column {
     const fields = this.#fields.map(({ name, gathered }) => ({ name, column: gathered.view() }))
-    return { storage: 'struct', length: this.#length, validity: this.#validity.view(this.#length), fields }
+    return { storage: 'struct', length, validity, fields }
   }
 
-  clear(): void {
-    this.#validity.clear()
+  override clear(): void {
+    super.clear()
     for (const { gathered } of this.#fields) gathered.clear()
-    this.#length = 0
   }
 }
 

@@ -1,5 +1,6 @@
 import { corrupt, isKind, isValid } from '@moulin/core'
 import type { Codec, Column, ColumnBatch, Fidelity, SchemaLedger } from '@moulin/core'
+import { floorMillis } from '@moulin/format'
 import type { BatchFramer, ParquetFile } from '@moulin/format'
 import { isOwnFile } from './data-files.ts'
 import { columnOf } from './identity-rows.ts'
@@ -290,9 +291,4 @@ function distinct(values: Int32Array): Set<number> {
     found.add(last)
   }
   return found
-}
-
-function floorMillis(micros: bigint): bigint {
-  const millis = micros / 1000n
-  return micros % 1000n < 0n ? millis - 1n : millis
 }

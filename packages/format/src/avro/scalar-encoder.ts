@@ -2,7 +2,7 @@ import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/
 import { invalid } from '@moulin/core'
 import { ViewOf } from '../copy-range.ts'
 import { halvesOf } from '../int64-halves.ts'
-import { bigIntBytes, bigIntOf, bigIntWidth, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
+import { bigIntBytes, bigIntOf, bigIntWidth, floorMillis, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import { NAN_BITS_32, NAN_BITS_64 } from './scalar-decoder.ts'
 import { symbolBytes } from './symbol-builder.ts'
@@ -58,10 +58,7 @@ function millisEncoder(): ColumnEncoder {
     const words = halves(column)
     const micros = words[row * 2 + 1]! * 0x100000000 + (words[row * 2]! >>> 0)
     if (Number.isSafeInteger(micros)) writer.number(Math.floor(micros / 1000))
-    else {
-      const exact = (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
-      writer.bigint((exact - (((exact % 1000n) + 1000n) % 1000n)) / 1000n)
-    }
+    else writer.bigint(floorMillis((column as PrimitiveColumn & { values: BigInt64Array }).values[row]!))
   }
 }
 

@@ -1,3 +1,4 @@
+import { doubled } from '../doubled.ts'
 import { assert } from '@moulin/core'
 import { varintSize } from '../byte-sink.ts'
 import { copyRange, ViewOf } from '../copy-range.ts'
@@ -191,8 +192,8 @@ export class BatchFramer {
   #note(start: number, end: number): void {
     const record = this.recordCount++
     if (record === this.#bodyStarts.length) {
-      this.#bodyStarts = longer(this.#bodyStarts)
-      this.#bodyEnds = longer(this.#bodyEnds)
+      this.#bodyStarts = doubled(this.#bodyStarts)
+      this.#bodyEnds = doubled(this.#bodyEnds)
     }
     this.#bodyStarts[record] = start
     this.#bodyEnds[record] = end
@@ -250,10 +251,4 @@ function varlongSize(high: number, low: number): number {
     size++
   }
   return size
-}
-
-function longer(array: Int32Array): Int32Array {
-  const grown = new Int32Array(array.length * 2)
-  grown.set(array)
-  return grown
 }

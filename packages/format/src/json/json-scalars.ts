@@ -14,6 +14,7 @@ import {
   bigIntBytes,
   dateText,
   decimalText,
+  floorMillis,
   MAX_DATE_MS,
   parseDate,
   parseDecimal,
@@ -268,10 +269,7 @@ function timeKind(options: { isDated: boolean; isZoned: boolean; as: 'native' | 
       const micros = scan(cursor)
       if (as === 'micros') return BigInt(micros)
       // Downwards, where the text is finer than the kind.
-      const ms =
-        typeof micros === 'number'
-          ? Math.floor(micros / 1000)
-          : Number((micros - (((micros % 1000n) + 1000n) % 1000n)) / 1000n)
+      const ms = typeof micros === 'number' ? Math.floor(micros / 1000) : Number(floorMillis(micros))
       return isDated ? new Date(ms) : ms
     },
   })

@@ -1,3 +1,4 @@
+import { doubled } from '../../doubled.ts'
 import { type Dictionary, maxDictionaryBytes } from './dictionary.ts'
 import { fixedAsBytes } from './delta-bytes-encoder.ts'
 import { bytesValues, type LeafValues } from './leaf-values.ts'
@@ -188,10 +189,4 @@ function slotHash(a: number, b: number): number {
 /** What leaves as many bits of a hash as the table has slots. */
 function slotShift(slots: Int32Array): number {
   return 1 + Math.clz32(slots.length / slotInts)
-}
-
-function doubled(array: Int32Array): Int32Array {
-  const larger = new Int32Array(array.length * 2)
-  larger.set(array)
-  return larger
 }

@@ -1,3 +1,4 @@
+import { doubled } from '../../doubled.ts'
 import { type Dictionary, maxDictionaryBytes } from './dictionary.ts'
 import { halvesOf, type LeafValues, wordsOf } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'
@@ -63,8 +64,8 @@ class NumberTable {
   #append(low: number, high: number): number {
     if (this.size === this.#maxSize) return -1
     if (this.size === this.low.length) {
-      this.low = grown(this.low)
-      this.high = grown(this.high)
+      this.low = doubled(this.low)
+      this.high = doubled(this.high)
     }
     this.low[this.size] = low
     this.high[this.size] = high
@@ -113,12 +114,6 @@ class NumberTable {
 function hashOf(low: number, high: number): number {
   const hash = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1)
   return hash ^ (hash >>> 15)
-}
-
-function grown(array: Int32Array): Int32Array {
-  const larger = new Int32Array(array.length * 2)
-  larger.set(array)
-  return larger
 }
 
 /** Of INT32 and FLOAT. */

@@ -1,5 +1,6 @@
 import { type Column, type ColumnBatch, type IcebergField, internal } from '@moulin/core'
 import { batchColumns } from '../batch-columns.ts'
+import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import type {
   FieldMetrics,
   FileWriter,
@@ -11,9 +12,8 @@ import type {
 import { type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { ColumnChunk, type WrittenChunk } from './column-chunk.ts'
 import { storedValues } from './decimal-values.ts'
-import { addMetrics } from './file-metrics.ts'
 import { FileOutput } from './file-output.ts'
-import { type FooterRowGroup, type Placed, writeFooter } from './footer-writer.ts'
+import { type FooterRowGroup, isFraction, type Placed, writeFooter } from './footer-writer.ts'
 import { hasColumnIndex, writeColumnIndex, writeOffsetIndex } from './index-writer.ts'
 import { PageWriter } from './page-writer.ts'
 import { type EncodeScratch, withScratch } from './scratch.ts'
@@ -128,7 +128,7 @@ class ParquetFileWriter implements FileWriter {
 
   #addRowGroup(rowCount: number, offset: number, closed: readonly WrittenChunk[]): void {
     const chunks = closed.map((chunk) => {
-      addMetrics(this.#metrics, chunk)
+      addMetrics(this.#metrics, chunk.leaf, metricsOf(chunk))
       const { bloomFilter } = chunk
       return { chunk, bloomFilter: bloomFilter === undefined ? undefined : this.#place(bloomFilter) }
     })
@@ -196,4 +196,11 @@ class ParquetFileWriter implements FileWriter {
     thrift.buffer.append(magic)
     this.#output.append(thrift.buffer.written())
   }
+}
+
+function metricsOf(chunk: WrittenChunk): FieldMetrics {
+  const { leaf, compressedBytes: sizeBytes, slotCount, valueCount } = chunk
+  const { lower, upper, nanCount } = chunk.bounds
+  const nans = isFraction(chunk) ? nanCount : undefined
+  return leafMetrics(leaf, { sizeBytes, slotCount, valueCount, lower, upper, nanCount: nans })
 }

@@ -21,7 +21,8 @@ import type {
   WrittenRowGroup,
 } from '../file-writer.ts'
 import { batchColumns } from '../batch-columns.ts'
-import { boundsOf, type LeafBounds, mergeBounds } from '../leaf-bounds.ts'
+import { addMetrics, leafMetrics } from '../file-metrics.ts'
+import { boundsOf, type LeafBounds } from '../leaf-bounds.ts'
 import { leafColumns } from '../leaf-columns.ts'
 import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { primitiveType } from '../primitive-type.ts'
@@ -44,7 +45,6 @@ const codecs: Readonly<Record<Compression, CompressionCodec>> = {
 }
 
 interface LeafSummary {
-  readonly nulls: number
   readonly values: number
   readonly bounds: LeafBounds
 }
@@ -116,11 +116,10 @@ class HyparquetWriter implements FileWriter {
 
   #summary(column: Column | undefined, leafIndex: number): LeafSummary {
     const { type } = this.#schema.leaves[leafIndex]!
-    if (column === undefined) return { nulls: 0, values: 0, bounds: noBounds(type.kind) }
-    const nulls = nullCount(column)
+    if (column === undefined) return { values: 0, bounds: noBounds(type.kind) }
     const bounds = boundsOf(column, type)
     if (type.kind === 'decimal') checkPrecision(this.#schema.leaves[leafIndex]!, type.precision, bounds)
-    return { nulls, values: column.length - nulls, bounds }
+    return { values: column.length - nullCount(column), bounds }
   }
 
   #write(columnData: ColumnSource[], rows: number, summaries: readonly LeafSummary[]): void {
@@ -134,12 +133,18 @@ class HyparquetWriter implements FileWriter {
     for (const [index, leaf] of this.#schema.leaves.entries()) {
       const meta = rowGroup.columns[index]!.meta_data!
       const summary = summaries[index]!
-      const slots = Number(meta.num_values)
-      const metrics = leafMetrics(leaf, summary, slots, Number(meta.total_compressed_size))
+      const { lower, upper, nanCount } = summary.bounds
+      const metrics = leafMetrics(leaf, {
+        sizeBytes: Number(meta.total_compressed_size),
+        slotCount: Number(meta.num_values),
+        valueCount: summary.values,
+        lower,
+        upper,
+        nanCount,
+      })
       meta.path_in_schema = [...leaf.path]
       meta.statistics = footerStatistics(metrics)
-      const before = this.#metrics.get(leaf.fieldId)
-      this.#metrics.set(leaf.fieldId, before === undefined ? metrics : mergedMetrics(before, metrics))
+      addMetrics(this.#metrics, leaf, metrics)
     }
     this.#rowCount += rows
     this.#rowGroups.push({ rowCount: rows, offset, sizeBytes: this.#bytes.offset - offset })
@@ -207,27 +212,6 @@ function valuesOf(field: IcebergField, column: Column | undefined, length: numbe
 
 function noBounds(kind: string): LeafBounds {
   return kind === 'float' || kind === 'double' ? { nanCount: 0 } : {}
-}
-
-function leafMetrics(leaf: Leaf, summary: LeafSummary, slots: number, sizeBytes: number): FieldMetrics {
-  const { lower, upper, nanCount } = summary.bounds
-  return {
-    sizeBytes,
-    valueCount: slots,
-    // An empty or null list is a slot without a value, too.
-    nullCount: slots - summary.values,
-    ...(nanCount === undefined ? {} : { nanCount }),
-    ...(lower === undefined || upper === undefined || leaf.isRepeated ? {} : { lower, upper }),
-  }
-}
-
-function mergedMetrics(a: FieldMetrics, b: FieldMetrics): FieldMetrics {
-  return {
-    sizeBytes: a.sizeBytes + b.sizeBytes,
-    valueCount: a.valueCount + b.valueCount,
-    nullCount: a.nullCount + b.nullCount,
-    ...mergeBounds(a, b),
-  }
 }
 
 /** As the library wants them; a bound of zero stands for both zeros (parquet-format, `ColumnOrder`). */
