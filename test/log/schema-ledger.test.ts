@@ -21,11 +21,11 @@ describe('the schema ledger', () => {
     const store = fileSystem({ root: LAKE, files: on.disk.files })
     const ids: unknown[] = []
     for await (const { key } of store.list({ prefix: 'log/schemas/' })) {
-      const { id, format } = JSON.parse(Buffer.from((await store.get(key)).bytes).toString()) as {
+      const { id, codec } = JSON.parse(Buffer.from((await store.get(key)).bytes).toString()) as {
         id: number
-        format: string
+        codec: string
       }
-      ids.push([id, format])
+      ids.push([id, codec])
     }
     expect(ids.sort()).toEqual([
       [1, 'avro/1'],

@@ -56,7 +56,8 @@ export interface SchemaLedger {
 
 export interface SchemaLedgerEntry {
   readonly id: number
-  readonly format: string
+  /** {@link CodecFormat.format} of the encoder. */
+  readonly codec: string
   readonly definition: string
   /** SHA-256 of the definition, hex. */
   readonly sha256: string

@@ -99,6 +99,18 @@ export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from 
 export { schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
 export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './schema.ts'
 export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
+export {
+  arrayField,
+  asObject,
+  checkReadable,
+  countField,
+  fieldError,
+  loadStored,
+  parseStored,
+  storedBytes,
+  stringField,
+} from './stored-json.ts'
+export type { JsonObject, StoredKind } from './stored-json.ts'
 export { systemFiles } from './system-files.ts'
 export { systemRuntime } from './system-runtime.ts'
 export { lowerThreadPriority } from './system-threads.ts'

@@ -195,8 +195,8 @@ function testSchemas(codec: Codec | undefined): SchemaLedger {
   return {
     codec: async (id) => known(id),
     entry: async (id) => {
-      const { format, definition } = known(id)
-      return { id, format, definition, sha256: '', mapping: 1 }
+      const { format: codec, definition } = known(id)
+      return { id, codec, definition, sha256: '', mapping: 1 }
     },
   }
 }

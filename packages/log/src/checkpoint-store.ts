@@ -1,14 +1,19 @@
-import { isMoulinError, jsonBytes, jsonInt64, type Limits, type ObjectStore, type Runtime } from '@moulin/core'
 import {
   arrayField,
   asObject,
   countField,
   fieldError,
-  loadJson,
-  LOG_FORMAT,
+  isMoulinError,
+  jsonInt64,
+  loadStored,
+  storedBytes,
   stringField,
   type JsonObject,
-} from './stored-json.ts'
+  type Limits,
+  type ObjectStore,
+  type Runtime,
+} from '@moulin/core'
+import { checkpointKind } from './stored-kinds.ts'
 
 const PREFIX = 'log/checkpoints/'
 const KEPT = 2
@@ -50,7 +55,7 @@ export function checkpointStore(
         let failure: unknown
         for (const name of keys.reverse()) {
           try {
-            const json = await loadJson(store, name, limits.maxJsonBytes)
+            const json = await loadStored(store, checkpointKind, name, limits.maxJsonBytes)
             if (json !== undefined) return parseCheckpoint(json, name)
           } catch (error) {
             if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
@@ -66,10 +71,7 @@ export function checkpointStore(
 
     async write(checkpoint) {
       const name = keyOf(checkpoint.epoch, ++written)
-      await store.put(
-        name,
-        jsonBytes({ format: LOG_FORMAT, minimumReader: LOG_FORMAT, logId, number: written, ...checkpoint }),
-      )
+      await store.put(name, storedBytes(checkpointKind, { logId, number: written, ...checkpoint }))
       await removeOlder(store, name)
     },
   }

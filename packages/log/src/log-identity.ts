@@ -1,5 +1,16 @@
-import { exists, invalid, isKind, jsonBytes, notFound, type Limits, type ObjectStore, type Runtime } from '@moulin/core'
-import { loadJson, LOG_FORMAT, stringField } from './stored-json.ts'
+import {
+  exists,
+  invalid,
+  isKind,
+  loadStored,
+  notFound,
+  storedBytes,
+  stringField,
+  type Limits,
+  type ObjectStore,
+  type Runtime,
+} from '@moulin/core'
+import { identityKind } from './stored-kinds.ts'
 
 const KEY = 'moulin.json'
 /** Left behind by a probe of the store that was cut off: no reason to refuse the place. */
@@ -32,9 +43,8 @@ export async function logIdentity(
     throw notFound('NO_LOG', `There is no log in ${store.name}: open it for writing first, or check the place.`)
   }
   const logId = runtime.random.uuid()
-  const identity = { format: LOG_FORMAT, minimumReader: LOG_FORMAT, logId, root: store.root }
   try {
-    await store.put(KEY, jsonBytes(identity, 2), { mode: 'create' })
+    await store.put(KEY, storedBytes(identityKind, { logId, root: store.root }, 2), { mode: 'create' })
     return logId
   } catch (error) {
     // Another opener was first, or our own answer was lost: whatever is there now is the log.
@@ -46,7 +56,7 @@ export async function logIdentity(
 }
 
 async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string | undefined> {
-  const json = await loadJson(store, KEY, limits.maxJsonBytes)
+  const json = await loadStored(store, identityKind, KEY, limits.maxJsonBytes)
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
   if (root !== store.root) {

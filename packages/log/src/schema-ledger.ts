@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import {
   corrupt,
+  countField,
   isKind,
   isMoulinError,
-  jsonBytes,
   jsonInt64,
+  loadStored,
   notFound,
+  storedBytes,
+  stringField,
   unsupported,
   type Codec,
   type CodecFormat,
@@ -14,7 +17,7 @@ import {
   type SchemaLedger,
   type SchemaLedgerEntry,
 } from '@moulin/core'
-import { countField, loadJson, LOG_FORMAT, stringField } from './stored-json.ts'
+import { schemaKind } from './stored-kinds.ts'
 
 const PREFIX = 'log/schemas/'
 /** Version of the mapping from schema to columns. */
@@ -75,14 +78,14 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
     const id = Math.max(0, ...entries.keys()) + 1
     const entry: LedgerEntry = {
       id,
-      format: codec.format,
+      codec: codec.format,
       definition: codec.definition,
       sha256: sha256(codec.definition),
       mapping: MAPPING,
       epoch: epoch(),
     }
     const key = PREFIX + sha256(`${codec.format}\n${codec.definition}`)
-    const bytes = jsonBytes({ minimumReader: LOG_FORMAT, ...entry }, 2)
+    const bytes = storedBytes(schemaKind, { ...entry }, 2)
     try {
       await store.put(key, bytes, { mode: 'create' })
     } catch (error) {
@@ -110,12 +113,12 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
       const known = restored.get(id)
       if (known !== undefined) return known
       const entry = await find(id)
-      const format = codecs.find((candidate) => candidate.format === entry.format)
+      const format = codecs.find((candidate) => candidate.format === entry.codec)
       if (format === undefined) {
         throw unsupported(
           'CODEC_FORMAT',
-          `Schema ${id} was written by the codec ${entry.format}, which is not among the given codecs: ${codecs.map((codec) => codec.format).join(', ')}.`,
-          { context: { id, format: entry.format } },
+          `Schema ${id} was written by the codec ${entry.codec}, which is not among the given codecs: ${codecs.map((codec) => codec.format).join(', ')}.`,
+          { context: { id, codec: entry.codec } },
         )
       }
       const codec = format.restore(entry.definition)
@@ -131,15 +134,15 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
 }
 
 function isSame(entry: LedgerEntry, codec: Codec): boolean {
-  return entry.format === codec.format && entry.definition === codec.definition
+  return entry.codec === codec.format && entry.definition === codec.definition
 }
 
 function isSameEntry(a: LedgerEntry | undefined, b: LedgerEntry): boolean {
-  return a !== undefined && a.format === b.format && a.definition === b.definition && a.epoch === b.epoch
+  return a !== undefined && a.codec === b.codec && a.definition === b.definition && a.epoch === b.epoch
 }
 
 async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<LedgerEntry | undefined> {
-  const json = await loadJson(store, key, limits.maxJsonBytes)
+  const json = await loadStored(store, schemaKind, key, limits.maxJsonBytes)
   if (json === undefined) return undefined
   const definition = stringField(json, 'definition', key)
   const hash = stringField(json, 'sha256', key)
@@ -150,7 +153,7 @@ async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promi
   }
   return {
     id: countField(json, 'id', key),
-    format: stringField(json, 'format', key),
+    codec: stringField(json, 'codec', key),
     definition,
     sha256: hash,
     mapping: countField(json, 'mapping', key),

@@ -1,22 +1,20 @@
 import {
+  arrayField,
+  asObject,
+  countField,
   exists,
+  fieldError,
   isKind,
-  jsonBytes,
+  loadStored,
+  storedBytes,
+  stringField,
+  type JsonObject,
   type Limits,
   type ObjectStore,
   type PartitionFieldOf,
   type ValueMode,
 } from '@moulin/core'
-import {
-  arrayField,
-  asObject,
-  countField,
-  fieldError,
-  loadJson,
-  LOG_FORMAT,
-  stringField,
-  type JsonObject,
-} from './stored-json.ts'
+import { topicKind } from './stored-kinds.ts'
 import type { StoredConfig } from './topic-config.ts'
 
 const PREFIX = 'log/topics/'
@@ -54,11 +52,11 @@ export function topicStore(store: ObjectStore, limits: Limits): TopicStore {
     },
     async load(name) {
       const key = PREFIX + name + SUFFIX
-      const json = await loadJson(store, key, limits.maxJsonBytes)
+      const json = await loadStored(store, topicKind, key, limits.maxJsonBytes)
       return json === undefined ? undefined : parseTopic(json, key)
     },
     async create(topic) {
-      const bytes = jsonBytes({ format: LOG_FORMAT, minimumReader: LOG_FORMAT, ...topic }, 2)
+      const bytes = storedBytes(topicKind, { ...topic }, 2)
       try {
         await store.put(PREFIX + topic.name + SUFFIX, bytes, { mode: 'create' })
       } catch (error) {

@@ -1,0 +1,7 @@
+import type { StoredKind } from '@moulin/core'
+
+/** Versions of the log's own JSON objects; the rule is {@link StoredKind}'s. */
+export const identityKind: StoredKind = { name: 'log', format: 1, minimumReader: 1 }
+export const topicKind: StoredKind = { name: 'topic', format: 1, minimumReader: 1 }
+export const schemaKind: StoredKind = { name: 'schema', format: 1, minimumReader: 1 }
+export const checkpointKind: StoredKind = { name: 'checkpoint', format: 1, minimumReader: 1 }
