@@ -44,6 +44,7 @@ export type {
   Log,
   Logger,
   LogRecord,
+  LogRecovery,
   LogStats,
   Outcome,
   PartitionFieldOf,
