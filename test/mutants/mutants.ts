@@ -35,6 +35,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/log/fence.test.ts'],
   },
   {
+    name: 'a later frame taken for a torn tail',
+    file: 'packages/log/src/wal/frame.ts',
+    original: `  if (later !== undefined) return { status: 'unsupported', minimumReader: view.getUint8(5), reason: later }`,
+    planted: `  if (later !== undefined) return { status: 'damaged', reason: later, sizeBytes: headerBytes }`,
+    caughtBy: ['test/log/later-frame.test.ts'],
+  },
+  {
+    name: 'cut a bad body that had been written whole',
+    file: 'packages/log/src/wal/source-scan.ts',
+    original: `  return (await wasWhole()) ? 'the whole frame had been written' : undefined`,
+    planted: `  return undefined`,
+    caughtBy: ['test/log/damage.test.ts'],
+  },
+  {
     name: 'no predecessor check',
     file: 'packages/catalog/src/store-version.ts',
     original: `  if (request.predecessor !== undefined) await checkPredecessor(folder, request.predecessor, version)\n`,
