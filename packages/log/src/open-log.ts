@@ -164,7 +164,7 @@ async function assemble(
     closing: closing.signal,
     refresh,
   }
-  const directory = new TopicDirectory(core, topicStore(store, limits))
+  const directory = new TopicDirectory(core, topicStore(store, { limits, runtime }))
   if (access === 'read-write') {
     await core.ledger.load()
     await directory.load()
