@@ -188,4 +188,32 @@ export const mutants: readonly Mutant[] = [
     planted: `words[block + word]! = 1 <<`,
     caughtBy: ['test/parquet/statistics.test.ts'],
   },
+  {
+    name: 'a deleted topic lives',
+    file: 'packages/log/src/topic-directory.ts',
+    original: `if (topic?.state !== 'live') return undefined`,
+    planted: `if (topic === undefined) return undefined`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
+  },
+  {
+    name: 'recovered end missing',
+    file: 'packages/log/src/hot-log.ts',
+    original: `partition.recovered = partition.highWatermark`,
+    planted: `partition.recovered = 0n`,
+    caughtBy: ['test/log/recovered-end.test.ts'],
+  },
+  {
+    name: 'drop the checkpoint entry of a newer topic',
+    file: 'packages/log/src/topic-directory.ts',
+    original: `if (!live.has(entry.id)) checkpoints.carry(entry)`,
+    planted: `void entry`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
+  },
+  {
+    name: 'an older version for a newer topic',
+    file: 'packages/log/src/topic-store.ts',
+    original: `if (!isMoulinError(error) || error.kind !== 'corrupt') throw error`,
+    planted: `if (!isMoulinError(error)) throw error`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
+  },
 ]
