@@ -65,6 +65,11 @@ export interface HotSource {
   committedOffsets(): readonly bigint[]
   /** First offset that is still in the write-ahead tier. */
   releasedOffsets(): readonly bigint[]
+  /**
+   * Exclusive, per partition: where the log ended when this writer opened it; 0 for a partition made since. What a table holds of an
+   * older epoch at or above it, the log has lost. A log open for reading only knows no such end and says 0.
+   */
+  recoveredOffsets(): readonly bigint[]
   /** Keeps `[from, …)` of every partition in the write-ahead tier until released. */
   pin(from: readonly bigint[]): { release(): void }
   /** Batches of `[from, to)`, cut at batch borders: the first and last run may reach outside. */

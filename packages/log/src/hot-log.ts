@@ -112,7 +112,7 @@ export class HotLog {
     return this.#topics.values()
   }
 
-  /** @throws `corrupt` when less was recovered than the checkpoint knows of. */
+  /** Recovery has ended here: notes where. @throws `corrupt` when less was recovered than the checkpoint knows of. */
   checkComplete(): void {
     for (const { id, name, incarnation, next } of this.#checkpointed.values()) {
       const { partitions } = this.topic(id, incarnation, next.length)
@@ -125,6 +125,9 @@ export class HotLog {
           { context: { topic: name, partition: index, expected, found } },
         )
       })
+    }
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) partition.recovered = partition.highWatermark
     }
   }
 
@@ -191,6 +194,7 @@ export class HotLog {
     return {
       committedOffsets: () => topic.partitions.map(({ highWatermark }) => highWatermark),
       releasedOffsets: () => topic.partitions.map(({ released }) => released),
+      recoveredOffsets: () => topic.partitions.map(({ recovered }) => recovered),
       pin(from) {
         const pin = [...from]
         topic.pins.add(pin)
