@@ -21,6 +21,27 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/lineage-tables.test.ts'],
   },
   {
+    name: 'take any sequence number for evidence',
+    file: 'packages/lake/src/lineage-evidence.ts',
+    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {`,
+    planted: `if (task.sequenceNumber >= sequence) {`,
+    caughtBy: ['packages/lake/src/lineage-evidence.test.ts'],
+  },
+  {
+    name: 'judge an older log by its present end',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `return context.hot.recoveredOffsets()`,
+    planted: `return context.hot.committedOffsets()`,
+    caughtBy: ['packages/lake/src/lineage-tables.test.ts'],
+  },
+  {
+    name: 'ack before the table has been seen',
+    file: 'packages/log/src/topic-state.ts',
+    original: `    await this.#firstLook\n`,
+    planted: ``,
+    caughtBy: ['test/log/older-than-table.test.ts'],
+  },
+  {
     name: 'ack before fdatasync',
     file: 'packages/log/src/wal/wal-writer.ts',
     original: fences,

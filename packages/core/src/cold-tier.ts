@@ -3,7 +3,7 @@ import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from './limits.ts'
-import type { AuditReport, Scan, ScanOptions, TierResult } from './topic.ts'
+import type { AuditReport, Lineage, Scan, ScanOptions, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from './partition-spec.ts'
 
 /**
@@ -84,6 +84,8 @@ export interface HotSource {
 export interface ColdTopic {
   /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
   frontier(): readonly bigint[]
+  /** How sure it is that the table is the log's history; as of the last time it was read. */
+  lineage(): Lineage
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>
   /**

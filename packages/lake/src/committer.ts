@@ -21,6 +21,7 @@ export interface CommitterParts extends EncodeParts {
   readonly guard: TableGuard
   readonly table: TopicTable
   readonly retry: RetryLimits
+  readonly ownCommits: Set<string>
 }
 
 /** Retries are bounded by time and bytes, never by count. */
@@ -117,6 +118,7 @@ export class Committer {
       const message = `Epoch ${state.marker.epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
       throw fenced('FENCED', message, { context: { epoch: state.marker.epoch, ours: context.epoch } })
     }
+    await table.checkTierable(state, signal === undefined ? {} : { signal })
     return state
   }
 
@@ -151,6 +153,7 @@ export class Committer {
     const { context, store } = this.#parts
     const { clock, random } = context.runtime
     const id = random.uuid()
+    this.#parts.ownCommits.add(id)
     const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {

@@ -4,6 +4,7 @@ import type {
   Catalog,
   ColdContext,
   ColdTopicInfo,
+  Lineage,
   LoadedTable,
   ObjectStore,
   TableIdentifier,
@@ -12,20 +13,24 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
-import { lineageBroken, lostRanges, verdictOf } from './lineage.ts'
-import type { LineageFault, Verdict } from './lineage.ts'
+import { evidenceFor } from './lineage-evidence.ts'
+import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
+import type { CutChain, LineageFault, Verdict } from './lineage.ts'
 import { firstMarker, markerKey, markerText, presentLedger } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { createTableRequest, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
-/** The table at one moment, found intact. */
+/** The table at one moment, found intact or plausible. */
 export interface TableState {
+  readonly lineage: Lineage
   readonly loaded: LoadedTable
   readonly marker: Marker
   /** Of the topic's present incarnation, by partition. */
   readonly entries: readonly LedgerEntry[]
   readonly columns: TableColumns
+  /** Others have committed on top of ours. */
+  readonly isForeign: boolean
 }
 
 export interface TopicTableParts {
@@ -35,6 +40,8 @@ export interface TopicTableParts {
   readonly files: DataFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
+  /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
+  readonly ownCommits: Set<string>
 }
 
 /** One topic's table: finds or makes it, and says at every load whether it is the one that the marker speaks of. */
@@ -44,6 +51,8 @@ export class TopicTable {
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
+  /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
+  #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
 
   constructor(parts: TopicTableParts) {
     this.#parts = parts
@@ -110,23 +119,59 @@ export class TopicTable {
 
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
     const { info, context } = this.#parts
-    const verdict = verdictOf({
+    const found = verdictOf({
       metadata: loaded.metadata,
       info,
       tableUuid: this.#state?.loaded.metadata['table-uuid'],
       released: context.hot.releasedOffsets(),
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
+      recovered: (marker) => this.#recovered(marker),
       // A marker that is too long was not written by us; a little more shows what is wrong with it.
       markerBytes: 4 * context.limits.markerBytes,
     })
+    const verdict = found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found
     if (verdict.kind === 'broken') throw this.#refusal(loaded, verdict)
-    const { marker, foreign } = verdict
+    const { kind: lineage, marker, foreign } = verdict
     const columns = tableColumns(loaded.metadata, this.layout, info.table)
-    const state: TableState = { loaded, marker, entries: presentLedger(marker, info), columns }
-    const rows = foreign.length === 0 ? undefined : await this.#foreignRows.above(state, options)
-    if (rows !== undefined) throw this.#broken({ fault: 'foreign-rows', reason: rows })
+    const state: TableState = {
+      lineage: { verdict: lineage, evidence: lineage === 'plausible' ? verdict.evidence : null },
+      loaded,
+      marker,
+      entries: presentLedger(marker, info),
+      columns,
+      isForeign: foreign.length > 0,
+    }
     this.#state = state
     return state
+  }
+
+  /**
+   * Refuses to tier beside rows of others at or above the frontier: no reader sees them, but a commit would.
+   * @throws `conflict` code `LINEAGE_BROKEN`.
+   */
+  async checkTierable(state: TableState, options: CallOptions): Promise<void> {
+    const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
+    if (reason !== undefined) throw this.#broken({ fault: 'foreign-rows', reason })
+  }
+
+  async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    const { commit } = chain.marker
+    if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
+      const columns = tableColumns(metadata, this.layout, this.#parts.info.table)
+      const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
+      this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
+    }
+    return this.#judged.verdict
+  }
+
+  #recovered({ commit, epoch }: Marker): readonly bigint[] | undefined {
+    const { context, ownCommits } = this.#parts
+    if (context.access === 'read-only' || ownCommits.has(commit)) return undefined
+    // A newer writer took over beside us: it has the right to know more, and we are fenced.
+    if (this.#state !== undefined && epoch > context.epoch) return undefined
+    return context.hot.recoveredOffsets()
   }
 
   // A table that was never ours is a clash of names; one that was is a broken history.
@@ -143,6 +188,7 @@ export class TopicTable {
       const { metadataLocation } = loaded
       return exists(code, message, { context: { topic: info.name, table: info.table, metadataLocation } })
     }
+    if (verdict.ahead !== undefined) return logBehindTable(info.name, info.table, verdict.ahead)
     return this.#broken(verdict)
   }
 

@@ -15,6 +15,8 @@ export interface LogCore {
   readonly codecs: readonly CodecFormat[]
   readonly tier: ColdTier | undefined
   readonly graceMs: number
+  /** How long the first append to a topic waits for its table. */
+  readonly catalogWaitMs: number
   readonly wal: WalSession
   readonly sequencer: SequencerSession
   readonly hot: HotLog

@@ -164,7 +164,11 @@ export class TopicDirectory {
   async #attach(state: TopicState): Promise<void> {
     if (this.#core.tier === undefined) return
     try {
-      await state.cold()
+      if ((await state.coldInTime()) === undefined) {
+        const { name, config } = state.record
+        const fields = { topic: name, table: config.table, catalogWaitMs: this.#core.catalogWaitMs }
+        this.#core.runtime.logger.warn(fields, 'The table did not answer in time: it is waited for in the background')
+      }
     } catch (error) {
       if (!isLineageBroken(error) && !isKind(error, 'unavailable')) throw error
       const { name, config } = state.record
