@@ -105,8 +105,10 @@ export class TopicTable {
 
   // An answer that got lost leaves a table with our marker, which the load then finds.
   async #create(): Promise<LoadedTable> {
-    const { catalog, context, info } = this.#parts
-    const marker = firstMarker(info, context.epoch, context.runtime.random.uuid())
+    const { catalog, context, info, ownCommits } = this.#parts
+    const commit = context.runtime.random.uuid()
+    ownCommits.add(commit)
+    const marker = firstMarker(info, context.epoch, commit)
     const properties = { [markerKey(info.id)]: markerText(marker, context.limits.markerBytes) }
     try {
       return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
