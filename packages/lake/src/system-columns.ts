@@ -100,4 +100,6 @@ export const summaryKeys = {
   epoch: 'moulin.epoch',
   /** SHA-256 of the marker that was committed with the snapshot, so that an edit by hand shows. */
   marker: 'moulin.marker-sha256',
+  /** Name of the ledger object of that marker, where it has one. */
+  ledger: 'moulin.ledger-sha256',
 } as const
