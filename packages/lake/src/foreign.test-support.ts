@@ -1,5 +1,5 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder, takeRows } from '@moulin/core'
+import { Int32Builder, Int64Builder, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
 import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
@@ -113,8 +113,10 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
   const { metadata } = await tableOf(log)
   const { fields } = currentSchema(metadata)
   const rows = new SliceBuffer()
-  for await (const { file, key } of planScan({ store: log.store, metadata })) {
-    const parquet = await openParquet(storeRangeReader(log.store, key, Number(file.fileSizeBytes)))
+  for await (const { file } of planScan({ store: log.store, metadata })) {
+    const parquet = await openParquet(
+      storeRangeReader(log.store, keyOf(log.store, file.filePath), Number(file.fileSizeBytes)),
+    )
     for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
       rows.append(await parquet.read({ rowGroup, types: fields }))
     }
