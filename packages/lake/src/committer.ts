@@ -1,4 +1,4 @@
-import { conflict, corrupt, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
+import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
@@ -8,7 +8,7 @@ import type { TierRange } from './encode-shards.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { deleteStaged, keyOfStaged, listStaged, putStaged } from './staged-commit.ts'
+import { deleteStaged, listStaged, putStaged, stagedElsewhere } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
 import { beforeCommit, discardObjects, keyPrefixOf, keyUnder, putUnnamed } from './table-objects.ts'
@@ -372,14 +372,6 @@ interface Leftovers {
   readonly id: string
   readonly prefixes: readonly string[]
   readonly ledger: string | undefined
-}
-
-function stagedElsewhere({ commit, topic, table, objectPrefixes }: StagedCommit, location: string): Error {
-  const key = keyOfStaged(topic, commit)
-  const message =
-    `The staged record ${key} names ${objectPrefixes.join(', ')}, which is not below ${location} where table ${table} is. ` +
-    'Nothing was deleted. Remove the record by hand once you know what it is.'
-  return corrupt('STAGED', message, { context: { key, table } })
 }
 
 function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {
