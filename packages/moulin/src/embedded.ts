@@ -15,6 +15,11 @@ export interface EmbeddedOptions {
   readonly takeover?: 'refuse' | 'newest'
   /** Worker threads that encode and decode Parquet; default: the cores less one, at least 1. 0: in the calling thread. */
   readonly threads?: number
+  /**
+   * True: delta encodings in the tables' data files. They are smaller, and Spark with an Iceberg before 1.10 does not read
+   * them (docs/formats/table.md). Default false.
+   */
+  readonly deltas?: boolean
   /** How long write-ahead data is kept after its commit was read back; default 3 600 000. */
   readonly graceMs?: number
   /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
@@ -51,7 +56,11 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   return openComposedLog({
     store,
     wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
-    tier: icebergTier({ catalog, ...(options.threads === undefined ? {} : { threads: options.threads }) }),
+    tier: icebergTier({
+      catalog,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
+    }),
     probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
     runtime,
     access,
