@@ -56,6 +56,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
   },
   {
+    name: 'partition left out of the row checksum',
+    file: 'packages/format/src/batch/record-place.ts',
+    original: `crc32cOfInt64(incarnation, partition, 0)`,
+    planted: `crc32cOfInt64(incarnation, 0, 0)`,
+    caughtBy: ['packages/lake/src/row-checksum.test.ts'],
+  },
+  {
     name: 'lose header order',
     file: 'packages/format/src/batch/record-body.ts',
     original: `  for (const [name, content] of headers) {\n    if (!name.isWellFormed())`,
