@@ -126,6 +126,12 @@ export class RecordDecoder {
     return column !== undefined && column.values[row] === crc && isValid(column, row)
   }
 
+  /** Undefined where the row has none. */
+  crc(row: number): number | undefined {
+    const column = this.#system.crc
+    return column !== undefined && isValid(column, row) ? column.values[row] : undefined
+  }
+
   /**
    * What the checksum of the framed row says.
    * @throws `corrupt` naming file and row when a file of our own does not give back what was put there.

@@ -1,9 +1,9 @@
-import { Int32Builder, Int64Builder, isValid, schema, t } from '@moulin/core'
-import type { BytesColumn, Codec, ColdTopic, Column, ColumnBatch, StoredRecord } from '@moulin/core'
+import { schema, t } from '@moulin/core'
+import type { BytesColumn, Codec, ColdTopic, ColumnBatch, StoredRecord } from '@moulin/core'
 import { avro } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { allRows, pick, replaceRows, withColumn } from './foreign.test-support.ts'
+import { allRows, columnOf, numbersOf, pick, replaceRows, withNumbers } from './foreign.test-support.ts'
 import { readAll, testLog, utf8 } from './lake.test-support.ts'
 import type { SentRecord, TestLog, TestLogOptions } from './lake.test-support.ts'
 
@@ -29,23 +29,6 @@ async function tieredLog(options: TestLogOptions = {}): Promise<{ log: TestLog; 
   }
   await topic.tier({ upTo: log.hot.committedOffsets() })
   return { log, topic }
-}
-
-const columnOf = (batch: ColumnBatch, name: string): Column =>
-  batch.columns.find((column) => column.name === name)!.column
-
-function numbersOf(batch: ColumnBatch, name: string): (number | bigint | null)[] {
-  const column = columnOf(batch, name) as Column & { readonly values: ArrayLike<number | bigint> }
-  return Array.from({ length: batch.length }, (_, row) => (isValid(column, row) ? column.values[row]! : null))
-}
-
-function withNumbers(batch: ColumnBatch, name: string, values: readonly (number | bigint | null)[]): ColumnBatch {
-  const builder = columnOf(batch, name).storage === 'int64' ? new Int64Builder() : new Int32Builder()
-  for (const value of values) {
-    if (value === null) builder.appendNull()
-    else builder.append(value as never)
-  }
-  return withColumn(batch, name, builder.finish())
 }
 
 const rowAt = (batch: ColumnBatch, partition: number, offset: bigint): number => {

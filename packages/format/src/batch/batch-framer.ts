@@ -178,10 +178,9 @@ export class BatchFramer {
     crc32cRanges(this.target, this.#bodyStarts, this.#bodyEnds, this.recordCount, sums)
   }
 
-  /** What the sum of the last record's place must be for its `_kafka_crc` to be `crc`. */
-  placeCrcOf(crc: number): number {
-    const last = this.recordCount - 1
-    return crc32cBefore(this.target, this.#bodyStarts[last]!, this.#bodyEnds[last]!, crc)
+  /** What the sum of the place of a record since the last {@link reset} must be for its `_kafka_crc` to be `crc`. */
+  placeCrcOf(record: number, crc: number): number {
+    return crc32cBefore(this.target, this.#bodyStarts[record]!, this.#bodyEnds[record]!, crc)
   }
 
   /** A copy of all batches since the last {@link reset}. */
