@@ -1,7 +1,7 @@
 import { crc32c as native } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { crc32c, crc32cBefore, crc32cOf, crc32cOfInt64 } from './crc32c.ts'
+import { crc32c, crc32cBefore, crc32cOf, crc32cOfByte, crc32cOfInt64 } from './crc32c.ts'
 import { crc32cRanges } from './crc32c-ranges.ts'
 
 describe('crc32c', () => {
@@ -30,7 +30,10 @@ describe('crc32c', () => {
       fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.integer(), (number, previous) => {
         const bytes = Buffer.alloc(8)
         bytes.writeBigInt64BE(number)
-        expect(crc32cOfInt64(bytes.readInt32BE(0), bytes.readInt32BE(4), previous)).toBe(native(bytes, previous >>> 0))
+        expect(crc32cOfInt64(bytes.readInt32BE(0), bytes.readInt32BE(4), previous)).toBe(
+          native(bytes, previous >>> 0) | 0,
+        )
+        expect(crc32cOfByte(bytes[0]!, previous)).toBe(native(bytes.subarray(0, 1), previous >>> 0) | 0)
       }),
     )
   })

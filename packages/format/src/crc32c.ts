@@ -53,7 +53,7 @@ export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous
   return ~crc >>> 0
 }
 
-/** {@link crc32c} of a big-endian 64-bit number, given as its 32-bit halves. */
+/** {@link crc32c} of a big-endian 64-bit number, given as its 32-bit halves; a signed int, which costs no memory. */
 export function crc32cOfInt64(high: number, low: number, previous: number): number {
   const table = tables
   const crc = ~previous
@@ -66,7 +66,13 @@ export function crc32cOfInt64(high: number, low: number, previous: number): numb
     table[0x200 + ((low >>> 16) & 0xff)]! ^
     table[0x100 + ((low >>> 8) & 0xff)]! ^
     table[low & 0xff]!
-  return ~after >>> 0
+  return ~after
+}
+
+/** {@link crc32c} of one byte; a signed int. */
+export function crc32cOfByte(byte: number, previous: number): number {
+  const crc = ~previous
+  return ~((crc >>> 8) ^ tables[(crc ^ byte) & 0xff]!)
 }
 
 // The one table entry that ends in a given high byte: what a step back takes out.

@@ -1,4 +1,4 @@
-import { crc32cBefore, crc32cOf, crc32cOfInt64 } from '../crc32c.ts'
+import { crc32cBefore, crc32cOf, crc32cOfByte, crc32cOfInt64 } from '../crc32c.ts'
 
 /** When and how, as `_kafka_crc` binds it: milliseconds as signed 32-bit halves, −1 for none. */
 export interface RecordTime {
@@ -23,7 +23,7 @@ export class RecordPlace {
     this.#start = crc32cOfInt64(incarnation, partition, 0)
   }
 
-  /** The sum that the record's body continues. */
+  /** The sum that the record's body continues, a signed int. */
   crc(offsetHigh: number, offsetLow: number, time: RecordTime): number {
     return this.crcAt(offsetHigh, offsetLow, time.timestampHigh, time.timestampLow, time.timestampType === 'append')
   }
@@ -38,7 +38,7 @@ export class RecordPlace {
   ): number {
     const offset = crc32cOfInt64(offsetHigh, offsetLow, this.#start)
     const timestamp = crc32cOfInt64(timestampHigh, timestampLow, offset)
-    return crc32cOf(isAppendTime ? typeByte.append : typeByte.create, 0, 1, timestamp)
+    return crc32cOfByte(isAppendTime ? 1 : 0, timestamp)
   }
 
   /**
