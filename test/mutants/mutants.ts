@@ -77,6 +77,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
   },
   {
+    name: 'partition left out of the row checksum',
+    file: 'packages/format/src/batch/record-place.ts',
+    original: `crc32cOfInt64(incarnation, partition, 0)`,
+    planted: `crc32cOfInt64(incarnation, 0, 0)`,
+    caughtBy: ['packages/lake/src/row-checksum.test.ts'],
+  },
+  {
+    name: 'deep audit believes what is in the rows',
+    file: 'packages/lake/src/deep-check.ts',
+    original: `if (decoder.matches(row, this.#sums[at]!)) continue`,
+    planted: `if (decoder.crc(row) !== undefined) continue`,
+    caughtBy: ['packages/lake/src/deep-check.test.ts'],
+  },
+  {
     name: 'lose header order',
     file: 'packages/format/src/batch/record-body.ts',
     original: `  for (const [name, content] of headers) {\n    if (!name.isWellFormed())`,

@@ -3,7 +3,7 @@ import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from './limits.ts'
-import type { AuditReport, Lineage, Scan, ScanOptions, TierResult } from './topic.ts'
+import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from './partition-spec.ts'
 
 /**
@@ -110,7 +110,8 @@ export interface ColdTopic {
   readAt(positions: readonly Position[], options?: { readonly signal?: AbortSignal }): AsyncIterable<BatchRun>
   /** Table and hot tier as one: see {@link Topic.scan}. */
   scan(options: ScanOptions): Scan<Record<string, unknown>>
-  audit(options?: { readonly signal?: AbortSignal }): Promise<AuditReport>
+  /** See {@link Topic.audit}. */
+  audit(options?: AuditOptions): Promise<AuditReport>
   /** Waits for a commit already begun, starts none. */
   close(): Promise<void>
 }

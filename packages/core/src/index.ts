@@ -118,8 +118,14 @@ export { tableGuard } from './table-guard.ts'
 export type { TableGuard } from './table-guard.ts'
 export type {
   AuditGap,
+  AuditMove,
+  AuditOptions,
   AuditPartition,
+  AuditPlace,
+  AuditProgress,
+  AuditRange,
   AuditReport,
+  DeepAudit,
   PartitionOffsets,
   ReadOptions,
   ResolvedTopicConfig,

@@ -1,5 +1,5 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder, keyOf, takeRows } from '@moulin/core'
+import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
 import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
@@ -191,4 +191,27 @@ export function pick(batch: ColumnBatch, rows: readonly number[]): ColumnBatch {
 /** The same batch with another column in place of one. */
 export function withColumn(batch: ColumnBatch, name: string, column: Column): ColumnBatch {
   return { ...batch, columns: batch.columns.map((entry) => (entry.name === name ? { name, column } : entry)) }
+}
+
+export const columnOf = (batch: ColumnBatch, name: string): Column =>
+  batch.columns.find((column) => column.name === name)!.column
+
+/** A column of numbers, row by row. */
+export function numbersOf(batch: ColumnBatch, name: string): (number | bigint | null)[] {
+  const column = columnOf(batch, name) as Column & { readonly values: ArrayLike<number | bigint> }
+  return Array.from({ length: batch.length }, (_, row) => (isValid(column, row) ? column.values[row]! : null))
+}
+
+/** The same batch with other numbers in one column. */
+export function withNumbers(
+  batch: ColumnBatch,
+  name: string,
+  values: readonly (number | bigint | null)[],
+): ColumnBatch {
+  const builder = columnOf(batch, name).storage === 'int64' ? new Int64Builder() : new Int32Builder()
+  for (const value of values) {
+    if (value === null) builder.appendNull()
+    else builder.append(value as never)
+  }
+  return withColumn(batch, name, builder.finish())
 }

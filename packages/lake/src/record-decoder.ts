@@ -37,6 +37,8 @@ export class RecordDecoder {
   timestampLow = 0
   /** Why the row framed last does not say what its record was, undefined where it does. */
   fault: string | undefined
+  /** Whether a record may have the time and type that the row says: what a log writes is read back as it is. */
+  isTimeOfRecord = true
 
   private constructor(parts: DecoderParts, codecs: ReadonlyMap<number, Codec>) {
     this.#batch = parts.batch
@@ -84,6 +86,8 @@ export class RecordDecoder {
   /** Milliseconds, downwards, into {@link timestampHigh} and {@link timestampLow}; −1 for none. */
   readTimestamp(row: number): void {
     const column = this.#system.timestamp
+    const type = intAt(this.#system.timestampType, row, -1)
+    this.isTimeOfRecord = type === 0 || type === 1
     if (column === undefined || !isValid(column, row)) {
       this.timestampHigh = this.timestampLow = -1
       return
@@ -95,8 +99,11 @@ export class RecordDecoder {
       if (ms * MICROS_PER_MS > micros) ms--
       this.timestampHigh = Math.floor(ms / HALF) | 0
       this.timestampLow = ms | 0
+      this.isTimeOfRecord &&= ms !== -1 && ms * MICROS_PER_MS === micros
     } else {
-      const ms = floorMillis((column as Of<'int64'>).values[row]!)
+      const exact = (column as Of<'int64'>).values[row]!
+      const ms = floorMillis(exact)
+      this.isTimeOfRecord &&= ms * 1000n === exact
       this.timestampHigh = Number(BigInt.asIntN(32, ms >> 32n))
       this.timestampLow = Number(BigInt.asIntN(32, ms))
     }
@@ -121,6 +128,12 @@ export class RecordDecoder {
   matches(row: number, crc: number): boolean {
     const column = this.#system.crc
     return column !== undefined && column.values[row] === crc && isValid(column, row)
+  }
+
+  /** Undefined where the row has none. */
+  crc(row: number): number | undefined {
+    const column = this.#system.crc
+    return column !== undefined && isValid(column, row) ? column.values[row] : undefined
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { BatchRun, Fidelity } from '@moulin/core'
 import { BatchFramer } from '@moulin/format'
+import type { RecordPlace } from '@moulin/format'
 import type { RecordDecoder } from './record-decoder.ts'
 
 /** Bytes of one batch, about. */
@@ -31,8 +32,8 @@ export class RunWriter {
   #timeHigh = 0
   #timeLow = 0
 
-  /** The next record; offsets rise. */
-  add(decoder: RecordDecoder, row: number, offsetHigh: number, offsetLow: number): void {
+  /** The next record, of this partition and incarnation; offsets rise. */
+  add(decoder: RecordDecoder, row: number, place: RecordPlace, offsetHigh: number, offsetLow: number): void {
     if (this.#length === this.#rows.length) this.#grow()
     decoder.readTimestamp(row)
     const { timestampHigh, timestampLow } = decoder
@@ -57,6 +58,7 @@ export class RunWriter {
     if (decoder.fault !== undefined) this.#faults.set(at, decoder.fault)
     framer.endRecord(delta, timestampHigh, timestampLow)
     this.#batchRecords++
+    this.#crcs[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
     this.#decoders[at] = decoder
     this.#rows[at] = row
     this.#offsets[at * 2] = offsetLow
@@ -151,6 +153,20 @@ export class RunWriter {
 }
 
 const INITIAL_RECORDS = 64
+
+/** What the row's checksum begins with, after {@link RecordDecoder.readTimestamp} of it. */
+export function placeCrc(
+  decoder: RecordDecoder,
+  row: number,
+  place: RecordPlace,
+  offsetHigh: number,
+  offsetLow: number,
+): number {
+  const { timestampHigh, timestampLow, isTimeOfRecord } = decoder
+  const crc = place.crcAt(offsetHigh, offsetLow, timestampHigh, timestampLow, decoder.isAppendTime(row))
+  // A time that no record has, such as one between two milliseconds, is read as the nearest one and must not look right.
+  return isTimeOfRecord ? crc : ~crc
+}
 
 function oneOrAll(ids: Int32Array): number | readonly number[] {
   const first = ids[0] ?? 0

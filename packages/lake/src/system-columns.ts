@@ -57,7 +57,7 @@ export const systemFields: readonly IcebergField[] = [
     },
     'Headers in their order; keys may repeat',
   ),
-  optional('_kafka_crc', 'int', 'CRC32C of key, value and headers as a record batch v2 frames them, signed'),
+  optional('_kafka_crc', 'int', 'CRC32C of place, time, key, value and headers, signed'),
   optional('_kafka_value_state', 'string', 'typed, typed+raw, raw or null: where the bytes of the value are'),
   optional('_kafka_value', 'binary', 'Bytes of the value where the columns do not give them back'),
   optional('_kafka_schema_id', 'int', "Schema of the value in the log's ledger; 0 for none"),
