@@ -73,9 +73,8 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
-  // Left to the file writer where it is not given: not every writer has the option.
-  const { deltas } = options
-  if (deltas !== undefined && typeof deltas !== 'boolean')
+  const { deltas = false } = options
+  if (typeof deltas !== 'boolean')
     throw invalid('DELTAS', `deltas is ${JSON.stringify(deltas)}; it must be true or false.`)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
