@@ -36,6 +36,18 @@ async function framesOf({ disk }: Machine, path: string): Promise<number[]> {
   return positions
 }
 
+async function bytesFrom({ disk }: Machine, path: string, position: number): Promise<Uint8Array> {
+  const file = await disk.files.open(path, 'read')
+  const bytes = await file.read(position, await file.size())
+  await file.close()
+  return bytes
+}
+
+/** Where the flush of a frame began. */
+async function flushOf(on: Machine, path: string, position: number): Promise<number> {
+  return Number(Buffer.from(await bytesFrom(on, path, position)).readBigUInt64BE(56))
+}
+
 /** A log with `count` records whose writer was killed. */
 async function killed(on: Machine, count: number): Promise<void> {
   const owner = on.runtime()
@@ -46,9 +58,10 @@ async function killed(on: Machine, count: number): Promise<void> {
 }
 
 describe('a damaged segment', () => {
-  it('is cut at the last good section when the tail is torn, and that is reported', async () => {
+  it('is cut at the last good section when the tail is torn by a power loss, and that is reported', async () => {
     const on = machine()
     await killed(on, 5)
+    on.processes.reboot()
     const [segment] = await segments(on)
     const frames = await framesOf(on, segment!)
     await change(on, segment!, frames[4]! + 300, new Uint8Array(20))
@@ -57,16 +70,105 @@ describe('a damaged segment', () => {
     const log = await openIn(runtime)
     const topic = await log.topic('orders')
     expect(short(await valuesOf(topic))).toEqual(['r0', 'r1', 'r2', 'r3'])
-    expect(runtime.logs.filter(({ level }) => level === 'warn')).toMatchObject([
-      {
-        fields: {
-          segment: 'epoch-1/0000000001.wal',
-          position: frames[4],
-          reason: 'the checksum of its batches does not match',
-        },
-      },
-    ])
+    const torn = {
+      segment: 'epoch-1/0000000001.wal',
+      position: frames[4],
+      bytes: expect.closeTo(frames[4]! - frames[3]!, -2) as number,
+      reason: 'the checksum of its batches does not match',
+    }
+    expect(log.recovery).toEqual({ torn: [torn] })
+    expect(runtime.logs.filter(({ level }) => level === 'warn')).toMatchObject([{ fields: torn }])
     await log.close()
+    const again = await openIn(on.runtime())
+    expect(again.recovery.torn).toEqual([])
+    await again.close()
+  })
+
+  it('is never cut on the same boot where the whole frame had been written, wherever in it the damage is', async () => {
+    // From the start of the last frame, the only one of its flush: identity, length, a field, the checksum, the batches.
+    for (const [at, bytes] of [
+      [0, [1]],
+      [20, [1, 2, 3]],
+      [7, [0x90]],
+      [8, [0, 0, 1]],
+      [90, [0xff, 0xff]],
+      [128, [9, 9, 9, 9]],
+      [134, [9]],
+      [136, new Array<number>(40).fill(0)],
+      [600, [0xaa]],
+    ] as const) {
+      const on = machine()
+      await killed(on, 4)
+      const [segment] = await segments(on)
+      const last = (await framesOf(on, segment!)).at(-1)!
+      await change(on, segment!, last + at, new Uint8Array(bytes))
+      const refused = { kind: 'corrupt', code: 'SEGMENT', context: { file: segment, position: last } }
+      await expect(openIn(on.runtime()), `at ${at}`).rejects.toMatchObject(refused)
+      await expect(openIn(on.runtime(), { access: 'read-only' }), `at ${at}`).rejects.toMatchObject(refused)
+      // Not cut by the first who tried, either.
+      await expect(openIn(on.runtime()), `at ${at}`).rejects.toMatchObject(refused)
+    }
+  })
+
+  it('is never cut on the same boot where a good frame of the same flush follows', async () => {
+    for (const isRebooted of [false, true]) {
+      const on = machine()
+      const owner = on.runtime()
+      const log = await openIn(owner)
+      const topic = await log.ensureTopic('orders')
+      await send(topic, ['first'])
+      const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+      await Promise.all(names('r', 3).map((name) => producer.send({ value: bytesOf(name.padEnd(300, '.')) })))
+      on.disk.kill()
+      owner.exit()
+      if (isRebooted) on.processes.reboot()
+      const [segment] = await segments(on)
+      const frames = await framesOf(on, segment!)
+      const flush = await flushOf(on, segment!, frames.at(-1)!)
+      expect(flush).toBeLessThan(frames.at(-1)!)
+      // Its trailer too: nothing but what follows tells.
+      await change(on, segment!, flush, new Uint8Array(frames[frames.indexOf(flush) + 1]! - flush))
+      if (!isRebooted) {
+        await expect(openIn(on.runtime())).rejects.toMatchObject({ kind: 'corrupt', context: { position: flush } })
+        continue
+      }
+      const again = await openIn(on.runtime())
+      expect(again.recovery.torn).toMatchObject([
+        { position: flush, reason: 'the first part of the last flush is missing' },
+      ])
+      await again.close()
+    }
+  })
+
+  it('is cut on the same boot where the write was cut short, at any byte', async () => {
+    const on = machine()
+    await killed(on, 3)
+    const [segment] = await segments(on)
+    const last = (await framesOf(on, segment!)).at(-1)!
+    const whole = await bytesFrom(on, segment!, last)
+    for (const length of [1, 8, 63, 64, 130, 135, 136, 140, 400, 620]) {
+      const one = machine()
+      await killed(one, 3)
+      await change(one, segment!, last, new Uint8Array(whole.length - last))
+      await change(one, segment!, last, whole.subarray(0, length))
+      const log = await openIn(one.runtime())
+      expect(short(await valuesOf(await log.topic('orders'))), `cut after ${length}`).toEqual(['r0', 'r1'])
+      expect(log.recovery.torn.length, `cut after ${length}`).toBe(length < 56 ? 0 : 1)
+      await log.close()
+    }
+  })
+
+  it('keeps the time of the append, from epoch to epoch', async () => {
+    const on = machine()
+    await killed(on, 1)
+    const written = on.clock.now()
+    await on.clock.advance(86_400_000)
+    for (let opens = 0; opens < 2; opens++) await (await openIn(on.runtime())).close()
+    const [segment] = await segments(on, 3)
+    const [frame] = await framesOf(on, segment!)
+    const bytes = Buffer.from(await bytesFrom(on, segment!, frame!))
+    expect(Number(bytes.readBigInt64BE(112))).toBe(written)
+    expect(written).toBeLessThan(on.clock.now())
   })
 
   it('is corrupt, naming file and position, when a good later section proves that it was whole', async () => {

@@ -1,5 +1,5 @@
 import type { Topic, TopicConfig } from './topic.ts'
-import type { Durability, WalUsage } from './wal.ts'
+import type { Durability, TornTail, WalUsage } from './wal.ts'
 
 /** A log: topics with partitions, durable in a write-ahead tier, their history in a cold tier. */
 export interface Log extends AsyncDisposable {
@@ -11,6 +11,8 @@ export interface Log extends AsyncDisposable {
   readonly access: 'read-write' | 'read-only'
   /** This writer's; of the newest writer for a read-only log. */
   readonly epoch: bigint
+  /** What the opening met in the write-ahead tier. */
+  readonly recovery: LogRecovery
 
   /** @throws `exists`. */
   createTopic<T = Uint8Array>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
@@ -28,6 +30,11 @@ export interface Log extends AsyncDisposable {
    * gives up the epoch. Idempotent.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>
+}
+
+export interface LogRecovery {
+  /** Tails that were cut: writes that ended in the middle and were never acked. A read-only log cuts nothing, so it has none. */
+  readonly torn: readonly TornTail[]
 }
 
 export interface LogStats {

@@ -61,9 +61,13 @@ export interface SectionHeader {
   /** Ids in the log's schema ledger that the batches were encoded with; 0 for none. */
   readonly valueSchemaId: number
   readonly keySchemaId: number
+  /** The writer's wall time of the append, milliseconds since the epoch. A section that moves keeps it. No safety rests on it. */
+  readonly appendedMs: number
 }
 
-export interface Section extends SectionHeader {
+export interface Section extends Omit<SectionHeader, 'appendedMs'> {
+  /** Only of a section that was appended before, and moves: without it, the append says now. */
+  readonly appendedMs?: number
   /** v2 record batches, back to back. */
   readonly batches: Uint8Array
 }
@@ -75,10 +79,13 @@ export interface WalLocation {
   readonly sizeBytes: number
 }
 
+/** What a writer was writing when it ended, and never acked. */
 export interface TornTail {
   readonly segment: string
   /** Bytes up to here are good. */
   readonly position: number
+  /** Given up from there on, as far as the frames say: a write that was cut short may have left fewer. */
+  readonly bytes: number
   readonly reason: string
 }
 

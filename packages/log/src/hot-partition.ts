@@ -1,7 +1,7 @@
 import { assert, corrupt, type SectionHeader, type WalLocation } from '@moulin/core'
 
 /** A section in the write-ahead tier. */
-export interface HotSection extends SectionHeader {
+export interface HotSection extends Omit<SectionHeader, 'appendedMs'> {
   location: WalLocation
   readonly batchesBytes: number
   /** Bytes of this partition's sections before it, ever. */
@@ -34,7 +34,12 @@ export class HotPartition {
   }
 
   /** The section is durable: readers may see it. They come in offset order, without gaps. */
-  add(header: SectionHeader, location: WalLocation, batchesBytes: number, durableMs: number): HotSection {
+  add(
+    header: Omit<SectionHeader, 'appendedMs'>,
+    location: WalLocation,
+    batchesBytes: number,
+    durableMs: number,
+  ): HotSection {
     assert(header.baseOffset === this.highWatermark, `section ${header.baseOffset} follows ${this.highWatermark}`)
     const section = hotSection(header, location, batchesBytes, this.totalBytes, durableMs)
     this.#sections.push(section)
@@ -128,7 +133,7 @@ export class HotPartition {
 }
 
 function hotSection(
-  header: SectionHeader,
+  header: Omit<SectionHeader, 'appendedMs'>,
   location: WalLocation,
   batchesBytes: number,
   bytesBefore: number,

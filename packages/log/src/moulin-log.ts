@@ -1,4 +1,12 @@
-import { closed, type Durability, type Log, type LogStats, type Topic, type TopicConfig } from '@moulin/core'
+import {
+  closed,
+  type Durability,
+  type Log,
+  type LogRecovery,
+  type LogStats,
+  type Topic,
+  type TopicConfig,
+} from '@moulin/core'
 import type { LogCore } from './log-core.ts'
 import { logTopic } from './log-topic.ts'
 import type { TopicDirectory } from './topic-directory.ts'
@@ -10,6 +18,7 @@ const DRAIN_MS = 30_000
 /** An open log. See {@link Log}. */
 export class MoulinLog implements Log {
   readonly durability: Durability
+  readonly recovery: LogRecovery
   readonly #core: LogCore
   readonly #directory: TopicDirectory
   readonly #abort: AbortController
@@ -19,12 +28,17 @@ export class MoulinLog implements Log {
   constructor(
     core: LogCore,
     directory: TopicDirectory,
-    { closing, durability }: { readonly closing: AbortController; readonly durability: Durability },
+    {
+      closing,
+      durability,
+      recovery,
+    }: { readonly closing: AbortController; readonly durability: Durability; readonly recovery: LogRecovery },
   ) {
     this.#core = core
     this.#directory = directory
     this.#abort = closing
     this.durability = durability
+    this.recovery = recovery
     if (core.access === 'read-only') this.#watch = core.wal.watch(() => this.#follow())
   }
 

@@ -11,6 +11,7 @@ import {
   type ObjectStore,
   type Runtime,
   type Sequencer,
+  type TornTail,
   type Wal,
   type WalOpenOptions,
   type WalSession,
@@ -89,19 +90,20 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     monotonic: () => runtime.clock.monotonic(),
     gap: access === 'read-write' ? 'corrupt' : 'skip',
   })
+  const torn: TornTail[] = []
   const wal = await options.wal.open({
     runtime,
     limits,
     logId,
     access,
     takeover,
-    ...recovery(hot, checkpoints, runtime),
+    ...recovery(hot, checkpoints, torn, runtime),
     mustExist: (await checkpoints.newest()) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
     hot.attach(wal)
-    return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints })
+    return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints, torn })
   } catch (error) {
     await wal.close()
     throw error
@@ -110,17 +112,19 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
 
 type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | 'recover' | 'onTornTail'>
 
-function recovery(hot: HotLog, checkpoints: CheckpointStore, { logger }: Runtime): Recovery {
+function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
     beforeRecovery: async () => hot.begin(await checkpoints.newest()),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
-    onTornTail: (report) =>
+    onTornTail: (report) => {
+      torn.push(report)
       logger.warn(
         { ...report },
         'The write-ahead tail was cut behind the last good section: what follows was never acked',
-      ),
+      )
+    },
   }
 }
 
@@ -130,11 +134,12 @@ interface Opened {
   readonly hot: HotLog
   readonly wal: WalSession
   readonly checkpoints: CheckpointStore
+  readonly torn: readonly TornTail[]
 }
 
 async function assemble(
   options: OpenLogOptions & { access: 'read-write' | 'read-only'; runtime: Runtime; graceMs: number },
-  { logId, limits, hot, wal, checkpoints }: Opened,
+  { logId, limits, hot, wal, checkpoints, torn }: Opened,
 ): Promise<Log> {
   const {
     store,
@@ -193,7 +198,7 @@ async function assemble(
     await writer.write()
     await wal.checkFence()
   }
-  const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability })
+  const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },
     'The log is open',

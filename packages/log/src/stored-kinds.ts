@@ -5,3 +5,6 @@ export const identityKind: StoredKind = { name: 'log', format: 1, minimumReader:
 export const topicKind: StoredKind = { name: 'topic', format: 1, minimumReader: 1 }
 export const schemaKind: StoredKind = { name: 'schema', format: 1, minimumReader: 1 }
 export const checkpointKind: StoredKind = { name: 'checkpoint', format: 1, minimumReader: 1 }
+/** Of the write-ahead tier, in binary headers of its own: {@link checkReadable} holds for them, too. */
+export const segmentKind: StoredKind = { name: 'segment', format: 1, minimumReader: 1 }
+export const frameKind: StoredKind = { name: 'frame', format: 1, minimumReader: 1 }

@@ -46,6 +46,7 @@ export type {
   Log,
   Logger,
   LogRecord,
+  LogRecovery,
   LogStats,
   Outcome,
   PartitionFieldOf,

@@ -1,9 +1,20 @@
 import type { Section } from '@moulin/core'
-import { FRAME_HEADER_BYTES, frameEnd, sealHeader, writeFrameHeader, type SegmentIdentity } from './frame.ts'
+import {
+  FRAME_HEADER_BYTES,
+  FRAME_TRAILER_BYTES,
+  SEAL_BYTES,
+  frameBytes,
+  frameEnd,
+  sealHeader,
+  writeFrameHeader,
+  writeFrameTrailer,
+  type SegmentIdentity,
+} from './frame.ts'
 
 /** A section on its way to the disk. */
 export interface PendingSection {
   readonly section: Section
+  readonly appendedMs: number
   /** CRC32C of its batches. */
   readonly batchesCrc: number
 }
@@ -22,14 +33,22 @@ export class FlushBuffer {
     const flushStart = position
     let at = 0
     let partStart = 0
-    for (const { section, batchesCrc } of sections) {
+    for (const { section, appendedMs, batchesCrc } of sections) {
       const { batches } = section
       const batchesBytes = batches.length
-      const frame = { kind: 'section', header: section, position, flushStart, batchesBytes, batchesCrc } as const
-      writeFrameHeader(scratch, at, identity, frame)
+      const frame = {
+        kind: 'section',
+        header: section,
+        appendedMs,
+        position,
+        flushStart,
+        batchesBytes,
+        batchesCrc,
+      } as const
+      const headerCrc = writeFrameHeader(scratch, at, identity, frame)
       at += FRAME_HEADER_BYTES
       const end = frameEnd(position, batches.length)
-      const padding = end - position - FRAME_HEADER_BYTES - batches.length
+      const padding = end - position - frameBytes(batchesBytes)
       if (batches.length <= COPY_UP_TO_BYTES) {
         scratch.set(batches, at)
         at += batches.length
@@ -37,6 +56,8 @@ export class FlushBuffer {
         parts.push(scratch.subarray(partStart, at), batches)
         partStart = at
       }
+      writeFrameTrailer(scratch, at, headerCrc)
+      at += FRAME_TRAILER_BYTES
       scratch.fill(0, at, at + padding)
       at += padding
       position = end
@@ -50,7 +71,7 @@ export class FlushBuffer {
     for (const {
       section: { batches },
     } of sections) {
-      needed += FRAME_HEADER_BYTES + 8 + (batches.length <= COPY_UP_TO_BYTES ? batches.length : 0)
+      needed += frameEnd(0, 0) + 8 + (batches.length <= COPY_UP_TO_BYTES ? batches.length : 0)
     }
     if (needed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * needed)
     return this.#scratch
@@ -59,15 +80,16 @@ export class FlushBuffer {
 
 /** The frame that ends a full segment. */
 export function sealFrame(position: number, identity: SegmentIdentity): Uint8Array {
-  const bytes = new Uint8Array(FRAME_HEADER_BYTES)
+  const bytes = new Uint8Array(SEAL_BYTES)
   const frame = {
     kind: 'seal',
     header: sealHeader,
+    appendedMs: 0,
     position,
     flushStart: position,
     batchesBytes: 0,
     batchesCrc: 0,
   } as const
-  writeFrameHeader(bytes, 0, identity, frame)
+  writeFrameTrailer(bytes, FRAME_HEADER_BYTES, writeFrameHeader(bytes, 0, identity, frame))
   return bytes
 }

@@ -1,5 +1,6 @@
 import { corrupt, notFound, type FileHandle, type WalLocation } from '@moulin/core'
-import { FRAME_HEADER_BYTES, readFrame, type SegmentIdentity } from './frame.ts'
+import { readFrame, type SegmentIdentity } from './frame.ts'
+import { refuseLater } from './segment-scan.ts'
 import { headerOf } from './source-scan.ts'
 
 /** The batches at a location, checked. @throws `not-found` when the file has been recycled; `corrupt`. */
@@ -10,7 +11,11 @@ export async function readSection(
 ): Promise<Uint8Array> {
   const bytes = await file.read(position, sizeBytes)
   const read = readFrame(bytes, 0, position, sizeBytes, identity)
-  if (read.status === 'frame' && read.frame.sizeBytes === sizeBytes) return bytes.subarray(FRAME_HEADER_BYTES)
+  if (read.status === 'frame' && read.frame.sizeBytes === sizeBytes) {
+    const { headerBytes, batchesBytes } = read.frame
+    return bytes.subarray(headerBytes, headerBytes + batchesBytes)
+  }
+  refuseLater(read, segment, position)
   const header = await headerOf(file, segment)
   if (header?.generation !== identity.generation) throw released(segment)
   const reason = read.status === 'damaged' ? read.reason : 'the section is not there'

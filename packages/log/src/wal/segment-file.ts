@@ -1,6 +1,6 @@
 import { invalid, type FileHandle, type Files } from '@moulin/core'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
-import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
+import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
 
 /** How much of a file is zero-filled and synced at a time: a bigger step would stand in the way of a flush. */
@@ -68,7 +68,7 @@ export class SegmentFile implements SegmentIdentity {
 
   /** Whether a frame with `batchesBytes` fits, with room for the seal behind it. */
   fits(batchesBytes: number): boolean {
-    return frameEnd(this.position, batchesBytes) + FRAME_HEADER_BYTES <= this.sizeBytes
+    return frameEnd(this.position, batchesBytes) + SEAL_BYTES <= this.sizeBytes
   }
 
   /**
@@ -109,7 +109,7 @@ export interface SegmentPlace {
 
 /** Size of a segment that holds just one section. */
 export function sizeForSection(batchesBytes: number): number {
-  return frameEnd(SEGMENT_HEADER_BYTES, batchesBytes) + FRAME_HEADER_BYTES
+  return frameEnd(SEGMENT_HEADER_BYTES, batchesBytes) + SEAL_BYTES
 }
 
 /** Smallest useful segment: a header and one small frame. */

@@ -1,8 +1,10 @@
-import { corrupt, type FileHandle } from '@moulin/core'
+import { corrupt, unsupported, type FileHandle } from '@moulin/core'
 import {
+  claimedFrameBytes,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
+  proofOfWrite,
   readFrame,
   type Frame,
   type FrameRead,
@@ -25,7 +27,7 @@ export interface SegmentScan {
   readonly end: number
   readonly isSealed: boolean
   /** The remains of a frame of this segment at `end`: a flush that was never acked, or damage. */
-  readonly damage?: string
+  readonly damage?: { readonly reason: string; readonly bytes: number }
 }
 
 export interface ScanRequest {
@@ -48,7 +50,8 @@ export async function scanSegment({ file, name, identity, from, limit }: ScanReq
   for (;;) {
     const read = await frameAt(window, position, identity)
     if (read.status !== 'frame') {
-      const damage = read.status === 'damaged' ? { damage: read.reason } : {}
+      refuseLater(read, name, position)
+      const damage = read.status === 'damaged' ? { damage: { reason: read.reason, bytes: read.sizeBytes } } : {}
       return { frames, end: position, isSealed: false, ...damage }
     }
     const { frame } = read
@@ -66,16 +69,16 @@ export async function scanSegment({ file, name, identity, from, limit }: ScanReq
 /** What follows a position without a good frame. */
 export interface Aftermath {
   /** A good frame whose flush began later: what is bad had been synced. */
-  readonly durable?: Frame
-  /** There are good frames of the flush that the bad bytes belong to: it was never acked. */
-  readonly hasRemains: boolean
+  readonly durable: Frame | undefined
+  /** The end of the last good frame of the flush that the bad bytes belong to. */
+  readonly remainsEnd: number | undefined
 }
 
 /** Looks behind `from`, where no good frame of this segment begins, for later ones. */
-export async function aftermathOf({ file, identity, from = 0 }: ScanRequest): Promise<Aftermath> {
+export async function aftermathOf({ file, name, identity, from = 0 }: ScanRequest): Promise<Aftermath> {
   const size = await file.size()
   const window = new Window(file, size)
-  let hasRemains = false
+  let remainsEnd: number | undefined
   let position = from + FRAME_ALIGNMENT
   while (position < size) {
     const bytes = await window.at(position, magic.length)
@@ -87,14 +90,36 @@ export async function aftermathOf({ file, identity, from = 0 }: ScanRequest): Pr
     position += found
     const read = position % FRAME_ALIGNMENT === 0 ? await frameAt(window, position, identity) : undefined
     if (read?.status !== 'frame') {
+      if (read !== undefined) refuseLater(read, name, position)
       position += 1
       continue
     }
-    if (read.frame.flushStart > from) return { durable: read.frame, hasRemains }
-    hasRemains = true
+    if (read.frame.flushStart > from) return { durable: read.frame, remainsEnd }
     position = read.frame.end
+    remainsEnd = position
   }
-  return { hasRemains }
+  return { durable: undefined, remainsEnd }
+}
+
+/**
+ * Whether the kernel had been given the whole frame at `from`, where no good one begins: what it says behind its batches is
+ * there. Only on the same boot does that mean that it was whole once: no page cache is lost there.
+ */
+export async function wasWritten({ file, identity, from = 0 }: ScanRequest): Promise<boolean> {
+  const window = new Window(file, await file.size())
+  const start = await window.at(from, FRAME_HEADER_BYTES)
+  const bytes = await window.at(from, claimedFrameBytes(start))
+  const found = proofOfWrite(bytes, from, identity)
+  if (found.proof !== 'trailer') return found.proof === 'whole'
+  return window.has(found.trailer, from + found.from)
+}
+
+/** @throws `unsupported` for a frame with a right header that this version may not read: never damage, never a torn tail. */
+export function refuseLater(read: FrameRead, name: string, position: number): void {
+  if (read.status !== 'unsupported') return
+  throw unsupported('FORMAT_VERSION', `${name} at position ${position}: a frame ${read.reason}. Use a newer moulin.`, {
+    context: { file: name, position, minimumReader: read.minimumReader },
+  })
 }
 
 async function frameAt(
@@ -109,7 +134,7 @@ async function frameAt(
     const read = readFrame(bytes, 0, position, room, identity)
     if (read.status !== 'short') return read
     // Shorter than its size said: someone cut the file. What is not there is not a frame.
-    if (bytes.length < needed) return { status: 'damaged', reason: 'the file ends inside it' }
+    if (bytes.length < needed) return { status: 'damaged', reason: 'the file ends inside it', sizeBytes: bytes.length }
     needed = read.needed
   }
 }
@@ -135,5 +160,15 @@ class Window {
     this.#bytes = await this.#file.read(position, Math.min(left, Math.max(minimum, WINDOW_BYTES)))
     this.#start = position
     return this.#bytes
+  }
+
+  /** Whether these bytes stand somewhere from `position` on. */
+  async has(wanted: Uint8Array, position: number): Promise<boolean> {
+    while (position + wanted.length <= this.size) {
+      const bytes = await this.at(position, wanted.length)
+      if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(wanted))) return true
+      position += Math.max(1, bytes.length - wanted.length + 1)
+    }
+    return false
   }
 }

@@ -1,13 +1,8 @@
 import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type TornTail } from '@moulin/core'
 import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
 import type { Frame } from './frame.ts'
-import {
-  readSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_HEADER_USED_BYTES,
-  type SegmentHeader,
-} from './segment-header.ts'
-import { aftermathOf, scanSegment, type SegmentScan } from './segment-scan.ts'
+import { readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
+import { aftermathOf, scanSegment, wasWritten, type Aftermath, type SegmentScan } from './segment-scan.ts'
 
 /** A segment of a source, with its live sections. */
 export interface SourceSegment {
@@ -32,6 +27,8 @@ export interface SourceRequest {
   /** 16 bytes. */
   readonly logId: Uint8Array
   readonly info: EpochInfo
+  /** Of this machine now: on the boot of the epoch's owner the page cache is as that left it. */
+  readonly bootId: string
   readonly isLive: (header: SectionHeader) => boolean
   /** Called for each file that gave frames, before it is closed: where a reader makes them durable. */
   readonly afterScan?: (file: FileHandle) => Promise<void>
@@ -71,7 +68,7 @@ interface OwnFile {
 
 interface OwnScan extends OwnFile {
   readonly scan: SegmentScan
-  readonly hasRemains: boolean
+  readonly remainsEnd: number | undefined
 }
 
 async function scanOwn(request: SourceRequest): Promise<Source> {
@@ -97,11 +94,13 @@ async function scanOwn(request: SourceRequest): Promise<Source> {
   }
 }
 
-const isTorn = ({ scan, hasRemains }: OwnScan): boolean => scan.damage !== undefined || hasRemains
+const isTorn = ({ scan, remainsEnd }: OwnScan): boolean => scan.damage !== undefined || remainsEnd !== undefined
 
-function tornTail({ info }: SourceRequest, { name, scan }: OwnScan): TornTail {
-  const reason = scan.damage ?? 'the first part of the last flush is missing'
-  return { segment: `epoch-${info.epoch}/${name}`, position: scan.end, reason }
+function tornTail({ info }: SourceRequest, { name, scan, remainsEnd }: OwnScan): TornTail {
+  const { damage, end } = scan
+  const bytes = Math.max(damage?.bytes ?? 0, remainsEnd === undefined ? 0 : remainsEnd - end)
+  const reason = damage?.reason ?? 'the first part of the last flush is missing'
+  return { segment: `epoch-${info.epoch}/${name}`, position: end, bytes, reason }
 }
 
 async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Promise<OwnFile[]> {
@@ -129,25 +128,39 @@ async function scanOwnFile(
 ): Promise<OwnScan | undefined> {
   const path = `${epochPath(request.dir, request.info.epoch)}/${name}`
   return withFile(request.files, path, async (file) => {
-    let scan = await scanSegment({ file, name: path, identity: header })
-    let hasRemains = false
+    const whole = { file, name: path, identity: header }
+    let scan = await scanSegment(whole)
+    let remainsEnd: number | undefined
     while (!scan.isSealed) {
-      const aftermath = await aftermathOf({ file, name: path, identity: header, from: scan.end })
+      const from = { ...whole, from: scan.end }
+      const aftermath = await aftermathOf(from)
+      const evidence = await evidenceOfDamage(request, aftermath, () => wasWritten(from))
       // Recycled while it was read: its owner has released it, durably, so nothing in it is live.
       if ((await headerOf(file, path))?.generation !== header.generation) return undefined
       if (isFollowed) throw damaged(path, scan, 'a newer segment follows')
-      hasRemains = aftermath.hasRemains
-      if (aftermath.durable === undefined) break
+      remainsEnd = aftermath.remainsEnd
+      if (evidence === undefined) break
       // Damage, unless its writer is alive and has gone on meanwhile.
-      const more = await scanSegment({ file, name: path, identity: header, from: scan.end })
-      if (more.frames.length === 0 && !more.isSealed) {
-        throw damaged(path, scan, `a good frame of a later flush follows at position ${aftermath.durable.position}`)
-      }
+      const more = await scanSegment(from)
+      if (more.frames.length === 0 && !more.isSealed) throw damaged(path, scan, evidence)
       scan = { ...more, frames: [...scan.frames, ...more.frames] }
     }
     if (scan.frames.length > 0) await request.afterScan?.(file)
-    return { name, header, scan, hasRemains }
+    return { name, header, scan, remainsEnd }
   })
+}
+
+/** What proves that the bad bytes were good once; undefined for a write that was cut short, and never acked. */
+async function evidenceOfDamage(
+  { info, bootId }: SourceRequest,
+  { durable, remainsEnd }: Aftermath,
+  wasWhole: () => Promise<boolean>,
+): Promise<string | undefined> {
+  if (durable !== undefined) return `a good frame of a later flush follows at position ${durable.position}`
+  // After a power loss any page of the last flush may be missing.
+  if (info.owner.bootId !== bootId) return undefined
+  if (remainsEnd !== undefined) return `a good frame of the same flush follows, up to position ${remainsEnd}`
+  return (await wasWhole()) ? 'the whole frame had been written' : undefined
 }
 
 /** A file without a header was being made or recycled; one that still holds live sections lost it. */
@@ -170,7 +183,7 @@ async function checkHeaderless(
 
 /** The header of a segment file, if there is a whole one. */
 export async function headerOf(file: FileHandle, path: string): Promise<SegmentHeader | undefined> {
-  return readSegmentHeader(await file.read(0, SEGMENT_HEADER_USED_BYTES), path)
+  return readSegmentHeader(await file.read(0, SEGMENT_HEADER_BYTES), path)
 }
 
 function checkIdentity(header: SegmentHeader, logId: Uint8Array, epoch: bigint, path: string): void {
@@ -188,10 +201,10 @@ function segmentOf({ isLive }: SourceRequest, header: SegmentHeader, name: strin
 }
 
 function damaged(path: string, { end, damage }: SegmentScan, because: string): Error {
-  const what = damage ?? 'no frame begins there'
+  const what = damage?.reason ?? 'no frame begins there'
   return corrupt(
     'SEGMENT',
-    `${path} is damaged at position ${end}: ${what}, but ${because}. Restore the file, or give up what follows.`,
+    `${path} is damaged at position ${end}: ${what}, but ${because}. Restore the file, or see what \`moulin repair\` would give up.`,
     { context: { file: path, position: end } },
   )
 }

@@ -4,6 +4,7 @@ import {
   notFound,
   throwIfAborted,
   type Section,
+  type SectionHeader,
   type WalLocation,
   type WalOpenOptions,
   type WalSession,
@@ -49,8 +50,9 @@ async function recoverInto(
   segmentBytes: number,
   options: WalOpenOptions,
 ): Promise<WalSession> {
-  const { runtime, logId } = options
+  const { runtime, logId, isLive } = options
   const { files } = runtime
+  const { bootId } = runtime.process
   await options.beforeRecovery()
   const older = (await listEpochs(files, dir)).filter((other) => other < epoch)
   const predecessor = await newestInfo(files, dir, older)
@@ -58,7 +60,7 @@ async function recoverInto(
 
   const place: SegmentPlace = { files, dir, logId: uuidBytes(logId), epoch }
   const source =
-    predecessor === undefined ? noSource : await scanSource({ ...place, info: predecessor, isLive: options.isLive })
+    predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
   await markRunning(files, dir, epoch)
   const { maxFlushBytes } = options.limits
@@ -132,7 +134,7 @@ async function copyTail(
   const { epoch, name, generation } = active
   const id = segmentId(epoch, name, generation)
   await withFile(files, `${epochPath(dir, epoch)}/${name}`, async (file) => {
-    let sections: Section[] = []
+    let sections: (Section & SectionHeader)[] = []
     let bytes = 0
     const flush = async (): Promise<void> => {
       const locations = await Promise.all(sections.map((section) => writer.append(section)))

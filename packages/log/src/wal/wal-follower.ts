@@ -156,7 +156,8 @@ export class WalFollower implements WalSession {
     for (let info = first; ;) {
       await beforeRecovery()
       const afterScan = (file: FileHandle): Promise<void> => file.datasync()
-      const source = await scanSource({ files, dir: this.#dir, logId: this.#logId, info, isLive, afterScan })
+      const { bootId } = runtime.process
+      const source = await scanSource({ files, dir: this.#dir, logId: this.#logId, info, bootId, isLive, afterScan })
       const isFinal = !(await hasHigherEpoch(files, this.#dir, info.epoch))
       // A newer writer deletes files of older epochs as soon as it is a source itself.
       const newest = await newestSource(this.#dir, this.#options, info)

@@ -14,7 +14,7 @@ import {
 import { crc32c } from '@moulin/format'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
-import { FRAME_HEADER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
+import { frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
 import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
@@ -89,8 +89,9 @@ export class WalWriter implements WalSession {
     if (this.#closing !== undefined) return Promise.reject(closed('WAL_CLOSED', `${this.#place.dir} was closed.`))
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
     const batchesCrc = crc32c(section.batches)
+    const appendedMs = section.appendedMs ?? Math.trunc(this.#runtime.clock.now())
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, batchesCrc, resolve, reject })
+      this.#queue.push({ section, appendedMs, batchesCrc, resolve, reject })
       this.#flushing ??= this.#flushAll()
     })
   }
@@ -185,7 +186,7 @@ export class WalWriter implements WalSession {
     for (const { section } of this.#queue) {
       const next = frameEnd(end, section.batches.length)
       const isFirst = end === start
-      if (!isFirst && (next - start > this.#maxFlushBytes || next + FRAME_HEADER_BYTES > this.#active.sizeBytes)) break
+      if (!isFirst && (next - start > this.#maxFlushBytes || next + SEAL_BYTES > this.#active.sizeBytes)) break
       end = next
     }
     return end
@@ -201,7 +202,7 @@ export class WalWriter implements WalSession {
   #acknowledge(taken: readonly Pending[], start: number, segment: string): void {
     let position = start
     for (const { section, resolve } of taken) {
-      const location = { segment, position, sizeBytes: FRAME_HEADER_BYTES + section.batches.length }
+      const location = { segment, position, sizeBytes: frameBytes(section.batches.length) }
       position = frameEnd(position, section.batches.length)
       this.#live.add(location)
       resolve(location)
@@ -212,7 +213,7 @@ export class WalWriter implements WalSession {
   async #makeRoom(batchesBytes: number): Promise<void> {
     const full = this.#active
     if (full.fits(batchesBytes)) return
-    await full.allocate(full.position + FRAME_HEADER_BYTES)
+    await full.allocate(full.position + SEAL_BYTES)
     await full.file.writev([sealFrame(full.position, full)], full.position)
     await full.file.datasync()
     this.#active = await this.#supply.next(batchesBytes)
