@@ -137,6 +137,8 @@ export type {
   Section,
   SectionHeader,
   TornTail,
+  EpochOpener,
+  EpochOwner,
   Wal,
   WalLocation,
   WalOpenOptions,

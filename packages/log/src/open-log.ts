@@ -16,6 +16,7 @@ import {
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
+import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
@@ -95,6 +96,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     access,
     takeover,
     ...recovery(hot, checkpoints, runtime),
+    claimEpoch: epochClaims(store, limits),
     mustExist: (await checkpoints.newest()) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })

@@ -93,7 +93,7 @@ async function renameOf(files: Files, root: string, from: string, to: string): P
   const tree = async (folder: string): Promise<string[]> => {
     const entries = await files.readdir(folder)
     const inner = await Promise.all(
-      entries.map(({ name, kind }) => (kind === 'directory' ? tree(`${folder}/${name}`) : [])),
+      entries.map(({ name, kind }) => (kind === 'directory' ? tree(`${folder}/${name}`) : Promise.resolve([]))),
     )
     return entries.flatMap(({ name }, index) => [name, ...inner[index]!.map((below) => `${name}/${below}`)])
   }
