@@ -1,7 +1,8 @@
-import { conflict, isMoulinError, sameInt64 } from '@moulin/core'
+import { conflict, sameInt64 } from '@moulin/core'
 import type { ColdTopicInfo, MoulinError, Snapshot, TableMetadata } from '@moulin/core'
-import { presentLedger, markedTopics, markerHash, markerKey, parseMarker } from './marker.ts'
+import { presentLedger, sha256 } from './marker.ts'
 import type { Marker } from './marker.ts'
+import type { FoundMarkers } from './marker-store.ts'
 import { summaryKeys } from './system-columns.ts'
 
 /**
@@ -76,36 +77,32 @@ export interface LineageQuestion {
    * Undefined for a marker of ours, for one of a writer that took over meanwhile, and for readers.
    */
   recovered(marker: Marker): readonly bigint[] | undefined
-  readonly markerBytes: number
+  /** What the table's properties say, with the objects that they name. */
+  readonly markers: FoundMarkers
 }
 
 /** Pure: looks at nothing but the metadata. Rows in foreign files are looked for apart (foreign-rows). */
 export function verdictOf(question: LineageQuestion): Verdict | CutChain {
   const { metadata, info, tableUuid } = question
   const broken = (fault: LineageFault, reason: string): Verdict => ({ kind: 'broken', fault, reason })
-  const text = metadata.properties?.[markerKey(info.id)]
-  const others = markedTopics(metadata).filter((id) => id !== info.id)
-  if (text === undefined) {
-    if (others.length > 0) return otherOwner(question, others[0]!)
+  const { own, others } = question.markers
+  if (own === undefined) {
+    if (others.length > 0) return otherOwner(question)
     return broken('no-marker', 'the table has no marker of this topic')
   }
   if (tableUuid !== undefined && tableUuid !== metadata['table-uuid']) {
     return broken('replaced-table', `the table is another one: UUID ${metadata['table-uuid']}, not ${tableUuid}`)
   }
-  let marker: Marker
-  try {
-    marker = parseMarker(text, `the marker of topic ${info.name}`, question.markerBytes)
-  } catch (error) {
-    return broken('unreadable-marker', isMoulinError(error) ? lowerFirst(error.message) : 'the marker does not parse')
-  }
+  if (own.marker === undefined) return broken('unreadable-marker', lowerFirst(own.fault))
+  const { marker, text } = own
   if (marker.log !== info.logId) return broken('other-log', `the marker is of log ${marker.log}`)
-  if (others.length > 0) return otherOwner(question, others[0]!)
+  if (others.length > 0) return otherOwner(question)
   const chain = chainTo(metadata, marker)
   if (chain.kind === 'broken') return chain
   if (chain.kind === 'cut') return checkOffsets(question, marker) ?? { ...chain, marker, foreign: chain.above }
   const ours = chain.at
   if (ours !== undefined) {
-    if (!sameInt64(ours['sequence-number'], marker.sequence) || ours.summary[summaryKeys.marker] !== markerHash(text)) {
+    if (!sameInt64(ours['sequence-number'], marker.sequence) || ours.summary[summaryKeys.marker] !== sha256(text)) {
       const id = String(marker.snapshot)
       return broken('edited-marker', `the marker is not the one that was committed with snapshot ${id}`)
     }
@@ -194,17 +191,11 @@ function checkOffsets(question: LineageQuestion, marker: Marker): Verdict | unde
 }
 
 // Another log's marker, or another topic's of the same log.
-function otherOwner(question: LineageQuestion, topicId: string): Verdict {
-  const { metadata, info, markerBytes } = question
-  let owner: string | undefined
-  try {
-    owner = parseMarker(metadata.properties![markerKey(topicId)]!, 'its marker', markerBytes).log
-  } catch {
-    // A marker that does not parse is still somebody's.
-  }
-  return owner === info.logId
-    ? { kind: 'broken', fault: 'other-topic', reason: `the table belongs to topic ${topicId} of this log` }
-    : { kind: 'broken', fault: 'other-log', reason: `the table has a marker of log ${owner ?? 'unknown'}` }
+function otherOwner({ info, markers }: LineageQuestion): Verdict {
+  const { topic, log } = markers.others[0]!
+  return log === info.logId
+    ? { kind: 'broken', fault: 'other-topic', reason: `the table belongs to topic ${topic} of this log` }
+    : { kind: 'broken', fault: 'other-log', reason: `the table has a marker of log ${log ?? 'unknown'}` }
 }
 
 function lowerFirst(sentence: string): string {

@@ -16,9 +16,11 @@ import type { LedgerEntry } from './ledger.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
 import type { CutChain, LineageFault, Verdict } from './lineage.ts'
-import { firstMarker, markerKey, markerText, presentLedger } from './marker.ts'
+import type { FieldIds } from './field-ids.ts'
+import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { createTableRequest, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
+import { MarkerStore } from './marker-store.ts'
+import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
 /** The table at one moment, found intact or plausible. */
@@ -26,6 +28,10 @@ export interface TableState {
   readonly lineage: Lineage
   readonly loaded: LoadedTable
   readonly marker: Marker
+  /** Objects that the marker names in the log's store. */
+  readonly objects: readonly string[]
+  /** What the next marker says of field ids; undefined while they are those that we asked for. */
+  readonly fieldIds: FieldIds | undefined
   /** Of the topic's present incarnation, by partition. */
   readonly entries: readonly LedgerEntry[]
   readonly columns: TableColumns
@@ -48,6 +54,8 @@ export interface TopicTableParts {
 export class TopicTable {
   readonly identifier: TableIdentifier
   readonly layout: TableLayout
+  /** Reads and stores the topic's markers. */
+  readonly markers: MarkerStore
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
@@ -58,6 +66,7 @@ export class TopicTable {
     this.#parts = parts
     this.identifier = tableIdentifier(parts.info.table)
     this.layout = tableLayout(parts.info)
+    this.markers = new MarkerStore(parts.context.store, parts.info, parts.context.limits)
     this.#foreignRows = new ForeignRows(parts)
   }
 
@@ -83,7 +92,8 @@ export class TopicTable {
       }
       loaded = await this.#create()
     }
-    return this.#adopt(loaded, {})
+    const state = await this.#adopt(loaded, {})
+    return context.access === 'read-write' ? await this.#recordIds(state) : state
   }
 
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` for a schema that drifted. */
@@ -105,9 +115,12 @@ export class TopicTable {
 
   // An answer that got lost leaves a table with our marker, which the load then finds.
   async #create(): Promise<LoadedTable> {
-    const { catalog, context, info } = this.#parts
-    const marker = firstMarker(info, context.epoch, context.runtime.random.uuid())
-    const properties = { [markerKey(info.id)]: markerText(marker, context.limits.markerBytes) }
+    const { catalog, context, info, ownCommits } = this.#parts
+    const commit = context.runtime.random.uuid()
+    ownCommits.add(commit)
+    const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)
+    const properties = { [markerKey(info.id)]: written.text }
+    await this.markers.put(written)
     try {
       return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
     } catch (error) {
@@ -117,8 +130,34 @@ export class TopicTable {
     }
   }
 
+  /**
+   * Where the catalog gave other ids than we asked for, the marker says so before the table has a row, or a chance to
+   * change. A process that dies before that leaves a first marker beside the first schema, which says the same.
+   */
+  async #recordIds(state: TableState): Promise<TableState> {
+    const { catalog, context, info } = this.#parts
+    if (state.fieldIds === undefined || state.marker.fieldIds !== undefined) return state
+    const written = writeMarker({ ...state.marker, fieldIds: state.fieldIds }, context.limits.markerBytes)
+    await this.markers.put(written)
+    const { metadata } = state.loaded
+    await catalog.commitTable(this.identifier, {
+      requirements: [
+        { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+        {
+          type: 'assert-ref-snapshot-id',
+          ref: 'main',
+          'snapshot-id': currentSnapshot(metadata)?.['snapshot-id'] ?? null,
+        },
+        { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+      ],
+      updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+    })
+    return await this.load()
+  }
+
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
     const { info, context } = this.#parts
+    const markers = await this.markers.read(loaded.metadata, options)
     const found = verdictOf({
       metadata: loaded.metadata,
       info,
@@ -126,19 +165,20 @@ export class TopicTable {
       released: context.hot.releasedOffsets(),
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
       recovered: (marker) => this.#recovered(marker),
-      // A marker that is too long was not written by us; a little more shows what is wrong with it.
-      markerBytes: 4 * context.limits.markerBytes,
+      markers,
     })
     const verdict = found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found
     if (verdict.kind === 'broken') throw this.#refusal(loaded, verdict)
     const { kind: lineage, marker, foreign } = verdict
-    const columns = tableColumns(loaded.metadata, this.layout, info.table)
+    const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
     const state: TableState = {
       lineage: { verdict: lineage, evidence: lineage === 'plausible' ? verdict.evidence : null },
       loaded,
       marker,
+      objects: markers.own?.marker === undefined ? [] : markers.own.objects,
+      fieldIds,
       entries: presentLedger(marker, info),
-      columns,
+      columns: tableColumns(loaded.metadata, this.layout, info.table, fieldIds),
       isForeign: foreign.length > 0,
     }
     this.#state = state
@@ -159,7 +199,9 @@ export class TopicTable {
     const snapshotId = snapshotIdOf(loaded)
     const { commit } = chain.marker
     if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
-      const columns = tableColumns(metadata, this.layout, this.#parts.info.table)
+      const { table } = this.#parts.info
+      const fieldIds = fieldIdsOf(metadata, this.layout, chain.marker, table)
+      const columns = tableColumns(metadata, this.layout, table, fieldIds)
       const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
       this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
     }
