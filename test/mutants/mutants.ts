@@ -56,6 +56,50 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/log/fence.test.ts'],
   },
   {
+    name: 'empty an epoch of its opener',
+    file: 'packages/log/src/wal/take-over.ts',
+    original: `if (kind !== 'file' || name === OPENER || kept`,
+    planted: `if (kind !== 'file' || kept`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'name an epoch before its opener is in it',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `    await files.syncDirectory(prepared)\n`,
+    planted: ``,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'ignore a lost claim',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `if (await claimEpoch(epoch, opener)) return epoch`,
+    planted: `await claimEpoch(epoch, opener)\n      return epoch`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'show beside a living opener',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `return (await process.startTimeOf(owner.pid)) !== owner.startTime`,
+    planted: `return true`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
+    name: 'look for openers before the sync',
+    file: 'packages/log/src/wal/wal-follower.ts',
+    original: `      const { found, isBehind } = await this.#newSections()
+      // What was recycled before we came is released: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      if (await this.#isFinal(info)) {`,
+    planted: `      const isFinal = await this.#isFinal(info)
+      const { found, isBehind } = await this.#newSections()
+      // What was recycled before we came is released: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      if (isFinal) {`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
     name: 'no predecessor check',
     file: 'packages/catalog/src/store-version.ts',
     original: `  if (request.predecessor !== undefined) await checkPredecessor(folder, request.predecessor, version)\n`,

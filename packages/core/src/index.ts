@@ -143,6 +143,8 @@ export type {
   Section,
   SectionHeader,
   TornTail,
+  EpochOpener,
+  EpochOwner,
   Wal,
   WalLocation,
   WalOpenOptions,

@@ -18,6 +18,7 @@ import {
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
+import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
@@ -98,6 +99,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     access,
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
+    claimEpoch: epochClaims(store, limits),
     mustExist: (await checkpoints.newest()) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })

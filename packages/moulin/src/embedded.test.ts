@@ -45,6 +45,7 @@ describe('openLog of a folder', () => {
     expect((await readdir(join(dir, 'a/lake'))).sort()).toEqual(['.moulin-tmp', 'log', 'moulin.json', 'tables'])
     expect((await readdir(join(dir, 'a/lake/log'))).sort()).toEqual([
       'checkpoints',
+      'epochs',
       'probe',
       'schemas',
       'staged',
