@@ -129,6 +129,7 @@ export type {
   TierResult,
   Topic,
   TopicConfig,
+  Lineage,
   TopicStats,
 } from './topic.ts'
 export type {

@@ -73,6 +73,8 @@ describe('a lost commit race', () => {
     const old = await zombie.attach()
     const topic = await log.attach()
     sendTwo(log)
+    // Acked by the older writer: ours found it when it opened the log.
+    log.hot.reopen()
     races.push(async () => void (await old.tier({ upTo: [1n, 2n] })))
     const result = await tierAll(log, topic)
     expect(result).toMatchObject({ rows: 1, frontier: [2n, 2n] })
@@ -87,6 +89,8 @@ describe('a lost commit race', () => {
     const twin = await outside(log, { epoch: 7n }).attach()
     const topic = await log.attach()
     sendTwo(log)
+    // Acked by the older writer: ours found it when it opened the log.
+    log.hot.reopen()
     races.push(async () => void (await twin.tier({ upTo: [1n, 2n] })))
     expect(await tierAll(log, topic)).toMatchObject({ rows: 1, frontier: [2n, 2n] })
     await checkTable(topic, log)
@@ -97,6 +101,8 @@ describe('a lost commit race', () => {
     const old = await outside(log, { epoch: 3n }).attach()
     const topic = await log.attach()
     sendTwo(log)
+    // Acked by the older writer: ours found it when it opened the log.
+    log.hot.reopen()
     races.push(async () => void (await old.tier({ upTo: [0n, 2n] })))
     const result = await settled(log.runtime, topic.tier({ upTo: [2n, 0n] }))
     expect(result).toMatchObject({ rows: 2, frontier: [2n, 2n] })

@@ -1,4 +1,4 @@
-import { corrupt, jsonInt64 } from '@moulin/core'
+import { corrupt, jsonInt64, parseJson } from '@moulin/core'
 import type { IcebergField, IcebergSchema, IcebergType, JsonValue } from '@moulin/core'
 
 /**
@@ -64,7 +64,7 @@ export function childrenOf(type: IcebergType): readonly NestedField[] {
 
 /** `[[path, id], …]`, a path being a list of names. */
 export function fieldIdsToJson(ids: FieldIds): JsonValue {
-  return [...ids].map(([path, id]) => [JSON.parse(path) as string[], id])
+  return [...ids].map(([path, id]) => [parseJson(path, 'a path') as string[], id])
 }
 
 /** Elements behind the known ones are ignored. @throws `corrupt`. */

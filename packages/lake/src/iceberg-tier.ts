@@ -72,6 +72,8 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
+  // Beyond one attach: a topic that is attached anew still knows what this process has committed.
+  const ownCommits = new Map<string, Set<string>>()
   let workers: Workers | undefined
   let isClosed = false
   const opened = new Map<ObjectStore, DataFiles>()
@@ -93,7 +95,9 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
         files = dataFiles({ store, limits, workers: decoders })
         opened.set(store, files)
       }
-      const table = new TopicTable({ catalog, store, files, info, context })
+      const own = ownCommits.get(info.id) ?? new Set<string>()
+      ownCommits.set(info.id, own)
+      const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
       const state = await table.attach()
       if (info.valueMode !== 'raw' && !hasValueColumns(info.valueMode, info.valueCodec)) {
         const { reason } = info.valueCodec!
@@ -109,6 +113,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
               context,
               table,
               guard,
+              ownCommits: own,
               workers: encoders,
               tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
               compression,

@@ -7,9 +7,17 @@ import { summaryKeys } from './system-columns.ts'
 
 /**
  * Whether the table that is there now is the one that the marker speaks of. Properties survive a rollback and a
- * `CREATE OR REPLACE`, so the marker is checked against the chain of snapshots, its own hash and the log.
+ * `CREATE OR REPLACE`, so the marker is checked against the chain of snapshots, its own hash and the log; where expiry
+ * has cut the chain, the files decide (lineage-evidence).
  */
 export type Verdict =
+  | {
+      readonly kind: 'plausible'
+      readonly marker: Marker
+      readonly foreign: readonly Snapshot[]
+      /** What speaks for the table, one sentence. */
+      readonly evidence: string
+    }
   | {
       readonly kind: 'intact'
       readonly marker: Marker
@@ -22,7 +30,23 @@ export type Verdict =
       readonly reason: string
       /** Per partition, how far the table holds all that it should, where that is still known; exclusive. */
       readonly reached?: readonly bigint[]
+      /** Per partition, what the table holds of the log and the log has not: it is the older one. */
+      readonly ahead?: readonly LostRange[]
     }
+
+/** The chain of snapshots ends at an expired one before it comes to ours: the metadata alone does not decide. */
+export interface CutChain {
+  readonly kind: 'cut'
+  readonly marker: Marker
+  readonly foreign: readonly Snapshot[]
+  readonly reason: string
+}
+
+/** The verdict on a table whose chain is cut, by what was found for it; undefined: nothing. */
+export function verdictByEvidence({ marker, foreign, reason }: CutChain, evidence: string | undefined): Verdict {
+  if (evidence !== undefined) return { kind: 'plausible', marker, foreign, evidence }
+  return { kind: 'broken', fault: 'cut-chain', reason: `${reason}, and no file speaks for it` }
+}
 
 export type LineageFault =
   | 'no-marker'
@@ -36,6 +60,7 @@ export type LineageFault =
   | 'marker-behind-table'
   | 'table-behind-log'
   | 'table-ahead-of-log'
+  | 'log-behind-table'
   | 'foreign-rows'
 
 export interface LineageQuestion {
@@ -49,10 +74,15 @@ export interface LineageQuestion {
   readonly committed: readonly bigint[] | undefined
   /** What the table's properties say, with the objects that they name. */
   readonly markers: FoundMarkers
+  /**
+   * Where the log ended when this writer opened it, exclusive: a marker that this process did not write cannot know more.
+   * Undefined for a marker of ours, for one of a writer that took over meanwhile, and for readers.
+   */
+  recovered(marker: Marker): readonly bigint[] | undefined
 }
 
 /** Pure: looks at nothing but the metadata. Rows in foreign files are looked for apart (foreign-rows). */
-export function verdictOf(question: LineageQuestion): Verdict {
+export function verdictOf(question: LineageQuestion): Verdict | CutChain {
   const { metadata, info, tableUuid } = question
   const broken = (fault: LineageFault, reason: string): Verdict => ({ kind: 'broken', fault, reason })
   const { own, others } = question.markers
@@ -69,23 +99,27 @@ export function verdictOf(question: LineageQuestion): Verdict {
   if (others.length > 0) return otherOwner(question)
   const chain = chainTo(metadata, marker)
   if (chain.kind === 'broken') return chain
+  if (chain.kind === 'cut') return checkOffsets(question, marker) ?? { ...chain, marker, foreign: chain.above }
   const ours = chain.at
   if (ours !== undefined) {
     if (!sameInt64(ours['sequence-number'], marker.sequence) || ours.summary[summaryKeys.marker] !== sha256(text)) {
       const id = String(marker.snapshot)
       return broken('edited-marker', `the marker is not the one that was committed with snapshot ${id}`)
     }
-  } else if (marker.ledger.some((entry) => entry.frontier !== entry.start)) {
+  } else if (marker.snapshot === null && marker.ledger.some((entry) => entry.frontier !== entry.start)) {
     return broken('edited-marker', 'the marker claims rows but names no snapshot')
   }
   return checkOffsets(question, marker) ?? { kind: 'intact', marker, foreign: chain.above }
 }
 
+type Chain =
+  /** `at` is undefined where ours was never made, or has expired: then its child still names it. */
+  | { kind: 'found'; at: Snapshot | undefined; above: Snapshot[] }
+  | { kind: 'cut'; above: Snapshot[]; reason: string }
+  | (Verdict & { kind: 'broken' })
+
 // Walks from main to the snapshot of the marker.
-function chainTo(
-  metadata: TableMetadata,
-  marker: Marker,
-): { kind: 'found'; at: Snapshot | undefined; above: Snapshot[] } | (Verdict & { kind: 'broken' }) {
+function chainTo(metadata: TableMetadata, marker: Marker): Chain {
   const byId = new Map((metadata.snapshots ?? []).map((snapshot) => [BigInt(snapshot['snapshot-id']), snapshot]))
   const above: Snapshot[] = []
   let id = metadata['current-snapshot-id']
@@ -97,8 +131,10 @@ function chainTo(
     }
     const snapshot = byId.get(BigInt(id))
     if (snapshot === undefined) {
+      if (BigInt(id) === marker.snapshot) return { kind: 'found', at: undefined, above }
       const reason = `snapshot ${id} was expired before the one of the marker (${marker.snapshot}) was reached`
-      return { kind: 'broken', fault: 'cut-chain', reason }
+      // A marker without a snapshot claims no row, and so nothing that could be lost.
+      return marker.snapshot === null ? { kind: 'found', at: undefined, above } : { kind: 'cut', above, reason }
     }
     if (BigInt(id) === marker.snapshot) return { kind: 'found', at: snapshot, above }
     if (snapshot.summary[summaryKeys.topic] === marker.topic) {
@@ -122,9 +158,24 @@ function checkOffsets(question: LineageQuestion, marker: Marker): Verdict | unde
   const { info, released, committed } = question
   if (marker.incarnation > info.incarnation) {
     const reason = `the marker is of incarnation ${marker.incarnation}, the topic is at ${info.incarnation}`
-    return { kind: 'broken', fault: 'table-ahead-of-log', reason }
+    const ahead = presentLedger(marker, { ...info, incarnation: marker.incarnation }).map(
+      ({ partition, start: from, frontier: to }) => ({ partition, from, to }),
+    )
+    return committed === undefined
+      ? { kind: 'broken', fault: 'table-ahead-of-log', reason }
+      : { kind: 'broken', fault: 'log-behind-table', reason, ahead }
   }
   const entries = presentLedger(marker, info)
+  const recovered = question.recovered(marker)
+  const ahead = entries.flatMap(({ partition, frontier: to }) => {
+    const from = recovered?.[partition] ?? to
+    return from < to ? [{ partition, from, to }] : []
+  })
+  if (ahead.length > 0) {
+    const { partition, from, to } = ahead[0]!
+    const reason = `partition ${partition} ends at ${to} in the table, but ended at ${from} in the log when it was opened`
+    return { kind: 'broken', fault: 'log-behind-table', reason, ahead }
+  }
   const reached = entries.map(({ frontier }) => frontier)
   for (const { partition, frontier } of entries) {
     if (frontier < released[partition]!) {
@@ -176,7 +227,7 @@ export function lineageBroken(
   verdict: { readonly fault: LineageFault; readonly reason: string },
   lost: readonly LostRange[],
 ): MoulinError {
-  const ranges = lost.map(({ partition, from, to }) => `partition ${partition} [${from}, ${to})`)
+  const ranges = textsOf(lost)
   const loss =
     ranges.length === 0
       ? 'Nothing is lost: the write-ahead tier still holds all of it.'
@@ -184,4 +235,18 @@ export function lineageBroken(
   return conflict('LINEAGE_BROKEN', `The history of table ${table} is broken: ${verdict.reason}. ${loss}`, {
     context: { table, fault: verdict.fault, lost: ranges.join(', ') },
   })
+}
+
+/** The error that stops sends: what they would be acked for is in the table already, or was once. */
+export function logBehindTable(topic: string, table: string, ahead: readonly LostRange[]): MoulinError {
+  const ranges = textsOf(ahead).join(', ')
+  const message =
+    `The log is older than table ${table}: of topic ${topic} the table holds ${ranges}, which the log does not have. ` +
+    'It is a restored copy, or write-ahead data was lost. Nothing more is accepted, so that no offset is given out twice: ' +
+    'open the right copy of the log.'
+  return conflict('LOG_BEHIND_TABLE', message, { context: { topic, table, ranges } })
+}
+
+function textsOf(ranges: readonly LostRange[]): string[] {
+  return ranges.map(({ partition, from, to }) => `partition ${partition} [${from}, ${to})`)
 }

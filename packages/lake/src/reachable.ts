@@ -11,13 +11,14 @@ export interface ReachQuestion {
   readonly prefixes: readonly string[]
 }
 
-/** Whether any retained snapshot names a manifest or data file below the prefixes: those must not be deleted. */
+/** Whether any retained snapshot names a manifest list, manifest or data file below the prefixes: those must not be deleted. */
 export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const { store, metadata, limits, prefixes } = question
   const isBelow = (uri: string): boolean => prefixes.some((prefix) => keyOf(store, uri).startsWith(prefix))
   const manifests = new Map<string, ManifestFile>()
   for (const snapshot of metadata.snapshots ?? []) {
     const path = snapshot['manifest-list']
+    if (isBelow(path)) return true
     const { bytes } = await store.get(keyOf(store, path))
     for (const manifest of readManifestList(bytes, { path, limits })) manifests.set(manifest.path, manifest)
   }

@@ -4,6 +4,7 @@ import type {
   Catalog,
   ColdContext,
   ColdTopicInfo,
+  Lineage,
   LoadedTable,
   ObjectStore,
   TableIdentifier,
@@ -12,17 +13,19 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
-import { lineageBroken, lostRanges, verdictOf } from './lineage.ts'
-import type { LineageFault, Verdict } from './lineage.ts'
 import type { FieldIds } from './field-ids.ts'
+import { evidenceFor } from './lineage-evidence.ts'
+import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
+import type { CutChain, LineageFault, Verdict } from './lineage.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
 import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
-/** The table at one moment, found intact. */
+/** The table at one moment, found intact or plausible. */
 export interface TableState {
+  readonly lineage: Lineage
   readonly loaded: LoadedTable
   readonly marker: Marker
   /** Objects that the marker names in the log's store. */
@@ -32,6 +35,8 @@ export interface TableState {
   /** Of the topic's present incarnation, by partition. */
   readonly entries: readonly LedgerEntry[]
   readonly columns: TableColumns
+  /** Others have committed on top of ours. */
+  readonly isForeign: boolean
 }
 
 export interface TopicTableParts {
@@ -41,6 +46,8 @@ export interface TopicTableParts {
   readonly files: DataFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
+  /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
+  readonly ownCommits: Set<string>
 }
 
 /** One topic's table: finds or makes it, and says at every load whether it is the one that the marker speaks of. */
@@ -52,6 +59,8 @@ export class TopicTable {
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
+  /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
+  #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
 
   constructor(parts: TopicTableParts) {
     this.#parts = parts
@@ -130,42 +139,84 @@ export class TopicTable {
     const written = writeMarker({ ...state.marker, fieldIds: state.fieldIds }, context.limits.markerBytes)
     await this.markers.put(written)
     const { metadata } = state.loaded
-    await catalog.commitTable(this.identifier, {
-      requirements: [
-        { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-        {
-          type: 'assert-ref-snapshot-id',
-          ref: 'main',
-          'snapshot-id': currentSnapshot(metadata)?.['snapshot-id'] ?? null,
-        },
-        { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
-      ],
-      updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
-    })
+    const snapshot = currentSnapshot(metadata)?.['snapshot-id'] ?? null
+    try {
+      await catalog.commitTable(this.identifier, {
+        requirements: [
+          { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+          { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
+          { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+        ],
+        updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+      })
+    } catch (error) {
+      // Lost to another commit, or its answer was: the table says whether the ids are there by now.
+      const again = await this.load()
+      if (again.marker.fieldIds === undefined) throw error
+      return again
+    }
     return await this.load()
   }
 
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
     const { info, context } = this.#parts
     const markers = await this.markers.read(loaded.metadata, options)
-    const verdict = verdictOf({
+    const found = verdictOf({
       metadata: loaded.metadata,
       info,
       tableUuid: this.#state?.loaded.metadata['table-uuid'],
       released: context.hot.releasedOffsets(),
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
+      recovered: (marker) => this.#recovered(marker),
       markers,
     })
+    const verdict = found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found
     if (verdict.kind === 'broken') throw this.#refusal(loaded, verdict)
-    const { marker, foreign } = verdict
+    const { kind: lineage, marker, foreign } = verdict
     const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
-    const columns = tableColumns(loaded.metadata, this.layout, info.table, fieldIds)
-    const objects = markers.own?.marker === undefined ? [] : markers.own.objects
-    const state: TableState = { loaded, marker, objects, fieldIds, entries: presentLedger(marker, info), columns }
-    const rows = foreign.length === 0 ? undefined : await this.#foreignRows.above(state, options)
-    if (rows !== undefined) throw this.#broken({ fault: 'foreign-rows', reason: rows })
+    const state: TableState = {
+      lineage: { verdict: lineage, evidence: lineage === 'plausible' ? verdict.evidence : null },
+      loaded,
+      marker,
+      objects: markers.own?.marker === undefined ? [] : markers.own.objects,
+      fieldIds,
+      entries: presentLedger(marker, info),
+      columns: tableColumns(loaded.metadata, this.layout, info.table, fieldIds),
+      isForeign: foreign.length > 0,
+    }
     this.#state = state
     return state
+  }
+
+  /**
+   * Refuses to tier beside rows of others at or above the frontier: no reader sees them, but a commit would.
+   * @throws `conflict` code `LINEAGE_BROKEN`.
+   */
+  async checkTierable(state: TableState, options: CallOptions): Promise<void> {
+    const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
+    if (reason !== undefined) throw this.#broken({ fault: 'foreign-rows', reason })
+  }
+
+  async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    const { commit } = chain.marker
+    if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
+      const { table } = this.#parts.info
+      const ids = fieldIdsOf(metadata, this.layout, chain.marker, table)
+      const columns = tableColumns(metadata, this.layout, table, ids)
+      const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
+      this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
+    }
+    return this.#judged.verdict
+  }
+
+  #recovered({ commit, epoch }: Marker): readonly bigint[] | undefined {
+    const { context, ownCommits } = this.#parts
+    if (context.access === 'read-only' || ownCommits.has(commit)) return undefined
+    // A newer writer took over beside us: it has the right to know more, and we are fenced.
+    if (this.#state !== undefined && epoch > context.epoch) return undefined
+    return context.hot.recoveredOffsets()
   }
 
   // A table that was never ours is a clash of names; one that was is a broken history.
@@ -182,6 +233,7 @@ export class TopicTable {
       const { metadataLocation } = loaded
       return exists(code, message, { context: { topic: info.name, table: info.table, metadataLocation } })
     }
+    if (verdict.ahead !== undefined) return logBehindTable(info.name, info.table, verdict.ahead)
     return this.#broken(verdict)
   }
 

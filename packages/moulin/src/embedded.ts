@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   readonly threads?: number
   /** How long write-ahead data is kept after its commit was read back; default 3 600 000. */
   readonly graceMs?: number
+  /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
+  readonly catalogWaitMs?: number
   readonly limits?: Partial<Limits>
   /** Default `refuse`: see {@link fileWal}. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -42,7 +44,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const root = await rootOf(resolve(dir), access, runtime)
   const store = fileSystem({ root, files: runtime.files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
-  const { takeover, graceMs, limits, signal } = options
+  const { takeover, graceMs, catalogWaitMs, limits, signal } = options
   return openComposedLog({
     store,
     wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
@@ -52,6 +54,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
     access,
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),
   })
