@@ -176,7 +176,10 @@ describe('a later incarnation', () => {
       [1, 0n, 2n],
       [2, 3n, 4n],
     ])
-    await expect(log.reopen().attach()).rejects.toMatchObject({ context: { fault: 'table-ahead-of-log' } })
+    await expect(log.reopen().attach()).rejects.toMatchObject({
+      code: 'LOG_BEHIND_TABLE',
+      context: { ranges: 'partition 0 [3, 4)' },
+    })
   })
 })
 

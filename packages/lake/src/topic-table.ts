@@ -115,9 +115,10 @@ export class TopicTable {
 
   // An answer that got lost leaves a table with our marker, which the load then finds.
   async #create(): Promise<LoadedTable> {
-    const { catalog, context, info } = this.#parts
-    const marker = firstMarker(info, context.epoch, context.runtime.random.uuid())
-    const written = writeMarker(marker, context.limits.markerBytes)
+    const { catalog, context, info, ownCommits } = this.#parts
+    const commit = context.runtime.random.uuid()
+    ownCommits.add(commit)
+    const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)
     const properties = { [markerKey(info.id)]: written.text }
     await this.markers.put(written)
     try {
