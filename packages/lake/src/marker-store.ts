@@ -133,21 +133,18 @@ export class MarkerStore {
    */
   async collect(kept: ReadonlySet<string>, nowMs: number): Promise<number> {
     const old: { name: string; modifiedMs: number }[] = []
-    let youngKept = 0
+    let room = KEPT_LEDGERS
     for await (const { key, modifiedMs } of this.#store.list({ prefix: PREFIX })) {
       const name = key.slice(PREFIX.length)
-      if (!isObjectName(name) || this.#ofOthers.has(name)) continue
-      if (nowMs - modifiedMs > KEPT_MS) old.push({ name, modifiedMs })
-      else if (kept.has(name)) youngKept++
+      if (kept.has(name)) room--
+      else if (isObjectName(name) && !this.#ofOthers.has(name) && nowMs - modifiedMs > KEPT_MS)
+        old.push({ name, modifiedMs })
     }
-    const room = Math.max(0, KEPT_LEDGERS - youngKept)
-    if (old.length <= room) return 0
     const ours: typeof old = []
-    for (const object of old) if (kept.has(object.name) || (await this.#isOurs(object.name))) ours.push(object)
+    for (const object of old) if (await this.#isOurs(object.name)) ours.push(object)
     ours.sort((a, b) => b.modifiedMs - a.modifiedMs)
     let count = 0
-    for (const { name } of ours.slice(room)) {
-      if (kept.has(name)) continue
+    for (const { name } of ours.slice(Math.max(0, room))) {
       await this.#store.delete(PREFIX + name)
       count++
     }
