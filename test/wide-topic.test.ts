@@ -9,7 +9,8 @@ import { expect, it } from 'vitest'
 
 async function valuesOf(topic: Topic<Uint8Array>): Promise<string[]> {
   const values: string[] = []
-  for await (const record of topic.read({ from: 'earliest', to: 'end' })) values.push(Buffer.from(record.bytes!).toString())
+  for await (const record of topic.read({ from: 'earliest', to: 'end' }))
+    values.push(Buffer.from(record.bytes!).toString())
   return values.sort()
 }
 

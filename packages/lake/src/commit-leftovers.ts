@@ -1,8 +1,7 @@
-import { corrupt } from '@moulin/core'
 import type { ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import type { MarkerStore } from './marker-store.ts'
 import { isReachable } from './reachable.ts'
-import { deleteStaged, keyOfStaged, listStaged } from './staged-commit.ts'
+import { deleteStaged, listStaged, stagedElsewhere } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
 import { discardObjects, keyPrefixOf } from './table-objects.ts'
@@ -89,7 +88,7 @@ export class CommitLeftovers {
       const { commit, objectPrefixes: prefixes, ledger } = staged
       const isOfTable = metadata['table-uuid'] === staged.tableUuid
       const isElsewhere = !prefixes.every((prefix) => isBelow(prefix, location))
-      if (isElsewhere && isOfTable) throw elsewhere(staged, location)
+      if (isElsewhere && isOfTable) throw stagedElsewhere(staged, location)
       if (state.marker.commit === commit) await deleteStaged(context.store, info.id, commit)
       else if (isOfTable && snapshotIdOf(state.loaded) === staged.parent) remaining.push(staged)
       // Of another table, which this one has replaced: what lies in its location is not ours to remove.
@@ -128,12 +127,4 @@ export class CommitLeftovers {
 // The names of a commit's objects stand right in the two folders of its table.
 function isBelow(prefix: string, location: string): boolean {
   return prefix.startsWith(location) && prefix.slice(location.length).split('/').length === 2
-}
-
-function elsewhere({ commit, topic, table, objectPrefixes }: StagedCommit, location: string): Error {
-  const key = keyOfStaged(topic, commit)
-  const message =
-    `The staged record ${key} names ${objectPrefixes.join(', ')}, which is not below ${location} where table ${table} is. ` +
-    'Nothing was deleted; remove the record by hand once you know what it is.'
-  return corrupt('STAGED', message, { context: { key, table } })
 }

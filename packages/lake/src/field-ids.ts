@@ -64,7 +64,7 @@ export function childrenOf(type: IcebergType): readonly NestedField[] {
 
 /** `[[path, id], …]`, a path being a list of names. */
 export function fieldIdsToJson(ids: FieldIds): JsonValue {
-  return [...ids].map(([path, id]) => [parseJson(path, 'a path') as string[], id])
+  return [...ids].map(([path, id]) => [parseJson(path, 'a path'), id])
 }
 
 /** Elements behind the known ones are ignored. @throws `corrupt`. */

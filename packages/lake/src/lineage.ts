@@ -72,13 +72,13 @@ export interface LineageQuestion {
   readonly released: readonly bigint[]
   /** Exclusive ends of the log, asked of writers only: the table cannot know more than its log. */
   readonly committed: readonly bigint[] | undefined
-  /** What the table's properties say, with the objects that they name. */
-  readonly markers: FoundMarkers
   /**
    * Where the log ended when this writer opened it, exclusive: a marker that this process did not write cannot know more.
    * Undefined for a marker of ours, for one of a writer that took over meanwhile, and for readers.
    */
   recovered(marker: Marker): readonly bigint[] | undefined
+  /** What the table's properties say, with the objects that they name. */
+  readonly markers: FoundMarkers
 }
 
 /** Pure: looks at nothing but the metadata. Rows in foreign files are looked for apart (foreign-rows). */

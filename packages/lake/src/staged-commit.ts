@@ -110,3 +110,12 @@ function malformed(what: string, found: string): Error {
   const message = `${what} has ${found}. Nothing was deleted; remove the record by hand once you know what it is.`
   return corrupt('STAGED', message, { context: { what } })
 }
+
+/** The refusal of a record whose objects are not where its table is: nothing of it is deleted. */
+export function stagedElsewhere({ commit, topic, table, objectPrefixes }: StagedCommit, location: string): Error {
+  const key = keyOfStaged(topic, commit)
+  const message =
+    `The staged record ${key} names ${objectPrefixes.join(', ')}, which is not below ${location} where table ${table} is. ` +
+    'Nothing was deleted. Remove the record by hand once you know what it is.'
+  return corrupt('STAGED', message, { context: { key, table } })
+}

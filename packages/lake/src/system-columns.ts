@@ -46,11 +46,11 @@ export const systemFields: readonly IcebergField[] = [
     {
       type: 'list',
       'element-id': 8,
-      'element-required': true,
+      'element-required': false,
       element: {
         type: 'struct',
         fields: [
-          { id: 9, name: 'key', required: true, type: 'string' },
+          { id: 9, name: 'key', required: false, type: 'string' },
           { id: 10, name: 'value', required: false, type: 'binary' },
         ],
       },

@@ -13,10 +13,10 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
-import type { FieldIds } from './field-ids.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
 import type { CutChain, LineageFault, Verdict } from './lineage.ts'
+import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
@@ -204,8 +204,8 @@ export class TopicTable {
     const { commit } = chain.marker
     if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
       const { table } = this.#parts.info
-      const ids = fieldIdsOf(metadata, this.layout, chain.marker, table)
-      const columns = tableColumns(metadata, this.layout, table, ids)
+      const fieldIds = fieldIdsOf(metadata, this.layout, chain.marker, table)
+      const columns = tableColumns(metadata, this.layout, table, fieldIds)
       const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
       this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
     }

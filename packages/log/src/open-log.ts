@@ -1,4 +1,5 @@
 import {
+  checkRoot,
   defaultLimits,
   invalid,
   systemRuntime,
@@ -65,8 +66,8 @@ export interface OpenLogOptions {
  * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
  * dense, and an older writer acks nothing any more.
  *
- * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED` or for a bad
- * option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
+ * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED`, `ROOT` for a
+ * place that engines cannot open, or for a bad option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
  * is damaged or incomplete; `fenced` when a newer writer took over meanwhile.
  *
  * Spec: docs/formats/wal.md, docs/formats/log.md.
@@ -233,4 +234,5 @@ function checkOptions({
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }
+  checkRoot(store)
 }
