@@ -108,17 +108,26 @@ describe('a staged record', () => {
     },
   )
 
-  it('that names the manifest list or the ledger of another commit takes neither along', async () => {
+  it('that names the manifest list of another commit does not take it along', async () => {
     const { log } = await tieredLog()
-    const name = '0'.repeat(64)
-    await log.store.put(
-      `log/ledgers/${name}`,
-      utf8(`{"format":1,"minimumReader":1,"topic":"${TOPIC_ID}","commit":"b"}`),
-    )
     const before = await keysOf(log)
-    const objectPrefixes = [`tables/shop/orders/metadata/snap-${await snapshotOf(log)}-`]
-    await stage(log, { objectPrefixes, ledger: name })
+    await stage(log, { objectPrefixes: [`tables/shop/orders/metadata/snap-${await snapshotOf(log)}-`] })
     await checkTable(await log.reopen().attach(), log)
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('that names the ledger of another commit does not take it along, but its own', async () => {
+    const { log } = await tieredLog()
+    const [others, own] = ['0'.repeat(64), '1'.repeat(64)]
+    const head = (commit: string): Uint8Array =>
+      utf8(`{"format":1,"minimumReader":1,"topic":"${TOPIC_ID}","commit":"${commit}"}`)
+    await log.store.put(`log/ledgers/${others}`, head(COMMIT.replace('a', 'b')))
+    const before = await keysOf(log)
+    await log.store.put(`log/ledgers/${own}`, head(COMMIT))
+    await stage(log, { ledger: others })
+    await log.reopen().attach()
+    await stage(log, { ledger: own })
+    await log.reopen().attach()
     expect(await keysOf(log)).toEqual(before)
   })
 
