@@ -14,6 +14,41 @@ const fences = `      await active.file.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a marker before its ledger',
+    file: 'packages/lake/src/committer.ts',
+    original: `      await table.markers.put({ text, ...objects })\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
+    name: 'field ids by name',
+    file: 'packages/lake/src/table-layout.ts',
+    original: `present.get(idAt(ids, [field.name], field.id))`,
+    planted: `schema.fields.find(({ name }) => name === field.name)`,
+    caughtBy: ['packages/lake/src/field-ids.test.ts'],
+  },
+  {
+    name: 'collect ledgers by age alone',
+    file: 'packages/lake/src/marker-store.ts',
+    original: `if (kept.has(name)) room--`,
+    planted: `if (kept.has(name + name)) room--`,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
+    name: 'trust the prefixes of a staged record',
+    file: 'packages/lake/src/staged-commit.ts',
+    original: `typeof prefix === 'string' && isOfCommit(prefix, commit)`,
+    planted: `typeof prefix === 'string'`,
+    caughtBy: ['packages/lake/src/staged-commit.test.ts'],
+  },
+  {
+    name: 'a later marker is a broken one',
+    file: 'packages/lake/src/marker-store.ts',
+    original: `if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'exhausted')) throw error`,
+    planted: `if (!isMoulinError(error)) throw error`,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
     name: 'trust the property',
     file: 'packages/lake/src/lineage.ts',
     original: `if (chain.kind === 'broken') return chain`,

@@ -253,6 +253,7 @@ export interface AuditPartition {
   readonly start: bigint
   readonly frontier: bigint
   readonly rows: bigint
+  /** Rows that the table should have: those of the ledger without what retention removed. */
   readonly ledgerRows: bigint
   readonly control: bigint
   readonly aborted: bigint
@@ -261,9 +262,10 @@ export interface AuditPartition {
   readonly deleted: bigint
   /** Exact sum of the signed `_kafka_crc`; null without row checksums. */
   readonly checksum: bigint | null
+  /** Of the same rows as `ledgerRows`. */
   readonly ledgerChecksum: bigint | null
 }
 
 export interface AuditGap extends AuditRange {
-  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted'
+  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired'
 }

@@ -187,7 +187,7 @@ function checkMarkers(properties: Readonly<Record<string, string>>, { markerByte
   for (const [name, value] of Object.entries(properties)) {
     const sizeBytes = name.startsWith(MARKER_PREFIX) ? new TextEncoder().encode(value).length : 0
     if (sizeBytes <= markerBytes) continue
-    const message = `The marker ${name} has ${sizeBytes} bytes; markerBytes is ${markerBytes}: use fewer partitions per topic.`
+    const message = `The marker ${name} has ${sizeBytes} bytes; markerBytes is ${markerBytes}: raise it.`
     throw exhausted('MARKER_TOO_LARGE', message, { context: { name, sizeBytes, limit: markerBytes } })
   }
 }

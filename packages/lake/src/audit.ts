@@ -121,20 +121,22 @@ function countRows(
 
 function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean): AuditPartition {
   const { incarnation, partition, start, frontier, control, aborted, skipped } = entry
-  const lacking = entry.rows - coverage.covered
+  // What retention removed is in the ledger's sums and not expected in the table any more.
+  const ledgerRows = entry.rows - entry.expired
+  const lacking = ledgerRows - coverage.covered
   return {
     incarnation,
     partition,
     start,
     frontier,
     rows: coverage.rows,
-    ledgerRows: entry.rows,
+    ledgerRows,
     control,
     aborted,
     skipped,
     deleted: lacking > 0n ? lacking : 0n,
     checksum: rowCrc ? checksum : null,
-    ledgerChecksum: rowCrc ? entry.checksum : null,
+    ledgerChecksum: rowCrc ? entry.checksum - entry.expiredChecksum : null,
   }
 }
 
@@ -143,9 +145,18 @@ function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean):
  * the two cannot be told apart by place: all of the partition's gaps are then called deleted, the cause to look into.
  */
 function gapsOf({ entry, coverage }: Count, maxGaps: number): AuditGap[] {
-  const { incarnation, partition, control, aborted, rows } = entry
+  const { incarnation, partition, control, aborted, rows, expired } = entry
   const { covered } = coverage
-  const reason = covered < rows ? 'deleted' : control > 0n ? 'control' : aborted > 0n ? 'aborted' : 'skipped'
+  const reason =
+    covered < rows - expired
+      ? 'deleted'
+      : expired > 0n
+        ? 'expired'
+        : control > 0n
+          ? 'control'
+          : aborted > 0n
+            ? 'aborted'
+            : 'skipped'
   const gaps: AuditGap[] = []
   for (const { from, to } of coverage.gaps()) {
     if (gaps.length === maxGaps) break

@@ -2,17 +2,16 @@ import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
+import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { deleteStaged, listStaged, putStaged, stagedElsewhere } from './staged-commit.ts'
-import type { StagedCommit } from './staged-commit.ts'
+import { putStaged } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
-import { beforeCommit, discardObjects, keyPrefixOf, keyUnder, putUnnamed } from './table-objects.ts'
-import { isReachable } from './reachable.ts'
+import { beforeCommit, keyUnder, putUnnamed } from './table-objects.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 
@@ -33,8 +32,6 @@ export interface RetryLimits {
   /** Data files older than this are not committed any more: orphan removal may think them dead. */
   readonly reuseMs: number
 }
-
-const COLLECT_MS = 3_600_000
 
 /** Data files that are stored, with what they were planned against. */
 interface Written extends EncodedCommit {
@@ -57,18 +54,16 @@ export class Committer {
   readonly #parts: CommitterParts
   /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
   #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
-  /** Staged by earlier writers, not in the table; may still land while main is where they expect it. */
-  #unsettled: StagedCommit[] = []
-  #collectedAt: number | undefined
+  readonly #leftovers: CommitLeftovers
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
+    this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
   }
 
   /** Settles what earlier writers of the topic left behind. */
-  async attach(state: TableState): Promise<void> {
-    this.#unsettled = await listStaged(this.#parts.context.store, this.#parts.info.id)
-    await this.#settleStaged(state)
+  attach(state: TableState): Promise<void> {
+    return this.#leftovers.attach(state)
   }
 
   /** Moves everything below `upTo` that is committed. */
@@ -168,7 +163,7 @@ export class Committer {
       await allDone([staged, encoded])
       return { ...plan, ...(await encoded) }
     } catch (error) {
-      await this.#discard({ id, prefixes: this.#prefixes(state, id, plan.snapshotId), ledger: undefined })
+      await this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, plan.snapshotId), ledger: undefined })
       throw beforeCommit(error)
     }
   }
@@ -250,7 +245,7 @@ export class Committer {
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
-    const { context, info, store, table } = this.#parts
+    const { table } = this.#parts
     let outcome: LoadedTable | 'lost'
     try {
       outcome = await attempt.settle()
@@ -264,14 +259,11 @@ export class Committer {
     }
     this.#pending = undefined
     if (outcome === 'lost') {
-      for (const key of attempt.objectKeys) await quietly(this.#parts, () => store.delete(key))
-      await quietly(this.#parts, () => table.markers.discard(written.ledger))
+      await this.#leftovers.discardAttempt(written.id, attempt.objectKeys, written.ledger)
       return 'lost'
     }
     const state = await table.accept(outcome)
-    await quietly(this.#parts, () => deleteStaged(context.store, info.id, written.id))
-    await quietly(this.#parts, () => this.#settleStaged(state))
-    if (written.ledger !== undefined) await quietly(this.#parts, () => this.#collectLedgers(state))
+    await this.#leftovers.committed(written.id, state)
     return 'committed'
   }
 
@@ -309,69 +301,9 @@ export class Committer {
     }
   }
 
-  /**
-   * Removes what a commit wrote that is known never to have happened. Objects first, the record last: whatever is left
-   * over after a fault, the next writer finds the record and goes on.
-   */
-  async #discard({ id, prefixes, ledger }: Leftovers): Promise<void> {
-    const { context, info, store, table } = this.#parts
-    await quietly(this.#parts, async () => {
-      const count = await discardObjects(store, prefixes, id)
-      await table.markers.discard(ledger)
-      await deleteStaged(context.store, info.id, id)
-      context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
-    })
-  }
-
   #discardWritten({ id, state, snapshotId, ledger }: Written): Promise<void> {
-    return this.#discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
+    return this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
   }
-
-  /**
-   * A staged commit is over when a retained snapshot names its files, or when main is not where it expects it any more.
-   * The first is looked for in all manifests: a record that could not be deleted at its time must not take live files along.
-   */
-  async #settleStaged(state: TableState): Promise<void> {
-    const { context, info, store } = this.#parts
-    const { metadata } = state.loaded
-    const location = keyPrefixOf(store, metadata.location)
-    const remaining: StagedCommit[] = []
-    for (const staged of this.#unsettled) {
-      const { commit, objectPrefixes: prefixes, ledger } = staged
-      const isOfTable = metadata['table-uuid'] === staged.tableUuid
-      const isElsewhere = prefixes.some((prefix) => !prefix.startsWith(location))
-      if (isElsewhere && isOfTable) throw stagedElsewhere(staged, location)
-      if (state.marker.commit === commit) await deleteStaged(context.store, info.id, commit)
-      else if (isOfTable && snapshotIdOf(state.loaded) === staged.parent) remaining.push(staged)
-      // Of a table that is gone, and its files with it: nothing below this one's location is theirs.
-      else if (isElsewhere) await this.#discard({ id: commit, prefixes: [], ledger })
-      else if (await isReachable({ store, metadata, limits: context.limits, prefixes }))
-        await deleteStaged(context.store, info.id, commit)
-      else await this.#discard({ id: commit, prefixes, ledger })
-    }
-    this.#unsettled = remaining
-  }
-
-  // At most once an hour: it lists the ledgers of the whole log.
-  async #collectLedgers(state: TableState): Promise<void> {
-    const { context, info, table } = this.#parts
-    const { clock, logger } = context.runtime
-    const now = clock.monotonic()
-    if (this.#collectedAt !== undefined && now - this.#collectedAt < COLLECT_MS) return
-    this.#collectedAt = now
-    const staged = (await listStaged(context.store, info.id)).map(({ ledger }) => ledger)
-    const retained = (state.loaded.metadata.snapshots ?? []).map(({ summary }) => summary[summaryKeys.ledger])
-    const kept = [...state.objects, ...staged, ...retained].filter((name) => name !== undefined)
-    const count = await table.markers.collect(new Set(kept), clock.now())
-    if (count > 0) logger.info({ topic: info.name, objects: count }, 'removed ledgers that no table names any more')
-  }
-}
-
-/** What may be left of a commit that did not happen. */
-interface Leftovers {
-  readonly id: string
-  readonly prefixes: readonly string[]
-  readonly ledger: string | undefined
 }
 
 function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {
@@ -387,13 +319,4 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
 function backoffMs(round: number, chance: number): number {
   const most = Math.min(1000, 10 * 2 ** Math.min(round, 10))
   return Math.ceil((most * (128 + chance / 2)) / 256)
-}
-
-// Housekeeping after the fact: a fault there is told, and changes nothing of what the call did.
-async function quietly({ context }: CommitterParts, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    context.runtime.logger.warn({ error }, 'leftovers of a commit stay for the next start')
-  }
 }

@@ -20,8 +20,8 @@ const PREFIX = 'log/ledgers/'
 /** Ledgers that markers of old metadata versions name: as many of the newest, and all of this age, are kept. */
 const KEPT_LEDGERS = 100
 const KEPT_MS = 2 * 3_600_000
-/** More than enough for what stands before the topic's id, and the id. */
-const HEAD_BYTES = 160
+/** Enough for the versions, the topic and the commit, which stand first. */
+const HEAD_BYTES = 200
 
 /** What the properties of a table say, read as far as they can be. */
 export interface FoundMarkers {
@@ -118,9 +118,13 @@ export class MarkerStore {
     }
   }
 
-  /** Removes the ledger of an attempt that is known never to have happened. */
-  async discard(name: string | undefined): Promise<void> {
-    if (name !== undefined) await this.#store.delete(PREFIX + name)
+  /** Removes the ledger of an attempt that is known never to have happened; only one that says it is of that commit. */
+  async discard(name: string | undefined, commit: string): Promise<void> {
+    if (name === undefined) return
+    const head = await this.#headOf(name)
+    if (head?.includes(this.#mine) === true && head.includes(`"commit":"${commit}"`)) {
+      await this.#store.delete(PREFIX + name)
+    }
   }
 
   /**
@@ -129,38 +133,43 @@ export class MarkerStore {
    */
   async collect(kept: ReadonlySet<string>, nowMs: number): Promise<number> {
     const old: { name: string; modifiedMs: number }[] = []
-    let youngKept = 0
+    let room = KEPT_LEDGERS
     for await (const { key, modifiedMs } of this.#store.list({ prefix: PREFIX })) {
       const name = key.slice(PREFIX.length)
-      if (!isObjectName(name) || this.#ofOthers.has(name)) continue
-      if (nowMs - modifiedMs > KEPT_MS) old.push({ name, modifiedMs })
-      else if (kept.has(name)) youngKept++
+      if (kept.has(name)) room--
+      else if (isObjectName(name) && !this.#ofOthers.has(name) && nowMs - modifiedMs > KEPT_MS)
+        old.push({ name, modifiedMs })
     }
-    const room = Math.max(0, KEPT_LEDGERS - youngKept)
-    if (old.length <= room) return 0
     const ours: typeof old = []
-    for (const object of old) if (kept.has(object.name) || (await this.#isOurs(object.name))) ours.push(object)
+    for (const object of old) if (await this.#isOurs(object.name)) ours.push(object)
     ours.sort((a, b) => b.modifiedMs - a.modifiedMs)
     let count = 0
-    for (const { name } of ours.slice(room)) {
-      if (kept.has(name)) continue
+    for (const { name } of ours.slice(Math.max(0, room))) {
       await this.#store.delete(PREFIX + name)
       count++
     }
     return count
   }
 
-  // The head of the object says whose it is.
   async #isOurs(name: string): Promise<boolean> {
-    const key = PREFIX + name
+    const head = await this.#headOf(name)
+    if (head === undefined) return false
+    const isOurs = head.includes(this.#mine)
+    if (!isOurs) this.#ofOthers.add(name)
+    return isOurs
+  }
+
+  get #mine(): string {
+    return `"topic":"${this.#info.id}"`
+  }
+
+  // It says whose the object is.
+  async #headOf(name: string): Promise<string | undefined> {
     const range = { start: 0, end: HEAD_BYTES }
-    const object = await this.#store.get(key, { range }).catch((error: unknown) => {
+    const object = await this.#store.get(PREFIX + name, { range }).catch((error: unknown) => {
       if (isKind(error, 'not-found')) return undefined
       throw error
     })
-    if (object === undefined) return false
-    const isOurs = new TextDecoder().decode(object.bytes).includes(`"topic":"${this.#info.id}"`)
-    if (!isOurs) this.#ofOthers.add(name)
-    return isOurs
+    return object === undefined ? undefined : new TextDecoder().decode(object.bytes)
   }
 }

@@ -11,7 +11,7 @@ export interface ReachQuestion {
   readonly prefixes: readonly string[]
 }
 
-/** Whether any retained snapshot names a manifest or data file below the prefixes: those must not be deleted. */
+/** Whether any retained snapshot names a manifest list, manifest or data file below the prefixes: those must not be deleted. */
 export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const { store, metadata, limits, prefixes } = question
   // In either spelling: what an engine may have encoded is not deleted on doubt.
@@ -20,6 +20,7 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const manifests = new Map<string, ManifestFile>()
   for (const snapshot of metadata.snapshots ?? []) {
     const path = snapshot['manifest-list']
+    if (isBelow(path)) return true
     const { bytes } = await openLocation(store, path)()
     for (const manifest of readManifestList(bytes, { path, limits })) manifests.set(manifest.path, manifest)
   }

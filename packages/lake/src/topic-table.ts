@@ -140,18 +140,22 @@ export class TopicTable {
     const written = writeMarker({ ...state.marker, fieldIds: state.fieldIds }, context.limits.markerBytes)
     await this.markers.put(written)
     const { metadata } = state.loaded
-    await catalog.commitTable(this.identifier, {
-      requirements: [
-        { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-        {
-          type: 'assert-ref-snapshot-id',
-          ref: 'main',
-          'snapshot-id': currentSnapshot(metadata)?.['snapshot-id'] ?? null,
-        },
-        { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
-      ],
-      updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
-    })
+    const snapshot = currentSnapshot(metadata)?.['snapshot-id'] ?? null
+    try {
+      await catalog.commitTable(this.identifier, {
+        requirements: [
+          { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+          { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
+          { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+        ],
+        updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+      })
+    } catch (error) {
+      // Lost to another commit, or its answer was: the table says whether the ids are there by now.
+      const again = await this.load()
+      if (again.marker.fieldIds === undefined) throw error
+      return again
+    }
     return await this.load()
   }
 
