@@ -75,6 +75,7 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
 
   return {
     frontier: () => history.frontier,
+    lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     async tier({ upTo }) {
       let rows = 0

@@ -131,6 +131,18 @@ export interface TopicStats {
   readonly snapshotId: bigint | null
   /** Why nothing more goes to the table until `tier()` attaches it anew (a broken lineage); null while tiering runs. */
   readonly stoppedBy: Error | null
+  /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
+  readonly lineage: Lineage | null
+}
+
+/**
+ * The verdict on a table. `intact`: the snapshot of the last commit is main or an ancestor of it. `plausible`: expiry took
+ * the snapshots in between, as compaction followed by expiry does, and the files speak for it.
+ */
+export interface Lineage {
+  readonly verdict: 'intact' | 'plausible'
+  /** What speaks for a plausible table, in words; null for an intact one. */
+  readonly evidence: string | null
 }
 
 export interface ScanOptions<K extends string = string, W = Expression> {

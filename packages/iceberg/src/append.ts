@@ -1,4 +1,4 @@
-import { defaultLimits, exhausted, invalid, keyOf, uriOf } from '@moulin/core'
+import { defaultLimits, exhausted, invalid, keyOf, openLocation, uriOf } from '@moulin/core'
 import type {
   Int64,
   Limits,
@@ -156,7 +156,7 @@ async function manifestsOf(
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
-  const { bytes } = await store.get(keyOf(store, path), signal === undefined ? {} : { signal })
+  const { bytes } = await openLocation(store, path)(signal === undefined ? {} : { signal })
   return readManifestList(bytes, { path, limits })
 }
 

@@ -6,12 +6,12 @@ import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
 import { grow } from './ledger.ts'
-import { markerHash, markerKey, markerText, mergeLedger } from './marker.ts'
+import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { deleteStaged, listStaged, putStaged } from './staged-commit.ts'
+import { deleteStaged, listStaged, putStaged, stagedElsewhere } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
-import { beforeCommit, discardObjects, keyUnder, putUnnamed } from './table-objects.ts'
+import { beforeCommit, discardObjects, keyPrefixOf, keyUnder, putUnnamed } from './table-objects.ts'
 import { isReachable } from './reachable.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
@@ -21,6 +21,7 @@ export interface CommitterParts extends EncodeParts {
   readonly guard: TableGuard
   readonly table: TopicTable
   readonly retry: RetryLimits
+  readonly ownCommits: Set<string>
 }
 
 /** Retries are bounded by time and bytes, never by count. */
@@ -33,6 +34,8 @@ export interface RetryLimits {
   readonly reuseMs: number
 }
 
+const COLLECT_MS = 3_600_000
+
 /** Data files that are stored, with what they were planned against. */
 interface Written extends EncodedCommit {
   readonly id: string
@@ -42,6 +45,8 @@ interface Written extends EncodedCommit {
   attempts: number
   /** Of the attempt that the staged record names. */
   snapshotId: bigint
+  /** Name of its ledger where that is an object. */
+  ledger?: string | undefined
 }
 
 /**
@@ -54,6 +59,7 @@ export class Committer {
   #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
   /** Staged by earlier writers, not in the table; may still land while main is where they expect it. */
   #unsettled: StagedCommit[] = []
+  #collectedAt: number | undefined
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
@@ -117,6 +123,7 @@ export class Committer {
       const message = `Epoch ${state.marker.epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
       throw fenced('FENCED', message, { context: { epoch: state.marker.epoch, ours: context.epoch } })
     }
+    await table.checkTierable(state, signal === undefined ? {} : { signal })
     return state
   }
 
@@ -151,6 +158,7 @@ export class Committer {
     const { context, store } = this.#parts
     const { clock, random } = context.runtime
     const id = random.uuid()
+    this.#parts.ownCommits.add(id)
     const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {
@@ -160,7 +168,7 @@ export class Committer {
       await allDone([staged, encoded])
       return { ...plan, ...(await encoded) }
     } catch (error) {
-      await this.#discard(id, this.#prefixes(state, id, plan.snapshotId))
+      await this.#discard({ id, prefixes: this.#prefixes(state, id, plan.snapshotId), ledger: undefined })
       throw beforeCommit(error)
     }
   }
@@ -174,7 +182,7 @@ export class Committer {
     )
   }
 
-  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId'>, state: TableState): Promise<void> {
+  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>, state: TableState): Promise<void> {
     const { context, info } = this.#parts
     await putStaged(context.store, {
       commit: plan.id,
@@ -184,6 +192,7 @@ export class Committer {
       epoch: context.epoch,
       parent: snapshotIdOf(state.loaded),
       objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
+      ledger: plan.ledger,
       ranges: plan.ranges,
     })
   }
@@ -196,11 +205,16 @@ export class Committer {
       // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
       if (written.attempts > 0) {
         written.snapshotId = random.int63()
+        written.ledger = undefined
         await this.#stage(written, state)
       }
       const { snapshotId } = written
       const marker = this.#nextMarker(state, written, snapshotId)
-      const text = markerText(marker, context.limits.markerBytes)
+      const { text, ...objects } = writeMarker(marker, context.limits.markerBytes)
+      // Named by the record before it is there: whatever happens, somebody knows of it.
+      written.ledger = objects.ledger?.name
+      if (written.ledger !== undefined) await this.#stage(written, state)
+      await table.markers.put({ text, ...objects })
       const plan = await planAppend({
         table: state.loaded,
         store,
@@ -208,7 +222,7 @@ export class Committer {
         snapshotId,
         commitId: written.id,
         attempt: written.attempts++,
-        summary: this.#summary(written.id, text),
+        summary: this.#summary(written, text),
         properties: { [markerKey(marker.topic)]: text },
         nowMs: clock.now(),
         limits: context.limits,
@@ -236,7 +250,7 @@ export class Committer {
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
-    const { context, store, table } = this.#parts
+    const { context, info, store, table } = this.#parts
     let outcome: LoadedTable | 'lost'
     try {
       outcome = await attempt.settle()
@@ -251,11 +265,13 @@ export class Committer {
     this.#pending = undefined
     if (outcome === 'lost') {
       for (const key of attempt.objectKeys) await quietly(this.#parts, () => store.delete(key))
+      await quietly(this.#parts, () => table.markers.discard(written.ledger))
       return 'lost'
     }
     const state = await table.accept(outcome)
-    await quietly(this.#parts, () => deleteStaged(context.store, written.id))
+    await quietly(this.#parts, () => deleteStaged(context.store, info.id, written.id))
     await quietly(this.#parts, () => this.#settleStaged(state))
+    if (written.ledger !== undefined) await quietly(this.#parts, () => this.#collectLedgers(state))
     return 'committed'
   }
 
@@ -272,21 +288,24 @@ export class Committer {
       name: info.name,
       incarnation: info.incarnation,
       epoch: context.epoch,
+      leaderEpoch: state.marker.leaderEpoch,
       commit: id,
       snapshot,
       sequence: BigInt(state.loaded.metadata['last-sequence-number']) + 1n,
       ledger: mergeLedger(state.marker, entries),
+      fieldIds: state.fieldIds,
     }
   }
 
-  #summary(commitId: string, marker: string): Record<string, string> {
+  #summary({ id, ledger }: Written, marker: string): Record<string, string> {
     const { info, context } = this.#parts
     return {
       [summaryKeys.log]: info.logId,
       [summaryKeys.topic]: info.id,
-      [summaryKeys.commit]: commitId,
+      [summaryKeys.commit]: id,
       [summaryKeys.epoch]: context.epoch.toString(),
-      [summaryKeys.marker]: markerHash(marker),
+      [summaryKeys.marker]: sha256(marker),
+      ...(ledger === undefined ? {} : { [summaryKeys.ledger]: ledger }),
     }
   }
 
@@ -294,17 +313,18 @@ export class Committer {
    * Removes what a commit wrote that is known never to have happened. Objects first, the record last: whatever is left
    * over after a fault, the next writer finds the record and goes on.
    */
-  async #discard(id: string, objectPrefixes: readonly string[]): Promise<void> {
-    const { context, store } = this.#parts
+  async #discard({ id, prefixes, ledger }: Leftovers): Promise<void> {
+    const { context, info, store, table } = this.#parts
     await quietly(this.#parts, async () => {
-      const count = await discardObjects(store, objectPrefixes)
-      await deleteStaged(context.store, id)
+      const count = await discardObjects(store, prefixes, id)
+      await table.markers.discard(ledger)
+      await deleteStaged(context.store, info.id, id)
       context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
     })
   }
 
-  #discardWritten({ id, state, snapshotId }: Written): Promise<void> {
-    return this.#discard(id, this.#prefixes(state, id, snapshotId))
+  #discardWritten({ id, state, snapshotId, ledger }: Written): Promise<void> {
+    return this.#discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
   }
 
   /**
@@ -312,19 +332,46 @@ export class Committer {
    * The first is looked for in all manifests: a record that could not be deleted at its time must not take live files along.
    */
   async #settleStaged(state: TableState): Promise<void> {
-    const { context, store } = this.#parts
+    const { context, info, store } = this.#parts
     const { metadata } = state.loaded
+    const location = keyPrefixOf(store, metadata.location)
     const remaining: StagedCommit[] = []
     for (const staged of this.#unsettled) {
-      const mayLand = metadata['table-uuid'] === staged.tableUuid && snapshotIdOf(state.loaded) === staged.parent
-      if (state.marker.commit === staged.commit) await deleteStaged(context.store, staged.commit)
-      else if (mayLand) remaining.push(staged)
-      else if (await isReachable({ store, metadata, limits: context.limits, prefixes: staged.objectPrefixes }))
-        await deleteStaged(context.store, staged.commit)
-      else await this.#discard(staged.commit, staged.objectPrefixes)
+      const { commit, objectPrefixes: prefixes, ledger } = staged
+      const isOfTable = metadata['table-uuid'] === staged.tableUuid
+      const isElsewhere = prefixes.some((prefix) => !prefix.startsWith(location))
+      if (isElsewhere && isOfTable) throw stagedElsewhere(staged, location)
+      if (state.marker.commit === commit) await deleteStaged(context.store, info.id, commit)
+      else if (isOfTable && snapshotIdOf(state.loaded) === staged.parent) remaining.push(staged)
+      // Of a table that is gone, and its files with it: nothing below this one's location is theirs.
+      else if (isElsewhere) await this.#discard({ id: commit, prefixes: [], ledger })
+      else if (await isReachable({ store, metadata, limits: context.limits, prefixes }))
+        await deleteStaged(context.store, info.id, commit)
+      else await this.#discard({ id: commit, prefixes, ledger })
     }
     this.#unsettled = remaining
   }
+
+  // At most once an hour: it lists the ledgers of the whole log.
+  async #collectLedgers(state: TableState): Promise<void> {
+    const { context, info, table } = this.#parts
+    const { clock, logger } = context.runtime
+    const now = clock.monotonic()
+    if (this.#collectedAt !== undefined && now - this.#collectedAt < COLLECT_MS) return
+    this.#collectedAt = now
+    const staged = (await listStaged(context.store, info.id)).map(({ ledger }) => ledger)
+    const retained = (state.loaded.metadata.snapshots ?? []).map(({ summary }) => summary[summaryKeys.ledger])
+    const kept = [...state.objects, ...staged, ...retained].filter((name) => name !== undefined)
+    const count = await table.markers.collect(new Set(kept), clock.now())
+    if (count > 0) logger.info({ topic: info.name, objects: count }, 'removed ledgers that no table names any more')
+  }
+}
+
+/** What may be left of a commit that did not happen. */
+interface Leftovers {
+  readonly id: string
+  readonly prefixes: readonly string[]
+  readonly ledger: string | undefined
 }
 
 function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {

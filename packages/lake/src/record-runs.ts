@@ -20,6 +20,8 @@ export class RunWriter {
   #keyIds = new Int32Array(INITIAL_RECORDS)
   #isDegraded = new Uint8Array(INITIAL_RECORDS)
   #crcs = new Int32Array(INITIAL_RECORDS)
+  /** By place in the run: why the row gives no record back. */
+  #faults = new Map<number, string>()
   #length = 0
   /** Of the open batch; no record: none is open. */
   #batchAt = 0
@@ -53,6 +55,7 @@ export class RunWriter {
     const at = this.#length++
     framer.beginRecord()
     this.#isDegraded[at] = decoder.frame(row, framer) ? 1 : 0
+    if (decoder.fault !== undefined) this.#faults.set(at, decoder.fault)
     framer.endRecord(delta, timestampHigh, timestampLow)
     this.#batchRecords++
     this.#crcs[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
@@ -74,17 +77,20 @@ export class RunWriter {
     const length = this.#length
     try {
       const fidelity = this.#judged(length)
+      const unreadable = this.#unreadable(fidelity)
       return {
         partition,
         baseOffset: range.from,
         nextOffset: range.to,
         batches: this.#framer.bytes(),
         ...(fidelity && { fidelity }),
+        ...(unreadable && { unreadable }),
         valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
         keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
       }
     } finally {
       this.#length = 0
+      if (this.#faults.size > 0) this.#faults = new Map()
       this.#decoders.length = 0
       this.#framer.reset()
     }
@@ -105,6 +111,13 @@ export class RunWriter {
       fidelity?.push(found)
     }
     return fidelity
+  }
+
+  // A checksum that is right says that what stands in is what was sent: a tombstone that SQL calls typed is one still.
+  #unreadable(fidelity: readonly Fidelity[] | undefined): ReadonlyMap<number, string> | undefined {
+    if (this.#faults.size === 0) return undefined
+    for (const at of [...this.#faults.keys()]) if ((fidelity?.[at] ?? 'exact') === 'exact') this.#faults.delete(at)
+    return this.#faults
   }
 
   // Records of one batch share the kind of timestamp; those of append time the timestamp itself.

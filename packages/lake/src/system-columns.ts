@@ -46,11 +46,11 @@ export const systemFields: readonly IcebergField[] = [
     {
       type: 'list',
       'element-id': 8,
-      'element-required': true,
+      'element-required': false,
       element: {
         type: 'struct',
         fields: [
-          { id: 9, name: 'key', required: true, type: 'string' },
+          { id: 9, name: 'key', required: false, type: 'string' },
           { id: 10, name: 'value', required: false, type: 'binary' },
         ],
       },
@@ -100,4 +100,6 @@ export const summaryKeys = {
   epoch: 'moulin.epoch',
   /** SHA-256 of the marker that was committed with the snapshot, so that an edit by hand shows. */
   marker: 'moulin.marker-sha256',
+  /** Name of the ledger object of that marker, where it has one. */
+  ledger: 'moulin.ledger-sha256',
 } as const

@@ -144,7 +144,8 @@ class LogTopic {
 
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy }
+    const lineage = this.#state.attached?.lineage() ?? null
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage }
   }
 
   #checkOpen(): void {

@@ -133,7 +133,7 @@ class HyparquetWriter implements FileWriter {
     for (const [index, leaf] of this.#schema.leaves.entries()) {
       const meta = rowGroup.columns[index]!.meta_data!
       const summary = summaries[index]!
-      const { lower, upper, nanCount } = summary.bounds
+      const { lower, upper, nanCount, topBits } = summary.bounds
       const metrics = leafMetrics(leaf, {
         sizeBytes: Number(meta.total_compressed_size),
         slotCount: Number(meta.num_values),
@@ -141,6 +141,7 @@ class HyparquetWriter implements FileWriter {
         lower,
         upper,
         nanCount,
+        topBits,
       })
       meta.path_in_schema = [...leaf.path]
       meta.statistics = footerStatistics(metrics)
