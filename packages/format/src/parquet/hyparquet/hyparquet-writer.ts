@@ -182,7 +182,8 @@ const ownOptions = [
 ] as const
 
 function refuseOwnOptions(options: FileWriterOptions): void {
-  const name = ownOptions.find((option) => options[option] !== undefined)
+  // It writes no deltas, so who wants none may say so.
+  const name = ownOptions.find((option) => options[option] !== undefined && !(option === 'deltas' && !options.deltas))
   if (name !== undefined)
     throw unsupported('PARQUET_OPTION', `hyparquetWriter has no option ${name}: use parquetWriter.`)
 }
