@@ -200,8 +200,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'checksum over the value alone',
     file: 'packages/format/src/batch/record-body.ts',
-    original: `crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd) | 0`,
-    planted: `crc32cOf(cursor.bytes, cursor.valueStart, cursor.valueEnd) | 0`,
+    original: `crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd, place) | 0`,
+    planted: `crc32cOf(cursor.bytes, cursor.valueStart, cursor.valueEnd, place) | 0`,
     caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
   },
   {
