@@ -117,7 +117,8 @@ export const bench: Bench = async (print, options) => {
 }
 
 function ours({ schema, batches, tuned }: Shape, isTuned: boolean, options: BenchOptions): Peer {
-  const extra = isTuned ? { encodings: tunedEncodings({ schema, tuned }) } : {}
+  // Untuned, as tables have them by default: no deltas.
+  const extra = isTuned ? { encodings: tunedEncodings({ schema, tuned }) } : { deltas: false }
   const file = recycledSink()
   return async (compression) => {
     file.clear()

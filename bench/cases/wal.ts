@@ -102,6 +102,7 @@ async function ours(shape: Shape): Promise<Seen> {
       access: 'read-write',
       takeover: 'refuse',
       mustExist: false,
+      claimEpoch: async () => true,
       beforeRecovery: async () => {},
       isLive: () => true,
       isAcked: () => true,

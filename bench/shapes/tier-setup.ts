@@ -13,6 +13,7 @@ export function encodeSetup(schema: IcebergSchema, codec: Codec, compression: 's
     keepRaw: false,
     values: { format: codec.format, definition: codec.definition, schemaId: 1 },
     compression,
+    deltas: false,
     fileBytes: 1 << 30,
     keyValue: {},
     limits: defaultLimits,

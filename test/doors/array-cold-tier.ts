@@ -75,6 +75,7 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
 
   return {
     frontier: () => history.frontier,
+    lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     async tier({ upTo }) {
       let rows = 0
@@ -112,7 +113,7 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
     },
     scan: (options) => scanOf(topic, everyRecord, options),
     async audit(): Promise<AuditReport> {
-      return { clean: true, partitions: [], gaps: [], sql: '' }
+      return { clean: true, partitions: [], gaps: [], deep: null, sql: '' }
     },
     async close() {},
   }

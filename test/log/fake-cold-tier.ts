@@ -110,6 +110,7 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
   })
   return {
     frontier: () => [...frontier],
+    lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     tier: ({ upTo }) => tier(upTo),
     async release() {

@@ -43,7 +43,13 @@ describe('tiering', () => {
     expect(b).toEqual(a)
     expect(await topic.tier()).toEqual({ snapshotId: 1n, rows: 0, frontier: [5n] })
     expect(tables.commits).toBe(1)
-    expect(topic.stats()).toEqual({ untieredBytes: 0, untieredRecords: 0, snapshotId: 1n, stoppedBy: null })
+    expect(topic.stats()).toEqual({
+      untieredBytes: 0,
+      untieredRecords: 0,
+      snapshotId: 1n,
+      stoppedBy: null,
+      lineage: { verdict: 'intact', evidence: null },
+    })
     await log.close()
   })
 
@@ -300,7 +306,10 @@ describe('a topic that comes back', () => {
     await log.close()
     tables.tables.get(topic.id)!.frontier[0] = 9n
     const again = await openIn(on.runtime(), { tier: fakeColdTier(tables) })
-    await expect(again.topic('orders')).rejects.toMatchObject({ kind: 'corrupt', code: 'WAL_INCOMPLETE' })
+    const found = await again.topic<Uint8Array>('orders')
+    await expect(found.producer({ lingerMs: 0 }).send({ value: new Uint8Array(1) })).rejects.toMatchObject({
+      code: 'LOG_BEHIND_TABLE',
+    })
     await again.close()
   })
 })

@@ -14,11 +14,67 @@ const fences = `      await active.file.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a marker before its ledger',
+    file: 'packages/lake/src/committer.ts',
+    original: `      await table.markers.put({ text, ...objects })\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
+    name: 'field ids by name',
+    file: 'packages/lake/src/table-layout.ts',
+    original: `present.get(idAt(ids, [field.name], field.id))`,
+    planted: `schema.fields.find(({ name }) => name === field.name)`,
+    caughtBy: ['packages/lake/src/field-ids.test.ts'],
+  },
+  {
+    name: 'collect ledgers by age alone',
+    file: 'packages/lake/src/marker-store.ts',
+    original: `if (kept.has(name)) room--`,
+    planted: `if (kept.has(name + name)) room--`,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
+    name: 'trust the prefixes of a staged record',
+    file: 'packages/lake/src/staged-commit.ts',
+    original: `typeof prefix === 'string' && isOfCommit(prefix, commit)`,
+    planted: `typeof prefix === 'string'`,
+    caughtBy: ['packages/lake/src/staged-commit.test.ts'],
+  },
+  {
+    name: 'a later marker is a broken one',
+    file: 'packages/lake/src/marker-store.ts',
+    original: `if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'exhausted')) throw error`,
+    planted: `if (!isMoulinError(error)) throw error`,
+    caughtBy: ['packages/lake/src/marker-store.test.ts'],
+  },
+  {
     name: 'trust the property',
     file: 'packages/lake/src/lineage.ts',
     original: `if (chain.kind === 'broken') return chain`,
     planted: `if (chain.kind === 'broken') return { kind: 'intact', marker, foreign: [] }`,
     caughtBy: ['packages/lake/src/lineage-tables.test.ts'],
+  },
+  {
+    name: 'take any sequence number for evidence',
+    file: 'packages/lake/src/lineage-evidence.ts',
+    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {`,
+    planted: `if (task.sequenceNumber >= sequence) {`,
+    caughtBy: ['packages/lake/src/lineage-evidence.test.ts'],
+  },
+  {
+    name: 'judge an older log by its present end',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `return context.hot.recoveredOffsets()`,
+    planted: `return context.hot.committedOffsets()`,
+    caughtBy: ['packages/lake/src/lineage-tables.test.ts'],
+  },
+  {
+    name: 'ack before the table has been seen',
+    file: 'packages/log/src/topic-state.ts',
+    original: `    await this.#firstLook\n`,
+    planted: ``,
+    caughtBy: ['test/log/older-than-table.test.ts'],
   },
   {
     name: 'ack before fdatasync',
@@ -49,6 +105,50 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/log/damage.test.ts'],
   },
   {
+    name: 'empty an epoch of its opener',
+    file: 'packages/log/src/wal/take-over.ts',
+    original: `if (kind !== 'file' || name === OPENER || kept`,
+    planted: `if (kind !== 'file' || kept`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'name an epoch before its opener is in it',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `    await files.syncDirectory(prepared)\n`,
+    planted: ``,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'ignore a lost claim',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `if (await claimEpoch(epoch, opener)) return epoch`,
+    planted: `await claimEpoch(epoch, opener)\n      return epoch`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'show beside a living opener',
+    file: 'packages/log/src/wal/epoch-opener.ts',
+    original: `return (await process.startTimeOf(owner.pid)) !== owner.startTime`,
+    planted: `return true`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
+    name: 'look for openers before the sync',
+    file: 'packages/log/src/wal/wal-follower.ts',
+    original: `      const { found, isBehind } = await this.#newSections()
+      // What was recycled before we came is released: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      if (await this.#isFinal(info)) {`,
+    planted: `      const isFinal = await this.#isFinal(info)
+      const { found, isBehind } = await this.#newSections()
+      // What was recycled before we came is released: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      if (isFinal) {`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
     name: 'no predecessor check',
     file: 'packages/catalog/src/store-version.ts',
     original: `  if (request.predecessor !== undefined) await checkPredecessor(folder, request.predecessor, version)\n`,
@@ -68,6 +168,20 @@ export const mutants: readonly Mutant[] = [
     original: `  if (bytes === null) sink.byte(1)\n  else sink.bytes(bytes)\n}\n\nconst scratch`,
     planted: `  if (bytes === null) sink.byte(0)\n  else sink.bytes(bytes)\n}\n\nconst scratch`,
     caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
+  },
+  {
+    name: 'partition left out of the row checksum',
+    file: 'packages/format/src/batch/record-place.ts',
+    original: `crc32cOfInt64(incarnation, partition, 0)`,
+    planted: `crc32cOfInt64(incarnation, 0, 0)`,
+    caughtBy: ['packages/lake/src/row-checksum.test.ts'],
+  },
+  {
+    name: 'deep audit believes what is in the rows',
+    file: 'packages/lake/src/deep-check.ts',
+    original: `if (decoder.matches(row, this.#sums[at]!)) continue`,
+    planted: `if (decoder.crc(row) !== undefined) continue`,
+    caughtBy: ['packages/lake/src/deep-check.test.ts'],
   },
   {
     name: 'lose header order',
@@ -100,8 +214,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'checksum over the value alone',
     file: 'packages/format/src/batch/record-body.ts',
-    original: `crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd) | 0`,
-    planted: `crc32cOf(cursor.bytes, cursor.valueStart, cursor.valueEnd) | 0`,
+    original: `crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd, place) | 0`,
+    planted: `crc32cOf(cursor.bytes, cursor.valueStart, cursor.valueEnd, place) | 0`,
     caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
   },
   {
@@ -201,5 +315,33 @@ export const mutants: readonly Mutant[] = [
     original: `words[block + word]! |= 1 <<`,
     planted: `words[block + word]! = 1 <<`,
     caughtBy: ['test/parquet/statistics.test.ts'],
+  },
+  {
+    name: 'a deleted topic lives',
+    file: 'packages/log/src/topic-directory.ts',
+    original: `if (topic?.state !== 'live') return undefined`,
+    planted: `if (topic === undefined) return undefined`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
+  },
+  {
+    name: 'recovered end missing',
+    file: 'packages/log/src/hot-log.ts',
+    original: `partition.recovered = partition.highWatermark`,
+    planted: `partition.recovered = 0n`,
+    caughtBy: ['test/log/recovered-end.test.ts'],
+  },
+  {
+    name: 'drop the checkpoint entry of a newer topic',
+    file: 'packages/log/src/topic-directory.ts',
+    original: `if (!live.has(entry.id)) checkpoints.carry(entry)`,
+    planted: `void entry`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
+  },
+  {
+    name: 'an older version for a newer topic',
+    file: 'packages/log/src/topic-store.ts',
+    original: `if (!isMoulinError(error) || error.kind !== 'corrupt') throw error`,
+    planted: `if (!isMoulinError(error)) throw error`,
+    caughtBy: ['test/log/newer-topic.test.ts'],
   },
 ]

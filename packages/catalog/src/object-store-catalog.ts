@@ -1,4 +1,14 @@
-import { corrupt, exists, invalid, isKind, throwIfAborted, unavailable, unsupported, uriOf } from '@moulin/core'
+import {
+  corrupt,
+  exists,
+  invalid,
+  isKind,
+  isSameLocation,
+  throwIfAborted,
+  unavailable,
+  unsupported,
+  uriOf,
+} from '@moulin/core'
 import type { Catalog, CreateTableRequest, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
 import { newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moulin/iceberg'
 import { collectVersions, isTimeToCollect } from './collect-versions.ts'
@@ -176,7 +186,7 @@ class ObjectStoreCatalog {
     const metadataLocation = uriOf(this.#store, key)
     const metadata = parseTableMetadata(found.bytes, key, this.#limits.maxJsonBytes)
     const location = uriOf(this.#store, folder.path)
-    if (!isSamePlace(metadata.location, location)) {
+    if (!isSameLocation(metadata.location, location)) {
       const message = `${key} says that its table lies at ${metadata.location}, but it was read from ${location}: a table's folder cannot be moved.`
       throw corrupt('TABLE_MOVED', message, { context: { key, location, recorded: metadata.location } })
     }
@@ -233,12 +243,6 @@ class ObjectStoreCatalog {
 
 function loadedOf({ identifier, metadataLocation, metadata }: Current): LoadedTable {
   return { identifier, metadataLocation, metadata }
-}
-
-// Engines spell file:///x also as file:/x and /x.
-function isSamePlace(a: string, b: string): boolean {
-  const plain = (uri: string): string => uri.replace(/^file:\/*/, '/').replace(/\/+$/, '')
-  return plain(a) === plain(b)
 }
 
 function tableExists(table: TableIdentifier): Error {

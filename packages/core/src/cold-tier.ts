@@ -3,7 +3,7 @@ import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from './limits.ts'
-import type { AuditReport, Scan, ScanOptions, TierResult } from './topic.ts'
+import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from './partition-spec.ts'
 
 /**
@@ -65,6 +65,11 @@ export interface HotSource {
   committedOffsets(): readonly bigint[]
   /** First offset that is still in the write-ahead tier. */
   releasedOffsets(): readonly bigint[]
+  /**
+   * Exclusive, per partition: where the log ended when this writer opened it; 0 for a partition made since. What a table holds of an
+   * older epoch at or above it, the log has lost. A log open for reading only knows no such end and says 0.
+   */
+  recoveredOffsets(): readonly bigint[]
   /** Keeps `[from, …)` of every partition in the write-ahead tier until released. */
   pin(from: readonly bigint[]): { release(): void }
   /** Batches of `[from, to)`, cut at batch borders: the first and last run may reach outside. */
@@ -79,6 +84,8 @@ export interface HotSource {
 export interface ColdTopic {
   /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
   frontier(): readonly bigint[]
+  /** How sure it is that the table is the log's history; as of the last time it was read. */
+  lineage(): Lineage
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>
   /**
@@ -103,7 +110,8 @@ export interface ColdTopic {
   readAt(positions: readonly Position[], options?: { readonly signal?: AbortSignal }): AsyncIterable<BatchRun>
   /** Table and hot tier as one: see {@link Topic.scan}. */
   scan(options: ScanOptions): Scan<Record<string, unknown>>
-  audit(options?: { readonly signal?: AbortSignal }): Promise<AuditReport>
+  /** See {@link Topic.audit}. */
+  audit(options?: AuditOptions): Promise<AuditReport>
   /** Waits for a commit already begun, starts none. */
   close(): Promise<void>
 }

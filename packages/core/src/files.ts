@@ -1,7 +1,7 @@
 /**
  * The door to the disk. Only `fileWal` and `fileSystem()` use it. All paths are absolute.
  *
- * Errors are of our kinds: `not-found` (ENOENT), `exists` (EEXIST), `exhausted` with code `NO_SPACE` (ENOSPC, EDQUOT),
+ * Errors are of our kinds: `not-found` (ENOENT), `exists` (EEXIST, ENOTEMPTY), `exhausted` with code `NO_SPACE` (ENOSPC, EDQUOT),
  * `unavailable` with code `READ_ONLY` (EROFS, EACCES, EPERM) or the errno as code for the rest.
  */
 export interface Files {
@@ -16,7 +16,10 @@ export interface Files {
   mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<void>
   /** Atomic; throws `exists` if `to` exists: the create-if-absent of a file system. */
   link(from: string, to: string): Promise<void>
-  /** Atomic; replaces `to`. */
+  /**
+   * Atomic, of a file or a folder with all that is in it; replaces a file by a file, and an empty folder by a folder. Throws
+   * `exists` when `to` is a folder that holds something: so of two renames to one name, one fails.
+   */
   rename(from: string, to: string): Promise<void>
   /** Throws `not-found` when it is not there. */
   unlink(path: string): Promise<void>

@@ -75,7 +75,7 @@ export type { JsonValue } from './json.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
 export type { Log, LogRecovery, LogStats } from './log.ts'
-export { checkKey, compareKeys, keyOf, uriOf } from './object-key.ts'
+export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
 export { defineObjectStore } from './object-store.ts'
 export type {
   ByteRange,
@@ -118,8 +118,14 @@ export { tableGuard } from './table-guard.ts'
 export type { TableGuard } from './table-guard.ts'
 export type {
   AuditGap,
+  AuditMove,
+  AuditOptions,
   AuditPartition,
+  AuditPlace,
+  AuditProgress,
+  AuditRange,
   AuditReport,
+  DeepAudit,
   PartitionOffsets,
   ReadOptions,
   ResolvedTopicConfig,
@@ -129,6 +135,7 @@ export type {
   TierResult,
   Topic,
   TopicConfig,
+  Lineage,
   TopicStats,
 } from './topic.ts'
 export type {
@@ -136,6 +143,8 @@ export type {
   Section,
   SectionHeader,
   TornTail,
+  EpochOpener,
+  EpochOwner,
   Wal,
   WalLocation,
   WalOpenOptions,

@@ -44,6 +44,10 @@ describe('jsonInt64', () => {
     for (const bad of ['9223372036854775808', '1.5', 1.5, null, {}])
       expect(() => jsonInt64(bad, 'the id')).toThrow('the id')
   })
+
+  it('names what is no integer, also an object with members of its own in place of methods', () => {
+    expect(() => jsonInt64({ toString: 0 }, 'it')).toThrow('not {"toString":0}')
+  })
 })
 
 describe('jsonBytes', () => {

@@ -59,5 +59,6 @@ export function jsonInt64(value: unknown, what: string): bigint {
 }
 
 function badInt64(value: unknown, what: string): never {
-  throw corrupt('JSON_FIELD', `${what} must be a 64-bit integer, not ${String(value)}.`)
+  // As JSON: text of a stranger's object would be made by its own members, `toString` among them.
+  throw corrupt('JSON_FIELD', `${what} must be a 64-bit integer, not ${stringifyJson(value)}.`)
 }

@@ -52,7 +52,7 @@ export interface Limits {
   readonly maxWorkerBytes: number
   /** Write-ahead bytes, about, that one thread makes into data files of their own; a larger commit takes several. */
   readonly shardBytes: number
-  /** Offsets listed by an audit per partition. */
+  /** Gaps listed by an audit per partition; findings of each kind listed by a deep one. */
   readonly maxGaps: number
 }
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkKey, compareKeys, keyOf, uriOf } from './object-key.ts'
+import { notFound } from './errors.ts'
+import { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
 
 const store = { root: 'file:///data/lake/', name: 'fileSystem(/data/lake)' }
 
@@ -26,9 +27,10 @@ describe('checkKey', () => {
 })
 
 describe('keyOf and uriOf', () => {
-  it('are inverse, also for keys that need escapes', () => {
+  it('are inverse, and nothing is escaped on the way', () => {
     for (const key of ['tables/a/b.parquet', 'a b/ü.json', 'a%20b', 'x#y?z'])
       expect(keyOf(store, uriOf(store, key))).toBe(key)
+    expect(uriOf({ root: 'file:///Öl lake/50%/' }, 'a b/ü%2F.json')).toBe('file:///Öl lake/50%/a b/ü%2F.json')
   })
 
   it('understand the spellings of other engines', () => {
@@ -37,15 +39,71 @@ describe('keyOf and uriOf', () => {
   })
 
   it('refuse places outside of the store', () => {
-    for (const uri of [
-      'file:///data/other/a',
-      's3://bucket/a',
-      'file:///data/lake/../x',
-      'file:///data/lake/%2e%2e/x',
-      'file:///data/lakeside/x',
-    ]) {
+    for (const uri of ['file:///data/other/a', 's3://bucket/a', 'file:///data/lake/../x', 'file:///data/lakeside/x']) {
       expect(() => keyOf(store, uri), uri).toThrow()
     }
+  })
+})
+
+describe('keysOf', () => {
+  it('takes a location raw first, then percent-decoded', () => {
+    expect(keysOf(store, 'file:/data/lake/plain')).toEqual(['plain'])
+    expect(keysOf(store, '/data/lake/k=%C3%84%20b/x%23')).toEqual(['k=%C3%84%20b/x%23', 'k=Ä b/x#'])
+    expect(keysOf({ root: 'file:///my data/', name: 'm' }, 'file:///my%20data/q%25')).toEqual(['q%'])
+    expect(keysOf({ root: 'file:///x%41/', name: 'm' }, 'file:///x%41/q%42')).toEqual(['q%42', 'qB'])
+    expect(keysOf(store, 'file:///data/lake/100%')).toEqual(['100%'])
+  })
+
+  it('never decodes its way out of the store', () => {
+    expect(keysOf(store, 'file:///data/lake/%2e%2e/x')).toEqual(['%2e%2e/x'])
+    expect(() => keysOf(store, 'file:///data/%2e%2e/x')).toThrow('outside')
+  })
+})
+
+describe('openLocation', () => {
+  const reading = (present: readonly string[]) => {
+    const asked: string[] = []
+    const get = async (key: string) => {
+      asked.push(key)
+      if (!present.includes(key)) throw notFound('OBJECT', `${key} is missing`)
+      return { key, size: 1, etag: '"1"', modifiedMs: 0, bytes: new Uint8Array(1) }
+    }
+    return { asked, read: openLocation({ ...store, get }, '/data/lake/a%62c') }
+  }
+
+  it('prefers the raw object', async () => {
+    const { asked, read } = reading(['a%62c', 'abc'])
+    expect((await read()).key).toBe('a%62c')
+    expect(asked).toEqual(['a%62c'])
+  })
+
+  it('stays with the spelling that answered', async () => {
+    const { asked, read } = reading(['abc'])
+    expect((await read()).key).toBe('abc')
+    await read({ range: { start: 0, end: 1 } })
+    expect(asked).toEqual(['a%62c', 'abc', 'abc'])
+  })
+
+  it('names the raw key when none is there', async () => {
+    await expect(reading([]).read()).rejects.toThrow('a%62c is missing')
+  })
+})
+
+describe('isSameLocation', () => {
+  it('knows the spellings of a file and compares all else raw', () => {
+    expect(isSameLocation('file:/a b/', '/a b')).toBe(true)
+    expect(isSameLocation('file:///a b', 'file:/a b')).toBe(true)
+    expect(isSameLocation('file:///a%20b', 'file:///a b')).toBe(false)
+  })
+})
+
+describe('checkRoot', () => {
+  it('refuses what engines read as another place', () => {
+    for (const bad of ['file:///a#/', 'file:///q?/x/', 'file:///n\n/', 'file:///a', '/a/']) {
+      expect(() => checkRoot({ root: bad, name: 'it' }), bad).toThrow('Choose another place')
+    }
+    for (const good of ['file:///my lake/', 'file:///Müll/', 'file:///a%41b/', 'memory://m/{x}/'])
+      checkRoot({ root: good, name: 'it' })
   })
 })
 

@@ -28,7 +28,10 @@ export interface StoredRecord {
 export interface LogRecord<T = unknown> extends StoredRecord {
   /** The decoded value; undefined for a tombstone, for raw topics, and when `error` is set. */
   readonly value: T | undefined
-  /** The value does not decode: kind `corrupt`. The record is still there. */
+  /**
+   * The value does not decode, or SQL left the row without what the record needs, such as a null where the topic's schema
+   * requires a value: kind `corrupt`. The record is still there.
+   */
   readonly error?: Error
 }
 
@@ -46,6 +49,8 @@ export interface BatchRun {
   readonly batches: Uint8Array
   /** Of each record, in order; undefined: all exact. */
   readonly fidelity?: readonly Fidelity[]
+  /** By place among the records: why a row of the table does not give its record back. What is framed there stands in. */
+  readonly unreadable?: ReadonlyMap<number, string>
   /** Ids in the schema ledger of the values, per record or one for all. */
   readonly valueSchemaIds: number | readonly number[]
   /** Likewise of the keys; absent: 0, no schema. */

@@ -10,7 +10,7 @@ export interface Runtime {
   readonly timers: Timers
   readonly logger: Logger
   readonly files: Files
-  /** Who this process is, for courtesy checks (`open.json`): never for safety. */
+  /** Who this process is, for courtesy checks (`open.json`); what a reader beside a writer shows leans on a process being gone. */
   readonly process: ProcessInfo
 }
 
@@ -57,6 +57,8 @@ export interface ProcessInfo {
   readonly cores: number
   /** Changes when the machine restarts, so that an old pid is not mistaken for a living one. */
   readonly bootId: string
+  /** Which processes it sees: on one boot, a pid means the same process only where this is equal (a container has its own). */
+  readonly pidSpace: string
   /** When this process started, in clock ticks or milliseconds: compared for equality only. */
   readonly startTime: string
   /** Start time of the process `pid` on this machine, or undefined when it is gone. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import process from 'node:process'
 import { describe, expect, it } from 'vitest'
 import { isKind } from './errors.ts'
 import { systemRuntime } from './system-runtime.ts'
@@ -37,6 +38,7 @@ describe('systemRuntime', () => {
 
   it('knows this process by its start time, and that another one is gone', async () => {
     expect(await own.startTimeOf(own.pid)).toBe(own.startTime)
+    expect(own.pidSpace).toMatch(process.platform === 'linux' ? /^pid:\[\d+\]$/ : /^one-space$/)
     const child = spawn('true')
     await once(child, 'exit')
     expect(await own.startTimeOf(child.pid!)).toBeUndefined()

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { aborted } from './errors.ts'
@@ -57,6 +57,7 @@ function systemProcess(): ProcessInfo {
     pid,
     cores: availableParallelism(),
     bootId: readProc('/proc/sys/kernel/random/boot_id') ?? 'unknown-boot',
+    pidSpace: readLink('/proc/self/ns/pid') ?? 'one-space',
     startTime: startTimeIn(readProc('/proc/self/stat')) ?? `pid-${pid}`,
     async startTimeOf(other) {
       const stat = await readFile(`/proc/${other}/stat`, 'utf8').catch(() => undefined)
@@ -68,6 +69,14 @@ function systemProcess(): ProcessInfo {
 function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
   } catch {
     return undefined
   }

@@ -89,8 +89,12 @@ export interface Topic<T = unknown> {
   ): Scan<Pick<T & SystemRow, K>>
   /** Moves everything committed at the call into the table; resolves after the commit is read back. */
   tier(options?: { readonly signal?: AbortSignal }): Promise<TierResult>
-  /** Compares the table with the ledger, by count and content. */
-  audit(options?: { readonly signal?: AbortSignal }): Promise<AuditReport>
+  /**
+   * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
+   * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
+   * @throws `aborted`; `conflict` code `LINEAGE_BROKEN`.
+   */
+  audit(options?: AuditOptions): Promise<AuditReport>
   /** Where each partition stands. */
   offsets(): readonly PartitionOffsets[]
   /** What is not in the table yet, and what the frontier comes from. */
@@ -127,6 +131,18 @@ export interface TopicStats {
   readonly snapshotId: bigint | null
   /** Why nothing more goes to the table until `tier()` attaches it anew (a broken lineage); null while tiering runs. */
   readonly stoppedBy: Error | null
+  /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
+  readonly lineage: Lineage | null
+}
+
+/**
+ * The verdict on a table. `intact`: the snapshot of the last commit is main or an ancestor of it. `plausible`: expiry took
+ * the snapshots in between, as compaction followed by expiry does, and the files speak for it.
+ */
+export interface Lineage {
+  readonly verdict: 'intact' | 'plausible'
+  /** What speaks for a plausible table, in words; null for an intact one. */
+  readonly evidence: string | null
 }
 
 export interface ScanOptions<K extends string = string, W = Expression> {
@@ -160,14 +176,74 @@ export interface TierResult {
   readonly frontier: readonly bigint[]
 }
 
+export interface AuditOptions {
+  /**
+   * Also reads all of every row in files that this log did not write, and makes its checksum anew; default false. It takes as
+   * long as reading them, in memory that does not grow with them.
+   */
+  readonly deep?: boolean
+  /** Called again and again while files are read. What it throws ends the audit. */
+  readonly onProgress?: (progress: AuditProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface AuditProgress {
+  /** Data files of the snapshot, as it says itself; null where it does not. */
+  readonly files: number | null
+  readonly filesDone: number
+  /** Rows read so far. */
+  readonly rows: number
+}
+
 export interface AuditReport {
-  /** Rows and checksum of every partition equal the ledger. */
+  /** Rows and checksum of every partition equal the ledger; a deep audit found nothing altered, moved or doubled either. */
   readonly clean: boolean
   readonly partitions: readonly AuditPartition[]
   /** Ranges below the frontier without a row, with the reason. */
   readonly gaps: readonly AuditGap[]
-  /** The same check for any SQL engine; `{table}` stands for the table's name. */
+  /** What `audit({ deep: true })` found; null without it. */
+  readonly deep: DeepAudit | null
+  /**
+   * Count and sum for any SQL engine; `{table}` stands for the table's name. Like the audit that is not deep it cannot see an
+   * UPDATE of anything but `_kafka_crc`, incarnation and partition.
+   */
   readonly sql: string
+}
+
+/** What is wrong with single rows, in files that this log did not write. Each list ends at the limit `maxGaps`. */
+export interface DeepAudit {
+  /** Files that the log did not write, and their rows whose checksum was made anew; none in a topic with `rowCrc: false`. */
+  readonly files: number
+  readonly rows: bigint
+  /** Rows that do not match their checksum: all that `altered` and `moved` are about, listed or not. */
+  readonly mismatched: bigint
+  /** Rows at a place that another row has, in any file. */
+  readonly doubledRows: bigint
+  /** Rows that cannot be judged, since a column that they need has been dropped. */
+  readonly unproven: bigint
+  readonly altered: readonly AuditRange[]
+  /** Rows that match at a place of the ledger where no row stands that does: SQL moved them from there. */
+  readonly moved: readonly AuditMove[]
+  readonly doubled: readonly AuditRange[]
+}
+
+export interface AuditPlace {
+  readonly incarnation: number
+  readonly partition: number
+  readonly offset: bigint
+}
+
+export interface AuditMove extends AuditPlace {
+  /** Where it was. */
+  readonly origin: AuditPlace
+}
+
+export interface AuditRange {
+  readonly incarnation: number
+  readonly partition: number
+  readonly from: bigint
+  /** Exclusive. */
+  readonly to: bigint
 }
 
 /** Counts of one (incarnation, partition): what the table holds, beside what the ledger says. */
@@ -177,6 +253,7 @@ export interface AuditPartition {
   readonly start: bigint
   readonly frontier: bigint
   readonly rows: bigint
+  /** Rows that the table should have: those of the ledger without what retention removed. */
   readonly ledgerRows: bigint
   readonly control: bigint
   readonly aborted: bigint
@@ -185,14 +262,10 @@ export interface AuditPartition {
   readonly deleted: bigint
   /** Exact sum of the signed `_kafka_crc`; null without row checksums. */
   readonly checksum: bigint | null
+  /** Of the same rows as `ledgerRows`. */
   readonly ledgerChecksum: bigint | null
 }
 
-export interface AuditGap {
-  readonly incarnation: number
-  readonly partition: number
-  readonly from: bigint
-  /** Exclusive. */
-  readonly to: bigint
-  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted'
+export interface AuditGap extends AuditRange {
+  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired'
 }

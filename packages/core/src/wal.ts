@@ -45,8 +45,31 @@ export interface WalOpenOptions {
   readonly isAcked: (header: SectionHeader) => boolean
   readonly recover: (header: SectionHeader, at: WalLocation) => void
   /** A tail that was cut at the last good section: what an operator should hear of. */
+  /**
+   * Read-write: claims the epoch for this opening in the log's store, once its folder is there and before `beforeRecovery`. False
+   * when another opening has it: then the next number is taken in both.
+   */
+  readonly claimEpoch: (epoch: bigint, opener: EpochOpener) => Promise<boolean>
   readonly onTornTail?: (report: TornTail) => void
   readonly signal?: AbortSignal
+}
+
+/** Who takes an epoch. */
+export interface EpochOpener {
+  /** A UUID of this one attempt to take one. */
+  readonly id: string
+  readonly logId: string
+  readonly owner: EpochOwner
+  /** When it began, in milliseconds since 1970 by its own clock: to be read by people. */
+  readonly timeMs: number
+}
+
+/** A process, by the members of `Runtime.process` that tell it from all others. */
+export interface EpochOwner {
+  readonly bootId: string
+  readonly pidSpace: string
+  readonly pid: number
+  readonly startTime: string
 }
 
 /** What a section holds. All of it is inside the section's own checksum. */

@@ -10,8 +10,8 @@ const MAX_BYTES = 256 * 1024
 const SLICES = 16
 
 /**
- * CRC32C of each of the ranges `[starts[i], ends[i])` of `bytes`, as signed ints, into `sums`: many short records at the
- * cost of one call. Ranges that rise and lie near each other are fastest.
+ * Continues each `sums[i]`, in place, by the range `[starts[i], ends[i])` of `bytes`: CRC32C as signed ints, 0 where a sum
+ * begins. Many short records at the cost of one call; ranges that rise and lie near each other are fastest.
  */
 export function crc32cRanges(
   bytes: Uint8Array,
@@ -30,7 +30,7 @@ export function crc32cRanges(
     }
     if (shared === undefined || to === from || end - first >= (to - from) * NATIVE_FROM_BYTES) {
       to = Math.max(to, from + 1)
-      for (let at = from; at < to; at++) sums[at] = crc32cOf(bytes, starts[at]!, ends[at]!)
+      for (let at = from; at < to; at++) sums[at] = crc32cOf(bytes, starts[at]!, ends[at]!, sums[at])
     } else {
       shared.bytes.set(bytes.subarray(first, end), DATA)
       inScratch(shared, starts, ends, from, to, sums)
@@ -65,6 +65,7 @@ function inScratch(
   for (let at = 0; at < count; at++) {
     words[STARTS / 4 + at] = starts[from + at]! - first + DATA
     words[ENDS / 4 + at] = ends[from + at]! - first + DATA
+    words[SUMS / 4 + at] = sums[from + at]!
   }
   // The partner of an odd last one is empty.
   if ((count & 1) === 1) words[STARTS / 4 + count] = words[ENDS / 4 + count] = DATA

@@ -95,7 +95,7 @@ const hasLess = ({ at, end }: Lane, bytes: number): Code => [
 const begin = (lane: Lane, index: number): Code => [
   ...[...get(STARTS), ...load(index * 4), ...set(lane.at)],
   ...[...get(ENDS), ...load(index * 4), ...set(lane.end)],
-  ...[...constant(-1), ...set(lane.crc)],
+  ...[...get(SUMS), ...load(index * 4), ...constant(-1), op.xor, ...set(lane.crc)],
 ]
 
 const single = ({ at, crc }: Lane): Code => [
@@ -129,7 +129,7 @@ function functionBody(): Code {
   )
 }
 
-/** `name(starts, ends, pairs, sums)`: addresses of 32-bit addresses, in the imported memory. */
+/** `name(starts, ends, pairs, sums)`: addresses of 32-bit addresses, in the imported memory; continues what the sums are. */
 function moduleBytes(): Uint8Array<ArrayBuffer> {
   const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content]
   const body = [1, LOCALS, I32, ...functionBody(), op.end]

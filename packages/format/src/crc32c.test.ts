@@ -1,7 +1,7 @@
 import { crc32c as native } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { crc32c, crc32cOf } from './crc32c.ts'
+import { crc32c, crc32cBefore, crc32cOf, crc32cOfByte, crc32cOfInt64 } from './crc32c.ts'
 import { crc32cRanges } from './crc32c-ranges.ts'
 
 describe('crc32c', () => {
@@ -20,13 +20,27 @@ describe('crc32c', () => {
         expect(crc32c(bytes)).toBe(native(bytes))
         expect(crc32cOf(bytes, at, bytes.length)).toBe(native(bytes.subarray(at)))
         expect(crc32c(bytes.subarray(at), crc32c(bytes.subarray(0, at)))).toBe(native(bytes))
+        expect(crc32cBefore(bytes, at, bytes.length, native(bytes))).toBe(native(bytes.subarray(0, at)))
+      }),
+    )
+  })
+
+  it('takes a 64-bit number as its eight bytes, first the highest', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.integer(), (number, previous) => {
+        const bytes = Buffer.alloc(8)
+        bytes.writeBigInt64BE(number)
+        expect(crc32cOfInt64(bytes.readInt32BE(0), bytes.readInt32BE(4), previous)).toBe(
+          native(bytes, previous >>> 0) | 0,
+        )
+        expect(crc32cOfByte(bytes[0]!, previous)).toBe(native(bytes.subarray(0, 1), previous >>> 0) | 0)
       }),
     )
   })
 })
 
 describe('crc32cRanges', () => {
-  it('equals the native implementation for any ranges: empty, long, many, out of order', () => {
+  it('continues any sums as the native implementation does, over any ranges: empty, long, many, out of order', () => {
     const bytes = Uint8Array.from({ length: 400_000 }, (_, at) => (at * 2654435761) >>> 11)
     const length = fc.oneof(
       { weight: 8, arbitrary: fc.nat(300) },
@@ -39,9 +53,11 @@ describe('crc32cRanges', () => {
         const all = Array.from({ length: times }, () => pairs).flat()
         const starts = Int32Array.from(all, ([from]) => from)
         const ends = Int32Array.from(all, ([from, size]) => from + size)
-        const sums = new Int32Array(all.length + 1).fill(77)
+        const sums = Int32Array.from({ length: all.length + 1 }, (_, at) => at * 1640531527)
+        const before = [...sums]
         crc32cRanges(bytes, starts, ends, all.length, sums)
-        expect([...sums]).toEqual([...all.map(([from, size]) => native(bytes.subarray(from, from + size)) | 0), 77])
+        const expected = all.map(([from, size], at) => native(bytes.subarray(from, from + size), before[at]! >>> 0) | 0)
+        expect([...sums]).toEqual([...expected, before.at(-1)])
       }),
     )
   })

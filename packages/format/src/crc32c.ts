@@ -33,7 +33,7 @@ export function crc32c(bytes: Uint8Array, previous: number = 0): number {
 
 /** {@link crc32c} of the bytes `[start, end)`, without making a view for short ranges. */
 export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous: number = 0): number {
-  if (end - start >= NATIVE_FROM_BYTES) return native(bytes.subarray(start, end), previous)
+  if (end - start >= NATIVE_FROM_BYTES) return native(bytes.subarray(start, end), previous >>> 0)
   const table = tables
   let crc = ~previous
   let at = start
@@ -50,5 +50,41 @@ export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous
       table[bytes[at + 7]!]!
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 0xff]!
+  return ~crc >>> 0
+}
+
+/** {@link crc32c} of a big-endian 64-bit number, given as its 32-bit halves; a signed int, which costs no memory. */
+export function crc32cOfInt64(high: number, low: number, previous: number): number {
+  const table = tables
+  const crc = ~previous
+  const after =
+    table[0x700 + ((crc ^ (high >>> 24)) & 0xff)]! ^
+    table[0x600 + (((crc >>> 8) ^ (high >>> 16)) & 0xff)]! ^
+    table[0x500 + (((crc >>> 16) ^ (high >>> 8)) & 0xff)]! ^
+    table[0x400 + (((crc >>> 24) ^ high) & 0xff)]! ^
+    table[0x300 + (low >>> 24)]! ^
+    table[0x200 + ((low >>> 16) & 0xff)]! ^
+    table[0x100 + ((low >>> 8) & 0xff)]! ^
+    table[low & 0xff]!
+  return ~after
+}
+
+/** {@link crc32c} of one byte; a signed int. */
+export function crc32cOfByte(byte: number, previous: number): number {
+  const crc = ~previous
+  return ~((crc >>> 8) ^ tables[(crc ^ byte) & 0xff]!)
+}
+
+// The one table entry that ends in a given high byte: what a step back takes out.
+const backwards = new Uint8Array(256)
+for (let byte = 0; byte < 256; byte++) backwards[tables[byte]! >>> 24] = byte
+
+/** What a sum was before the bytes `[start, end)` made `after` of it: {@link crc32cOf} the other way round. */
+export function crc32cBefore(bytes: Uint8Array, start: number, end: number, after: number): number {
+  let crc = ~after
+  for (let at = end - 1; at >= start; at--) {
+    const entry = backwards[crc >>> 24]!
+    crc = ((crc ^ tables[entry]!) << 8) | (entry ^ bytes[at]!)
+  }
   return ~crc >>> 0
 }

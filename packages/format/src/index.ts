@@ -9,6 +9,7 @@ export type { BatchCompression, BatchHeader, BatchPatch } from './batch/batch-he
 export { appendRecordsSection, checkBatch, checkCrc, readRecords } from './batch/read-batch.ts'
 export type { BatchRecord } from './batch/read-batch.ts'
 export { recordCrc, recordCrcOf } from './batch/record-body.ts'
+export { RecordPlace, type RecordTime } from './batch/record-place.ts'
 export type { RecordBody } from './batch/record-body.ts'
 export { RecordCursor } from './batch/record-cursor.ts'
 export type { BatchLimits } from './batch/record-cursor.ts'

@@ -1,4 +1,4 @@
-import { defaultLimits, exhausted, invalid, keyOf, uriOf } from '@moulin/core'
+import { defaultLimits, exhausted, invalid, keyOf, openLocation, uriOf } from '@moulin/core'
 import type {
   Int64,
   Limits,
@@ -156,7 +156,7 @@ async function manifestsOf(
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
-  const { bytes } = await store.get(keyOf(store, path), signal === undefined ? {} : { signal })
+  const { bytes } = await openLocation(store, path)(signal === undefined ? {} : { signal })
   return readManifestList(bytes, { path, limits })
 }
 
@@ -187,7 +187,7 @@ function checkMarkers(properties: Readonly<Record<string, string>>, { markerByte
   for (const [name, value] of Object.entries(properties)) {
     const sizeBytes = name.startsWith(MARKER_PREFIX) ? new TextEncoder().encode(value).length : 0
     if (sizeBytes <= markerBytes) continue
-    const message = `The marker ${name} has ${sizeBytes} bytes; markerBytes is ${markerBytes}: use fewer partitions per topic.`
+    const message = `The marker ${name} has ${sizeBytes} bytes; markerBytes is ${markerBytes}: raise it.`
     throw exhausted('MARKER_TOO_LARGE', message, { context: { name, sizeBytes, limit: markerBytes } })
   }
 }

@@ -1,4 +1,6 @@
+import { FixedBuilder, takeRows } from '@moulin/core'
 import type { IcebergSchema } from '@moulin/core'
+import { parquetWriter } from '@moulin/format'
 import type { FieldMetrics } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -17,6 +19,7 @@ const schema: IcebergSchema = struct([
   field(4, 'raw', 'binary'),
   field(5, 'x', 'double'),
   field(6, 'nested', struct([field(7, 'inner', 'int')])),
+  field(10, 'id', 'uuid'),
   field(8, 'tags', { type: 'list', 'element-id': 9, element: 'string', 'element-required': false }),
 ])
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -92,6 +95,46 @@ describe('dataFileMetrics', () => {
     const zero = dataFileMetrics(schema, bounds(5, 0, -0))
     expect(decodeSingleValue('double', zero.lowerBounds.get(5)!)).toBe(-0)
     expect(decodeSingleValue('double', zero.upperBounds.get(5)!)).toBe(0)
+  })
+
+  it('gives bounds of UUIDs only where signed halves order them as their bytes do', () => {
+    const uuid = (hex: string): Uint8Array => Buffer.from(hex.replaceAll('-', ''), 'hex')
+    const sorted = [
+      '0192f0c1-0000-7000-8000-000000000000',
+      '0192f0c1-0000-7000-a000-000000000001',
+      '7fffffff-ffff-7fff-bfff-ffffffffffff',
+    ].map(uuid)
+    const ofValues = (values: readonly Uint8Array[]): Map<number, FieldMetrics> => {
+      const builder = new FixedBuilder(16)
+      for (const value of values) builder.append(value)
+      const writer = parquetWriter.create({ schema })
+      const halfway = values.length >> 1
+      // Two batches and two row groups: what one of them has counts for the file.
+      for (const [from, to] of [
+        [0, halfway],
+        [halfway, values.length],
+      ] as const) {
+        const rows = Int32Array.from({ length: to - from }, (_, at) => from + at)
+        writer.writeRowGroup({ length: to - from, columns: [{ name: 'id', column: takeRows(builder.finish(), rows) }] })
+      }
+      return new Map(writer.finish().metrics)
+    }
+    const boundsOf = (...values: readonly Uint8Array[]): unknown[] => {
+      const { lowerBounds, upperBounds } = dataFileMetrics(schema, ofValues(values))
+      return [lowerBounds.get(10), upperBounds.get(10)].map((bound) => bound && Buffer.from(bound).toString('hex'))
+    }
+    const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex')
+    expect(boundsOf(...sorted)).toEqual([hex(sorted[0]!), hex(sorted[2]!)])
+    const none = [undefined, undefined]
+    // First half with and without its top bit; then the second, also where only a value between the bounds has it.
+    expect(boundsOf(...sorted, uuid('80000000-0000-4000-8000-000000000000'))).toEqual(none)
+    expect(boundsOf(...sorted, uuid('0192f0c1-0000-7000-7000-000000000000'))).toEqual(none)
+    const ends = [uuid('11111111-1111-1111-1000-000000000000'), uuid('22222222-2222-2222-2000-000000000000')]
+    expect(boundsOf(...ends)).toEqual(ends.map(hex))
+    expect(boundsOf(ends[0]!, uuid('11111111-1111-1111-9000-000000000000'), ends[1]!)).toEqual(none)
+    // Metrics of a writer that does not tell.
+    const silent = dataFileMetrics(schema, bounds(10, sorted[0], sorted[2]))
+    expect(silent.lowerBounds.size + silent.upperBounds.size).toBe(0)
   })
 
   it('bounds every text and binary from both sides, leaving the value alone', () => {

@@ -5,6 +5,7 @@ import type { DataFile } from './data-file.ts'
 import { copyOf, type Datum } from './datum.ts'
 import { encodeBound } from './partition-tuple.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
+import { isOrderedAlike } from './uuid-order.ts'
 
 export type DataFileMetrics = Pick<
   DataFile,
@@ -20,7 +21,7 @@ const BOUND_LENGTH = 16
 
 /**
  * What a manifest says of a file, from what its writer counted. Metrics mode `truncate(16)`, or `full` by name; counts and
- * sizes for every leaf; no bounds below a list or map, and never a NaN.
+ * sizes for every leaf; no bounds below a list or map, never a NaN, and none of UUIDs that engines order in two ways.
  * Spec: "Manifests", `data_file`.
  */
 export function dataFileMetrics(
@@ -44,7 +45,8 @@ export function dataFileMetrics(
     if (field.nanCount !== undefined) result.nanValueCounts.set(id, BigInt(field.nanCount))
   }
   for (const { field, type, isFull } of boundedLeaves(schema.fields, full)) {
-    const { lower, upper } = metrics.get(field.id) ?? {}
+    const { lower, upper, topBits } = metrics.get(field.id) ?? {}
+    if (type.kind === 'uuid' && !isOrderedAlike(topBits)) continue
     const least = boundBytes(lower, type, isFull, 'lower')
     const most = boundBytes(upper, type, isFull, 'upper')
     // Copies: the writer's bounds may lie in memory that is used anew.

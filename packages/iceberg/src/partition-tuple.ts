@@ -6,6 +6,7 @@ import { avroName } from './manifest-schema.ts'
 import type { BoundPartitionField, BoundPartitionSpec } from './partition-fields.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 import { encodeDatum } from './single-value.ts'
+import { isOrderedAlike, topBitsAt } from './uuid-order.ts'
 
 /** A partition tuple as a record of a manifest's Avro schema. */
 export function partitionToAvro(values: readonly PartitionValue[], spec: BoundPartitionSpec): object {
@@ -82,6 +83,7 @@ function summaryOf(values: readonly PartitionValue[], type: PrimitiveType): Part
   let lower: Datum | undefined
   let upper: Datum | undefined
   let containsNan = false
+  let topBits = 0
   for (const value of values) {
     if (value === null) continue
     if (Number.isNaN(value)) {
@@ -89,9 +91,11 @@ function summaryOf(values: readonly PartitionValue[], type: PrimitiveType): Part
       continue
     }
     const datum = datumOf(value)
+    if (type.kind === 'uuid') topBits |= topBitsAt(datum as Uint8Array, 0)
     if (lower === undefined || compareDatum(datum, lower) < 0) lower = datum
     if (upper === undefined || compareDatum(datum, upper) > 0) upper = datum
   }
+  if (type.kind === 'uuid' && !isOrderedAlike(topBits)) lower = upper = undefined
   return {
     containsNull: values.includes(null),
     containsNan,

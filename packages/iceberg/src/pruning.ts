@@ -4,6 +4,7 @@ import { compareBytes, compareDatum, datumOf, startsWithBytes, type Datum, type 
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 import { decodeDatum } from './single-value.ts'
+import { isOrderedAlike, topBitsAt } from './uuid-order.ts'
 
 /** What is known of one column's values in a set of rows. All of it is safe to believe: true means it may be. */
 interface ColumnFacts {
@@ -29,8 +30,7 @@ export function metricsMightMatch(predicate: Predicate, file: DataFile): boolean
       mayHaveNull: nulls !== 0n,
       mayHaveValue: nulls === undefined || nulls < values,
       mayHaveNan: nans !== 0n,
-      lower: bound(type, file.lowerBounds.get(id)),
-      upper: bound(type, file.upperBounds.get(id)),
+      ...bounds(type, file.lowerBounds.get(id), file.upperBounds.get(id)),
     }
   })
 }
@@ -83,13 +83,24 @@ export function manifestMightMatch(predicate: Predicate, manifest: ManifestFile)
       // The specification leaves the bounds out when all values are null or NaN; some writers leave them out always.
       mayHaveValue: true,
       mayHaveNan: containsNan !== false,
-      lower: bound(type, lowerBound),
-      upper: bound(type, upperBound),
+      ...bounds(type, lowerBound, upperBound),
     }
   })
 }
 
 const anything: ColumnFacts = { mayHaveNull: true, mayHaveValue: true, mayHaveNan: true }
+
+/** None of UUIDs that a writer may have ordered by signed halves, as Iceberg's Java library does. */
+function bounds(
+  type: PrimitiveType | undefined,
+  lower: Uint8Array | undefined,
+  upper: Uint8Array | undefined,
+): Pick<ColumnFacts, 'lower' | 'upper'> {
+  if (type?.kind === 'uuid' && !isOrderedAlike(seenTopBits(lower) | seenTopBits(upper))) return {}
+  return { lower: bound(type, lower), upper: bound(type, upper) }
+}
+
+const seenTopBits = (uuid: Uint8Array | undefined): number => (uuid?.length === 16 ? topBitsAt(uuid, 0) : 0)
 
 function bound(type: PrimitiveType | undefined, bytes: Uint8Array | undefined): Datum | undefined {
   return type === undefined || bytes === undefined ? undefined : decodeDatum(type, bytes)

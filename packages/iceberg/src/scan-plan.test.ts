@@ -146,7 +146,7 @@ function table(manifests: readonly { readonly specId: number; readonly files: re
   const plan = async (options: Partial<PlanScanOptions> = {}): Promise<FileScanTask[]> =>
     collect(planScan({ store, metadata, ...options }))
   const names = async (options: Partial<PlanScanOptions> = {}): Promise<string[]> =>
-    (await plan(options)).map(({ key }) => key.replace(/^t\/data\/|\.parquet$/g, ''))
+    (await plan(options)).map(({ file }) => file.filePath.replace(/^.*\/t\/data\/|\.parquet$/g, ''))
   return { store, metadata, manifests: written, putList, plan, names }
 }
 
@@ -171,12 +171,16 @@ const twoSpecs = () =>
   ])
 
 describe('planScan', () => {
-  it('gives every live file of the current snapshot, in order, with its key and sequence number', async () => {
+  it('gives every live file of the current snapshot, in order, with its path and sequence number', async () => {
     const { plan, names } = twoSpecs()
     expect(await names()).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     const tasks = await plan()
     expect(tasks.map(({ sequenceNumber }) => sequenceNumber)).toEqual([1n, 1n, 2n, 2n, 3n])
-    expect(tasks[0]).toMatchObject({ key: 't/data/ams.parquet', snapshotId: 5n, residual: { op: 'true' } })
+    expect(tasks[0]).toMatchObject({
+      file: { filePath: 'file:///lake/t/data/ams.parquet' },
+      snapshotId: 5n,
+      residual: { op: 'true' },
+    })
     expect(tasks[0]!.spec.specId).toBe(0)
     expect(tasks[0]!.file.partition).toEqual(['ams', 'x'])
   })
@@ -237,7 +241,7 @@ describe('planScan', () => {
   it('stops reading when the loop is left', async () => {
     const { store, metadata } = many()
     for await (const task of planScan({ store, metadata, maxInFlight: 3 })) {
-      expect(task.key).toBe('t/data/f00.parquet')
+      expect(task.file.filePath).toBe('file:///lake/t/data/f00.parquet')
       break
     }
     expect(store.reads).toHaveLength(1 + 3)

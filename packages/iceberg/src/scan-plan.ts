@@ -1,7 +1,8 @@
 import {
   isKind,
-  keyOf,
+  keysOf,
   notFound,
+  openLocation,
   throwIfAborted,
   type Expression,
   type IcebergSchema,
@@ -23,8 +24,6 @@ import { manifestMightMatch, metricsMightMatch, partitionMightMatch } from './pr
 /** A data file of which some rows may match. */
 export interface FileScanTask {
   readonly file: DataFile
-  /** The file's key in the store. */
-  readonly key: string
   readonly sequenceNumber: bigint
   /** The snapshot that added the file. */
   readonly snapshotId: bigint
@@ -138,16 +137,17 @@ async function tasksOf(
   const tasks: FileScanTask[] = []
   for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec, ...limits })) {
     if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
-    const key = keyOf(reader.store, file.filePath)
-    tasks.push({ file, key, sequenceNumber: sequenceNumber!, snapshotId, spec, residual })
+    // A file outside of the store fails the plan, not the read.
+    keysOf(reader.store, file.filePath)
+    tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, residual })
   }
   return tasks
 }
 
 async function read(uri: string, { store, signal }: Reader): Promise<Uint8Array> {
-  const key = keyOf(store, uri)
+  const get = openLocation(store, uri)
   try {
-    return (await store.get(key, signal === undefined ? {} : { signal })).bytes
+    return (await get(signal === undefined ? {} : { signal })).bytes
   } catch (cause) {
     if (!isKind(cause, 'not-found')) throw cause
     const message = `${uri} is gone: the snapshot has expired, or the table lost a file. Load the table again.`

@@ -38,12 +38,12 @@ describe('icebergFields', () => {
     expect(fields.every(({ required }) => !required)).toBe(true)
   })
 
-  it('numbers nested fields right after their parent and keeps what they require', () => {
+  it('numbers nested fields right after their parent and requires none of them', () => {
     const fields = icebergFields(
       schema({
         tags: t.list(t.string),
         at: t.struct({ x: t.double, label: t.string.optional() }),
-        by: t.map(t.string, t.list(t.int).optional()),
+        by: t.map(t.string, t.list(t.int)),
         last: t.int,
       }),
       1001,
@@ -53,7 +53,7 @@ describe('icebergFields', () => {
         id: 1001,
         name: 'tags',
         required: false,
-        type: { type: 'list', 'element-id': 1002, element: 'string', 'element-required': true },
+        type: { type: 'list', 'element-id': 1002, element: 'string', 'element-required': false },
       },
       {
         id: 1003,
@@ -62,7 +62,7 @@ describe('icebergFields', () => {
         type: {
           type: 'struct',
           fields: [
-            { id: 1004, name: 'x', required: true, type: 'double' },
+            { id: 1004, name: 'x', required: false, type: 'double' },
             { id: 1005, name: 'label', required: false, type: 'string' },
           ],
         },
@@ -76,7 +76,7 @@ describe('icebergFields', () => {
           'key-id': 1007,
           key: 'string',
           'value-id': 1008,
-          value: { type: 'list', 'element-id': 1009, element: 'int', 'element-required': true },
+          value: { type: 'list', 'element-id': 1009, element: 'int', 'element-required': false },
           'value-required': false,
         },
       },

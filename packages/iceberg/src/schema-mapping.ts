@@ -5,14 +5,14 @@ import { primitiveOf } from './primitive-type.ts'
 /**
  * The table's columns of a schema, with ids counted from `firstId` upwards, nested fields right after their parent.
  *
- * Every top-level column is optional, whatever the schema says: a tombstone or a raw row leaves it null. Inside a
- * nested type the schema's own requirement stands.
+ * Every column and every member below one is optional, whatever the schema says, but the keys of maps, which Iceberg
+ * requires: a tombstone or a raw row leaves columns null, and engines refuse to insert beside required members.
  *
  * Spec: Iceberg, "Schemas and data types"; DETAILS, "Columns".
  */
 export function icebergFields(schema: Schema, firstId: number): IcebergField[] {
   const ids = idsFrom(firstId)
-  return schema.fields.map((field) => ({ ...icebergField(field, ids), required: false }))
+  return schema.fields.map((field) => icebergField(field, ids))
 }
 
 type Ids = () => number
@@ -24,7 +24,7 @@ function idsFrom(firstId: number): Ids {
 
 function icebergField({ name, type }: Field, ids: Ids): IcebergField {
   const id = ids()
-  return { id, name, required: !type.isOptional, type: icebergType(type, ids) }
+  return { id, name, required: false, type: icebergType(type, ids) }
 }
 
 function icebergType({ spec }: Type, ids: Ids): IcebergType {
@@ -37,16 +37,19 @@ function icebergType({ spec }: Type, ids: Ids): IcebergType {
       return `fixed[${spec.length}]`
     case 'list': {
       const elementId = ids()
-      const element = icebergType(spec.element, ids)
-      return { type: 'list', 'element-id': elementId, element, 'element-required': !spec.element.isOptional }
+      return {
+        type: 'list',
+        'element-id': elementId,
+        element: icebergType(spec.element, ids),
+        'element-required': false,
+      }
     }
     case 'map': {
       const keyId = ids()
       const key = icebergType(spec.key, ids)
       const valueId = ids()
       const value = icebergType(spec.value, ids)
-      const isRequired = !spec.value.isOptional
-      return { type: 'map', 'key-id': keyId, key, 'value-id': valueId, value, 'value-required': isRequired }
+      return { type: 'map', 'key-id': keyId, key, 'value-id': valueId, value, 'value-required': false }
     }
     case 'struct':
       return { type: 'struct', fields: spec.fields.map((field) => icebergField(field, ids)) }

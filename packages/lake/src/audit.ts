@@ -1,16 +1,18 @@
 import { isValid, throwIfAborted } from '@moulin/core'
 import type {
   AuditGap,
+  AuditOptions,
   AuditPartition,
   AuditReport,
-  CallOptions,
   ColdContext,
   ColdTopicInfo,
   ColumnBatch,
   ObjectStore,
 } from '@moulin/core'
-import { planScan } from '@moulin/iceberg'
+import { currentSnapshot, planScan } from '@moulin/iceberg'
+import { isOwnFile } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import { DeepCheck, placeOf } from './deep-check.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from './identity-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
@@ -22,6 +24,8 @@ export interface AuditParts {
   readonly context: ColdContext
   readonly store: ObjectStore
   readonly files: DataFiles
+  /** Bytes of data files, about, that a deep audit holds decoded at a time. */
+  readonly windowBytes: number
 }
 
 interface Count {
@@ -43,32 +47,51 @@ GROUP BY _kafka_incarnation, _kafka_partition
 ORDER BY _kafka_incarnation, _kafka_partition`
 
 /** Reads the identity and checksum of every row of the snapshot and compares them with the ledger. */
-export async function audit(parts: AuditParts, state: TableState, call: CallOptions): Promise<AuditReport> {
+export async function audit(parts: AuditParts, state: TableState, options: AuditOptions): Promise<AuditReport> {
+  const { deep: isDeep = false, onProgress, ...call } = options
   const { context, files, info, store } = parts
   const counts = new Map<string, Count>()
   for (const entry of state.marker.ledger) {
     const coverage = new OffsetCoverage(entry.start, entry.frontier)
     counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n })
   }
+  const deep = isDeep ? new DeepCheck(parts, state.columns, counts) : undefined
+  const total = Number(currentSnapshot(state.loaded.metadata)?.summary?.['total-data-files'] ?? NaN)
+  const progress = { files: Number.isSafeInteger(total) ? total : null, filesDone: 0, rows: 0 }
   const types = fieldsOf(state.columns, [...identityNames, '_kafka_crc'])
   for await (const { file } of planScan({ store, metadata: state.loaded.metadata, ...call })) {
     const parquet = await files.open(file, call)
+    const isForeign = !isOwnFile(parquet, info.logId)
+    if (isForeign) deep?.beginFile()
     for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)
-      countRows(await parquet.read({ rowGroup, types, ...call }), state.columns, counts)
+      const batch = await parquet.read({ rowGroup, types, ...call })
+      countRows(batch, state.columns, counts, deep)
+      if (isForeign) await deep?.addRowGroup(parquet, rowGroup, identitiesIn(batch, state.columns), call)
+      progress.rows += batch.length
+      onProgress?.({ ...progress })
     }
+    progress.filesDone++
+    onProgress?.({ ...progress })
   }
   const partitions = [...counts.values()].map((count) => partitionReport(count, info.rowCrc))
   const gaps = [...counts.values()].flatMap((count) => gapsOf(count, context.limits.maxGaps))
-  const clean = partitions.every(
+  const found = deep?.report() ?? null
+  const isCounted = partitions.every(
     ({ rows, ledgerRows, checksum, ledgerChecksum, deleted }) =>
       rows === ledgerRows && checksum === ledgerChecksum && deleted === 0n,
   )
-  return { clean, partitions, gaps, sql: auditSql }
+  const clean = isCounted && (found === null || (found.mismatched === 0n && found.doubledRows === 0n))
+  return { clean, partitions, gaps, deep: found, sql: auditSql }
 }
 
 // Rows of an earlier life of the topic, which no entry covers, are nobody's business here.
-function countRows(batch: ColumnBatch, columns: TableColumns, counts: ReadonlyMap<string, Count>): void {
+function countRows(
+  batch: ColumnBatch,
+  columns: TableColumns,
+  counts: ReadonlyMap<string, Count>,
+  deep: DeepCheck | undefined,
+): void {
   const rows = identitiesIn(batch, columns)
   const crc = columnOf(batch, columns, '_kafka_crc')
   const crcs = crc?.storage === 'int32' ? crc.values : undefined
@@ -90,7 +113,7 @@ function countRows(batch: ColumnBatch, columns: TableColumns, counts: ReadonlyMa
       count = counts.get(placeOf(incarnation, partition))
     }
     if (count === undefined) continue
-    count.coverage.add(rows.offset(row))
+    if (count.coverage.add(rows.offset(row))) deep?.addDoubled(count.entry, rows.offset(row))
     if (crcs !== undefined && isValid(crc!, row)) checksum += crcs[row]!
   }
   flush()
@@ -98,20 +121,22 @@ function countRows(batch: ColumnBatch, columns: TableColumns, counts: ReadonlyMa
 
 function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean): AuditPartition {
   const { incarnation, partition, start, frontier, control, aborted, skipped } = entry
-  const lacking = entry.rows - coverage.covered
+  // What retention removed is in the ledger's sums and not expected in the table any more.
+  const ledgerRows = entry.rows - entry.expired
+  const lacking = ledgerRows - coverage.covered
   return {
     incarnation,
     partition,
     start,
     frontier,
     rows: coverage.rows,
-    ledgerRows: entry.rows,
+    ledgerRows,
     control,
     aborted,
     skipped,
     deleted: lacking > 0n ? lacking : 0n,
     checksum: rowCrc ? checksum : null,
-    ledgerChecksum: rowCrc ? entry.checksum : null,
+    ledgerChecksum: rowCrc ? entry.checksum - entry.expiredChecksum : null,
   }
 }
 
@@ -120,9 +145,18 @@ function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean):
  * the two cannot be told apart by place: all of the partition's gaps are then called deleted, the cause to look into.
  */
 function gapsOf({ entry, coverage }: Count, maxGaps: number): AuditGap[] {
-  const { incarnation, partition, control, aborted, rows } = entry
+  const { incarnation, partition, control, aborted, rows, expired } = entry
   const { covered } = coverage
-  const reason = covered < rows ? 'deleted' : control > 0n ? 'control' : aborted > 0n ? 'aborted' : 'skipped'
+  const reason =
+    covered < rows - expired
+      ? 'deleted'
+      : expired > 0n
+        ? 'expired'
+        : control > 0n
+          ? 'control'
+          : aborted > 0n
+            ? 'aborted'
+            : 'skipped'
   const gaps: AuditGap[] = []
   for (const { from, to } of coverage.gaps()) {
     if (gaps.length === maxGaps) break
@@ -130,5 +164,3 @@ function gapsOf({ entry, coverage }: Count, maxGaps: number): AuditGap[] {
   }
   return gaps
 }
-
-const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`

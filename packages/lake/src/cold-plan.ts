@@ -1,5 +1,6 @@
 import { and, eq, gte, lt } from '@moulin/core'
 import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } from '@moulin/core'
+import { RecordPlace } from '@moulin/format'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
@@ -23,6 +24,8 @@ export interface ColdPlan {
   readonly partition: number
   /** Live offsets of the partition, of all incarnations. */
   readonly entries: readonly LedgerEntry[]
+  /** What the checksums of each entry's rows are bound to. */
+  readonly places: readonly RecordPlace[]
   /** By rising `min`. */
   readonly groups: readonly PlannedGroup[]
 }
@@ -86,7 +89,16 @@ export async function planCold(
     })
   }
   groups.sort((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
-  return { state, partition, entries, groups }
+  const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
+  return { state, partition, entries, places, groups }
+}
+
+/** What the checksum of a row of the plan is bound to: its incarnation is the one that the offset is live in. */
+export function recordPlace({ entries, places }: ColdPlan, offset: bigint): RecordPlace {
+  // Nearly always there is one.
+  let at = entries.length - 1
+  while (at > 0 && offset < entries[at]!.start) at--
+  return places[at]!
 }
 
 function wherePlace(

@@ -1,6 +1,6 @@
 import { corrupt, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
-import { planCold } from './cold-plan.ts'
+import { planCold, recordPlace } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
@@ -128,7 +128,10 @@ async function frameWindow(
     }
   }
   const halves = new Int32Array(offsets.buffer, offsets.byteOffset, length * 2)
-  for (let at = 0; at < length; at++) writer.add(decoders[at]!, found[at]!, halves[at * 2 + 1]!, halves[at * 2]!)
+  for (let at = 0; at < length; at++) {
+    const place = recordPlace(plan, offsets[at]!)
+    writer.add(decoders[at]!, found[at]!, place, halves[at * 2 + 1]!, halves[at * 2]!)
+  }
 }
 
 /** Places by the group they are in; `undefined`: all of them, the usual case. */
@@ -184,7 +187,8 @@ async function lookUp(
       for (let index = 0; index < places.length; index++) {
         const place = found[at]![1]?.[index] ?? index
         const offset = offsets[place]!
-        writer.add(decoders[index]!, places[index]!, halves[place * 2 + 1]!, halves[place * 2]!)
+        const bound = recordPlace(plan, offset)
+        writer.add(decoders[index]!, places[index]!, bound, halves[place * 2 + 1]!, halves[place * 2]!)
         runs[members[place]!] = writer.finish(partition, { from: offset, to: offset + 1n })
       }
     }

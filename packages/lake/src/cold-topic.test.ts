@@ -39,17 +39,26 @@ describe('coldTopic', () => {
     expect(report.clean).toBe(true)
   })
 
-  it('tells the file writer which encodings to leave out', async () => {
+  it.each([
+    [{}, false],
+    [{ deltas: false }, false],
+    [{ deltas: true }, true],
+  ])('tells the file writer whether it may use deltas (%j)', async (options, expected) => {
     const seen: FileWriterOptions[] = []
     const create = (options: FileWriterOptions): ReturnType<typeof parquetWriter.create> => {
       seen.push(options)
       return parquetWriter.create(options)
     }
-    const log = testLog({ codec, tier: { deltas: false, fileWriter: { name: 'seen', create } } })
+    const log = testLog({ codec, tier: { ...options, fileWriter: { name: 'seen', create } } })
     const topic = await log.attach()
     log.hot.send(0, [{ key: null, value: order(1) }])
     await topic.tier({ upTo: log.hot.committedOffsets() })
-    expect(seen.map(({ deltas }) => deltas)).toEqual([false])
+    expect(seen.map(({ deltas }) => deltas)).toEqual([expected])
     expect(await readAll(topic, 0)).toEqual(log.hot.records(0))
+  })
+
+  it.each(['yes', 1, null])('refuses deltas that are %j', (deltas) => {
+    const wrong = (): unknown => testLog({ tier: { deltas: deltas as never } })
+    expect(wrong).toThrow(expect.objectContaining({ kind: 'invalid', code: 'DELTAS' }) as Error)
   })
 })

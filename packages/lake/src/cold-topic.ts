@@ -49,6 +49,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
 
   return {
     frontier: () => table.state.entries.map(({ frontier }) => frontier),
+    lineage: () => table.state.lineage,
     async refresh(options = {}) {
       check()
       await table.load(options)

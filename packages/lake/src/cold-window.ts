@@ -41,7 +41,11 @@ export async function nextPlaces(
   return { places: withoutRepeats(places), end }
 }
 
-function rowsIn({ file, rowGroup }: PlannedGroup, window: { readonly bytes: number; readonly rows: number }): number {
+/** How many rows of the group may be held at once. */
+export function rowsIn(
+  { file, rowGroup }: Pick<PlannedGroup, 'file' | 'rowGroup'>,
+  window: { readonly bytes: number; readonly rows: number },
+): number {
   const { rowCount, sizeBytes } = file.rowGroups[rowGroup]!
   // Compressed bytes are told; decoded ones are a few times as many.
   const rowBytes = Math.max(1, (sizeBytes / Math.max(1, rowCount)) * 4)

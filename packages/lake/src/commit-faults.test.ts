@@ -12,6 +12,14 @@ function storeWorld(): World {
   return { log: testLog({ store, runtime, catalog: plainCatalog(store, runtime) }), faulty: store }
 }
 
+/** The same with a ledger that is an object. */
+function wideWorld(): World {
+  const runtime = virtualRuntime({ seed: 3 })
+  const store = faultyStore(hookedStore())
+  const wide = { info: { partitions: 24 }, limits: { markerBytes: 1200 } }
+  return { log: testLog({ ...wide, store, runtime, catalog: plainCatalog(store, runtime) }), faulty: store }
+}
+
 function catalogWorld(): World {
   const runtime = virtualRuntime({ seed: 3 })
   const store = hookedStore()
@@ -21,6 +29,7 @@ function catalogWorld(): World {
 
 describe.each([
   { name: 'store', makeWorld: storeWorld },
+  { name: 'store (wide ledger)', makeWorld: wideWorld },
   { name: 'catalog', makeWorld: catalogWorld },
 ])('a fault at any $name call of a commit', ({ makeWorld }) => {
   it.each(faults)('loses and doubles nothing when it strikes %s the effect, and the process goes on', async (fault) => {

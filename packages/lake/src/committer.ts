@@ -2,17 +2,16 @@ import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
+import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
 import { grow } from './ledger.ts'
-import { markerHash, markerKey, markerText, mergeLedger } from './marker.ts'
+import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { deleteStaged, listStaged, putStaged } from './staged-commit.ts'
-import type { StagedCommit } from './staged-commit.ts'
+import { putStaged } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
-import { beforeCommit, discardObjects, keyUnder, putUnnamed } from './table-objects.ts'
-import { isReachable } from './reachable.ts'
+import { beforeCommit, keyUnder, putUnnamed } from './table-objects.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 
@@ -21,6 +20,7 @@ export interface CommitterParts extends EncodeParts {
   readonly guard: TableGuard
   readonly table: TopicTable
   readonly retry: RetryLimits
+  readonly ownCommits: Set<string>
 }
 
 /** Retries are bounded by time and bytes, never by count. */
@@ -42,6 +42,8 @@ interface Written extends EncodedCommit {
   attempts: number
   /** Of the attempt that the staged record names. */
   snapshotId: bigint
+  /** Name of its ledger where that is an object. */
+  ledger?: string | undefined
 }
 
 /**
@@ -52,17 +54,16 @@ export class Committer {
   readonly #parts: CommitterParts
   /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
   #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
-  /** Staged by earlier writers, not in the table; may still land while main is where they expect it. */
-  #unsettled: StagedCommit[] = []
+  readonly #leftovers: CommitLeftovers
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
+    this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
   }
 
   /** Settles what earlier writers of the topic left behind. */
-  async attach(state: TableState): Promise<void> {
-    this.#unsettled = await listStaged(this.#parts.context.store, this.#parts.info.id)
-    await this.#settleStaged(state)
+  attach(state: TableState): Promise<void> {
+    return this.#leftovers.attach(state)
   }
 
   /** Moves everything below `upTo` that is committed. */
@@ -117,6 +118,7 @@ export class Committer {
       const message = `Epoch ${state.marker.epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
       throw fenced('FENCED', message, { context: { epoch: state.marker.epoch, ours: context.epoch } })
     }
+    await table.checkTierable(state, signal === undefined ? {} : { signal })
     return state
   }
 
@@ -151,6 +153,7 @@ export class Committer {
     const { context, store } = this.#parts
     const { clock, random } = context.runtime
     const id = random.uuid()
+    this.#parts.ownCommits.add(id)
     const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {
@@ -160,7 +163,7 @@ export class Committer {
       await allDone([staged, encoded])
       return { ...plan, ...(await encoded) }
     } catch (error) {
-      await this.#discard(id, this.#prefixes(state, id, plan.snapshotId))
+      await this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, plan.snapshotId), ledger: undefined })
       throw beforeCommit(error)
     }
   }
@@ -174,7 +177,7 @@ export class Committer {
     )
   }
 
-  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId'>, state: TableState): Promise<void> {
+  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>, state: TableState): Promise<void> {
     const { context, info } = this.#parts
     await putStaged(context.store, {
       commit: plan.id,
@@ -184,6 +187,7 @@ export class Committer {
       epoch: context.epoch,
       parent: snapshotIdOf(state.loaded),
       objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
+      ledger: plan.ledger,
       ranges: plan.ranges,
     })
   }
@@ -196,11 +200,16 @@ export class Committer {
       // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
       if (written.attempts > 0) {
         written.snapshotId = random.int63()
+        written.ledger = undefined
         await this.#stage(written, state)
       }
       const { snapshotId } = written
       const marker = this.#nextMarker(state, written, snapshotId)
-      const text = markerText(marker, context.limits.markerBytes)
+      const { text, ...objects } = writeMarker(marker, context.limits.markerBytes)
+      // Named by the record before it is there: whatever happens, somebody knows of it.
+      written.ledger = objects.ledger?.name
+      if (written.ledger !== undefined) await this.#stage(written, state)
+      await table.markers.put({ text, ...objects })
       const plan = await planAppend({
         table: state.loaded,
         store,
@@ -208,7 +217,7 @@ export class Committer {
         snapshotId,
         commitId: written.id,
         attempt: written.attempts++,
-        summary: this.#summary(written.id, text),
+        summary: this.#summary(written, text),
         properties: { [markerKey(marker.topic)]: text },
         nowMs: clock.now(),
         limits: context.limits,
@@ -236,7 +245,7 @@ export class Committer {
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
-    const { context, store, table } = this.#parts
+    const { table } = this.#parts
     let outcome: LoadedTable | 'lost'
     try {
       outcome = await attempt.settle()
@@ -250,12 +259,11 @@ export class Committer {
     }
     this.#pending = undefined
     if (outcome === 'lost') {
-      for (const key of attempt.objectKeys) await quietly(this.#parts, () => store.delete(key))
+      await this.#leftovers.discardAttempt(written.id, attempt.objectKeys, written.ledger)
       return 'lost'
     }
     const state = await table.accept(outcome)
-    await quietly(this.#parts, () => deleteStaged(context.store, written.id))
-    await quietly(this.#parts, () => this.#settleStaged(state))
+    await this.#leftovers.committed(written.id, state)
     return 'committed'
   }
 
@@ -272,58 +280,29 @@ export class Committer {
       name: info.name,
       incarnation: info.incarnation,
       epoch: context.epoch,
+      leaderEpoch: state.marker.leaderEpoch,
       commit: id,
       snapshot,
       sequence: BigInt(state.loaded.metadata['last-sequence-number']) + 1n,
       ledger: mergeLedger(state.marker, entries),
+      fieldIds: state.fieldIds,
     }
   }
 
-  #summary(commitId: string, marker: string): Record<string, string> {
+  #summary({ id, ledger }: Written, marker: string): Record<string, string> {
     const { info, context } = this.#parts
     return {
       [summaryKeys.log]: info.logId,
       [summaryKeys.topic]: info.id,
-      [summaryKeys.commit]: commitId,
+      [summaryKeys.commit]: id,
       [summaryKeys.epoch]: context.epoch.toString(),
-      [summaryKeys.marker]: markerHash(marker),
+      [summaryKeys.marker]: sha256(marker),
+      ...(ledger === undefined ? {} : { [summaryKeys.ledger]: ledger }),
     }
   }
 
-  /**
-   * Removes what a commit wrote that is known never to have happened. Objects first, the record last: whatever is left
-   * over after a fault, the next writer finds the record and goes on.
-   */
-  async #discard(id: string, objectPrefixes: readonly string[]): Promise<void> {
-    const { context, store } = this.#parts
-    await quietly(this.#parts, async () => {
-      const count = await discardObjects(store, objectPrefixes)
-      await deleteStaged(context.store, id)
-      context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
-    })
-  }
-
-  #discardWritten({ id, state, snapshotId }: Written): Promise<void> {
-    return this.#discard(id, this.#prefixes(state, id, snapshotId))
-  }
-
-  /**
-   * A staged commit is over when a retained snapshot names its files, or when main is not where it expects it any more.
-   * The first is looked for in all manifests: a record that could not be deleted at its time must not take live files along.
-   */
-  async #settleStaged(state: TableState): Promise<void> {
-    const { context, store } = this.#parts
-    const { metadata } = state.loaded
-    const remaining: StagedCommit[] = []
-    for (const staged of this.#unsettled) {
-      const mayLand = metadata['table-uuid'] === staged.tableUuid && snapshotIdOf(state.loaded) === staged.parent
-      if (state.marker.commit === staged.commit) await deleteStaged(context.store, staged.commit)
-      else if (mayLand) remaining.push(staged)
-      else if (await isReachable({ store, metadata, limits: context.limits, prefixes: staged.objectPrefixes }))
-        await deleteStaged(context.store, staged.commit)
-      else await this.#discard(staged.commit, staged.objectPrefixes)
-    }
-    this.#unsettled = remaining
+  #discardWritten({ id, state, snapshotId, ledger }: Written): Promise<void> {
+    return this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
   }
 }
 
@@ -340,13 +319,4 @@ async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
 function backoffMs(round: number, chance: number): number {
   const most = Math.min(1000, 10 * 2 ** Math.min(round, 10))
   return Math.ceil((most * (128 + chance / 2)) / 256)
-}
-
-// Housekeeping after the fact: a fault there is told, and changes nothing of what the call did.
-async function quietly({ context }: CommitterParts, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    context.runtime.logger.warn({ error }, 'leftovers of a commit stay for the next start')
-  }
 }

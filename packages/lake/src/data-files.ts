@@ -1,5 +1,5 @@
-import { corrupt, isKind, keyOf } from '@moulin/core'
-import type { CallOptions, Limits, ObjectStore } from '@moulin/core'
+import { corrupt, isKind, openLocation } from '@moulin/core'
+import type { CallOptions, GetOptions, Limits, ObjectStore } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
@@ -35,12 +35,13 @@ export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUN
         kept.set(filePath, known)
         return known
       }
-      const key = keyOf(store, filePath)
-      const reader = plainBytes(storeRangeReader(store, key, Number(fileSizeBytes)))
+      const get = openLocation(store, filePath)
+      const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
+      const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)))
       const file = await openParquet(reader, { limits, workers, ...options })
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
-        throw corrupt('FILE_ROWS', message, { context: { key, rows: file.rowCount, expected: recordCount } })
+        throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })
       }
       if (!kept.has(filePath)) chunks += sizeOf(file)
       kept.set(filePath, file)

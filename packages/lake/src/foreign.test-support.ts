@@ -1,7 +1,8 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder, takeRows } from '@moulin/core'
+import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
 import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
+import type { FileWriterFactory } from '@moulin/format'
 import {
   bindPartitionSpec,
   currentSchema,
@@ -40,10 +41,16 @@ export async function foreignAppend(log: TestLog, rows: readonly ForeignRow[] = 
 }
 
 /** Writes and appends rows as the columns of the table say them. */
-export async function foreignFile(log: TestLog, table: LoadedTable, batch: ColumnBatch, id: string): Promise<DataFile> {
+export async function foreignFile(
+  log: TestLog,
+  table: LoadedTable,
+  batch: ColumnBatch,
+  id: string,
+  writerFactory: FileWriterFactory = hyparquetWriter,
+): Promise<DataFile> {
   const { metadata } = table
   const schema = currentSchema(metadata)
-  const writer = hyparquetWriter.create({ schema, compression: 'zstd' })
+  const writer = writerFactory.create({ schema, compression: 'zstd' })
   writer.writeRowGroup(batch)
   const { bytes, rowCount, metrics, rowGroups } = writer.finish()
   const filePath = `${metadata.location}/data/foreign-${id}.parquet`
@@ -106,8 +113,10 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
   const { metadata } = await tableOf(log)
   const { fields } = currentSchema(metadata)
   const rows = new SliceBuffer()
-  for await (const { file, key } of planScan({ store: log.store, metadata })) {
-    const parquet = await openParquet(storeRangeReader(log.store, key, Number(file.fileSizeBytes)))
+  for await (const { file } of planScan({ store: log.store, metadata })) {
+    const parquet = await openParquet(
+      storeRangeReader(log.store, keyOf(log.store, file.filePath), Number(file.fileSizeBytes)),
+    )
     for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
       rows.append(await parquet.read({ rowGroup, types: fields }))
     }
@@ -116,12 +125,17 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
 }
 
 /** Replaces all files of the table by one that holds these rows, as an overwrite of another engine does. */
-export async function replaceRows(log: TestLog, batches: readonly ColumnBatch[]): Promise<void> {
+export async function replaceRows(
+  log: TestLog,
+  batches: readonly ColumnBatch[],
+  writerFactory: FileWriterFactory = hyparquetWriter,
+): Promise<void> {
   const table = await tableOf(log)
   const { metadata } = table
   const id = log.runtime.random.uuid()
   const files: DataFile[] = []
-  for (const [at, batch] of batches.entries()) files.push(await foreignFile(log, table, batch, `${id}-${at}`))
+  for (const [at, batch] of batches.entries())
+    files.push(await foreignFile(log, table, batch, `${id}-${at}`, writerFactory))
   const snapshotId = log.runtime.random.int63()
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const folder = `${metadata.location}/metadata`
@@ -177,4 +191,27 @@ export function pick(batch: ColumnBatch, rows: readonly number[]): ColumnBatch {
 /** The same batch with another column in place of one. */
 export function withColumn(batch: ColumnBatch, name: string, column: Column): ColumnBatch {
   return { ...batch, columns: batch.columns.map((entry) => (entry.name === name ? { name, column } : entry)) }
+}
+
+export const columnOf = (batch: ColumnBatch, name: string): Column =>
+  batch.columns.find((column) => column.name === name)!.column
+
+/** A column of numbers, row by row. */
+export function numbersOf(batch: ColumnBatch, name: string): (number | bigint | null)[] {
+  const column = columnOf(batch, name) as Column & { readonly values: ArrayLike<number | bigint> }
+  return Array.from({ length: batch.length }, (_, row) => (isValid(column, row) ? column.values[row]! : null))
+}
+
+/** The same batch with other numbers in one column. */
+export function withNumbers(
+  batch: ColumnBatch,
+  name: string,
+  values: readonly (number | bigint | null)[],
+): ColumnBatch {
+  const builder = columnOf(batch, name).storage === 'int64' ? new Int64Builder() : new Int32Builder()
+  for (const value of values) {
+    if (value === null) builder.appendNull()
+    else builder.append(value as never)
+  }
+  return withColumn(batch, name, builder.finish())
 }

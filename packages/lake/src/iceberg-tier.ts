@@ -40,7 +40,10 @@ export interface IcebergTierOptions {
   readonly fileWriter?: FileWriterFactory
   /** Of data files; default `zstd`. */
   readonly compression?: Compression
-  /** False: no delta encodings in data files, for engines that do not read them (docs/formats/table.md). Default true. */
+  /**
+   * True: delta encodings in data files, which are smaller, and which some engines do not read (docs/formats/table.md).
+   * Default false.
+   */
   readonly deltas?: boolean
   /** Codecs beyond the built-in ones; their topics are encoded in the calling thread. */
   readonly codecs?: readonly CodecFormat[]
@@ -70,8 +73,13 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
+  const { deltas = false } = options
+  if (typeof deltas !== 'boolean')
+    throw invalid('DELTAS', `deltas is ${JSON.stringify(deltas)}; it must be true or false.`)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
+  // Beyond one attach: a topic that is attached anew still knows what this process has committed.
+  const ownCommits = new Map<string, Set<string>>()
   let workers: Workers | undefined
   let isClosed = false
   const opened = new Map<ObjectStore, DataFiles>()
@@ -93,7 +101,9 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
         files = dataFiles({ store, limits, workers: decoders })
         opened.set(store, files)
       }
-      const table = new TopicTable({ catalog, store, files, info, context })
+      const own = ownCommits.get(info.id) ?? new Set<string>()
+      ownCommits.set(info.id, own)
+      const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
       const state = await table.attach()
       if (info.valueMode !== 'raw' && !hasValueColumns(info.valueMode, info.valueCodec)) {
         const { reason } = info.valueCodec!
@@ -109,10 +119,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
               context,
               table,
               guard,
+              ownCommits: own,
               workers: encoders,
               tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
               compression,
-              deltas: options.deltas,
+              deltas,
               fileBytes: options.targetFileBytes ?? 128 * MiB,
               retry: {
                 retryMs: options.retryMs ?? 600_000,

@@ -98,7 +98,10 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     hot,
     tier,
     attach: () => tier.attach(info, context),
-    reopen: (more = {}) => testLogOver({ ...options, store, runtime, epoch: context.epoch + 1n, ...more }, hot),
+    reopen(more = {}) {
+      hot.reopen()
+      return testLogOver({ ...options, store, runtime, epoch: context.epoch + 1n, ...more }, hot)
+    },
   }
 }
 
@@ -107,6 +110,7 @@ export class TestHot implements HotSource {
   readonly #partitions: BatchRun[][]
   readonly #next: bigint[]
   readonly #released: bigint[]
+  #recovered: readonly bigint[]
   valueSchemaId = 0
   compression: WritableCompression = 'none'
   pins = 0
@@ -115,6 +119,7 @@ export class TestHot implements HotSource {
     this.#partitions = Array.from({ length: partitions }, () => [])
     this.#next = new Array<bigint>(partitions).fill(0n)
     this.#released = new Array<bigint>(partitions).fill(0n)
+    this.#recovered = new Array<bigint>(partitions).fill(0n)
   }
 
   /** One batch. */
@@ -169,11 +174,19 @@ export class TestHot implements HotSource {
     this.#next[partition] = from
   }
 
+  /** A new writer opens the log and finds what is there. */
+  reopen(): void {
+    this.#recovered = [...this.#next]
+  }
+
   committedOffsets(): readonly bigint[] {
     return this.#next
   }
   releasedOffsets(): readonly bigint[] {
     return this.#released
+  }
+  recoveredOffsets(): readonly bigint[] {
+    return this.#recovered
   }
   pin(): { release(): void } {
     this.pins++

@@ -3,7 +3,7 @@ import type { JsonValue } from '@moulin/core'
 
 /**
  * What the table answers for in one (incarnation, partition), cumulative.
- * Always `frontier − start = rows + control + aborted + skipped`.
+ * Always `frontier − start = rows + control + aborted + skipped`; what retention removed later stays counted in `rows`.
  */
 export interface LedgerEntry {
   readonly incarnation: number
@@ -23,6 +23,9 @@ export interface LedgerEntry {
   readonly skipped: bigint
   /** Exact sum of the signed `_kafka_crc`; 0 where rows carry none. */
   readonly checksum: bigint
+  /** Rows of `rows` that retention of our own removed since, and their part of `checksum`. */
+  readonly expired: bigint
+  readonly expiredChecksum: bigint
 }
 
 /** What one commit adds to an entry. */
@@ -36,9 +39,11 @@ export interface LedgerGain {
   readonly checksum: bigint
 }
 
+const removed = { expired: 0n, expiredChecksum: 0n }
+
 export function emptyEntry(incarnation: number, partition: number, start: bigint): LedgerEntry {
   const none = { lastRow: null, rows: 0n, control: 0n, aborted: 0n, skipped: 0n, checksum: 0n }
-  return { incarnation, partition, start, frontier: start, ...none }
+  return { ...removed, incarnation, partition, start, frontier: start, ...none }
 }
 
 /** The entry after a commit; offsets that gave neither a row nor a marker count as skipped. */
@@ -56,27 +61,32 @@ export function grow(entry: LedgerEntry, gain: LedgerGain): LedgerEntry {
 
 /** Why the numbers of an entry contradict each other, or undefined. */
 export function entryFault(entry: LedgerEntry): string | undefined {
-  const { start, frontier, lastRow, rows, control, aborted, skipped } = entry
+  const { start, frontier, lastRow, rows, control, aborted, skipped, expired } = entry
   const at = `incarnation ${entry.incarnation}, partition ${entry.partition}`
   if (rows < 0n || control < 0n || aborted < 0n || skipped < 0n) return `${at} has a negative count`
   if (frontier - start !== rows + control + aborted + skipped) {
     return `${at} spans ${frontier - start} offsets but accounts for ${rows + control + aborted + skipped}`
   }
   if ((lastRow === null) !== (rows === 0n)) return `${at} has ${rows} rows and last row ${lastRow}`
+  if (expired < 0n || expired > rows) return `${at} has ${rows} rows, ${expired} of them expired`
   if (lastRow !== null && (lastRow < start || lastRow >= frontier)) return `${at} has its last row out of range`
   return undefined
 }
 
-/** `[incarnation, partition, start, frontier, lastRow, rows, control, aborted, skipped, checksum]`: short, see the marker's limit. */
+/**
+ * `[incarnation, partition, start, frontier, lastRow, rows, control, aborted, skipped, checksum, expired,
+ * expiredChecksum]`: short, see the marker's limit. A later format adds elements behind these.
+ */
 export function entryToJson(entry: LedgerEntry): JsonValue {
   const { incarnation, partition, start, frontier, lastRow, rows, control, aborted, skipped, checksum } = entry
-  const numbers = [start, frontier, lastRow, rows, control, aborted, skipped, checksum]
+  const { expired, expiredChecksum } = entry
+  const numbers = [start, frontier, lastRow, rows, control, aborted, skipped, checksum, expired, expiredChecksum]
   return [incarnation, partition, ...numbers.map((number) => (number === null ? null : number.toString()))]
 }
 
-/** @throws `corrupt`. */
+/** Elements behind the known ones are ignored. @throws `corrupt`. */
 export function entryFromJson(json: JsonValue | undefined): LedgerEntry {
-  if (!Array.isArray(json) || json.length !== 10) throw corrupt('MARKER', 'A ledger entry is not a list of ten.')
+  if (!Array.isArray(json)) throw corrupt('MARKER', 'A ledger entry is no list.')
   const int64 = (index: number): bigint => jsonInt64(json[index], `number ${index} of a ledger entry`)
   return {
     incarnation: Number(int64(0)),
@@ -90,5 +100,7 @@ export function entryFromJson(json: JsonValue | undefined): LedgerEntry {
     skipped: int64(8),
     // A sum of many 32-bit numbers stays far inside 64 bits.
     checksum: int64(9),
+    expired: int64(10),
+    expiredChecksum: int64(11),
   }
 }

@@ -2,7 +2,8 @@ import { isKind } from '@moulin/core'
 import type { ColdTopic, Snapshot, TableUpdate } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { change, foreignAppend, tableOf } from './foreign.test-support.ts'
-import { checkTable, testLog, utf8 } from './lake.test-support.ts'
+import type { ForeignRow } from './foreign.test-support.ts'
+import { checkTable, readAll, testLog, utf8 } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
 import { markerKey } from './marker.ts'
 
@@ -38,6 +39,13 @@ async function editMarker(log: TestLog, edit: (text: string) => string): Promise
   await change(log, [{ action: 'set-properties', updates: { [markerKey(log.info.id)]: edited } }])
 }
 
+async function expireToMain(log: TestLog): Promise<void> {
+  const { metadata } = await tableOf(log)
+  const main = String(metadata['current-snapshot-id'])
+  const old = metadata.snapshots!.map((snapshot) => snapshot['snapshot-id']).filter((id) => String(id) !== main)
+  await change(log, [{ action: 'remove-snapshots', 'snapshot-ids': old }])
+}
+
 interface Case {
   readonly what: string
   readonly fault: string
@@ -64,12 +72,13 @@ const cases: readonly Case[] = [
     },
   },
   {
-    what: 'a foreign append and then expiry to one snapshot',
+    what: 'a rollback below our last commit, two foreign appends and then expiry to one snapshot',
     fault: 'cut-chain',
     harm: async (log) => {
-      const ours = (await snapshots(log)).map((snapshot) => snapshot['snapshot-id'])
-      await foreignAppend(log)
-      await change(log, [{ action: 'remove-snapshots', 'snapshot-ids': ours }])
+      await change(log, [mainAt((await snapshots(log))[0]!)])
+      await foreignAppend(log, [{ partition: null, offset: null }])
+      await foreignAppend(log, [{ partition: null, offset: null }])
+      await expireToMain(log)
     },
   },
   {
@@ -112,25 +121,18 @@ const cases: readonly Case[] = [
       await change(log, [{ action: 'set-properties', updates: { [markerKey('another')]: text } }])
     },
   },
-  {
-    what: 'foreign rows at the frontier',
-    fault: 'foreign-rows',
-    harm: (log) =>
-      foreignAppend(log, [
-        { partition: 1, offset: 2n },
-        { partition: 0, offset: 4n },
-      ]),
-  },
-  {
-    what: 'foreign rows of an incarnation to come',
-    fault: 'foreign-rows',
-    harm: (log) => foreignAppend(log, [{ partition: 0, offset: 0n, incarnation: 2 }]),
-  },
-  {
-    what: 'foreign rows of a partition that the log does not have',
-    fault: 'foreign-rows',
-    harm: (log) => foreignAppend(log, [{ partition: 7, offset: 0n }]),
-  },
+]
+
+const strangeRows: readonly (readonly [what: string, rows: readonly ForeignRow[]])[] = [
+  [
+    'at the frontier',
+    [
+      { partition: 1, offset: 9n },
+      { partition: 0, offset: 4n },
+    ],
+  ],
+  ['of an incarnation to come', [{ partition: 0, offset: 0n, incarnation: 2 }]],
+  ['of a partition that the log does not have', [{ partition: 7, offset: 0n }]],
 ]
 
 async function consume(iterable: AsyncIterable<unknown>): Promise<void> {
@@ -165,6 +167,23 @@ describe('the verdict on a table that others changed', () => {
       expect((error as { context: { lost: string } }).context.lost).toBe('partition 0 [0, 3)')
     }
     expect(log.hot.pins).toBe(0)
+  })
+
+  it.each(strangeRows)('stops tiering only beside foreign rows %s', async (_what, rows) => {
+    const { log, topic } = await tieredLog()
+    log.hot.send(0, [{ value: utf8('c') }])
+    await foreignAppend(log, rows)
+    await expect(topic.tier({ upTo: log.hot.committedOffsets() })).rejects.toMatchObject({
+      code: 'LINEAGE_BROKEN',
+      context: { fault: 'foreign-rows' },
+    })
+    for (const at of [topic, await log.reopen().attach()]) {
+      expect(at.frontier()).toEqual([4n, 4n])
+      expect((await readAll(at, 0)).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n])
+      expect(await at.scan({}).count()).toBe(9)
+      expect(await at.scan({ columns: ['_kafka_offset'] }).toArray()).toHaveLength(9)
+      expect(await at.release()).toEqual([4n, 4n])
+    }
   })
 
   it('takes foreign snapshots without rows of ours on top of it for granted', async () => {
@@ -219,7 +238,22 @@ describe('the verdict on a table that others changed', () => {
     log.hot.forget(1, 2n)
     const broken = { code: 'LINEAGE_BROKEN', context: { fault: 'table-ahead-of-log' } }
     await expect(topic.refresh()).rejects.toMatchObject(broken)
-    await expect(log.reopen().attach()).rejects.toMatchObject(broken)
+    await expect(log.reopen().attach()).rejects.toMatchObject({ code: 'LOG_BEHIND_TABLE' })
+  })
+
+  it('refuses a log that is older than its table whatever its epoch, also when the log has gone past the table', async () => {
+    const { log } = await tieredLog()
+    log.hot.forget(1, 2n)
+    for (const epoch of [1n, 7n]) {
+      const older = log.reopen({ epoch })
+      older.hot.send(1, [{ value: utf8('x') }, { value: utf8('y') }, { value: utf8('z') }])
+      await expect(older.attach()).rejects.toMatchObject({
+        kind: 'conflict',
+        code: 'LOG_BEHIND_TABLE',
+        context: { ranges: 'partition 1 [2, 4)' },
+      })
+      log.hot.forget(1, 2n)
+    }
   })
 
   it('refuses a table that is behind what the log let go of, naming the range', async () => {

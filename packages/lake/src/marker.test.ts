@@ -1,15 +1,37 @@
-import { defaultLimits, isKind } from '@moulin/core'
+import { defaultLimits } from '@moulin/core'
 import type { TableMetadata } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { emptyEntry, entryFault, entryFromJson, entryToJson, grow } from './ledger.ts'
 import type { LedgerEntry } from './ledger.ts'
 import { testLog } from './lake.test-support.ts'
-import { firstMarker, markedTopics, markerKey, markerText, mergeLedger, parseMarker, presentLedger } from './marker.ts'
+import {
+  checkLedger,
+  firstMarker,
+  markedTopics,
+  markerKey,
+  mergeLedger,
+  parseMarker,
+  presentLedger,
+  writeMarker,
+} from './marker.ts'
+import type { Marker } from './marker.ts'
+import { MarkerStore } from './marker-store.ts'
 
 const { info } = testLog()
 const marker = firstMarker(info, 7n, 'commit-1')
 const parse = (text: string): unknown => parseMarker(text, 'the marker', defaultLimits.markerBytes)
+const markerText = (of: Marker): string => writeMarker(of, 1e6).text
+const wide = (count: number): Marker => ({
+  ...marker,
+  ledger: Array.from({ length: count }, (_, partition) => ({
+    ...emptyEntry(1, partition, 0n),
+    frontier: 10n ** 12n,
+    lastRow: 10n ** 12n - 1n,
+    rows: 10n ** 12n,
+    checksum: -(10n ** 12n) * 300_000n,
+  })),
+})
 
 const int63 = fc.bigInt({ min: 0n, max: 2n ** 62n })
 const entries = fc.record({
@@ -36,6 +58,8 @@ describe('ledger', () => {
           aborted: 0n,
           skipped,
           checksum,
+          expired: rows,
+          expiredChecksum: checksum,
         }
         expect(entryFromJson(entryToJson(entry))).toEqual(entry)
       }),
@@ -62,6 +86,8 @@ describe('ledger', () => {
       aborted: 0n,
       skipped: 2n,
       checksum: -5n,
+      expired: 0n,
+      expiredChecksum: 0n,
     })
     const second = grow(first, { partition: 0, frontier: 21n, lastRow: null, rows: 0n, control: 0n, checksum: 0n })
     expect(second).toMatchObject({ frontier: 21n, lastRow: 18n, rows: 7n, skipped: 3n })
@@ -73,6 +99,7 @@ describe('ledger', () => {
     [{ skipped: -1n, rows: 1n }, 'negative'],
     [{ rows: 1n, frontier: 1n }, 'last row null'],
     [{ rows: 1n, frontier: 1n, lastRow: 1n }, 'out of range'],
+    [{ rows: 1n, frontier: 1n, lastRow: 0n, expired: 2n }, '2 of them expired'],
   ] as [Partial<LedgerEntry>, string][])('names what contradicts itself in %o', (change, fault) => {
     expect(entryFault({ ...emptyEntry(1, 0, 0n), ...change })).toContain(fault)
   })
@@ -80,27 +107,48 @@ describe('ledger', () => {
 
 describe('marker', () => {
   it('comes back from its text', () => {
-    const text = markerText({ ...marker, snapshot: 2n ** 63n - 1n, sequence: 5n }, defaultLimits.markerBytes)
+    const text = markerText({ ...marker, snapshot: 2n ** 63n - 1n, sequence: 5n })
     expect(parse(text)).toEqual({ ...marker, snapshot: 2n ** 63n - 1n, sequence: 5n })
     expect(text).toContain('"snapshot":"9223372036854775807"')
   })
 
-  it('is refused above its limit, naming both sizes', () => {
-    const many = { ...marker, ledger: Array.from({ length: 300 }, (_, partition) => emptyEntry(1, partition, 0n)) }
-    expect(() => markerText(many, defaultLimits.markerBytes)).toThrow(
-      /300 ledger entries; the limit markerBytes is 8192/,
-    )
-    try {
-      markerText(many, defaultLimits.markerBytes)
-    } catch (error) {
-      expect(isKind(error, 'exhausted', 'MARKER_TOO_LARGE')).toBe(true)
-    }
-    const text = markerText(many, 1e6)
-    expect(() => markerText(many, text.length)).not.toThrow()
-    expect(() => markerText(many, text.length - 1)).toThrow()
+  it('names a ledger beyond half of its limit, and is small at any number of partitions and any offset', async () => {
+    const inline = writeMarker(wide(20), defaultLimits.markerBytes)
+    expect(inline.ledger).toBeUndefined()
+    expect(writeMarker(wide(20), 1024).ledger).toBeDefined()
+    const log = testLog()
+    const store = new MarkerStore(log.store, info, defaultLimits)
+    const many = { ...wide(10_000), snapshot: 2n ** 62n, sequence: 2n ** 40n }
+    const written = writeMarker(many, defaultLimits.markerBytes)
+    expect(written.text.length).toBeLessThan(1024)
+    const metadata = { properties: { [markerKey(info.id)]: written.text } } as unknown as TableMetadata
+    const gone = await store.read(metadata)
+    expect(gone.own).toMatchObject({ marker: undefined, fault: expect.stringContaining('is gone') as string })
+    await store.put(written)
+    await store.put(written)
+    expect((await store.read(metadata)).own).toMatchObject({ marker: many, objects: [written.ledger!.name] })
+    await log.store.put(`log/ledgers/${written.ledger!.name}`, new Uint8Array(9))
+    const other = new MarkerStore(log.store, info, defaultLimits)
+    expect((await other.read(metadata)).own).toMatchObject({ fault: expect.stringContaining('name says') as string })
   })
 
-  it.each(['', '[]', 'null', '{}', '{"version":2}', '{"version":1,"log":1}', '{"version":1}'])(
+  it('is refused where the limit does not hold even the rest', () => {
+    expect(() => writeMarker(marker, 200)).toThrow(
+      expect.objectContaining({ kind: 'exhausted', code: 'MARKER_TOO_LARGE' }),
+    )
+  })
+
+  it('is read whatever its format, if not its minimum reader, is later', () => {
+    const later = markerText(marker)
+      .replace('"format":1', '"format":9,"flavour":"new"')
+      .replace('"0","0"]', '"0","0","more"]')
+    expect(parse(later)).toEqual(marker)
+    expect(() => parse(later.replace('"minimumReader":1', '"minimumReader":2'))).toThrow(
+      expect.objectContaining({ kind: 'unsupported', code: 'FORMAT_VERSION' }),
+    )
+  })
+
+  it.each(['', '[]', 'null', '{}', '{"format":1}', '{"minimumReader":1,"log":1}', '{"minimumReader":1}'])(
     'is corrupt as %j',
     (text) => {
       expect(() => parse(text)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
@@ -109,9 +157,8 @@ describe('marker', () => {
 
   it('is corrupt with two entries for one place, or a snapshot without a sequence number', () => {
     const entry = marker.ledger[0]!
-    const twice = markerText({ ...marker, ledger: [entry, entry] }, 1e6)
-    expect(() => parse(twice)).toThrow(/two entries/)
-    expect(() => parse(markerText({ ...marker, snapshot: 1n }, 1e6))).toThrow(/sequence/)
+    expect(() => checkLedger([entry, entry], 'it')).toThrow(/two entries/)
+    expect(() => parse(markerText({ ...marker, snapshot: 1n }))).toThrow(/sequence/)
   })
 
   it('keeps earlier incarnations and adds new partitions', () => {

@@ -1,11 +1,27 @@
 import { createHash } from 'node:crypto'
-import { corrupt, exhausted, jsonInt64, parseJson, stringifyJson } from '@moulin/core'
-import type { ColdTopicInfo, JsonValue, TableMetadata } from '@moulin/core'
+import {
+  arrayField,
+  asObject,
+  corrupt,
+  countField,
+  exhausted,
+  jsonInt64,
+  parseJson,
+  parseStored,
+  storedBytes,
+  stringField,
+  stringifyJson,
+} from '@moulin/core'
+import type { ColdTopicInfo, StoredKind, TableMetadata } from '@moulin/core'
+import { fieldIdsFromJson, fieldIdsToJson } from './field-ids.ts'
+import type { FieldIds } from './field-ids.ts'
 import { emptyEntry, entryFault, entryFromJson, entryToJson } from './ledger.ts'
 import type { LedgerEntry } from './ledger.ts'
 
 const PREFIX = 'moulin.marker.'
-const VERSION = 1
+const markerKind: StoredKind = { name: 'marker', format: 1, minimumReader: 1 }
+const ledgerKind: StoredKind = { name: 'ledger', format: 1, minimumReader: 1 }
+const fieldIdsKind: StoredKind = { name: 'field ids', format: 1, minimumReader: 1 }
 
 /**
  * The table property that commits with the data: who wrote last, and what the table answers for. A claim, not a proof:
@@ -17,12 +33,16 @@ export interface Marker {
   readonly name: string
   readonly incarnation: number
   readonly epoch: bigint
+  /** Of the topic; 0 until there are leader epochs. */
+  readonly leaderEpoch: number
   /** UUID of the commit that wrote it. */
   readonly commit: string
   /** The snapshot of that commit and its sequence number; null while the table has never held a row of ours. */
   readonly snapshot: bigint | null
   readonly sequence: bigint | null
   readonly ledger: readonly LedgerEntry[]
+  /** Of our columns, as the catalog answered at creation; undefined while they are those that we asked for. */
+  readonly fieldIds: FieldIds | undefined
 }
 
 /** Name of the property that holds a topic's marker. */
@@ -43,73 +63,152 @@ export function firstMarker(info: ColdTopicInfo, epoch: bigint, commit: string):
     name: info.name,
     incarnation: info.incarnation,
     epoch,
+    leaderEpoch: 0,
     commit,
     snapshot: null,
     sequence: null,
     ledger: info.startOffsets.map((start, partition) => emptyEntry(info.incarnation, partition, start)),
+    fieldIds: undefined,
   }
 }
 
-/** @throws `exhausted` above `maxBytes`: a table's metadata is read by everyone, so its properties stay small. */
-export function markerText(marker: Marker, maxBytes: number): string {
-  const { log, topic, name, incarnation, epoch, commit, snapshot, sequence, ledger } = marker
+/** A marker as the property has it: what is large is an object, and here its name. */
+export interface MarkerText extends Omit<Marker, 'ledger' | 'fieldIds'> {
+  readonly ledger: readonly LedgerEntry[] | string
+  readonly fieldIds: FieldIds | string | undefined
+}
+
+/** Text of a marker, and the objects that it names: to be stored before it. */
+export interface WrittenMarker {
+  readonly text: string
+  /** Of this marker alone. */
+  readonly ledger: MarkerObject | undefined
+  /** The same for every marker of the topic. */
+  readonly fieldIds: MarkerObject | undefined
+}
+
+/** An object that a marker names by the SHA-256 of its bytes, in hex. */
+export interface MarkerObject {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Whatever grows leaves the text: a ledger beyond half of `maxBytes`, field ids beyond a quarter. So no number of
+ * partitions or incarnations, and no offset, is too many.
+ * @throws `exhausted` where `maxBytes` does not even hold the rest.
+ */
+export function writeMarker(marker: Marker, maxBytes: number): WrittenMarker {
+  const { log, topic, name, incarnation, epoch, leaderEpoch, commit, snapshot, sequence } = marker
+  const entries = marker.ledger.map(entryToJson)
+  const isWide = stringifyJson(entries).length > maxBytes / 2
+  // Commit and snapshot make the name the attempt's own: one that did not happen can be removed.
+  const ledger = isWide
+    ? markerObject(ledgerKind, { topic, commit, snapshot: snapshot?.toString() ?? null, entries })
+    : undefined
+  const ids = marker.fieldIds === undefined ? null : fieldIdsToJson(marker.fieldIds)
+  const fieldIds =
+    stringifyJson(ids).length > maxBytes / 4 ? markerObject(fieldIdsKind, { topic, fieldIds: ids }) : undefined
   const text = stringifyJson({
-    version: VERSION,
+    format: markerKind.format,
+    minimumReader: markerKind.minimumReader,
     log,
     topic,
     name,
     incarnation,
     epoch: epoch.toString(),
+    leaderEpoch,
     commit,
     snapshot: snapshot?.toString() ?? null,
     sequence: sequence?.toString() ?? null,
-    ledger: ledger.map(entryToJson),
+    ledger: ledger?.name ?? entries,
+    fieldIds: fieldIds?.name ?? ids,
   })
   const size = Buffer.byteLength(text)
   if (size > maxBytes) {
-    const message =
-      `The marker of topic ${name} would have ${size} bytes for ${ledger.length} ledger entries; ` +
-      `the limit markerBytes is ${maxBytes}. Use fewer partitions.`
+    const message = `The marker of topic ${name} would have ${size} bytes; the limit markerBytes is ${maxBytes}. Raise it.`
     throw exhausted('MARKER_TOO_LARGE', message, { context: { topic: name, size, limit: maxBytes } })
   }
-  return text
+  return { text, ledger, fieldIds }
 }
 
-/** @throws `corrupt` for anything that {@link markerText} does not write, also when its numbers contradict each other. */
-export function parseMarker(text: string, what: string, maxBytes: number): Marker {
-  const json = parseJson(text, what, maxBytes) as Record<string, JsonValue> | null
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw corrupt('MARKER', `${what} is no object.`)
-  if (json['version'] !== VERSION) {
-    throw corrupt('MARKER', `${what} has version ${String(json['version'])}; this version reads ${VERSION}.`)
-  }
-  const string = (name: string): string => {
-    const value = json[name]
-    if (typeof value !== 'string') throw corrupt('MARKER', `${what} has no text "${name}".`)
-    return value
-  }
+function markerObject(kind: StoredKind, members: Readonly<Record<string, unknown>>): MarkerObject {
+  const bytes = storedBytes(kind, members)
+  return { name: sha256(bytes), bytes }
+}
+
+/** @throws `corrupt` for what is no ledger; `unsupported` for a later format. */
+export function parseLedger(bytes: Uint8Array, what: string): LedgerEntry[] {
+  return arrayField(parseStored(ledgerKind, bytes, what), 'entries', what).map(entryFromJson)
+}
+
+/** @throws `corrupt` for what are no field ids; `unsupported` for a later format. */
+export function parseFieldIds(bytes: Uint8Array, what: string): FieldIds {
+  return fieldIdsFromJson(parseStored(fieldIdsKind, bytes, what)['fieldIds'], what)
+}
+
+/**
+ * The text of the property, without the objects that it names.
+ * @throws `corrupt` for anything that {@link writeMarker} does not write; `unsupported` code `FORMAT_VERSION` for a later
+ * format.
+ */
+export function parseMarker(text: string, what: string, maxBytes: number): MarkerText {
+  const json = parseStored(markerKind, text, what, maxBytes)
+  const string = (name: string): string => stringField(json, name, what)
   const int64 = (name: string): bigint => jsonInt64(json[name], `"${name}" of ${what}`)
   const ledger = json['ledger']
-  if (!Array.isArray(ledger)) throw corrupt('MARKER', `${what} has no ledger.`)
-  const marker: Marker = {
+  const fieldIds = json['fieldIds']
+  const marker: MarkerText = {
     log: string('log'),
     topic: string('topic'),
     name: string('name'),
-    incarnation: Number(int64('incarnation')),
+    incarnation: countField(json, 'incarnation', what),
     epoch: int64('epoch'),
+    leaderEpoch: countField(json, 'leaderEpoch', what),
     commit: string('commit'),
     snapshot: json['snapshot'] === null ? null : int64('snapshot'),
     sequence: json['sequence'] === null ? null : int64('sequence'),
-    ledger: ledger.map(entryFromJson),
+    ledger: typeof ledger === 'string' ? objectName(ledger, what) : arrayField(json, 'ledger', what).map(entryFromJson),
+    fieldIds:
+      fieldIds === null || fieldIds === undefined
+        ? undefined
+        : typeof fieldIds === 'string'
+          ? objectName(fieldIds, what)
+          : fieldIdsFromJson(fieldIds, what),
   }
-  const fault = markerFault(marker)
-  if (fault !== undefined) throw corrupt('MARKER', `${what} contradicts itself: ${fault}.`)
+  if ((marker.snapshot === null) !== (marker.sequence === null)) {
+    throw corrupt('MARKER', `${what} contradicts itself: snapshot without sequence number.`)
+  }
   return marker
 }
 
-function markerFault(marker: Marker): string | undefined {
-  if ((marker.snapshot === null) !== (marker.sequence === null)) return 'snapshot without sequence number'
+/** The log that a marker says it is of; undefined where it does not parse. Every format has this member. */
+export function logOfMarker(text: string, maxBytes: number): string | undefined {
+  try {
+    return stringField(asObject(parseJson(text, 'marker', maxBytes), 'marker'), 'log', 'marker')
+  } catch {
+    // A marker that does not parse is still somebody's.
+    return undefined
+  }
+}
+
+function objectName(name: string, what: string): string {
+  if (isObjectName(name)) return name
+  throw corrupt('MARKER', `${what} names an object ${JSON.stringify(name)}, which is no SHA-256.`)
+}
+
+/** Whether this is how objects of markers are called. */
+export const isObjectName = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
+
+/** @throws `corrupt` when the numbers of a ledger contradict each other. */
+export function checkLedger(ledger: readonly LedgerEntry[], what: string): void {
+  const fault = ledgerFault(ledger)
+  if (fault !== undefined) throw corrupt('MARKER', `${what} contradicts itself: ${fault}.`)
+}
+
+function ledgerFault(ledger: readonly LedgerEntry[]): string | undefined {
   const seen = new Set<string>()
-  for (const entry of marker.ledger) {
+  for (const entry of ledger) {
     const fault = entryFault(entry)
     if (fault !== undefined) return fault
     const place = `${entry.incarnation}.${entry.partition}`
@@ -119,9 +218,9 @@ function markerFault(marker: Marker): string | undefined {
   return undefined
 }
 
-/** SHA-256 of the marker's text, hex: the snapshot's summary carries it. */
-export function markerHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+/** In hex: of a marker's text, which the snapshot's summary carries, or of an object's bytes, which is its name. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
 }
 
 /** The entries of the topic's present incarnation, by partition; empty ones for partitions that the marker does not know. */

@@ -13,22 +13,34 @@ export class OffsetCoverage {
     this.#end = end
   }
 
-  add(offset: bigint): void {
+  /** Returns whether another row has the offset. */
+  add(offset: bigint): boolean {
     this.rows++
     if (offset < this.#start || offset >= this.#end) {
       this.strays++
-      return
+      return false
     }
     const index = Number(offset - this.#start)
     const at = index % CHUNK
     const chunk = this.#chunk(Math.floor(index / CHUNK))
     if (chunk.bits === undefined || (chunk.bits[at >> 3]! & (1 << (at & 7))) !== 0) {
       this.strays++
-      return
+      return true
     }
     chunk.bits[at >> 3]! |= 1 << (at & 7)
     chunk.count++
     if (chunk.count === CHUNK) chunk.bits = undefined
+    return false
+  }
+
+  /** Whether it is an offset of the range, and no row has it. */
+  lacks(offset: bigint): boolean {
+    if (offset < this.#start || offset >= this.#end) return false
+    const index = Number(offset - this.#start)
+    const chunk = this.#chunks.get(Math.floor(index / CHUNK))
+    if (chunk === undefined) return true
+    const at = index % CHUNK
+    return chunk.bits !== undefined && (chunk.bits[at >> 3]! & (1 << (at & 7))) === 0
   }
 
   /** Offsets with a row, each counted once. */

@@ -1,4 +1,4 @@
-import { keyOf } from '@moulin/core'
+import { keysOf, openLocation } from '@moulin/core'
 import type { Limits, ObjectStore, TableMetadata } from '@moulin/core'
 import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
 import type { ManifestFile } from '@moulin/iceberg'
@@ -11,19 +11,22 @@ export interface ReachQuestion {
   readonly prefixes: readonly string[]
 }
 
-/** Whether any retained snapshot names a manifest or data file below the prefixes: those must not be deleted. */
+/** Whether any retained snapshot names a manifest list, manifest or data file below the prefixes: those must not be deleted. */
 export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const { store, metadata, limits, prefixes } = question
-  const isBelow = (uri: string): boolean => prefixes.some((prefix) => keyOf(store, uri).startsWith(prefix))
+  // In either spelling: what an engine may have encoded is not deleted on doubt.
+  const isBelow = (uri: string): boolean =>
+    keysOf(store, uri).some((key) => prefixes.some((prefix) => key.startsWith(prefix)))
   const manifests = new Map<string, ManifestFile>()
   for (const snapshot of metadata.snapshots ?? []) {
     const path = snapshot['manifest-list']
-    const { bytes } = await store.get(keyOf(store, path))
+    if (isBelow(path)) return true
+    const { bytes } = await openLocation(store, path)()
     for (const manifest of readManifestList(bytes, { path, limits })) manifests.set(manifest.path, manifest)
   }
   for (const manifest of manifests.values()) {
     if (isBelow(manifest.path)) return true
-    const { bytes } = await store.get(keyOf(store, manifest.path))
+    const { bytes } = await openLocation(store, manifest.path)()
     const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
     for (const { file } of readManifest(bytes, { manifest, spec, limits })) if (isBelow(file.filePath)) return true
   }

@@ -35,6 +35,10 @@ export class RecordDecoder {
   #state = ''
   timestampHigh = 0
   timestampLow = 0
+  /** Why the row framed last does not say what its record was, undefined where it does. */
+  fault: string | undefined
+  /** Whether a record may have the time and type that the row says: what a log writes is read back as it is. */
+  isTimeOfRecord = true
 
   private constructor(parts: DecoderParts, codecs: ReadonlyMap<number, Codec>) {
     this.#batch = parts.batch
@@ -82,6 +86,8 @@ export class RecordDecoder {
   /** Milliseconds, downwards, into {@link timestampHigh} and {@link timestampLow}; −1 for none. */
   readTimestamp(row: number): void {
     const column = this.#system.timestamp
+    const type = intAt(this.#system.timestampType, row, -1)
+    this.isTimeOfRecord = type === 0 || type === 1
     if (column === undefined || !isValid(column, row)) {
       this.timestampHigh = this.timestampLow = -1
       return
@@ -93,8 +99,11 @@ export class RecordDecoder {
       if (ms * MICROS_PER_MS > micros) ms--
       this.timestampHigh = Math.floor(ms / HALF) | 0
       this.timestampLow = ms | 0
+      this.isTimeOfRecord &&= ms !== -1 && ms * MICROS_PER_MS === micros
     } else {
-      const ms = floorMillis((column as Of<'int64'>).values[row]!)
+      const exact = (column as Of<'int64'>).values[row]!
+      const ms = floorMillis(exact)
+      this.isTimeOfRecord &&= ms * 1000n === exact
       this.timestampHigh = Number(BigInt.asIntN(32, ms >> 32n))
       this.timestampLow = Number(BigInt.asIntN(32, ms))
     }
@@ -102,21 +111,29 @@ export class RecordDecoder {
 
   /**
    * Adds key, value and headers of the row to the record that the framer is at. Returns whether the value is not known to
-   * be the one that was sent, whatever the checksum says.
+   * be the one that was sent, unless the checksum says so. Where SQL left the row without what a record needs, {@link fault}
+   * says what, and a null value or an empty header key stands in.
    */
   frame(row: number, framer: BatchFramer): boolean {
+    this.fault = undefined
     const { key } = this.#system
     if (key === undefined || !isValid(key, row)) framer.nullable(NOTHING, -1, -1)
     else framer.nullable(key.data, key.starts[row]!, key.ends[row]!)
     const isDegraded = this.#frameValue(row, framer)
     this.#frameHeaders(row, framer)
-    return isDegraded
+    return isDegraded || this.fault !== undefined
   }
 
   /** Whether the row has this checksum. */
   matches(row: number, crc: number): boolean {
     const column = this.#system.crc
     return column !== undefined && column.values[row] === crc && isValid(column, row)
+  }
+
+  /** Undefined where the row has none. */
+  crc(row: number): number | undefined {
+    const column = this.#system.crc
+    return column !== undefined && isValid(column, row) ? column.values[row] : undefined
   }
 
   /**
@@ -150,30 +167,42 @@ export class RecordDecoder {
     const isTyped = state === 'typed' || state === 'typed+raw'
     if (source === undefined || (!isTyped && !source.hasValue(row))) {
       const isThere = this.#frameRaw(row, framer)
-      return state === 'typed' && !isThere
+      if (state !== 'typed' || isThere) return false
+      const id = this.valueSchemaId(row)
+      this.fault = `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`
+      return true
     }
     const { raw } = this.#system
     const hasRaw = raw !== undefined && isValid(raw, row)
     if (source.lacksColumns) {
       // The kept bytes are all that is left of a column that was dropped.
       if (hasRaw) return !this.#frameRaw(row, framer)
-      if (!source.frame(row, framer)) framer.nullable(NOTHING, -1, -1)
+      if (!source.frame(row, framer)) this.#frameNothing(source, framer)
       return true
     }
     if (hasRaw && state === 'typed+raw') return this.#frameEither(row, raw, source, framer)
     if (source.frame(row, framer)) return false
-    this.#frameRaw(row, framer)
+    this.#frameNothing(source, framer)
     return true
+  }
+
+  // Not the kept bytes: they are of the value before SQL changed it, and their checksum would be right.
+  #frameNothing({ fault }: ValueSource, framer: BatchFramer): void {
+    this.fault = fault
+    framer.nullable(NOTHING, -1, -1)
   }
 
   // Columns win over raw: the kept bytes count only while they say the same.
   #frameEither(row: number, raw: Of<'bytes'>, source: ValueSource, framer: BatchFramer): boolean {
     const kept = raw.data.subarray(raw.starts[row], raw.ends[row])
     const encoded = source.encode(row)
-    const isUntouched = encoded === undefined || source.isSame(kept, encoded)
-    const bytes = isUntouched ? kept : encoded
+    if (encoded === undefined) {
+      this.#frameNothing(source, framer)
+      return true
+    }
+    const bytes = source.isSame(kept, encoded) ? kept : encoded
     framer.nullable(bytes, 0, bytes.length)
-    return encoded === undefined
+    return false
   }
 
   #frameRaw(row: number, framer: BatchFramer): boolean {
@@ -193,7 +222,10 @@ export class RecordDecoder {
     for (let at = start; at < end; at++) {
       const { key, value } = headers!
       if (isValid(key, at)) framer.headerKey(key.data, key.starts[at]!, key.ends[at]!)
-      else framer.headerKey(NOTHING, 0, 0)
+      else {
+        this.fault = `header ${at - start} is null or has no key.`
+        framer.headerKey(NOTHING, 0, 0)
+      }
       if (isValid(value, at)) framer.nullable(value.data, value.starts[at]!, value.ends[at]!)
       else framer.nullable(NOTHING, -1, -1)
     }

@@ -1,5 +1,6 @@
 import type { BatchRun, Fidelity } from '@moulin/core'
 import { BatchFramer } from '@moulin/format'
+import type { RecordPlace } from '@moulin/format'
 import type { RecordDecoder } from './record-decoder.ts'
 
 /** Bytes of one batch, about. */
@@ -19,6 +20,8 @@ export class RunWriter {
   #keyIds = new Int32Array(INITIAL_RECORDS)
   #isDegraded = new Uint8Array(INITIAL_RECORDS)
   #crcs = new Int32Array(INITIAL_RECORDS)
+  /** By place in the run: why the row gives no record back. */
+  #faults = new Map<number, string>()
   #length = 0
   /** Of the open batch; no record: none is open. */
   #batchAt = 0
@@ -29,8 +32,8 @@ export class RunWriter {
   #timeHigh = 0
   #timeLow = 0
 
-  /** The next record; offsets rise. */
-  add(decoder: RecordDecoder, row: number, offsetHigh: number, offsetLow: number): void {
+  /** The next record, of this partition and incarnation; offsets rise. */
+  add(decoder: RecordDecoder, row: number, place: RecordPlace, offsetHigh: number, offsetLow: number): void {
     if (this.#length === this.#rows.length) this.#grow()
     decoder.readTimestamp(row)
     const { timestampHigh, timestampLow } = decoder
@@ -52,8 +55,10 @@ export class RunWriter {
     const at = this.#length++
     framer.beginRecord()
     this.#isDegraded[at] = decoder.frame(row, framer) ? 1 : 0
+    if (decoder.fault !== undefined) this.#faults.set(at, decoder.fault)
     framer.endRecord(delta, timestampHigh, timestampLow)
     this.#batchRecords++
+    this.#crcs[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
     this.#decoders[at] = decoder
     this.#rows[at] = row
     this.#offsets[at * 2] = offsetLow
@@ -72,17 +77,20 @@ export class RunWriter {
     const length = this.#length
     try {
       const fidelity = this.#judged(length)
+      const unreadable = this.#unreadable(fidelity)
       return {
         partition,
         baseOffset: range.from,
         nextOffset: range.to,
         batches: this.#framer.bytes(),
         ...(fidelity && { fidelity }),
+        ...(unreadable && { unreadable }),
         valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
         keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
       }
     } finally {
       this.#length = 0
+      if (this.#faults.size > 0) this.#faults = new Map()
       this.#decoders.length = 0
       this.#framer.reset()
     }
@@ -103,6 +111,13 @@ export class RunWriter {
       fidelity?.push(found)
     }
     return fidelity
+  }
+
+  // A checksum that is right says that what stands in is what was sent: a tombstone that SQL calls typed is one still.
+  #unreadable(fidelity: readonly Fidelity[] | undefined): ReadonlyMap<number, string> | undefined {
+    if (this.#faults.size === 0) return undefined
+    for (const at of [...this.#faults.keys()]) if ((fidelity?.[at] ?? 'exact') === 'exact') this.#faults.delete(at)
+    return this.#faults
   }
 
   // Records of one batch share the kind of timestamp; those of append time the timestamp itself.
@@ -138,6 +153,20 @@ export class RunWriter {
 }
 
 const INITIAL_RECORDS = 64
+
+/** What the row's checksum begins with, after {@link RecordDecoder.readTimestamp} of it. */
+export function placeCrc(
+  decoder: RecordDecoder,
+  row: number,
+  place: RecordPlace,
+  offsetHigh: number,
+  offsetLow: number,
+): number {
+  const { timestampHigh, timestampLow, isTimeOfRecord } = decoder
+  const crc = place.crcAt(offsetHigh, offsetLow, timestampHigh, timestampLow, decoder.isAppendTime(row))
+  // A time that no record has, such as one between two milliseconds, is read as the nearest one and must not look right.
+  return isTimeOfRecord ? crc : ~crc
+}
 
 function oneOrAll(ids: Int32Array): number | readonly number[] {
   const first = ids[0] ?? 0

@@ -1,6 +1,6 @@
 import { type Arena, isValid, schema, t } from '@moulin/core'
 import type { BatchRun, BytesColumn, Codec, Column, ColumnBatch, ListColumn, StructColumn } from '@moulin/core'
-import { avro, crc32c, encodeBatch, json, recordCrcOf } from '@moulin/format'
+import { avro, crc32c, encodeBatch, json, recordCrcOf, RecordPlace } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from './lake.test-support.ts'
@@ -181,6 +181,11 @@ describe('RowBuilder, held against records one by one', () => {
               next++
               const timestamp = timestampType === 'append' ? records[0]!.timestamp : record.timestamp
               const { key, headers, schemaId } = record
+              const place = new RecordPlace(2, 4).crc(Number(offset >> 32n), Number(offset), {
+                timestampHigh: Number(BigInt.asIntN(32, timestamp >> 32n)),
+                timestampLow: Number(BigInt.asIntN(32, timestamp)),
+                timestampType,
+              })
               ids.push(schemaId)
               const isTyped = content !== null && schemaId === 1 && codecReads(codec, content)
               const isKept = content !== null && (!isTyped || keepRaw || !isSame(codec, content))
@@ -190,7 +195,7 @@ describe('RowBuilder, held against records one by one', () => {
                 type: timestampType === 'append' ? 1 : 0,
                 key: key && [...key],
                 headers: headers.map(([name, header]) => [name, header && [...header]]),
-                crc: recordCrcOf({ key, value: content, headers }),
+                crc: recordCrcOf({ key, value: content, headers }, place),
                 state: content === null ? 'null' : !isTyped ? 'raw' : isKept ? 'typed+raw' : 'typed',
                 raw: isKept ? [...content] : null,
                 id: schemaId,

@@ -1,7 +1,8 @@
 import { Arena, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder, unsupported } from '@moulin/core'
 import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
-import { appendRecordsSection, batchesIn, checkCrc, crc32cRanges, RecordCursor, recordCrc } from '@moulin/format'
+import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
 import type { BatchHeader, BatchLimits } from '@moulin/format'
+import { RecordCrcs } from './record-crcs.ts'
 import { timestampTypes } from './system-columns.ts'
 import type { SystemColumn } from './system-columns.ts'
 
@@ -49,6 +50,7 @@ export interface Drain {
 interface Walk {
   readonly bytes: Uint8Array
   readonly partition: number
+  readonly place: RecordPlace
   readonly range: OffsetRange
   readonly tally: RowTally
   readonly valueIds: Ids
@@ -79,7 +81,7 @@ export class RowBuilder {
   readonly #values: readonly ColumnBuilder[]
   /** All builders, in the order of the table. */
   readonly #all: readonly (readonly [name: string, builder: ColumnBuilder])[]
-  readonly #bodies = new BodyRanges()
+  readonly #bodies = new RecordCrcs()
   #rows = 0
   /** Of the present memory: is what `take` gave out still in it? */
   #isTaken = false
@@ -112,6 +114,7 @@ export class RowBuilder {
     const walk = {
       bytes: run.batches,
       partition: run.partition,
+      place: new RecordPlace(this.#options.incarnation, run.partition),
       range,
       tally,
       valueIds: idsOf(run.valueSchemaIds),
@@ -177,7 +180,7 @@ export class RowBuilder {
     const bodies = this.#bodies
     const start = appendRecordsSection(arena, walk.bytes, position, header, limits)
     cursor.open(arena.bytes, start, arena.length, header, limits)
-    bodies.begin(header.recordCount)
+    bodies.begin(header, walk.place)
     let rows = 0
     let lastDelta = -1
     for (let at = walk.index; cursor.next(); at++) {
@@ -259,39 +262,6 @@ export class RowBuilder {
       appendRange(headerValue, cursor.headerValueStart, cursor.headerValueEnd)
       header.append()
     }
-  }
-}
-
-/** Where the checksummed parts of one batch's records lie. */
-class BodyRanges {
-  #starts = new Int32Array(1024)
-  #ends = new Int32Array(1024)
-  #sums = new Int32Array(1024)
-  /** Checksums of records that had to be framed anew, by row. */
-  readonly #reframed = new Map<number, number>()
-  #length = 0
-
-  begin(records: number): void {
-    this.#length = 0
-    this.#reframed.clear()
-    if (records <= this.#starts.length) return
-    this.#starts = new Int32Array(records)
-    this.#ends = new Int32Array(records)
-    this.#sums = new Int32Array(records)
-  }
-
-  add(cursor: RecordCursor): void {
-    const row = this.#length++
-    this.#starts[row] = cursor.bodyStart
-    this.#ends[row] = cursor.bodyEnd
-    if (!cursor.isMinimal) this.#reframed.set(row, recordCrc(cursor))
-  }
-
-  /** Checksum by row, as signed ints; the memory is used again. */
-  crcs(bytes: Uint8Array): Int32Array {
-    crc32cRanges(bytes, this.#starts, this.#ends, this.#length, this.#sums)
-    for (const [row, crc] of this.#reframed) this.#sums[row] = crc
-    return this.#sums
   }
 }
 

@@ -46,18 +46,18 @@ export const systemFields: readonly IcebergField[] = [
     {
       type: 'list',
       'element-id': 8,
-      'element-required': true,
+      'element-required': false,
       element: {
         type: 'struct',
         fields: [
-          { id: 9, name: 'key', required: true, type: 'string' },
+          { id: 9, name: 'key', required: false, type: 'string' },
           { id: 10, name: 'value', required: false, type: 'binary' },
         ],
       },
     },
     'Headers in their order; keys may repeat',
   ),
-  optional('_kafka_crc', 'int', 'CRC32C of key, value and headers as a record batch v2 frames them, signed'),
+  optional('_kafka_crc', 'int', 'CRC32C of place, time, key, value and headers, signed'),
   optional('_kafka_value_state', 'string', 'typed, typed+raw, raw or null: where the bytes of the value are'),
   optional('_kafka_value', 'binary', 'Bytes of the value where the columns do not give them back'),
   optional('_kafka_schema_id', 'int', "Schema of the value in the log's ledger; 0 for none"),
@@ -100,4 +100,6 @@ export const summaryKeys = {
   epoch: 'moulin.epoch',
   /** SHA-256 of the marker that was committed with the snapshot, so that an edit by hand shows. */
   marker: 'moulin.marker-sha256',
+  /** Name of the ledger object of that marker, where it has one. */
+  ledger: 'moulin.ledger-sha256',
 } as const

@@ -10,6 +10,9 @@ import type {
   TableMetadata,
 } from '@moulin/core'
 import { currentSchema, icebergFields, partitionSpecOf } from '@moulin/iceberg'
+import { answeredIds, areAsked, childrenOf, idAt } from './field-ids.ts'
+import type { FieldIds } from './field-ids.ts'
+import type { Marker } from './marker.ts'
 import { FIRST_VALUE_ID, hasValueColumns, systemFields, tableProperties, tableSchema } from './system-columns.ts'
 
 const namePart = /^[a-zA-Z0-9_-]+$/
@@ -71,20 +74,51 @@ export interface TableColumns {
 }
 
 /**
- * Follows our columns by field id. Ids are those of the table's first schema that has all our names, so a catalog that
- * assigned others is followed too.
- * @throws `unsupported` when a system column is gone, a column has another type, or a foreign column is required.
+ * The ids of our columns in the table, undefined where they are those that we asked for. The marker says them; one that
+ * was written with the table's creation does not know yet what the catalog made of the request, but then the table has
+ * none but its first schema, which is that answer. Ids are never taken from the names of a later schema.
+ *
+ * @throws `unsupported` where an empty table was changed before anybody recorded its ids.
  */
-export function tableColumns(metadata: TableMetadata, layout: TableLayout, table: string): TableColumns {
+export function fieldIdsOf(
+  metadata: TableMetadata,
+  layout: TableLayout,
+  marker: Pick<Marker, 'snapshot' | 'fieldIds'>,
+  table: string,
+): FieldIds | undefined {
+  if (marker.fieldIds !== undefined) return marker.fieldIds
+  if (marker.snapshot !== null) return undefined
+  const [first] = [...metadata.schemas].sort((a, b) => (a['schema-id'] ?? 0) - (b['schema-id'] ?? 0))
+  const ids = answeredIds(layout.schema, first!)
+  if (ids !== undefined && areAsked(ids, layout.schema)) return undefined
+  if (ids !== undefined && metadata.schemas.length === 1) return ids
+  const message =
+    `The columns of table ${table} were changed before its field ids were recorded. ` +
+    'It has no rows of the topic: drop it, and the next open makes it anew.'
+  throw unsupported('SCHEMA_DRIFT', message, { context: { table } })
+}
+
+/**
+ * Follows our columns by their recorded field ids.
+ * @throws `unsupported` when a system column is gone, a column has another type, a nested field another name or id, or a
+ * foreign column is required.
+ */
+export function tableColumns(
+  metadata: TableMetadata,
+  layout: TableLayout,
+  table: string,
+  ids: FieldIds | undefined,
+): TableColumns {
   const schema = currentSchema(metadata)
-  const ids = originalIds(metadata, layout.schema)
   const present = new Map(schema.fields.map((field) => [field.id, field]))
   const byName = new Map<string, IcebergField | undefined>()
   for (const field of layout.schema.fields) {
-    const found = present.get(ids.get(field.name) ?? field.id)
+    const found = present.get(idAt(ids, [field.name], field.id))
     if (found !== undefined && !sameType(found.type, field.type)) {
       throw drift(table, `column ${field.name} is now ${typeText(found.type)}, it was ${typeText(field.type)}`)
     }
+    const moved = found === undefined ? undefined : movedField(field.type, found.type, [field.name], ids)
+    if (moved !== undefined) throw drift(table, `the nested field ${moved.join('.')} is another one now`)
     if (found !== undefined) present.delete(found.id)
     byName.set(field.name, found)
   }
@@ -98,16 +132,24 @@ export function tableColumns(metadata: TableMetadata, layout: TableLayout, table
   return { layout, schema, byName, valueNames, lacksValues: valueNames.some((name) => byName.get(name) === undefined) }
 }
 
-function originalIds(metadata: TableMetadata, ours: IcebergSchema): ReadonlyMap<string, number> {
-  const inOrder = [...metadata.schemas].sort((a, b) => (a['schema-id'] ?? 0) - (b['schema-id'] ?? 0))
-  for (const { fields } of inOrder) {
-    const ids = new Map(fields.map(({ name, id }) => [name, id]))
-    if (ours.fields.every(({ name }) => ids.has(name))) return ids
+// The path of the first nested field whose id is not the recorded one: two of one type may have changed their names.
+function movedField(
+  ours: IcebergType,
+  theirs: IcebergType,
+  path: readonly string[],
+  ids: FieldIds | undefined,
+): readonly string[] | undefined {
+  const found = childrenOf(theirs)
+  for (const [at, { name, id, type }] of childrenOf(ours).entries()) {
+    const inner = [...path, name]
+    if (found[at]!.id !== idAt(ids, inner, id)) return inner
+    const moved = movedField(type, found[at]!.type, inner, ids)
+    if (moved !== undefined) return moved
   }
-  return new Map()
+  return undefined
 }
 
-// Nested ids may differ where a catalog assigned its own; names and kinds may not.
+// Of nested fields names, order and kinds; their ids are compared with the recorded ones.
 function sameType(a: IcebergType, b: IcebergType): boolean {
   return typeText(a) === typeText(b)
 }

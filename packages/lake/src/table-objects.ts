@@ -25,11 +25,12 @@ export function beforeCommit(error: unknown): unknown {
   return new MoulinError(kind, code, message, { context, cause: error })
 }
 
-/** Removes what a commit wrote that is known never to have happened: all objects below the prefixes. */
-export async function discardObjects(store: ObjectStore, prefixes: readonly string[]): Promise<number> {
+/** Removes what a commit wrote that is known never to have happened: all objects below the prefixes with its id in their names. */
+export async function discardObjects(store: ObjectStore, prefixes: readonly string[], commit: string): Promise<number> {
   let count = 0
   for (const prefix of prefixes) {
     for await (const { key } of store.list({ prefix })) {
+      if (!key.includes(commit)) continue
       await store.delete(key)
       count++
     }
@@ -40,4 +41,10 @@ export async function discardObjects(store: ObjectStore, prefixes: readonly stri
 /** The key of a place inside a table's location. */
 export function keyUnder(store: ObjectStore, location: string, path: string): string {
   return keyOf(store, `${location.replace(/\/+$/, '')}/${path}`)
+}
+
+/** What the keys of all places inside a table's location begin with. */
+export function keyPrefixOf(store: ObjectStore, location: string): string {
+  // The location may be the store's root, which is no key.
+  return keyUnder(store, location, 'x').slice(0, -1)
 }

@@ -4,6 +4,7 @@ import type {
   Catalog,
   ColdContext,
   ColdTopicInfo,
+  Lineage,
   LoadedTable,
   ObjectStore,
   TableIdentifier,
@@ -12,20 +13,30 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
-import { lineageBroken, lostRanges, verdictOf } from './lineage.ts'
-import type { LineageFault, Verdict } from './lineage.ts'
-import { firstMarker, markerKey, markerText, presentLedger } from './marker.ts'
+import { evidenceFor } from './lineage-evidence.ts'
+import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
+import type { CutChain, LineageFault, Verdict } from './lineage.ts'
+import type { FieldIds } from './field-ids.ts'
+import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
-import { createTableRequest, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
+import { MarkerStore } from './marker-store.ts'
+import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
-/** The table at one moment, found intact. */
+/** The table at one moment, found intact or plausible. */
 export interface TableState {
+  readonly lineage: Lineage
   readonly loaded: LoadedTable
   readonly marker: Marker
+  /** Objects that the marker names in the log's store. */
+  readonly objects: readonly string[]
+  /** What the next marker says of field ids; undefined while they are those that we asked for. */
+  readonly fieldIds: FieldIds | undefined
   /** Of the topic's present incarnation, by partition. */
   readonly entries: readonly LedgerEntry[]
   readonly columns: TableColumns
+  /** Others have committed on top of ours. */
+  readonly isForeign: boolean
 }
 
 export interface TopicTableParts {
@@ -35,20 +46,27 @@ export interface TopicTableParts {
   readonly files: DataFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
+  /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
+  readonly ownCommits: Set<string>
 }
 
 /** One topic's table: finds or makes it, and says at every load whether it is the one that the marker speaks of. */
 export class TopicTable {
   readonly identifier: TableIdentifier
   readonly layout: TableLayout
+  /** Reads and stores the topic's markers. */
+  readonly markers: MarkerStore
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
+  /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
+  #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
 
   constructor(parts: TopicTableParts) {
     this.#parts = parts
     this.identifier = tableIdentifier(parts.info.table)
     this.layout = tableLayout(parts.info)
+    this.markers = new MarkerStore(parts.context.store, parts.info, parts.context.limits)
     this.#foreignRows = new ForeignRows(parts)
   }
 
@@ -74,7 +92,8 @@ export class TopicTable {
       }
       loaded = await this.#create()
     }
-    return this.#adopt(loaded, {})
+    const state = await this.#adopt(loaded, {})
+    return context.access === 'read-write' ? await this.#recordIds(state) : state
   }
 
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` for a schema that drifted. */
@@ -96,9 +115,12 @@ export class TopicTable {
 
   // An answer that got lost leaves a table with our marker, which the load then finds.
   async #create(): Promise<LoadedTable> {
-    const { catalog, context, info } = this.#parts
-    const marker = firstMarker(info, context.epoch, context.runtime.random.uuid())
-    const properties = { [markerKey(info.id)]: markerText(marker, context.limits.markerBytes) }
+    const { catalog, context, info, ownCommits } = this.#parts
+    const commit = context.runtime.random.uuid()
+    ownCommits.add(commit)
+    const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)
+    const properties = { [markerKey(info.id)]: written.text }
+    await this.markers.put(written)
     try {
       return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
     } catch (error) {
@@ -108,25 +130,94 @@ export class TopicTable {
     }
   }
 
+  /**
+   * Where the catalog gave other ids than we asked for, the marker says so before the table has a row, or a chance to
+   * change. A process that dies before that leaves a first marker beside the first schema, which says the same.
+   */
+  async #recordIds(state: TableState): Promise<TableState> {
+    const { catalog, context, info } = this.#parts
+    if (state.fieldIds === undefined || state.marker.fieldIds !== undefined) return state
+    const written = writeMarker({ ...state.marker, fieldIds: state.fieldIds }, context.limits.markerBytes)
+    await this.markers.put(written)
+    const { metadata } = state.loaded
+    const snapshot = currentSnapshot(metadata)?.['snapshot-id'] ?? null
+    try {
+      await catalog.commitTable(this.identifier, {
+        requirements: [
+          { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+          { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
+          { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+        ],
+        updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+      })
+    } catch (error) {
+      // Lost to another commit, or its answer was: the table says whether the ids are there by now.
+      const again = await this.load()
+      if (again.marker.fieldIds === undefined) throw error
+      return again
+    }
+    return await this.load()
+  }
+
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
     const { info, context } = this.#parts
-    const verdict = verdictOf({
+    const markers = await this.markers.read(loaded.metadata, options)
+    const found = verdictOf({
       metadata: loaded.metadata,
       info,
       tableUuid: this.#state?.loaded.metadata['table-uuid'],
       released: context.hot.releasedOffsets(),
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
-      // A marker that is too long was not written by us; a little more shows what is wrong with it.
-      markerBytes: 4 * context.limits.markerBytes,
+      recovered: (marker) => this.#recovered(marker),
+      markers,
     })
+    const verdict = found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found
     if (verdict.kind === 'broken') throw this.#refusal(loaded, verdict)
-    const { marker, foreign } = verdict
-    const columns = tableColumns(loaded.metadata, this.layout, info.table)
-    const state: TableState = { loaded, marker, entries: presentLedger(marker, info), columns }
-    const rows = foreign.length === 0 ? undefined : await this.#foreignRows.above(state, options)
-    if (rows !== undefined) throw this.#broken({ fault: 'foreign-rows', reason: rows })
+    const { kind: lineage, marker, foreign } = verdict
+    const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
+    const state: TableState = {
+      lineage: { verdict: lineage, evidence: lineage === 'plausible' ? verdict.evidence : null },
+      loaded,
+      marker,
+      objects: markers.own?.marker === undefined ? [] : markers.own.objects,
+      fieldIds,
+      entries: presentLedger(marker, info),
+      columns: tableColumns(loaded.metadata, this.layout, info.table, fieldIds),
+      isForeign: foreign.length > 0,
+    }
     this.#state = state
     return state
+  }
+
+  /**
+   * Refuses to tier beside rows of others at or above the frontier: no reader sees them, but a commit would.
+   * @throws `conflict` code `LINEAGE_BROKEN`.
+   */
+  async checkTierable(state: TableState, options: CallOptions): Promise<void> {
+    const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
+    if (reason !== undefined) throw this.#broken({ fault: 'foreign-rows', reason })
+  }
+
+  async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    const { commit } = chain.marker
+    if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
+      const { table } = this.#parts.info
+      const fieldIds = fieldIdsOf(metadata, this.layout, chain.marker, table)
+      const columns = tableColumns(metadata, this.layout, table, fieldIds)
+      const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
+      this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
+    }
+    return this.#judged.verdict
+  }
+
+  #recovered({ commit, epoch }: Marker): readonly bigint[] | undefined {
+    const { context, ownCommits } = this.#parts
+    if (context.access === 'read-only' || ownCommits.has(commit)) return undefined
+    // A newer writer took over beside us: it has the right to know more, and we are fenced.
+    if (this.#state !== undefined && epoch > context.epoch) return undefined
+    return context.hot.recoveredOffsets()
   }
 
   // A table that was never ours is a clash of names; one that was is a broken history.
@@ -143,6 +234,7 @@ export class TopicTable {
       const { metadataLocation } = loaded
       return exists(code, message, { context: { topic: info.name, table: info.table, metadataLocation } })
     }
+    if (verdict.ahead !== undefined) return logBehindTable(info.name, info.table, verdict.ahead)
     return this.#broken(verdict)
   }
 

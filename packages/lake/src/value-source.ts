@@ -12,6 +12,8 @@ interface Scratch {
 export class ValueSource {
   /** The table has some of the columns no more. */
   readonly lacksColumns: boolean
+  /** Why the last row had no encoding. */
+  fault = ''
   readonly #codec: ColumnarCodec
   readonly #present: readonly Column[]
   /** In the schema's field order; a column that the file lacks is all null. */
@@ -91,8 +93,9 @@ export class ValueSource {
     try {
       return this.#codec.encodeRow(columns, row, target, position)
     } catch (error) {
-      if (isKind(error, 'invalid')) return undefined
-      throw error
+      if (!isKind(error, 'invalid')) throw error
+      this.fault = error.message
+      return undefined
     }
   }
 }

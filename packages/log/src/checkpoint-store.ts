@@ -33,13 +33,24 @@ export interface CheckpointTopic {
   readonly next: readonly bigint[]
   /** Per partition: first offset that the write-ahead tier must still hold. */
   readonly released: readonly bigint[]
+  /** Per partition: the high watermark that recovery found when the writer opened the log. */
+  readonly recovered: readonly bigint[]
+}
+
+/** A topic's entry as it was read, with the members that we do not know. */
+export interface StoredCheckpointTopic extends CheckpointTopic {
+  readonly json: JsonObject
+}
+
+export interface StoredCheckpoint extends Checkpoint {
+  readonly topics: readonly StoredCheckpointTopic[]
 }
 
 export interface CheckpointStore {
-  /** The newest readable one. */
-  newest(): Promise<Checkpoint | undefined>
-  /** Durable on return. Older ones of this writer are removed, but for one. */
-  write(checkpoint: Checkpoint): Promise<void>
+  /** The newest one that is not damaged. @throws `unsupported` when it needs a newer reader, never the one before it. */
+  newest(): Promise<StoredCheckpoint | undefined>
+  /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. Older ones are removed, but for one. */
+  write(checkpoint: Checkpoint, carried?: readonly StoredCheckpointTopic[]): Promise<void>
 }
 
 export function checkpointStore(
@@ -69,13 +80,25 @@ export function checkpointStore(
       }
     },
 
-    async write(checkpoint) {
-      const name = keyOf(checkpoint.epoch, ++written)
-      await store.put(name, storedBytes(checkpointKind, { logId, number: written, ...checkpoint }))
+    async write({ epoch, topics }, carried = []) {
+      const name = keyOf(epoch, ++written)
+      const members = {
+        logId,
+        epoch,
+        number: written,
+        topics: [...topics.map((topic) => ({ ...topic, ...reserved })), ...carried.map(({ json }) => json)],
+        // Names of objects, once there are such things.
+        producers: null,
+        transactions: null,
+      }
+      await store.put(name, storedBytes(checkpointKind, members))
       await removeOlder(store, name)
     },
   }
 }
+
+/** Per partition, what has no other value yet: log start and leader epoch are 0, the stable offset is `next`. */
+const reserved = { logStart: [], stable: [], leaderEpoch: [] } as const
 
 // Never those of a newer writer: they sort behind.
 async function removeOlder(store: ObjectStore, newest: string): Promise<void> {
@@ -90,23 +113,27 @@ function keyOf(epoch: bigint, number: number): string {
   return `${PREFIX}${String(epoch).padStart(10, '0')}${String(number).padStart(10, '0')}.json`
 }
 
-function parseCheckpoint(json: JsonObject, what: string): Checkpoint {
+function parseCheckpoint(json: JsonObject, what: string): StoredCheckpoint {
   return {
     epoch: jsonInt64(json['epoch'], `epoch in ${what}`),
     topics: arrayField(json, 'topics', what).map((topic) => parseTopic(asObject(topic, what), what)),
   }
 }
 
-function parseTopic(json: JsonObject, what: string): CheckpointTopic {
+function parseTopic(json: JsonObject, what: string): StoredCheckpointTopic {
   const next = offsets(json, 'next', what)
   const released = offsets(json, 'released', what)
+  const recovered = offsets(json, 'recovered', what)
   if (next.length !== released.length) throw fieldError(what, 'released')
+  if (next.length !== recovered.length) throw fieldError(what, 'recovered')
   return {
     name: stringField(json, 'name', what),
     id: stringField(json, 'id', what),
     incarnation: countField(json, 'incarnation', what),
     next,
     released,
+    recovered,
+    json,
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type WalLocation,
   type WalSession,
 } from '@moulin/core'
-import type { Checkpoint, CheckpointTopic } from './checkpoint-store.ts'
+import type { StoredCheckpoint, StoredCheckpointTopic } from './checkpoint-store.ts'
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from './wakeups.ts'
@@ -50,7 +50,7 @@ export class HotLog {
   readonly #options: HotLogOptions
   readonly #ring: TailRing
   readonly #topics = new Map<string, HotTopic>()
-  #checkpointed = new Map<string, CheckpointTopic>()
+  #checkpointed = new Map<string, StoredCheckpointTopic>()
   #wal: WalSession | undefined
   /** The error that made the write-ahead tier final: no high watermark moves any more. */
   failure: Error | undefined
@@ -63,7 +63,7 @@ export class HotLog {
   }
 
   /** Sets what recovery starts from, and forgets what the checkpoint releases. */
-  begin(checkpoint: Checkpoint | undefined): void {
+  begin(checkpoint: StoredCheckpoint | undefined): void {
     this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [topic.id, topic]))
     for (const { id, released } of this.#checkpointed.values()) {
       const topic = this.#topics.get(id)
@@ -112,7 +112,12 @@ export class HotLog {
     return this.#topics.values()
   }
 
-  /** @throws `corrupt` when less was recovered than the checkpoint knows of. */
+  /** The entries of the checkpoint that recovery started from. */
+  checkpointed(): Iterable<StoredCheckpointTopic> {
+    return this.#checkpointed.values()
+  }
+
+  /** Recovery has ended here: notes where. @throws `corrupt` when less was recovered than the checkpoint knows of. */
   checkComplete(): void {
     for (const { id, name, incarnation, next } of this.#checkpointed.values()) {
       const { partitions } = this.topic(id, incarnation, next.length)
@@ -125,6 +130,9 @@ export class HotLog {
           { context: { topic: name, partition: index, expected, found } },
         )
       })
+    }
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) partition.recovered = partition.highWatermark
     }
   }
 
@@ -191,6 +199,7 @@ export class HotLog {
     return {
       committedOffsets: () => topic.partitions.map(({ highWatermark }) => highWatermark),
       releasedOffsets: () => topic.partitions.map(({ released }) => released),
+      recoveredOffsets: () => topic.partitions.map(({ recovered }) => recovered),
       pin(from) {
         const pin = [...from]
         topic.pins.add(pin)

@@ -1,5 +1,5 @@
 import type { CodecFormat, ColdTier, Limits, ObjectStore, Runtime, SequencerSession, WalSession } from '@moulin/core'
-import type { CheckpointStore, CheckpointTopic } from './checkpoint-store.ts'
+import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
 import type { HotLog, HotTopic } from './hot-log.ts'
 import type { WritableSchemaLedger } from './schema-ledger.ts'
 import type { TopicRecord } from './topic-store.ts'
@@ -15,6 +15,8 @@ export interface LogCore {
   readonly codecs: readonly CodecFormat[]
   readonly tier: ColdTier | undefined
   readonly graceMs: number
+  /** How long the first append to a topic waits for its table. */
+  readonly catalogWaitMs: number
   readonly wal: WalSession
   readonly sequencer: SequencerSession
   readonly hot: HotLog
@@ -38,6 +40,7 @@ export class CheckpointWriter {
   readonly #store: CheckpointStore
   readonly #wal: WalSession
   readonly #topics: Map<string, { readonly record: TopicRecord; readonly hot: HotTopic }> = new Map()
+  readonly #carried = new Map<string, StoredCheckpointTopic>()
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(store: CheckpointStore, wal: WalSession) {
@@ -48,6 +51,11 @@ export class CheckpointWriter {
   /** From now on this topic is part of every checkpoint. */
   add(record: TopicRecord, hot: HotTopic): void {
     this.#topics.set(record.id, { record, hot })
+  }
+
+  /** A topic that this writer cannot read or that is no more: its entry goes from checkpoint to checkpoint as it is. */
+  carry(entry: StoredCheckpointTopic): void {
+    this.#carried.set(entry.id, entry)
   }
 
   /** Durable on return: where every partition stands. */
@@ -80,10 +88,11 @@ export class CheckpointWriter {
     const topics = [...this.#topics.values()].map(({ record, hot }): CheckpointTopic => {
       const released = hot === releasing ? upTo : hot.partitions.map((partition) => partition.released)
       const { name, id, incarnation } = record
-      // Decimal text: exact in every reader.
-      return { name, id, incarnation, next: hot.partitions.map(({ highWatermark }) => highWatermark), released }
+      const next = hot.partitions.map(({ highWatermark }) => highWatermark)
+      const recovered = hot.partitions.map((partition) => partition.recovered)
+      return { name, id, incarnation, next, released, recovered }
     })
-    return this.#store.write({ epoch: this.#wal.epoch, topics })
+    return this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
   }
 }
 

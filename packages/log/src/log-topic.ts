@@ -1,5 +1,6 @@
 import {
   closed,
+  type AuditOptions,
   type AuditReport,
   type LogRecord,
   type PartitionOffsets,
@@ -125,7 +126,7 @@ class LogTopic {
     return this.#state.tiering.tier(options.signal)
   }
 
-  async audit(options: { readonly signal?: AbortSignal } = {}): Promise<AuditReport> {
+  async audit(options: AuditOptions = {}): Promise<AuditReport> {
     return (await this.#state.coldForReleased()).audit(options)
   }
 
@@ -143,7 +144,8 @@ class LogTopic {
 
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy }
+    const lineage = this.#state.attached?.lineage() ?? null
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage }
   }
 
   #checkOpen(): void {

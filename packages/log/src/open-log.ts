@@ -1,4 +1,5 @@
 import {
+  checkRoot,
   defaultLimits,
   invalid,
   systemRuntime,
@@ -17,6 +18,7 @@ import {
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
+import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
@@ -28,6 +30,7 @@ import { topicStore } from './topic-store.ts'
 import { walRelief } from './wal-relief.ts'
 
 const GRACE_MS = 3_600_000
+const CATALOG_WAIT_MS = 10_000
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -52,6 +55,11 @@ export interface OpenLogOptions {
   readonly probe?: (store: ObjectStore) => Promise<void>
   /** How long write-ahead data stays after its commit has been read back; default 3 600 000. */
   readonly graceMs?: number
+  /**
+   * How long opening a topic, and the first append to it, wait for its table to be loaded; default 10 000. Without an answer
+   * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
+   */
+  readonly catalogWaitMs?: number
   /** Aborts the opening. */
   readonly signal?: AbortSignal
 }
@@ -60,8 +68,8 @@ export interface OpenLogOptions {
  * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
  * dense, and an older writer acks nothing any more.
  *
- * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED` or for a bad
- * option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
+ * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED`, `ROOT` for a
+ * place that engines cannot open, or for a bad option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
  * is damaged or incomplete; `fenced` when a newer writer took over meanwhile.
  *
  * Spec: docs/formats/wal.md, docs/formats/log.md.
@@ -70,6 +78,10 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = checkLimits({ ...defaultLimits, ...options.limits })
   checkOptions({ access, takeover, graceMs, store })
+  const { catalogWaitMs = CATALOG_WAIT_MS } = options
+  if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
+    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+  }
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
@@ -87,6 +99,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     access,
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
+    claimEpoch: epochClaims(store, limits),
     mustExist: (await checkpoints.newest()) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
@@ -130,7 +143,16 @@ async function assemble(
   options: OpenLogOptions & { access: 'read-write' | 'read-only'; runtime: Runtime; graceMs: number },
   { logId, limits, hot, wal, checkpoints, torn }: Opened,
 ): Promise<Log> {
-  const { store, tier, runtime, access, graceMs, codecs = codecFormats, sequencer = single() } = options
+  const {
+    store,
+    tier,
+    runtime,
+    access,
+    graceMs,
+    catalogWaitMs = CATALOG_WAIT_MS,
+    codecs = codecFormats,
+    sequencer = single(),
+  } = options
   const closing = new AbortController()
   const writer = new CheckpointWriter(checkpoints, wal)
   const refresh = async (): Promise<void> => {
@@ -151,6 +173,7 @@ async function assemble(
     codecs,
     tier,
     graceMs,
+    catalogWaitMs,
     wal,
     sequencer: sequencer.open({
       wal,
@@ -169,7 +192,7 @@ async function assemble(
     closing: closing.signal,
     refresh,
   }
-  const directory = new TopicDirectory(core, topicStore(store, limits))
+  const directory = new TopicDirectory(core, topicStore(store, { limits, runtime }))
   if (access === 'read-write') {
     await core.ledger.load()
     await directory.load()
@@ -218,4 +241,5 @@ function checkOptions({
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }
+  checkRoot(store)
 }

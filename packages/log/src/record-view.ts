@@ -47,7 +47,8 @@ export async function recordsOfRun(
       index++
       if (record.offset < from || record.offset >= to) continue
       const its = typeof ids === 'number' ? only : codecs.get(ids[index] ?? 0)
-      views.push(recordView(run, record, run.fidelity?.[index] ?? 'exact', its, onBadValue))
+      const fault = run.unreadable?.get(index)
+      views.push(recordView(run, record, run.fidelity?.[index] ?? 'exact', its, onBadValue, fault))
     }
   }
   return views
@@ -60,8 +61,14 @@ function recordView(
   fidelity: Fidelity,
   codec: Codec | undefined,
   onBadValue: 'yield' | 'throw',
+  fault: string | undefined,
 ): LogRecord {
   let value: unknown
+  if (fault !== undefined) {
+    const error = badRow(partition, offset, fault)
+    if (onBadValue === 'throw') throw error
+    return { partition, offset, timestamp, timestampType, key, bytes, headers, fidelity, value, error }
+  }
   if (bytes !== null && codec !== undefined) {
     try {
       value = codec.decode(bytes)
@@ -72,6 +79,14 @@ function recordView(
     }
   }
   return { partition, offset, timestamp, timestampType, key, bytes, headers, fidelity, value }
+}
+
+function badRow(partition: number, offset: bigint, reason: string): Error {
+  return corrupt(
+    'BAD_VALUE',
+    `The row at offset ${offset} of partition ${partition} was changed in the table and gives no record back: ${reason}`,
+    { context: { partition, offset } },
+  )
 }
 
 function badValue(partition: number, offset: bigint, { format }: Codec, cause: Error): Error {

@@ -3,7 +3,7 @@ import type { LogCore } from './log-core.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLineageBroken, TopicState } from './topic-state.ts'
-import type { TopicRecord, TopicStore } from './topic-store.ts'
+import { topicExists, type TopicRecord, type TopicStore, type TopicVersion } from './topic-store.ts'
 import { checkWritable } from './topic-tiering.ts'
 
 type AnyConfig = TopicConfig<never> | TopicConfig
@@ -28,18 +28,35 @@ export class TopicDirectory {
     return this.#store.names()
   }
 
-  /** Every stored topic becomes part of checkpoints. @throws `corrupt` for write-ahead data of a topic that is not stored. */
+  /**
+   * Every stored topic becomes part of checkpoints. One that needs a newer reader keeps its write-ahead data and its place in
+   * checkpoints. @throws `corrupt` for write-ahead data of a topic that is not stored.
+   */
   async load(): Promise<void> {
+    const { hot, checkpoints, runtime } = this.#core
     const ids = new Set<string>()
-    for (const name of await this.#store.names()) {
-      const record = await this.#store.load(name)
-      if (record === undefined) continue
+    const live = new Set<string>()
+    let refused = 0
+    for (const name of await this.#store.everNamed()) {
+      let topic: TopicVersion | undefined
+      try {
+        topic = await this.#store.newest(name)
+      } catch (error) {
+        if (!isKind(error, 'unsupported')) throw error
+        refused++
+        runtime.logger.warn({ err: error, topic: name }, 'A topic needs a newer reader: its data is kept as it is')
+      }
+      if (topic === undefined) continue
+      const { state, record } = topic
       ids.add(record.id)
-      const { incarnation, config } = record
-      this.#core.checkpoints.add(record, this.#core.hot.topic(record.id, incarnation, config.partitions))
+      if (state === 'deleted') continue
+      live.add(record.id)
+      checkpoints.add(record, hot.topic(record.id, record.incarnation, record.config.partitions))
     }
-    for (const { id } of this.#core.hot.topics()) {
-      if (ids.has(id)) continue
+    for (const entry of hot.checkpointed()) if (!live.has(entry.id)) checkpoints.carry(entry)
+    for (const { id } of hot.topics()) {
+      // It may be that of a topic that we cannot read.
+      if (ids.has(id) || refused > 0) continue
       throw corrupt(
         'TOPIC_MISSING',
         `The write-ahead data holds records of topic ${id}, but no object below log/topics/ names it: restore it.`,
@@ -94,26 +111,29 @@ export class TopicDirectory {
   async #find(name: string): Promise<TopicState | undefined> {
     const known = this.#states.get(name)
     if (known !== undefined) return known
-    const record = await this.#store.load(name)
-    if (record === undefined) return undefined
+    const topic = await this.#store.newest(name)
+    if (topic?.state !== 'live') return undefined
+    const { record } = topic
     const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
     return this.#keep(new TopicState(this.#core, record, codecs))
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
     const { ledger, runtime, limits } = this.#core
+    const before = await this.#store.newest(name)
+    if (before?.state === 'live') throw topicExists(name)
     const stored = resolveConfig(name, config, limits)
     const value = config.value as Codec | undefined
     const { key } = config
     const record: TopicRecord = {
       name,
       id: runtime.random.uuid(),
-      incarnation: 0,
+      incarnation: before === undefined ? 0 : before.record.incarnation + 1,
       valueSchemaId: value === undefined ? 0 : await ledger.register(value),
       keySchemaId: key === undefined ? 0 : await ledger.register(key),
       config: stored,
     }
-    await this.#store.create(record)
+    const created = await this.#store.create(record, (before?.version ?? 0) + 1)
     await this.#core.wal.checkFence()
     const state = new TopicState(this.#core, record, { value, key })
     try {
@@ -123,7 +143,7 @@ export class TopicDirectory {
       if (isMoulinError(error) && error.outcome === 'rejected') {
         // Unless a newer writer may be using it by now.
         await this.#core.wal.checkFence()
-        await this.#store.remove(name)
+        await this.#store.remove(created)
       }
       throw error
     }
@@ -144,7 +164,11 @@ export class TopicDirectory {
   async #attach(state: TopicState): Promise<void> {
     if (this.#core.tier === undefined) return
     try {
-      await state.cold()
+      if ((await state.coldInTime()) === undefined) {
+        const { name, config } = state.record
+        const fields = { topic: name, table: config.table, catalogWaitMs: this.#core.catalogWaitMs }
+        this.#core.runtime.logger.warn(fields, 'The table did not answer in time: it is waited for in the background')
+      }
     } catch (error) {
       if (!isLineageBroken(error) && !isKind(error, 'unavailable')) throw error
       const { name, config } = state.record

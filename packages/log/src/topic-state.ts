@@ -1,12 +1,12 @@
 import {
   conflict,
-  corrupt,
   invalid,
   isKind,
   type Codec,
   type ColdTopic,
   type SchemaLedger,
   type Sequenced,
+  type Timer,
 } from '@moulin/core'
 import type { BatchesToAppend, HotTopic } from './hot-log.ts'
 import type { LogCore } from './log-core.ts'
@@ -26,12 +26,22 @@ export class TopicState {
   readonly producers: Set<LogProducer> = new Set()
   #attaching: Promise<ColdTopic> | undefined
   #attached: ColdTopic | undefined
+  /** The table is newer than the log: nothing is accepted. */
+  #refusal: Error | undefined
+  /** The table has been seen since the process began to use the topic, so the end of the log has been judged. */
+  #isJudged = false
+  /** Appends go straight on; before, the first ones wait for the table. */
+  #isOpen: boolean
+  #waiting = 0
+  #firstLook: Promise<unknown> | undefined
+  #again: Timer | undefined
 
   constructor(core: LogCore, record: TopicRecord, codecs: { value: Codec | undefined; key: Codec | undefined }) {
     this.core = core
     this.record = record
     this.valueCodec = codecs.value
     this.keyCodec = codecs.key
+    this.#isOpen = core.tier === undefined
     this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions)
     this.tiering = new TopicTiering(this)
   }
@@ -45,9 +55,31 @@ export class TopicState {
   cold(): Promise<ColdTopic> {
     this.#attaching ??= this.#attach().catch((error: unknown) => {
       this.#attaching = undefined
+      if (isLogBehind(error)) this.#refusal = error as Error
       throw error
     })
     return this.#attaching
+  }
+
+  /** Why nothing is accepted any more. */
+  get refusal(): Error | undefined {
+    return this.#refusal
+  }
+
+  /** {@link cold} as far as it answers within `catalogWaitMs`; undefined: it goes on in the background. */
+  async coldInTime(): Promise<ColdTopic | undefined> {
+    const { runtime, catalogWaitMs } = this.core
+    let timer: Timer | undefined
+    const late = new Promise<undefined>((resolve) => {
+      timer = runtime.timers.after(catalogWaitMs, () => resolve(undefined), { ref: true })
+    })
+    const cold = this.cold()
+    cold.catch(() => {})
+    try {
+      return await Promise.race([cold, late])
+    } finally {
+      timer?.cancel()
+    }
   }
 
   /** The table, answering for all that this log knows to be released. */
@@ -63,12 +95,44 @@ export class TopicState {
   }
 
   append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
+    return this.#isOpen ? this.#append(batches) : this.#appendBehindTable(batches)
+  }
+
+  /**
+   * A log that is older than its table would give out offsets that the table has given already, so the first appends wait
+   * until the table has been seen. Without an answer they go on; the table is then judged when it comes.
+   */
+  async #appendBehindTable(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
+    this.#waiting++
+    this.#firstLook ??= this.coldInTime().catch((error: unknown) => {
+      if (isKind(error, 'unavailable')) this.#lookAgain()
+    })
+    await this.#firstLook
+    // In the order of the calls: whoever comes while others wait is behind them.
+    if (--this.#waiting === 0) this.#isOpen = true
+    if (this.#refusal !== undefined) throw this.#refusal
+    return this.#append(batches)
+  }
+
+  #lookAgain(): void {
+    const { runtime, catalogWaitMs, closing } = this.core
+    this.#again = runtime.timers.after(catalogWaitMs, () => {
+      if (closing.aborted) return
+      this.cold().catch((error: unknown) => {
+        if (isKind(error, 'unavailable') && !closing.aborted) this.#lookAgain()
+      })
+    })
+  }
+
+  #append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
     const { valueSchemaId, keySchemaId } = this.record
     return this.core.hot.append(this.core.sequencer, this.hot, { ...batches, valueSchemaId, keySchemaId })
   }
 
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
   async detach(): Promise<void> {
+    this.#again?.cancel()
     const cold = await this.#attaching?.catch(() => undefined)
     this.#attaching = undefined
     this.#attached = undefined
@@ -114,21 +178,29 @@ export class TopicState {
     )
     await this.#checkFrontier(cold)
     this.#attached = cold
+    this.#isJudged = true
+    this.#refusal = undefined
     this.tiering.attached(cold)
     return cold
   }
 
-  /** A table that answers for more than the log ever had means that write-ahead data is gone. */
+  /**
+   * A table that answers for more than the log had when it was opened, or has now, is newer than the log. A cold tier may
+   * say so itself.
+   */
   async #checkFrontier(cold: ColdTopic): Promise<void> {
     if (this.core.access === 'read-only') return
     const frontier = cold.frontier()
-    for (const { partition, highWatermark } of this.hot.partitions) {
-      if ((frontier[partition] ?? 0n) <= highWatermark) continue
+    for (const { partition, highWatermark, recovered } of this.hot.partitions) {
+      const end = this.#isJudged ? highWatermark : recovered
+      if ((frontier[partition] ?? 0n) <= end) continue
       await cold.close()
-      throw corrupt(
-        'WAL_INCOMPLETE',
-        `Topic ${this.record.name}, partition ${partition}: its table holds offsets below ${frontier[partition]}, but the log ends at ${highWatermark}. Write-ahead data is missing: restore it.`,
-        { context: { topic: this.record.name, partition, frontier: frontier[partition], highWatermark } },
+      const { name, config } = this.record
+      const ranges = `partition ${partition} [${end}, ${frontier[partition]})`
+      throw conflict(
+        'LOG_BEHIND_TABLE',
+        `The log is older than table ${config.table}: of topic ${name} the table holds ${ranges}, which the log does not have. Nothing more is accepted: open the right copy of the log.`,
+        { context: { topic: name, table: config.table, ranges } },
       )
     }
   }
@@ -145,7 +217,11 @@ export class TopicState {
   }
 }
 
-/** Whether the error says that the table is not what the marker claims, for which there is no retry. */
+/** Whether the error says that table and log do not belong together as they are, for which there is no retry. */
 export function isLineageBroken(error: unknown): boolean {
-  return isKind(error, 'conflict', 'LINEAGE_BROKEN')
+  return isKind(error, 'conflict', 'LINEAGE_BROKEN') || isLogBehind(error)
+}
+
+function isLogBehind(error: unknown): boolean {
+  return isKind(error, 'conflict', 'LOG_BEHIND_TABLE')
 }

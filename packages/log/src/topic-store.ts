@@ -5,6 +5,7 @@ import {
   exists,
   fieldError,
   isKind,
+  isMoulinError,
   loadStored,
   storedBytes,
   stringField,
@@ -12,18 +13,20 @@ import {
   type Limits,
   type ObjectStore,
   type PartitionFieldOf,
+  type Runtime,
   type ValueMode,
 } from '@moulin/core'
 import { topicKind } from './stored-kinds.ts'
 import type { StoredConfig } from './topic-config.ts'
 
 const PREFIX = 'log/topics/'
-const SUFFIX = '.json'
+const object = /^log\/topics\/([^/]+)\/(\d{10})\.json$/
 
-/** What is stored of a topic. Never changed; layout: docs/formats/log.md. */
+/** What a version of a topic says. Layout: docs/formats/log.md. */
 export interface TopicRecord {
   readonly name: string
   readonly id: string
+  /** Counts the topics that have had this name, from 0. */
   readonly incarnation: number
   /** Ids in the schema ledger; 0 for none. */
   readonly valueSchemaId: number
@@ -31,48 +34,119 @@ export interface TopicRecord {
   readonly config: StoredConfig
 }
 
-export interface TopicStore {
-  names(): Promise<string[]>
-  load(name: string): Promise<TopicRecord | undefined>
-  /** @throws `exists`. */
-  create(topic: TopicRecord): Promise<void>
-  /** Takes back a topic that nothing has been written to. */
-  remove(name: string): Promise<void>
+/** A version of a topic: the name's first is 1. No version is ever changed or removed; the highest counts. */
+export interface TopicVersion {
+  readonly version: number
+  readonly state: 'live' | 'deleted'
+  readonly record: TopicRecord
 }
 
-/** The topics of a log, one object each. */
-export function topicStore(store: ObjectStore, limits: Limits): TopicStore {
+export interface TopicStore {
+  /** Names of all topics that are not deleted, those that need a newer reader among them. */
+  names(): Promise<string[]>
+  /** Names of all topics that there have ever been. */
+  everNamed(): Promise<string[]>
+  /**
+   * The version that counts, deleted or not: the highest. One that is damaged gives way to the one before it.
+   * @throws `unsupported` when it needs a newer reader, never the one before it; `corrupt` when all are damaged.
+   */
+  newest(name: string): Promise<TopicVersion | undefined>
+  /** Writes the name's version `version`, the next one. @throws `exists` when somebody else did. */
+  create(topic: TopicRecord, version: number): Promise<TopicVersion>
+  /** Writes that the topic is no more. The name is free: its next topic is the next incarnation. */
+  remove(topic: TopicVersion): Promise<void>
+}
+
+/** The topics of a log, one object for each version. */
+export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Limits; runtime: Runtime }): TopicStore {
+  /** Versions by name, newest first. */
+  const listed = async (prefix: string): Promise<Map<string, number[]>> => {
+    const versions = new Map<string, number[]>()
+    for await (const { key } of store.list({ prefix })) {
+      const [, name, version] = object.exec(key) ?? []
+      if (name === undefined) continue
+      versions.set(name, [Number(version), ...(versions.get(name) ?? [])])
+    }
+    return versions
+  }
+
+  const load = async (name: string, version: number): Promise<TopicVersion | undefined> => {
+    const key = keyOf(name, version)
+    const json = await loadStored(store, topicKind, key, limits.maxJsonBytes)
+    return json === undefined ? undefined : { version, ...parseTopic(json, key) }
+  }
+
+  const newestOf = async (name: string, versions: readonly number[]): Promise<TopicVersion | undefined> => {
+    let failure: unknown
+    for (const version of versions) {
+      try {
+        return await load(name, version)
+      } catch (error) {
+        if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
+        failure ??= error
+        runtime.logger.warn({ err: error, topic: name, version }, 'A topic is damaged: trying the version before it')
+      }
+    }
+    if (failure !== undefined) throw failure as Error
+    return undefined
+  }
+
+  const write = async (topic: TopicVersion): Promise<TopicVersion> => {
+    const { version, state, record } = topic
+    const { name, ...members } = record
+    const bytes = storedBytes(topicKind, { name, version, state, ...members }, 2)
+    await store.put(keyOf(name, version), bytes, { mode: 'create' })
+    return topic
+  }
+
   return {
     async names() {
       const names: string[] = []
-      for await (const { key } of store.list({ prefix: PREFIX })) {
-        if (key.endsWith(SUFFIX)) names.push(key.slice(PREFIX.length, -SUFFIX.length))
+      for (const [name, versions] of await listed(PREFIX)) {
+        if (await isLive(versions, () => newestOf(name, versions))) names.push(name)
       }
       return names.sort()
     },
-    async load(name) {
-      const key = PREFIX + name + SUFFIX
-      const json = await loadStored(store, topicKind, key, limits.maxJsonBytes)
-      return json === undefined ? undefined : parseTopic(json, key)
-    },
-    async create(topic) {
-      const bytes = storedBytes(topicKind, { ...topic }, 2)
+    everNamed: async () => [...(await listed(PREFIX)).keys()].sort(),
+    newest: async (name) => newestOf(name, (await listed(`${PREFIX}${name}/`)).get(name) ?? []),
+    async create(record, version) {
       try {
-        await store.put(PREFIX + topic.name + SUFFIX, bytes, { mode: 'create' })
+        return await write({ version, state: 'live', record })
       } catch (error) {
         if (!isKind(error, 'exists')) throw error
-        throw exists('TOPIC_EXISTS', `Topic ${topic.name} exists already.`, {
-          context: { topic: topic.name },
-          cause: error,
-        })
+        throw topicExists(record.name, error)
       }
     },
-    remove: (name) => store.delete(PREFIX + name + SUFFIX),
+    async remove(topic) {
+      await write({ ...topic, version: topic.version + 1, state: 'deleted' })
+    },
   }
 }
 
-function parseTopic(json: JsonObject, what: string): TopicRecord {
-  return {
+export function topicExists(name: string, cause?: Error): Error {
+  return exists('TOPIC_EXISTS', `Topic ${name} exists already.`, { context: { topic: name }, cause })
+}
+
+/** A name's first version is always a live one. What cannot be read is there all the same. */
+async function isLive(versions: readonly number[], newest: () => Promise<TopicVersion | undefined>): Promise<boolean> {
+  if (versions[0] === 1) return true
+  try {
+    return (await newest())?.state === 'live'
+  } catch (error) {
+    if (isKind(error, 'unsupported') || isKind(error, 'corrupt')) return true
+    throw error
+  }
+}
+
+// Ten digits, so that the order of names is the order of versions.
+function keyOf(name: string, version: number): string {
+  return `${PREFIX}${name}/${String(version).padStart(10, '0')}.json`
+}
+
+function parseTopic(json: JsonObject, what: string): Omit<TopicVersion, 'version'> {
+  const { state } = json
+  if (state !== 'live' && state !== 'deleted') throw fieldError(what, 'state')
+  const record = {
     name: stringField(json, 'name', what),
     id: stringField(json, 'id', what),
     incarnation: countField(json, 'incarnation', what),
@@ -80,6 +154,7 @@ function parseTopic(json: JsonObject, what: string): TopicRecord {
     keySchemaId: countField(json, 'keySchemaId', what),
     config: parseConfig(asObject(json['config'], what), what),
   }
+  return { state, record }
 }
 
 function parseConfig(json: JsonObject, what: string): StoredConfig {

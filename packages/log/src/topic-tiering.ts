@@ -51,7 +51,7 @@ export class TopicTiering {
   }
 
   get stoppedBy(): Error | null {
-    return this.#broken ?? null
+    return this.#broken ?? this.#topic.refusal ?? null
   }
 
   get untieredRecords(): number {

@@ -81,7 +81,10 @@ describe('moulin audit', () => {
       out: expect.stringContaining('orders: clean') as string,
     })
     const { out } = await run('audit', join(dir, 'lake'), 'orders', '--json')
-    expect(JSON.parse(out)).toMatchObject({ topic: 'orders', clean: true })
+    expect(JSON.parse(out)).toMatchObject({ topic: 'orders', clean: true, deep: null })
+    expect((await run('audit', join(dir, 'lake'), '--deep')).out).toContain('files of others: 0 with 0 rows checked')
+    const deep = await run('audit', join(dir, 'lake'), 'orders', '--deep', '--json')
+    expect(JSON.parse(deep.out)).toMatchObject({ clean: true, deep: { files: 0, altered: [], moved: [], doubled: [] } })
   })
 })
 

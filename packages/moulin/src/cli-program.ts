@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { isMoulinError, stringifyJson } from '@moulin/core'
-import type { AuditReport, Log, Topic } from '@moulin/core'
+import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import { openFolder } from './embedded.ts'
 
 /** Where the command line writes. */
@@ -75,11 +75,12 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .description('compares tables with the ledger that was committed with their data; exit status 1 if one differs')
     .argument('<dir>', 'folder of the log')
     .argument('[topic]', 'name of a topic; default: all')
+    .option('--deep', 'also makes the checksum of every row anew in files that the log did not write')
     .option('--json', 'one JSON object per topic')
-    .action((dir: string, name: string | undefined, options: { json?: boolean }) =>
+    .action((dir: string, name: string | undefined, options: { deep?: boolean; json?: boolean }) =>
       withLog(dir, async (log) => {
         for (const each of name === undefined ? await log.topics() : [name]) {
-          const report = await (await log.topic(each)).audit()
+          const report = await (await log.topic(each)).audit({ deep: options.deep ?? false })
           if (!report.clean) exitWith(1)
           if (options.json) line(stringifyJson({ topic: each, ...report }))
           else auditLines(each, report).forEach(line)
@@ -127,8 +128,24 @@ function auditLines(name: string, report: AuditReport): string[] {
       return `  incarnation ${p.incarnation} partition ${p.partition}: ${counts}, checksum ${p.checksum} of ${p.ledgerChecksum}`
     }),
     ...report.gaps.map((gap) => `  gap ${gap.from} to ${gap.to} in partition ${gap.partition}: ${gap.reason}`),
+    ...(report.deep === null ? [] : deepLines(report.deep)),
   ]
 }
+
+function deepLines(deep: DeepAudit): string[] {
+  const { files, rows, mismatched, doubledRows, unproven, altered, moved, doubled } = deep
+  const rangeLine = (what: string, { from, to, incarnation, partition }: AuditRange): string =>
+    `  ${what} ${from} to ${to} in incarnation ${incarnation} partition ${partition}`
+  return [
+    `  files of others: ${files} with ${rows} rows checked, ${mismatched} not as they were, ${unproven} without a column that they need; ${doubledRows} doubled`,
+    ...altered.map((range) => rangeLine('altered', range)),
+    ...moved.map(({ origin, ...place }) => `  moved ${placeText(origin)} to ${placeText(place)}`),
+    ...doubled.map((range) => rangeLine('doubled', range)),
+  ]
+}
+
+const placeText = ({ incarnation, partition, offset }: AuditPlace): string =>
+  `offset ${offset} in incarnation ${incarnation} partition ${partition}`
 
 // What JSON has no word for: bytes as base64, times as ISO text.
 function plain(value: object): Record<string, unknown> {

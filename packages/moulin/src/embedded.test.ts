@@ -45,6 +45,7 @@ describe('openLog of a folder', () => {
     expect((await readdir(join(dir, 'a/lake'))).sort()).toEqual(['.moulin-tmp', 'log', 'moulin.json', 'tables'])
     expect((await readdir(join(dir, 'a/lake/log'))).sort()).toEqual([
       'checkpoints',
+      'epochs',
       'probe',
       'schemas',
       'staged',
@@ -117,5 +118,32 @@ describe('openLog of a folder', () => {
       isKind(e, 'unsupported', 'NETWORK_MOUNT'),
     )
     expect((await opened('lake', { runtime: remote, networkMount: 'allow' })).access).toBe('read-write')
+  })
+})
+
+describe('the option deltas of openLog', () => {
+  it.each(['yes', 0, null])('refuses %j before anything is written', async (deltas) => {
+    expect(await failure(opened('typed', { deltas: deltas as never }))).toSatisfy(
+      of('invalid', /deltas.*true or false/),
+    )
+  })
+
+  it('decides how large integers of a table are encoded: plain by default', async () => {
+    const sizes: number[] = []
+    for (const options of [{}, { deltas: false }, { deltas: true }] as const) {
+      const name = `deltas-${sizes.length}`
+      const log = await opened(name, options)
+      const counts = await log.ensureTopic('counts', { value: avro(schema({ n: t.long })), table: 'lake.counts' })
+      const value = (at: number): { n: bigint } => ({ n: BigInt(at) * 1_000_003n })
+      await counts.producer().sendAll(Array.from({ length: 20_000 }, (_, at) => ({ value: value(at) })))
+      await counts.tier()
+      await log.close()
+      const folder = join(dir, name, 'tables/lake/counts/data')
+      const files = (await readdir(folder)).map(async (file) => (await readFile(join(folder, file))).length)
+      sizes.push((await Promise.all(files)).reduce((sum, size) => sum + size, 0))
+    }
+    const [usual, plain, deltas] = sizes
+    expect(Math.abs(usual! - plain!) / plain!).toBeLessThan(0.1)
+    expect(deltas!).toBeLessThan(plain! * 0.8)
   })
 })

@@ -1,7 +1,7 @@
-import { resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Limits, Log, Logger, Runtime } from '@moulin/core'
-import { isKind, notFound, systemRuntime } from '@moulin/core'
+import type { Files, Limits, Log, Logger, Runtime } from '@moulin/core'
+import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog } from '@moulin/log'
 import type { OpenLogOptions } from '@moulin/log'
@@ -15,8 +15,15 @@ export interface EmbeddedOptions {
   readonly takeover?: 'refuse' | 'newest'
   /** Worker threads that encode and decode Parquet; default: the cores less one, at least 1. 0: in the calling thread. */
   readonly threads?: number
+  /**
+   * True: delta encodings in the tables' data files. They are smaller, and Spark with an Iceberg before 1.10 does not read
+   * them (docs/formats/table.md). Default false.
+   */
+  readonly deltas?: boolean
   /** How long write-ahead data is kept after its commit was read back; default 3 600 000. */
   readonly graceMs?: number
+  /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
+  readonly catalogWaitMs?: number
   readonly limits?: Partial<Limits>
   /** Default `refuse`: see {@link fileWal}. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -29,7 +36,7 @@ export interface EmbeddedOptions {
  * Opens a log in a folder, everything in it: write-ahead segments, topics, and the Iceberg tables below `tables/`.
  * Creates the folder when it is missing or empty. An ack survives the process and a power loss, not the disk.
  *
- * @throws `invalid` for a folder that holds something else, or was moved; `conflict` code `WRITER_ALIVE`; `unsupported`
+ * @throws `invalid` for a folder that holds something else, was moved, or has a path that engines cannot open; `conflict` code `WRITER_ALIVE`; `unsupported`
  * for a store that lies or a format from the future; `not-found` for a missing folder opened read-only.
  *
  * @example
@@ -39,19 +46,27 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
-  const root = await rootOf(resolve(dir), access, runtime)
+  const root = await realPlace(resolve(dir), runtime.files)
   const store = fileSystem({ root, files: runtime.files })
+  // Before the folder is made.
+  checkRoot(store)
+  await requireFolder(root, access, runtime.files)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
-  const { takeover, graceMs, limits, signal } = options
+  const { takeover, graceMs, catalogWaitMs, limits, signal } = options
   return openComposedLog({
     store,
     wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
-    tier: icebergTier({ catalog, ...(options.threads === undefined ? {} : { threads: options.threads }) }),
+    tier: icebergTier({
+      catalog,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
+    }),
     probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
     runtime,
     access,
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),
   })
@@ -64,12 +79,18 @@ export function openLog(where: string | OpenLogOptions, options?: EmbeddedOption
   return typeof where === 'string' ? openFolder(where, options) : openComposedLog(where)
 }
 
-async function rootOf(dir: string, access: 'read-write' | 'read-only', runtime: Runtime): Promise<string> {
-  if (access === 'read-write') await runtime.files.mkdir(dir, { recursive: true })
+/** The folder without symbolic links, also when it is not there yet. */
+async function realPlace(dir: string, files: Files): Promise<string> {
   try {
-    return await runtime.files.realpath(dir)
-  } catch (cause) {
-    if (!isKind(cause, 'not-found')) throw cause
-    throw notFound('NO_LOG', `There is no log at ${dir}: the folder does not exist.`, { context: { dir }, cause })
+    return await files.realpath(dir)
+  } catch (error) {
+    if (!isKind(error, 'not-found') || dirname(dir) === dir) throw error
+    return join(await realPlace(dirname(dir), files), basename(dir))
   }
+}
+
+async function requireFolder(dir: string, access: 'read-write' | 'read-only', files: Files): Promise<void> {
+  if (access === 'read-write') return files.mkdir(dir, { recursive: true })
+  if ((await files.stat(dir)) !== undefined) return
+  throw notFound('NO_LOG', `There is no log at ${dir}: the folder does not exist.`, { context: { dir } })
 }

@@ -30,9 +30,11 @@ export {
 } from '@moulin/core'
 export type {
   Ack,
+  AuditOptions,
   AuditReport,
   BatchAck,
   Codec,
+  DeepAudit,
   ErrorKind,
   Expression,
   Fidelity,

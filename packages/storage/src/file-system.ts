@@ -109,7 +109,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
 
   return {
     name,
-    root: `file://${root.split('/').map(encodeURI).join('/')}/`,
+    root: `file://${root}/`,
     capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: false },
 
     async get(key, { range, signal } = {}) {

@@ -31,7 +31,7 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
 
   return {
     name,
-    root: `memory://${encodeURIComponent(label)}/`,
+    root: `memory://${label}/`,
     capabilities: { createIfAbsent: true, compareAndSwap: true, multipart: false },
 
     async get(key, { range, signal } = {}) {

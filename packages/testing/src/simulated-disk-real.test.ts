@@ -79,7 +79,49 @@ async function run(files: Files, root: string, steps: readonly Step[]): Promise<
   return answers
 }
 
+const folders = ['none', 'empty', 'full', 'full/inner', 'file', 'none/x', 'full/x'] as const
+
+/** Two folders with a file each, one empty folder, a file: then one rename, and what is where afterwards. */
+async function renameOf(files: Files, root: string, from: string, to: string): Promise<unknown> {
+  for (const folder of ['empty', 'full', 'full/inner', 'prepared']) await files.mkdir(`${root}/${folder}`)
+  for (const file of ['file', 'full/inner/a', 'prepared/b'])
+    await (await files.open(`${root}/${file}`, 'create')).close()
+  const answer = await files.rename(`${root}/${from}`, `${root}/${to}`).catch((error: unknown) => {
+    if (!isMoulinError(error)) throw error
+    return error.kind
+  })
+  const tree = async (folder: string): Promise<string[]> => {
+    const entries = await files.readdir(folder)
+    const inner = await Promise.all(
+      entries.map(({ name, kind }) => (kind === 'directory' ? tree(`${folder}/${name}`) : Promise.resolve([]))),
+    )
+    return entries.flatMap(({ name }, index) => [name, ...inner[index]!.map((below) => `${name}/${below}`)])
+  }
+  return [answer, await tree(root)]
+}
+
 describe('simulatedDisk beside a real disk', () => {
+  it('renames folders as the real one does', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'moulin-disk-'))
+    try {
+      const real = systemFiles()
+      let runs = 0
+      for (const from of ['prepared', ...folders]) {
+        for (const to of folders) {
+          const root = `${dir}/${++runs}`
+          await real.mkdir(root)
+          const { files } = simulatedDisk({ seed: 1 })
+          await files.mkdir('/root')
+          expect(await renameOf(files, '/root', from, to), `${from} to ${to}`).toEqual(
+            await renameOf(real, root, from, to),
+          )
+        }
+      }
+    } finally {
+      await rm(dir, { recursive: true })
+    }
+  })
+
   it('answers every sequence of calls as the real one does', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'moulin-disk-'))
     let runs = 0

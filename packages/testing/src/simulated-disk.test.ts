@@ -80,6 +80,39 @@ describe('simulatedDisk: a power loss', () => {
     expect(await contentOf(disk.files, '/to/y')).toBe('bytes')
   })
 
+  it('renames a folder with all that is in it, onto nothing or an empty folder only', async () => {
+    const { files } = simulatedDisk({ seed: 1 })
+    for (const folder of ['/prepared', '/late', '/empty', '/full']) await files.mkdir(folder)
+    await create(files, '/prepared/who', 'one')
+    await create(files, '/late/who', 'two')
+    await create(files, '/full/who', 'three')
+    await files.rename('/prepared', '/epoch')
+    await expect(files.rename('/late', '/epoch')).rejects.toMatchObject({ kind: 'exists' })
+    await expect(files.rename('/late', '/full')).rejects.toMatchObject({ kind: 'exists' })
+    expect(await contentOf(files, '/epoch/who')).toBe('one')
+    expect(await contentOf(files, '/late/who')).toBe('two')
+    await files.rename('/late', '/empty')
+    expect(await contentOf(files, '/empty/who')).toBe('two')
+    expect((await files.readdir('/')).map(({ name }) => name)).toEqual(['empty', 'epoch', 'full'])
+  })
+
+  it('loses the rename of a folder until its parent is synced, and what was not synced in it for ever', async () => {
+    for (const isSynced of [false, true]) {
+      const disk = simulatedDisk({ seed: 1 })
+      await disk.files.mkdir('/prepared')
+      await create(disk.files, '/prepared/kept', 'kept', true)
+      for (const folder of ['/prepared', '/']) await disk.files.syncDirectory(folder)
+      await create(disk.files, '/prepared/lost', 'lost', true)
+      await disk.files.rename('/prepared', '/epoch')
+      if (isSynced) await disk.files.syncDirectory('/')
+      disk.crash()
+      const [name, other] = isSynced ? ['/epoch', '/prepared'] : ['/prepared', '/epoch']
+      expect(await disk.files.stat(other!)).toBeUndefined()
+      expect(await contentOf(disk.files, `${name}/kept`)).toBe('kept')
+      expect(await contentOf(disk.files, `${name}/lost`)).toBeUndefined()
+    }
+  })
+
   it('keeps one file under two names one file', async () => {
     const disk = simulatedDisk({ seed: 1 })
     await create(disk.files, '/a', 'bytes', true)

@@ -15,6 +15,8 @@ export interface VirtualRuntimeOptions {
   readonly clock?: VirtualClock
   /** Default: a new one. Share it among the processes of one machine. */
   readonly processes?: ProcessTable
+  /** Default: one for all. A process in another one, as in a container, does not know this one's pids. */
+  readonly pidSpace?: string
   /** Of a new clock, milliseconds since the epoch. */
   readonly startMs?: number
 }
@@ -59,7 +61,9 @@ export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
       cores: 2,
       startTime,
       bootId: processes.bootId,
-      startTimeOf: async (other) => processes.startTimeOf(other),
+      pidSpace: options.pidSpace ?? 'virtual-space',
+      startTimeOf: async (other) =>
+        options.pidSpace === undefined || other === pid ? processes.startTimeOf(other) : undefined,
     },
     exit() {
       timers.drop()

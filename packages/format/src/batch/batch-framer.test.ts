@@ -79,9 +79,11 @@ describe('BatchFramer', () => {
           return encodeBatch({ baseOffset, records, timestampType })
         })
         expect(Buffer.compare(framer.bytes(), Buffer.concat(expected))).toBe(0)
-        const sums = new Int32Array(framer.recordCount)
+        const places = all.flat().map((_row, at) => at * 7919)
+        const sums = Int32Array.from(places)
         framer.recordCrcs(sums)
-        expect([...sums]).toEqual(all.flat().map(recordCrcOf))
+        expect([...sums]).toEqual(all.flat().map((row, at) => recordCrcOf(row, places[at]!)))
+        expect([...sums].map((sum, at) => framer.placeCrcOf(at, sum))).toEqual(places)
       }),
       { numRuns: 300 },
     )

@@ -2,7 +2,7 @@ import { doubled } from '../doubled.ts'
 import { assert } from '@moulin/core'
 import { varintSize } from '../byte-sink.ts'
 import { copyRange, ViewOf } from '../copy-range.ts'
-import { crc32cOf } from '../crc32c.ts'
+import { crc32cBefore, crc32cOf } from '../crc32c.ts'
 import { crc32cRanges } from '../crc32c-ranges.ts'
 import { isUtf8Range } from '../utf8.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
@@ -26,7 +26,7 @@ const GUESS = 2
 /**
  * Writes v2 record batches, uncompressed, one after another into one buffer, from positions in other memory: no object
  * and no copy per record but the bytes themselves. A record is begun, given key, value and headers in that order, and
- * ended. All varints are minimal, so its checksum is what `_kafka_crc` is.
+ * ended. All varints are minimal, as `_kafka_crc` wants them.
  *
  * Spec: Kafka, "Record Batch", "Record".
  */
@@ -173,9 +173,14 @@ export class BatchFramer {
     this.#start = undefined
   }
 
-  /** `_kafka_crc` of each record since the last {@link reset}, into `sums`. */
+  /** Continues the sums of the records' places to `_kafka_crc` of each record since the last {@link reset}, in place. */
   recordCrcs(sums: Int32Array): void {
     crc32cRanges(this.target, this.#bodyStarts, this.#bodyEnds, this.recordCount, sums)
+  }
+
+  /** What the sum of the place of a record since the last {@link reset} must be for its `_kafka_crc` to be `crc`. */
+  placeCrcOf(record: number, crc: number): number {
+    return crc32cBefore(this.target, this.#bodyStarts[record]!, this.#bodyEnds[record]!, crc)
   }
 
   /** A copy of all batches since the last {@link reset}. */

@@ -309,8 +309,11 @@ describe('RecordCursor', () => {
         )
         expect(cursor.valueStart < 0 ? null : arena.bytes.slice(cursor.valueStart, cursor.valueEnd)).toEqual(row.value)
         expect(cursor.isMinimal).toBe(true)
-        expect(recordCrc(cursor)).toBe(recordCrcOf(row))
-        expect(recordCrc(cursor)).toBe(native(arena.bytes.subarray(cursor.bodyStart, cursor.bodyEnd)) | 0)
+        const body = arena.bytes.subarray(cursor.bodyStart, cursor.bodyEnd)
+        for (const place of [0, 0x9abcdef0]) {
+          expect(recordCrc(cursor, place)).toBe(recordCrcOf(row, place))
+          expect(recordCrc(cursor, place)).toBe(native(body, place) | 0)
+        }
         expect(cursor.next()).toBe(false)
       }),
     )
@@ -331,8 +334,8 @@ describe('RecordCursor', () => {
     cursor.open(batch, 61, batch.length, readBatchHeader(batch, 0))
     cursor.next()
     expect(cursor.isMinimal).toBe(false)
-    expect(recordCrc(cursor)).toBe(recordCrcOf(record!))
-    expect(recordCrc(cursor)).not.toBe(native(batch.subarray(cursor.bodyStart, cursor.bodyEnd)) | 0)
+    expect(recordCrc(cursor, 5)).toBe(recordCrcOf(record!, 5))
+    expect(recordCrc(cursor, 0)).not.toBe(native(batch.subarray(cursor.bodyStart, cursor.bodyEnd)) | 0)
   })
 })
 
@@ -347,7 +350,7 @@ describe('recordCrcOf', () => {
       { ...none, headers: [['a', utf8('')] as const] },
       { ...none, headers: [['a', null] as const, ['b', null] as const] },
       { ...none, headers: [['b', null] as const, ['a', null] as const] },
-    ].map(recordCrcOf)
+    ].map((body) => recordCrcOf(body, 0))
     expect(new Set(sums).size).toBe(sums.length)
     // Frozen: 01 01 00.
     expect(sums[0]).toBe(native(Uint8Array.of(1, 1, 0)) | 0)

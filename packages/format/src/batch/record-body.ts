@@ -4,7 +4,7 @@ import { ByteSink, varintSize } from '../byte-sink.ts'
 import { crc32cOf } from '../crc32c.ts'
 import type { RecordCursor } from './record-cursor.ts'
 
-/** Key, value and headers: the part of a record that `_kafka_crc` covers. */
+/** Key, value and headers: the part of a record that `_kafka_crc` covers behind what it binds them to. */
 export interface RecordBody {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
@@ -47,21 +47,22 @@ function writeNullable(sink: ByteSink, bytes: Uint8Array | null): void {
 const scratch = new ByteSink()
 
 /**
- * `_kafka_crc` of the record that the cursor stands on: CRC32C, as a signed int, over the record from its keyLength
- * varint to its end. A producer's longer varints are re-framed first, so equal contents have equal checksums.
+ * Continues `place`, the sum that a {@link RecordPlace} gives, to `_kafka_crc` of the record that the cursor stands on:
+ * CRC32C, as a signed int, over the record from its keyLength varint to its end. A producer's longer varints are re-framed
+ * first, so equal contents have equal checksums.
  */
-export function recordCrc(cursor: RecordCursor): number {
-  if (cursor.isMinimal) return crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd) | 0
+export function recordCrc(cursor: RecordCursor, place: number): number {
+  if (cursor.isMinimal) return crc32cOf(cursor.bytes, cursor.bodyStart, cursor.bodyEnd, place) | 0
   scratch.reset()
   reframe(cursor, scratch)
-  return crc32cOf(scratch.buffer, 0, scratch.length) | 0
+  return crc32cOf(scratch.buffer, 0, scratch.length, place) | 0
 }
 
 /** {@link recordCrc} of a key, value and headers that are not in a batch. */
-export function recordCrcOf(body: RecordBody): number {
+export function recordCrcOf(body: RecordBody, place: number): number {
   scratch.reset()
   writeBody(scratch, body)
-  return crc32cOf(scratch.buffer, 0, scratch.length) | 0
+  return crc32cOf(scratch.buffer, 0, scratch.length, place) | 0
 }
 
 function reframe(cursor: RecordCursor, sink: ByteSink): void {

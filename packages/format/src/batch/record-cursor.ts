@@ -35,7 +35,7 @@ export class RecordCursor {
   valueEnd = 0
   headerCount = 0
   headersStart = 0
-  /** The record from its keyLength varint to its end: what `_kafka_crc` covers. */
+  /** The record from its keyLength varint to its end: with what `_kafka_crc` ends. */
   bodyStart = 0
   bodyEnd = 0
   /** All varints of the body have their shortest form. */

@@ -11,11 +11,13 @@ export interface LeafTotals {
   readonly upper: MetricValue | undefined
   /** Only of float and double. */
   readonly nanCount: number | undefined
+  /** Only of uuid. */
+  readonly topBits: number | undefined
 }
 
 /** What a manifest wants to know of a leaf. */
 export function leafMetrics(leaf: Leaf, totals: LeafTotals): FieldMetrics {
-  const { sizeBytes, slotCount, valueCount, lower, upper, nanCount } = totals
+  const { sizeBytes, slotCount, valueCount, lower, upper, nanCount, topBits } = totals
   return {
     sizeBytes,
     valueCount: slotCount,
@@ -23,6 +25,7 @@ export function leafMetrics(leaf: Leaf, totals: LeafTotals): FieldMetrics {
     nullCount: slotCount - valueCount,
     ...(nanCount === undefined ? {} : { nanCount }),
     ...(lower === undefined || upper === undefined || leaf.isRepeated ? {} : { lower, upper }),
+    ...(topBits === undefined || leaf.isRepeated ? {} : { topBits }),
   }
 }
 

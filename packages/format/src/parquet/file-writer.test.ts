@@ -99,7 +99,7 @@ describe.each([parquetWriter, hyparquetWriter])('The FileWriter $name', (factory
       [6, { valueCount: 4, nullCount: 1, lower: false, upper: true }],
       [9, { valueCount: 5, nullCount: 2 }],
       [10, { valueCount: 5, nullCount: 4 }],
-      [11, { valueCount: 4, nullCount: 2, lower: uuid(0x7f), upper: uuid(0x80) }],
+      [11, { valueCount: 4, nullCount: 2, lower: uuid(0x7f), upper: uuid(0x80), topBits: 7 }],
       [12, { valueCount: 4, nullCount: 4 }],
       [13, { valueCount: 4, nullCount: 1, lower: -5n, upper: 99999n }],
     ])

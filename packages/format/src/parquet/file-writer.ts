@@ -40,8 +40,8 @@ export interface FileWriterOptions {
   /** By dotted path of the leaf (`tags.list.element`). Default `auto`: by type and content. */
   readonly encodings?: Readonly<Record<string, LeafEncoding>>
   /**
-   * Whether integers that no dictionary suits are DELTA_BINARY_PACKED where `encodings` says nothing else. Default true.
-   * Without, they are PLAIN: larger, and readable for Iceberg's vectorised Spark reader before 1.10.
+   * Whether integers that no dictionary suits are DELTA_BINARY_PACKED where `encodings` says nothing else. Default false:
+   * they are PLAIN, which is larger, and what Iceberg's vectorised Spark reader before 1.10 reads.
    */
   readonly deltas?: boolean
   /** Version of data pages; 1 is read by everyone. Default 1. */
@@ -131,4 +131,9 @@ export interface FieldMetrics {
   /** Exact, never cut, NaN left out; absent when there is no value, and for fields below a list. Bytes compare unsigned. */
   readonly lower?: MetricValue
   readonly upper?: MetricValue
+  /**
+   * Only uuid: the top bits seen. 1: a first half (8 bytes) without, 2: with; 4: a second half without, 8: with. Who compares
+   * the halves as signed numbers, as Java does, orders values as their bytes do only where each half has one of its two.
+   */
+  readonly topBits?: number
 }

@@ -7,6 +7,13 @@ export interface LeafBounds {
   readonly upper?: MetricValue
   /** Only float and double. */
   readonly nanCount?: number
+  /** Only uuid: as {@link FieldMetrics.topBits}. */
+  readonly topBits?: number
+}
+
+/** Of one UUID at `start`: see {@link FieldMetrics.topBits}. */
+export function topBitsAt(bytes: Uint8Array, start: number): number {
+  return ((bytes[start]! & 0x80) === 0 ? 1 : 2) | ((bytes[start + 8]! & 0x80) === 0 ? 4 : 8)
 }
 
 /** Exact bounds of a column's values, without nulls and NaNs; −0 lies below 0. */
@@ -23,7 +30,7 @@ export function boundsOf(column: Column, type: PrimitiveType): LeafBounds {
     case 'bytes':
       return bytesBounds(column)
     case 'fixed':
-      return fixedBounds(column, type.kind === 'decimal')
+      return fixedBounds(column, type.kind)
     case 'list':
     case 'struct':
       return {}
@@ -47,7 +54,16 @@ export function mergeBounds(a: LeafBounds, b: LeafBounds): LeafBounds {
     ...(lower === undefined ? {} : { lower }),
     ...(upper === undefined ? {} : { upper }),
     ...(nanCount === undefined ? {} : { nanCount }),
+    ...mergedTopBits(a, b),
   }
+}
+
+// Of a side that had values and did not count them, nothing is known.
+function mergedTopBits(a: LeafBounds, b: LeafBounds): { readonly topBits?: number } {
+  const bits = (side: LeafBounds): number | undefined => side.topBits ?? (side.lower === undefined ? 0 : undefined)
+  const [left, right] = [bits(a), bits(b)]
+  const topBits = left === undefined || right === undefined ? 0 : left | right
+  return topBits === 0 ? {} : { topBits }
 }
 
 function pick(a: MetricValue | undefined, b: MetricValue | undefined, sign: number): MetricValue | undefined {
@@ -135,7 +151,8 @@ function bytesBounds(column: Column & { readonly storage: 'bytes' }): LeafBounds
   return { lower: data.slice(starts[lower], ends[lower]), upper: data.slice(starts[upper], ends[upper]) }
 }
 
-function fixedBounds(column: Column & { readonly storage: 'fixed' }, isDecimal: boolean): LeafBounds {
+function fixedBounds(column: Column & { readonly storage: 'fixed' }, kind: PrimitiveType['kind']): LeafBounds {
+  const isDecimal = kind === 'decimal'
   const { values, width, validity, length } = column
   // Decimals are signed: turning the sign bit over orders two's complement as unsigned bytes.
   const flip = isDecimal ? 0x80 : 0
@@ -147,14 +164,17 @@ function fixedBounds(column: Column & { readonly storage: 'fixed' }, isDecimal: 
   }
   let lower = -1
   let upper = -1
+  let topBits = 0
   for (let row = 0; row < length; row++) {
     if (isNull(validity, row)) continue
+    if (kind === 'uuid') topBits |= topBitsAt(values, row * width)
     if (lower === -1) lower = upper = row
     else if (compare(row, lower) < 0) lower = row
     else if (compare(row, upper) > 0) upper = row
   }
   if (lower === -1) return {}
   const at = (row: number): Uint8Array => values.slice(row * width, row * width + width)
+  if (kind === 'uuid') return { lower: at(lower), upper: at(upper), topBits }
   if (!isDecimal) return { lower: at(lower), upper: at(upper) }
   return { lower: unscaledDecimal(at(lower)), upper: unscaledDecimal(at(upper)) }
 }

@@ -14,7 +14,7 @@ export interface RangeReader {
  * Reads one object of a store. `size` is what its writer recorded (a manifest's file size), so that no `head` is needed.
  * @throws whatever the store does; `corrupt` when the object is shorter than that.
  */
-export function storeRangeReader(store: ObjectStore, key: string, size: number): RangeReader {
+export function storeRangeReader(store: Pick<ObjectStore, 'name' | 'get'>, key: string, size: number): RangeReader {
   const name = `${store.name}/${key}`
   return {
     size,

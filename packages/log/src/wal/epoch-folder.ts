@@ -1,16 +1,22 @@
 import {
-  corrupt,
+  arrayField,
+  asObject,
+  countField,
   fenced,
+  fieldError,
   isKind,
-  jsonBytes,
   jsonInt64,
-  parseJson,
-  unsupported,
+  parseStored,
+  storedBytes,
+  stringField,
+  type EpochOwner,
   type Files,
-  type JsonValue,
+  type JsonObject,
   type Runtime,
 } from '@moulin/core'
-import { removeFile } from './durable-folder.ts'
+import { epochKind } from '../stored-kinds.ts'
+import { removeFile, writeNewFile } from './durable-folder.ts'
+import { parseOwner } from './epoch-owner.ts'
 
 /** What an epoch says of itself. Layout: docs/formats/wal.md. */
 export interface EpochInfo {
@@ -30,16 +36,12 @@ export interface ForeignFile {
   readonly end: number
 }
 
-export interface EpochOwner {
-  readonly bootId: string
-  readonly pid: number
-  readonly startTime: string
-}
-
-const FORMAT = 1
-const MAX_INFO_BYTES = 16 * 1024 * 1024
+export const MAX_INFO_BYTES: number = 16 * 1024 * 1024
 const INFO = 'open.json'
-const RUNNING = 'running'
+/** Who made the folder. Never removed: no folder can take the name of one that holds something. */
+export const OPENER = 'opener.json'
+/** There while the opener, and later the writer, of the epoch has not ended it. */
+export const RUNNING = 'running'
 const folderName = /^epoch-([1-9]\d{0,17})$/
 const segmentName = /^\d{10}\.wal$/
 
@@ -80,21 +82,6 @@ export async function checkFence(files: Files, dir: string, epoch: bigint, cause
   })
 }
 
-/** Makes the next epoch's folder, durable. From its return on, no older writer acks anything. */
-export async function takeEpoch(files: Files, dir: string): Promise<bigint> {
-  let epoch = ((await listEpochs(files, dir)).at(-1) ?? 0n) + 1n
-  for (;;) {
-    try {
-      await files.mkdir(epochPath(dir, epoch))
-      await files.syncDirectory(dir)
-      return epoch
-    } catch (error) {
-      if (!isKind(error, 'exists')) throw error
-      epoch += 1n
-    }
-  }
-}
-
 /** The newest epoch among `epochs` that holds something, and what it says. */
 export async function newestInfo(files: Files, dir: string, epochs: readonly bigint[]): Promise<EpochInfo | undefined> {
   for (const epoch of epochs.toReversed()) {
@@ -115,23 +102,10 @@ export async function linkEpochInfo(runtime: Runtime, dir: string, info: EpochIn
   const { files, random } = runtime
   const folder = epochPath(dir, info.epoch)
   const temporary = `${folder}/${INFO}.${random.uuid()}.tmp`
-  const bytes = jsonBytes({ format: FORMAT, minimumReader: FORMAT, ...info, files: info.files.map((f) => ({ ...f })) })
-  const handle = await files.open(temporary, 'create')
-  try {
-    await handle.writev([bytes], 0)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+  await writeNewFile(files, temporary, storedBytes(epochKind, { ...info }))
   await files.link(temporary, `${folder}/${INFO}`)
   await files.syncDirectory(folder)
   await files.unlink(temporary)
-}
-
-/** Says that this epoch's writer has not closed it. */
-export async function markRunning(files: Files, dir: string, epoch: bigint): Promise<void> {
-  const handle = await files.open(`${epochPath(dir, epoch)}/${RUNNING}`, 'create')
-  await handle.close()
 }
 
 /** Takes the mark away: works on a full disk, too. */
@@ -148,7 +122,7 @@ export async function isOwnerRunning(runtime: Runtime, dir: string, { epoch, own
 }
 
 /** The bytes of a small file; undefined when it is not there. */
-async function readWhole(files: Files, path: string): Promise<Uint8Array | undefined> {
+export async function readWhole(files: Files, path: string): Promise<Uint8Array | undefined> {
   const handle = await files.open(path, 'read').catch(noneWhenMissing)
   if (Array.isArray(handle)) return undefined
   try {
@@ -165,50 +139,24 @@ function noneWhenMissing(error: unknown): [] {
 }
 
 function parseEpochInfo(bytes: Uint8Array, path: string): EpochInfo {
-  const json = objectOf(parseJson(bytes, path, MAX_INFO_BYTES), path)
-  const minimumReader = json['minimumReader']
-  if (typeof minimumReader !== 'number') throw bad(path, 'minimumReader')
-  if (minimumReader > FORMAT) {
-    throw unsupported(
-      'FORMAT_VERSION',
-      `${path} needs a reader of version ${minimumReader}; this one reads up to ${FORMAT}. Use a newer moulin.`,
-      { context: { file: path, minimumReader, supported: FORMAT } },
-    )
-  }
-  const owner = objectOf(json['owner'], path)
-  const { bootId, pid, startTime } = owner
-  if (typeof bootId !== 'string' || typeof pid !== 'number' || typeof startTime !== 'string') throw bad(path, 'owner')
-  const { logId, predecessor, files } = json
-  if (typeof logId !== 'string') throw bad(path, 'logId')
-  if (!Array.isArray(files)) throw bad(path, 'files')
+  const json = parseStored(epochKind, bytes, path, MAX_INFO_BYTES)
+  const { predecessor } = json
   return {
-    logId,
+    logId: stringField(json, 'logId', path),
     epoch: jsonInt64(json['epoch'], `epoch in ${path}`),
     predecessor: predecessor === null ? null : jsonInt64(predecessor, `predecessor in ${path}`),
-    files: files.map((file) => parseForeignFile(objectOf(file, path), path)),
-    owner: { bootId, pid, startTime },
+    files: arrayField(json, 'files', path).map((file) => parseForeignFile(asObject(file, path), path)),
+    owner: parseOwner(asObject(json['owner'], path), path),
   }
 }
 
-function parseForeignFile(json: { [key: string]: JsonValue }, path: string): ForeignFile {
-  const { name, end } = json
-  if (typeof name !== 'string' || !isSegmentName(name)) throw bad(path, 'files')
-  if (typeof end !== 'number' || !Number.isSafeInteger(end) || end < 0) throw bad(path, 'files')
+function parseForeignFile(json: JsonObject, path: string): ForeignFile {
+  const name = stringField(json, 'name', path)
+  if (!isSegmentName(name)) throw fieldError(path, 'files')
   return {
     epoch: jsonInt64(json['epoch'], `epoch of a file in ${path}`),
     name,
     generation: jsonInt64(json['generation'], `generation of a file in ${path}`),
-    end,
+    end: countField(json, 'end', path),
   }
-}
-
-function objectOf(json: JsonValue | undefined, path: string): { [key: string]: JsonValue } {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw bad(path, 'an object')
-  return json
-}
-
-function bad(path: string, field: string): Error {
-  return corrupt('EPOCH_INFO', `${path} is not a description of an epoch: ${field} is missing or malformed.`, {
-    context: { file: path, field },
-  })
 }

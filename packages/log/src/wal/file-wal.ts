@@ -43,7 +43,7 @@ async function refuseNetwork(files: Files, dir: string): Promise<void> {
   if ((await files.mountOf(dir)) === 'local') return
   throw unsupported(
     'NETWORK_MOUNT',
-    `${dir} lies on a network mount, where fdatasync and mkdir may promise less than a local disk: use one, or say networkMount: 'allow'.`,
+    `${dir} lies on a network mount, where fdatasync and rename may promise less than a local disk: use one, or say networkMount: 'allow'.`,
     { context: { dir } },
   )
 }

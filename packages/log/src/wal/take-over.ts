@@ -15,13 +15,14 @@ import {
   isOwnerRunning,
   linkEpochInfo,
   listEpochs,
-  markRunning,
   newestInfo,
-  takeEpoch,
+  OPENER,
   type EpochInfo,
   type ForeignFile,
 } from './epoch-folder.ts'
 import { removeFile } from './durable-folder.ts'
+import { giveUp, removePrepared, takeEpoch } from './epoch-opener.ts'
+import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
 import { readSection } from './section-read.ts'
@@ -34,10 +35,11 @@ export async function takeOver(dir: string, segmentBytes: number, options: WalOp
   throwIfAborted(options.signal)
   await refuseEarly(dir, options)
 
-  const epoch = await takeEpoch(files, dir)
+  const epoch = await takeEpoch(dir, options, () => refuseEarly(dir, options))
   try {
     return await recoverInto(epoch, dir, segmentBytes, options)
   } catch (error) {
+    await giveUp(files, dir, epoch)
     // A still newer opener may have emptied what we were reading.
     await checkFence(files, dir, epoch, error)
     throw error
@@ -62,7 +64,6 @@ async function recoverInto(
   const source =
     predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
-  await markRunning(files, dir, epoch)
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
@@ -72,6 +73,7 @@ async function recoverInto(
     await linkEpochInfo(runtime, dir, info)
     await writer.checkFence()
     await emptyOlder(place, older, info.files)
+    await removePrepared(runtime, dir)
     return writer
   } catch (error) {
     await writer.close()
@@ -81,7 +83,7 @@ async function recoverInto(
 
 const noSource: Source = { sealed: [], active: undefined, torn: undefined }
 
-/** Courtesy before anything changes on disk; the fence is what is safe. */
+/** Courtesy before anything changes on disk, and whenever another opener was faster; the fence is what is safe. */
 async function refuseEarly(dir: string, options: WalOpenOptions): Promise<void> {
   const { runtime, takeover } = options
   const info = await newestInfo(runtime.files, dir, await listEpochs(runtime.files, dir))
@@ -162,13 +164,12 @@ function epochInfo(
   predecessor: EpochInfo | undefined,
   source: Source,
 ): EpochInfo {
-  const { bootId, pid, startTime } = runtime.process
   return {
     logId,
     epoch,
     predecessor: predecessor?.epoch ?? null,
     files: source.sealed.map(foreignFile),
-    owner: { bootId, pid, startTime },
+    owner: ownerOf(runtime),
   }
 }
 
@@ -176,7 +177,7 @@ function foreignFile({ epoch, name, generation, end }: SourceSegment): ForeignFi
   return { epoch, name, generation, end }
 }
 
-/** Deletes what older epochs hold beside the files that we list. Their folders stay: they are the fence. */
+/** Deletes what older epochs hold beside the files that we list. Their folders stay, with their openers: they are the fence. */
 async function emptyOlder(
   { files, dir }: SegmentPlace,
   older: readonly bigint[],
@@ -185,7 +186,7 @@ async function emptyOlder(
   const kept = new Set(listed.map(({ epoch, name }) => `${epoch}/${name}`))
   for (const epoch of older) {
     for (const { name, kind } of await files.readdir(epochPath(dir, epoch))) {
-      if (kind !== 'file' || kept.has(`${epoch}/${name}`)) continue
+      if (kind !== 'file' || name === OPENER || kept.has(`${epoch}/${name}`)) continue
       // An older opener may be tidying up as well.
       await removeFile(files, `${epochPath(dir, epoch)}/${name}`)
     }

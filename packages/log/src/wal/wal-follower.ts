@@ -9,6 +9,7 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
+import { areOpenersGone } from './epoch-opener.ts'
 import { epochPath, hasHigherEpoch, isSegmentName, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
@@ -41,6 +42,8 @@ export class WalFollower implements WalSession {
   readonly #reads = new ReadSlots()
   #info: EpochInfo
   #place: Place | undefined
+  /** A newer opener was at work when we began here: what no checkpoint proves has not been shown. */
+  #isPartial = false
   #live = new LiveSegments()
   #refreshing: Promise<void> | undefined
   #nextRefresh: Promise<void> | undefined
@@ -126,19 +129,22 @@ export class WalFollower implements WalSession {
   }
 
   async #refresh(): Promise<void> {
-    const { files } = this.#options.runtime
     for (;;) {
       const info = await newestSource(this.#dir, this.#options, this.#info)
       if (info.epoch !== this.#info.epoch) {
         await this.#begin(info)
         return
       }
+      if (this.#isPartial) {
+        // Nothing new until that opener is a source, or will never be one.
+        if (await areOpenersGone(this.#options.runtime, this.#dir, info.epoch)) await this.#begin(info)
+        return
+      }
       const { found, isBehind } = await this.#newSections()
       // What was recycled before we came is released: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
-      // Durable by our own sync. If a newer writer has begun, it may have looked before these were there.
-      if (!(await hasHigherEpoch(files, this.#dir, info.epoch))) {
+      if (await this.#isFinal(info)) {
         for (const { place, frames } of found) {
           this.#show({ epoch: info.epoch, name: place.name, generation: place.generation }, frames)
           this.#place = place
@@ -147,6 +153,18 @@ export class WalFollower implements WalSession {
       }
       if ((await newestSource(this.#dir, this.#options, info)).epoch === info.epoch) return
     }
+  }
+
+  /**
+   * Asked when what was found is durable by our own sync. If a newer opener is at work, it may have looked before these frames were
+   * there, and go on without them. One that is gone decides nothing, and the next one finds them (docs/formats/wal.md).
+   */
+  async #isFinal(info: EpochInfo): Promise<boolean> {
+    const { runtime } = this.#options
+    if (!(await hasHigherEpoch(runtime.files, this.#dir, info.epoch))) return true
+    if (!(await areOpenersGone(runtime, this.#dir, info.epoch))) return false
+    // Gone, but a source before.
+    return (await newestSource(this.#dir, this.#options, info)).epoch === info.epoch
   }
 
   /** Reads all of an epoch, or of a newer one that appears meanwhile, and shows what the rule permits. */
@@ -158,7 +176,7 @@ export class WalFollower implements WalSession {
       const afterScan = (file: FileHandle): Promise<void> => file.datasync()
       const { bootId } = runtime.process
       const source = await scanSource({ files, dir: this.#dir, logId: this.#logId, info, bootId, isLive, afterScan })
-      const isFinal = !(await hasHigherEpoch(files, this.#dir, info.epoch))
+      const isFinal = await this.#isFinal(info)
       // A newer writer deletes files of older epochs as soon as it is a source itself.
       const newest = await newestSource(this.#dir, this.#options, info)
       if (newest.epoch !== info.epoch) {
@@ -168,6 +186,7 @@ export class WalFollower implements WalSession {
       this.#info = info
       this.#live = new LiveSegments()
       this.#place = undefined
+      this.#isPartial = !isFinal
       const segments = source.active === undefined ? source.sealed : [...source.sealed, source.active]
       for (const segment of segments) {
         this.#show(segment, isFinal ? segment.live : segment.live.filter(({ header }) => isAcked(header)))

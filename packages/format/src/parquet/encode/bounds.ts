@@ -1,4 +1,4 @@
-import { compareMetricValues, unscaledDecimal } from '../leaf-bounds.ts'
+import { compareMetricValues, topBitsAt, unscaledDecimal } from '../leaf-bounds.ts'
 import type { MetricValue } from '../file-writer.ts'
 import type { Leaf } from '../parquet-schema.ts'
 import type { BytesValues, FixedValues, LeafValues } from './leaf-values.ts'
@@ -11,6 +11,8 @@ export class Bounds {
   lower: MetricValue | undefined
   upper: MetricValue | undefined
   nanCount = 0
+  /** Only of uuid: as {@link FieldMetrics.topBits}. */
+  topBits = 0
   readonly #leaf: Leaf
 
   constructor(leaf: Leaf) {
@@ -19,13 +21,14 @@ export class Bounds {
 
   clear(): void {
     this.lower = this.upper = undefined
-    this.nanCount = 0
+    this.nanCount = this.topBits = 0
   }
 
   /** Takes the bounds of other values of the same leaf in. */
   absorb(other: Bounds): void {
     if (other.lower !== undefined) this.#take(other.lower, other.upper!)
     this.nanCount += other.nanCount
+    this.topBits |= other.topBits
   }
 
   /** Looks at values `[from, to)`. */
@@ -162,6 +165,7 @@ export class Bounds {
       if (compareFixed(bytes, at, lower, width, flip) < 0) lower = at
       else if (compareFixed(bytes, at, upper, width, flip) > 0) upper = at
     }
+    if (this.#leaf.type.kind === 'uuid') for (let i = from; i < to; i++) this.topBits |= topBitsAt(bytes, i * width)
     // Not slice: that of a Buffer copies nothing.
     const least = new Uint8Array(bytes.subarray(lower, lower + width))
     const most = new Uint8Array(bytes.subarray(upper, upper + width))

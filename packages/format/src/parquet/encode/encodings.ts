@@ -31,7 +31,7 @@ const allowed: Readonly<Record<PhysicalType, readonly PageEncoding[]>> = {
 export function leafPlans(
   leaves: readonly Leaf[],
   encodings: Readonly<Record<string, LeafEncoding>> = {},
-  deltas = true,
+  deltas = false,
 ): readonly LeafPlan[] {
   const wanted = new Map(Object.entries(encodings))
   const plans = leaves.map((leaf) => {

@@ -242,14 +242,17 @@ describe('parquetWriter', () => {
     }
   })
 
-  it('writes integers without deltas for readers that know none', () => {
+  it('writes integers with deltas only when it is told to', () => {
     const two = [field(1, 'n', 'int'), field(2, 'l', 'long'), field(3, 'd', 'int')]
     const data = Array.from({ length: 5000 }, (_, i) => [i, BigInt(i) * 7n, i % 3])
     const encodings = (options: object): unknown[] =>
       footer(write(two, [data], options)).row_groups[0]!.columns.map(({ meta_data }) => meta_data!.encodings)
     const dictionary = ['RLE_DICTIONARY', 'PLAIN', 'RLE']
-    expect(encodings({})).toEqual([['DELTA_BINARY_PACKED', 'RLE'], ['DELTA_BINARY_PACKED', 'RLE'], dictionary])
-    expect(encodings({ deltas: false })).toEqual([['PLAIN', 'RLE'], ['PLAIN', 'RLE'], dictionary])
+    const plain = [['PLAIN', 'RLE'], ['PLAIN', 'RLE'], dictionary]
+    expect(encodings({})).toEqual(plain)
+    expect(encodings({ deltas: false })).toEqual(plain)
+    const deltas = [['DELTA_BINARY_PACKED', 'RLE'], ['DELTA_BINARY_PACKED', 'RLE'], dictionary]
+    expect(encodings({ deltas: true })).toEqual(deltas)
   })
 
   it('refuses options that it cannot follow', () => {

@@ -200,7 +200,8 @@ class ParquetFileWriter implements FileWriter {
 
 function metricsOf(chunk: WrittenChunk): FieldMetrics {
   const { leaf, compressedBytes: sizeBytes, slotCount, valueCount } = chunk
-  const { lower, upper, nanCount } = chunk.bounds
+  const { lower, upper, nanCount, topBits } = chunk.bounds
   const nans = isFraction(chunk) ? nanCount : undefined
-  return leafMetrics(leaf, { sizeBytes, slotCount, valueCount, lower, upper, nanCount: nans })
+  const halves = leaf.type.kind === 'uuid' && topBits > 0 ? topBits : undefined
+  return leafMetrics(leaf, { sizeBytes, slotCount, valueCount, lower, upper, nanCount: nans, topBits: halves })
 }

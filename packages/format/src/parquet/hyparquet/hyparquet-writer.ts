@@ -133,7 +133,7 @@ class HyparquetWriter implements FileWriter {
     for (const [index, leaf] of this.#schema.leaves.entries()) {
       const meta = rowGroup.columns[index]!.meta_data!
       const summary = summaries[index]!
-      const { lower, upper, nanCount } = summary.bounds
+      const { lower, upper, nanCount, topBits } = summary.bounds
       const metrics = leafMetrics(leaf, {
         sizeBytes: Number(meta.total_compressed_size),
         slotCount: Number(meta.num_values),
@@ -141,6 +141,7 @@ class HyparquetWriter implements FileWriter {
         lower,
         upper,
         nanCount,
+        topBits,
       })
       meta.path_in_schema = [...leaf.path]
       meta.statistics = footerStatistics(metrics)
@@ -181,7 +182,8 @@ const ownOptions = [
 ] as const
 
 function refuseOwnOptions(options: FileWriterOptions): void {
-  const name = ownOptions.find((option) => options[option] !== undefined)
+  // It writes no deltas, so who wants none may say so.
+  const name = ownOptions.find((option) => options[option] !== undefined && !(option === 'deltas' && !options.deltas))
   if (name !== undefined)
     throw unsupported('PARQUET_OPTION', `hyparquetWriter has no option ${name}: use parquetWriter.`)
 }

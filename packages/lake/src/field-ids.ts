@@ -1,0 +1,82 @@
+import { corrupt, jsonInt64, parseJson } from '@moulin/core'
+import type { IcebergField, IcebergSchema, IcebergType, JsonValue } from '@moulin/core'
+
+/**
+ * Ids of fields by their path in the schema that we asked for, nested ones too: `a`, then `a` `element` `b`. Catalogs may
+ * give others than asked for; names may change afterwards, ids may not.
+ */
+export type FieldIds = ReadonlyMap<string, number>
+
+// No name has a line break in its JSON.
+const pathKey = (path: readonly string[]): string => JSON.stringify(path)
+
+/** The id of a field of ours in the table; `asked` where nothing else is recorded. */
+export function idAt(ids: FieldIds | undefined, path: readonly string[], asked: number): number {
+  return ids === undefined ? asked : (ids.get(pathKey(path)) ?? asked)
+}
+
+/**
+ * What a catalog made of the schema that we asked it for. Names count here and nowhere else: this is the answer to the
+ * very request, before anybody could change one. Undefined where it has no such field.
+ */
+export function answeredIds(asked: IcebergSchema, answered: IcebergSchema): FieldIds | undefined {
+  const ids = new Map<string, number>()
+  return matchFields(asked.fields, answered.fields, [], ids) ? ids : undefined
+}
+
+/** Whether these are the ids of the schema itself. */
+export function areAsked(ids: FieldIds, asked: IcebergSchema): boolean {
+  const own = answeredIds(asked, asked)!
+  return [...own].every(([path, id]) => ids.get(path) === id)
+}
+
+function matchFields(
+  asked: readonly NestedField[],
+  answered: readonly NestedField[],
+  path: readonly string[],
+  ids: Map<string, number>,
+): boolean {
+  return asked.every(({ name, type }) => {
+    const found = answered.find((field) => field.name === name)
+    if (found === undefined) return false
+    ids.set(pathKey([...path, name]), found.id)
+    return matchFields(childrenOf(type), childrenOf(found.type), [...path, name], ids)
+  })
+}
+
+export type NestedField = Pick<IcebergField, 'id' | 'name' | 'type'>
+
+/** The fields right inside a type; those of lists and maps have the names that Iceberg gives them. */
+export function childrenOf(type: IcebergType): readonly NestedField[] {
+  if (typeof type === 'string') return []
+  switch (type.type) {
+    case 'struct':
+      return type.fields
+    case 'list':
+      return [{ id: type['element-id'], name: 'element', type: type.element }]
+    case 'map':
+      return [
+        { id: type['key-id'], name: 'key', type: type.key },
+        { id: type['value-id'], name: 'value', type: type.value },
+      ]
+  }
+}
+
+/** `[[path, id], …]`, a path being a list of names. */
+export function fieldIdsToJson(ids: FieldIds): JsonValue {
+  return [...ids].map(([path, id]) => [parseJson(path, 'a path'), id])
+}
+
+/** Elements behind the known ones are ignored. @throws `corrupt`. */
+export function fieldIdsFromJson(json: JsonValue | undefined, what: string): FieldIds {
+  if (!Array.isArray(json)) throw corrupt('MARKER', `The field ids of ${what} are no list.`)
+  return new Map(
+    json.map((entry) => {
+      const [path, id] = Array.isArray(entry) ? entry : []
+      if (!Array.isArray(path) || !path.every((name) => typeof name === 'string')) {
+        throw corrupt('MARKER', `The field ids of ${what} have a path that is no list of names.`)
+      }
+      return [pathKey(path), Number(jsonInt64(id, `a field id of ${what}`))]
+    }),
+  )
+}

@@ -1,0 +1,175 @@
+import { corrupt, isKind, isMoulinError } from '@moulin/core'
+import type { CallOptions, ColdTopicInfo, Limits, ObjectStore, TableMetadata } from '@moulin/core'
+import {
+  checkLedger,
+  isObjectName,
+  logOfMarker,
+  markedTopics,
+  markerKey,
+  parseFieldIds,
+  parseLedger,
+  parseMarker,
+  sha256,
+} from './marker.ts'
+import type { Marker, MarkerObject, WrittenMarker } from './marker.ts'
+import type { FieldIds } from './field-ids.ts'
+import type { LedgerEntry } from './ledger.ts'
+import { putUnnamed } from './table-objects.ts'
+
+const PREFIX = 'log/ledgers/'
+/** Ledgers that markers of old metadata versions name: as many of the newest, and all of this age, are kept. */
+const KEPT_LEDGERS = 100
+const KEPT_MS = 2 * 3_600_000
+/** Enough for the versions, the topic and the commit, which stand first. */
+const HEAD_BYTES = 200
+
+/** What the properties of a table say, read as far as they can be. */
+export interface FoundMarkers {
+  /** Of the topic; undefined where the table has none. */
+  readonly own: FoundMarker | undefined
+  readonly others: readonly { readonly topic: string; readonly log: string | undefined }[]
+}
+
+export type FoundMarker = { readonly text: string } & (
+  | { readonly marker: Marker; readonly objects: readonly string[] }
+  | { readonly marker: undefined; readonly fault: string }
+)
+
+/** Reads and stores one topic's markers, with the objects of the log's store that they name. */
+export class MarkerStore {
+  readonly #store: ObjectStore
+  readonly #info: ColdTopicInfo
+  readonly #limits: Limits
+  /** The last ones that were read: they never change. */
+  #ledger: { readonly name: string; readonly entries: readonly LedgerEntry[] } | undefined
+  #fieldIds: { readonly name: string; readonly ids: FieldIds } | undefined
+  /** Objects whose bytes name another topic. */
+  readonly #ofOthers = new Set<string>()
+
+  constructor(store: ObjectStore, info: ColdTopicInfo, limits: Limits) {
+    this.#store = store
+    this.#info = info
+    this.#limits = limits
+  }
+
+  /** @throws `unsupported` code `FORMAT_VERSION` for the topic's marker, or an object of it, of a later format. */
+  async read(metadata: TableMetadata, options: CallOptions = {}): Promise<FoundMarkers> {
+    // A marker that is too long was not written by us; a little more shows what is wrong with it.
+    const maxBytes = 4 * this.#limits.markerBytes
+    const properties = metadata.properties ?? {}
+    const others = markedTopics(metadata)
+      .filter((topic) => topic !== this.#info.id)
+      .map((topic) => ({ topic, log: logOfMarker(properties[markerKey(topic)]!, maxBytes) }))
+    const text = properties[markerKey(this.#info.id)]
+    if (text === undefined) return { own: undefined, others }
+    try {
+      return { own: { text, ...(await this.#parse(text, maxBytes, options)) }, others }
+    } catch (error) {
+      if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'exhausted')) throw error
+      return { own: { text, marker: undefined, fault: error.message }, others }
+    }
+  }
+
+  async #parse(text: string, maxBytes: number, options: CallOptions): Promise<{ marker: Marker; objects: string[] }> {
+    const what = `the marker of topic ${this.#info.name}`
+    const { ledger, fieldIds, ...rest } = parseMarker(text, what, maxBytes)
+    const entries = typeof ledger === 'string' ? await this.#ledgerOf(ledger, options) : ledger
+    checkLedger(entries, what)
+    const ids = typeof fieldIds === 'string' ? await this.#fieldIdsOf(fieldIds, options) : fieldIds
+    const objects = [ledger, fieldIds].filter((part) => typeof part === 'string')
+    return { marker: { ...rest, ledger: entries, fieldIds: ids }, objects }
+  }
+
+  async #ledgerOf(name: string, options: CallOptions): Promise<readonly LedgerEntry[]> {
+    if (this.#ledger?.name === name) return this.#ledger.entries
+    const entries = parseLedger(await this.#bytesOf(name, options), `${this.#store.name} ${PREFIX}${name}`)
+    this.#ledger = { name, entries }
+    return entries
+  }
+
+  async #fieldIdsOf(name: string, options: CallOptions): Promise<FieldIds> {
+    if (this.#fieldIds?.name === name) return this.#fieldIds.ids
+    const ids = parseFieldIds(await this.#bytesOf(name, options), `${this.#store.name} ${PREFIX}${name}`)
+    this.#fieldIds = { name, ids }
+    return ids
+  }
+
+  async #bytesOf(name: string, options: CallOptions): Promise<Uint8Array> {
+    const key = PREFIX + name
+    const object = await this.#store.get(key, options).catch((error: unknown) => {
+      if (!isKind(error, 'not-found')) throw error
+      throw corrupt('MARKER', `${this.#store.name} ${key}, which the marker names, is gone.`, { cause: error })
+    })
+    if (sha256(object.bytes) === name) return object.bytes
+    throw corrupt('MARKER', `${this.#store.name} ${key} does not have the bytes that its name says.`)
+  }
+
+  /** Stores what a marker names, before the marker. What is there already has the same bytes: its name says so. */
+  async put({ ledger, fieldIds }: WrittenMarker): Promise<void> {
+    if (ledger !== undefined) await this.#putObject(ledger)
+    if (fieldIds !== undefined && this.#fieldIds?.name !== fieldIds.name) await this.#putObject(fieldIds)
+  }
+
+  async #putObject({ name, bytes }: MarkerObject): Promise<void> {
+    try {
+      await putUnnamed(this.#store, PREFIX + name, bytes, {})
+    } catch (error) {
+      if (!isKind(error, 'exists')) throw error
+    }
+  }
+
+  /** Removes the ledger of an attempt that is known never to have happened; only one that says it is of that commit. */
+  async discard(name: string | undefined, commit: string): Promise<void> {
+    if (name === undefined) return
+    const head = await this.#headOf(name)
+    if (head?.includes(this.#mine) === true && head.includes(`"commit":"${commit}"`)) {
+      await this.#store.delete(PREFIX + name)
+    }
+  }
+
+  /**
+   * Removes ledgers of this topic that are out of use: older than two hours, not among the newest hundred of the topic
+   * (every commit makes one, and at least one version of the metadata), and not in `kept`. In doubt they stay.
+   */
+  async collect(kept: ReadonlySet<string>, nowMs: number): Promise<number> {
+    const old: { name: string; modifiedMs: number }[] = []
+    let room = KEPT_LEDGERS
+    for await (const { key, modifiedMs } of this.#store.list({ prefix: PREFIX })) {
+      const name = key.slice(PREFIX.length)
+      if (kept.has(name)) room--
+      else if (isObjectName(name) && !this.#ofOthers.has(name) && nowMs - modifiedMs > KEPT_MS)
+        old.push({ name, modifiedMs })
+    }
+    const ours: typeof old = []
+    for (const object of old) if (await this.#isOurs(object.name)) ours.push(object)
+    ours.sort((a, b) => b.modifiedMs - a.modifiedMs)
+    let count = 0
+    for (const { name } of ours.slice(Math.max(0, room))) {
+      await this.#store.delete(PREFIX + name)
+      count++
+    }
+    return count
+  }
+
+  async #isOurs(name: string): Promise<boolean> {
+    const head = await this.#headOf(name)
+    if (head === undefined) return false
+    const isOurs = head.includes(this.#mine)
+    if (!isOurs) this.#ofOthers.add(name)
+    return isOurs
+  }
+
+  get #mine(): string {
+    return `"topic":"${this.#info.id}"`
+  }
+
+  // It says whose the object is.
+  async #headOf(name: string): Promise<string | undefined> {
+    const range = { start: 0, end: HEAD_BYTES }
+    const object = await this.#store.get(PREFIX + name, { range }).catch((error: unknown) => {
+      if (isKind(error, 'not-found')) return undefined
+      throw error
+    })
+    return object === undefined ? undefined : new TextDecoder().decode(object.bytes)
+  }
+}

@@ -1,0 +1,141 @@
+import type { ColdTopic } from '@moulin/core'
+import { describe, expect, it } from 'vitest'
+import { tableOf } from './foreign.test-support.ts'
+import { checkTable, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
+import type { TestLog } from './lake.test-support.ts'
+
+const COMMIT = 'aaaaaaaa-0000-4000-8000-00000000000a'
+const keyOf = (commit: string, topic = TOPIC_ID): string => `log/staged/${topic}/${commit}.json`
+
+async function tieredLog(): Promise<{ log: TestLog; topic: ColdTopic }> {
+  const log = testLog()
+  const topic = await log.attach()
+  log.hot.send(0, [{ value: utf8('a') }])
+  await topic.tier({ upTo: [1n, 0n] })
+  for (const key of [
+    'moulin.json',
+    'tables/shop/orders2/data/x.parquet',
+    `tables/shop/other/data/${COMMIT}-0.parquet`,
+  ]) {
+    await log.store.put(key, utf8('x'))
+  }
+  return { log, topic }
+}
+
+async function stage(log: TestLog, change: Readonly<Record<string, unknown>>, key = keyOf(COMMIT)): Promise<void> {
+  const { metadata } = await tableOf(log)
+  const record = {
+    format: 1,
+    minimumReader: 1,
+    commit: COMMIT,
+    topic: TOPIC_ID,
+    table: 'shop.orders',
+    tableUuid: metadata['table-uuid'],
+    epoch: '1',
+    parent: '5',
+    objectPrefixes: [`tables/shop/orders/data/${COMMIT}-`],
+    ledger: null,
+    ranges: [[0, '1', '2']],
+    ...change,
+  }
+  await log.store.put(key, utf8(JSON.stringify(record)))
+}
+
+async function keysOf(log: TestLog): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of log.store.list()) keys.push(key)
+  return keys
+}
+
+describe('a staged record', () => {
+  it('is settled whatever later members it has, and only names of its commit are removed', async () => {
+    const { log } = await tieredLog()
+    const left = `tables/shop/orders/data/${COMMIT}-0.parquet`
+    const before = await keysOf(log)
+    await log.store.put(left, utf8('x'))
+    await stage(log, { format: 7, flavour: 'new', ranges: [[0, '1', '2', 'more']] })
+    await checkTable(await log.reopen().attach(), log)
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('of a later version disturbs nobody else, and is refused by name in its own topic, with nothing deleted', async () => {
+    const { log } = await tieredLog()
+    const other = '99999999-2222-4222-8222-222222222222'
+    await stage(log, { minimumReader: 2, topic: other }, keyOf(COMMIT, other))
+    await log.reopen().attach()
+    await stage(log, { format: 2, minimumReader: 2, objectPrefixes: { of: 'another form' } })
+    const before = await keysOf(log)
+    await expect(log.reopen().attach()).rejects.toMatchObject({
+      kind: 'unsupported',
+      code: 'FORMAT_VERSION',
+      message: expect.stringContaining(keyOf(COMMIT)) as string,
+    })
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  const snapshotOf = async (log: TestLog): Promise<string> =>
+    String((await tableOf(log)).metadata['current-snapshot-id'])
+  it.each([
+    ['everything', ['']],
+    ['a folder of the log', ['log/']],
+    ['a folder', ['tables/shop/orders/data/']],
+    ['part of a commit id', [`tables/shop/orders/data/${COMMIT.slice(0, 8)}-`]],
+    ['another table', [`tables/shop/other/data/${COMMIT}-`]],
+    ['a folder inside the table', [`tables/shop/orders/x/data/${COMMIT}-`]],
+    ['a place above the table', [`data/${COMMIT}-`]],
+    ['a good one and a bad one', [`tables/shop/orders/data/${COMMIT}-`, 'tables/shop/orders/metadata/']],
+    ['a number', [5]],
+  ])('that names %s is refused by name, and nothing is deleted', async (_what, objectPrefixes) => {
+    const { log } = await tieredLog()
+    await stage(log, { objectPrefixes })
+    const before = await keysOf(log)
+    await expect(log.reopen().attach()).rejects.toMatchObject({
+      kind: 'corrupt',
+      code: 'STAGED',
+      message: expect.stringContaining(keyOf(COMMIT)) as string,
+    })
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it.each([{ commit: COMMIT.replace('a', 'b') }, { topic: 'another' }, { commit: 'x' }, { ledger: 'moulin.json' }])(
+    'with %o under its key is refused by name',
+    async (change) => {
+      const { log } = await tieredLog()
+      await stage(log, change)
+      const before = await keysOf(log)
+      await expect(log.reopen().attach()).rejects.toMatchObject({ kind: 'corrupt', code: 'STAGED' })
+      expect(await keysOf(log)).toEqual(before)
+    },
+  )
+
+  it('that names the manifest list of another commit does not take it along', async () => {
+    const { log } = await tieredLog()
+    const before = await keysOf(log)
+    await stage(log, { objectPrefixes: [`tables/shop/orders/metadata/snap-${await snapshotOf(log)}-`] })
+    await checkTable(await log.reopen().attach(), log)
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('that names the ledger of another commit does not take it along, but its own', async () => {
+    const { log } = await tieredLog()
+    const [others, own] = ['0'.repeat(64), '1'.repeat(64)]
+    const head = (commit: string): Uint8Array =>
+      utf8(`{"format":1,"minimumReader":1,"topic":"${TOPIC_ID}","commit":"${commit}"}`)
+    await log.store.put(`log/ledgers/${others}`, head(COMMIT.replace('a', 'b')))
+    const before = await keysOf(log)
+    await log.store.put(`log/ledgers/${own}`, head(COMMIT))
+    await stage(log, { ledger: others })
+    await log.reopen().attach()
+    await stage(log, { ledger: own })
+    await log.reopen().attach()
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('of a table that was dropped goes, and what lies elsewhere stays', async () => {
+    const { log } = await tieredLog()
+    const before = await keysOf(log)
+    await stage(log, { tableUuid: 'another', objectPrefixes: [`tables/shop/other/data/${COMMIT}-`] })
+    await log.reopen().attach()
+    expect(await keysOf(log)).toEqual(before)
+  })
+})
