@@ -145,7 +145,7 @@ class LogTopic {
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage }
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: [] }
   }
 
   #checkOpen(): void {

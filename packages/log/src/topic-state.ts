@@ -199,7 +199,7 @@ export class TopicState {
       const ranges = `partition ${partition} [${end}, ${frontier[partition]})`
       throw conflict(
         'LOG_BEHIND_TABLE',
-        `The log is older than table ${config.table}: of topic ${name} the table holds ${ranges}, which the log does not have. Nothing more is accepted: open the right copy of the log.`,
+        `The log is older than table ${config.table}: of topic ${name} the table holds ${ranges}, which the log does not have. Nothing more is accepted: open the right copy of the log, or read what this one still holds and go on above the table with topic.adoptTable().`,
         { context: { topic: name, table: config.table, ranges } },
       )
     }
