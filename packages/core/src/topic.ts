@@ -165,7 +165,7 @@ export interface TopicStats {
   readonly earlier: readonly EarlierRange[]
 }
 
-/** Acked records of an earlier incarnation that are in the write-ahead tier, and in no table that counts. */
+/** Acked records of an earlier incarnation that are in the write-ahead tier; the table may have some of them, too. */
 export interface EarlierRange extends AuditRange {
   /** Write-ahead bytes. */
   readonly bytes: number

@@ -10,6 +10,7 @@ import {
   type ReadOptions,
   type Scan,
   type ScanOptions,
+  type TableAdoption,
   type TierResult,
   type Topic,
   type TopicConfig,
@@ -63,7 +64,7 @@ class LogTopic {
   }
 
   producer(options: ProducerOptions = {}): Producer {
-    const { core, record, hot, valueCodec, keyCodec, producers } = this.#state
+    const { core, record, valueCodec, keyCodec, producers } = this.#state
     checkWritable(core.access, 'a producer')
     this.#checkOpen()
     const { name, config } = record
@@ -85,7 +86,7 @@ class LogTopic {
           ...bounds,
         }),
         partitions,
-        nextOffset: (partition) => hot.partitions[partition]!.highWatermark,
+        nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
         closed: (done) => void producers.delete(done),
       },
@@ -130,6 +131,12 @@ class LogTopic {
     return (await this.#state.coldForReleased()).audit(options)
   }
 
+  async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
+    checkWritable(this.#state.core.access, 'adoptTable')
+    this.#checkOpen()
+    return this.#state.adoptTable(options.signal)
+  }
+
   offsets(): readonly PartitionOffsets[] {
     const { hot, attached } = this.#state
     const frontier = attached?.frontier()
@@ -145,7 +152,7 @@ class LogTopic {
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: [] }
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
   }
 
   #checkOpen(): void {

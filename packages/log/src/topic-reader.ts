@@ -73,10 +73,11 @@ function cursorFor(
   to: bigint | undefined,
   { onBadValue = 'yield', signal }: ReadOptions,
 ): PartitionCursor {
-  const { core, hot } = topic
+  const { core } = topic
   const options = {
     hot: core.hot,
-    partition: hot.partitions[partition]!,
+    partition: () => topic.hot.partitions[partition]!,
+    mend: (error: unknown) => topic.mend(error),
     cold: () => topic.coldForReleased(),
     view: viewOptions(topic, onBadValue),
     signal,

@@ -3,9 +3,15 @@ import {
   invalid,
   isKind,
   type Codec,
+  type ColdAdoption,
+  type ColdContext,
   type ColdTopic,
+  type ColdTopicInfo,
+  type EarlierRange,
+  type OnBroken,
   type SchemaLedger,
   type Sequenced,
+  type TableAdoption,
   type Timer,
 } from '@moulin/core'
 import type { BatchesToAppend, HotTopic } from './hot-log.ts'
@@ -18,10 +24,12 @@ import { TopicTiering } from './topic-tiering.ts'
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
   readonly core: LogCore
-  readonly record: TopicRecord
-  readonly hot: HotTopic
+  record: TopicRecord
+  hot: HotTopic
   readonly valueCodec: Codec | undefined
   readonly keyCodec: Codec | undefined
+  /** Of this process alone. */
+  onBroken: OnBroken
   readonly tiering: TopicTiering
   readonly producers: Set<LogProducer> = new Set()
   #attaching: Promise<ColdTopic> | undefined
@@ -35,6 +43,9 @@ export class TopicState {
   #waiting = 0
   #firstLook: Promise<unknown> | undefined
   #again: Timer | undefined
+  /** While the table is being adopted, nobody attaches it. It never fails. */
+  #adopting: Promise<void> | undefined
+  #lastAdoption: Promise<unknown> = Promise.resolve()
 
   constructor(core: LogCore, record: TopicRecord, codecs: { value: Codec | undefined; key: Codec | undefined }) {
     this.core = core
@@ -42,7 +53,8 @@ export class TopicState {
     this.valueCodec = codecs.value
     this.keyCodec = codecs.key
     this.#isOpen = core.tier === undefined
-    this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions)
+    this.onBroken = core.onBroken
+    this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions, record.start)
     this.tiering = new TopicTiering(this)
   }
 
@@ -53,12 +65,95 @@ export class TopicState {
 
   /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
   cold(): Promise<ColdTopic> {
-    this.#attaching ??= this.#attach().catch((error: unknown) => {
-      this.#attaching = undefined
-      if (isLogBehind(error)) this.#refusal = error as Error
-      throw error
-    })
+    this.#attaching ??= (this.#adopting ?? Promise.resolve())
+      .then(() => this.#attach())
+      .catch((error: unknown) => {
+        this.#attaching = undefined
+        if (isLogBehind(error)) this.#refusal = error as Error
+        throw error
+      })
     return this.#attaching
+  }
+
+  /** Does something with the table; where its history proves broken, once more after `onBroken` has mended it. */
+  async withTable<T>(work: (cold: ColdTopic) => Promise<T>): Promise<T> {
+    const cold = await this.cold()
+    try {
+      return await work(cold)
+    } catch (error) {
+      await this.mend(error)
+      return work(await this.cold())
+    }
+  }
+
+  /** Attaches a table with this error anew, which mends it as `onBroken` says. @throws the error where it does not. */
+  async mend(error: unknown): Promise<void> {
+    if (!this.#isMended(error)) throw error
+    await this.detach()
+    await this.cold()
+  }
+
+  #isMended(error: unknown): boolean {
+    const { access, closing } = this.core
+    const isWriter = access === 'read-write' && !closing.aborted
+    return isWriter && this.onBroken !== 'error' && isKind(error, 'conflict', 'LINEAGE_BROKEN')
+  }
+
+  /** See {@link Topic.adoptTable}. */
+  adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+    const done = this.#lastAdoption.then(() => this.#adoptTable(signal))
+    this.#lastAdoption = done.catch(() => {})
+    return done
+  }
+
+  async #adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+    const { core } = this
+    const { tier } = core
+    if (tier === undefined) throw this.#noTier()
+    let finished!: () => void
+    this.#adopting = new Promise((resolve) => (finished = resolve))
+    let done: ColdAdoption
+    try {
+      await this.detach()
+      // An older writer may see a table that a newer one has moved on.
+      await core.wal.checkFence()
+      const call = signal === undefined ? {} : { signal }
+      done = await tier.adopt(this.#info(), this.#context(), { how: 'by-hand', ...call })
+      if (done.outcome === 'next-incarnation') await this.#begin(done)
+    } finally {
+      this.#adopting = undefined
+      finished()
+    }
+    await this.cold()
+    return { ...done, earlier: this.earlier() }
+  }
+
+  /** What the write-ahead tier keeps of earlier incarnations. */
+  earlier(): EarlierRange[] {
+    return this.core.hot.earlier(this.record.id, this.record.incarnation)
+  }
+
+  /**
+   * Begins the next incarnation. The table says already that it is there; until the topic's next version is stored, another
+   * start finds the log older than the table, and until a checkpoint knows it, nothing is accepted.
+   */
+  async #begin({ incarnation, frontier }: ColdAdoption): Promise<void> {
+    const { core, record } = this
+    const stored = await core.topics.newest(record.name)
+    if (stored?.state !== 'live' || stored.record.id !== record.id) throw this.#changed()
+    const next = { ...record, incarnation, start: frontier }
+    await core.topics.create(next, stored.version + 1)
+    await core.wal.checkFence()
+    const hot = core.hot.topic(record.id, incarnation, record.config.partitions, frontier)
+    core.checkpoints.add(next, hot)
+    await core.checkpoints.write()
+    const { wakeups } = this.hot
+    this.hot.onAppended = undefined
+    this.record = next
+    this.hot = hot
+    this.tiering.follow()
+    // Who followed the earlier one goes on with this.
+    wakeups.wake()
   }
 
   /** Why nothing is accepted any more. */
@@ -140,48 +235,71 @@ export class TopicState {
   }
 
   async #attach(): Promise<ColdTopic> {
-    const { core, record, hot } = this
-    const { name, id, incarnation, config } = record
-    if (core.tier === undefined) {
-      throw invalid(
-        'NO_COLD_TIER',
-        `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`,
-      )
-    }
-    const { partitions, table, partitionBy, valueMode, rowCrc } = config
-    const { runtime, limits, store, access } = core
-    const cold = await core.tier.attach(
-      {
-        logId: core.logId,
-        name,
-        id,
-        incarnation,
-        partitions,
-        table,
-        partitionBy,
-        valueMode,
-        rowCrc,
-        valueCodec: this.valueCodec,
-        valueSchemaId: record.valueSchemaId,
-        startOffsets: Array.from({ length: partitions }, () => 0n),
-      },
-      {
-        runtime,
-        limits,
-        store,
-        schemas: core.ledger satisfies SchemaLedger,
-        hot: core.hot.source(hot),
-        recordsOf: (run) => storedRecordsOf(run, limits),
-        access,
-        epoch: core.wal.epoch,
-      },
-    )
+    const { tier } = this.core
+    if (tier === undefined) throw this.#noTier()
+    const [info, context] = [this.#info(), this.#context()]
+    const cold = await tier.attach(info, context).catch(async (error: unknown) => {
+      if (!this.#isMended(error)) throw error
+      await this.core.wal.checkFence()
+      const how = this.onBroken as Exclude<OnBroken, 'error'>
+      const { frontier, skippedOffsets } = await tier.adopt(info, context, { how })
+      const fields = { err: error, topic: info.name, table: info.table, how, frontier, skippedOffsets }
+      this.core.runtime.logger.warn(fields, 'The history of a table was broken: its ledger was counted anew')
+      return tier.attach(info, context)
+    })
     await this.#checkFrontier(cold)
     this.#attached = cold
     this.#isJudged = true
     this.#refusal = undefined
     this.tiering.attached(cold)
     return cold
+  }
+
+  #info(): ColdTopicInfo {
+    const { name, id, incarnation, start, config, valueSchemaId } = this.record
+    const { partitions, table, partitionBy, valueMode, rowCrc } = config
+    const startOffsets = Array.from({ length: partitions }, (_, partition) => start[partition] ?? 0n)
+    return {
+      logId: this.core.logId,
+      name,
+      id,
+      incarnation,
+      partitions,
+      table,
+      partitionBy,
+      valueMode,
+      rowCrc,
+      valueCodec: this.valueCodec,
+      valueSchemaId,
+      startOffsets,
+    }
+  }
+
+  #context(): ColdContext {
+    const { runtime, limits, store, access, ledger, hot, wal } = this.core
+    return {
+      runtime,
+      limits,
+      store,
+      schemas: ledger satisfies SchemaLedger,
+      hot: hot.source(this.hot),
+      recordsOf: (run) => storedRecordsOf(run, limits),
+      access,
+      epoch: wal.epoch,
+    }
+  }
+
+  #noTier(): Error {
+    const { name } = this.record
+    const message = `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`
+    return invalid('NO_COLD_TIER', message)
+  }
+
+  #changed(): Error {
+    const { name } = this.record
+    return conflict('TOPIC_CHANGED', `Topic ${name} is not the one any more that this log has opened.`, {
+      context: { topic: name },
+    })
   }
 
   /**
