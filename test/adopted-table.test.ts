@@ -80,9 +80,11 @@ async function read(
   topic: Topic<Uint8Array>,
   partition: number,
   from: 'earliest' | bigint = 'earliest',
+  incarnation?: number,
 ): Promise<string[]> {
+  const life = incarnation === undefined ? {} : { incarnation }
   const found: string[] = []
-  for await (const { offset, bytes } of topic.read({ partition, from, to: 'end' })) {
+  for await (const { offset, bytes } of topic.read({ partition, from, to: 'end', ...life })) {
     found.push(`${offset}:${new TextDecoder().decode(bytes!)}`)
   }
   return found
@@ -200,6 +202,25 @@ describe('a log that is older than its table', () => {
     ])
     expect((await read(topic, 0)).slice(-4)).toEqual(['7:a7', ...placed(count('lost', 8, 11), 8)])
     expect(await send(topic, 0, 'n')).toEqual([11n + JUMP])
+    const kept = [...placed(count('a', 5, 8), 5), ...placed(count('m', 8, 13), 8)]
+    expect(await read(topic, 0, 'earliest', 0)).toEqual(kept)
+    await expect(read(topic, 0, 'earliest', 7)).rejects.toMatchObject({ kind: 'not-found', code: 'NO_INCARNATION' })
+    await close(log)
+
+    const next = await openHere()
+    const again = await topicOf(next)
+    expect(await read(again, 0, 9n, 0)).toEqual(kept.slice(4))
+    const { liveBytes } = next.stats().wal
+    await again.dropEarlier()
+    expect(again.stats().earlier).toEqual([])
+    expect(next.stats().wal.liveBytes).toBeLessThan(liveBytes)
+    expect(await read(again, 0, 'earliest', 0)).toEqual([])
+    await close(next)
+
+    const last = await openHere()
+    const dropped = await topicOf(last)
+    expect(dropped.stats().earlier).toEqual([])
+    expect((await read(dropped, 0)).at(-1)).toBe(`${11n + JUMP}:n`)
   })
 
   it('is refused again, and adopted again, by a copy that does not know the next incarnation', async () => {

@@ -116,13 +116,18 @@ export interface Topic<T = unknown> {
    * On a broken table (`LINEAGE_BROKEN`) it is what `onBroken: 'gap'` does, once: the ledger is counted anew from the rows that
    * are there, what neither the table nor the write-ahead tier holds counts as skipped, and the topic goes on in the same
    * incarnation. On a log that is older than its table (`LOG_BEHIND_TABLE`) the topic takes the next incarnation, 2^20 offsets
-   * above the table's end; what the log holds of the earlier one stays in the write-ahead tier and is listed, here and in
-   * {@link TopicStats.earlier}, but is not read any more: read it before.
+   * above the table's end. What the log holds of the earlier one stays in the write-ahead tier, apart: it is listed, here and in
+   * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
    *
    * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
    * of offsets that the log still has to give it; an error with outcome `unknown` is settled by the next call.
    */
   adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
+  /**
+   * Gives up what the write-ahead tier keeps of earlier incarnations, for good. Resolves when that is durable.
+   * @throws `invalid` on a read-only log.
+   */
+  dropEarlier(): Promise<void>
   /** Where each partition stands. */
   offsets(): readonly PartitionOffsets[]
   /** What is not in the table yet, and what the frontier comes from. */
@@ -135,6 +140,10 @@ export interface ReadOptions {
   readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
   /** Exclusive; `end` is fixed at the call. Without it the read follows new records. */
   readonly to?: 'end' | bigint
+  /**
+   * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.
+   */
+  readonly incarnation?: number
   /** A value that does not decode: yielded with `error` set (default), or thrown. */
   readonly onBadValue?: 'yield' | 'throw'
   readonly signal?: AbortSignal
@@ -161,7 +170,7 @@ export interface TopicStats {
   readonly stoppedBy: Error | null
   /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
   readonly lineage: Lineage | null
-  /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended; not read, not tiered, not released. */
+  /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended. */
   readonly earlier: readonly EarlierRange[]
 }
 

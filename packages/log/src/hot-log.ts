@@ -120,10 +120,14 @@ export class HotLog {
     return this.#topics.values()
   }
 
-  /** What is held of the topic's incarnations before this one, each in its own order. */
+  /** The topic's incarnations before this one. */
+  lives(id: string, incarnation: number): HotTopic[] {
+    return [...this.#topics.values()].filter((topic) => topic.id === id && topic.incarnation < incarnation)
+  }
+
+  /** What is held of the topic's incarnations before this one. */
   earlier(id: string, incarnation: number): EarlierRange[] {
-    const lives = [...this.#topics.values()].filter((topic) => topic.id === id && topic.incarnation < incarnation)
-    return lives.flatMap((life) =>
+    return this.lives(id, incarnation).flatMap((life) =>
       life.partitions.flatMap((partition) => {
         const { released: from, highWatermark: to } = partition
         const range = { incarnation: life.incarnation, partition: partition.partition, from, to }

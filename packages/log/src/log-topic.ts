@@ -17,6 +17,7 @@ import {
   type TopicStats,
 } from '@moulin/core'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
+import { readEarlier } from './earlier-reader.ts'
 import { lazyScan } from './lazy-scan.ts'
 import { LogProducer } from './log-producer.ts'
 import { RecordInput } from './record-input.ts'
@@ -103,6 +104,8 @@ class LogTopic {
   }
 
   read(options: ReadOptions = {}): AsyncIterable<LogRecord> {
+    const { incarnation = this.incarnation } = options
+    if (incarnation !== this.incarnation) return readEarlier(this.#state, incarnation, options)
     return readTopic(this.#state, options)
   }
 
@@ -135,6 +138,12 @@ class LogTopic {
     checkWritable(this.#state.core.access, 'adoptTable')
     this.#checkOpen()
     return this.#state.adoptTable(options.signal)
+  }
+
+  async dropEarlier(): Promise<void> {
+    checkWritable(this.#state.core.access, 'dropEarlier')
+    this.#checkOpen()
+    await this.#state.dropEarlier()
   }
 
   offsets(): readonly PartitionOffsets[] {

@@ -85,12 +85,12 @@ function cursorFor(
   return new PartitionCursor(options, from, to)
 }
 
-function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
+export function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
   const codec: RecordViewOptions['codec'] = async (id) => (id === 0 ? undefined : core.ledger.codec(id))
   return { limits: core.limits, codec, onBadValue }
 }
 
-function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {
+export function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {
   if (partition === undefined) return hot.partitions.map((_, index) => index)
   if (Number.isInteger(partition) && partition >= 0 && partition < hot.partitions.length) return [partition]
   throw invalid(

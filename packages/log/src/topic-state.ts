@@ -124,13 +124,25 @@ export class TopicState {
       this.#adopting = undefined
       finished()
     }
-    await this.cold()
+    if (done.outcome !== 'none') this.#refusal = undefined
+    // It is done: a catalog that is away now is only waited for.
+    await this.cold().catch((error: unknown) => {
+      if (!isKind(error, 'unavailable')) throw error
+    })
     return { ...done, earlier: this.earlier() }
   }
 
   /** What the write-ahead tier keeps of earlier incarnations. */
   earlier(): EarlierRange[] {
     return this.core.hot.earlier(this.record.id, this.record.incarnation)
+  }
+
+  /** See {@link Topic.dropEarlier}. */
+  async dropEarlier(): Promise<void> {
+    for (const life of this.core.hot.lives(this.record.id, this.record.incarnation)) {
+      const ends = life.partitions.map(({ highWatermark }) => highWatermark)
+      await this.core.checkpoints.release(life, ends)
+    }
   }
 
   /**

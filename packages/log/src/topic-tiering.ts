@@ -259,6 +259,8 @@ export class TopicTiering {
     const { hot, core } = this.#topic
     const call = signal === undefined ? {} : { signal }
     const confirmed = await this.#topic.withTable((cold) => cold.release(call))
+    // What an earlier incarnation has stays.
+    if (hot !== this.#topic.hot) return
     const upTo = hot.partitions.map((partition, index) => {
       const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
       const pinned = lowestPin(hot, index)
