@@ -147,6 +147,27 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/adopt-table.test.ts', 'test/adopted-table.test.ts'],
   },
   {
+    name: 'adopt beside a copy that writes',
+    file: 'packages/lake/src/adopt-table.ts',
+    original: `found.state.marker.commit !== next.commit`,
+    planted: `found.state.marker.commit === ''`,
+    caughtBy: ['packages/lake/src/adopt-table.test.ts'],
+  },
+  {
+    name: 'mend under a newer writer',
+    file: 'packages/lake/src/adoption.ts',
+    original: `if (marker !== undefined && how !== 'by-hand') checkEpoch(parts, marker)`,
+    planted: `void checkEpoch`,
+    caughtBy: ['packages/lake/src/adopt-table.test.ts'],
+  },
+  {
+    name: 'forget the earlier lives of a table without a marker',
+    file: 'packages/lake/src/adoption.ts',
+    original: `before ?? earlier.values()`,
+    planted: `before ?? []`,
+    caughtBy: ['packages/lake/src/adopt-table.test.ts'],
+  },
+  {
     name: 'ack before fdatasync',
     file: 'packages/log/src/wal/wal-writer.ts',
     original: fences,

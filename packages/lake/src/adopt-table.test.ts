@@ -1,5 +1,7 @@
-import type { ColdAdoption, ColdTopic, TableUpdate } from '@moulin/core'
+import type { Catalog, ColdAdoption, ColdTopic, TableUpdate } from '@moulin/core'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
+import { plainCatalog } from './catalog.test-support.ts'
 import {
   allRows,
   change,
@@ -10,13 +12,13 @@ import {
   tableOf,
   withNumbers,
 } from './foreign.test-support.ts'
-import { checkTable, readAll, testLog, utf8 } from './lake.test-support.ts'
-import type { TestLog } from './lake.test-support.ts'
+import { checkTable, readAll, settled, testLog, utf8 } from './lake.test-support.ts'
+import type { TestLog, TestLogOptions } from './lake.test-support.ts'
 import { markerKey } from './marker.ts'
 
 /** Three commits of three records in each of two partitions. */
-async function tieredLog(): Promise<{ log: TestLog; topic: ColdTopic }> {
-  const log = testLog()
+async function tieredLog(options: TestLogOptions = {}): Promise<{ log: TestLog; topic: ColdTopic }> {
+  const log = testLog(options)
   const topic = await log.attach()
   for (const text of ['a', 'b', 'c']) {
     for (const partition of [0, 1]) send(log, partition, `${text}0`, `${text}1`, `${text}2`)
@@ -52,6 +54,22 @@ const removeMarker = (log: TestLog): Promise<void> =>
 
 const rangesOf = ({ skipped }: ColdAdoption): string[] =>
   skipped.map(({ incarnation, partition, from, to }) => `${incarnation}.${partition} [${from}, ${to})`)
+
+/** Whatever is pushed runs before a commit is sent. */
+function raced(): { options: TestLogOptions; races: (() => Promise<void>)[] } {
+  const store = hookedStore()
+  const runtime = virtualRuntime({ seed: 4 })
+  const inner = plainCatalog(store, runtime)
+  const races: (() => Promise<void>)[] = []
+  const catalog: Catalog = {
+    ...inner,
+    async commitTable(table, commit, call) {
+      await races.shift()?.()
+      return inner.commitTable(table, commit, call)
+    },
+  }
+  return { options: { store, runtime, catalog }, races }
+}
 
 const broken = { kind: 'conflict', code: 'LINEAGE_BROKEN' }
 
@@ -150,6 +168,34 @@ describe('a broken table', () => {
     }
   })
 
+  it('is counted again when another commit came first', async () => {
+    const { options, races } = raced()
+    const { log } = await tieredLog(options)
+    log.hot.release([9n, 9n])
+    await rollBack(log, 1)
+    const next = log.reopen()
+    races.push(async () => {
+      const rows = await allRows(log)
+      await replaceRows(log, [pick(rows, [...Array(rows.length).keys()].slice(2))])
+    })
+    const done = await settled(log.runtime, next.adopt('gap'))
+    expect(done).toMatchObject({ frontier: [9n, 9n], rows: 10n, skippedOffsets: 8n })
+    const topic = await next.attach()
+    expect((await topic.audit()).clean).toBe(true)
+    for await (const { key } of log.store.list({ prefix: 'log/staged/' })) expect(key).toBe('settled')
+  })
+
+  it('is left to a newer writer by every policy', async () => {
+    const { log } = await tieredLog()
+    const newer = log.reopen({ epoch: 8n })
+    send(log, 0, 'd0')
+    await (await newer.attach()).tier({ upTo: log.hot.committedOffsets() })
+    await rollBack(log, 1)
+    await expect(log.adopt('gap')).rejects.toMatchObject({ kind: 'fenced' })
+    await expect(log.adopt('restore')).rejects.toMatchObject({ kind: 'fenced' })
+    expect(await newer.adopt('restore')).toMatchObject({ outcome: 'recounted', frontier: [6n, 6n] })
+  })
+
   it('is made anew when it is gone', async () => {
     const { log } = await tieredLog()
     log.hot.release([4n, 0n])
@@ -206,5 +252,49 @@ describe('a table that is newer than its log', () => {
     ])
     expect((await textsOf(topic, 0)).slice(-2)).toEqual(['8:c2', `${starts[0]}:z`])
     expect(await topic.scan({}).count()).toBe(19)
+  })
+
+  it('is not adopted beside a copy of the log that still writes to it', async () => {
+    const { options, races } = raced()
+    const { log } = await tieredLog(options)
+    // The copy has its records by itself.
+    const copy = testLog({ store: log.store, epoch: 2n })
+    copy.hot.begin([9n, 9n])
+    const topic = await copy.attach()
+    log.hot.forget(1, 3n)
+    const older = log.reopen()
+    races.push(async () => {
+      send(copy, 0, 'w')
+      await topic.tier({ upTo: copy.hot.committedOffsets() })
+    })
+    await expect(settled(log.runtime, older.adopt('by-hand'))).rejects.toMatchObject({
+      kind: 'conflict',
+      code: 'TABLE_IN_USE',
+    })
+    expect(await settled(log.runtime, older.adopt('by-hand'))).toMatchObject({
+      frontier: [10n + 2n ** 20n, 9n + 2n ** 20n],
+    })
+  })
+
+  it('keeps the rows of every incarnation when the marker of the last is gone', async () => {
+    const log = await older()
+    const { frontier } = await log.adopt('by-hand')
+    const life = { store: log.store, info: { incarnation: 2, startOffsets: frontier } }
+    const next = testLog({ ...life, epoch: 5n })
+    next.hot.begin(frontier)
+    send(next, 1, 'y', 'z')
+    await (await next.attach()).tier({ upTo: next.hot.committedOffsets() })
+    next.hot.release([frontier[0]!, frontier[1]! + 2n])
+    await removeMarker(log)
+    expect(await next.adopt('restore')).toMatchObject({
+      outcome: 'recounted',
+      incarnation: 2,
+      rows: 20n,
+      skippedOffsets: 0n,
+    })
+    const topic = await next.attach()
+    expect((await topic.audit()).clean).toBe(true)
+    expect(await textsOf(topic, 1)).toHaveLength(11)
+    expect(await topic.scan({}).count()).toBe(20)
   })
 })
