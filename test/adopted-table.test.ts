@@ -319,6 +319,31 @@ describe('onBroken', () => {
     expect((await topic.tier()).rows).toBe(2)
   })
 
+  it('mends once for all that meet a broken table at the same time', async () => {
+    const log = await openHere({ onBroken: 'gap' })
+    const topic = await topicOf(log)
+    for (const partition of [0, 1]) await send(topic, partition, ...count('a', 0, 3))
+    await topic.tier()
+    for (const partition of [0, 1]) await send(topic, partition, ...count('b', 3, 5))
+    await topic.tier()
+    await log.releaseNow()
+    for (const partition of [0, 1]) await send(topic, partition, 'c5')
+    await rollBack()
+    const want = [...placed(count('a', 0, 3)), '5:c5']
+    const [first, second, again, tiered] = await Promise.all([
+      read(topic, 0),
+      read(topic, 1),
+      read(topic, 0),
+      topic.tier(),
+    ])
+    expect([first, second, again]).toEqual([want, want, want])
+    expect(tiered.rows).toBe(2)
+    const { metadata } = await catalogOf().loadTable({ namespace: ['city'], name: 'rides' })
+    // Two commits that were rolled back to one, the adoption, and what was hot.
+    expect(metadata.snapshots).toHaveLength(4)
+    expect((await topic.audit()).clean).toBe(true)
+  })
+
   it('is checked, wherever it is given', async () => {
     const wrong = { onBroken: 'ignore' as OnBroken }
     await expect(openHere(wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'ON_BROKEN' })

@@ -120,8 +120,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'accept before a checkpoint knows the next incarnation',
-    file: 'packages/log/src/topic-state.ts',
-    original: `    await core.checkpoints.write()\n`,
+    file: 'packages/log/src/topic-lives.ts',
+    original: `  await core.checkpoints.write()\n`,
     planted: ``,
     caughtBy: ['test/log/next-incarnation.test.ts'],
   },

@@ -9,8 +9,8 @@ export interface CursorOptions {
   readonly partition: () => HotPartition
   /** The table, answering for all that is released. @throws when there is none. */
   readonly cold: () => Promise<ColdTopic>
-  /** Makes a table with this error fit to be read again. @throws the error, where that is not possible. */
-  readonly mend: (error: unknown) => Promise<void>
+  /** Makes a table in which `cold` found this error fit to be read again. @throws the error, where that is not possible. */
+  readonly mend: (error: unknown, cold: ColdTopic) => Promise<void>
   readonly view: RecordViewOptions
   readonly signal: AbortSignal | undefined
 }
@@ -82,16 +82,15 @@ export class PartitionCursor {
   }
 
   async #nextRun(signal: AbortSignal | undefined): Promise<{ to: bigint; next?: IteratorResult<BatchRun> }> {
+    const { runs, to, cold } = (this.#cold ??= await this.#openCold(signal))
     try {
-      this.#cold ??= await this.#openCold(signal)
-      const { runs, to } = this.#cold
       return { to, next: await runs.next() }
     } catch (error) {
       this.#cold = undefined
       // Once for an offset: what is broken again right after is not to be mended.
       if (this.#mendedAt === this.offset) throw error
       this.#mendedAt = this.offset
-      await this.#options.mend(error)
+      await this.#options.mend(error, cold)
       return { to: this.offset }
     }
   }
@@ -102,7 +101,7 @@ export class PartitionCursor {
     const to = this.to !== undefined && this.to < released ? this.to : released
     const cold = await this.#options.cold()
     const runs = cold.read({ partition, from, to, ...(signal === undefined ? {} : { signal }) })
-    return { runs: runs[Symbol.asyncIterator](), to }
+    return { runs: runs[Symbol.asyncIterator](), to, cold }
   }
 
   async #take(run: BatchRun, view: RecordViewOptions): Promise<LogRecord[]> {
@@ -114,6 +113,7 @@ export class PartitionCursor {
 }
 
 interface ColdRead {
+  readonly cold: ColdTopic
   readonly runs: AsyncIterator<BatchRun>
   readonly to: bigint
 }

@@ -1,4 +1,13 @@
-import { closed, invalid, isKind, throwIfAborted, type LogRecord, type Position, type ReadOptions } from '@moulin/core'
+import {
+  closed,
+  invalid,
+  isKind,
+  throwIfAborted,
+  type ColdTopic,
+  type LogRecord,
+  type Position,
+  type ReadOptions,
+} from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
@@ -77,7 +86,7 @@ function cursorFor(
   const options = {
     hot: core.hot,
     partition: () => topic.hot.partitions[partition]!,
-    mend: (error: unknown) => topic.mend(error),
+    mend: (error: unknown, cold: ColdTopic) => topic.mend(error, cold),
     cold: () => topic.coldForReleased(),
     view: viewOptions(topic, onBadValue),
     signal,

@@ -4,12 +4,9 @@ import {
   isKind,
   type Codec,
   type ColdAdoption,
-  type ColdContext,
   type ColdTopic,
-  type ColdTopicInfo,
   type EarlierRange,
   type OnBroken,
-  type SchemaLedger,
   type Sequenced,
   type TableAdoption,
   type Timer,
@@ -17,7 +14,7 @@ import {
 import type { BatchesToAppend, HotTopic } from './hot-log.ts'
 import type { LogCore } from './log-core.ts'
 import type { LogProducer } from './log-producer.ts'
-import { storedRecordsOf } from './record-view.ts'
+import { beginIncarnation, lentTo } from './topic-lives.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
 
@@ -81,15 +78,17 @@ export class TopicState {
     try {
       return await work(cold)
     } catch (error) {
-      await this.mend(error)
+      await this.mend(error, cold)
       return work(await this.cold())
     }
   }
 
-  /** Attaches a table with this error anew, which mends it as `onBroken` says. @throws the error where it does not. */
-  async mend(error: unknown): Promise<void> {
-    if (!this.#isMended(error)) throw error
-    await this.detach()
+  /** Attaches a table that `cold` found broken anew, which mends it as `onBroken` says. @throws the error where it does not. */
+  async mend(error: unknown, cold: ColdTopic): Promise<void> {
+    const wasDetached = this.#attached !== cold && isKind(error, 'closed') && !this.core.closing.aborted
+    if (!wasDetached && !this.#isMended(error)) throw error
+    // Unless that was done already for somebody else.
+    if (this.#attached === cold) await this.detach()
     await this.cold()
   }
 
@@ -118,7 +117,8 @@ export class TopicState {
       // An older writer may see a table that a newer one has moved on.
       await core.wal.checkFence()
       const call = signal === undefined ? {} : { signal }
-      done = await tier.adopt(this.#info(), this.#context(), { how: 'by-hand', ...call })
+      const { info, context } = lentTo(this)
+      done = await tier.adopt(info, context, { how: 'by-hand', ...call })
       if (done.outcome === 'next-incarnation') await this.#begin(done)
     } finally {
       this.#adopting = undefined
@@ -128,6 +128,7 @@ export class TopicState {
     // It is done: a catalog that is away now is only waited for.
     await this.cold().catch((error: unknown) => {
       if (!isKind(error, 'unavailable')) throw error
+      this.#lookAgain()
     })
     return { ...done, earlier: this.earlier() }
   }
@@ -145,23 +146,11 @@ export class TopicState {
     }
   }
 
-  /**
-   * Begins the next incarnation. The table says already that it is there; until the topic's next version is stored, another
-   * start finds the log older than the table, and until a checkpoint knows it, nothing is accepted.
-   */
-  async #begin({ incarnation, frontier }: ColdAdoption): Promise<void> {
-    const { core, record } = this
-    const stored = await core.topics.newest(record.name)
-    if (stored?.state !== 'live' || stored.record.id !== record.id) throw this.#changed()
-    const next = { ...record, incarnation, start: frontier }
-    await core.topics.create(next, stored.version + 1)
-    await core.wal.checkFence()
-    const hot = core.hot.topic(record.id, incarnation, record.config.partitions, frontier)
-    core.checkpoints.add(next, hot)
-    await core.checkpoints.write()
+  async #begin(done: ColdAdoption): Promise<void> {
+    const { record, hot } = await beginIncarnation(this.core, this.record, done)
     const { wakeups } = this.hot
     this.hot.onAppended = undefined
-    this.record = next
+    this.record = record
     this.hot = hot
     this.tiering.follow()
     // Who followed the earlier one goes on with this.
@@ -240,16 +229,18 @@ export class TopicState {
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
   async detach(): Promise<void> {
     this.#again?.cancel()
-    const cold = await this.#attaching?.catch(() => undefined)
-    this.#attaching = undefined
-    this.#attached = undefined
+    const attaching = this.#attaching
+    const cold = await attaching?.catch(() => undefined)
+    // Somebody may have begun anew meanwhile.
+    if (this.#attaching === attaching) this.#attaching = undefined
+    if (this.#attached === cold) this.#attached = undefined
     await cold?.close()
   }
 
   async #attach(): Promise<ColdTopic> {
     const { tier } = this.core
     if (tier === undefined) throw this.#noTier()
-    const [info, context] = [this.#info(), this.#context()]
+    const { info, context } = lentTo(this)
     const cold = await tier.attach(info, context).catch(async (error: unknown) => {
       if (!this.#isMended(error)) throw error
       await this.core.wal.checkFence()
@@ -267,51 +258,10 @@ export class TopicState {
     return cold
   }
 
-  #info(): ColdTopicInfo {
-    const { name, id, incarnation, start, config, valueSchemaId } = this.record
-    const { partitions, table, partitionBy, valueMode, rowCrc } = config
-    const startOffsets = Array.from({ length: partitions }, (_, partition) => start[partition] ?? 0n)
-    return {
-      logId: this.core.logId,
-      name,
-      id,
-      incarnation,
-      partitions,
-      table,
-      partitionBy,
-      valueMode,
-      rowCrc,
-      valueCodec: this.valueCodec,
-      valueSchemaId,
-      startOffsets,
-    }
-  }
-
-  #context(): ColdContext {
-    const { runtime, limits, store, access, ledger, hot, wal } = this.core
-    return {
-      runtime,
-      limits,
-      store,
-      schemas: ledger satisfies SchemaLedger,
-      hot: hot.source(this.hot),
-      recordsOf: (run) => storedRecordsOf(run, limits),
-      access,
-      epoch: wal.epoch,
-    }
-  }
-
   #noTier(): Error {
     const { name } = this.record
     const message = `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`
     return invalid('NO_COLD_TIER', message)
-  }
-
-  #changed(): Error {
-    const { name } = this.record
-    return conflict('TOPIC_CHANGED', `Topic ${name} is not the one any more that this log has opened.`, {
-      context: { topic: name },
-    })
   }
 
   /**
