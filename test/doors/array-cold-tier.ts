@@ -33,6 +33,11 @@ export function arrayColdTier(): ArrayColdTier {
       histories.set(topic.id, history)
       return { ...arrayColdTopic(topic, context, history), release: async () => tier.confirmed ?? history.frontier }
     },
+    async adopt({ id, incarnation }) {
+      const { frontier = [], commits = 0n } = histories.get(id) ?? {}
+      const counts = { rows: 0n, skippedOffsets: 0n, skipped: [] }
+      return { outcome: 'none', incarnation, snapshotId: commits === 0n ? null : commits, frontier, ...counts }
+    },
     runs: (name) => [...histories.values()].flatMap(({ runs }) => runs).filter((run) => run.topic === name),
     async close() {},
   }

@@ -55,6 +55,22 @@ export function fakeColdTier(store: FakeTables): ColdTier {
       store.hot.push(context.hot)
       return fakeTopic(store, topic, context)
     },
+    // What it does for a log that is older than its table; the rest of it is never broken.
+    async adopt({ id, incarnation }, { hot }, { how }) {
+      const table = store.tables.get(id)!
+      const recovered = hot.recoveredOffsets()
+      const isOlder = how === 'by-hand' && table.frontier.some((offset, at) => offset > recovered[at]!)
+      if (isOlder) table.frontier.forEach((offset, at) => (table.frontier[at] = offset + 2n ** 20n))
+      return {
+        outcome: isOlder ? 'next-incarnation' : 'none',
+        incarnation: isOlder ? incarnation + 1 : incarnation,
+        snapshotId: table.snapshotId,
+        frontier: [...table.frontier],
+        rows: 0n,
+        skippedOffsets: 0n,
+        skipped: [],
+      }
+    },
     async close() {
       store.closed++
     },

@@ -49,6 +49,7 @@ describe('tiering', () => {
       snapshotId: 1n,
       stoppedBy: null,
       lineage: { verdict: 'intact', evidence: null },
+      earlier: [],
     })
     await log.close()
   })

@@ -3,7 +3,7 @@ import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from './limits.ts'
-import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TierResult } from './topic.ts'
+import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TableAdoption, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from './partition-spec.ts'
 
 /**
@@ -18,8 +18,22 @@ export interface ColdTier {
    * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.
    */
   attach(topic: ColdTopicInfo, context: ColdContext): Promise<ColdTopic>
+  /**
+   * Makes a table fit to be attached again, once; see {@link Topic.adoptTable} and {@link OnBroken}. Only `by-hand` gives a log
+   * that is older than its table the next incarnation: its `frontier` is then the first offset of each partition, and the topic is
+   * to be attached with that. Called while the topic is not attached.
+   * @throws what `attach` throws where the table stays as it is; an error with outcome `unknown` is settled by the next call.
+   */
+  adopt(
+    topic: ColdTopicInfo,
+    context: ColdContext,
+    request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
+  ): Promise<ColdAdoption>
   close(): Promise<void>
 }
+
+/** What a cold tier says of an adoption. */
+export type ColdAdoption = Omit<TableAdoption, 'earlier'>
 
 /** What a cold tier knows of a topic. */
 export interface ColdTopicInfo {

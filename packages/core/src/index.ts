@@ -21,7 +21,15 @@ export type {
   TableUpdate,
 } from './catalog.ts'
 export type { Codec, CodecFormat, ColumnarCodec, SchemaLedger, SchemaLedgerEntry, ValueFidelity } from './codec.ts'
-export type { ColdContext, ColdTier, ColdTopic, ColdTopicInfo, HotSource, ValueMode } from './cold-tier.ts'
+export type {
+  ColdAdoption,
+  ColdContext,
+  ColdTier,
+  ColdTopic,
+  ColdTopicInfo,
+  HotSource,
+  ValueMode,
+} from './cold-tier.ts'
 export {
   BooleanBuilder,
   builderFor,
@@ -126,16 +134,19 @@ export type {
   AuditRange,
   AuditReport,
   DeepAudit,
+  EarlierRange,
+  Lineage,
+  OnBroken,
   PartitionOffsets,
   ReadOptions,
   ResolvedTopicConfig,
   Scan,
   ScanOptions,
   SystemRow,
+  TableAdoption,
   TierResult,
   Topic,
   TopicConfig,
-  Lineage,
   TopicStats,
 } from './topic.ts'
 export type {

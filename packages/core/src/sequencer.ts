@@ -13,8 +13,8 @@ export interface Sequencer {
 
 export interface SequencerContext {
   readonly wal: WalSession
-  /** The next offset of a partition, as recovered; asked once per partition. */
-  readonly nextOffset: (topicId: string, partition: number) => bigint
+  /** The next offset of a partition, as recovered; asked once per partition and incarnation. */
+  readonly nextOffset: (topicId: string, incarnation: number, partition: number) => bigint
 }
 
 /** A section that has no offsets yet. */

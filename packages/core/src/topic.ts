@@ -44,7 +44,22 @@ export interface TopicConfig<T = unknown> {
   readonly timestampAfterMaxMs?: number
   /** What happens to a value that does not decode. Only `raw` so far. */
   readonly onBadRecord?: 'raw'
+  /**
+   * What happens when the table's history is broken; default: the log's own. Unlike the other options it is not stored: it holds
+   * for this process, as the last call with a config that names it says.
+   */
+  readonly onBroken?: OnBroken
 }
+
+/**
+ * What a writer does with a table whose history is broken, when it attaches it, before a commit and before it releases anything.
+ *
+ * - `error`: nothing. Tiering and cold reads stop with `LINEAGE_BROKEN` until the table is right again, or adopted.
+ * - `restore`: the frontier goes back to where the table's rows end, so that what the write-ahead tier still holds is tiered again,
+ *   and the ledger is counted anew. Where rows are missing that it does not hold, as `error`.
+ * - `gap`: the same, and what is missing for good counts as skipped; readers pass it as a gap.
+ */
+export type OnBroken = 'error' | 'restore' | 'gap'
 
 /** A topic's config as anyone may look at it: its columns are no longer tied to `T`. */
 export type ResolvedTopicConfig<T = unknown> = Omit<TopicConfig<T>, 'partitionBy'> & {
@@ -95,6 +110,24 @@ export interface Topic<T = unknown> {
    * @throws `aborted`; `conflict` code `LINEAGE_BROKEN`.
    */
   audit(options?: AuditOptions): Promise<AuditReport>
+  /**
+   * The explicit way back where table and log do not belong together any more; a table that is fine is left as it is.
+   *
+   * On a broken table (`LINEAGE_BROKEN`) it is what `onBroken: 'gap'` does, once: the ledger is counted anew from the rows that
+   * are there, what neither the table nor the write-ahead tier holds counts as skipped, and the topic goes on in the same
+   * incarnation. On a log that is older than its table (`LOG_BEHIND_TABLE`) the topic takes the next incarnation, 2^20 offsets
+   * above the table's end. What the log holds of the earlier one stays in the write-ahead tier, apart: it is listed, here and in
+   * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
+   *
+   * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
+   * of offsets that the log still has to give it; an error with outcome `unknown` is settled by the next call.
+   */
+  adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
+  /**
+   * Gives up what the write-ahead tier keeps of earlier incarnations, for good. Resolves when that is durable.
+   * @throws `invalid` on a read-only log.
+   */
+  dropEarlier(): Promise<void>
   /** Where each partition stands. */
   offsets(): readonly PartitionOffsets[]
   /** What is not in the table yet, and what the frontier comes from. */
@@ -107,6 +140,10 @@ export interface ReadOptions {
   readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
   /** Exclusive; `end` is fixed at the call. Without it the read follows new records. */
   readonly to?: 'end' | bigint
+  /**
+   * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.
+   */
+  readonly incarnation?: number
   /** A value that does not decode: yielded with `error` set (default), or thrown. */
   readonly onBadValue?: 'yield' | 'throw'
   readonly signal?: AbortSignal
@@ -133,6 +170,36 @@ export interface TopicStats {
   readonly stoppedBy: Error | null
   /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
   readonly lineage: Lineage | null
+  /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended. */
+  readonly earlier: readonly EarlierRange[]
+}
+
+/** Acked records of an earlier incarnation that are in the write-ahead tier; the table may have some of them, too. */
+export interface EarlierRange extends AuditRange {
+  /** Write-ahead bytes. */
+  readonly bytes: number
+}
+
+/** What {@link Topic.adoptTable} did. */
+export interface TableAdoption {
+  /**
+   * `none`: the table is fine. `recounted`: its ledger was counted anew. `next-incarnation`: the log was older than it.
+   */
+  readonly outcome: 'none' | 'recounted' | 'next-incarnation'
+  /** Of the topic, from now on. */
+  readonly incarnation: number
+  /** Of the table; null where it has none. */
+  readonly snapshotId: bigint | null
+  /** Exclusive, per partition: what the table answers for. A new incarnation begins here. */
+  readonly frontier: readonly bigint[]
+  /** Rows that the ledger counts, of all partitions and incarnations. */
+  readonly rows: bigint
+  /** Offsets below the frontier that have no row: all that the ledger calls skipped now, the jump of a new incarnation included. */
+  readonly skippedOffsets: bigint
+  /** Where they are, up to the limit `maxGaps`. */
+  readonly skipped: readonly AuditRange[]
+  /** What stays of an earlier incarnation. */
+  readonly earlier: readonly EarlierRange[]
 }
 
 /**
@@ -267,5 +334,6 @@ export interface AuditPartition {
 }
 
 export interface AuditGap extends AuditRange {
-  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired'
+  /** `unknown`: the jump at the beginning of an incarnation that an adopted table began; what was there, nobody knows. */
+  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired' | 'unknown'
 }

@@ -174,11 +174,11 @@ describe('a later incarnation', () => {
     expect(report.clean).toBe(true)
     expect(report.partitions.map(({ incarnation, start, frontier }) => [incarnation, start, frontier])).toEqual([
       [1, 0n, 2n],
-      [2, 3n, 4n],
+      [2, 2n, 4n],
     ])
     await expect(log.reopen().attach()).rejects.toMatchObject({
       code: 'LOG_BEHIND_TABLE',
-      context: { ranges: 'partition 0 [3, 4)' },
+      context: { ranges: 'partition 0 [2, 4)' },
     })
   })
 })

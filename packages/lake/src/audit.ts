@@ -75,7 +75,9 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
     onProgress?.({ ...progress })
   }
   const partitions = [...counts.values()].map((count) => partitionReport(count, info.rowCrc))
-  const gaps = [...counts.values()].flatMap((count) => gapsOf(count, context.limits.maxGaps))
+  const gaps = [...counts.values()].flatMap((count) =>
+    gapsOf(count, isFirst(count.entry, state.marker.ledger), context.limits.maxGaps),
+  )
   const found = deep?.report() ?? null
   const isCounted = partitions.every(
     ({ rows, ledgerRows, checksum, ledgerChecksum, deleted }) =>
@@ -144,8 +146,8 @@ function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean):
  * The ledger counts offsets without a row by reason, it does not place them. Where rows were deleted beside such offsets,
  * the two cannot be told apart by place: all of the partition's gaps are then called deleted, the cause to look into.
  */
-function gapsOf({ entry, coverage }: Count, maxGaps: number): AuditGap[] {
-  const { incarnation, partition, control, aborted, rows, expired } = entry
+function gapsOf({ entry, coverage }: Count, isFirst: boolean, maxGaps: number): AuditGap[] {
+  const { incarnation, partition, control, aborted, skipped, rows, expired } = entry
   const { covered } = coverage
   const reason =
     covered < rows - expired
@@ -160,7 +162,13 @@ function gapsOf({ entry, coverage }: Count, maxGaps: number): AuditGap[] {
   const gaps: AuditGap[] = []
   for (const { from, to } of coverage.gaps()) {
     if (gaps.length === maxGaps) break
-    gaps.push({ incarnation, partition, from, to, reason })
+    // What an earlier incarnation may have had there, see the marker's ledger.
+    const isJump = !isFirst && from === entry.start && skipped > 0n
+    gaps.push({ incarnation, partition, from, to, reason: isJump ? 'unknown' : reason })
   }
   return gaps
+}
+
+function isFirst({ incarnation, partition }: LedgerEntry, ledger: readonly LedgerEntry[]): boolean {
+  return !ledger.some((entry) => entry.partition === partition && entry.incarnation < incarnation)
 }

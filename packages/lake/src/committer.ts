@@ -1,4 +1,4 @@
-import { conflict, fenced, isMoulinError, throwIfAborted } from '@moulin/core'
+import { conflict, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
@@ -12,7 +12,7 @@ import type { Marker } from './marker.ts'
 import { putStaged } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
 import { beforeCommit, keyUnder, putUnnamed } from './table-objects.ts'
-import { snapshotIdOf } from './topic-table.ts'
+import { checkEpoch, snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 
 export interface CommitterParts extends EncodeParts {
@@ -71,6 +71,32 @@ export class Committer {
     return this.#parts.guard.run(this.#parts.table.identifier, () => this.#run(upTo, signal))
   }
 
+  /**
+   * Commits the marker that goes with what was counted, in a snapshot of ours without files: that vouches for the marker, and
+   * moves main, so that no commit which is still under way can land behind it.
+   */
+  adopt<T extends { readonly state: TableState }>(count: () => Promise<T>): Promise<T> {
+    return this.#parts.guard.run(this.#parts.table.identifier, async () => {
+      const { clock, random } = this.#parts.context.runtime
+      const startMs = clock.monotonic()
+      for (let round = 0; ; round++) {
+        const counted = await count()
+        const { state } = counted
+        const nothing = { ranges: [], files: [], gains: [], sizeBytes: 0, attempts: 0 }
+        const plan = { ...nothing, id: random.uuid(), state, atMs: clock.monotonic(), snapshotId: random.int63() }
+        this.#parts.ownCommits.add(plan.id)
+        try {
+          await this.#stage(plan, state)
+        } catch (error) {
+          throw beforeCommit(error)
+        }
+        if ((await this.#commit(state, plan)) === 'committed') return counted
+        await this.#discardWritten(plan)
+        if (clock.monotonic() - startMs > this.#parts.retry.retryMs) throw this.#contention(round, 0)
+      }
+    })
+  }
+
   async #run(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
     const { context, table, retry } = this.#parts
     const { clock, timers, random } = context.runtime
@@ -102,22 +128,23 @@ export class Committer {
       }
       if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
         await this.#discardWritten(written)
-        const message = `Other writers of table ${this.#parts.info.table} came first ${round + 1} times; tiering tries again later.`
-        throw conflict('COMMIT_CONTENTION', message, { retryable: true, context: { rounds: round + 1, spentBytes } })
+        throw this.#contention(round, spentBytes)
       }
       // The first two retries at once; then longer and longer, up to a second, at random.
       if (round >= 2) await timers.sleep(backoffMs(round - 2, random.bytes(1)[0]!), signal)
     }
   }
 
+  #contention(round: number, spentBytes: number): Error {
+    const message = `Other writers of table ${this.#parts.info.table} came first ${round + 1} times; tiering tries again later.`
+    return conflict('COMMIT_CONTENTION', message, { retryable: true, context: { rounds: round + 1, spentBytes } })
+  }
+
   async #loadAsWriter(signal: AbortSignal | undefined): Promise<TableState> {
-    const { context, info, table } = this.#parts
+    const { table } = this.#parts
     throwIfAborted(signal)
     const state = await table.load(signal === undefined ? {} : { signal })
-    if (state.marker.epoch > context.epoch) {
-      const message = `Epoch ${state.marker.epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
-      throw fenced('FENCED', message, { context: { epoch: state.marker.epoch, ours: context.epoch } })
-    }
+    checkEpoch(this.#parts, state.marker)
     await table.checkTierable(state, signal === undefined ? {} : { signal })
     return state
   }

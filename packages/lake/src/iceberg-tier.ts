@@ -5,13 +5,16 @@ import type {
   ColdContext,
   ColdTier,
   ColdTopic,
+  ColdTopicInfo,
   ObjectStore,
   Runtime,
   TableGuard,
 } from '@moulin/core'
 import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
+import { adoptTable } from './adopt-table.ts'
 import { fileLists } from './cold-plan.ts'
+import type { ColdReadParts } from './cold-read.ts'
 import { coldTopic } from './cold-topic.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
@@ -89,71 +92,75 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     return (workers ??= makeWorkers(count, memoryBytes ?? limits.maxWorkerBytes, limits.decodeDeadlineMs, runtime))
   }
 
+  const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
+    if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
+    const { limits } = context
+    const { encoders, decoders } = workersFor(context)
+    const store = options.store ?? context.store
+    let files = opened.get(store)
+    if (files === undefined) {
+      files = dataFiles({ store, limits, workers: decoders })
+      opened.set(store, files)
+    }
+    const own = ownCommits.get(info.id) ?? new Set<string>()
+    ownCommits.set(info.id, own)
+    const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
+    const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
+    const windowBytes = options.coldReadBytes ?? 32 * MiB
+    const parts = { info, context, store, files, fileLists: fileLists(store), indexes, table, windowBytes }
+    const committer = (): Committer =>
+      new Committer({
+        catalog,
+        store,
+        info,
+        context,
+        table,
+        guard,
+        ownCommits: own,
+        workers: encoders,
+        tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
+        compression,
+        deltas,
+        fileBytes: options.targetFileBytes ?? 128 * MiB,
+        retry: {
+          retryMs: options.retryMs ?? 600_000,
+          retryBytes: options.retryBytes ?? 4096 * MiB,
+          reuseMs: 3_600_000,
+        },
+      })
+    return { parts, committer }
+  }
+
   return {
     name: `icebergTier(${catalog.name})`,
     async attach(info, context) {
-      if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
-      const { limits, runtime } = context
-      const { encoders, decoders } = workersFor(context)
-      const store = options.store ?? context.store
-      let files = opened.get(store)
-      if (files === undefined) {
-        files = dataFiles({ store, limits, workers: decoders })
-        opened.set(store, files)
-      }
-      const own = ownCommits.get(info.id) ?? new Set<string>()
-      ownCommits.set(info.id, own)
-      const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
-      const state = await table.attach()
+      const { parts, committer: newCommitter } = opening(info, context)
+      const { runtime } = context
+      const state = await parts.table.attach()
       if (info.valueMode !== 'raw' && !hasValueColumns(info.valueMode, info.valueCodec)) {
         const { reason } = info.valueCodec!
         runtime.logger.warn({ topic: info.name, reason }, 'values of this schema are kept as bytes, not as columns')
       }
-      const committer =
-        context.access === 'read-only'
-          ? undefined
-          : new Committer({
-              catalog,
-              store,
-              info,
-              context,
-              table,
-              guard,
-              ownCommits: own,
-              workers: encoders,
-              tierParts: { factory: fileWriter, formats: [...codecFormats, ...(options.codecs ?? [])] },
-              compression,
-              deltas,
-              fileBytes: options.targetFileBytes ?? 128 * MiB,
-              retry: {
-                retryMs: options.retryMs ?? 600_000,
-                retryBytes: options.retryBytes ?? 4096 * MiB,
-                reuseMs: 3_600_000,
-              },
-            })
+      const committer = context.access === 'read-only' ? undefined : newCommitter()
       await committer?.attach(state)
-      const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
-      const windowBytes = options.coldReadBytes ?? 32 * MiB
-      const topic = coldTopic({
-        info,
-        context,
-        store,
-        files,
-        fileLists: fileLists(store),
-        indexes,
-        table,
-        windowBytes,
-        committer,
-      })
+      const topic = coldTopic({ ...parts, committer })
       topics.add(topic)
       return topic
     },
+    adopt: (info, context, { how, ...call }) =>
+      adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
     async close() {
       isClosed = true
       await Promise.all([...topics].map((topic) => topic.close()))
       await workers?.pool?.close()
     },
   }
+}
+
+/** One life of a topic, on its way to a cold topic. */
+interface OpeningTopic {
+  readonly parts: ColdReadParts
+  readonly committer: () => Committer
 }
 
 /** All threads of a cold tier, and what they are used for. */

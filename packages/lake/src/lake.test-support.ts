@@ -4,6 +4,7 @@ import type {
   BatchRun,
   Catalog,
   Codec,
+  ColdAdoption,
   ColdContext,
   ColdTier,
   ColdTopic,
@@ -45,6 +46,7 @@ export interface TestLog {
   readonly hot: TestHot
   readonly tier: ColdTier
   attach(): Promise<ColdTopic>
+  adopt(how: 'restore' | 'gap' | 'by-hand'): Promise<ColdAdoption>
   /** Another process on the same store and records: a new epoch, nothing cached. */
   reopen(options?: TestLogOptions): TestLog
 }
@@ -98,6 +100,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     hot,
     tier,
     attach: () => tier.attach(info, context),
+    adopt: (how) => tier.adopt(info, context, { how }),
     reopen(more = {}) {
       hot.reopen()
       return testLogOver({ ...options, store, runtime, epoch: context.epoch + 1n, ...more }, hot)
@@ -172,6 +175,12 @@ export class TestHot implements HotSource {
   forget(partition: number, from: bigint): void {
     this.#partitions[partition] = this.#partitions[partition]!.filter((run) => run.nextOffset <= from)
     this.#next[partition] = from
+  }
+
+  /** A life that begins there. */
+  begin(offsets: readonly bigint[]): void {
+    offsets.forEach((offset, partition) => (this.#next[partition] = this.#released[partition] = offset))
+    this.reopen()
   }
 
   /** A new writer opens the log and finds what is there. */

@@ -231,7 +231,7 @@ export function lineageBroken(
   const loss =
     ranges.length === 0
       ? 'Nothing is lost: the write-ahead tier still holds all of it.'
-      : `In doubt: ${ranges.join(', ')}.`
+      : `In doubt: ${ranges.join(', ')}. Put the table right, or see topic.adoptTable() and onBroken.`
   return conflict('LINEAGE_BROKEN', `The history of table ${table} is broken: ${verdict.reason}. ${loss}`, {
     context: { table, fault: verdict.fault, lost: ranges.join(', ') },
   })
@@ -242,8 +242,8 @@ export function logBehindTable(topic: string, table: string, ahead: readonly Los
   const ranges = textsOf(ahead).join(', ')
   const message =
     `The log is older than table ${table}: of topic ${topic} the table holds ${ranges}, which the log does not have. ` +
-    'It is a restored copy, or write-ahead data was lost. Nothing more is accepted, so that no offset is given out twice: ' +
-    'open the right copy of the log.'
+    'It is a restored copy, or write-ahead data was lost. Nothing more is accepted, so that no offset is given out twice. ' +
+    'Open the right copy of the log, or read what this one still holds and go on above the table with topic.adoptTable().'
   return conflict('LOG_BEHIND_TABLE', message, { context: { topic, table, ranges } })
 }
 

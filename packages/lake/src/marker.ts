@@ -223,16 +223,27 @@ export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-/** The entries of the topic's present incarnation, by partition; empty ones for partitions that the marker does not know. */
+/**
+ * The entries of the topic's present incarnation, by partition; for partitions that the marker does not know, what they
+ * begin with.
+ */
 export function presentLedger(marker: Marker, info: ColdTopicInfo): LedgerEntry[] {
-  const known = new Map(
-    marker.ledger
-      .filter(({ incarnation }) => incarnation === info.incarnation)
-      .map((entry) => [entry.partition, entry] as const),
-  )
+  const known = new Map<number, LedgerEntry>()
+  const ends = new Map<number, bigint>()
+  for (const entry of marker.ledger) {
+    const { incarnation, partition, frontier } = entry
+    if (incarnation === info.incarnation) known.set(partition, entry)
+    if (incarnation < info.incarnation && frontier > (ends.get(partition) ?? 0n)) ends.set(partition, frontier)
+  }
   return info.startOffsets.map(
-    (start, partition) => known.get(partition) ?? emptyEntry(info.incarnation, partition, start),
+    (start, partition) => known.get(partition) ?? firstEntry(info.incarnation, partition, start, ends.get(partition)),
   )
+}
+
+// An incarnation that begins above the end of the one before has skipped what lies between: nobody knows what was there.
+function firstEntry(incarnation: number, partition: number, start: bigint, end: bigint | undefined): LedgerEntry {
+  if (end === undefined || end >= start) return emptyEntry(incarnation, partition, start)
+  return { ...emptyEntry(incarnation, partition, end), frontier: start, skipped: start - end }
 }
 
 /** The marker's ledger with these entries in place of, or beside, its own. */

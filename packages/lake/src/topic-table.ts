@@ -1,4 +1,4 @@
-import { exists, isKind, notFound } from '@moulin/core'
+import { exists, fenced, isKind, notFound } from '@moulin/core'
 import type {
   CallOptions,
   Catalog,
@@ -20,6 +20,7 @@ import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
+import type { FoundMarkers } from './marker-store.ts'
 import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
@@ -49,6 +50,9 @@ export interface TopicTableParts {
   /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
   readonly ownCommits: Set<string>
 }
+
+/** What a table that is not there any more is called. */
+export const goneTable = { fault: 'replaced-table', reason: 'the table is gone' } as const
 
 /** One topic's table: finds or makes it, and says at every load whether it is the one that the marker speaks of. */
 export class TopicTable {
@@ -83,14 +87,13 @@ export class TopicTable {
       loaded = await catalog.loadTable(this.identifier)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
-      const { fault, reason } = { fault: 'no-marker' as const, reason: 'the table is gone' }
       const lost = lostRanges(info.startOffsets, context.hot.releasedOffsets())
-      if (lost.length > 0) throw lineageBroken(info.table, { fault, reason }, lost)
+      if (lost.length > 0) throw lineageBroken(info.table, goneTable, lost)
       if (context.access === 'read-only') {
         const message = `Topic ${info.name} has no table ${info.table} yet; a writer creates it when it opens the topic.`
         throw notFound('TABLE_MISSING', message, { context: { topic: info.name, table: info.table }, cause: error })
       }
-      loaded = await this.#create()
+      loaded = await this.create()
     }
     const state = await this.#adopt(loaded, {})
     return context.access === 'read-write' ? await this.#recordIds(state) : state
@@ -103,7 +106,7 @@ export class TopicTable {
       loaded = await this.#parts.catalog.loadTable(this.identifier, options)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
-      throw this.#broken({ fault: 'replaced-table', reason: 'the table is gone' })
+      throw this.broken(goneTable)
     }
     return this.#adopt(loaded, options)
   }
@@ -113,8 +116,8 @@ export class TopicTable {
     return this.#adopt(loaded, {})
   }
 
-  // An answer that got lost leaves a table with our marker, which the load then finds.
-  async #create(): Promise<LoadedTable> {
+  /** A table without rows. An answer that got lost leaves one with our marker, which the load then finds. */
+  async create(): Promise<LoadedTable> {
     const { catalog, context, info, ownCommits } = this.#parts
     const commit = context.runtime.random.uuid()
     ownCommits.add(commit)
@@ -160,6 +163,18 @@ export class TopicTable {
   }
 
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
+    const { markers, verdict } = await this.judge(loaded, options)
+    if (verdict.kind === 'broken') throw this.refusal(loaded, verdict)
+    const { kind, marker, foreign } = verdict
+    const lineage = { verdict: kind, evidence: kind === 'plausible' ? verdict.evidence : null }
+    const objects = markers.own?.marker === undefined ? [] : markers.own.objects
+    const state = this.stateOf({ loaded, lineage, marker, objects, isForeign: foreign.length > 0 })
+    this.#state = state
+    return state
+  }
+
+  /** What the marker and the files say of the table; asks for nothing that the verdict does not need. */
+  async judge(loaded: LoadedTable, options: CallOptions): Promise<{ markers: FoundMarkers; verdict: Verdict }> {
     const { info, context } = this.#parts
     const markers = await this.markers.read(loaded.metadata, options)
     const found = verdictOf({
@@ -171,22 +186,16 @@ export class TopicTable {
       recovered: (marker) => this.#recovered(marker),
       markers,
     })
-    const verdict = found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found
-    if (verdict.kind === 'broken') throw this.#refusal(loaded, verdict)
-    const { kind: lineage, marker, foreign } = verdict
+    return { markers, verdict: found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found }
+  }
+
+  /** @throws `unsupported` code `SCHEMA_DRIFT` for a table whose columns are not ours any more. */
+  stateOf(known: Omit<TableState, 'fieldIds' | 'entries' | 'columns'>): TableState {
+    const { info } = this.#parts
+    const { loaded, marker } = known
     const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
-    const state: TableState = {
-      lineage: { verdict: lineage, evidence: lineage === 'plausible' ? verdict.evidence : null },
-      loaded,
-      marker,
-      objects: markers.own?.marker === undefined ? [] : markers.own.objects,
-      fieldIds,
-      entries: presentLedger(marker, info),
-      columns: tableColumns(loaded.metadata, this.layout, info.table, fieldIds),
-      isForeign: foreign.length > 0,
-    }
-    this.#state = state
-    return state
+    const columns = tableColumns(loaded.metadata, this.layout, info.table, fieldIds)
+    return { ...known, fieldIds, entries: presentLedger(marker, info), columns }
   }
 
   /**
@@ -195,7 +204,7 @@ export class TopicTable {
    */
   async checkTierable(state: TableState, options: CallOptions): Promise<void> {
     const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
-    if (reason !== undefined) throw this.#broken({ fault: 'foreign-rows', reason })
+    if (reason !== undefined) throw this.broken({ fault: 'foreign-rows', reason })
   }
 
   async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {
@@ -220,8 +229,8 @@ export class TopicTable {
     return context.hot.recoveredOffsets()
   }
 
-  // A table that was never ours is a clash of names; one that was is a broken history.
-  #refusal(loaded: LoadedTable, verdict: Verdict & { kind: 'broken' }): Error {
+  /** A table that was never ours is a clash of names; one that was is a broken history. */
+  refusal(loaded: LoadedTable, verdict: Verdict & { kind: 'broken' }): Error {
     const { info, context } = this.#parts
     const { fault, reason } = verdict
     const wasOurs = this.#state !== undefined || lostRanges(info.startOffsets, context.hot.releasedOffsets()).length > 0
@@ -235,14 +244,23 @@ export class TopicTable {
       return exists(code, message, { context: { topic: info.name, table: info.table, metadataLocation } })
     }
     if (verdict.ahead !== undefined) return logBehindTable(info.name, info.table, verdict.ahead)
-    return this.#broken(verdict)
+    return this.broken(verdict)
   }
 
-  #broken(verdict: { fault: LineageFault; reason: string; reached?: readonly bigint[] }): Error {
+  /** The error of a broken history, with what is in doubt. */
+  broken(verdict: { fault: LineageFault; reason: string; reached?: readonly bigint[] }): Error {
     const { info, context } = this.#parts
     const lost = lostRanges(info.startOffsets, context.hot.releasedOffsets(), verdict.reached)
     return lineageBroken(info.table, verdict, lost)
   }
+}
+
+/** @throws `fenced` when the marker is of a newer writer. */
+export function checkEpoch(parts: Pick<TopicTableParts, 'info' | 'context'>, { epoch }: Marker): void {
+  const { info, context } = parts
+  if (epoch <= context.epoch) return
+  const message = `Epoch ${epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
+  throw fenced('FENCED', message, { context: { epoch, ours: context.epoch } })
 }
 
 /** Id of the table's current snapshot; null while it has none. */

@@ -3,6 +3,7 @@ import {
   isKind,
   notFound,
   type BatchRun,
+  type EarlierRange,
   type HotSource,
   type SectionHeader,
   type Sequenced,
@@ -25,7 +26,7 @@ export interface BatchesToAppend {
   readonly patch: (baseOffset: bigint) => void
 }
 
-/** The hot part of one topic. */
+/** The hot part of one topic, in one of its incarnations. */
 export interface HotTopic {
   readonly id: string
   readonly incarnation: number
@@ -45,7 +46,7 @@ export interface HotLogOptions {
   readonly gap: 'corrupt' | 'skip'
 }
 
-/** All that is in the write-ahead tier, by topic and partition. Owns high watermarks and what is released. */
+/** All that is in the write-ahead tier, by topic, incarnation and partition. Owns high watermarks and what is released. */
 export class HotLog {
   readonly #options: HotLogOptions
   readonly #ring: TailRing
@@ -64,9 +65,9 @@ export class HotLog {
 
   /** Sets what recovery starts from, and forgets what the checkpoint releases. */
   begin(checkpoint: StoredCheckpoint | undefined): void {
-    this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [topic.id, topic]))
-    for (const { id, released } of this.#checkpointed.values()) {
-      const topic = this.#topics.get(id)
+    this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [lifeOf(topic.id, topic.incarnation), topic]))
+    for (const { id, incarnation, released } of this.#checkpointed.values()) {
+      const topic = this.#topics.get(lifeOf(id, incarnation))
       if (topic === undefined) continue
       for (const partition of topic.partitions) partition.releaseTo(released[partition.partition] ?? 0n)
       topic.wakeups.wake()
@@ -77,13 +78,13 @@ export class HotLog {
     this.#wal = wal
   }
 
-  isLive({ topicId, partition, lastOffset }: SectionHeader): boolean {
-    return lastOffset >= (this.#checkpointed.get(topicId)?.released[partition] ?? 0n)
+  isLive({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset >= (this.#checkpointed.get(lifeOf(topicId, incarnation))?.released[partition] ?? 0n)
   }
 
   /** Whether the newest checkpoint proves that the section was acked. */
-  isAcked({ topicId, partition, lastOffset }: SectionHeader): boolean {
-    return lastOffset < (this.#checkpointed.get(topicId)?.next[partition] ?? 0n)
+  isAcked({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
   }
 
   recover(header: SectionHeader, location: WalLocation): void {
@@ -93,23 +94,46 @@ export class HotLog {
     topic.wakeups.wake()
   }
 
-  /** The topic, with at least `partitions` partitions; each begins where the checkpoint says that it was released. */
-  topic(id: string, incarnation: number, partitions: number): HotTopic {
-    let topic = this.#topics.get(id)
+  /**
+   * The topic, with at least `partitions` partitions; each begins where the checkpoint says that it was released, a new one
+   * where its incarnation does.
+   */
+  topic(id: string, incarnation: number, partitions: number, starts: readonly bigint[] = []): HotTopic {
+    const life = lifeOf(id, incarnation)
+    let topic = this.#topics.get(life)
     if (topic === undefined) {
       topic = { id, incarnation, partitions: [], wakeups: new Wakeups(), pins: new Set(), onAppended: undefined }
-      this.#topics.set(id, topic)
+      this.#topics.set(life, topic)
     }
     const list = topic.partitions as HotPartition[]
-    const checkpointed = this.#checkpointed.get(id)
+    const checkpointed = this.#checkpointed.get(life)
     while (list.length < partitions) {
-      list.push(new HotPartition(id, list.length, checkpointed?.released[list.length] ?? 0n))
+      const start = starts[list.length] ?? 0n
+      const partition = new HotPartition(id, list.length, checkpointed?.released[list.length] ?? start)
+      partition.recovered = start
+      list.push(partition)
     }
     return topic
   }
 
   topics(): Iterable<HotTopic> {
     return this.#topics.values()
+  }
+
+  /** The topic's incarnations before this one. */
+  lives(id: string, incarnation: number): HotTopic[] {
+    return [...this.#topics.values()].filter((topic) => topic.id === id && topic.incarnation < incarnation)
+  }
+
+  /** What is held of the topic's incarnations before this one. */
+  earlier(id: string, incarnation: number): EarlierRange[] {
+    return this.lives(id, incarnation).flatMap((life) =>
+      life.partitions.flatMap((partition) => {
+        const { released: from, highWatermark: to } = partition
+        const range = { incarnation: life.incarnation, partition: partition.partition, from, to }
+        return from < to ? [{ ...range, bytes: partition.bytesFrom(from) }] : []
+      }),
+    )
   }
 
   /** The entries of the checkpoint that recovery started from. */
@@ -227,6 +251,8 @@ export class HotLog {
     }
   }
 }
+
+const lifeOf = (id: string, incarnation: number): string => `${id}/${incarnation}`
 
 export interface HotRead {
   readonly section: HotSection

@@ -20,7 +20,7 @@ export class HotPartition {
   released: bigint
   /** Exclusive: everything below is durable, acked and readable. */
   highWatermark: bigint
-  /** Exclusive: the high watermark that recovery found when this writer opened the log; 0 for a partition made since. */
+  /** Exclusive: the high watermark that recovery found when this writer opened the log; where a partition made since begins. */
   recovered = 0n
   /** Bytes of all sections ever added. */
   totalBytes = 0

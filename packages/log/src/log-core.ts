@@ -1,8 +1,17 @@
-import type { CodecFormat, ColdTier, Limits, ObjectStore, Runtime, SequencerSession, WalSession } from '@moulin/core'
+import type {
+  CodecFormat,
+  ColdTier,
+  Limits,
+  ObjectStore,
+  OnBroken,
+  Runtime,
+  SequencerSession,
+  WalSession,
+} from '@moulin/core'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
 import type { HotLog, HotTopic } from './hot-log.ts'
 import type { WritableSchemaLedger } from './schema-ledger.ts'
-import type { TopicRecord } from './topic-store.ts'
+import type { TopicRecord, TopicStore } from './topic-store.ts'
 
 /** What the parts of one open log share. */
 export interface LogCore {
@@ -17,10 +26,13 @@ export interface LogCore {
   readonly graceMs: number
   /** How long the first append to a topic waits for its table. */
   readonly catalogWaitMs: number
+  /** For topics that do not say otherwise. */
+  readonly onBroken: OnBroken
   readonly wal: WalSession
   readonly sequencer: SequencerSession
   readonly hot: HotLog
   readonly ledger: WritableSchemaLedger
+  readonly topics: TopicStore
   readonly checkpoints: CheckpointWriter
   readonly pressure: WalPressure
   /** Fires when the log is closed: readers end. */
@@ -35,11 +47,14 @@ export interface WalPressure {
   appended(): void
 }
 
+/** One incarnation of a topic. */
+type TopicLife = Pick<TopicRecord, 'name' | 'id' | 'incarnation'>
+
 /** Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. */
 export class CheckpointWriter {
   readonly #store: CheckpointStore
   readonly #wal: WalSession
-  readonly #topics: Map<string, { readonly record: TopicRecord; readonly hot: HotTopic }> = new Map()
+  readonly #topics: Map<string, { readonly record: TopicLife; readonly hot: HotTopic }> = new Map()
   readonly #carried = new Map<string, StoredCheckpointTopic>()
   #last: Promise<unknown> = Promise.resolve()
 
@@ -48,14 +63,14 @@ export class CheckpointWriter {
     this.#wal = wal
   }
 
-  /** From now on this topic is part of every checkpoint. */
-  add(record: TopicRecord, hot: HotTopic): void {
-    this.#topics.set(record.id, { record, hot })
+  /** From now on this topic is part of every checkpoint, in this incarnation; earlier ones stay parts of their own. */
+  add(record: TopicLife, hot: HotTopic): void {
+    this.#topics.set(`${record.id}/${record.incarnation}`, { record, hot })
   }
 
   /** A topic that this writer cannot read or that is no more: its entry goes from checkpoint to checkpoint as it is. */
   carry(entry: StoredCheckpointTopic): void {
-    this.#carried.set(entry.id, entry)
+    this.#carried.set(`${entry.id}/${entry.incarnation}`, entry)
   }
 
   /** Durable on return: where every partition stands. */

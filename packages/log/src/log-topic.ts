@@ -10,12 +10,14 @@ import {
   type ReadOptions,
   type Scan,
   type ScanOptions,
+  type TableAdoption,
   type TierResult,
   type Topic,
   type TopicConfig,
   type TopicStats,
 } from '@moulin/core'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
+import { readEarlier } from './earlier-reader.ts'
 import { lazyScan } from './lazy-scan.ts'
 import { LogProducer } from './log-producer.ts'
 import { RecordInput } from './record-input.ts'
@@ -63,7 +65,7 @@ class LogTopic {
   }
 
   producer(options: ProducerOptions = {}): Producer {
-    const { core, record, hot, valueCodec, keyCodec, producers } = this.#state
+    const { core, record, valueCodec, keyCodec, producers } = this.#state
     checkWritable(core.access, 'a producer')
     this.#checkOpen()
     const { name, config } = record
@@ -85,7 +87,7 @@ class LogTopic {
           ...bounds,
         }),
         partitions,
-        nextOffset: (partition) => hot.partitions[partition]!.highWatermark,
+        nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
         closed: (done) => void producers.delete(done),
       },
@@ -102,6 +104,8 @@ class LogTopic {
   }
 
   read(options: ReadOptions = {}): AsyncIterable<LogRecord> {
+    const { incarnation = this.incarnation } = options
+    if (incarnation !== this.incarnation) return readEarlier(this.#state, incarnation, options)
     return readTopic(this.#state, options)
   }
 
@@ -130,6 +134,18 @@ class LogTopic {
     return (await this.#state.coldForReleased()).audit(options)
   }
 
+  async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
+    checkWritable(this.#state.core.access, 'adoptTable')
+    this.#checkOpen()
+    return this.#state.adoptTable(options.signal)
+  }
+
+  async dropEarlier(): Promise<void> {
+    checkWritable(this.#state.core.access, 'dropEarlier')
+    this.#checkOpen()
+    await this.#state.dropEarlier()
+  }
+
   offsets(): readonly PartitionOffsets[] {
     const { hot, attached } = this.#state
     const frontier = attached?.frontier()
@@ -145,7 +161,7 @@ class LogTopic {
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage }
+    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
   }
 
   #checkOpen(): void {

@@ -9,6 +9,7 @@ import {
   type Limits,
   type Log,
   type ObjectStore,
+  type OnBroken,
   type Runtime,
   type Sequencer,
   type TornTail,
@@ -25,6 +26,7 @@ import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
 import { walRelief } from './wal-relief.ts'
@@ -60,6 +62,8 @@ export interface OpenLogOptions {
    * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
    */
   readonly catalogWaitMs?: number
+  /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
+  readonly onBroken?: OnBroken
   /** Aborts the opening. */
   readonly signal?: AbortSignal
 }
@@ -82,6 +86,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
     throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
   }
+  checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
@@ -150,6 +155,7 @@ async function assemble(
     access,
     graceMs,
     catalogWaitMs = CATALOG_WAIT_MS,
+    onBroken = 'error',
     codecs = codecFormats,
     sequencer = single(),
   } = options
@@ -174,13 +180,16 @@ async function assemble(
     tier,
     graceMs,
     catalogWaitMs,
+    onBroken,
     wal,
     sequencer: sequencer.open({
       wal,
-      nextOffset: (topicId, partition) => hot.topic(topicId, 0, partition + 1).partitions[partition]!.highWatermark,
+      nextOffset: (topicId, incarnation, partition) =>
+        hot.topic(topicId, incarnation, partition + 1).partitions[partition]!.highWatermark,
     }),
     hot,
     ledger: schemaLedger({ store, limits, codecs, epoch: () => wal.epoch, checkFence: () => wal.checkFence() }),
+    topics: topicStore(store, { limits, runtime }),
     checkpoints: writer,
     pressure: walRelief({
       maxWalBytes: limits.maxWalBytes,
@@ -192,7 +201,7 @@ async function assemble(
     closing: closing.signal,
     refresh,
   }
-  const directory = new TopicDirectory(core, topicStore(store, { limits, runtime }))
+  const directory = new TopicDirectory(core)
   if (access === 'read-write') {
     await core.ledger.load()
     await directory.load()

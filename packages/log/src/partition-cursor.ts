@@ -5,28 +5,34 @@ import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
 
 export interface CursorOptions {
   readonly hot: HotLog
-  readonly partition: HotPartition
+  /** As it is now: an adopted table gives a topic another incarnation. */
+  readonly partition: () => HotPartition
   /** The table, answering for all that is released. @throws when there is none. */
   readonly cold: () => Promise<ColdTopic>
+  /** Makes a table in which `cold` found this error fit to be read again. @throws the error, where that is not possible. */
+  readonly mend: (error: unknown, cold: ColdTopic) => Promise<void>
   readonly view: RecordViewOptions
   readonly signal: AbortSignal | undefined
 }
 
 /** Reads one partition in offset order, from the table below what is released and from the write-ahead tier above. */
 export class PartitionCursor {
-  readonly partition: HotPartition
   /** The next offset that it answers for. */
   offset: bigint
   /** Exclusive; undefined: it follows. */
   readonly to: bigint | undefined
   readonly #options: CursorOptions
   #cold: ColdRead | undefined
+  #mendedAt: bigint | undefined
 
   constructor(options: CursorOptions, from: bigint, to: bigint | undefined) {
     this.#options = options
-    this.partition = options.partition
     this.offset = from
     this.to = to
+  }
+
+  get partition(): HotPartition {
+    return this.#options.partition()
   }
 
   get isDone(): boolean {
@@ -65,14 +71,28 @@ export class PartitionCursor {
 
   async #nextCold(): Promise<LogRecord[]> {
     const { view, signal } = this.#options
-    this.#cold ??= await this.#openCold(signal)
-    const { runs, to } = this.#cold
-    const { done, value } = await runs.next()
+    const { to, next } = await this.#nextRun(signal)
+    if (next === undefined) return []
+    const { done, value } = next
     if (done !== true) return this.#take(value, view)
     this.#cold = undefined
     // What follows the last run is a gap.
     if (this.offset < to) this.offset = to
     return []
+  }
+
+  async #nextRun(signal: AbortSignal | undefined): Promise<{ to: bigint; next?: IteratorResult<BatchRun> }> {
+    const { runs, to, cold } = (this.#cold ??= await this.#openCold(signal))
+    try {
+      return { to, next: await runs.next() }
+    } catch (error) {
+      this.#cold = undefined
+      // Once for an offset: what is broken again right after is not to be mended.
+      if (this.#mendedAt === this.offset) throw error
+      this.#mendedAt = this.offset
+      await this.#options.mend(error, cold)
+      return { to: this.offset }
+    }
   }
 
   async #openCold(signal: AbortSignal | undefined): Promise<ColdRead> {
@@ -81,7 +101,7 @@ export class PartitionCursor {
     const to = this.to !== undefined && this.to < released ? this.to : released
     const cold = await this.#options.cold()
     const runs = cold.read({ partition, from, to, ...(signal === undefined ? {} : { signal }) })
-    return { runs: runs[Symbol.asyncIterator](), to }
+    return { runs: runs[Symbol.asyncIterator](), to, cold }
   }
 
   async #take(run: BatchRun, view: RecordViewOptions): Promise<LogRecord[]> {
@@ -93,6 +113,7 @@ export class PartitionCursor {
 }
 
 interface ColdRead {
+  readonly cold: ColdTopic
   readonly runs: AsyncIterator<BatchRun>
   readonly to: bigint
 }

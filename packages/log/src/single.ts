@@ -16,8 +16,9 @@ export function single(): Sequencer {
             throw closed('SEQUENCER_FAILED', 'An earlier append failed: open the log again.', { cause: failure })
           }
           const { patch, ...rest } = section
-          const key = `${section.topicId}/${section.partition}`
-          const baseOffset = next.get(key) ?? nextOffset(section.topicId, section.partition)
+          const { topicId, incarnation, partition } = section
+          const key = `${topicId}/${incarnation}/${partition}`
+          const baseOffset = next.get(key) ?? nextOffset(topicId, incarnation, partition)
           const lastOffset = baseOffset + BigInt(section.recordCount) - 1n
           patch(baseOffset)
           // Spoken for, not given out: nobody sees it before the bytes are durable.

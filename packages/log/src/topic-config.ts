@@ -4,6 +4,7 @@ import {
   unsupported,
   type Codec,
   type Limits,
+  type OnBroken,
   type PartitionFieldOf,
   type TopicConfig,
   type ValueMode,
@@ -40,6 +41,7 @@ const known = new Set([
   'timestampBeforeMaxMs',
   'timestampAfterMaxMs',
   'onBadRecord',
+  'onBroken',
 ])
 
 /** Fills in the defaults. @throws `invalid` or `unsupported`, naming the option. */
@@ -57,6 +59,7 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
   if ((onBadRecord as string) !== 'raw') {
     throw unsupported('BAD_RECORD', `Topic ${topic}: onBadRecord ${String(onBadRecord)} comes later; use raw.`)
   }
+  checkOnBroken(config.onBroken, `Topic ${topic}`)
   const valueMode = config.valueMode ?? (config.value === undefined ? 'raw' : 'columns')
   if (!['raw', 'columns', 'columns+raw'].includes(valueMode)) {
     throw invalid('VALUE_MODE', `Topic ${topic}: valueMode ${String(valueMode)} is not raw, columns or columns+raw.`)
@@ -92,6 +95,12 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
     ),
     onBadRecord,
   }
+}
+
+/** @throws `invalid`. */
+export function checkOnBroken(onBroken: OnBroken | undefined, what: string): void {
+  if (onBroken === undefined || ['error', 'restore', 'gap'].includes(onBroken)) return
+  throw invalid('ON_BROKEN', `${what}: onBroken ${String(onBroken)} is not error, restore or gap.`)
 }
 
 function timestampBound(topic: string, option: string, value: number | undefined, byDefault: number): number {

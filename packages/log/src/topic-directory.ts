@@ -3,7 +3,7 @@ import type { LogCore } from './log-core.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLineageBroken, TopicState } from './topic-state.ts'
-import { topicExists, type TopicRecord, type TopicStore, type TopicVersion } from './topic-store.ts'
+import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
 import { checkWritable } from './topic-tiering.ts'
 
 type AnyConfig = TopicConfig<never> | TopicConfig
@@ -11,13 +11,11 @@ type AnyConfig = TopicConfig<never> | TopicConfig
 /** The topics of an open log: creates them, finds them, keeps one state for each. */
 export class TopicDirectory {
   readonly #core: LogCore
-  readonly #store: TopicStore
   readonly #states = new Map<string, TopicState>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(core: LogCore, store: TopicStore) {
+  constructor(core: LogCore) {
     this.#core = core
-    this.#store = store
   }
 
   states(): Iterable<TopicState> {
@@ -25,7 +23,7 @@ export class TopicDirectory {
   }
 
   names(): Promise<string[]> {
-    return this.#store.names()
+    return this.#core.topics.names()
   }
 
   /**
@@ -35,12 +33,12 @@ export class TopicDirectory {
   async load(): Promise<void> {
     const { hot, checkpoints, runtime } = this.#core
     const ids = new Set<string>()
-    const live = new Set<string>()
+    const live = new Map<string, TopicRecord>()
     let refused = 0
-    for (const name of await this.#store.everNamed()) {
+    for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#store.newest(name)
+        topic = await this.#core.topics.newest(name)
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -50,10 +48,17 @@ export class TopicDirectory {
       const { state, record } = topic
       ids.add(record.id)
       if (state === 'deleted') continue
-      live.add(record.id)
-      checkpoints.add(record, hot.topic(record.id, record.incarnation, record.config.partitions))
+      live.set(record.id, record)
+      checkpoints.add(record, hot.topic(record.id, record.incarnation, record.config.partitions, record.start))
     }
-    for (const entry of hot.checkpointed()) if (!live.has(entry.id)) checkpoints.carry(entry)
+    for (const entry of hot.checkpointed()) {
+      const record = live.get(entry.id)
+      if (record === undefined) checkpoints.carry(entry)
+      else if (entry.incarnation > record.incarnation) throw outdated(record, entry.incarnation)
+      // An earlier life stays what it was.
+      else if (entry.incarnation < record.incarnation)
+        checkpoints.add(entry, hot.topic(entry.id, entry.incarnation, entry.next.length))
+    }
     for (const { id } of hot.topics()) {
       // It may be that of a topic that we cannot read.
       if (ids.has(id) || refused > 0) continue
@@ -80,6 +85,7 @@ export class TopicDirectory {
       const state = await this.#find(name)
       if (state === undefined) throw this.#missing(name)
       if (config !== undefined) this.#checkNamed(state, config)
+      state.onBroken = config?.onBroken ?? state.onBroken
       await this.#attach(state)
       return state
     })
@@ -96,6 +102,7 @@ export class TopicDirectory {
       checkSameCodec(name, 'value', state.valueCodec, config.value)
       checkSameCodec(name, 'key', state.keyCodec, config.key)
       checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
+      state.onBroken = config.onBroken ?? state.onBroken
       await this.#attach(state)
       return state
     })
@@ -111,7 +118,7 @@ export class TopicDirectory {
   async #find(name: string): Promise<TopicState | undefined> {
     const known = this.#states.get(name)
     if (known !== undefined) return known
-    const topic = await this.#store.newest(name)
+    const topic = await this.#core.topics.newest(name)
     if (topic?.state !== 'live') return undefined
     const { record } = topic
     const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
@@ -120,7 +127,7 @@ export class TopicDirectory {
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
     const { ledger, runtime, limits } = this.#core
-    const before = await this.#store.newest(name)
+    const before = await this.#core.topics.newest(name)
     if (before?.state === 'live') throw topicExists(name)
     const stored = resolveConfig(name, config, limits)
     const value = config.value as Codec | undefined
@@ -129,13 +136,15 @@ export class TopicDirectory {
       name,
       id: runtime.random.uuid(),
       incarnation: before === undefined ? 0 : before.record.incarnation + 1,
+      start: [],
       valueSchemaId: value === undefined ? 0 : await ledger.register(value),
       keySchemaId: key === undefined ? 0 : await ledger.register(key),
       config: stored,
     }
-    const created = await this.#store.create(record, (before?.version ?? 0) + 1)
+    const created = await this.#core.topics.create(record, (before?.version ?? 0) + 1)
     await this.#core.wal.checkFence()
     const state = new TopicState(this.#core, record, { value, key })
+    state.onBroken = config.onBroken ?? state.onBroken
     try {
       await this.#attach(state)
     } catch (error) {
@@ -143,7 +152,7 @@ export class TopicDirectory {
       if (isMoulinError(error) && error.outcome === 'rejected') {
         // Unless a newer writer may be using it by now.
         await this.#core.wal.checkFence()
-        await this.#store.remove(created)
+        await this.#core.topics.remove(created)
       }
       throw error
     }
@@ -196,4 +205,12 @@ export class TopicDirectory {
       },
     )
   }
+}
+
+function outdated({ name, incarnation }: TopicRecord, known: number): Error {
+  return corrupt(
+    'TOPIC_OUTDATED',
+    `Topic ${name} is at incarnation ${incarnation}, but a checkpoint knows ${known}: a version below log/topics/${name}/ is missing or damaged. Restore it.`,
+    { context: { topic: name, incarnation, known } },
+  )
 }

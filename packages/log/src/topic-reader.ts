@@ -1,4 +1,13 @@
-import { closed, invalid, isKind, throwIfAborted, type LogRecord, type Position, type ReadOptions } from '@moulin/core'
+import {
+  closed,
+  invalid,
+  isKind,
+  throwIfAborted,
+  type ColdTopic,
+  type LogRecord,
+  type Position,
+  type ReadOptions,
+} from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
@@ -73,10 +82,11 @@ function cursorFor(
   to: bigint | undefined,
   { onBadValue = 'yield', signal }: ReadOptions,
 ): PartitionCursor {
-  const { core, hot } = topic
+  const { core } = topic
   const options = {
     hot: core.hot,
-    partition: hot.partitions[partition]!,
+    partition: () => topic.hot.partitions[partition]!,
+    mend: (error: unknown, cold: ColdTopic) => topic.mend(error, cold),
     cold: () => topic.coldForReleased(),
     view: viewOptions(topic, onBadValue),
     signal,
@@ -84,12 +94,12 @@ function cursorFor(
   return new PartitionCursor(options, from, to)
 }
 
-function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
+export function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
   const codec: RecordViewOptions['codec'] = async (id) => (id === 0 ? undefined : core.ledger.codec(id))
   return { limits: core.limits, codec, onBadValue }
 }
 
-function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {
+export function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {
   if (partition === undefined) return hot.partitions.map((_, index) => index)
   if (Number.isInteger(partition) && partition >= 0 && partition < hot.partitions.length) return [partition]
   throw invalid(

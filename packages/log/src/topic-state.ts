@@ -3,25 +3,30 @@ import {
   invalid,
   isKind,
   type Codec,
+  type ColdAdoption,
   type ColdTopic,
-  type SchemaLedger,
+  type EarlierRange,
+  type OnBroken,
   type Sequenced,
+  type TableAdoption,
   type Timer,
 } from '@moulin/core'
 import type { BatchesToAppend, HotTopic } from './hot-log.ts'
 import type { LogCore } from './log-core.ts'
 import type { LogProducer } from './log-producer.ts'
-import { storedRecordsOf } from './record-view.ts'
+import { beginIncarnation, lentTo } from './topic-lives.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
   readonly core: LogCore
-  readonly record: TopicRecord
-  readonly hot: HotTopic
+  record: TopicRecord
+  hot: HotTopic
   readonly valueCodec: Codec | undefined
   readonly keyCodec: Codec | undefined
+  /** Of this process alone. */
+  onBroken: OnBroken
   readonly tiering: TopicTiering
   readonly producers: Set<LogProducer> = new Set()
   #attaching: Promise<ColdTopic> | undefined
@@ -35,6 +40,9 @@ export class TopicState {
   #waiting = 0
   #firstLook: Promise<unknown> | undefined
   #again: Timer | undefined
+  /** While the table is being adopted, nobody attaches it. It never fails. */
+  #adopting: Promise<void> | undefined
+  #lastAdoption: Promise<unknown> = Promise.resolve()
 
   constructor(core: LogCore, record: TopicRecord, codecs: { value: Codec | undefined; key: Codec | undefined }) {
     this.core = core
@@ -42,7 +50,8 @@ export class TopicState {
     this.valueCodec = codecs.value
     this.keyCodec = codecs.key
     this.#isOpen = core.tier === undefined
-    this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions)
+    this.onBroken = core.onBroken
+    this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions, record.start)
     this.tiering = new TopicTiering(this)
   }
 
@@ -53,12 +62,99 @@ export class TopicState {
 
   /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
   cold(): Promise<ColdTopic> {
-    this.#attaching ??= this.#attach().catch((error: unknown) => {
-      this.#attaching = undefined
-      if (isLogBehind(error)) this.#refusal = error as Error
-      throw error
-    })
+    this.#attaching ??= (this.#adopting ?? Promise.resolve())
+      .then(() => this.#attach())
+      .catch((error: unknown) => {
+        this.#attaching = undefined
+        if (isLogBehind(error)) this.#refusal = error as Error
+        throw error
+      })
     return this.#attaching
+  }
+
+  /** Does something with the table; where its history proves broken, once more after `onBroken` has mended it. */
+  async withTable<T>(work: (cold: ColdTopic) => Promise<T>): Promise<T> {
+    const cold = await this.cold()
+    try {
+      return await work(cold)
+    } catch (error) {
+      await this.mend(error, cold)
+      return work(await this.cold())
+    }
+  }
+
+  /** Attaches a table that `cold` found broken anew, which mends it as `onBroken` says. @throws the error where it does not. */
+  async mend(error: unknown, cold: ColdTopic): Promise<void> {
+    const wasDetached = this.#attached !== cold && isKind(error, 'closed') && !this.core.closing.aborted
+    if (!wasDetached && !this.#isMended(error)) throw error
+    // Unless that was done already for somebody else.
+    if (this.#attached === cold) await this.detach()
+    await this.cold()
+  }
+
+  #isMended(error: unknown): boolean {
+    const { access, closing } = this.core
+    const isWriter = access === 'read-write' && !closing.aborted
+    return isWriter && this.onBroken !== 'error' && isKind(error, 'conflict', 'LINEAGE_BROKEN')
+  }
+
+  /** See {@link Topic.adoptTable}. */
+  adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+    const done = this.#lastAdoption.then(() => this.#adoptTable(signal))
+    this.#lastAdoption = done.catch(() => {})
+    return done
+  }
+
+  async #adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+    const { core } = this
+    const { tier } = core
+    if (tier === undefined) throw this.#noTier()
+    let finished!: () => void
+    this.#adopting = new Promise((resolve) => (finished = resolve))
+    let done: ColdAdoption
+    try {
+      await this.detach()
+      // An older writer may see a table that a newer one has moved on.
+      await core.wal.checkFence()
+      const call = signal === undefined ? {} : { signal }
+      const { info, context } = lentTo(this)
+      done = await tier.adopt(info, context, { how: 'by-hand', ...call })
+      if (done.outcome === 'next-incarnation') await this.#begin(done)
+    } finally {
+      this.#adopting = undefined
+      finished()
+    }
+    if (done.outcome !== 'none') this.#refusal = undefined
+    // It is done: a catalog that is away now is only waited for.
+    await this.cold().catch((error: unknown) => {
+      if (!isKind(error, 'unavailable')) throw error
+      this.#lookAgain()
+    })
+    return { ...done, earlier: this.earlier() }
+  }
+
+  /** What the write-ahead tier keeps of earlier incarnations. */
+  earlier(): EarlierRange[] {
+    return this.core.hot.earlier(this.record.id, this.record.incarnation)
+  }
+
+  /** See {@link Topic.dropEarlier}. */
+  async dropEarlier(): Promise<void> {
+    for (const life of this.core.hot.lives(this.record.id, this.record.incarnation)) {
+      const ends = life.partitions.map(({ highWatermark }) => highWatermark)
+      await this.core.checkpoints.release(life, ends)
+    }
+  }
+
+  async #begin(done: ColdAdoption): Promise<void> {
+    const { record, hot } = await beginIncarnation(this.core, this.record, done)
+    const { wakeups } = this.hot
+    this.hot.onAppended = undefined
+    this.record = record
+    this.hot = hot
+    this.tiering.follow()
+    // Who followed the earlier one goes on with this.
+    wakeups.wake()
   }
 
   /** Why nothing is accepted any more. */
@@ -133,55 +229,39 @@ export class TopicState {
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
   async detach(): Promise<void> {
     this.#again?.cancel()
-    const cold = await this.#attaching?.catch(() => undefined)
-    this.#attaching = undefined
-    this.#attached = undefined
+    const attaching = this.#attaching
+    const cold = await attaching?.catch(() => undefined)
+    // Somebody may have begun anew meanwhile.
+    if (this.#attaching === attaching) this.#attaching = undefined
+    if (this.#attached === cold) this.#attached = undefined
     await cold?.close()
   }
 
   async #attach(): Promise<ColdTopic> {
-    const { core, record, hot } = this
-    const { name, id, incarnation, config } = record
-    if (core.tier === undefined) {
-      throw invalid(
-        'NO_COLD_TIER',
-        `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`,
-      )
-    }
-    const { partitions, table, partitionBy, valueMode, rowCrc } = config
-    const { runtime, limits, store, access } = core
-    const cold = await core.tier.attach(
-      {
-        logId: core.logId,
-        name,
-        id,
-        incarnation,
-        partitions,
-        table,
-        partitionBy,
-        valueMode,
-        rowCrc,
-        valueCodec: this.valueCodec,
-        valueSchemaId: record.valueSchemaId,
-        startOffsets: Array.from({ length: partitions }, () => 0n),
-      },
-      {
-        runtime,
-        limits,
-        store,
-        schemas: core.ledger satisfies SchemaLedger,
-        hot: core.hot.source(hot),
-        recordsOf: (run) => storedRecordsOf(run, limits),
-        access,
-        epoch: core.wal.epoch,
-      },
-    )
+    const { tier } = this.core
+    if (tier === undefined) throw this.#noTier()
+    const { info, context } = lentTo(this)
+    const cold = await tier.attach(info, context).catch(async (error: unknown) => {
+      if (!this.#isMended(error)) throw error
+      await this.core.wal.checkFence()
+      const how = this.onBroken as Exclude<OnBroken, 'error'>
+      const { frontier, skippedOffsets } = await tier.adopt(info, context, { how })
+      const fields = { err: error, topic: info.name, table: info.table, how, frontier, skippedOffsets }
+      this.core.runtime.logger.warn(fields, 'The history of a table was broken: its ledger was counted anew')
+      return tier.attach(info, context)
+    })
     await this.#checkFrontier(cold)
     this.#attached = cold
     this.#isJudged = true
     this.#refusal = undefined
     this.tiering.attached(cold)
     return cold
+  }
+
+  #noTier(): Error {
+    const { name } = this.record
+    const message = `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`
+    return invalid('NO_COLD_TIER', message)
   }
 
   /**
@@ -199,7 +279,7 @@ export class TopicState {
       const ranges = `partition ${partition} [${end}, ${frontier[partition]})`
       throw conflict(
         'LOG_BEHIND_TABLE',
-        `The log is older than table ${config.table}: of topic ${name} the table holds ${ranges}, which the log does not have. Nothing more is accepted: open the right copy of the log.`,
+        `The log is older than table ${config.table}: of topic ${name} the table holds ${ranges}, which the log does not have. Nothing more is accepted: open the right copy of the log, or read what this one still holds and go on above the table with topic.adoptTable().`,
         { context: { topic: name, table: config.table, ranges } },
       )
     }

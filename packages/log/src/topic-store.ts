@@ -6,6 +6,7 @@ import {
   fieldError,
   isKind,
   isMoulinError,
+  jsonInt64,
   loadStored,
   storedBytes,
   stringField,
@@ -26,8 +27,10 @@ const object = /^log\/topics\/([^/]+)\/(\d{10})\.json$/
 export interface TopicRecord {
   readonly name: string
   readonly id: string
-  /** Counts the topics that have had this name, from 0. */
+  /** Counts the topics that have had this name, and the lives of this one, from 0. */
   readonly incarnation: number
+  /** First offset of each partition in this incarnation; 0 for one that is not listed. */
+  readonly start: readonly bigint[]
   /** Ids in the schema ledger; 0 for none. */
   readonly valueSchemaId: number
   readonly keySchemaId: number
@@ -150,6 +153,7 @@ function parseTopic(json: JsonObject, what: string): Omit<TopicVersion, 'version
     name: stringField(json, 'name', what),
     id: stringField(json, 'id', what),
     incarnation: countField(json, 'incarnation', what),
+    start: arrayField(json, 'start', what).map((offset) => jsonInt64(offset, `start in ${what}`)),
     valueSchemaId: countField(json, 'valueSchemaId', what),
     keySchemaId: countField(json, 'keySchemaId', what),
     config: parseConfig(asObject(json['config'], what), what),

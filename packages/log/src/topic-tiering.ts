@@ -32,9 +32,14 @@ export class TopicTiering {
 
   constructor(topic: TopicState) {
     this.#topic = topic
-    if (topic.core.access === 'read-write' && topic.core.tier !== undefined) {
-      topic.hot.onAppended = () => this.#appended()
-    }
+    this.follow()
+  }
+
+  /** The topic's hot part is another one: it has begun an incarnation. */
+  follow(): void {
+    const { core, hot } = this.#topic
+    this.#confirmed = []
+    if (core.access === 'read-write' && core.tier !== undefined) hot.onAppended = () => this.#appended()
   }
 
   /** The table is there: what it holds already starts its grace now. */
@@ -123,8 +128,8 @@ export class TopicTiering {
   async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
     if (this.#broken !== undefined) await this.#topic.detach()
     try {
-      const cold = await this.#topic.cold()
-      const result = await cold.tier({ upTo, ...(signal === undefined ? {} : { signal }) })
+      const call = { upTo, ...(signal === undefined ? {} : { signal }) }
+      const result = await this.#topic.withTable((cold) => cold.tier(call))
       this.snapshotId = result.snapshotId
       this.#confirm(result.frontier)
       return result
@@ -252,8 +257,10 @@ export class TopicTiering {
   async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<void> {
     if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
     const { hot, core } = this.#topic
-    const cold = await this.#topic.cold()
-    const confirmed = await cold.release(signal === undefined ? {} : { signal })
+    const call = signal === undefined ? {} : { signal }
+    const confirmed = await this.#topic.withTable((cold) => cold.release(call))
+    // What an earlier incarnation has stays.
+    if (hot !== this.#topic.hot) return
     const upTo = hot.partitions.map((partition, index) => {
       const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
       const pinned = lowestPin(hot, index)

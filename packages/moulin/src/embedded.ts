@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Files, Limits, Log, Logger, Runtime } from '@moulin/core'
+import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
 import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog } from '@moulin/log'
@@ -24,6 +24,8 @@ export interface EmbeddedOptions {
   readonly graceMs?: number
   /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
   readonly catalogWaitMs?: number
+  /** What happens to a topic whose table's history is broken; default `error`. See `OpenLogOptions`. */
+  readonly onBroken?: OnBroken
   readonly limits?: Partial<Limits>
   /** Default `refuse`: see {@link fileWal}. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -52,7 +54,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
-  const { takeover, graceMs, catalogWaitMs, limits, signal } = options
+  const { takeover, graceMs, catalogWaitMs, onBroken, limits, signal } = options
   return openComposedLog({
     store,
     wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
@@ -67,6 +69,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
+    ...(onBroken === undefined ? {} : { onBroken }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),
   })
