@@ -21,7 +21,15 @@ export type {
   TableUpdate,
 } from './catalog.ts'
 export type { Codec, CodecFormat, ColumnarCodec, SchemaLedger, SchemaLedgerEntry, ValueFidelity } from './codec.ts'
-export type { ColdContext, ColdTier, ColdTopic, ColdTopicInfo, HotSource, ValueMode } from './cold-tier.ts'
+export type {
+  ColdContext,
+  ColdTier,
+  ColdTopic,
+  ColdTopicInfo,
+  HotSource,
+  PlannedTopic,
+  ValueMode,
+} from './cold-tier.ts'
 export {
   BooleanBuilder,
   builderFor,

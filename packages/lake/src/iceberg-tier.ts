@@ -13,11 +13,13 @@ import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
 import { fileLists } from './cold-plan.ts'
 import { coldTopic } from './cold-topic.ts'
+import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
+import { tableIdentifier, tableLayout } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
@@ -91,6 +93,10 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   return {
     name: `icebergTier(${catalog.name})`,
+    async plan(topic) {
+      tableIdentifier(topic.table)
+      checkColumnNames(tableLayout(topic), topic.name)
+    },
     async attach(info, context) {
       if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
       const { limits, runtime } = context
