@@ -14,6 +14,11 @@ import type { PartitionFieldOf } from './partition-spec.ts'
 export interface ColdTier {
   readonly name: string
   /**
+   * Asked before anything of a new topic is stored: whether the tier could keep it. A topic that exists is not asked about.
+   * @throws `invalid` or `unsupported`, with what is in the way.
+   */
+  plan?(topic: PlannedTopic): Promise<void>
+  /**
    * Takes responsibility for a topic: creates what it needs, empty, or finds it again.
    * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.
    */
@@ -55,6 +60,9 @@ export interface ColdTopicInfo {
   /** First offset per partition that this incarnation is responsible for. */
   readonly startOffsets: readonly bigint[]
 }
+
+/** What decides whether a topic's table can be made. */
+export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'valueMode' | 'valueCodec'>
 
 export type ValueMode = 'raw' | 'columns' | 'columns+raw'
 

@@ -28,6 +28,7 @@ export type {
   ColdTopic,
   ColdTopicInfo,
   HotSource,
+  PlannedTopic,
   ValueMode,
 } from './cold-tier.ts'
 export {

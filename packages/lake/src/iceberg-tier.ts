@@ -16,11 +16,13 @@ import { adoptTable } from './adopt-table.ts'
 import { fileLists } from './cold-plan.ts'
 import type { ColdReadParts } from './cold-read.ts'
 import { coldTopic } from './cold-topic.ts'
+import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
+import { tableIdentifier, tableLayout } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
@@ -133,6 +135,10 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   return {
     name: `icebergTier(${catalog.name})`,
+    async plan(topic) {
+      tableIdentifier(topic.table)
+      checkColumnNames(tableLayout(topic), topic.name)
+    },
     async attach(info, context) {
       const { parts, committer: newCommitter } = opening(info, context)
       const { runtime } = context

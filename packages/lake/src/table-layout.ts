@@ -1,11 +1,11 @@
 import { invalid, unsupported } from '@moulin/core'
 import type {
-  ColdTopicInfo,
   CreateTableRequest,
   IcebergField,
   IcebergSchema,
   IcebergType,
   PartitionSpec,
+  PlannedTopic,
   TableIdentifier,
   TableMetadata,
 } from '@moulin/core'
@@ -38,7 +38,7 @@ export interface TableLayout {
 }
 
 /** @throws `invalid` for a partition spec that does not fit the columns, or value columns without a codec. */
-export function tableLayout(info: ColdTopicInfo): TableLayout {
+export function tableLayout(info: PlannedTopic): TableLayout {
   if (info.valueMode !== 'raw' && info.valueCodec === undefined) {
     const message = `Topic ${info.name} has value mode ${info.valueMode} but no value codec: give one, or use raw.`
     throw invalid('VALUE_MODE', message, { context: { topic: info.name, valueMode: info.valueMode } })

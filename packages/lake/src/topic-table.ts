@@ -10,6 +10,7 @@ import type {
   TableIdentifier,
 } from '@moulin/core'
 import { currentSnapshot, propertyOf } from '@moulin/iceberg'
+import { nameFault, tableWarnings } from './column-names.ts'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
@@ -124,6 +125,7 @@ export class TopicTable {
     const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)
     const properties = { [markerKey(info.id)]: written.text }
     await this.markers.put(written)
+    this.#warn()
     try {
       return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
     } catch (error) {
@@ -131,6 +133,17 @@ export class TopicTable {
       if (!mayExist) throw error
       return await catalog.loadTable(this.identifier)
     }
+  }
+
+  // Once, while the table can still be another one. A topic made without this tier may have names that it would refuse.
+  #warn(): void {
+    const { context, info } = this.#parts
+    const fields = { topic: info.name, table: info.table }
+    const fault = nameFault(this.layout)
+    if (fault !== undefined) {
+      context.runtime.logger.warn({ ...fields, ...fault }, 'Other engines cannot read a column of this table')
+    }
+    for (const warning of tableWarnings(this.layout)) context.runtime.logger.warn(fields, warning)
   }
 
   /**

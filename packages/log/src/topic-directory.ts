@@ -131,6 +131,7 @@ export class TopicDirectory {
     if (before?.state === 'live') throw topicExists(name)
     const stored = resolveConfig(name, config, limits)
     const value = config.value as Codec | undefined
+    await this.#core.tier?.plan?.({ ...stored, name, valueCodec: value })
     const { key } = config
     const record: TopicRecord = {
       name,
