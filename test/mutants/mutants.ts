@@ -330,4 +330,32 @@ export const mutants: readonly Mutant[] = [
     planted: `if (!isMoulinError(error)) throw error`,
     caughtBy: ['test/log/newer-topic.test.ts'],
   },
+  {
+    name: 'recovered records are new',
+    file: 'packages/log/src/hot-log.ts',
+    original: `Math.max(0, now() - header.appendedMs)`,
+    planted: `0 * (now() - header.appendedMs)`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'an append from the future has a negative age',
+    file: 'packages/log/src/hot-log.ts',
+    original: `Math.max(0, now() - header.appendedMs)`,
+    planted: `now() - header.appendedMs`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'grace by the commit alone',
+    file: 'packages/log/src/topic-tiering.ts',
+    original: `Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity))`,
+    planted: `Math.min(age, now - (partition.youngestBelow(0n * frontier[index]!) ?? -Infinity))`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'grace from any commit of the table',
+    file: 'packages/lake/src/cold-topic.ts',
+    original: `BigInt(kept['sequence-number'] ?? 0) >= sequence`,
+    planted: `BigInt(kept['sequence-number'] ?? 0) >= 0n * sequence`,
+    caughtBy: ['packages/lake/src/committed-at.test.ts'],
+  },
 ]
