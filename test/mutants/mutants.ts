@@ -358,4 +358,18 @@ export const mutants: readonly Mutant[] = [
     planted: `BigInt(kept['sequence-number'] ?? 0) >= 0n * sequence`,
     caughtBy: ['packages/lake/src/committed-at.test.ts'],
   },
+  {
+    name: 'a newer schema stops the log',
+    file: 'packages/log/src/schema-ledger.ts',
+    original: `  const { json, refusal } = stored\n`,
+    planted: `  const { json, refusal } = stored\n  if (refusal !== undefined) throw refusal\n`,
+    caughtBy: ['test/log/newer-schema.test.ts'],
+  },
+  {
+    name: 'the id of a newer schema is free',
+    file: 'packages/log/src/schema-ledger.ts',
+    original: `if (entry !== undefined) keep(entry)`,
+    planted: `if (entry?.read !== undefined) keep(entry)`,
+    caughtBy: ['test/log/newer-schema.test.ts'],
+  },
 ]
