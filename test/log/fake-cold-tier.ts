@@ -19,6 +19,8 @@ export interface FakeTable {
   readonly frontier: bigint[]
   readonly schemaId: number
   snapshotId: bigint | null
+  /** Wall time of the last commit. */
+  committedAtMs: number | undefined
 }
 
 export interface FakeTables {
@@ -81,7 +83,13 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
   let table = store.tables.get(topic.id)
   if (table === undefined) {
     const partitions = Array.from({ length: topic.partitions }, (): StoredRecord[] => [])
-    table = { partitions, frontier: [...topic.startOffsets], schemaId: topic.valueSchemaId, snapshotId: null }
+    table = {
+      partitions,
+      frontier: [...topic.startOffsets],
+      schemaId: topic.valueSchemaId,
+      snapshotId: null,
+      committedAtMs: undefined,
+    }
     store.tables.set(topic.id, table)
   }
   const { partitions, frontier, schemaId } = table
@@ -107,6 +115,7 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
         found.forEach((records, partition) => partitions[partition]!.push(...records))
         upTo.forEach((offset, partition) => (frontier[partition] = offset))
         current.snapshotId = BigInt(++store.commits)
+        current.committedAtMs = context.runtime.clock.now()
       }
       return { snapshotId: current.snapshotId, rows, frontier: [...frontier] }
     } finally {
@@ -126,6 +135,7 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
   })
   return {
     frontier: () => [...frontier],
+    committedAtMs: () => current.committedAtMs,
     lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     tier: ({ upTo }) => tier(upTo),

@@ -106,6 +106,11 @@ export interface HotSource {
 export interface ColdTopic {
   /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
   frontier(): readonly bigint[]
+  /**
+   * Wall time of the commit that holds the frontier, or later, milliseconds since the epoch; undefined where the table does not say. The
+   * log counts the grace of what was committed before it opened from here, and from its opening without. Safety must not rest on it.
+   */
+  committedAtMs?(): number | undefined
   /** How sure it is that the table is the log's history; as of the last time it was read. */
   lineage(): Lineage
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`. */

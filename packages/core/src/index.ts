@@ -114,12 +114,13 @@ export {
   checkReadable,
   countField,
   fieldError,
+  loadAnyVersion,
   loadStored,
   parseStored,
   storedBytes,
   stringField,
 } from './stored-json.ts'
-export type { JsonObject, StoredKind } from './stored-json.ts'
+export type { AnyVersion, JsonObject, StoredKind } from './stored-json.ts'
 export { systemFiles } from './system-files.ts'
 export { systemRuntime } from './system-runtime.ts'
 export { lowerThreadPriority } from './system-threads.ts'

@@ -32,9 +32,12 @@ export function storedBytes(
 }
 
 /** @throws `unsupported` code `FORMAT_VERSION` when an object of the kind needs a later reader than this one. */
-export function checkReadable({ name, format }: StoredKind, minimumReader: number, what: string): void {
-  if (minimumReader <= format) return
-  throw unsupported(
+export function checkReadable(kind: StoredKind, minimumReader: number, what: string): void {
+  if (minimumReader > kind.format) throw tooNew(kind, minimumReader, what)
+}
+
+function tooNew({ name, format }: StoredKind, minimumReader: number, what: string): Error {
+  return unsupported(
     'FORMAT_VERSION',
     `${what} needs a reader of ${name} format ${minimumReader}; this one reads up to ${format}. Use a newer moulin.`,
     { context: { stored: name, minimumReader, supported: format } },
@@ -56,11 +59,35 @@ export async function loadStored(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<JsonObject | undefined> {
+  const stored = await loadAnyVersion(store, kind, key, maxBytes, signal)
+  if (stored?.refusal !== undefined) throw stored.refusal
+  return stored?.json
+}
+
+/** A stored object of any version of its kind. */
+export interface AnyVersion {
+  readonly json: JsonObject
+  /** Where it needs a later reader: only members that every format of the kind promises may be looked at. */
+  readonly refusal: Error | undefined
+}
+
+/** {@link loadStored}, but an object of a later format comes with its refusal. @throws `corrupt` for malformed text. */
+export async function loadAnyVersion(
+  store: ObjectStore,
+  kind: StoredKind,
+  key: string,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<AnyVersion | undefined> {
   const object = await store.get(key, signal === undefined ? {} : { signal }).catch((error: unknown) => {
     if (isKind(error, 'not-found')) return undefined
     throw error
   })
-  return object === undefined ? undefined : parseStored(kind, object.bytes, `${store.name} ${key}`, maxBytes)
+  if (object === undefined) return undefined
+  const what = `${store.name} ${key}`
+  const json = asObject(parseJson(object.bytes, what, maxBytes), what)
+  const minimumReader = countField(json, 'minimumReader', what)
+  return { json, refusal: minimumReader > kind.format ? tooNew(kind, minimumReader, what) : undefined }
 }
 
 /** @throws `corrupt`, like all below. */

@@ -4,11 +4,25 @@ import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
 import type { ColdReadParts } from './cold-read.ts'
 import type { Committer } from './committer.ts'
+import type { TableState } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
 export interface ColdTopicParts extends ColdReadParts {
   /** Undefined for a read-only log. */
   readonly committer: Committer | undefined
+}
+
+/**
+ * When the marker's snapshot was made. Once it has expired, the earliest later one stands for it: a bound from above, which gives
+ * a longer grace, never a shorter one.
+ */
+function committedAtMs({ loaded, marker }: TableState): number | undefined {
+  const { snapshot, sequence } = marker
+  if (snapshot === null || sequence === null) return undefined
+  const times = (loaded.metadata.snapshots ?? [])
+    .filter((kept) => BigInt(kept['sequence-number'] ?? 0) >= sequence)
+    .map((kept) => Number(kept['timestamp-ms']))
+  return times.length === 0 ? undefined : Math.min(...times)
 }
 
 /** One topic's history in its table. */
@@ -49,6 +63,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
 
   return {
     frontier: () => table.state.entries.map(({ frontier }) => frontier),
+    committedAtMs: () => committedAtMs(table.state),
     lineage: () => table.state.lineage,
     async refresh(options = {}) {
       check()

@@ -42,6 +42,8 @@ export interface HotTopic {
 export interface HotLogOptions {
   readonly tailRingBytes: number
   readonly monotonic: () => number
+  /** Wall time, for the age of what an earlier process appended. */
+  readonly now: () => number
   /** What a hole means: a loss (`corrupt`) to the writer; to a reader beside it, that what was there is released. */
   readonly gap: 'corrupt' | 'skip'
 }
@@ -90,7 +92,10 @@ export class HotLog {
   recover(header: SectionHeader, location: WalLocation): void {
     const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
     const partition = topic.partitions[header.partition]!
-    partition.recover(header, location, location.sizeBytes, this.#options.monotonic(), this.#options.gap)
+    const { monotonic, now, gap } = this.#options
+    // An append from the future says nothing but that a clock was wrong: its age begins now.
+    const ageMs = Math.max(0, now() - header.appendedMs)
+    partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
     topic.wakeups.wake()
   }
 

@@ -6,7 +6,7 @@ export interface HotSection extends Omit<SectionHeader, 'appendedMs'> {
   readonly batchesBytes: number
   /** Bytes of this partition's sections before it, ever. */
   readonly bytesBefore: number
-  /** When it became durable here, on the monotonic clock. */
+  /** When it became durable, on the monotonic clock of this process: of one that was recovered, by its wall time of append. */
   readonly durableMs: number
   /** While it is in the tail ring. */
   batches: Uint8Array | undefined
@@ -78,6 +78,10 @@ export class HotPartition {
 
   /** The first section that reaches to `offset` or beyond. */
   find(offset: bigint): HotSection | undefined {
+    return this.#sections[this.#indexOf(offset)]
+  }
+
+  #indexOf(offset: bigint): number {
     const sections = this.#sections
     let low = 0
     let high = sections.length
@@ -86,7 +90,33 @@ export class HotPartition {
       if (sections[middle]!.lastOffset < offset) low = middle + 1
       else high = middle
     }
-    return sections[low]
+    return low
+  }
+
+  /**
+   * When the oldest of the sections became durable that reach to `offset` or beyond; Infinity without any. None is younger than
+   * one behind it, whatever the wall clock said: one that was appended under a clock too far ahead gets the age of its successors.
+   */
+  oldestFrom(offset: bigint): number {
+    const first = this.find(offset)
+    let oldest = first?.durableMs ?? Infinity
+    // Of this process's own the first is the oldest.
+    for (let at = this.#indexOf(offset) + 1; at < this.#sections.length; at++) {
+      const { baseOffset, durableMs } = this.#sections[at]!
+      if (baseOffset >= this.recovered) break
+      oldest = Math.min(oldest, durableMs)
+    }
+    return oldest
+  }
+
+  /** When the youngest of the sections below `offset` became durable; undefined when the write-ahead tier holds none of them. */
+  youngestBelow(offset: bigint): number | undefined {
+    let youngest: number | undefined
+    for (const { baseOffset, durableMs } of this.#sections) {
+      if (baseOffset >= offset) break
+      youngest = Math.max(youngest ?? durableMs, durableMs)
+    }
+    return youngest
   }
 
   /** Bytes of the sections that reach to `offset` or beyond. */

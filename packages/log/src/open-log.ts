@@ -94,6 +94,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,
     monotonic: () => runtime.clock.monotonic(),
+    now: () => runtime.clock.now(),
     gap: access === 'read-write' ? 'corrupt' : 'skip',
   })
   const torn: TornTail[] = []

@@ -5,13 +5,14 @@ import {
   isKind,
   isMoulinError,
   jsonInt64,
-  loadStored,
+  loadAnyVersion,
   notFound,
   storedBytes,
   stringField,
   unsupported,
   type Codec,
   type CodecFormat,
+  type JsonObject,
   type Limits,
   type ObjectStore,
   type SchemaLedger,
@@ -23,9 +24,14 @@ const PREFIX = 'log/schemas/'
 /** Version of the mapping from schema to columns. */
 const MAPPING = 1
 
-interface LedgerEntry extends SchemaLedgerEntry {
+/** What an entry of any format says. */
+interface AnyEntry {
+  readonly id: number
   /** Of the writer that made it. Of two entries with one id the older writer's was never used: it was fenced. */
   readonly epoch: bigint
+  /** Undefined in one that needs a newer reader: only who wants this entry is refused. */
+  readonly read: SchemaLedgerEntry | undefined
+  readonly refusal: Error | undefined
 }
 
 /** The writer's side of the ledger. */
@@ -47,11 +53,11 @@ export interface SchemaLedgerOptions {
 
 /** Every schema that the log's batches were ever encoded with, one object each, by the hash of format and definition. */
 export function schemaLedger({ store, limits, codecs, epoch, checkFence }: SchemaLedgerOptions): WritableSchemaLedger {
-  const entries = new Map<number, LedgerEntry>()
+  const entries = new Map<number, AnyEntry>()
   const restored = new Map<number, Codec>()
   let registering: Promise<unknown> = Promise.resolve()
 
-  const keep = (entry: LedgerEntry): void => {
+  const keep = (entry: AnyEntry): void => {
     const known = entries.get(entry.id)
     if (known !== undefined && known.epoch >= entry.epoch) return
     entries.set(entry.id, entry)
@@ -65,45 +71,44 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
     }
   }
 
-  const find = async (id: number): Promise<LedgerEntry> => {
+  const find = async (id: number): Promise<SchemaLedgerEntry> => {
     if (!entries.has(id)) await load()
-    const entry = entries.get(id)
-    if (entry !== undefined) return entry
+    const { read, refusal } = entries.get(id) ?? {}
+    if (refusal !== undefined) throw refusal
+    if (read !== undefined) return read
     throw notFound('SCHEMA_ID', `The schema ledger of ${store.name} has no entry ${id}.`, { context: { id } })
   }
 
   const write = async (codec: Codec): Promise<number> => {
-    const known = [...entries.values()].find((entry) => isSame(entry, codec))
+    const known = [...entries.values()].find(({ read }) => read !== undefined && isSame(read, codec))
     if (known !== undefined) return known.id
-    const id = Math.max(0, ...entries.keys()) + 1
-    const entry: LedgerEntry = {
-      id,
-      codec: codec.format,
-      definition: codec.definition,
-      sha256: sha256(codec.definition),
-      mapping: MAPPING,
-      epoch: epoch(),
+    const next = (): AnyEntry & { readonly read: SchemaLedgerEntry } => {
+      const id = Math.max(0, ...entries.keys()) + 1
+      const { format, definition } = codec
+      const read = { id, codec: format, definition, sha256: sha256(definition), mapping: MAPPING }
+      return { id, epoch: epoch(), read, refusal: undefined }
     }
+    let entry = next()
     const key = PREFIX + sha256(`${codec.format}\n${codec.definition}`)
-    const bytes = storedBytes(schemaKind, { ...entry }, 2)
     try {
-      await store.put(key, bytes, { mode: 'create' })
+      await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
       if (!isKind(error, 'exists') && !(isMoulinError(error) && error.outcome === 'unknown')) throw error
       const present = await loadEntry(store, key, limits)
       if (present === undefined) throw error
       keep(present)
-      if (entries.get(present.id) === present || isSameEntry(entries.get(present.id), present)) {
+      if (present.read !== undefined && isSameEntry(entries.get(present.id), present)) {
         await checkFence()
         return present.id
       }
-      // A fenced writer made it, under an id that means another schema: never used.
+      // A fenced writer made it, under an id that means another schema: never used. Or a newer one that we cannot read.
       // Beside it, never over it: an older writer that comes late could do the same to ours.
-      await store.put(`${key}-${entry.epoch}`, bytes, { mode: 'create' })
+      entry = next()
+      await store.put(`${key}-${entry.epoch}`, entryBytes(entry), { mode: 'create' })
     }
     await checkFence()
     keep(entry)
-    return id
+    return entry.id
   }
 
   return {
@@ -133,17 +138,29 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
   }
 }
 
-function isSame(entry: LedgerEntry, codec: Codec): boolean {
+function isSame(entry: SchemaLedgerEntry, codec: Codec): boolean {
   return entry.codec === codec.format && entry.definition === codec.definition
 }
 
-function isSameEntry(a: LedgerEntry | undefined, b: LedgerEntry): boolean {
-  return a !== undefined && a.codec === b.codec && a.definition === b.definition && a.epoch === b.epoch
+function isSameEntry(a: AnyEntry | undefined, b: AnyEntry): boolean {
+  return a?.read?.codec === b.read?.codec && a?.read?.definition === b.read?.definition && a?.epoch === b.epoch
 }
 
-async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<LedgerEntry | undefined> {
-  const json = await loadStored(store, schemaKind, key, limits.maxJsonBytes)
-  if (json === undefined) return undefined
+function entryBytes({ read, epoch }: AnyEntry): Uint8Array {
+  return storedBytes(schemaKind, { ...read, epoch }, 2)
+}
+
+async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<AnyEntry | undefined> {
+  const stored = await loadAnyVersion(store, schemaKind, key, limits.maxJsonBytes)
+  if (stored === undefined) return undefined
+  const { json, refusal } = stored
+  // These two every format keeps, so that no id is given twice.
+  const id = countField(json, 'id', key)
+  const epoch = jsonInt64(json['epoch'], `epoch in ${key}`)
+  return { id, epoch, read: refusal === undefined ? parseEntry(json, id, key) : undefined, refusal }
+}
+
+function parseEntry(json: JsonObject, id: number, key: string): SchemaLedgerEntry {
   const definition = stringField(json, 'definition', key)
   const hash = stringField(json, 'sha256', key)
   if (hash !== sha256(definition)) {
@@ -152,12 +169,11 @@ async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promi
     })
   }
   return {
-    id: countField(json, 'id', key),
+    id,
     codec: stringField(json, 'codec', key),
     definition,
     sha256: hash,
     mapping: countField(json, 'mapping', key),
-    epoch: jsonInt64(json['epoch'], `epoch in ${key}`),
   }
 }
 

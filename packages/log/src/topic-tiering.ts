@@ -42,11 +42,12 @@ export class TopicTiering {
     if (core.access === 'read-write' && core.tier !== undefined) hot.onAppended = () => this.#appended()
   }
 
-  /** The table is there: what it holds already starts its grace now. */
+  /** The table is there: what it holds already has had a part of its grace. */
   attached(cold: ColdTopic): void {
     if (this.#topic.core.access === 'read-only') return
     this.#broken = undefined
-    this.#confirm(cold.frontier())
+    const frontier = cold.frontier()
+    this.#confirm(frontier, this.#confirmedForMs(frontier, cold.committedAtMs?.()))
     this.#evaluate()
   }
 
@@ -172,12 +173,25 @@ export class TopicTiering {
 
   #oldestMs(): number {
     const frontier = this.#frontier()
-    let oldest = Infinity
-    this.#topic.hot.partitions.forEach((partition, index) => {
-      const section = partition.find(frontier[index]!)
-      if (section !== undefined) oldest = Math.min(oldest, section.durableMs)
-    })
-    return oldest
+    return this.#topic.hot.partitions.reduce(
+      (oldest, partition, index) => Math.min(oldest, partition.oldestFrom(frontier[index]!)),
+      Infinity,
+    )
+  }
+
+  /**
+   * For how long the table has answered for the frontier: not longer than since its commit, nor than since the youngest
+   * record below it, so that one wrong wall clock alone does not end the grace of records of today.
+   */
+  #confirmedForMs(frontier: readonly bigint[], committedAtMs: number | undefined): number {
+    if (committedAtMs === undefined) return 0
+    const { hot, core } = this.#topic
+    const { clock } = core.runtime
+    const now = clock.monotonic()
+    return hot.partitions.reduce(
+      (age, partition, index) => Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity)),
+      Math.max(0, clock.now() - committedAtMs),
+    )
   }
 
   #commitInBackground(): void {
@@ -207,12 +221,13 @@ export class TopicTiering {
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
   }
 
-  #confirm(frontier: readonly bigint[]): void {
+  #confirm(frontier: readonly bigint[], ageMs = 0): void {
     const last = this.#confirmed.at(-1)?.frontier
     const { core, hot } = this.#topic
     const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
     if (!isNew) return
-    this.#confirmed.push({ frontier: [...frontier], dueMs: core.runtime.clock.monotonic() + core.graceMs })
+    const dueMs = core.runtime.clock.monotonic() + core.graceMs - ageMs
+    this.#confirmed.push({ frontier: [...frontier], dueMs })
     this.#setReleaseTimer()
   }
 

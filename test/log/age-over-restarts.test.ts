@@ -1,0 +1,151 @@
+import { unavailable, type Topic } from '@moulin/core'
+import { describe, expect, it } from 'vitest'
+import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
+import { bytesOf, machine, openIn } from './machine.ts'
+
+const HOUR = 3_600_000
+
+/** One machine, and processes on it that live shortly, one after the other. */
+function shortRuns(options: { graceMs?: number; freshnessMs?: number; partitions?: number }) {
+  const on = machine()
+  const tables = fakeTables()
+  const { graceMs = HOUR, ...config } = options
+  return {
+    on,
+    tables,
+    table: () => [...tables.tables.values()][0]!,
+    /** Opens the log, does `work`, lets `ms` pass, closes. Gives released/frontier/high watermark of partition 0. */
+    async run(ms: number, work: (topic: Topic<Uint8Array>) => Promise<unknown> = async () => {}): Promise<string> {
+      const log = await openIn(on.runtime(), { tier: fakeColdTier(tables), graceMs })
+      const topic = await log.ensureTopic('tides', config)
+      await work(topic)
+      await on.clock.advance(ms)
+      const { released, frontier, highWatermark } = topic.offsets()[0]!
+      await log.close()
+      expect(on.clock.waiting).toBe(0)
+      return `${released}/${frontier}/${highWatermark}`
+    },
+  }
+}
+
+const send =
+  (partition = 0) =>
+  (topic: Topic<Uint8Array>): Promise<unknown> =>
+    topic.producer({ lingerMs: 0 }).send({ value: bytesOf('ebb'), partition })
+
+const sendAndTier = async (topic: Topic<Uint8Array>): Promise<unknown> => {
+  await send()(topic)
+  return topic.tier()
+}
+
+describe('freshness over restarts', () => {
+  it('counts from the append, though no process lives as long', async () => {
+    const { run, tables, on } = shortRuns({ freshnessMs: 9_000 })
+    const began = on.clock.now()
+    let runs = 0
+    while (tables.commits === 0 && runs < 30) {
+      await run(700, send())
+      await on.clock.advance(runs++ % 2 === 0 ? 0 : 1_000)
+    }
+    const tookMs = on.clock.now() - began
+    expect(tookMs).toBeGreaterThanOrEqual(9_000)
+    expect(tookMs).toBeLessThan(9_000 + 2_400)
+    // The oldest record decides, not the newest of each run.
+    expect(runs).toBeGreaterThan(5)
+  })
+
+  it('is over at once after a long stop, in whichever partition the oldest record is', async () => {
+    const { run, on } = shortRuns({ freshnessMs: 60_000, partitions: 3 })
+    await run(10, send(2))
+    await run(10, send(0))
+    await on.clock.advance(59_900)
+    expect(await run(10)).toBe('0/0/1')
+    await on.clock.advance(50)
+    expect(await run(30)).toBe('0/1/1')
+  })
+
+  it('begins anew, and ends, when the wall clock has fallen behind the append', async () => {
+    const { run, on, tables } = shortRuns({ freshnessMs: 20_000 })
+    await run(5_000, send())
+    on.clock.jump(-7 * HOUR)
+    expect(await run(19_999)).toBe('0/0/1')
+    expect(tables.commits).toBe(0)
+    expect(await run(20_001)).toBe('0/1/1')
+  })
+
+  it('does not wait for a clock that was far ahead at one append', async () => {
+    const { run, on } = shortRuns({ freshnessMs: 20_000 })
+    on.clock.jump(1_000 * HOUR)
+    await run(1, send())
+    on.clock.jump(-1_000 * HOUR)
+    expect(await run(3_000, send())).toBe('0/0/2')
+    for (let passed = 3_000; passed < 18_000; passed += 3_000) expect(await run(3_000)).toBe('0/0/2')
+    expect(await run(3_000)).toBe('0/2/2')
+  })
+
+  it('does not look at the wall clock for what this process appended', async () => {
+    const { run, on } = shortRuns({ freshnessMs: 20_000 })
+    const jumping = async (topic: Topic<Uint8Array>): Promise<void> => {
+      for (const ms of [50 * HOUR, -90 * HOUR, 60 * HOUR]) {
+        await send()(topic)
+        on.clock.jump(ms)
+        await on.clock.advance(5_000)
+      }
+    }
+    expect(await run(4_999, jumping)).toBe('0/0/3')
+  })
+})
+
+describe('grace over restarts', () => {
+  it('counts from the commit, though no process lives as long', async () => {
+    const { run, on } = shortRuns({ graceMs: 50_000 })
+    expect(await run(2_000, sendAndTier)).toBe('0/1/1')
+    for (let passed = 2_000; passed < 48_000; passed += 4_000) {
+      expect(await run(3_000)).toBe('0/1/1')
+      await on.clock.advance(1_000)
+    }
+    expect(await run(3_000)).toBe('1/1/1')
+  })
+
+  it('begins anew, and ends, when the wall clock has fallen behind the commit', async () => {
+    const { run, on } = shortRuns({ graceMs: 50_000 })
+    await run(40_000, sendAndTier)
+    on.clock.jump(-HOUR)
+    expect(await run(49_999)).toBe('0/1/1')
+    expect(await run(50_001)).toBe('1/1/1')
+  })
+
+  it('begins anew when the table does not say when it was', async () => {
+    const { run, table } = shortRuns({ graceMs: 50_000 })
+    await run(40_000, sendAndTier)
+    table().committedAtMs = undefined
+    expect(await run(49_999)).toBe('0/1/1')
+    expect(await run(50_001)).toBe('1/1/1')
+  })
+
+  it('is never older than the youngest record below the frontier', async () => {
+    const { run, on, table } = shortRuns({ graceMs: 50_000 })
+    await run(0, send())
+    await on.clock.advance(20_000)
+    await run(0, sendAndTier)
+    // A clock that was wrong at the commit.
+    table().committedAtMs = 1
+    expect(await run(49_999)).toBe('0/2/2')
+    expect(await run(1)).toBe('2/2/2')
+  })
+
+  it('cut short by a clock far ahead, still looks at the table before anything goes', async () => {
+    const { run, on, tables } = shortRuns({ graceMs: 50_000 })
+    await run(1_000, sendAndTier)
+    on.clock.jump(1_000 * HOUR)
+    let asked = 0
+    tables.beforeRelease = async () => {
+      asked++
+      throw unavailable('DOWN', 'The catalog is down.')
+    }
+    expect(await run(10)).toBe('0/1/1')
+    expect(asked).toBe(1)
+    tables.beforeRelease = async () => {}
+    expect(await run(10)).toBe('1/1/1')
+  })
+})
