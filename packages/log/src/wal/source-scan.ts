@@ -30,7 +30,7 @@ export interface SourceRequest {
   /** Of this machine now: on the boot of the epoch's owner the page cache is as that left it. */
   readonly bootId: string
   readonly isLive: (header: SectionHeader) => boolean
-  /** Called for each file that gave frames, before it is closed: where a reader makes them durable. */
+  /** Called for each file that gave frames, before it is closed: where they are made durable. */
   readonly afterScan?: (file: FileHandle) => Promise<void>
 }
 
