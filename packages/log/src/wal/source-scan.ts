@@ -30,7 +30,7 @@ export interface SourceRequest {
   /** Of this machine now: on the boot of the epoch's owner the page cache is as that left it. */
   readonly bootId: string
   readonly isLive: (header: SectionHeader) => boolean
-  /** Called for each file that gave frames, before it is closed: where a reader makes them durable. */
+  /** Called for each file that gave frames, before it is closed: where they are made durable. */
   readonly afterScan?: (file: FileHandle) => Promise<void>
 }
 
@@ -52,6 +52,7 @@ async function scanForeign(request: SourceRequest, file: ForeignFile): Promise<S
   const path = `${epochPath(request.dir, epoch)}/${name}`
   return withFile(request.files, path, async (handle) => {
     const header = await headerOf(handle, path)
+    if (header === undefined) await checkHeaderless(handle, path, { ...request, epoch })
     if (header?.generation !== generation) return undefined
     checkIdentity(header, request.logId, epoch, path)
     const scan = await scanSegment({ file: handle, name: path, identity: header, limit: end })
@@ -129,20 +130,24 @@ async function scanOwnFile(
   const path = `${epochPath(request.dir, request.info.epoch)}/${name}`
   return withFile(request.files, path, async (file) => {
     const whole = { file, name: path, identity: header }
+    // While it was read: its owner has released it, durably, so nothing in it is live.
+    const isRecycled = async (): Promise<boolean> => (await headerOf(file, path))?.generation !== header.generation
     let scan = await scanSegment(whole)
     let remainsEnd: number | undefined
     while (!scan.isSealed) {
       const from = { ...whole, from: scan.end }
       const aftermath = await aftermathOf(from)
       const evidence = await evidenceOfDamage(request, aftermath, () => wasWritten(from))
-      // Recycled while it was read: its owner has released it, durably, so nothing in it is live.
-      if ((await headerOf(file, path))?.generation !== header.generation) return undefined
+      if (await isRecycled()) return undefined
       if (isFollowed) throw damaged(path, scan, 'a newer segment follows')
       remainsEnd = aftermath.remainsEnd
       if (evidence === undefined) break
       // Damage, unless its writer is alive and has gone on meanwhile.
       const more = await scanSegment(from)
-      if (more.frames.length === 0 && !more.isSealed) throw damaged(path, scan, evidence)
+      if (more.frames.length === 0 && !more.isSealed) {
+        if (await isRecycled()) return undefined
+        throw damaged(path, scan, evidence)
+      }
       scan = { ...more, frames: [...scan.frames, ...more.frames] }
     }
     if (scan.frames.length > 0) await request.afterScan?.(file)

@@ -3,6 +3,7 @@ import {
   corrupt,
   notFound,
   throwIfAborted,
+  type FileHandle,
   type Section,
   type SectionHeader,
   type WalLocation,
@@ -61,8 +62,10 @@ async function recoverInto(
   checkPredecessor(dir, predecessor, options)
 
   const place: SegmentPlace = { files, dir, logId: uuidBytes(logId), epoch }
+  // A killed writer's last frames, the seal among them, may be in memory only: what we list must outlast the machine.
+  const afterScan = (file: FileHandle): Promise<void> => file.datasync()
   const source =
-    predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive })
+    predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive, afterScan })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
