@@ -186,4 +186,26 @@ describe.each(codecs)('a null that SQL put where the schema requires a value ($n
       undefined,
     ])
   })
+
+  it('does not let an INSERT of identity and columns alone pass for a tombstone', async () => {
+    const log = await tiered(codec)
+    const rows = await allRows(log)
+    const given = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation', 'who', 'home', 'places']
+    const bare = (batch: ColumnBatch): ColumnBatch => ({
+      ...batch,
+      columns: batch.columns.map(({ name, column }) => ({
+        name,
+        column: given.includes(name) ? column : nullAt(column, CHANGED),
+      })),
+    })
+    await replaceRows(log, [bare(rows)])
+    const records = await readBack(log, codec)
+    expect(records.map(({ error, bytes }) => (error === undefined ? bytes!.length > 0 : error.message))).toEqual([
+      true,
+      true,
+      expect.stringContaining('_kafka_schema_id is 0'),
+      true,
+    ])
+    expect(records[CHANGED]).toMatchObject({ fidelity: 'degraded', value: undefined })
+  })
 })

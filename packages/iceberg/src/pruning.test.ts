@@ -261,3 +261,34 @@ it('prunes nothing by a list, struct or map, of which no metrics tell', () => {
     expect(() => bindExpression(where, fields)).toThrow(/column; tags is of type list|column tags of type list/)
   }
 })
+
+describe('bounds of UUIDs', () => {
+  const uuid = (first: number, version = 4): Uint8Array =>
+    Uint8Array.of(first, 1, 2, 3, 4, 5, version << 4, 7, 0x80, 9, 10, 11, 12, 13, 14, 15)
+  const text = (bytes: Uint8Array): string =>
+    Buffer.from(bytes)
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const field = { id: 1, name: 'id', required: false, type: 'uuid' } as const
+  const mightHold = (wanted: Uint8Array, lower: Uint8Array, upper: Uint8Array, splitOffsets: readonly bigint[]) => {
+    const bounded = { lowerBounds: new Map([[1, lower]]), upperBounds: new Map([[1, upper]]) }
+    const file = { ...fileOf([], bindPartitionSpec({ 'spec-id': 0, fields: [] }, []), []), ...bounded, splitOffsets }
+    const counts = { recordCount: 9n, valueCounts: new Map([[1, 9n]]), nullValueCounts: new Map([[1, 0n]]) }
+    return metricsMightMatch(bindExpression(eq('id', text(wanted)), [field]), { ...file, ...counts })
+  }
+
+  it('are not believed where signed halves may have been compared between row groups', () => {
+    // Java's bounds of two row groups with 00 to 50 and 50 to a0: the least and the greatest as signed numbers.
+    expect(mightHold(uuid(0x90), uuid(0), uuid(0x50), [4n, 900n])).toBe(true)
+    expect(mightHold(uuid(0x90), uuid(0), uuid(0x50), [])).toBe(true)
+    // And of a0 to ff behind 00 to a0.
+    expect(mightHold(uuid(0x10), uuid(0xa0), uuid(0xff), [4n, 900n])).toBe(true)
+  })
+
+  it('are believed within one row group, and of time-ordered ones', () => {
+    expect(mightHold(uuid(0x60), uuid(0), uuid(0x50), [4n])).toBe(false)
+    expect(mightHold(uuid(0x60, 7), uuid(0, 7), uuid(0x50, 7), [4n, 900n])).toBe(false)
+    expect(mightHold(uuid(0x40, 7), uuid(0, 7), uuid(0x50, 7), [4n, 900n])).toBe(true)
+    expect(mightHold(uuid(0x40), uuid(0), uuid(0xf0), [4n])).toBe(true)
+  })
+})

@@ -4,7 +4,7 @@ import { compareBytes, compareDatum, datumOf, startsWithBytes, type Datum, type 
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 import { decodeDatum } from './single-value.ts'
-import { isOrderedAlike, topBitsAt } from './uuid-order.ts'
+import { isOrderedAlike, isTimeOrdered, topBitsAt } from './uuid-order.ts'
 
 /** What is known of one column's values in a set of rows. All of it is safe to believe: true means it may be. */
 interface ColumnFacts {
@@ -30,7 +30,7 @@ export function metricsMightMatch(predicate: Predicate, file: DataFile): boolean
       mayHaveNull: nulls !== 0n,
       mayHaveValue: nulls === undefined || nulls < values,
       mayHaveNan: nans !== 0n,
-      ...bounds(type, file.lowerBounds.get(id), file.upperBounds.get(id)),
+      ...fileBounds(type, file, id),
     }
   })
 }
@@ -89,6 +89,18 @@ export function manifestMightMatch(predicate: Predicate, manifest: ManifestFile)
 }
 
 const anything: ColumnFacts = { mayHaveNull: true, mayHaveValue: true, mayHaveNan: true }
+
+/**
+ * Iceberg's Java library makes the bounds of a file of those of its row groups, comparing signed halves: of UUIDs
+ * sorted from `00…` to `a0…` in two row groups it says `00…` to `5f…`. What such bounds leave out does not show in them, so
+ * for a file of several row groups only those of time-ordered UUIDs are believed, whose top bits do not vary.
+ */
+function fileBounds(type: PrimitiveType | undefined, file: DataFile, id: number): Pick<ColumnFacts, 'lower' | 'upper'> {
+  const lower = file.lowerBounds.get(id)
+  const upper = file.upperBounds.get(id)
+  const isMerged = type?.kind === 'uuid' && file.splitOffsets.length !== 1
+  return isMerged && !(isTimeOrdered(lower) && isTimeOrdered(upper)) ? {} : bounds(type, lower, upper)
+}
 
 /** None of UUIDs that a writer may have ordered by signed halves, as Iceberg's Java library does. */
 function bounds(

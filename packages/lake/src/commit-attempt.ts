@@ -14,6 +14,8 @@ export interface CommitAttemptParts {
   readonly parent: bigint | null
   /** Manifest and manifest list of this attempt alone. */
   readonly objectKeys: readonly string[]
+  /** Whether a table without the commit's snapshot still shows that the commit happened. */
+  hasTrace(table: LoadedTable): Promise<boolean>
 }
 
 /** How long one call looks for the outcome of its commit before it says that nobody knows. */
@@ -23,7 +25,7 @@ const SETTLE_MS = 30_000
  * One commit on its way through a catalog that may lose answers. After an unknown outcome nothing is cleaned up and
  * nothing re-planned until the table has been read back and searched for the commit:
  *
- * 1. the table has it: committed;
+ * 1. the table has it, or has had it, and its snapshot has expired since: committed;
  * 2. main has moved: the commit asserts its old place, so it can never land any more: lost;
  * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
  *    the two arrives first moves main, and with that the other one fails.
@@ -81,7 +83,7 @@ export class CommitAttempt {
   }
 
   async #search(): Promise<LoadedTable | 'lost' | 'absent'> {
-    const { catalog, identifier, parent } = this.#parts
+    const { catalog, hasTrace, identifier, parent } = this.#parts
     let table: LoadedTable
     try {
       table = await catalog.loadTable(identifier)
@@ -92,7 +94,8 @@ export class CommitAttempt {
     }
     if (this.#isIn(table)) return table
     const main = currentSnapshot(table.metadata)?.['snapshot-id'] ?? null
-    return sameInt64(main, parent) ? 'absent' : 'lost'
+    if (sameInt64(main, parent)) return 'absent'
+    return (await hasTrace(table)) ? table : 'lost'
   }
 
   #isIn({ metadata }: LoadedTable): boolean {

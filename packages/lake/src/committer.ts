@@ -9,10 +9,11 @@ import type { TierRange } from './encode-shards.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
+import { isReachable } from './reachable.ts'
 import { putStaged } from './staged-commit.ts'
 import { summaryKeys } from './system-columns.ts'
 import { beforeCommit, keyUnder, putUnnamed } from './table-objects.ts'
-import { checkEpoch, snapshotIdOf } from './topic-table.ts'
+import { checkEpoch, markerOn, snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 
 export interface CommitterParts extends EncodeParts {
@@ -260,6 +261,7 @@ export class Committer {
         snapshotId,
         parent: snapshotIdOf(state.loaded),
         objectKeys,
+        hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       this.#pending = { attempt, written }
     } catch (error) {
@@ -267,6 +269,14 @@ export class Committer {
       throw beforeCommit(error)
     }
     return await this.#settlePending()
+  }
+
+  // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.
+  async #hasTrace(loaded: LoadedTable, { id, state, snapshotId }: Written): Promise<boolean> {
+    const { context, info, store } = this.#parts
+    if (markerOn(loaded, info.id)?.includes(id) === true) return true
+    const prefixes = this.#prefixes(state, id, snapshotId)
+    return isReachable({ store, metadata: loaded.metadata, limits: context.limits, prefixes })
   }
 
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
@@ -284,12 +294,14 @@ export class Committer {
       }
       throw error
     }
-    this.#pending = undefined
     if (outcome === 'lost') {
+      this.#pending = undefined
       await this.#leftovers.discardAttempt(written.id, attempt.objectKeys, written.ledger)
       return 'lost'
     }
+    // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
     const state = await table.accept(outcome)
+    this.#pending = undefined
     await this.#leftovers.committed(written.id, state)
     return 'committed'
   }

@@ -75,9 +75,14 @@ function plainBytes(reader: RangeReader): RangeReader {
   }
 }
 
-/** Written by a tiering commit of this log, so its rows are what we put there: files are immutable. */
+/**
+ * Written by a tiering commit of this log, so its rows are what we put there: files are immutable. Footer and name must say
+ * the same commit, for engines that rewrite a file may keep what they do not know of its footer (Arrow does), but give
+ * the new file a name of their own.
+ */
 export function isOwnFile(file: ParquetFile, logId: string): boolean {
-  return file.keyValue.get(footerKeys.log) === logId && file.keyValue.get(footerKeys.commit) !== undefined
+  const commit = file.keyValue.get(footerKeys.commit)
+  return commit !== undefined && file.keyValue.get(footerKeys.log) === logId && file.name.includes(`/data/${commit}-`)
 }
 
 /** The object of a data file is not there. */

@@ -1,4 +1,4 @@
-import { defaultLimits } from '@moulin/core'
+import { defaultLimits, unavailable } from '@moulin/core'
 import type { Catalog, LoadedTable, ObjectStore } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -67,6 +67,22 @@ describe('a ledger that is an object', () => {
     expect(inner.calls.filter(({ op, key }) => op === 'get' && key === `log/ledgers/${seen[0]}`)).toHaveLength(1)
     await checkTable(await log.reopen().attach(), log)
     expect((await tableOf(log)).metadata.snapshots![0]!.summary[summaryKeys.ledger]).toBe(seen[0])
+  })
+
+  it('that cannot be read back for now leaves nothing of its commit unsettled', async () => {
+    const { log } = wideLog()
+    const topic = await log.attach()
+    log.hot.send(3, [{ value: utf8('a') }])
+    const get = log.store.get.bind(log.store)
+    log.store.get = async (key, options) => {
+      if (!key.startsWith('log/ledgers/')) return get(key, options)
+      throw unavailable('AWAY', 'The store does not answer.')
+    }
+    await expect(topic.tier({ upTo: log.hot.committedOffsets() })).rejects.toMatchObject({ code: 'AWAY' })
+    log.store.get = get
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    await checkTable(topic, log)
+    for await (const { key } of log.store.list({ prefix: 'log/staged/' })) expect(key).toBe('nothing')
   })
 
   it.each(['gone', 'changed'] as const)('stops tiering when it is %s', async (what) => {

@@ -28,6 +28,8 @@ export class RecordDecoder {
   /** Halves of the timestamps, low first. */
   readonly #times: Int32Array
   readonly #sources = new Map<number, ValueSource | undefined>()
+  /** The value columns that the table still has. */
+  #values: readonly Column[] | undefined
   #lastId = -1
   #lastSource: ValueSource | undefined
   #stateStart = -1
@@ -167,7 +169,8 @@ export class RecordDecoder {
     const isTyped = state === 'typed' || state === 'typed+raw'
     if (source === undefined || (!isTyped && !source.hasValue(row))) {
       const isThere = this.#frameRaw(row, framer)
-      if (state !== 'typed' || isThere) return false
+      // With neither it is a tombstone, whatever SQL left of its state.
+      if (isThere || !(state === 'typed' || this.#hasValue(row))) return false
       const id = this.valueSchemaId(row)
       this.fault = `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`
       return true
@@ -184,6 +187,13 @@ export class RecordDecoder {
     if (source.frame(row, framer)) return false
     this.#frameNothing(source, framer)
     return true
+  }
+
+  #hasValue(row: number): boolean {
+    const columns = (this.#values ??= this.#columns.valueNames.flatMap(
+      (name) => columnOf(this.#batch, this.#columns, name) ?? [],
+    ))
+    return columns.some((column) => isValid(column, row))
   }
 
   // Not the kept bytes: they are of the value before SQL changed it, and their checksum would be right.

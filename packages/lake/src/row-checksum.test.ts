@@ -1,10 +1,11 @@
 import { schema, t } from '@moulin/core'
 import type { BytesColumn, Codec, ColdTopic, ColumnBatch, StoredRecord } from '@moulin/core'
-import { avro } from '@moulin/format'
+import { avro, parquetWriter } from '@moulin/format'
+import type { FileWriterFactory } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { allRows, columnOf, numbersOf, pick, replaceRows, withNumbers } from './foreign.test-support.ts'
-import { readAll, testLog, utf8 } from './lake.test-support.ts'
+import { checkTable, LOG_ID, readAll, testLog, utf8 } from './lake.test-support.ts'
 import type { SentRecord, TestLog, TestLogOptions } from './lake.test-support.ts'
 
 const Reading = schema({ at: t.int53, place: t.string.optional() })
@@ -140,5 +141,32 @@ describe('_kafka_crc', () => {
     await replaceRows(log, [withNumbers(rows, '_kafka_timestamp', times.with(0, 5_000n))])
     expect(fidelities(await readAll(topic, 0))).toEqual(allExact(ROWS))
     expect(fidelities(await readAll(topic, 1))).toEqual(allExact(ROWS))
+  })
+
+  it('takes no rewrite for a file of the log, though it kept the footer’s keys', async () => {
+    const keyValue = { 'moulin.log': LOG_ID, 'moulin.commit': '77777777-7777-4777-8777-777777777777' }
+    const keeping: FileWriterFactory = {
+      name: 'keeping',
+      create: (options) => parquetWriter.create({ ...options, keyValue }),
+    }
+    const { log, topic } = await tieredLog()
+    const rows = await allRows(log)
+    const row = rowAt(rows, 1, 2n)
+    const ofOne = (partition: number, order: readonly number[]): ColumnBatch =>
+      pick(
+        rows,
+        order.map((offset) => rowAt(rows, partition, BigInt(offset))),
+      )
+    // One partition and no gap in a file, but in another order.
+    await replaceRows(log, [ofOne(0, [5, 4, 3, 2, 1, 0]), ofOne(1, [3, 4, 5, 0, 1, 2])], keeping)
+    await checkTable(topic, log)
+    const changedRows = withNumbers(rows, 'at', changed(numbersOf(rows, 'at'), row, -1n))
+    await replaceRows(log, [changedRows], keeping)
+    expect(fidelities(await readAll(topic, 1))).toEqual(allExact(ROWS).with(2, '2 rewritten'))
+    const report = await topic.audit({ deep: true })
+    expect(report).toMatchObject({
+      clean: false,
+      deep: { mismatched: 1n, altered: [{ partition: 1, from: 2n, to: 3n }] },
+    })
   })
 })
