@@ -372,4 +372,11 @@ export const mutants: readonly Mutant[] = [
     planted: `if (entry?.read !== undefined) keep(entry)`,
     caughtBy: ['test/log/newer-schema.test.ts'],
   },
+  {
+    name: 'equal texts are one schema',
+    file: 'packages/log/src/registry-identity.ts',
+    original: 'return `${format}\\n${registryText(registry)}\\n${definition}`',
+    planted: 'return `${format}\\n${registryText(registry && undefined)}\\n${definition}`',
+    caughtBy: ['test/log/registry-schemas.test.ts'],
+  },
 ]

@@ -16,6 +16,7 @@ import { coldTopic } from './cold-topic.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import { valueFieldIds } from './table-layout.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
 import { builtInParts } from './tier-task.ts'
@@ -148,6 +149,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       topics.add(topic)
       return topic
     },
+    fieldIds: valueFieldIds,
     async close() {
       isClosed = true
       await Promise.all([...topics].map((topic) => topic.close()))

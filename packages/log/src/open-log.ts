@@ -181,7 +181,14 @@ async function assemble(
       nextOffset: (topicId, partition) => hot.topic(topicId, 0, partition + 1).partitions[partition]!.highWatermark,
     }),
     hot,
-    ledger: schemaLedger({ store, limits, codecs, epoch: () => wal.epoch, checkFence: () => wal.checkFence() }),
+    ledger: schemaLedger({
+      store,
+      limits,
+      codecs,
+      fieldIds: (codec) => tier?.fieldIds?.(codec) ?? null,
+      epoch: () => wal.epoch,
+      checkFence: () => wal.checkFence(),
+    }),
     checkpoints: writer,
     pressure: walRelief({
       maxWalBytes: limits.maxWalBytes,
