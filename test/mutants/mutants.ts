@@ -379,4 +379,18 @@ export const mutants: readonly Mutant[] = [
     planted: 'return `${format}\\n${registryText(registry && undefined)}\\n${definition}`',
     caughtBy: ['test/log/registry-schemas.test.ts'],
   },
+  {
+    name: 'grace of the newest commit only',
+    file: 'packages/log/src/log-core.ts',
+    original: `confirmed: hot.confirmed }`,
+    planted: `confirmed: undefined }`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'grace forgotten by a killed process',
+    file: 'packages/log/src/topic-tiering.ts',
+    original: `if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {`,
+    planted: `if (hot.confirmed === undefined && confirmed !== undefined) {`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
 ]

@@ -10,7 +10,7 @@ import {
   type WalLocation,
   type WalSession,
 } from '@moulin/core'
-import type { StoredCheckpoint, StoredCheckpointTopic } from './checkpoint-store.ts'
+import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from './checkpoint-store.ts'
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from './wakeups.ts'
@@ -34,6 +34,8 @@ export interface HotTopic {
   readonly wakeups: Wakeups
   /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
   readonly pins: Set<readonly bigint[]>
+  /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
+  confirmed: ConfirmedFrontier | undefined
   /** Called after each durable section. */
   onAppended: (() => void) | undefined
 }
@@ -102,7 +104,9 @@ export class HotLog {
   topic(id: string, incarnation: number, partitions: number): HotTopic {
     let topic = this.#topics.get(id)
     if (topic === undefined) {
-      topic = { id, incarnation, partitions: [], wakeups: new Wakeups(), pins: new Set(), onAppended: undefined }
+      const confirmed = this.#checkpointed.get(id)?.confirmed
+      const wakeups = new Wakeups()
+      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, onAppended: undefined }
       this.#topics.set(id, topic)
     }
     const list = topic.partitions as HotPartition[]
