@@ -181,10 +181,14 @@ describe('grace over restarts', () => {
   })
 
   it('is never older than the youngest record below the frontier', async () => {
-    const { run, on, table } = shortRuns({ graceMs: 50_000 })
+    const { run, on, tables, table } = shortRuns({ graceMs: 50_000 })
     await run(0, send())
     await on.clock.advance(20_000)
-    await run(0, sendAndTier)
+    // Killed before a checkpoint could say when.
+    const killed = on.runtime()
+    const log = await openIn(killed, { tier: fakeColdTier(tables) })
+    await sendAndTier(await log.topic('tides'))
+    killed.exit()
     // A clock that was wrong at the commit.
     table().committedAtMs = 1
     expect(await run(49_999)).toBe('0/2/2')
