@@ -107,6 +107,44 @@ describe('grace over restarts', () => {
     expect(await run(3_000)).toBe('1/1/1')
   })
 
+  it('counts from an earlier commit, though every process makes a new one', async () => {
+    const { run } = shortRuns({ graceMs: 50_000 })
+    const released: number[] = []
+    for (let passed = 0; passed < 160_000; passed += 4_000) {
+      const [upTo] = (await run(4_000, sendAndTier)).split('/')
+      if (Number(upTo) > (released.at(-1) ?? 0)) released.push(Number(upTo))
+    }
+    // The thirteenth lets the first one's go, and remembers what it found in the table; and so on.
+    expect(released).toEqual([1, 12, 23])
+  })
+
+  it('does so, too, when every process is killed', async () => {
+    const { on, tables } = shortRuns({})
+    const released: bigint[] = []
+    for (let runs = 0; runs < 30; runs++) {
+      const runtime = on.runtime()
+      const log = await openIn(runtime, { tier: fakeColdTier(tables), graceMs: 50_000 })
+      const topic = await log.ensureTopic('tides')
+      await sendAndTier(topic)
+      await on.clock.advance(4_000)
+      const [offsets] = topic.offsets()
+      if (offsets!.released > (released.at(-1) ?? 0n)) released.push(offsets!.released)
+      runtime.exit()
+    }
+    expect(released).toEqual([1n, 12n])
+  })
+
+  it('goes on for a topic that a process in between does not touch', async () => {
+    const { run, on, tables } = shortRuns({ graceMs: 50_000 })
+    await run(1_000, sendAndTier)
+    await on.clock.advance(30_000)
+    const other = await openIn(on.runtime(), { tier: fakeColdTier(tables) })
+    await other.close()
+    await on.clock.advance(15_000)
+    expect(await run(3_000, sendAndTier)).toBe('0/2/2')
+    expect(await run(1_000, sendAndTier)).toBe('1/3/3')
+  })
+
   it('begins anew, and ends, when the wall clock has fallen behind the commit', async () => {
     const { run, on } = shortRuns({ graceMs: 50_000 })
     await run(40_000, sendAndTier)
@@ -115,19 +153,42 @@ describe('grace over restarts', () => {
     expect(await run(50_001)).toBe('1/1/1')
   })
 
-  it('begins anew when the table does not say when it was', async () => {
+  it('goes on from the checkpoint when the table does not say when it was', async () => {
     const { run, table } = shortRuns({ graceMs: 50_000 })
     await run(40_000, sendAndTier)
     table().committedAtMs = undefined
-    expect(await run(49_999)).toBe('0/1/1')
-    expect(await run(50_001)).toBe('1/1/1')
+    expect(await run(9_999)).toBe('0/1/1')
+    expect(await run(1)).toBe('1/1/1')
+  })
+
+  it('goes on from the table after a process that was killed, and begins anew when it does not say either', async () => {
+    for (const says of [true, false]) {
+      const { on, tables, table } = shortRuns({})
+      const options = { tier: fakeColdTier(tables), graceMs: 50_000 }
+      const killed = on.runtime()
+      await sendAndTier(await (await openIn(killed, options)).ensureTopic('tides'))
+      await on.clock.advance(40_000)
+      killed.exit()
+      if (!says) table().committedAtMs = undefined
+      const log = await openIn(on.runtime(), options)
+      const topic = await log.topic('tides')
+      await on.clock.advance(says ? 9_999 : 49_999)
+      expect(topic.offsets()[0]!.released).toBe(0n)
+      await on.clock.advance(1)
+      expect(topic.offsets()[0]!.released).toBe(1n)
+      await log.close()
+    }
   })
 
   it('is never older than the youngest record below the frontier', async () => {
-    const { run, on, table } = shortRuns({ graceMs: 50_000 })
+    const { run, on, tables, table } = shortRuns({ graceMs: 50_000 })
     await run(0, send())
     await on.clock.advance(20_000)
-    await run(0, sendAndTier)
+    // Killed before a checkpoint could say when.
+    const killed = on.runtime()
+    const log = await openIn(killed, { tier: fakeColdTier(tables) })
+    await sendAndTier(await log.topic('tides'))
+    killed.exit()
     // A clock that was wrong at the commit.
     table().committedAtMs = 1
     expect(await run(49_999)).toBe('0/2/2')

@@ -477,4 +477,25 @@ export const mutants: readonly Mutant[] = [
     planted: `if (entry?.read !== undefined) keep(entry)`,
     caughtBy: ['test/log/newer-schema.test.ts'],
   },
+  {
+    name: 'equal texts are one schema',
+    file: 'packages/log/src/registry-identity.ts',
+    original: 'return `${format}\\n${registryText(registry)}\\n${definition}`',
+    planted: 'return `${format}\\n${registryText(registry && undefined)}\\n${definition}`',
+    caughtBy: ['test/log/registry-schemas.test.ts'],
+  },
+  {
+    name: 'grace of the newest commit only',
+    file: 'packages/log/src/log-core.ts',
+    original: `confirmed: hot.confirmed }`,
+    planted: `confirmed: undefined }`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'grace forgotten by a killed process',
+    file: 'packages/log/src/topic-tiering.ts',
+    original: `if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {`,
+    planted: `if (hot.confirmed === undefined && confirmed !== undefined) {`,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
 ]

@@ -12,6 +12,8 @@ export interface Codec<T = unknown> {
   readonly format: string
   /** The codec's own definition. With `format` it rebuilds the codec in a process that has no schema in its code. */
   readonly definition: string
+  /** Where a schema registry gave the schema: a part of what it is, so one text under two ids is two schemas. */
+  readonly registry?: RegistryIdentity
   readonly schema: Schema<T>
   /** @throws `invalid` naming the field, for a value that does not fit the schema. */
   encode(value: T): Uint8Array
@@ -20,6 +22,19 @@ export interface Codec<T = unknown> {
   /** Undefined when values of this schema cannot be columns; they are stored raw, and `reason` says why. */
   readonly columnar: ColumnarCodec | undefined
   readonly reason?: string
+}
+
+/** What a schema registry calls a schema, and how values name it. Plain data. */
+export interface RegistryIdentity {
+  /** How a value names its schema, e.g. `confluent`. */
+  readonly wire: string
+  /** The registry's id, a number or a GUID, as text. */
+  readonly id: string
+  /** Null where only the id is known. */
+  readonly subject: string | null
+  readonly version: number | null
+  /** Schemas that the definition names, in the order of the registry. */
+  readonly references: readonly { readonly name: string; readonly subject: string; readonly version: number }[]
 }
 
 export interface ColumnarCodec {
@@ -43,8 +58,8 @@ export type ValueFidelity = 'canonical' | 'readable' | 'unreadable'
 /** Rebuilds codecs of one encoder version from the schema ledger. */
 export interface CodecFormat {
   readonly format: string
-  /** @throws `corrupt` when the definition is not one of this format. */
-  restore(definition: string): Codec
+  /** A codec given a registry says so in {@link Codec.registry}. @throws `corrupt` when the definition is not one of this format. */
+  restore(definition: string, registry?: RegistryIdentity): Codec
 }
 
 /** Where a log keeps every schema ever used. Ids are per log, start at 1, are never reused; 0 means no schema. */
@@ -61,6 +76,15 @@ export interface SchemaLedgerEntry {
   readonly definition: string
   /** SHA-256 of the definition, hex. */
   readonly sha256: string
+  readonly registry: RegistryIdentity | undefined
   /** Version of the mapping from schema to columns. */
   readonly mapping: number
+  /** Ids that a new table of this schema is asked for; null where the log had no tier, or values are no columns. */
+  readonly ids: readonly SchemaFieldId[] | null
+}
+
+/** Id of a field of the value, nested ones too: `['legs', 'element', 'to']`. */
+export interface SchemaFieldId {
+  readonly path: readonly string[]
+  readonly id: number
 }

@@ -1,4 +1,4 @@
-import type { Codec, SchemaLedger } from './codec.ts'
+import type { Codec, SchemaFieldId, SchemaLedger } from './codec.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from './record.ts'
 import type { Runtime } from './runtime.ts'
@@ -34,6 +34,8 @@ export interface ColdTier {
     context: ColdContext,
     request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
   ): Promise<ColdAdoption>
+  /** Field ids that it asks for in a new table with values of this codec, for the schema ledger; null when they are no columns. */
+  fieldIds?(codec: Codec): readonly SchemaFieldId[] | null
   close(): Promise<void>
 }
 

@@ -20,7 +20,16 @@ export type {
   TableRequirement,
   TableUpdate,
 } from './catalog.ts'
-export type { Codec, CodecFormat, ColumnarCodec, SchemaLedger, SchemaLedgerEntry, ValueFidelity } from './codec.ts'
+export type {
+  Codec,
+  CodecFormat,
+  ColumnarCodec,
+  RegistryIdentity,
+  SchemaFieldId,
+  SchemaLedger,
+  SchemaLedgerEntry,
+  ValueFidelity,
+} from './codec.ts'
 export type {
   ColdAdoption,
   ColdContext,

@@ -9,6 +9,7 @@ import type { LedgerGain } from './ledger.ts'
 import type { EncodedFile } from './partition-writers.ts'
 import { footerKeys } from './system-columns.ts'
 import { putUnnamed } from './table-objects.ts'
+import { storedCodec } from './tier-task.ts'
 import type { TierParts, TierSetup } from './tier-task.ts'
 import type { HeldFile, TierWorkers } from './tier-workers.ts'
 import type { TableState } from './topic-table.ts'
@@ -176,7 +177,7 @@ function setupOf(
   commitId: string,
 ): TierSetup {
   const { columns, loaded } = state
-  const hasColumns = columns.valueNames.length > 0
+  const { valueCodec } = info
   return {
     schema: columns.schema,
     spec: currentSpec(loaded.metadata),
@@ -185,13 +186,10 @@ function setupOf(
     rowCrc: info.rowCrc,
     // Where a column was dropped, the rest cannot give the bytes back: keep them.
     keepRaw: info.valueMode === 'columns+raw' || columns.lacksValues,
-    values: hasColumns
-      ? {
-          format: info.valueCodec!.format,
-          definition: info.valueCodec!.definition,
-          schemaId: info.valueSchemaId,
-        }
-      : undefined,
+    values:
+      columns.valueNames.length === 0 || valueCodec === undefined
+        ? undefined
+        : { ...storedCodec(valueCodec), schemaId: info.valueSchemaId },
     compression,
     deltas,
     fileBytes,

@@ -1,5 +1,5 @@
 import { corrupt, jsonInt64, parseJson } from '@moulin/core'
-import type { IcebergField, IcebergSchema, IcebergType, JsonValue } from '@moulin/core'
+import type { IcebergField, IcebergSchema, IcebergType, JsonValue, SchemaFieldId } from '@moulin/core'
 
 /**
  * Ids of fields by their path in the schema that we asked for, nested ones too: `a`, then `a` `element` `b`. Catalogs may
@@ -22,6 +22,13 @@ export function idAt(ids: FieldIds | undefined, path: readonly string[], asked: 
 export function answeredIds(asked: IcebergSchema, answered: IcebergSchema): FieldIds | undefined {
   const ids = new Map<string, number>()
   return matchFields(asked.fields, answered.fields, [], ids) ? ids : undefined
+}
+
+/** The ids of the fields themselves, nested ones too. */
+export function ownIds(fields: readonly NestedField[]): SchemaFieldId[] {
+  const ids = new Map<string, number>()
+  matchFields(fields, fields, [], ids)
+  return [...ids].map(([path, id]) => ({ path: parseJson(path, 'a path') as string[], id }))
 }
 
 /** Whether these are the ids of the schema itself. */

@@ -20,9 +20,10 @@ import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
-import { tableIdentifier, tableLayout } from './table-layout.ts'
+import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
@@ -155,6 +156,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     },
     adopt: (info, context, { how, ...call }) =>
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+    fieldIds: valueFieldIds,
     async close() {
       isClosed = true
       await Promise.all([...topics].map((topic) => topic.close()))

@@ -218,7 +218,7 @@ function testSchemas(codec: Codec | undefined): SchemaLedger {
     codec: async (id) => known(id),
     entry: async (id) => {
       const { format: codec, definition } = known(id)
-      return { id, codec, definition, sha256: '', mapping: 1 }
+      return { id, codec, definition, sha256: '', registry: undefined, mapping: 1, ids: null }
     },
   }
 }

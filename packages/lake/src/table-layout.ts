@@ -1,16 +1,18 @@
 import { invalid, unsupported } from '@moulin/core'
 import type {
+  Codec,
   CreateTableRequest,
   IcebergField,
   IcebergSchema,
   IcebergType,
   PartitionSpec,
   PlannedTopic,
+  SchemaFieldId,
   TableIdentifier,
   TableMetadata,
 } from '@moulin/core'
 import { currentSchema, icebergFields, partitionSpecOf } from '@moulin/iceberg'
-import { answeredIds, areAsked, childrenOf, idAt } from './field-ids.ts'
+import { answeredIds, areAsked, childrenOf, idAt, ownIds } from './field-ids.ts'
 import type { FieldIds } from './field-ids.ts'
 import type { Marker } from './marker.ts'
 import { FIRST_VALUE_ID, hasValueColumns, systemFields, tableProperties, tableSchema } from './system-columns.ts'
@@ -44,11 +46,17 @@ export function tableLayout(info: PlannedTopic): TableLayout {
     throw invalid('VALUE_MODE', message, { context: { topic: info.name, valueMode: info.valueMode } })
   }
   const { valueCodec } = info
-  const hasColumns = hasValueColumns(info.valueMode, valueCodec)
-  const valueFields = hasColumns ? icebergFields(valueCodec!.schema, FIRST_VALUE_ID) : []
+  const valueFields = hasValueColumns(info.valueMode, valueCodec) ? fieldsOf(valueCodec) : []
   const schema = tableSchema(valueFields)
   return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields }
 }
+
+/** Ids that a new table with columns of this codec is asked for; null where its values are no columns. */
+export function valueFieldIds(codec: Codec): SchemaFieldId[] | null {
+  return hasValueColumns('columns', codec) ? ownIds(fieldsOf(codec)) : null
+}
+
+const fieldsOf = ({ schema }: Codec): IcebergField[] => icebergFields(schema, FIRST_VALUE_ID)
 
 export function createTableRequest(
   layout: TableLayout,

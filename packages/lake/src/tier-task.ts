@@ -19,13 +19,21 @@ export interface TierSetup {
   readonly rowCrc: boolean
   readonly keepRaw: boolean
   /** Undefined: values are kept as bytes. */
-  readonly values: { readonly format: string; readonly definition: string; readonly schemaId: number } | undefined
+  readonly values: (StoredCodec & { readonly schemaId: number }) | undefined
   readonly compression: Compression
   /** As {@link FileWriterOptions.deltas}. */
   readonly deltas?: boolean | undefined
   readonly fileBytes: number
   readonly keyValue: Readonly<Record<string, string>>
   readonly limits: Limits
+}
+
+/** What a thread restores a codec from. */
+export type StoredCodec = Pick<Codec, 'format' | 'definition' | 'registry'>
+
+/** A codec as plain data. */
+export function storedCodec({ format, definition, registry }: Codec): StoredCodec {
+  return { format, definition, ...(registry && { registry }) }
 }
 
 /** Parts that cannot cross to a thread; a task that needs others than these runs in process. */
@@ -112,11 +120,8 @@ function valueColumns({ values }: TierSetup, formats: readonly CodecFormat[]): V
   return columnar && { columnar, schemaId: values.schemaId, names: schema.fields.map(({ name }) => name) }
 }
 
-function restoreCodec(
-  { format, definition }: { readonly format: string; readonly definition: string },
-  formats: readonly CodecFormat[],
-): Codec {
+function restoreCodec({ format, definition, registry }: StoredCodec, formats: readonly CodecFormat[]): Codec {
   const found = formats.find((candidate) => candidate.format === format)
   if (found === undefined) throw invalid('CODEC_FORMAT', `No codec format ${format} is given: pass it as \`codecs\`.`)
-  return found.restore(definition)
+  return found.restore(definition, registry)
 }

@@ -9,6 +9,7 @@ import {
   storedBytes,
   stringField,
   type JsonObject,
+  type JsonValue,
   type Limits,
   type ObjectStore,
   type Runtime,
@@ -35,6 +36,14 @@ export interface CheckpointTopic {
   readonly released: readonly bigint[]
   /** Per partition: the high watermark that recovery found when the writer opened the log. */
   readonly recovered: readonly bigint[]
+  /** The oldest frontier whose grace goes on. */
+  readonly confirmed: ConfirmedFrontier | undefined
+}
+
+/** Per partition, what a table answered for, and since when by wall time, in milliseconds since the epoch. */
+export interface ConfirmedFrontier {
+  readonly frontier: readonly bigint[]
+  readonly sinceMs: number
 }
 
 /** A topic's entry as it was read, with the members that we do not know. */
@@ -86,7 +95,10 @@ export function checkpointStore(
         logId,
         epoch,
         number: written,
-        topics: [...topics.map((topic) => ({ ...topic, ...reserved })), ...carried.map(({ json }) => json)],
+        topics: [
+          ...topics.map((topic) => ({ ...topic, confirmed: topic.confirmed ?? null, ...reserved })),
+          ...carried.map(({ json }) => json),
+        ],
         // Names of objects, once there are such things.
         producers: null,
         transactions: null,
@@ -133,8 +145,15 @@ function parseTopic(json: JsonObject, what: string): StoredCheckpointTopic {
     next,
     released,
     recovered,
+    confirmed: parseConfirmed(json['confirmed'], what),
     json,
   }
+}
+
+function parseConfirmed(json: JsonValue | undefined, what: string): ConfirmedFrontier | undefined {
+  if (json === null || json === undefined) return undefined
+  const confirmed = asObject(json, what)
+  return { frontier: offsets(confirmed, 'frontier', what), sinceMs: countField(confirmed, 'sinceMs', what) }
 }
 
 function offsets(json: JsonObject, field: string, what: string): bigint[] {

@@ -11,7 +11,7 @@ import {
   type WalLocation,
   type WalSession,
 } from '@moulin/core'
-import type { StoredCheckpoint, StoredCheckpointTopic } from './checkpoint-store.ts'
+import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from './checkpoint-store.ts'
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from './wakeups.ts'
@@ -35,6 +35,8 @@ export interface HotTopic {
   readonly wakeups: Wakeups
   /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
   readonly pins: Set<readonly bigint[]>
+  /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
+  confirmed: ConfirmedFrontier | undefined
   /** Called after each durable section. */
   onAppended: (() => void) | undefined
 }
@@ -107,7 +109,9 @@ export class HotLog {
     const life = lifeOf(id, incarnation)
     let topic = this.#topics.get(life)
     if (topic === undefined) {
-      topic = { id, incarnation, partitions: [], wakeups: new Wakeups(), pins: new Set(), onAppended: undefined }
+      const confirmed = this.#checkpointed.get(life)?.confirmed
+      const wakeups = new Wakeups()
+      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, onAppended: undefined }
       this.#topics.set(life, topic)
     }
     const list = topic.partitions as HotPartition[]

@@ -105,7 +105,7 @@ export class CheckpointWriter {
       const { name, id, incarnation } = record
       const next = hot.partitions.map(({ highWatermark }) => highWatermark)
       const recovered = hot.partitions.map((partition) => partition.recovered)
-      return { name, id, incarnation, next, released, recovered }
+      return { name, id, incarnation, next, released, recovered, confirmed: hot.confirmed }
     })
     return this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
   }

@@ -189,7 +189,14 @@ async function assemble(
         hot.topic(topicId, incarnation, partition + 1).partitions[partition]!.highWatermark,
     }),
     hot,
-    ledger: schemaLedger({ store, limits, codecs, epoch: () => wal.epoch, checkFence: () => wal.checkFence() }),
+    ledger: schemaLedger({
+      store,
+      limits,
+      codecs,
+      fieldIds: (codec) => tier?.fieldIds?.(codec) ?? null,
+      epoch: () => wal.epoch,
+      checkFence: () => wal.checkFence(),
+    }),
     topics: topicStore(store, { limits, runtime }),
     checkpoints: writer,
     pressure: walRelief({

@@ -15,9 +15,11 @@ import {
   type JsonObject,
   type Limits,
   type ObjectStore,
+  type SchemaFieldId,
   type SchemaLedger,
   type SchemaLedgerEntry,
 } from '@moulin/core'
+import { checkRegistry, identityText, parseFieldIds, parseRegistry, registryToJson } from './registry-identity.ts'
 import { schemaKind } from './stored-kinds.ts'
 
 const PREFIX = 'log/schemas/'
@@ -46,13 +48,22 @@ export interface SchemaLedgerOptions {
   readonly store: ObjectStore
   readonly limits: Limits
   readonly codecs: readonly CodecFormat[]
+  /** Of a codec's columns, as the cold tier would ask for them. */
+  readonly fieldIds: (codec: Codec) => readonly SchemaFieldId[] | null
   /** Of the writer; asked at each registration. */
   readonly epoch: () => bigint
   readonly checkFence: () => Promise<void>
 }
 
-/** Every schema that the log's batches were ever encoded with, one object each, by the hash of format and definition. */
-export function schemaLedger({ store, limits, codecs, epoch, checkFence }: SchemaLedgerOptions): WritableSchemaLedger {
+/** Every schema that the log's batches were ever encoded with, one object each, by the hash of its identity. */
+export function schemaLedger({
+  store,
+  limits,
+  codecs,
+  fieldIds,
+  epoch,
+  checkFence,
+}: SchemaLedgerOptions): WritableSchemaLedger {
   const entries = new Map<number, AnyEntry>()
   const restored = new Map<number, Codec>()
   let registering: Promise<unknown> = Promise.resolve()
@@ -80,16 +91,19 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
   }
 
   const write = async (codec: Codec): Promise<number> => {
-    const known = [...entries.values()].find(({ read }) => read !== undefined && isSame(read, codec))
+    checkRegistry(codec.registry)
+    const identity = identityText(codec)
+    const known = [...entries.values()].find(({ read }) => read !== undefined && identityOf(read) === identity)
     if (known !== undefined) return known.id
     const next = (): AnyEntry & { readonly read: SchemaLedgerEntry } => {
       const id = Math.max(0, ...entries.keys()) + 1
-      const { format, definition } = codec
-      const read = { id, codec: format, definition, sha256: sha256(definition), mapping: MAPPING }
+      const { format, definition, registry } = codec
+      const hash = sha256(definition)
+      const read = { id, codec: format, definition, sha256: hash, registry, mapping: MAPPING, ids: fieldIds(codec) }
       return { id, epoch: epoch(), read, refusal: undefined }
     }
     let entry = next()
-    const key = PREFIX + sha256(`${codec.format}\n${codec.definition}`)
+    const key = PREFIX + sha256(identity)
     try {
       await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
@@ -97,7 +111,7 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
       const present = await loadEntry(store, key, limits)
       if (present === undefined) throw error
       keep(present)
-      if (present.read !== undefined && isSameEntry(entries.get(present.id), present)) {
+      if (isSameEntry(entries.get(present.id), present)) {
         await checkFence()
         return present.id
       }
@@ -126,7 +140,7 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
           { context: { id, codec: entry.codec } },
         )
       }
-      const codec = format.restore(entry.definition)
+      const codec = format.restore(entry.definition, entry.registry)
       restored.set(id, codec)
       return codec
     },
@@ -138,16 +152,19 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
   }
 }
 
-function isSame(entry: SchemaLedgerEntry, codec: Codec): boolean {
-  return entry.codec === codec.format && entry.definition === codec.definition
+function identityOf({ codec, definition, registry }: SchemaLedgerEntry): string {
+  return identityText({ format: codec, definition, ...(registry && { registry }) })
 }
 
 function isSameEntry(a: AnyEntry | undefined, b: AnyEntry): boolean {
-  return a?.read?.codec === b.read?.codec && a?.read?.definition === b.read?.definition && a?.epoch === b.epoch
+  if (a?.read === undefined || b.read === undefined) return false
+  return identityOf(a.read) === identityOf(b.read) && a.epoch === b.epoch
 }
 
-function entryBytes({ read, epoch }: AnyEntry): Uint8Array {
-  return storedBytes(schemaKind, { ...read, epoch }, 2)
+function entryBytes({ id, read, epoch }: AnyEntry & { readonly read: SchemaLedgerEntry }): Uint8Array {
+  const { codec, definition, sha256, registry, mapping, ids } = read
+  const members = { id, codec, definition, sha256, registry: registryToJson(registry), mapping, ids, epoch }
+  return storedBytes(schemaKind, members, 2)
 }
 
 async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<AnyEntry | undefined> {
@@ -173,7 +190,9 @@ function parseEntry(json: JsonObject, id: number, key: string): SchemaLedgerEntr
     codec: stringField(json, 'codec', key),
     definition,
     sha256: hash,
+    registry: parseRegistry(json['registry'], key),
     mapping: countField(json, 'mapping', key),
+    ids: parseFieldIds(json['ids'], key),
   }
 }
 

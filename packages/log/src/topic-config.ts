@@ -9,6 +9,7 @@ import {
   type TopicConfig,
   type ValueMode,
 } from '@moulin/core'
+import { identityText, registryText } from './registry-identity.ts'
 import { checkTableName, defaultTable } from './topic-name.ts'
 
 const DAY_MS = 86_400_000
@@ -157,7 +158,7 @@ export function checkSameCodec(
   stored: Codec | undefined,
   given: Codec | undefined,
 ): void {
-  if (stored?.format === given?.format && stored?.definition === given?.definition) return
+  if (stored === given || (stored && given && identityText(stored) === identityText(given))) return
   const difference = codecDifference(stored, given)
   throw unsupported(
     'SCHEMA_CHANGED',
@@ -170,6 +171,8 @@ function codecDifference(stored: Codec | undefined, given: Codec | undefined): s
   if (stored === undefined || given === undefined || stored.format !== given.format) {
     return `stored ${stored?.format ?? 'none'}, given ${given?.format ?? 'none'}`
   }
+  const registries = [registryText(stored.registry), registryText(given.registry)] as const
+  if (registries[0] !== registries[1]) return `registry: stored ${registries[0]}, given ${registries[1]}`
   const was = new Map(stored.schema.fields.map(({ name, type }) => [name, typeText(type)]))
   const is = new Map(given.schema.fields.map(({ name, type }) => [name, typeText(type)]))
   const differences: string[] = []

@@ -1,4 +1,5 @@
 import { closed, invalid, isMoulinError, type ColdTopic, type TierResult, type Timer } from '@moulin/core'
+import type { ConfirmedFrontier } from './checkpoint-store.ts'
 import { lowestPin } from './log-core.ts'
 import { isLineageBroken, type TopicState } from './topic-state.ts'
 
@@ -10,8 +11,7 @@ const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 60_000
 
 /** A commit that has been read back, waiting for its grace to pass. */
-interface Confirmed {
-  readonly frontier: readonly bigint[]
+interface Confirmed extends ConfirmedFrontier {
   readonly dueMs: number
 }
 
@@ -44,10 +44,24 @@ export class TopicTiering {
 
   /** The table is there: what it holds already has had a part of its grace. */
   attached(cold: ColdTopic): void {
-    if (this.#topic.core.access === 'read-only') return
+    const { core, hot, record } = this.#topic
+    if (core.access === 'read-only') return
     this.#broken = undefined
     const frontier = cold.frontier()
+    const { confirmed } = hot
+    // Of an earlier process: what it saw in the table has waited longer than what has been committed since.
+    if (this.#confirmed.length === 0 && confirmed !== undefined) {
+      const still = frontier.map((offset, index) => smaller(offset, confirmed.frontier[index] ?? 0n))
+      this.#confirm(still, this.#confirmedForMs(still, confirmed.sinceMs))
+    }
     this.#confirm(frontier, this.#confirmedForMs(frontier, cold.committedAtMs?.()))
+    // Left by a process that was killed: so that the next one knows, however this one ends.
+    if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {
+      core.checkpoints.write().catch((error: unknown) => {
+        const fields = { err: error, topic: record.name }
+        core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
+      })
+    }
     this.#evaluate()
   }
 
@@ -226,9 +240,17 @@ export class TopicTiering {
     const { core, hot } = this.#topic
     const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
     if (!isNew) return
-    const dueMs = core.runtime.clock.monotonic() + core.graceMs - ageMs
-    this.#confirmed.push({ frontier: [...frontier], dueMs })
+    const { clock } = core.runtime
+    const sinceMs = Math.max(0, Math.trunc(clock.now() - ageMs))
+    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs: clock.monotonic() + core.graceMs - ageMs })
+    this.#remember(hot.partitions.map(({ released }) => released))
     this.#setReleaseTimer()
+  }
+
+  /** The next checkpoint names the first frontier that something above `released` waits for. */
+  #remember(released: readonly bigint[]): void {
+    const first = this.#confirmed.find(({ frontier }) => released.some((offset, index) => frontier[index]! > offset))
+    this.#topic.hot.confirmed = first && { frontier: first.frontier, sinceMs: first.sinceMs }
   }
 
   #setReleaseTimer(): void {
@@ -280,9 +302,10 @@ export class TopicTiering {
       const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
       const pinned = lowestPin(hot, index)
       if (pinned !== undefined) offsets.push(pinned)
-      return partition.releasable(offsets.reduce((a, b) => (a < b ? a : b)))
+      return partition.releasable(offsets.reduce(smaller))
     })
     if (hot.partitions.some(({ released }, index) => upTo[index]! > released)) {
+      this.#remember(upTo)
       await core.checkpoints.release(hot, upTo)
     }
     // What a pin or the table itself held back is tried again.
@@ -297,6 +320,10 @@ export class TopicTiering {
 export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
   if (access === 'read-write') return
   throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
 }
 
 function sum(numbers: readonly number[]): number {
