@@ -1,7 +1,7 @@
 import type { ColdTopic, ObjectStore } from '@moulin/core'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { allRows, change, commitFiles, foreignFile, pick, replaceRows, tableOf } from './foreign.test-support.ts'
+import { allRows, commitFiles, foreignFile, pick, replaceRows, tableOf } from './foreign.test-support.ts'
 import type { Spelling } from './foreign.test-support.ts'
 import { checkTable, readAll, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
@@ -114,10 +114,13 @@ async function stage(log: TestLog, change: Readonly<Record<string, unknown>> = {
 }
 
 describe('a staged commit', () => {
-  it('keeps its files where another engine names them percent-encoded', async () => {
+  it.each([
+    ['percent-encoded with their root', encoded],
+    ['percent-encoded below it', (uri: string): string => uri.replaceAll(/-(?=[^/]*$)/g, '%2D')],
+  ])('keeps its files where another engine names them %s', async (_how, named) => {
     const { log, topic, store } = await tieredLog()
     const name = `tables/shop/orders/data/${COMMIT}-0.parquet`
-    await replaceRows(log, [await allRows(log)], undefined, { stored: () => ROOT + name, named: encoded })
+    await replaceRows(log, [await allRows(log)], undefined, { stored: () => ROOT + name, named })
     await stage(log)
     await checkAll(log, topic)
     expect(await keysOf(store, 'log/staged/')).toEqual([])
