@@ -219,6 +219,17 @@ describe('a place that is not ours', () => {
     await expect(opening).rejects.toThrow(/file:\/\/\/lake\/.*file:\/\/\/moved\//)
   })
 
+  it('is the same in every spelling of a file', async () => {
+    const on = machine()
+    await (await openIn(on.runtime())).close()
+    const store = fileSystem({ root: LAKE, files: on.disk.files })
+    for (const root of ['file:/lake/', '/lake/', 'file:///lake']) {
+      const json = JSON.parse(new TextDecoder().decode((await store.get('moulin.json')).bytes)) as object
+      await store.put('moulin.json', bytesOf(JSON.stringify({ ...json, root })))
+      await (await openIn(on.runtime())).close()
+    }
+  })
+
   it('is refused when a newer version wrote it', async () => {
     const on = machine()
     const log = await openIn(on.runtime())

@@ -37,5 +37,6 @@ describe('memoryCatalog', () => {
       kind: 'invalid',
     })
     expect(() => memoryCatalog({ ...options, prefix: 'lake' })).toThrow('slash')
+    expect(() => memoryCatalog({ ...options, prefix: 'part #2/' })).toThrow('"memory://hooked/part #2/" holds "#"')
   })
 })

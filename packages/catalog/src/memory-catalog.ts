@@ -1,4 +1,4 @@
-import { conflict, exists, throwIfAborted, unsupported, uriOf } from '@moulin/core'
+import { conflict, exists, isSameLocation, throwIfAborted, unsupported, uriOf } from '@moulin/core'
 import type { Catalog, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
 import { newTableMetadata } from '@moulin/iceberg'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
@@ -22,7 +22,7 @@ type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: numbe
  */
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   const { store, runtime } = options
-  const prefix = checkPrefix(options.prefix ?? 'tables/')
+  const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const limits = metadataLimits(options.limits)
   const tables = new Map<string, Entry>()
 
@@ -57,7 +57,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       throwIfAborted(signal)
       if (tables.has(printed(checkIdentifier(table)))) throw lostRace(table, undefined)
       const location = uriOf(store, folderOf(prefix, table))
-      if (request.location !== undefined && request.location !== location) {
+      if (request.location !== undefined && !isSameLocation(request.location, location)) {
         throw unsupported('TABLE_LOCATION', `${printed(table)} lies at ${location}, not at ${request.location}.`)
       }
       const nowMs = runtime.clock.now()

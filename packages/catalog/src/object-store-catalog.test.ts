@@ -111,6 +111,20 @@ describe('objectStoreCatalog', () => {
     })
   })
 
+  it('takes the location that it gives itself, in any spelling of a file, and no prefix that engines cannot open', async () => {
+    const store = { ...hookedStore(), root: 'file:///my lake/' }
+    for (const [at, root] of ['file:///my lake', 'file:/my lake', '/my lake'].entries()) {
+      const location = `${root}/tables/shop/t${at}/`
+      const { metadata } = await open(store).createTable(tableIdentifier(`shop.t${at}`), { ...request, location })
+      expect(metadata.location).toBe(`file:///my lake/tables/shop/t${at}`)
+    }
+    const encoded = { ...request, location: 'file:///my%20lake/tables/shop/orders' }
+    await expect(open(store).createTable(orders, encoded)).rejects.toMatchObject({ code: 'TABLE_LOCATION' })
+    expect(() => objectStoreCatalog({ store, runtime: virtualRuntime({ seed: 1 }), prefix: 'a?b/' })).toThrow(
+      'holds "?"',
+    )
+  })
+
   it('makes no version for a commit without updates, but checks what it requires', async () => {
     const store = hookedStore()
     const catalog = open(store)

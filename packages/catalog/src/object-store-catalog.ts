@@ -49,7 +49,7 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   if (!store.capabilities.createIfAbsent) {
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
   }
-  const prefix = checkPrefix(options.prefix ?? 'tables/')
+  const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, metadataLimits(options.limits))
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
@@ -93,7 +93,7 @@ class ObjectStoreCatalog {
     this.#requireWritable()
     const folder = this.#folder(table, signal)
     const location = uriOf(this.#store, folder.path)
-    if (request.location !== undefined && request.location !== location) {
+    if (request.location !== undefined && !isSameLocation(request.location, location)) {
       throw unsupported('TABLE_LOCATION', `${printed(table)} lies at ${location}, not at ${request.location}.`)
     }
     const uuid = this.#runtime.random.uuid()

@@ -1,5 +1,5 @@
-import { invalid } from '@moulin/core'
-import type { TableIdentifier } from '@moulin/core'
+import { checkRoot, invalid, uriOf } from '@moulin/core'
+import type { ObjectStore, TableIdentifier } from '@moulin/core'
 
 const segment = /^[a-zA-Z0-9_-]{1,255}$/
 const MAX_LEVELS = 16
@@ -40,10 +40,14 @@ export function folderOf(prefix: string, table: TableIdentifier): string {
   return prefix + [...table.namespace, table.name].join('/')
 }
 
-/** A catalog's prefix: empty, or folders each ending in a slash. @throws `invalid`. */
-export function checkPrefix(prefix: string): string {
+/**
+ * A catalog's prefix: empty, or folders each ending in a slash.
+ * @throws `invalid`; code `ROOT` where engines cannot open what lies there.
+ */
+export function checkPrefix({ name, root }: ObjectStore, prefix: string): string {
   if (prefix !== '' && !prefix.endsWith('/')) {
     throw invalid('PREFIX', `The catalog prefix ${JSON.stringify(prefix)} must be empty or end in a slash.`)
   }
+  checkRoot({ name, root: uriOf({ root }, prefix) })
   return prefix
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { notFound } from './errors.ts'
+import { notFound, unavailable, unsupported } from './errors.ts'
 import { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
 
 const store = { root: 'file:///data/lake/', name: 'fileSystem(/data/lake)' }
@@ -84,6 +84,26 @@ describe('openLocation', () => {
     expect(asked).toEqual(['a%62c', 'abc', 'abc'])
   })
 
+  it('reads under its decoded key what is too long for a store when encoded', async () => {
+    const long = '東'.repeat(40)
+    const get = async (key: string) => {
+      if (key.length > 255) throw unsupported('KEY_SEGMENT_TOO_LONG', `${key} is too long`)
+      return { key, size: 1, etag: '"1"', modifiedMs: 0, bytes: new Uint8Array(1) }
+    }
+    const read = openLocation({ ...store, get }, `file:///data/lake/k=${encodeURIComponent(long)}/x`)
+    expect((await read()).key).toBe(`k=${long}/x`)
+  })
+
+  it('passes on every other fault of the raw key', async () => {
+    const asked: string[] = []
+    const get = async (key: string) => {
+      asked.push(key)
+      throw unavailable('TIMEOUT', 'no answer')
+    }
+    await expect(openLocation({ ...store, get }, '/data/lake/a%62c')()).rejects.toThrow('no answer')
+    expect(asked).toEqual(['a%62c'])
+  })
+
   it('names the raw key when none is there', async () => {
     await expect(reading([]).read()).rejects.toThrow('a%62c is missing')
   })
@@ -99,10 +119,24 @@ describe('isSameLocation', () => {
 
 describe('checkRoot', () => {
   it('refuses what engines read as another place', () => {
-    for (const bad of ['file:///a#/', 'file:///q?/x/', 'file:///n\n/', 'file:///a', '/a/']) {
+    for (const bad of [
+      'file:///a#/',
+      'file:///q?/x/',
+      'file:///"/',
+      'file:///n\n/',
+      'file:///\udc00/',
+      'file:///a',
+      '/a/',
+    ]) {
       expect(() => checkRoot({ root: bad, name: 'it' }), bad).toThrow('Choose another place')
     }
-    for (const good of ['file:///my lake/', 'file:///Müll/', 'file:///a%41b/', 'memory://m/{x}/'])
+    for (const good of [
+      'file:///my lake/',
+      'file:///Müll/',
+      'file:///a%41b/',
+      'memory://m/{x}/',
+      "file:///[x]*;&+='\\: /",
+    ])
       checkRoot({ root: good, name: 'it' })
   })
 })

@@ -64,7 +64,8 @@ export function keysOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): 
 
 /**
  * Reads the object that a location names: under its raw key, and only if nothing is there, percent-decoded. The spelling
- * that answered first is kept, so that all ranges come from one object.
+ * that answered first is kept, so that all ranges come from one object. Nothing is there also where the store cannot have
+ * such a key: escapes may make a name too long for a folder.
  * @throws like {@link keyOf}, at once; `not-found` of the raw key when no spelling is there.
  */
 export function openLocation(
@@ -82,7 +83,7 @@ export function openLocation(
         known ??= key
         return object
       } catch (error) {
-        if (!isKind(error, 'not-found')) throw error
+        if (!isKind(error, 'not-found') && !isKind(error, 'unsupported')) throw error
         missing ??= error
       }
     }
@@ -97,16 +98,16 @@ export function isSameLocation(a: string, b: string): boolean {
 }
 
 /**
- * @throws `invalid` code `ROOT` for a root that is no URI ending in a slash, or that engines read as another place: `#` and
- * `?` end a path, control characters and half surrogate pairs have no spelling.
+ * @throws `invalid` code `ROOT` for a root that is no URI ending in a slash, or that engines cannot open as it stands: `#`
+ * and `?` end a path, `"` begins a quoted name, control characters and half surrogate pairs have no spelling.
  */
 export function checkRoot({ root, name }: Pick<ObjectStore, 'root' | 'name'>): void {
   const found = /^[a-z][a-z0-9+.-]*:\/\/.*\/$/s.test(root)
-    ? (/[#?]/.exec(root)?.[0] ?? controls.exec(root)?.[0] ?? loneSurrogate.exec(root)?.[0])
+    ? (/[#?"]/.exec(root)?.[0] ?? controls.exec(root)?.[0] ?? loneSurrogate.exec(root)?.[0])
     : 'no scheme, or no slash at its end'
   if (found === undefined) return
   const what = found.length === 1 ? `holds ${JSON.stringify(found)}` : `has ${found}`
-  const message = `${name} cannot hold a log: its root ${JSON.stringify(root)} ${what}, and engines would look for the tables elsewhere. Choose another place.`
+  const message = `${name} cannot hold the tables of a log: its root ${JSON.stringify(root)} ${what}, and engines would look for them elsewhere. Choose another place.`
   throw invalid('ROOT', message, { context: { root } })
 }
 

@@ -240,6 +240,19 @@ describe('planAppend', () => {
     await planAppend(requestOf(objects, table, 1, marker(8192)))
   })
 
+  it.each(['memory://hooked/', 'memory://hooked/warehouse/x%20y/', 'memory://hooked/warehouse/x y'])(
+    'puts its objects below the location %s, as it stands',
+    async (location) => {
+      const objects = hookedStore()
+      const { metadata, ...rest } = tableIn(objects)
+      const { objects: planned } = await planAppend(
+        requestOf(objects, { ...rest, metadata: { ...metadata, location } }, 1),
+      )
+      const folder = `${location.replace(/\/$/, '')}/metadata/`.slice(objects.root.length)
+      expect(planned.map(({ key }) => key.slice(0, folder.length))).toEqual([folder, folder])
+    },
+  )
+
   it('refuses by name a parent with row-level deletes', async () => {
     const objects = hookedStore()
     const table = await append(objects, tableIn(objects), 1)

@@ -164,7 +164,8 @@ function objectNames({ table, store, snapshotId, commitId, attempt = 0 }: Append
   readonly manifest: string
   readonly manifestList: string
 } {
-  const folder = `${keyOf(store, table.metadata.location)}/metadata`
+  // The location may be the store's root, which is no key, and may end in a slash.
+  const folder = keyOf(store, `${table.metadata.location.replace(/\/+$/, '')}/metadata`)
   return {
     manifest: `${folder}/${commitId}-${attempt}-m0.avro`,
     manifestList: `${folder}/snap-${snapshotId}-${attempt}-${commitId}.avro`,

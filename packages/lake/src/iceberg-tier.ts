@@ -1,4 +1,4 @@
-import { closed, invalid, tableGuard } from '@moulin/core'
+import { checkRoot, closed, invalid, tableGuard } from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -73,7 +73,7 @@ export interface IcebergTierOptions {
  * that get lost and other writers come between; a table whose history was changed under the log is refused with
  * `conflict` code `LINEAGE_BROKEN` and the offsets in doubt, never read on silently.
  *
- * @throws `invalid` for options out of range.
+ * @throws `invalid` for options out of range, code `ROOT` for a `store` that engines cannot open by path.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
@@ -82,6 +82,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   const { deltas = false } = options
   if (typeof deltas !== 'boolean')
     throw invalid('DELTAS', `deltas is ${JSON.stringify(deltas)}; it must be true or false.`)
+  if (options.store !== undefined) checkRoot(options.store)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
   // Beyond one attach: a topic that is attached anew still knows what this process has committed.

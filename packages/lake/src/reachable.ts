@@ -1,4 +1,4 @@
-import { keysOf, openLocation } from '@moulin/core'
+import { isKind, keysOf, openLocation } from '@moulin/core'
 import type { Limits, ObjectStore, TableMetadata } from '@moulin/core'
 import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
 import type { ManifestFile } from '@moulin/iceberg'
@@ -16,7 +16,7 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const { store, metadata, limits, prefixes } = question
   // In either spelling: what an engine may have encoded is not deleted on doubt.
   const isBelow = (uri: string): boolean =>
-    keysOf(store, uri).some((key) => prefixes.some((prefix) => key.startsWith(prefix)))
+    spellingsOf(store, uri).some((key) => prefixes.some((prefix) => key.startsWith(prefix)))
   const manifests = new Map<string, ManifestFile>()
   for (const snapshot of metadata.snapshots ?? []) {
     const path = snapshot['manifest-list']
@@ -31,4 +31,14 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
     for (const { file } of readManifest(bytes, { manifest, spec, limits })) if (isBelow(file.filePath)) return true
   }
   return false
+}
+
+// What lies elsewhere is below no prefix of ours: a file that somebody added from there keeps nobody from settling.
+function spellingsOf(store: ObjectStore, uri: string): readonly string[] {
+  try {
+    return keysOf(store, uri)
+  } catch (error) {
+    if (isKind(error, 'invalid', 'OUTSIDE_STORE')) return []
+    throw error
+  }
 }

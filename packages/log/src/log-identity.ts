@@ -2,6 +2,7 @@ import {
   exists,
   invalid,
   isKind,
+  isSameLocation,
   loadStored,
   notFound,
   storedBytes,
@@ -59,7 +60,7 @@ async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string 
   const json = await loadStored(store, identityKind, KEY, limits.maxJsonBytes)
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
-  if (root !== store.root) {
+  if (!isSameLocation(root, store.root)) {
     throw invalid(
       'MOVED',
       `This log was made at ${root} and is now at ${store.root}. Its tables name their files by that place: move it back.`,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -69,6 +69,30 @@ describe('openLog of a folder', () => {
     await writeFile(join(dir, 'thesis/chapter.txt'), 'mine')
     expect(await failure(opened('thesis'))).toSatisfy((e) => isKind(e, 'exists') || isKind(e, 'invalid'))
     expect(await readdir(join(dir, 'thesis'))).toEqual(['chapter.txt'])
+  })
+
+  it.each([
+    ['a hash', 'a#b'],
+    ['a question mark', 'x/why?/lake'],
+    ['a quote', 'the "lake"'],
+    ['a line break', 'a\nb'],
+    ['a zero', 'a\0b'],
+    ['half a surrogate pair', 'a\ud83d'],
+  ])('refuses %s in the path before anything is made', async (_what, name) => {
+    await mkdir(join(dir, 'a\ufffd'))
+    const before = await readdir(dir, { recursive: true })
+    for (const access of ['read-write', 'read-only'] as const)
+      expect(await failure(opened(name, { access }))).toSatisfy((e) => isKind(e, 'invalid', 'ROOT'))
+    expect(await readdir(dir, { recursive: true })).toEqual(before)
+  })
+
+  it('refuses a path that leads by a link into such a folder, also to one that is not there yet', async () => {
+    await mkdir(join(dir, 'real#'))
+    await symlink(join(dir, 'real#'), join(dir, 'link'))
+    for (const name of ['link', 'link/deep/lake']) {
+      expect(await failure(opened(name))).toSatisfy(of('invalid', /real#/))
+      expect(await readdir(dir, { recursive: true })).toEqual(['link', 'real#'])
+    }
   })
 
   it('refuses a moved folder with both paths', async () => {

@@ -48,9 +48,11 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
-  const root = await realPlace(resolve(dir), runtime.files)
+  const given = resolve(dir)
+  // Before the folder is made, and before the system reads half a surrogate pair as another name.
+  checkRoot(fileSystem({ root: given, files: runtime.files }))
+  const root = await realPlace(given, runtime.files)
   const store = fileSystem({ root, files: runtime.files })
-  // Before the folder is made.
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
