@@ -21,6 +21,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/marker-store.test.ts'],
   },
   {
+    name: 'take an expired commit for lost',
+    file: 'packages/lake/src/commit-attempt.ts',
+    original: `return (await hasTrace(table)) ? table : 'lost'`,
+    planted: `return (await hasTrace(table)) && false ? table : 'lost'`,
+    caughtBy: ['packages/lake/src/unheard-commit.test.ts'],
+  },
+  {
+    name: 'believe a footer alone',
+    file: 'packages/lake/src/data-files.ts',
+    original: ` && file.name.includes(\`/data/\${commit}-\`)`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/row-checksum.test.ts'],
+  },
+  {
     name: 'field ids by name',
     file: 'packages/lake/src/table-layout.ts',
     original: `present.get(idAt(ids, [field.name], field.id))`,

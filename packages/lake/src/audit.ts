@@ -78,7 +78,7 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   const gaps = [...counts.values()].flatMap((count) =>
     gapsOf(count, isFirst(count.entry, state.marker.ledger), context.limits.maxGaps),
   )
-  const found = deep?.report() ?? null
+  const found = (await deep?.report(call)) ?? null
   const isCounted = partitions.every(
     ({ rows, ledgerRows, checksum, ledgerChecksum, deleted }) =>
       rows === ledgerRows && checksum === ledgerChecksum && deleted === 0n,

@@ -1,3 +1,4 @@
+import { isKind } from '@moulin/core'
 import type { ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import type { MarkerStore } from './marker-store.ts'
 import { isReachable } from './reachable.ts'
@@ -93,9 +94,13 @@ export class CommitLeftovers {
       else if (isOfTable && snapshotIdOf(state.loaded) === staged.parent) remaining.push(staged)
       // Of another table, which this one has replaced: what lies in its location is not ours to remove.
       else if (isElsewhere) await this.discard({ id: commit, prefixes: [], ledger })
-      else if (await isReachable({ store, metadata, limits: context.limits, prefixes }))
-        await deleteStaged(context.store, info.id, commit)
-      else await this.discard({ id: commit, prefixes, ledger })
+      else {
+        const isLive = await isReachable({ store, metadata, limits: context.limits, prefixes }).catch(unlessGone)
+        // An old snapshot has lost its manifests: nobody can tell, and nothing else needs to know.
+        if (isLive === undefined) remaining.push(staged)
+        else if (isLive) await deleteStaged(context.store, info.id, commit)
+        else await this.discard({ id: commit, prefixes, ledger })
+      }
     }
     this.#unsettled = remaining
   }
@@ -122,6 +127,10 @@ export class CommitLeftovers {
       this.#parts.context.runtime.logger.warn({ error }, 'leftovers of a commit stay for the next start')
     }
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!isKind(error, 'not-found')) throw error
 }
 
 // The names of a commit's objects stand right in the two folders of its table.

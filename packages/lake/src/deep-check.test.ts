@@ -232,4 +232,32 @@ describe('a deep audit', () => {
     })
     await expect(stopped).rejects.toMatchObject({ kind: 'aborted' })
   })
+
+  it('lets others run, and stops when told, while it looks for where rows were moved from', async () => {
+    const partitions = 2_500
+    const log = testLog({ codec, info: { partitionBy: [], partitions } })
+    const topic = await log.attach()
+    for (let partition = 0; partition < partitions; partition++) {
+      log.hot.send(partition, [{ value: codec.encode({ page: '/', visitor: partition }) }])
+    }
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    const changes = Object.fromEntries(Array.from({ length: ROWS }, (_, row) => [row, -1n]))
+    await replaceRows(log, [updated(await allRows(log), 'visitor', changes)])
+    const { turn } = log.runtime.timers
+    const controller = new AbortController()
+    let filesDone = 0
+    let turns = 0
+    const timers = log.runtime.timers as { turn: () => Promise<void> }
+    timers.turn = async () => {
+      if (filesDone > 0 && ++turns === 5) controller.abort()
+      await turn()
+    }
+    const stopped = topic.audit({
+      deep: true,
+      signal: controller.signal,
+      onProgress: (progress) => (filesDone = progress.filesDone),
+    })
+    await expect(stopped).rejects.toMatchObject({ kind: 'aborted' })
+    expect(turns).toBe(5)
+  })
 })

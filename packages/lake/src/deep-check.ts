@@ -37,6 +37,8 @@ interface Suspect extends AuditPlace {
   readonly wanted: { readonly crc: number; readonly time: RecordTime } | undefined
 }
 
+/** Places looked at in one turn of the event loop: some milliseconds. */
+const LOOKS_A_TURN = 4_096
 /** Of rows that are framed and not yet judged. */
 const FRAMED_BYTES = 1024 * 1024
 
@@ -56,6 +58,7 @@ export class DeepCheck {
   /** At places that the ledger does not know: of an earlier life of the topic, or moved there. */
   readonly #strangers: Suspect[] = []
   readonly #doubled: AuditPlace[] = []
+  #looks = 0
   #files = 0
   #rows = 0n
   #mismatched = 0n
@@ -111,17 +114,17 @@ export class DeepCheck {
   }
 
   /** After all rows. */
-  report(): DeepAudit {
+  async report(call: CallOptions): Promise<DeepAudit> {
     const unproven = new Set(this.#suspects.map(placeKey))
     const altered: AuditPlace[] = []
     const moved: AuditMove[] = []
     for (const { wanted, ...place } of this.#suspects) {
-      const origin = wanted && this.#originOf(wanted, unproven)
+      const origin = wanted && (await this.#originOf(wanted, unproven, call))
       if (origin === undefined) altered.push(place)
       else moved.push({ ...place, origin })
     }
     for (const { wanted, ...place } of this.#strangers) {
-      const origin = wanted && this.#originOf(wanted, unproven)
+      const origin = wanted && (await this.#originOf(wanted, unproven, call))
       if (origin === undefined) continue
       this.#mismatched++
       if (moved.length < this.#most) moved.push({ ...place, origin })
@@ -192,11 +195,20 @@ export class DeepCheck {
   }
 
   /** The place of the ledger, without a row that matches there, where this row would. */
-  #originOf({ crc, time }: NonNullable<Suspect['wanted']>, unproven: ReadonlySet<string>): AuditPlace | undefined {
+  async #originOf(
+    { crc, time }: NonNullable<Suspect['wanted']>,
+    unproven: ReadonlySet<string>,
+    { signal }: CallOptions,
+  ): Promise<AuditPlace | undefined> {
     for (const { entry, coverage } of this.#counts.values()) {
       const { incarnation, partition, start, frontier } = entry
       const place = this.#recordPlace(entry)
       for (let high = start >> 32n; high << 32n < frontier; high++) {
+        // Thousands of findings times thousands of partitions: nobody else may have to wait for all of it.
+        if (++this.#looks % LOOKS_A_TURN === 0) {
+          await this.#parts.context.runtime.timers.turn()
+          throwIfAborted(signal)
+        }
         const low = place.lowOffsetOf(crc, Number(BigInt.asIntN(32, high)), time)
         const found = { incarnation, partition, offset: (high << 32n) | BigInt(low >>> 0) }
         if (coverage.lacks(found.offset) || unproven.has(placeKey(found))) return found

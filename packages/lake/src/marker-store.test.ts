@@ -167,6 +167,18 @@ describe('a ledger that is an object', () => {
   })
 })
 
+it('a ledger is looked into once for all topics of a process', async () => {
+  const store = hookedStore()
+  const { info } = testLog({ store, info: { partitions: PARTITIONS } })
+  const topics = ['a', 'b', 'c'].map((letter) => ({ ...info, id: letter.repeat(8) }))
+  const stores = topics.map((topic) => new MarkerStore(store, topic, defaultLimits))
+  for (const [at, topic] of topics.entries()) await stores[at]!.put(writeMarker(firstMarker(topic, 1n, 'x'), 1000))
+  const later = Number.MAX_SAFE_INTEGER
+  for (const each of stores) expect(await each.collect(new Set(), later)).toBe(0)
+  for (const each of stores) await each.collect(new Set(), later)
+  expect(store.calls.filter(({ op }) => op === 'get')).toHaveLength(topics.length)
+})
+
 describe('a marker of a later version', () => {
   it('is refused as such, never as a broken history, and says so at every use', async () => {
     const log = testLog()

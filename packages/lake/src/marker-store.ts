@@ -23,6 +23,8 @@ const KEPT_MS = 2 * 3_600_000
 /** Enough for the versions, the topic and the commit, which stand first. */
 const HEAD_BYTES = 200
 
+const topicsIn = new WeakMap<ObjectStore, Map<string, string>>()
+
 /** What the properties of a table say, read as far as they can be. */
 export interface FoundMarkers {
   /** Of the topic; undefined where the table has none. */
@@ -43,13 +45,16 @@ export class MarkerStore {
   /** The last ones that were read: they never change. */
   #ledger: { readonly name: string; readonly entries: readonly LedgerEntry[] } | undefined
   #fieldIds: { readonly name: string; readonly ids: FieldIds } | undefined
-  /** Objects whose bytes name another topic. */
-  readonly #ofOthers = new Set<string>()
+  /** Topic by ledger, of those that were looked into; all topics of the process share it, for their ledgers lie together. */
+  readonly #topics: Map<string, string>
 
   constructor(store: ObjectStore, info: ColdTopicInfo, limits: Limits) {
     this.#store = store
     this.#info = info
     this.#limits = limits
+    const known = topicsIn.get(store)
+    this.#topics = known ?? new Map<string, string>()
+    if (known === undefined) topicsIn.set(store, this.#topics)
   }
 
   /** @throws `unsupported` code `FORMAT_VERSION` for the topic's marker, or an object of it, of a later format. */
@@ -137,8 +142,7 @@ export class MarkerStore {
     for await (const { key, modifiedMs } of this.#store.list({ prefix: PREFIX })) {
       const name = key.slice(PREFIX.length)
       if (kept.has(name)) room--
-      else if (isObjectName(name) && !this.#ofOthers.has(name) && nowMs - modifiedMs > KEPT_MS)
-        old.push({ name, modifiedMs })
+      else if (isObjectName(name) && nowMs - modifiedMs > KEPT_MS) old.push({ name, modifiedMs })
     }
     const ours: typeof old = []
     for (const object of old) if (await this.#isOurs(object.name)) ours.push(object)
@@ -146,17 +150,20 @@ export class MarkerStore {
     let count = 0
     for (const { name } of ours.slice(Math.max(0, room))) {
       await this.#store.delete(PREFIX + name)
+      this.#topics.delete(name)
       count++
     }
     return count
   }
 
   async #isOurs(name: string): Promise<boolean> {
-    const head = await this.#headOf(name)
-    if (head === undefined) return false
-    const isOurs = head.includes(this.#mine)
-    if (!isOurs) this.#ofOthers.add(name)
-    return isOurs
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      topic = /"topic":"([^"]*)"/.exec((await this.#headOf(name)) ?? '')?.[1]
+      if (topic === undefined) return false
+      this.#topics.set(name, topic)
+    }
+    return topic === this.#info.id
   }
 
   get #mine(): string {
