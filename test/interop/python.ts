@@ -9,17 +9,22 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
+/** What is installed for tests: `MOULIN_CACHE_DIR` when that is set, else below `.cache/`. */
+export function cacheFolder(): string {
+  return process.env['MOULIN_CACHE_DIR'] ?? here('../../.cache')
+}
+
 /**
  * A Python of our own with the pinned engines, made on first use. It lies in `MOULIN_CACHE_DIR` when that is set, so
  * that a clean checkout need not install again, else below `.cache/`. Its name carries the pins: other pins, other folder.
  */
-export async function python(): Promise<string> {
-  const requirements = here('requirements.txt')
+export async function python(pinned = 'requirements.txt'): Promise<string> {
+  const requirements = here(pinned)
   const pins = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')
     .slice(0, 12)
-  const cache = process.env['MOULIN_CACHE_DIR'] ?? fileURLToPath(new URL('../../.cache', import.meta.url))
+  const cache = cacheFolder()
   const venv = join(cache, `interop-python-${pins}`)
   const done = join(venv, '.done')
   if (!existsSync(done)) {

@@ -1,0 +1,38 @@
+package org.apache.iceberg.rest;
+
+import java.net.InetSocketAddress;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.iceberg.CatalogUtil;
+import org.apache.iceberg.catalog.Catalog;
+import org.eclipse.jetty.compression.server.CompressionHandler;
+import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
+import org.eclipse.jetty.ee10.servlet.ServletHolder;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+
+/**
+ * Serves the tables of a folder, in the layout that Iceberg's Hadoop catalog and ours share, through Iceberg's REST
+ * fixture, on 127.0.0.1 only. Prints the port that it got, and ends with its standard input. It shares the fixture's
+ * package because the constructors there are not public.
+ *
+ * <p>usage: FolderCatalog FOLDER
+ */
+public final class FolderCatalog {
+  public static void main(String[] args) throws Exception {
+    Map<String, String> properties =
+        Map.of("catalog-impl", "org.apache.iceberg.hadoop.HadoopCatalog", "warehouse", args[0]);
+    Catalog catalog = CatalogUtil.buildIcebergCatalog("folder", properties, new Configuration());
+    RESTCatalogAdapter adapter =
+        new RESTServerCatalogAdapter(new RESTCatalogServer.CatalogContext(catalog, properties));
+    ServletContextHandler context = new ServletContextHandler(ServletContextHandler.NO_SESSIONS);
+    context.addServlet(new ServletHolder(new RESTCatalogServlet(adapter)), "/*");
+    context.insertHandler(new CompressionHandler());
+    Server server = new Server(new InetSocketAddress("127.0.0.1", 0));
+    server.setHandler(context);
+    server.start();
+    System.out.println(((ServerConnector) server.getConnectors()[0]).getLocalPort());
+    while (System.in.read() >= 0) {}
+    System.exit(0);
+  }
+}
