@@ -73,7 +73,8 @@ function faultBelow(
     siblings.set(fold, name)
     const other = paths.get(column)
     if (other !== undefined) {
-      return { column, reason: `[${other.map(shown).join(', ')}] has the same name once its path is joined with dots` }
+      const both = [other, path].map((names) => `[${names.map(shown).join(', ')}]`).join(' and ')
+      return { column, reason: `the paths ${both} are one name once joined with dots` }
     }
     paths.set(column, path)
     const fault = faultBelow(inner, path, paths)
