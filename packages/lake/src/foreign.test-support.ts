@@ -40,6 +40,14 @@ export async function foreignAppend(log: TestLog, rows: readonly ForeignRow[] = 
   await commitFiles(log, table, files, id)
 }
 
+/** How an engine spells locations. */
+export interface Spelling {
+  /** Where it stores the object that we would store at this location. */
+  readonly stored?: (uri: string) => string
+  /** How its metadata names the location where it stored an object. */
+  readonly named?: (uri: string) => string
+}
+
 /** Writes and appends rows as the columns of the table say them. */
 export async function foreignFile(
   log: TestLog,
@@ -47,17 +55,18 @@ export async function foreignFile(
   batch: ColumnBatch,
   id: string,
   writerFactory: FileWriterFactory = hyparquetWriter,
+  { stored = same, named = same }: Spelling = {},
 ): Promise<DataFile> {
   const { metadata } = table
   const schema = currentSchema(metadata)
   const writer = writerFactory.create({ schema, compression: 'zstd' })
   writer.writeRowGroup(batch)
   const { bytes, rowCount, metrics, rowGroups } = writer.finish()
-  const filePath = `${metadata.location}/data/foreign-${id}.parquet`
-  await log.store.put(filePath.slice(log.store.root.length), bytes)
+  const place = stored(`${metadata.location}/data/foreign-${id}.parquet`)
+  await log.store.put(place.slice(log.store.root.length), bytes)
   return {
     content: 0,
-    filePath,
+    filePath: named(place),
     fileFormat: 'PARQUET',
     specId: metadata['default-spec-id'],
     partition: metadata['partition-specs'][0]!.fields.map(() => null),
@@ -87,6 +96,8 @@ export async function commitFiles(
   for (const { key, bytes } of plan.objects) await log.store.put(key, bytes)
   await log.catalog.commitTable(table.identifier, plan.commit)
 }
+
+const same = (uri: string): string => uri
 
 function batchOf(rows: readonly ForeignRow[]): ColumnBatch {
   const partition = new Int32Builder()
@@ -129,20 +140,22 @@ export async function replaceRows(
   log: TestLog,
   batches: readonly ColumnBatch[],
   writerFactory: FileWriterFactory = hyparquetWriter,
+  spelling: Spelling = {},
 ): Promise<void> {
+  const { named = same } = spelling
   const table = await tableOf(log)
   const { metadata } = table
   const id = log.runtime.random.uuid()
   const files: DataFile[] = []
   for (const [at, batch] of batches.entries())
-    files.push(await foreignFile(log, table, batch, `${id}-${at}`, writerFactory))
+    files.push(await foreignFile(log, table, batch, `${id}-${at}`, writerFactory, spelling))
   const snapshotId = log.runtime.random.int63()
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const folder = `${metadata.location}/metadata`
   const key = (uri: string): string => uri.slice(log.store.root.length)
   const path = `${folder}/${id}-m0.avro`
   const { bytes, manifest } = writeManifest({
-    path,
+    path: named(path),
     spec: bindPartitionSpec(currentSpec(metadata), [currentSchema(metadata)]),
     schema: currentSchema(metadata),
     entries: files.map((file) => ({
@@ -169,7 +182,7 @@ export async function replaceRows(
     'parent-snapshot-id': parent,
     'sequence-number': toInt64(sequenceNumber),
     'timestamp-ms': metadata['last-updated-ms'],
-    'manifest-list': `${folder}/snap-${id}.avro`,
+    'manifest-list': named(`${folder}/snap-${id}.avro`),
     summary: { operation: 'overwrite' },
     'schema-id': metadata['current-schema-id'],
   }
