@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import type { ObjectStore } from '@moulin/core'
-import type { TestRunner } from '@moulin/testing'
+import { join } from 'node:path'
+import { isKind } from '@moulin/core'
+import type { Files, ObjectStore } from '@moulin/core'
+import type { ReadLocation, TestRunner } from '@moulin/testing'
 import { objectStoreChecks, objectStoreConformance, virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
@@ -12,29 +13,57 @@ import { prefix } from './prefix.ts'
 const oneOrTheOther = { 'keeps an object and others below its key': 'a path is a file or a folder' }
 const inFolder = { capabilities: { compareAndSwap: false }, cannot: oneOrTheOther }
 
+const FOLDER = 'my lake/Mü%41{x}'
 const onDisk = async (): Promise<ObjectStore> =>
-  fileSystem({ root: join(await mkdtemp(join(tmpdir(), 'moulin-conformance-')), 'lake') })
+  fileSystem({ root: join(await mkdtemp(join(tmpdir(), 'moulin-conformance-')), FOLDER) })
 const removed = async (store: ObjectStore): Promise<void> =>
-  rm(dirname(new URL(store.root.replace('/part/', '/')).pathname), { recursive: true })
-const onSimulatedDisk = (): ObjectStore => fileSystem({ ...virtualRuntime({ seed: 1 }), root: '/srv/lake' })
+  rm(store.root.slice('file://'.length, store.root.indexOf(`/${FOLDER}`)), { recursive: true })
+const orNothing = (error: unknown): undefined => {
+  if (isKind(error, 'not-found') || (error as { code?: string }).code === 'ENOENT') return undefined
+  throw error
+}
+const fileAt: ReadLocation = (location) => readFile(location.slice('file://'.length)).catch(orNothing)
+
+let simulated: Files
+const onSimulatedDisk = (): ObjectStore => {
+  const runtime = virtualRuntime({ seed: 1 })
+  simulated = runtime.files
+  return fileSystem({ ...runtime, root: `/srv/${FOLDER}` })
+}
+const simulatedFileAt: ReadLocation = async (location) => {
+  const handle = await simulated.open(location.slice('file://'.length), 'read').catch(orNothing)
+  try {
+    return await handle?.read(0, (await handle.stat()).size)
+  } finally {
+    await handle?.close()
+  }
+}
+
+let whole: ObjectStore
+const inMemory = (): ObjectStore => (whole = memory({ name: 'my lake/50%25' }))
+const objectAt: ReadLocation = async (location) => {
+  const { root } = whole
+  if (!location.startsWith(root)) return undefined
+  return (await whole.get(location.slice(root.length)).catch(orNothing))?.bytes
+}
 /** In a part, beside objects that are none of its own. */
 const partOf = async (store: ObjectStore): Promise<ObjectStore> => {
-  for (const key of ['par', 'part-', 'part0/x', 'zz']) await store.put(key, new Uint8Array(9))
-  return prefix(store, 'part/')
+  for (const key of ['one par', 'one part-', 'one part0/x', 'zz']) await store.put(key, new Uint8Array(9))
+  return prefix(store, 'one part/%2F{y}/')
 }
 
 objectStoreConformance({ describe, it }, { name: 'memory', create: () => memory() })
 objectStoreConformance(
   { describe, it },
-  { name: 'fileSystem on a real disk', create: onDisk, close: removed, maxKeyBytes: 1_019, ...inFolder },
+  { name: 'fileSystem on a real disk', create: onDisk, close: removed, at: fileAt, maxKeyBytes: 1_019, ...inFolder },
 )
 objectStoreConformance(
   { describe, it },
-  { name: 'fileSystem on a simulated disk', create: onSimulatedDisk, ...inFolder },
+  { name: 'fileSystem on a simulated disk', create: onSimulatedDisk, at: simulatedFileAt, ...inFolder },
 )
 objectStoreConformance(
   { describe, it },
-  { name: 'prefix over memory', create: () => partOf(memory()), maxKeyBytes: 1_019 },
+  { name: 'prefix over memory', create: () => partOf(inMemory()), at: objectAt, maxKeyBytes: 1_000 },
 )
 objectStoreConformance(
   { describe, it },
@@ -42,7 +71,8 @@ objectStoreConformance(
     name: 'prefix over fileSystem',
     create: async () => partOf(await onDisk()),
     close: removed,
-    maxKeyBytes: 1_019,
+    at: fileAt,
+    maxKeyBytes: 1_000,
     ...inFolder,
   },
 )
@@ -52,7 +82,7 @@ describe('objectStoreConformance', () => {
 
   it.each(wrongStores)('rejects a $name', async ({ breaks, wrap }) => {
     const check = objectStoreChecks.find(({ name }) => name === breaks)
-    const error: unknown = await check!.run(wrap(memory()), sizes).then(
+    const error: unknown = await check!.run(wrap(inMemory()), sizes, objectAt).then(
       () => undefined,
       (reason: unknown) => reason,
     )

@@ -190,4 +190,29 @@ export const listChecks: readonly ObjectStoreCheck[] = [
         expectEqual(keyOf(store, uriOf(store, key)), key, `the key of the URI of ${key}`)
     },
   },
+  {
+    name: 'has each object at root and key, as they stand',
+    byLocation: true,
+    async run(store, _sizes, at) {
+      if (at === undefined) throw new TypeError('This check reads locations: give it a way.')
+      const keys = [
+        'plain',
+        'a b/ü.x',
+        'city=M%C3%BCnchen/%2F',
+        '100%/+&=',
+        '東京/{x}[y]*',
+        "it's;a:b",
+        '%41/%2541',
+        'A',
+      ]
+      await putAll(store, keys)
+      for (const key of keys) {
+        const bytes = await at(store.root + key)
+        expectTrue(bytes !== undefined, `there is something at ${store.root + key}`)
+        expectEqual(new TextDecoder().decode(bytes), key, `what is at ${store.root + key}`)
+      }
+      for (const key of keys) await store.delete(key)
+      for (const key of keys) expectEqual(await at(store.root + key), undefined, `what is at ${store.root + key} then`)
+    },
+  },
 ]

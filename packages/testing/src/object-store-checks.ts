@@ -9,8 +9,13 @@ export interface ObjectStoreCheck {
   readonly needs?: keyof StoreCapabilities
   /** Runs only where it does not. */
   readonly without?: keyof StoreCapabilities
-  run(store: ObjectStore, sizes: CheckSizes): Promise<void>
+  /** Runs only where the suite was told how others read a location. */
+  readonly byLocation?: true
+  run(store: ObjectStore, sizes: CheckSizes, at?: ReadLocation): Promise<void>
 }
+
+/** What lies at a location for somebody who takes it as it stands; undefined where nothing does. */
+export type ReadLocation = (location: string) => Promise<Uint8Array | undefined>
 
 export interface CheckSizes {
   readonly largeBytes: number

@@ -1,6 +1,6 @@
 import type { ObjectStore, StoreCapabilities } from '@moulin/core'
 import { expectEqual } from './assertions.ts'
-import type { CheckSizes, ObjectStoreCheck } from './object-store-checks.ts'
+import type { CheckSizes, ObjectStoreCheck, ReadLocation } from './object-store-checks.ts'
 import { listChecks } from './object-store-checks-list.ts'
 import { readChecks } from './object-store-checks-read.ts'
 import { writeChecks } from './object-store-checks-write.ts'
@@ -17,6 +17,11 @@ export interface ObjectStoreConformanceConfig {
   close?(store: ObjectStore): Promise<void>
   /** What the store does not promise although it is no capability: the name of the check, and the reason. */
   readonly cannot?: Readonly<Record<string, string>>
+  /**
+   * How others read a location, without this store: of a folder, the file of that path. Give the store a root with
+   * spaces and escapes (`my lake/a%41b`) where it can have one. Without it nothing proves that locations are raw.
+   */
+  readonly at?: ReadLocation
   /** Of the large object. Default 64 MiB. */
   readonly largeBytes?: number
   /** How many keys a long list has. Default 1 100: more than a page of the common services. */
@@ -58,8 +63,9 @@ export function objectStoreConformance({ describe, it }: TestRunner, config: Obj
     test('claims the capabilities that the suite was told of', async (store) =>
       expectEqual({ ...store.capabilities }, claims, 'the capabilities'))
     for (const check of objectStoreChecks) {
-      const why = config.cannot?.[check.name] ?? unclaimed(check, claims)
-      if (why === undefined) test(check.name, (store) => check.run(store, sizes))
+      const blind = check.byLocation && config.at === undefined ? 'no way to read a location' : undefined
+      const why = config.cannot?.[check.name] ?? unclaimed(check, claims) ?? blind
+      if (why === undefined) test(check.name, (store) => check.run(store, sizes, config.at))
       else if (check.without === undefined) it.skip(`${check.name} (not here: ${why})`, async () => {})
     }
   })

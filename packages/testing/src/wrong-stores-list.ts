@@ -105,6 +105,36 @@ export const wrongListers: readonly WrongStore[] = [
     breaks: 'names its objects by absolute URIs below its root',
     wrap: (store) => derive(store, { root: uriOf(store, 'x').slice(0, -2) }),
   },
+  {
+    name: 'root that is percent-encoded',
+    breaks: 'has each object at root and key, as they stand',
+    wrap: (store) => derive(store, { root: encodeURI(store.root) }),
+  },
+  {
+    name: 'root that is percent-decoded',
+    breaks: 'has each object at root and key, as they stand',
+    wrap: (store) => derive(store, { root: decodeURI(store.root) }),
+  },
+  {
+    name: 'keys that are percent-encoded, and decoded again by its lists',
+    breaks: 'has each object at root and key, as they stand',
+    wrap: (store) => respelled(store, (key) => key.split('/').map(encodeURIComponent).join('/'), decodeURIComponent),
+  },
+  {
+    name: 'keys of which only spaces are percent-encoded',
+    breaks: 'has each object at root and key, as they stand',
+    wrap: (store) =>
+      respelled(
+        store,
+        (key) => key.replaceAll(' ', '%20'),
+        (key) => key.replaceAll('%20', ' '),
+      ),
+  },
+  {
+    name: 'keys that are percent-decoded where they can be',
+    breaks: 'has each object at root and key, as they stand',
+    wrap: (store) => rekeyed(store, (key) => key.replaceAll(/(%[0-9A-F]{2})+/g, decodeURIComponent)),
+  },
 ]
 
 function relisted(store: ObjectStore, change: (infos: ObjectInfo[]) => ObjectInfo[]): ObjectStore {
@@ -113,6 +143,25 @@ function relisted(store: ObjectStore, change: (infos: ObjectInfo[]) => ObjectInf
       const infos: ObjectInfo[] = []
       for await (const info of store.list(options)) infos.push(info)
       yield* change(infos)
+    },
+  })
+}
+
+/** Keeps objects under other keys than it is asked for, and lets nobody see it who asks the store. */
+function respelled(store: ObjectStore, to: (key: string) => string, from: (key: string) => string): ObjectStore {
+  const told = <T extends ObjectInfo>(info: T): T => ({ ...info, key: from(info.key) })
+  return derive(rekeyed(store, to), {
+    get: async (key, options) => told(await store.get(to(key), options)),
+    async head(key, options) {
+      const info = await store.head(to(key), options)
+      return info === undefined ? undefined : told(info)
+    },
+    async *list({ prefix, after, ...options } = {}) {
+      const spelled = {
+        ...(prefix === undefined ? {} : { prefix: to(prefix) }),
+        ...(after === undefined ? {} : { after: to(after) }),
+      }
+      for await (const info of store.list({ ...options, ...spelled })) yield told(info)
     },
   })
 }
