@@ -15,7 +15,10 @@ interface Opened {
 }
 
 /** A log of 3 records, none tiered, and a table that has 5 of the topic's offsets. */
-async function older(attach: (tier: ColdTier, runtime: VirtualRuntime) => ColdTier['attach']): Promise<Opened> {
+async function older(
+  attach: (tier: ColdTier, runtime: VirtualRuntime) => ColdTier['attach'],
+  catalogWaitMs = 3_000,
+): Promise<Opened> {
   const tables = fakeTables()
   const disk = simulatedDisk({ seed: 1 })
   const first = await open(tables, disk, 1, (tier) => tier.attach.bind(tier))
@@ -24,7 +27,7 @@ async function older(attach: (tier: ColdTier, runtime: VirtualRuntime) => ColdTi
   for (const value of ['a', 'b', 'c']) await producer.send({ value: bytes(value) })
   await first.log.close()
   tables.tables.get(topic.id)!.frontier[0] = 5n
-  return open(tables, disk, 2, attach)
+  return open(tables, disk, 2, attach, catalogWaitMs)
 }
 
 async function open(
@@ -32,6 +35,7 @@ async function open(
   disk: ReturnType<typeof simulatedDisk>,
   seed: number,
   attach: (tier: ColdTier, runtime: VirtualRuntime) => ColdTier['attach'],
+  catalogWaitMs = 3_000,
 ): Promise<Opened> {
   const runtime = virtualRuntime({ seed, files: disk.files })
   const tier = fakeColdTier(tables)
@@ -42,7 +46,7 @@ async function open(
     wal,
     runtime,
     tier: { ...tier, attach: attach(tier, runtime) },
-    catalogWaitMs: 3_000,
+    catalogWaitMs,
   })
   return { log, runtime }
 }
@@ -107,6 +111,38 @@ describe('a log that is older than its table', () => {
     await expect(producer.send({ value: bytes('g') })).rejects.toMatchObject(behind)
     expect(topic.offsets()[0]).toMatchObject({ highWatermark: 6n, released: 0n })
     expect(await values(topic)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+    await log.close()
+  })
+
+  it('looks again when the first look took longer than sends wait, and then failed', async () => {
+    let looks = 0
+    const { log, runtime } = await older((tier, { timers }) => async (info, context) => {
+      if (++looks > 1) return tier.attach(info, context)
+      await timers.sleep(20_000)
+      throw unavailable('DOWN', 'The catalog is down.')
+    })
+    const topic = (await within(runtime, log.topic('rides'))) as Topic
+    const producer = topic.producer({ lingerMs: 0 })
+    await within(runtime, producer.send({ value: bytes('d') }))
+    expect(looks).toBe(1)
+    await runtime.clock.advance(25_000)
+    expect(looks).toBe(2)
+    await expect(producer.send({ value: bytes('e') })).rejects.toMatchObject(behind)
+    await log.close()
+  })
+
+  it('does not ask a catalog that is down without end when sends do not wait for it at all', async () => {
+    let looks = 0
+    const down = async (): Promise<never> => {
+      looks++
+      throw unavailable('DOWN', 'The catalog is down.')
+    }
+    const { log, runtime } = await older(() => down, 0)
+    const topic = (await within(runtime, log.topic('rides'))) as Topic
+    await within(runtime, topic.producer({ lingerMs: 0 }).send({ value: bytes('d') }))
+    for (let second = 0; second < 10; second++) await runtime.clock.advance(1_000)
+    expect(looks).toBeGreaterThan(3)
+    expect(looks).toBeLessThan(20)
     await log.close()
   })
 

@@ -18,6 +18,9 @@ import { beginIncarnation, lentTo } from './topic-lives.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
 
+/** Between two looks at a table that does not answer, also where nobody waits for it. */
+const MIN_LOOK_MS = 1_000
+
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
   readonly core: LogCore
@@ -201,9 +204,10 @@ export class TopicState {
    */
   async #appendBehindTable(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
     this.#waiting++
-    this.#firstLook ??= this.coldInTime().catch((error: unknown) => {
-      if (isKind(error, 'unavailable')) this.#lookAgain()
-    })
+    if (this.#firstLook === undefined) {
+      this.#look()
+      this.#firstLook = this.coldInTime().catch(() => undefined)
+    }
     await this.#firstLook
     // In the order of the calls: whoever comes while others wait is behind them.
     if (--this.#waiting === 0) this.#isOpen = true
@@ -211,13 +215,17 @@ export class TopicState {
     return this.#append(batches)
   }
 
+  /** Looks at the table until it answers, whether or not anybody waits that long. */
+  #look(): void {
+    this.cold().catch((error: unknown) => {
+      if (isKind(error, 'unavailable') && !this.core.closing.aborted) this.#lookAgain()
+    })
+  }
+
   #lookAgain(): void {
     const { runtime, catalogWaitMs, closing } = this.core
-    this.#again = runtime.timers.after(catalogWaitMs, () => {
-      if (closing.aborted) return
-      this.cold().catch((error: unknown) => {
-        if (isKind(error, 'unavailable') && !closing.aborted) this.#lookAgain()
-      })
+    this.#again = runtime.timers.after(Math.max(catalogWaitMs, MIN_LOOK_MS), () => {
+      if (!closing.aborted) this.#look()
     })
   }
 
