@@ -84,6 +84,26 @@ describe('a damaged segment', () => {
     await again.close()
   })
 
+  it('is reported as cut after a reboot also where the frame does not even say whose it is', async () => {
+    for (const [at, byte] of [
+      [2, 0x4d],
+      [43, 0x10],
+    ] as const) {
+      const on = machine()
+      await killed(on, 4)
+      on.processes.reboot()
+      const [segment] = await segments(on)
+      const last = (await framesOf(on, segment!)).at(-1)!
+      await change(on, segment!, last + at, new Uint8Array([byte]))
+      const log = await openIn(on.runtime())
+      expect(short(await valuesOf(await log.topic('orders')))).toEqual(['r0', 'r1', 'r2'])
+      expect(log.recovery.torn, `at ${at}`).toMatchObject([
+        { position: last, reason: expect.stringContaining('does not say') as string },
+      ])
+      await log.close()
+    }
+  })
+
   it('is never cut on the same boot where the whole frame had been written, wherever in it the damage is', async () => {
     // From the start of the last frame, the only one of its flush: identity, length, a field, the checksum, the batches.
     for (const [at, bytes] of [

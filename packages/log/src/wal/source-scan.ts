@@ -1,6 +1,6 @@
 import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type TornTail } from '@moulin/core'
 import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
-import type { Frame } from './frame.ts'
+import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
 import { readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
 import { aftermathOf, scanSegment, wasWritten, type Aftermath, type SegmentScan } from './segment-scan.ts'
 
@@ -70,6 +70,8 @@ interface OwnFile {
 interface OwnScan extends OwnFile {
   readonly scan: SegmentScan
   readonly remainsEnd: number | undefined
+  /** A frame had been written whole behind the good ones, and is not good. */
+  readonly wasWhole: boolean
 }
 
 async function scanOwn(request: SourceRequest): Promise<Source> {
@@ -95,12 +97,18 @@ async function scanOwn(request: SourceRequest): Promise<Source> {
   }
 }
 
-const isTorn = ({ scan, remainsEnd }: OwnScan): boolean => scan.damage !== undefined || remainsEnd !== undefined
+const isTorn = ({ scan, remainsEnd, wasWhole }: OwnScan): boolean =>
+  scan.damage !== undefined || remainsEnd !== undefined || wasWhole
 
 function tornTail({ info }: SourceRequest, { name, scan, remainsEnd }: OwnScan): TornTail {
   const { damage, end } = scan
-  const bytes = Math.max(damage?.bytes ?? 0, remainsEnd === undefined ? 0 : remainsEnd - end)
-  const reason = damage?.reason ?? 'the first part of the last flush is missing'
+  // A frame that does not say whose it is says no length, either.
+  const bytes = Math.max(damage?.bytes ?? FRAME_HEADER_BYTES, remainsEnd === undefined ? 0 : remainsEnd - end)
+  const reason =
+    damage?.reason ??
+    (remainsEnd === undefined
+      ? 'a frame does not say that it is of this segment'
+      : 'the first part of the last flush is missing')
   return { segment: `epoch-${info.epoch}/${name}`, position: end, bytes, reason }
 }
 
@@ -134,10 +142,12 @@ async function scanOwnFile(
     const isRecycled = async (): Promise<boolean> => (await headerOf(file, path))?.generation !== header.generation
     let scan = await scanSegment(whole)
     let remainsEnd: number | undefined
+    let wasWhole = false
     while (!scan.isSealed) {
       const from = { ...whole, from: scan.end }
       const aftermath = await aftermathOf(from)
-      const evidence = await evidenceOfDamage(request, aftermath, () => wasWritten(from))
+      wasWhole = await wasWritten(from)
+      const evidence = evidenceOfDamage(request, aftermath, wasWhole)
       if (await isRecycled()) return undefined
       if (isFollowed) throw damaged(path, scan, 'a newer segment follows')
       remainsEnd = aftermath.remainsEnd
@@ -151,21 +161,21 @@ async function scanOwnFile(
       scan = { ...more, frames: [...scan.frames, ...more.frames] }
     }
     if (scan.frames.length > 0) await request.afterScan?.(file)
-    return { name, header, scan, remainsEnd }
+    return { name, header, scan, remainsEnd, wasWhole }
   })
 }
 
 /** What proves that the bad bytes were good once; undefined for a write that was cut short, and never acked. */
-async function evidenceOfDamage(
+function evidenceOfDamage(
   { info, bootId }: SourceRequest,
   { durable, remainsEnd }: Aftermath,
-  wasWhole: () => Promise<boolean>,
-): Promise<string | undefined> {
+  wasWhole: boolean,
+): string | undefined {
   if (durable !== undefined) return `a good frame of a later flush follows at position ${durable.position}`
   // After a power loss any page of the last flush may be missing.
   if (info.owner.bootId !== bootId) return undefined
   if (remainsEnd !== undefined) return `a good frame of the same flush follows, up to position ${remainsEnd}`
-  return (await wasWhole()) ? 'the whole frame had been written' : undefined
+  return wasWhole ? 'the whole frame had been written' : undefined
 }
 
 /** A file without a header was being made or recycled; one that still holds live sections lost it. */
