@@ -1,0 +1,95 @@
+import type { SectionHeader } from '@moulin/core'
+import type { Frame } from './frame.ts'
+import type { SalvagedSegment } from './salvage.ts'
+
+/** What a partition is known to have held. */
+export interface PartitionBounds {
+  /** First offset that the write-ahead tier must hold; undefined when no checkpoint says so. */
+  readonly released: bigint | undefined
+  /** Exclusive: all below was durable. */
+  readonly next: bigint
+}
+
+/** Offsets of a partition that a repair gives up. */
+export interface GivenUp {
+  readonly topicId: string
+  readonly partition: number
+  readonly from: bigint
+  /** Exclusive, as far as can be told. */
+  readonly to: bigint
+  /** Sections of it that are whole, but lie behind what is lost: offsets have no holes. */
+  readonly stranded: number
+}
+
+/** What of the salvaged sections can stay. */
+export interface Selection {
+  readonly kept: ReadonlySet<Frame>
+  readonly givenUp: readonly GivenUp[]
+  /** Where each partition begins and ends in the write-ahead tier afterwards. */
+  readonly ends: ReadonlyMap<string, { readonly released: bigint; readonly next: bigint }>
+}
+
+export function partitionKey({ topicId, partition }: Pick<SectionHeader, 'topicId' | 'partition'>): string {
+  return `${topicId}/${partition}`
+}
+
+/** Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. */
+export function selectKept(
+  segments: readonly SalvagedSegment[],
+  bounds: ReadonlyMap<string, PartitionBounds>,
+): Selection {
+  const byPartition = new Map<string, Frame[]>()
+  for (const { live } of segments) {
+    for (const frame of live) {
+      const key = partitionKey(frame.header)
+      byPartition.set(key, [...(byPartition.get(key) ?? []), frame])
+    }
+  }
+  const damaged = segments.flatMap(({ damages }) => damages).flatMap(({ header }) => header ?? [])
+  const keys = new Set([...bounds.keys(), ...byPartition.keys(), ...damaged.map(partitionKey)])
+  const kept = new Set<Frame>()
+  const givenUp: GivenUp[] = []
+  const ends = new Map<string, { released: bigint; next: bigint }>()
+  for (const key of keys) {
+    const frames = byPartition.get(key) ?? []
+    const bound = bounds.get(key)
+    const released = bound?.released ?? lastRunStart(frames) ?? 0n
+    const { run, next } = runFrom(frames, released)
+    for (const frame of run) kept.add(frame)
+    ends.set(key, { released, next })
+    const lost = damaged.filter((header) => partitionKey(header) === key)
+    let to = bound?.next ?? 0n
+    for (const { lastOffset } of [...frames.map(({ header }) => header), ...lost]) {
+      if (lastOffset >= to) to = lastOffset + 1n
+    }
+    if (to <= next) continue
+    const stranded = frames.filter(({ header }) => header.baseOffset >= next).length
+    const slash = key.lastIndexOf('/')
+    givenUp.push({ topicId: key.slice(0, slash), partition: Number(key.slice(slash + 1)), from: next, to, stranded })
+  }
+  return { kept, givenUp, ends }
+}
+
+function runFrom(frames: readonly Frame[], released: bigint): { run: Frame[]; next: bigint } {
+  const run: Frame[] = []
+  let next = released
+  for (const frame of frames) {
+    const { baseOffset, lastOffset } = frame.header
+    // Known already, or below what is released.
+    if (lastOffset < next) continue
+    if (run.length === 0 ? baseOffset > next : baseOffset !== next) break
+    run.push(frame)
+    next = lastOffset + 1n
+  }
+  return { run, next }
+}
+
+function lastRunStart(frames: readonly Frame[]): bigint | undefined {
+  let start: bigint | undefined
+  let next: bigint | undefined
+  for (const { header } of frames) {
+    if (header.baseOffset !== next) start = header.baseOffset
+    next = header.lastOffset + 1n
+  }
+  return start
+}
