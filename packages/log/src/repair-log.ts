@@ -11,18 +11,16 @@ import {
   type ObjectStore,
   type Runtime,
 } from '@moulin/core'
-import { checkpointStore, type CheckpointTopic, type StoredCheckpoint } from './checkpoint-store.ts'
+import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } from './checkpoint-store.ts'
 import { epochClaims } from './epoch-claims.ts'
-import { identityKind, schemaKind } from './stored-kinds.ts'
+import { loadEntry, SCHEMAS } from './schema-ledger.ts'
+import { identityKind } from './stored-kinds.ts'
 import { topicStore, type TopicRecord } from './topic-store.ts'
 import { listEpochs, newestInfo } from './wal/epoch-folder.ts'
-import { partitionKey, type GivenUp, type PartitionBounds } from './wal/repair-selection.ts'
+import { partitionKey, type CheckpointBounds, type GivenUp, type PartitionBounds } from './wal/repair-selection.ts'
 import { filesToSetAside, repairWal, salvageWal, type WalSalvage } from './wal/repair-wal.ts'
 
 const IDENTITY = 'moulin.json'
-const CHECKPOINTS = 'log/checkpoints/'
-const TOPICS = 'log/topics/'
-const SCHEMAS = 'log/schemas/'
 const ASIDE = 'log/repair/'
 
 export interface RepairLogOptions {
@@ -31,28 +29,30 @@ export interface RepairLogOptions {
   readonly walDir: string
   readonly runtime?: Runtime
   readonly limits?: Partial<Limits>
-  /** Does exactly this plan, which {@link planRepair} gave, or throws `conflict` code `PLAN_CHANGED`. Without it nothing is changed. */
-  readonly plan?: RepairPlan
 }
 
 /** Something stored that cannot be read as it was written. */
 export interface Damage {
-  /** Path of a file, or key of an object. */
+  /** Path of a segment file, or key of an object. */
   readonly place: string
-  /** Of the first bad byte's frame, in a segment file. */
+  /** Where in a segment file the good frames end; null for an object. */
   readonly position: number | null
   readonly reason: string
-  /** What {@link repairLog} does about it; null where it can only tell: restore that object from a backup. */
-  readonly remedy: 'set aside' | 'rewrite' | 'keep the one before' | null
+  /**
+   * What {@link repairLog} does: `set aside` moves the good records of a segment file and keeps the file; `rewrite` keeps an object and
+   * writes it anew from what the write-ahead files say; `pass over`: nothing, since the one before it counts; `restore`: nothing, since only
+   * a copy from a backup helps, of any age, because such an object never changes.
+   */
+  readonly remedy: 'set aside' | 'rewrite' | 'pass over' | 'restore'
 }
 
 /** Offsets that cannot be kept. New records of the partition begin at `from`. */
 export interface GivenUpRange extends GivenUp {
-  /** Undefined when no topic that can be read has this id. */
+  /** Undefined when neither a topic nor the checkpoint that can be read has this id. */
   readonly topic: string | undefined
 }
 
-/** What is damaged, and what a repair would do: print it before it is done. Nothing is ever deleted. */
+/** What is damaged, and what a repair would do. */
 export interface RepairPlan {
   readonly logId: string
   readonly damages: readonly Damage[]
@@ -63,36 +63,35 @@ export interface RepairPlan {
 
 /**
  * Looks for what keeps a log from being opened: damaged segments, checkpoints, topics, schemas, `moulin.json`. Changes nothing.
- * @throws `conflict` while a writer runs; `unsupported` for what a later version wrote; `corrupt` when no part of the log says whose it is.
+ * @throws `conflict` code `WRITER_ALIVE`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
+ * too much is damaged at once.
  */
 export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
   return (await look(options)).plan
 }
 
 /**
- * Does what the plan says, under a new epoch that fences every other writer: files and objects that leave the log stay below
- * `log/repair/`. Cut off in the middle it can be done again, with a new plan.
- * @throws `conflict` code `PLAN_CHANGED`, `WRITER_ALIVE`; whatever the disk and the store throw.
+ * Does exactly this plan, under a new epoch that fences every other writer. Nothing that was damaged is deleted: it is kept below
+ * `log/repair/`. Cut off in the middle it can be planned and done again.
+ * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `WRITER_ALIVE`; whatever the disk and the store throw.
  */
-export async function repairLog(options: RepairLogOptions & { readonly plan: RepairPlan }): Promise<void> {
+export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {
   const seen = await look(options)
-  checkSame(seen.plan, options.plan)
-  if (!seen.plan.isNeeded) return
-  const { store } = options
-  const { runtime, limits } = seen
-  for (const { place, remedy } of seen.plan.damages) {
-    if (remedy === 'rewrite') await rewriteIdentity(store, seen.plan.logId)
-    if (remedy === 'set aside' && place.startsWith(CHECKPOINTS)) await moveAside(store, place)
+  checkSame(seen.plan, plan)
+  const { store, walDir: dir } = options
+  const { runtime, limits, bounds } = seen
+  const { logId } = plan
+  for (const { place, remedy } of plan.damages) {
+    if (remedy !== 'rewrite') continue
+    await keepCopy(store, place)
+    if (place === IDENTITY) await store.put(place, storedBytes(identityKind, { logId, root: store.root }, 2))
   }
-  if (seen.salvage === undefined || !needsNewEpoch(seen)) return
-  const { logId } = seen.plan
+  if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir: options.walDir, logId, bounds: seen.bounds, claimEpoch: epochClaims(store, limits) },
-    (found) => checkSame({ ...seen.plan, givenUp: namedRanges(found, seen.topics) }, options.plan),
-    async (epoch, found) => {
-      const checkpoints = checkpointStore(store, { logId, limits, runtime })
-      await checkpoints.write({ epoch, topics: checkpointTopics(seen, found) })
-    },
+    { runtime, limits, dir, logId, bounds, claimEpoch: epochClaims(store, limits) },
+    (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
+    (epoch, found) =>
+      checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
   )
 }
 
@@ -102,161 +101,142 @@ interface Seen {
   readonly limits: Limits
   readonly topics: readonly TopicRecord[]
   readonly checkpoint: StoredCheckpoint | undefined
-  readonly hasBadCheckpoint: boolean
-  readonly bounds: ReadonlyMap<string, PartitionBounds>
-  readonly salvage: WalSalvage | undefined
+  readonly named: readonly { id: string; name: string }[]
+  readonly bounds: CheckpointBounds
+  /** Whether write-ahead data moves, or a checkpoint is made. */
+  readonly needsEpoch: boolean
 }
 
 async function look(options: RepairLogOptions): Promise<Seen> {
   const { store, walDir: dir, runtime = systemRuntime() } = options
   const limits = { ...defaultLimits, ...options.limits }
   const damages: Damage[] = []
-  const logId = await identityOf(options, limits, damages)
-  const topics = await topicsOf(store, { limits, runtime }, damages)
-  await schemasOf(store, limits, damages)
-  const checkpoint = await checkpointOf(options, { logId, limits, runtime }, damages)
-  const hasBadCheckpoint = damages.some(({ place, remedy }) => place.startsWith(CHECKPOINTS) && remedy === 'set aside')
-  const bounds = boundsOf(checkpoint)
-  const found = await salvageWal({ runtime, dir, logId, bounds })
-  for (const { damages: bad } of found?.segments ?? []) {
-    for (const { file, position, reason } of bad) damages.push({ place: file, position, reason, remedy: 'set aside' })
+  const damaged = (place: string, error: Error, remedy: Damage['remedy']): void => {
+    damages.push({ place, position: null, reason: error.message, remedy })
   }
-  const givenUp = found === undefined ? [] : namedRanges(found, topics)
-  const isNeeded = givenUp.length > 0 || damages.some(({ remedy }) => remedy === 'set aside' || remedy === 'rewrite')
-  const plan = { logId, damages, givenUp, isNeeded }
-  return { plan, runtime, limits, topics, checkpoint, hasBadCheckpoint, bounds, salvage: found }
+
+  const logId = await ifWhole(identityOf(store, limits), (error) => damaged(IDENTITY, error, 'rewrite'))
+  const at = { logId: logId ?? (await logIdOf(dir, options, runtime)), limits, runtime }
+  const topics = await topicsOf(store, at, damaged)
+  for await (const { key } of store.list({ prefix: SCHEMAS })) {
+    await ifWhole(loadEntry(store, key, limits), (error) => damaged(key, error, 'restore'))
+  }
+
+  const bad: [key: string, error: Error][] = []
+  const checkpoint = await ifWhole(
+    checkpointStore(store, at).newest((...each) => bad.push(each)),
+    () => undefined,
+  )
+  const isLost = checkpoint === undefined && bad.length > 0
+  for (const [key, error] of bad) damaged(key, error, isLost ? 'rewrite' : 'pass over')
+
+  const bounds = isLost ? undefined : boundsOf(checkpoint)
+  const found = await salvageWal({ runtime, dir, logId: at.logId, bounds })
+  for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {
+    damages.push({ place: file, position, reason, remedy: 'set aside' })
+  }
+  const named = [...topics, ...(checkpoint?.topics ?? [])]
+  const givenUp = found === undefined ? [] : namedRanges(found, named)
+  const needsEpoch = found !== undefined && (isLost || givenUp.length > 0 || filesToSetAside(found).length > 0)
+  const plan = { logId: at.logId, damages, givenUp, isNeeded: needsEpoch || logId === undefined }
+  return { plan, runtime, limits, topics, checkpoint, named, bounds, needsEpoch }
 }
 
-/** From `moulin.json`, or from what the write-ahead folder says. */
-async function identityOf(
-  { store, walDir, runtime = systemRuntime() }: RepairLogOptions,
-  limits: Limits,
-  damages: Damage[],
-): Promise<string> {
+/** Undefined, and told, for what is damaged; undefined for what needs a newer reader, which is not damage. */
+async function ifWhole<T>(reading: Promise<T>, onDamaged: (error: Error) => void): Promise<T | undefined> {
   try {
-    const json = await loadStored(store, identityKind, IDENTITY, limits.maxJsonBytes)
-    if (json !== undefined) return stringField(json, 'logId', IDENTITY)
-    damages.push({ place: IDENTITY, position: null, reason: 'it is missing', remedy: 'rewrite' })
+    return await reading
   } catch (error) {
-    damages.push({ place: IDENTITY, position: null, reason: reasonOf(error), remedy: 'rewrite' })
+    if (!isKind(error, 'corrupt')) throw error
+    onDamaged(error)
+    return undefined
   }
-  const info = await newestInfo(runtime.files, walDir, await listEpochs(runtime.files, walDir))
+}
+
+async function identityOf(store: ObjectStore, limits: Limits): Promise<string> {
+  const json = await loadStored(store, identityKind, IDENTITY, limits.maxJsonBytes)
+  if (json === undefined) throw corrupt('NO_IDENTITY', `${store.name} ${IDENTITY} is missing.`)
+  return stringField(json, 'logId', IDENTITY)
+}
+
+async function logIdOf(dir: string, { store }: RepairLogOptions, { files }: Runtime): Promise<string> {
+  const info = await newestInfo(files, dir, await listEpochs(files, dir))
   if (info !== undefined) return info.logId
   throw corrupt(
     'NO_IDENTITY',
-    `Neither ${store.name} ${IDENTITY} nor ${walDir} says which log this is: restore one of them.`,
+    `Neither ${store.name} ${IDENTITY} nor ${dir} says which log this is: restore one of them.`,
   )
 }
 
+/** Those that can be read. */
 async function topicsOf(
   store: ObjectStore,
   at: { limits: Limits; runtime: Runtime },
-  damages: Damage[],
+  damaged: (place: string, error: Error, remedy: Damage['remedy']) => void,
 ): Promise<TopicRecord[]> {
   const topics = topicStore(store, at)
   const records: TopicRecord[] = []
   for (const name of await topics.everNamed()) {
+    const bad: [key: string, error: Error][] = []
     try {
-      const newest = await topics.newest(name)
+      const newest = await topics.newest(name, (...each) => bad.push(each))
       if (newest !== undefined) records.push(newest.record)
+      for (const [key, error] of bad) damaged(key, error, 'pass over')
     } catch (error) {
-      if (isKind(error, 'unsupported')) continue
-      damages.push({ place: `${TOPICS}${name}/`, position: null, reason: reasonOf(error), remedy: null })
+      // One that needs a newer reader is not damage: it refuses only itself.
+      if (!isKind(error, 'corrupt') && !isKind(error, 'unsupported')) throw error
+      for (const [key, reason] of bad) damaged(key, reason, 'restore')
     }
   }
   return records
 }
 
-async function schemasOf(store: ObjectStore, limits: Limits, damages: Damage[]): Promise<void> {
-  for await (const { key } of store.list({ prefix: SCHEMAS })) {
-    try {
-      await loadStored(store, schemaKind, key, limits.maxJsonBytes)
-    } catch (error) {
-      if (isKind(error, 'unsupported')) continue
-      damages.push({ place: key, position: null, reason: reasonOf(error), remedy: null })
-    }
-  }
-}
-
-/** The newest one that can be read. Damaged ones beside it are passed over; when none is left, all are set aside and made anew. */
-async function checkpointOf(
-  { store }: RepairLogOptions,
-  at: { logId: string; limits: Limits; runtime: Runtime },
-  damages: Damage[],
-): Promise<StoredCheckpoint | undefined> {
-  const bad: { key: string; reason: string }[] = []
-  const quiet = { ...at, runtime: { ...at.runtime, logger: { ...at.runtime.logger, warn: collect } } }
-  function collect(fields: object): void {
-    const { key, err } = fields as { key?: string; err?: unknown }
-    if (key !== undefined) bad.push({ key, reason: reasonOf(err) })
-  }
-  let newest: StoredCheckpoint | undefined
-  try {
-    newest = await checkpointStore(store, quiet).newest()
-  } catch (error) {
-    if (!isKind(error, 'corrupt')) throw error
-  }
-  const remedy = newest === undefined ? 'set aside' : 'keep the one before'
-  for (const { key, reason } of bad) damages.push({ place: key, position: null, reason, remedy })
-  return newest
-}
-
 function boundsOf(checkpoint: StoredCheckpoint | undefined): Map<string, PartitionBounds> {
   const bounds = new Map<string, PartitionBounds>()
-  for (const { id, next, released } of checkpoint?.topics ?? []) {
+  for (const { id: topicId, next, released } of checkpoint?.topics ?? []) {
     next.forEach((end, partition) => {
-      bounds.set(partitionKey({ topicId: id, partition }), { released: released[partition], next: end })
+      bounds.set(partitionKey({ topicId, partition }), { released: released[partition]!, next: end })
     })
   }
   return bounds
 }
 
-function namedRanges({ givenUp }: WalSalvage, topics: readonly TopicRecord[]): GivenUpRange[] {
+function namedRanges({ givenUp }: WalSalvage, topics: readonly { id: string; name: string }[]): GivenUpRange[] {
   return givenUp.map((range) => ({ ...range, topic: topics.find(({ id }) => id === range.topicId)?.name }))
 }
 
-function needsNewEpoch({ salvage: found, plan, hasBadCheckpoint }: Seen): boolean {
-  return hasBadCheckpoint || plan.givenUp.length > 0 || (found !== undefined && filesToSetAside(found).length > 0)
-}
-
-/** Where every partition stands now; without a checkpoint to start from, of the topics that can be read. */
-function checkpointTopics({ checkpoint, topics }: Seen, { ends }: WalSalvage): CheckpointTopic[] {
-  const known =
-    checkpoint?.topics ?? topics.map((record) => ({ ...record, next: zeros(record), released: zeros(record) }))
-  return known.map(({ name, id, incarnation, next, released }) => {
-    const at = next.map((_, partition) => ends.get(partitionKey({ topicId: id, partition })))
-    const end = next.map((was, partition) => at[partition]?.next ?? was)
-    const start = released.map((was, partition) => at[partition]?.released ?? was)
-    return { name, id, incarnation, next: end, released: start, recovered: end }
+/** Where every partition stands now; where no checkpoint can be read, of the topics that can be. */
+function entriesOf({ checkpoint, topics }: Seen, { ends }: WalSalvage): StoredCheckpointTopic[] {
+  const known = checkpoint?.topics ?? topics.map(emptyEntry)
+  return known.map((entry) => {
+    const at = entry.next.map((_, partition) => ends.get(partitionKey({ topicId: entry.id, partition })))
+    const next = at.map((end) => end?.next ?? 0n)
+    const released = at.map((end) => end?.released ?? 0n)
+    const now = { next, released, recovered: next }
+    return { ...entry, ...now, json: { ...entry.json, ...now } }
   })
 }
 
-function zeros({ config }: TopicRecord): bigint[] {
-  return Array.from({ length: config.partitions }, () => 0n)
+function emptyEntry({ name, id, incarnation, config }: TopicRecord): StoredCheckpointTopic {
+  const zeros = Array.from({ length: config.partitions }, () => 0n)
+  const json = { name, id, incarnation, logStart: [], stable: [], leaderEpoch: [] }
+  return { name, id, incarnation, next: zeros, released: zeros, recovered: zeros, json }
 }
 
-async function rewriteIdentity(store: ObjectStore, logId: string): Promise<void> {
-  await moveAside(store, IDENTITY)
-  await store.put(IDENTITY, storedBytes(identityKind, { logId, root: store.root }, 2), { mode: 'create' })
-}
-
-/** There first, then gone here. One that is gone already was moved before. */
-async function moveAside(store: ObjectStore, key: string): Promise<void> {
+async function keepCopy(store: ObjectStore, key: string): Promise<void> {
   const object = await store.get(key).catch((error: unknown) => {
     if (isKind(error, 'not-found')) return undefined
     throw error
   })
   if (object === undefined) return
   for (let copy = 0; ; copy++) {
-    const to = `${ASIDE}${key.replaceAll('/', '-')}.${copy}`
     try {
-      await store.put(to, object.bytes, { mode: 'create' })
-      break
+      await store.put(`${ASIDE}${key.replaceAll('/', '-')}.${copy}`, object.bytes, { mode: 'create' })
+      return
     } catch (error) {
       if (!isKind(error, 'exists')) throw error
     }
   }
-  await store.delete(key)
 }
 
 function checkSame(found: RepairPlan, confirmed: RepairPlan): void {
@@ -264,8 +244,4 @@ function checkSame(found: RepairPlan, confirmed: RepairPlan): void {
     JSON.stringify(plan, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
   if (text(found) === text(confirmed)) return
   throw conflict('PLAN_CHANGED', 'The log is not as it was when the plan was made: plan again.')
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -19,7 +19,7 @@ import {
 } from '@moulin/core'
 import { schemaKind } from './stored-kinds.ts'
 
-const PREFIX = 'log/schemas/'
+export const SCHEMAS = 'log/schemas/'
 /** Version of the mapping from schema to columns. */
 const MAPPING = 1
 
@@ -59,7 +59,7 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
   }
 
   const load = async (): Promise<void> => {
-    for await (const { key } of store.list({ prefix: PREFIX })) {
+    for await (const { key } of store.list({ prefix: SCHEMAS })) {
       const entry = await loadEntry(store, key, limits)
       if (entry !== undefined) keep(entry)
     }
@@ -84,7 +84,7 @@ export function schemaLedger({ store, limits, codecs, epoch, checkFence }: Schem
       mapping: MAPPING,
       epoch: epoch(),
     }
-    const key = PREFIX + sha256(`${codec.format}\n${codec.definition}`)
+    const key = SCHEMAS + sha256(`${codec.format}\n${codec.definition}`)
     const bytes = storedBytes(schemaKind, { ...entry }, 2)
     try {
       await store.put(key, bytes, { mode: 'create' })
@@ -141,7 +141,8 @@ function isSameEntry(a: LedgerEntry | undefined, b: LedgerEntry): boolean {
   return a !== undefined && a.codec === b.codec && a.definition === b.definition && a.epoch === b.epoch
 }
 
-async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<LedgerEntry | undefined> {
+/** @throws `corrupt` for one that is damaged. */
+export async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<LedgerEntry | undefined> {
   const json = await loadStored(store, schemaKind, key, limits.maxJsonBytes)
   if (json === undefined) return undefined
   const definition = stringField(json, 'definition', key)

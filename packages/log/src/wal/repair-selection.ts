@@ -2,13 +2,16 @@ import type { SectionHeader } from '@moulin/core'
 import type { Frame } from './frame.ts'
 import type { SalvagedSegment } from './salvage.ts'
 
-/** What a partition is known to have held. */
+/** What the newest checkpoint says of a partition. */
 export interface PartitionBounds {
-  /** First offset that the write-ahead tier must hold; undefined when no checkpoint says so. */
-  readonly released: bigint | undefined
+  /** First offset that the write-ahead tier must hold. */
+  readonly released: bigint
   /** Exclusive: all below was durable. */
   readonly next: bigint
 }
+
+/** By {@link partitionKey}; a partition that the checkpoint does not name begins at 0. Undefined: no checkpoint can be read. */
+export type CheckpointBounds = ReadonlyMap<string, PartitionBounds> | undefined
 
 /** Offsets of a partition that a repair gives up. */
 export interface GivenUp {
@@ -26,7 +29,7 @@ export interface Selection {
   readonly kept: ReadonlySet<Frame>
   readonly givenUp: readonly GivenUp[]
   /** Where each partition begins and ends in the write-ahead tier afterwards. */
-  readonly ends: ReadonlyMap<string, { readonly released: bigint; readonly next: bigint }>
+  readonly ends: ReadonlyMap<string, PartitionBounds>
 }
 
 export function partitionKey({ topicId, partition }: Pick<SectionHeader, 'topicId' | 'partition'>): string {
@@ -34,10 +37,7 @@ export function partitionKey({ topicId, partition }: Pick<SectionHeader, 'topicI
 }
 
 /** Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. */
-export function selectKept(
-  segments: readonly SalvagedSegment[],
-  bounds: ReadonlyMap<string, PartitionBounds>,
-): Selection {
+export function selectKept(segments: readonly SalvagedSegment[], bounds: CheckpointBounds): Selection {
   const byPartition = new Map<string, Frame[]>()
   for (const { live } of segments) {
     for (const frame of live) {
@@ -46,14 +46,14 @@ export function selectKept(
     }
   }
   const damaged = segments.flatMap(({ damages }) => damages).flatMap(({ header }) => header ?? [])
-  const keys = new Set([...bounds.keys(), ...byPartition.keys(), ...damaged.map(partitionKey)])
+  const keys = new Set([...(bounds?.keys() ?? []), ...byPartition.keys(), ...damaged.map(partitionKey)])
   const kept = new Set<Frame>()
   const givenUp: GivenUp[] = []
-  const ends = new Map<string, { released: bigint; next: bigint }>()
+  const ends = new Map<string, PartitionBounds>()
   for (const key of keys) {
     const frames = byPartition.get(key) ?? []
-    const bound = bounds.get(key)
-    const released = bound?.released ?? lastRunStart(frames) ?? 0n
+    const bound = bounds?.get(key)
+    const released = bounds === undefined ? lastRunStart(frames) : (bound?.released ?? 0n)
     const { run, next } = runFrom(frames, released)
     for (const frame of run) kept.add(frame)
     ends.set(key, { released, next })
@@ -84,8 +84,9 @@ function runFrom(frames: readonly Frame[], released: bigint): { run: Frame[]; ne
   return { run, next }
 }
 
-function lastRunStart(frames: readonly Frame[]): bigint | undefined {
-  let start: bigint | undefined
+/** A file is used again only when all in it is released, so what lies before a hole is released too. */
+function lastRunStart(frames: readonly Frame[]): bigint {
+  let start = 0n
   let next: bigint | undefined
   for (const { header } of frames) {
     if (header.baseOffset !== next) start = header.baseOffset

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { conflict, notFound, type Limits, type Runtime, type Section, type WalOpenOptions } from '@moulin/core'
+import { conflict, corrupt, notFound, type Limits, type Runtime, type Section, type WalOpenOptions } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import {
   checkFence,
@@ -15,7 +15,7 @@ import {
 import { giveUp, takeEpoch } from './epoch-opener.ts'
 import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
-import { selectKept, type PartitionBounds, type Selection } from './repair-selection.ts'
+import { partitionKey, selectKept, type CheckpointBounds, type Selection } from './repair-selection.ts'
 import { salvage, type SalvagedSegment } from './salvage.ts'
 import { readSection } from './section-read.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
@@ -27,8 +27,7 @@ export interface WalRepairOptions extends Pick<WalOpenOptions, 'logId' | 'claimE
   readonly runtime: Runtime
   readonly limits: Limits
   readonly dir: string
-  /** Per `topic id/partition`, from the newest checkpoint; empty when there is none that can be read. */
-  readonly bounds: ReadonlyMap<string, PartitionBounds>
+  readonly bounds: CheckpointBounds
 }
 
 /** What is wrong in the write-ahead folder, and what would stay. */
@@ -37,36 +36,49 @@ export interface WalSalvage extends Selection {
   readonly segments: readonly SalvagedSegment[]
 }
 
-/** Reads all that can be read. Undefined when there is no write-ahead data. @throws `conflict` while its writer runs. */
+/**
+ * Reads all that can be read. Undefined when there is no write-ahead data.
+ * @throws `conflict` while its writer runs; `corrupt` when neither the segments nor a checkpoint can be relied on.
+ */
 export async function salvageWal({
   runtime,
   dir,
   logId,
   bounds,
 }: Omit<WalRepairOptions, 'claimEpoch' | 'limits'>): Promise<WalSalvage | undefined> {
-  const { files, process } = runtime
-  const info = await newestInfo(files, dir, await listEpochs(files, dir))
+  const info = await refuseRunning(runtime, dir)
   if (info === undefined) return undefined
-  if (await isOwnerRunning(runtime, dir, info)) {
-    const { pid } = info.owner
-    throw conflict(
-      'WRITER_ALIVE',
-      `${dir} is being written by process ${pid}, which still runs: close it there first.`,
-      {
-        context: { dir, pid, epoch: info.epoch },
-      },
-    )
-  }
   const segments = await salvage({
-    files,
+    files: runtime.files,
     dir,
     logId: uuidBytes(logId),
     info,
-    bootId: process.bootId,
-    isLive: ({ topicId, partition, lastOffset }) =>
-      lastOffset >= (bounds.get(`${topicId}/${partition}`)?.released ?? 0n),
+    bootId: runtime.process.bootId,
+    isLive: (header) => header.lastOffset >= (bounds?.get(partitionKey(header))?.released ?? 0n),
   })
+  if (bounds === undefined) refuseBoth(segments)
   return { info, segments, ...selectKept(segments, bounds) }
+}
+
+/** The newest epoch that is a source. */
+async function refuseRunning(runtime: Runtime, dir: string): Promise<EpochInfo | undefined> {
+  const info = await newestInfo(runtime.files, dir, await listEpochs(runtime.files, dir))
+  if (info === undefined || !(await isOwnerRunning(runtime, dir, info))) return info
+  const { pid } = info.owner
+  const sentence = `${dir} is being written by process ${pid}, which still runs: close it there first.`
+  throw conflict('WRITER_ALIVE', sentence, { context: { dir, pid, epoch: info.epoch } })
+}
+
+/** Without a checkpoint a hole is taken for what was released: where something is damaged it may be a loss. */
+function refuseBoth(segments: readonly SalvagedSegment[]): void {
+  const [first] = segments.flatMap(({ damages }) => damages)
+  if (first === undefined) return
+  const { file, position } = first
+  throw corrupt(
+    'NO_CHECKPOINT',
+    `${file} is damaged at position ${position}, and no checkpoint can be read that says what must be there: restore the newest object below log/checkpoints/, or the file.`,
+    { context: { file, position } },
+  )
 }
 
 /** Where a repair keeps the files that it takes out of the log. */
@@ -90,9 +102,7 @@ export async function repairWal(
 ): Promise<bigint> {
   const { runtime, dir, logId, limits } = options
   const { files } = runtime
-  const refuse = async (): Promise<void> => void (await salvageWal(options))
-  await refuse()
-  const epoch = await takeEpoch(dir, options, refuse)
+  const epoch = await takeEpoch(dir, options, async () => void (await refuseRunning(runtime, dir)))
   try {
     const found = await salvageWal(options)
     if (found === undefined) throw notFound('WAL_MISSING', `There is no write-ahead data in ${dir}.`)
