@@ -3,6 +3,7 @@ import { schema, t, type Topic } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
+import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
 import { bytesOf, collect, LAKE, machine, openIn, SEGMENT_BYTES, valuesOf, WAL, type Machine } from './machine.ts'
 
 /** One section per record. */
@@ -169,6 +170,55 @@ describe('a repair', () => {
     await log.close()
   })
 
+  it('gives up nothing that the table has, and keeps what follows it', async () => {
+    const on = machine()
+    const tier = fakeColdTier(fakeTables())
+    const owner = on.runtime()
+    const log = await openIn(owner, { tier })
+    const topic = await log.createTopic('orders')
+    await send(topic, names('a', 5), 0)
+    await topic.tier()
+    await send(topic, names('b', 3), 0)
+    on.disk.kill()
+    owner.exit()
+    const [segment] = await segments(on)
+    await spoil(on, segment!, (await framesOf(on, segment!))[3]! + 300)
+    const options = { ...parts(on), tier }
+    expect((await planRepair(parts(on))).givenUp).toMatchObject([{ from: 3n, to: 8n }])
+    const plan = await planRepair(options)
+    expect(plan).toMatchObject({ damages: [{ remedy: 'set aside' }], givenUp: [], isNeeded: true })
+    await repairLog(options, plan)
+    const again = await openIn(on.runtime(), { tier })
+    const repairedTopic = await again.topic('orders')
+    expect(short(await valuesOf(repairedTopic))).toEqual([...names('a', 5), ...names('b', 3)])
+    await send(repairedTopic, ['c'], 0)
+    expect(repairedTopic.offsets()[0]).toMatchObject({ highWatermark: 9n, frontier: 5n })
+    await again.close()
+  })
+
+  it('goes on behind the table when no checkpoint is left and all has been released', async () => {
+    const on = machine()
+    const tier = fakeColdTier(fakeTables())
+    const log = await openIn(on.runtime(), { tier, graceMs: 0 })
+    const topic = await log.createTopic('orders')
+    await send(topic, names('a', 60), 0)
+    await topic.tier()
+    await log.close()
+    const last = await openIn(on.runtime(), { tier, graceMs: 0 })
+    await last.close()
+    for (const key of await keysBelow(on, 'log/checkpoints/')) await storeOf(on).put(key, bytesOf('{'))
+    const options = { ...parts(on), tier }
+    const plan = await planRepair(options)
+    expect(plan.givenUp).toEqual([])
+    await repairLog(options, plan)
+    const again = await openIn(on.runtime(), { tier })
+    const repairedTopic = await again.topic('orders')
+    await send(repairedTopic, ['b'], 0)
+    expect(repairedTopic.offsets()[0]).toMatchObject({ highWatermark: 61n, frontier: 60n })
+    expect(short(await valuesOf(repairedTopic))).toEqual([...names('a', 60), 'b'])
+    await again.close()
+  })
+
   it('refuses another plan than the one that was shown, and a log that is being written', async () => {
     const on = machine()
     await killed(on, 10)
@@ -287,8 +337,9 @@ describe('a repair of what the log stores of itself', () => {
     await put(on, key!)
     await expect(openIn(on.runtime())).rejects.toMatchObject({ kind: 'corrupt' })
     const before = changes(on)
-    const plan = await repaired(on)
+    const plan = await planRepair(parts(on))
     expect(plan).toMatchObject({ damages: [{ place: key, remedy: 'restore' }], givenUp: [], isNeeded: false })
+    await expect(repairLog(parts(on), plan)).rejects.toMatchObject({ kind: 'conflict', code: 'RESTORE_FIRST' })
     expect(changes(on)).toBe(before)
     await storeOf(on).put(key!, bytes)
     expect(await planRepair(parts(on))).toMatchObject({ damages: [] })

@@ -7,6 +7,7 @@ import {
   storedBytes,
   stringField,
   systemRuntime,
+  type ColdTier,
   type Limits,
   type ObjectStore,
   type Runtime,
@@ -15,6 +16,7 @@ import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } fr
 import { epochClaims } from './epoch-claims.ts'
 import { loadEntry, SCHEMAS } from './schema-ledger.ts'
 import { identityKind } from './stored-kinds.ts'
+import { tableFrontiers } from './table-frontiers.ts'
 import { topicStore, type TopicRecord } from './topic-store.ts'
 import { listEpochs, newestInfo } from './wal/epoch-folder.ts'
 import { partitionKey, type CheckpointBounds, type GivenUp, type PartitionBounds } from './wal/repair-selection.ts'
@@ -27,6 +29,8 @@ export interface RepairLogOptions {
   readonly store: ObjectStore
   /** Folder of the write-ahead files: what `fileWal` was given. */
   readonly walDir: string
+  /** What the log's tables have need not be given up. Not closed. Without one, the write-ahead files alone count. */
+  readonly tier?: ColdTier
   readonly runtime?: Runtime
   readonly limits?: Partial<Limits>
 }
@@ -64,7 +68,7 @@ export interface RepairPlan {
 /**
  * Looks for what keeps a log from being opened: damaged segments, checkpoints, topics, schemas, `moulin.json`. Changes nothing.
  * @throws `conflict` code `WRITER_ALIVE`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
- * too much is damaged at once.
+ * too much is damaged at once; `unavailable` while the catalog does not answer.
  */
 export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
   return (await look(options)).plan
@@ -73,13 +77,18 @@ export async function planRepair(options: RepairLogOptions): Promise<RepairPlan>
 /**
  * Does exactly this plan, under a new epoch that fences every other writer. Nothing that was damaged is deleted: it is kept below
  * `log/repair/`. Cut off in the middle it can be planned and done again.
- * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `WRITER_ALIVE`; whatever the disk and the store throw.
+ * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `RESTORE_FIRST`, `WRITER_ALIVE`; whatever the disk and the store throw.
  */
 export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {
+  const first = plan.damages.find(({ remedy }) => remedy === 'restore')
+  if (first !== undefined) {
+    const sentence = `${first.place} must come back from a backup first: until then nobody can tell what need not be given up.`
+    throw conflict('RESTORE_FIRST', sentence, { context: { key: first.place } })
+  }
   const seen = await look(options)
   checkSame(seen.plan, plan)
   const { store, walDir: dir } = options
-  const { runtime, limits, bounds } = seen
+  const { runtime, limits, bounds, frontiers } = seen
   const { logId } = plan
   for (const { place, remedy } of plan.damages) {
     if (remedy !== 'rewrite') continue
@@ -88,7 +97,7 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   }
   if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir, logId, bounds, claimEpoch: epochClaims(store, limits) },
+    { runtime, limits, dir, logId, bounds, frontiers, claimEpoch: epochClaims(store, limits) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
     (epoch, found) =>
       checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
@@ -103,6 +112,7 @@ interface Seen {
   readonly checkpoint: StoredCheckpoint | undefined
   readonly named: readonly { id: string; name: string }[]
   readonly bounds: CheckpointBounds
+  readonly frontiers: ReadonlyMap<string, bigint>
   /** Whether write-ahead data moves, or a checkpoint is made. */
   readonly needsEpoch: boolean
 }
@@ -131,7 +141,11 @@ async function look(options: RepairLogOptions): Promise<Seen> {
   for (const [key, error] of bad) damaged(key, error, isLost ? 'rewrite' : 'pass over')
 
   const bounds = isLost ? undefined : boundsOf(checkpoint)
-  const found = await salvageWal({ runtime, dir, logId: at.logId, bounds })
+  const frontiers =
+    options.tier === undefined
+      ? new Map<string, bigint>()
+      : await tableFrontiers(options.tier, topics, { store, ...at })
+  const found = await salvageWal({ runtime, dir, logId: at.logId, bounds, frontiers })
   for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {
     damages.push({ place: file, position, reason, remedy: 'set aside' })
   }
@@ -139,7 +153,7 @@ async function look(options: RepairLogOptions): Promise<Seen> {
   const givenUp = found === undefined ? [] : namedRanges(found, named)
   const needsEpoch = found !== undefined && (isLost || givenUp.length > 0 || filesToSetAside(found).length > 0)
   const plan = { logId: at.logId, damages, givenUp, isNeeded: needsEpoch || logId === undefined }
-  return { plan, runtime, limits, topics, checkpoint, named, bounds, needsEpoch }
+  return { plan, runtime, limits, topics, checkpoint, named, bounds, frontiers, needsEpoch }
 }
 
 /** Undefined, and told, for what is damaged; undefined for what needs a newer reader, which is not damage. */
@@ -205,10 +219,11 @@ function namedRanges({ givenUp }: WalSalvage, topics: readonly { id: string; nam
   return givenUp.map((range) => ({ ...range, topic: topics.find(({ id }) => id === range.topicId)?.name }))
 }
 
-/** Where every partition stands now; where no checkpoint can be read, of the topics that can be. */
+/** Where every partition stands now, of topics that are newer than the checkpoint, too. */
 function entriesOf({ checkpoint, topics }: Seen, { ends }: WalSalvage): StoredCheckpointTopic[] {
-  const known = checkpoint?.topics ?? topics.map(emptyEntry)
-  return known.map((entry) => {
+  const known = checkpoint?.topics ?? []
+  const newer = topics.filter(({ id }) => !known.some((entry) => entry.id === id))
+  return [...known, ...newer.map(emptyEntry)].map((entry) => {
     const at = entry.next.map((_, partition) => ends.get(partitionKey({ topicId: entry.id, partition })))
     const next = at.map((end) => end?.next ?? 0n)
     const released = at.map((end) => end?.released ?? 0n)

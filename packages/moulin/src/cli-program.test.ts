@@ -90,12 +90,15 @@ describe('moulin audit', () => {
 
 describe('moulin repair', () => {
   /** A log of three acked records, the second one's bytes changed; it was closed, so its checkpoint knows of all three. */
-  async function damaged(name: string): Promise<string> {
+  async function damaged(name: string, isTiered = false): Promise<string> {
     const lake = join(dir, name)
     const log = await openLog(lake, { threads: 0 })
     const topic = await log.ensureTopic('rides')
     const producer = topic.producer({ lingerMs: 0 })
-    for (const value of ['one', 'second', 'three']) await producer.send({ value: new TextEncoder().encode(value) })
+    for (const value of ['one', 'second', 'three']) {
+      await producer.send({ value: new TextEncoder().encode(value) })
+      if (isTiered && value === 'second') await topic.tier()
+    }
     await log.close()
     const segment = join(lake, 'log/wal/epoch-1/0000000001.wal')
     const bytes = await readFile(segment)
@@ -138,13 +141,27 @@ describe('moulin repair', () => {
     )
   })
 
-  it('names what only a backup brings back, and says that it is left', async () => {
+  it('names what only a backup brings back, and does nothing before', async () => {
     const lake = await damaged('topic')
     await writeFile(join(lake, 'log/topics/rides/0000000001.json'), '{"format":1')
-    const { status, out } = await run('repair', lake, '--yes')
-    expect(status).toBe(1)
+    const { status, out, err } = await run('repair', lake, '--yes')
+    expect(status).toBe(2)
     expect(out).toMatch(/^log\/topics\/rides\/0000000001.json: .*put a copy from any backup back$/m)
-    expect(out).toMatch(/GIVEN UP: rides .*Done.\n$/s)
+    expect(out).toContain('GIVEN UP: rides')
+    expect(out).not.toContain('--yes')
+    expect(err).toMatch('must come back from a backup first')
+    expect(await run('repair', lake)).toMatchObject({ status: 1 })
+  })
+
+  it('gives up nothing that is in the table', async () => {
+    const lake = await damaged('tiered', true)
+    const { status, out } = await run('repair', lake, '--yes')
+    expect(out).not.toContain('GIVEN UP')
+    expect(status).toBe(0)
+    expect((await run('topics', lake)).out).toContain('partition 0: offsets 0 to 3, in the table below 2')
+    const rows = (await run('scan', lake, 'rides', '--json')).out
+    for (const value of ['one', 'second', 'three']) expect(rows).toContain(Buffer.from(value).toString('base64'))
+    expect(await run('audit', lake, '--deep')).toMatchObject({ status: 0 })
   })
 
   it('refuses a log that is being written', async () => {

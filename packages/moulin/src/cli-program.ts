@@ -102,10 +102,12 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       const plan = await planFolderRepair(dir)
       if (options.json) line(stringifyJson(plan))
       else repairLines(plan).forEach(line)
+      const mustRestore = plan.damages.some(({ remedy }) => remedy === 'restore')
       const isDone = plan.isNeeded && options.yes === true
       if (isDone) await repairFolder(dir, plan)
-      if (plan.isNeeded && !options.json) line(isDone ? 'Done.' : 'Run with --yes to do exactly this.')
-      if ((plan.isNeeded && !isDone) || plan.damages.some(({ remedy }) => remedy === 'restore')) exitWith(1)
+      const last = isDone ? 'Done.' : 'Run with --yes to do exactly this.'
+      if (plan.isNeeded && !mustRestore && !options.json) line(last)
+      if ((plan.isNeeded && !isDone) || mustRestore) exitWith(1)
     })
   return program
 }

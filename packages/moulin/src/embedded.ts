@@ -77,19 +77,27 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
  * @throws what `planRepair` of `@moulin/log` throws; `not-found` for a missing folder.
  */
 export async function planFolderRepair(dir: string): Promise<RepairPlan> {
-  return planRepair(await repairParts(dir))
+  return withRepairParts(dir, planRepair)
 }
 
 /** Does exactly what the plan says; nothing that was damaged is deleted. @throws what `repairLog` of `@moulin/log` throws. */
 export async function repairFolder(dir: string, plan: RepairPlan): Promise<void> {
-  await repairLog(await repairParts(dir), plan)
+  await withRepairParts(dir, (parts) => repairLog(parts, plan))
 }
 
-async function repairParts(dir: string): Promise<RepairLogOptions> {
-  const { files } = systemRuntime()
+async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
+  const runtime = systemRuntime()
+  const { files } = runtime
   const root = await realPlace(resolve(dir), files)
   await requireFolder(root, 'read-only', files)
-  return { store: fileSystem({ root, files }), walDir: walDirOf(root) }
+  const store = fileSystem({ root, files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
+  const tier = icebergTier({ catalog, threads: 0 })
+  try {
+    return await use({ store, walDir: walDirOf(root), tier, runtime })
+  } finally {
+    await tier.close()
+  }
 }
 
 /** A folder by path, or a log composed from parts: see {@link openFolder} and `@moulin/log`. */

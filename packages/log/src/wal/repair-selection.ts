@@ -36,8 +36,15 @@ export function partitionKey({ topicId, partition }: Pick<SectionHeader, 'topicI
   return `${topicId}/${partition}`
 }
 
-/** Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. */
-export function selectKept(segments: readonly SalvagedSegment[], bounds: CheckpointBounds): Selection {
+/**
+ * Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. Where that ends below
+ * what the table has, from there: so no offset of the table is given again.
+ */
+export function selectKept(
+  segments: readonly SalvagedSegment[],
+  bounds: CheckpointBounds,
+  frontiers: ReadonlyMap<string, bigint>,
+): Selection {
   const byPartition = new Map<string, Frame[]>()
   for (const { live } of segments) {
     for (const frame of live) {
@@ -46,15 +53,25 @@ export function selectKept(segments: readonly SalvagedSegment[], bounds: Checkpo
     }
   }
   const damaged = segments.flatMap(({ damages }) => damages).flatMap(({ header }) => header ?? [])
-  const keys = new Set([...(bounds?.keys() ?? []), ...byPartition.keys(), ...damaged.map(partitionKey)])
+  const keys = new Set([
+    ...(bounds?.keys() ?? []),
+    ...frontiers.keys(),
+    ...byPartition.keys(),
+    ...damaged.map(partitionKey),
+  ])
   const kept = new Set<Frame>()
   const givenUp: GivenUp[] = []
   const ends = new Map<string, PartitionBounds>()
   for (const key of keys) {
     const frames = byPartition.get(key) ?? []
     const bound = bounds?.get(key)
-    const released = bounds === undefined ? lastRunStart(frames) : (bound?.released ?? 0n)
-    const { run, next } = runFrom(frames, released)
+    let released = bounds === undefined ? lastRunStart(frames) : (bound?.released ?? 0n)
+    let { run, next } = runFrom(frames, released)
+    const frontier = frontiers.get(key) ?? 0n
+    if (next < frontier) {
+      released = frontier
+      ;({ run, next } = runFrom(frames, frontier))
+    }
     for (const frame of run) kept.add(frame)
     ends.set(key, { released, next })
     const lost = damaged.filter((header) => partitionKey(header) === key)

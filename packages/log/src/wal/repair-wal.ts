@@ -28,6 +28,8 @@ export interface WalRepairOptions extends Pick<WalOpenOptions, 'logId' | 'claimE
   readonly limits: Limits
   readonly dir: string
   readonly bounds: CheckpointBounds
+  /** By `partitionKey`: below it the table has all. */
+  readonly frontiers: ReadonlyMap<string, bigint>
 }
 
 /** What is wrong in the write-ahead folder, and what would stay. */
@@ -45,6 +47,7 @@ export async function salvageWal({
   dir,
   logId,
   bounds,
+  frontiers,
 }: Omit<WalRepairOptions, 'claimEpoch' | 'limits'>): Promise<WalSalvage | undefined> {
   const info = await refuseRunning(runtime, dir)
   if (info === undefined) return undefined
@@ -57,7 +60,7 @@ export async function salvageWal({
     isLive: (header) => header.lastOffset >= (bounds?.get(partitionKey(header))?.released ?? 0n),
   })
   if (bounds === undefined) refuseBoth(segments)
-  return { info, segments, ...selectKept(segments, bounds) }
+  return { info, segments, ...selectKept(segments, bounds, frontiers) }
 }
 
 /** The newest epoch that is a source. */
