@@ -1,5 +1,5 @@
 import { planRepair, repairLog, type RepairLogOptions, type RepairPlan } from '@moulin/log'
-import { schema, t, type Topic } from '@moulin/core'
+import { schema, t, type Files, type Runtime, type Topic } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
@@ -60,7 +60,7 @@ const changes = ({ disk }: Machine): number => disk.effects.filter(({ kind }) =>
 
 const storeOf = ({ disk }: Machine) => fileSystem({ root: LAKE, files: disk.files })
 
-const parts = (on: Machine, runtime = on.runtime()): RepairLogOptions => {
+const parts = (on: Machine, runtime: Runtime = on.runtime()): RepairLogOptions => {
   return { store: storeOf(on), walDir: WAL, runtime, limits: { segmentBytes: SEGMENT_BYTES } }
 }
 
@@ -133,6 +133,18 @@ describe('a repair', () => {
       'frame without a name': async (on: Machine, all: string[]) =>
         spoil(on, all[0]!, (await framesOf(on, all[0]!))[7]!, 136),
       seal: async (on: Machine, all: string[]) => spoil(on, all[0]!, (await framesOf(on, all[0]!)).at(-1)!, 60),
+      'seal, before a reboot': async (on: Machine, all: string[]) => {
+        await spoil(on, all[0]!, (await framesOf(on, all[0]!)).at(-1)!, 140)
+        on.processes.reboot()
+      },
+      'file of an older epoch': async (on: Machine, all: string[]) => {
+        await (await openIn(on.runtime())).close()
+        await spoil(on, all[1]!, (await framesOf(on, all[1]!))[2]! + 250)
+      },
+      'end of a file of an older epoch': async (on: Machine, all: string[]) => {
+        await (await openIn(on.runtime())).close()
+        await spoil(on, all[1]!, (await framesOf(on, all[1]!)).at(-2)!, 16_000)
+      },
       'segment header': async (on: Machine, all: string[]) => spoil(on, all[0]!, 10, 30),
     }
     for (const [where, damage] of Object.entries(places)) {
@@ -150,7 +162,7 @@ describe('a repair', () => {
         expect(short(await valuesOf(topic, partition)), where).toEqual(kept)
         if (given !== undefined) expect(Number(given.to), where).toBe(all[partition].length)
       }
-      const isWhole = where === 'seal' || where === 'segment header'
+      const isWhole = where.startsWith('seal') || where === 'segment header'
       expect(plan.givenUp.length, where).toBe(isWhole ? 0 : 1)
       await log.close()
     }
@@ -196,6 +208,27 @@ describe('a repair', () => {
     await again.close()
   })
 
+  it('finds without a checkpoint where what is not released begins', async () => {
+    const on = machine()
+    const tier = fakeColdTier(fakeTables())
+    const owner = on.runtime()
+    const log = await openIn(owner, { tier, graceMs: 0 })
+    const topic = await log.createTopic('orders')
+    await send(topic, names('a', 50), 0)
+    await topic.tier()
+    await log.releaseNow()
+    const { released } = topic.offsets()[0]!
+    await send(topic, names('b', 10), 0)
+    on.disk.kill()
+    owner.exit()
+    expect(released).toBeGreaterThan(30n)
+    for (const key of await keysBelow(on, 'log/checkpoints/')) await storeOf(on).put(key, bytesOf('{'))
+    expect(await repaired(on)).toMatchObject({ damages: [{ remedy: 'rewrite' }, { remedy: 'rewrite' }], givenUp: [] })
+    const again = await openIn(on.runtime(), { tier })
+    expect(short(await valuesOf(await again.topic('orders')))).toEqual([...names('a', 50), ...names('b', 10)])
+    await again.close()
+  })
+
   it('goes on behind the table when no checkpoint is left and all has been released', async () => {
     const on = machine()
     const tier = fakeColdTier(fakeTables())
@@ -227,10 +260,36 @@ describe('a repair', () => {
     await spoil(on, segment!, frames[6]! + 300)
     const plan = await planRepair(parts(on))
     await spoil(on, segment!, frames[2]! + 300)
+    const before = changes(on)
     await expect(repairLog(parts(on), plan)).rejects.toMatchObject({ kind: 'conflict', code: 'PLAN_CHANGED' })
+    expect(changes(on)).toBe(before)
     await repaired(on)
     const log = await openIn(on.runtime())
     await expect(planRepair(parts(on))).rejects.toMatchObject({ kind: 'conflict', code: 'WRITER_ALIVE' })
+    await log.close()
+  })
+
+  it('stops when another repair was faster', async () => {
+    const on = machine()
+    await killed(on, 10)
+    const [segment] = await segments(on)
+    await spoil(on, segment!, (await framesOf(on, segment!))[6]! + 300)
+    const runtime = on.runtime()
+    const { mkdir } = runtime.files
+    let isFirst = true
+    const slow: Files['mkdir'] = async (...args) => {
+      if (isFirst) {
+        isFirst = false
+        await repaired(on)
+      }
+      return mkdir(...args)
+    }
+    const late = parts(on, { ...runtime, files: { ...runtime.files, mkdir: slow } })
+    const plan = await planRepair(late)
+    await expect(repairLog(late, plan)).rejects.toMatchObject({ kind: 'conflict', code: 'PLAN_CHANGED' })
+    expect(isFirst).toBe(false)
+    const log = await openIn(on.runtime())
+    expect(short(await valuesOf(await log.topic('orders'), 0))).toEqual(names('a', 3))
     await log.close()
   })
 
