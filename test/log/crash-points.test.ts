@@ -1,7 +1,9 @@
 import type { Log, Topic } from '@moulin/core'
+import { planRepair } from '@moulin/log'
+import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
-import { bytesOf, collect, machine, openIn, textOf, type Machine } from './machine.ts'
+import { bytesOf, collect, LAKE, machine, openIn, textOf, WAL, type Machine } from './machine.ts'
 
 const PARTITIONS = 2
 const long = process.env['MOULIN_LONG'] === '1'
@@ -52,8 +54,21 @@ async function life({ runtime }: Machine, tables: FakeTables, ledger: Ledger): P
   await second.close()
 }
 
+/** No crash is damage: a repair has nothing to do, and nothing to give up. */
+async function checkUndamaged({ runtime, disk }: Machine, tables: FakeTables, where: string): Promise<void> {
+  const { process, ...rest } = runtime()
+  const store = fileSystem({ root: LAKE, files: disk.files })
+  if ((await store.head('moulin.json')) === undefined) return
+  // The writer is dead, whatever the process table knows.
+  const dead = { ...process, bootId: process.bootId, startTimeOf: async () => undefined }
+  const plan = await planRepair({ store, walDir: WAL, tier: fakeColdTier(tables), runtime: { ...rest, process: dead } })
+  expect(plan, where).toMatchObject({ damages: [], givenUp: [], isNeeded: false })
+}
+
 /** Opens what is left and holds it against the ledger. */
-async function check({ runtime }: Machine, tables: FakeTables, ledger: Ledger, where: string): Promise<void> {
+async function check(on: Machine, tables: FakeTables, ledger: Ledger, where: string): Promise<void> {
+  const { runtime } = on
+  await checkUndamaged(on, tables, where)
   // On the same boot the process table does not know that its writer is dead.
   const log = await openIn(runtime(), { tier: fakeColdTier(tables), graceMs: 0, takeover: 'newest' })
   const topic = await log.ensureTopic('orders', { partitions: PARTITIONS })

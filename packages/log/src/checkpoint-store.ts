@@ -56,8 +56,11 @@ export interface StoredCheckpoint extends Checkpoint {
 }
 
 export interface CheckpointStore {
-  /** The newest one that is not damaged. @throws `unsupported` when it needs a newer reader, never the one before it. */
-  newest(): Promise<StoredCheckpoint | undefined>
+  /**
+   * The newest one that is not damaged; those before it are told.
+   * @throws `unsupported` when it needs a newer reader, never the one before it; `corrupt` when all are damaged.
+   */
+  newest(onDamaged?: (key: string, error: Error) => void): Promise<StoredCheckpoint | undefined>
   /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. Older ones are removed, but for one. */
   write(checkpoint: Checkpoint, carried?: readonly StoredCheckpointTopic[]): Promise<void>
 }
@@ -67,8 +70,11 @@ export function checkpointStore(
   { logId, limits, runtime }: { logId: string; limits: Limits; runtime: Runtime },
 ): CheckpointStore {
   let written = 0
+  const warn = (name: string, err: Error): void => {
+    runtime.logger.warn({ err, key: name }, 'A checkpoint is damaged: trying the one before it')
+  }
   return {
-    async newest() {
+    async newest(onDamaged = warn) {
       for (;;) {
         const keys: string[] = []
         for await (const object of store.list({ prefix: PREFIX })) if (key.test(object.key)) keys.push(object.key)
@@ -80,7 +86,7 @@ export function checkpointStore(
           } catch (error) {
             if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
             failure ??= error
-            runtime.logger.warn({ err: error, key: name }, 'A checkpoint is damaged: trying the one before it')
+            onDamaged(name, error)
           }
         }
         if (failure !== undefined) throw failure as Error

@@ -1,5 +1,7 @@
 export { openLog } from './open-log.ts'
 export type { OpenLogOptions } from './open-log.ts'
+export { planRepair, repairLog } from './repair-log.ts'
+export type { Damage, GivenUpRange, RepairLogOptions, RepairPlan } from './repair-log.ts'
 export { single } from './single.ts'
 export { fileWal } from './wal/file-wal.ts'
 export type { FileWalOptions } from './wal/file-wal.ts'

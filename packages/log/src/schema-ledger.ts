@@ -22,7 +22,7 @@ import {
 import { checkRegistry, identityText, parseFieldIds, parseRegistry, registryToJson } from './registry-identity.ts'
 import { schemaKind } from './stored-kinds.ts'
 
-const PREFIX = 'log/schemas/'
+export const SCHEMAS = 'log/schemas/'
 /** Version of the mapping from schema to columns. */
 const MAPPING = 1
 
@@ -76,7 +76,7 @@ export function schemaLedger({
   }
 
   const load = async (): Promise<void> => {
-    for await (const { key } of store.list({ prefix: PREFIX })) {
+    for await (const { key } of store.list({ prefix: SCHEMAS })) {
       const entry = await loadEntry(store, key, limits)
       if (entry !== undefined) keep(entry)
     }
@@ -103,7 +103,7 @@ export function schemaLedger({
       return { id, epoch: epoch(), read, refusal: undefined }
     }
     let entry = next()
-    const key = PREFIX + sha256(identity)
+    const key = SCHEMAS + sha256(identity)
     try {
       await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
@@ -167,7 +167,8 @@ function entryBytes({ id, read, epoch }: AnyEntry & { readonly read: SchemaLedge
   return storedBytes(schemaKind, members, 2)
 }
 
-async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<AnyEntry | undefined> {
+/** @throws `corrupt` for one that is damaged. */
+export async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<AnyEntry | undefined> {
   const stored = await loadAnyVersion(store, schemaKind, key, limits.maxJsonBytes)
   if (stored === undefined) return undefined
   const { json, refusal } = stored

@@ -50,10 +50,10 @@ export interface TopicStore {
   /** Names of all topics that there have ever been. */
   everNamed(): Promise<string[]>
   /**
-   * The version that counts, deleted or not: the highest. One that is damaged gives way to the one before it.
+   * The version that counts, deleted or not: the highest. One that is damaged is told, and gives way to the one before it.
    * @throws `unsupported` when it needs a newer reader, never the one before it; `corrupt` when all are damaged.
    */
-  newest(name: string): Promise<TopicVersion | undefined>
+  newest(name: string, onDamaged?: (key: string, error: Error) => void): Promise<TopicVersion | undefined>
   /** Writes the name's version `version`, the next one. @throws `exists` when somebody else did. */
   create(topic: TopicRecord, version: number): Promise<TopicVersion>
   /** Writes that the topic is no more. The name is free: its next topic is the next incarnation. */
@@ -79,7 +79,15 @@ export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Li
     return json === undefined ? undefined : { version, ...parseTopic(json, key) }
   }
 
-  const newestOf = async (name: string, versions: readonly number[]): Promise<TopicVersion | undefined> => {
+  const warn = (key: string, err: Error): void => {
+    runtime.logger.warn({ err, key }, 'A topic is damaged: trying the version before it')
+  }
+
+  const newestOf = async (
+    name: string,
+    versions: readonly number[],
+    onDamaged = warn,
+  ): Promise<TopicVersion | undefined> => {
     let failure: unknown
     for (const version of versions) {
       try {
@@ -87,7 +95,7 @@ export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Li
       } catch (error) {
         if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
         failure ??= error
-        runtime.logger.warn({ err: error, topic: name, version }, 'A topic is damaged: trying the version before it')
+        onDamaged(keyOf(name, version), error)
       }
     }
     if (failure !== undefined) throw failure as Error
@@ -111,7 +119,7 @@ export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Li
       return names.sort()
     },
     everNamed: async () => [...(await listed(PREFIX)).keys()].sort(),
-    newest: async (name) => newestOf(name, (await listed(`${PREFIX}${name}/`)).get(name) ?? []),
+    newest: async (name, onDamaged) => newestOf(name, (await listed(`${PREFIX}${name}/`)).get(name) ?? [], onDamaged),
     async create(record, version) {
       try {
         return await write({ version, state: 'live', record })

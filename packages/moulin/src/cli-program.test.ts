@@ -88,9 +88,96 @@ describe('moulin audit', () => {
   })
 })
 
+describe('moulin repair', () => {
+  /** A log of three acked records, the second one's bytes changed; it was closed, so its checkpoint knows of all three. */
+  async function damaged(name: string, isTiered = false): Promise<string> {
+    const lake = join(dir, name)
+    const log = await openLog(lake, { threads: 0 })
+    const topic = await log.ensureTopic('rides')
+    const producer = topic.producer({ lingerMs: 0 })
+    for (const value of ['one', 'second', 'three']) {
+      await producer.send({ value: new TextEncoder().encode(value) })
+      if (isTiered && value === 'second') await topic.tier()
+    }
+    await log.close()
+    const segment = join(lake, 'log/wal/epoch-1/0000000001.wal')
+    const bytes = await readFile(segment)
+    bytes[bytes.indexOf('second') + 2]! ^= 1
+    await writeFile(segment, bytes)
+    return lake
+  }
+
+  it('has nothing to say of a sound log', async () => {
+    expect(await run('repair', join(dir, 'lake'), '--yes')).toEqual({ status: 0, out: 'nothing is damaged\n', err: '' })
+  })
+
+  it('prints what it would give up and changes nothing, does just that when told to, and the log opens', async () => {
+    const lake = await damaged('bit')
+    expect(await run('topics', lake)).toMatchObject({
+      status: 2,
+      err: expect.stringMatching('moulin repair') as string,
+    })
+    const before = await snapshot(lake)
+    const plan = await run('repair', lake)
+    expect(plan).toMatchObject({ status: 1, err: '' })
+    expect(plan.out).toContain('0000000001.wal at position ')
+    expect(plan.out).toContain(
+      'GIVEN UP: rides partition 0, offsets 1 to 2, 1 whole sections behind the damage among them',
+    )
+    expect(JSON.parse((await run('repair', lake, '--json')).out)).toMatchObject({
+      isNeeded: true,
+      damages: [{ remedy: 'set aside' }],
+      givenUp: [{ topic: 'rides', partition: 0, from: 1, to: 3, stranded: 1 }],
+    })
+    expect(await snapshot(lake)).toEqual(before)
+
+    const out = plan.out.replace('Run with --yes to do exactly this.', 'Done.')
+    expect(await run('repair', lake, '--yes')).toEqual({ status: 0, out, err: '' })
+    expect((await run('topics', lake)).out).toContain('partition 0: offsets 0 to 1,')
+    expect(await run('repair', lake)).toMatchObject({ status: 0, out: 'nothing is damaged\n' })
+    const was = before[join(lake, 'log/wal/epoch-1/0000000001.wal')]
+    expect((await snapshot(join(lake, 'log/repair')))[join(lake, 'log/repair/epoch-2/epoch-1-0000000001.wal')]).toBe(
+      was,
+    )
+  })
+
+  it('names what only a backup brings back, and does nothing before', async () => {
+    const lake = await damaged('topic')
+    await writeFile(join(lake, 'log/topics/rides/0000000001.json'), '{"format":1')
+    const { status, out, err } = await run('repair', lake, '--yes')
+    expect(status).toBe(2)
+    expect(out).toMatch(/^log\/topics\/rides\/0000000001.json: .*put a copy from any backup back$/m)
+    expect(out).toContain('GIVEN UP: rides')
+    expect(out).not.toContain('--yes')
+    expect(err).toMatch('must come back from a backup first')
+    expect(await run('repair', lake)).toMatchObject({ status: 1 })
+  })
+
+  it('gives up nothing that is in the table', async () => {
+    const lake = await damaged('tiered', true)
+    const { status, out } = await run('repair', lake, '--yes')
+    expect(out).not.toContain('GIVEN UP')
+    expect(status).toBe(0)
+    expect((await run('topics', lake)).out).toContain('partition 0: offsets 0 to 3, in the table below 2')
+    const rows = (await run('scan', lake, 'rides', '--json')).out
+    for (const value of ['one', 'second', 'three']) expect(rows).toContain(Buffer.from(value).toString('base64'))
+    expect(await run('audit', lake, '--deep')).toMatchObject({ status: 0 })
+  })
+
+  it('refuses a log that is being written', async () => {
+    const log = await openLog(join(dir, 'busy'), { threads: 0 })
+    expect(await run('repair', join(dir, 'busy'))).toMatchObject({
+      status: 2,
+      err: expect.stringMatching('close it') as string,
+    })
+    await log.close()
+  })
+})
+
 describe('errors of the command line', () => {
   it.each([
     [['topics', 'nowhere'], /nowhere/],
+    [['repair', 'nowhere'], /nowhere/],
     [['scan', 'LAKE', 'payments'], /payments/],
     [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],
     [['frobnicate'], /frobnicate/],

@@ -1,7 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { isMoulinError, stringifyJson } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
-import { openFolder } from './embedded.ts'
+import type { Damage, RepairPlan } from '@moulin/log'
+import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
 
 /** Where the command line writes. */
 export interface CommandOutput {
@@ -10,8 +11,9 @@ export interface CommandOutput {
 }
 
 /**
- * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, 2 an error, told in one
- * sentence. It opens everything read-only, so it may run beside a live writer.
+ * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean or a repair that is left to do,
+ * 2 an error, told in one sentence. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
+ * wants none; `repair --yes` alone changes something.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
   let status = 0
@@ -29,7 +31,7 @@ export async function runCommand(argv: readonly string[], output: CommandOutput)
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
-    .description('Looks into a log and its tables. Read-only: it may run beside a live writer.')
+    .description('Looks into a log and its tables. Read-only, but for repair --yes.')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
   const line = (text: string): void => output.out(`${text}\n`)
@@ -87,6 +89,26 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
         }
       }),
     )
+
+  program
+    .command('repair')
+    .description(
+      'what is damaged in a log that does not open, and what a repair gives up; exit status 1 if something is left',
+    )
+    .argument('<dir>', 'folder of the log')
+    .option('--yes', 'do exactly that; what leaves the log is kept below log/repair')
+    .option('--json', 'the plan as one JSON object')
+    .action(async (dir: string, options: { yes?: boolean; json?: boolean }) => {
+      const plan = await planFolderRepair(dir)
+      if (options.json) line(stringifyJson(plan))
+      else repairLines(plan).forEach(line)
+      const mustRestore = plan.damages.some(({ remedy }) => remedy === 'restore')
+      const isDone = plan.isNeeded && options.yes === true
+      if (isDone) await repairFolder(dir, plan)
+      const last = isDone ? 'Done.' : 'Run with --yes to do exactly this.'
+      if (plan.isNeeded && !mustRestore && !options.json) line(last)
+      if ((plan.isNeeded && !isDone) || mustRestore) exitWith(1)
+    })
   return program
 }
 
@@ -146,6 +168,27 @@ function deepLines(deep: DeepAudit): string[] {
 
 const placeText = ({ incarnation, partition, offset }: AuditPlace): string =>
   `offset ${offset} in incarnation ${incarnation} partition ${partition}`
+
+const remedies: Readonly<Record<Damage['remedy'], string>> = {
+  'set aside': 'its good records move, the file is kept below log/repair',
+  rewrite: 'it is kept below log/repair and written anew from the write-ahead files',
+  'pass over': 'the one before it counts, nothing to do',
+  restore: 'it never changes: put a copy from any backup back',
+}
+
+function repairLines({ damages, givenUp, isNeeded }: RepairPlan): string[] {
+  if (damages.length === 0 && !isNeeded) return ['nothing is damaged']
+  return [
+    ...damages.map(({ place, position, reason, remedy }) => {
+      const where = position === null ? place : `${place} at position ${position}`
+      return `${where}: ${reason} -> ${remedies[remedy]}`
+    }),
+    ...givenUp.map(({ topic, topicId, partition, from, to, stranded }) => {
+      const rest = stranded === 0 ? '' : `, ${stranded} whole sections behind the damage among them`
+      return `GIVEN UP: ${topic ?? topicId} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
+    }),
+  ]
+}
 
 // What JSON has no word for: bytes as base64, times as ISO text.
 function plain(value: object): Record<string, unknown> {

@@ -3,8 +3,8 @@ import { objectStoreCatalog } from '@moulin/catalog'
 import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
 import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
-import { fileWal, openLog as openComposedLog } from '@moulin/log'
-import type { OpenLogOptions } from '@moulin/log'
+import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
+import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
 import { fileSystem, probeStore } from '@moulin/storage'
 
 /** Options of the embedded default. All have defaults. */
@@ -59,7 +59,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   const { takeover, graceMs, catalogWaitMs, onBroken, limits, signal } = options
   return openComposedLog({
     store,
-    wal: fileWal({ dir: `${root}/log/wal`, networkMount: options.networkMount ?? 'refuse' }),
+    wal: fileWal({ dir: walDirOf(root), networkMount: options.networkMount ?? 'refuse' }),
     tier: icebergTier({
       catalog,
       ...(options.threads === undefined ? {} : { threads: options.threads }),
@@ -77,12 +77,42 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   })
 }
 
+/**
+ * What is damaged in the log of a folder, and what {@link repairFolder} would give up. Changes nothing.
+ * @throws what `planRepair` of `@moulin/log` throws; `not-found` for a missing folder.
+ */
+export async function planFolderRepair(dir: string): Promise<RepairPlan> {
+  return withRepairParts(dir, planRepair)
+}
+
+/** Does exactly what the plan says; nothing that was damaged is deleted. @throws what `repairLog` of `@moulin/log` throws. */
+export async function repairFolder(dir: string, plan: RepairPlan): Promise<void> {
+  await withRepairParts(dir, (parts) => repairLog(parts, plan))
+}
+
+async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
+  const runtime = systemRuntime()
+  const { files } = runtime
+  const root = await realPlace(resolve(dir), files)
+  await requireFolder(root, 'read-only', files)
+  const store = fileSystem({ root, files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
+  const tier = icebergTier({ catalog, threads: 0 })
+  try {
+    return await use({ store, walDir: walDirOf(root), tier, runtime })
+  } finally {
+    await tier.close()
+  }
+}
+
 /** A folder by path, or a log composed from parts: see {@link openFolder} and `@moulin/log`. */
 export function openLog(dir: string, options?: EmbeddedOptions): Promise<Log>
 export function openLog(options: OpenLogOptions): Promise<Log>
 export function openLog(where: string | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
   return typeof where === 'string' ? openFolder(where, options) : openComposedLog(where)
 }
+
+const walDirOf = (root: string): string => `${root}/log/wal`
 
 /** The folder without symbolic links, also when it is not there yet. */
 async function realPlace(dir: string, files: Files): Promise<string> {

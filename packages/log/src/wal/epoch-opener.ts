@@ -22,7 +22,7 @@ const preparedName = /^opening-[0-9a-f-]{36}$/
  */
 export async function takeEpoch(
   dir: string,
-  { runtime, logId, claimEpoch }: WalOpenOptions,
+  { runtime, logId, claimEpoch }: Pick<WalOpenOptions, 'runtime' | 'logId' | 'claimEpoch'>,
   refuse: () => Promise<void>,
 ): Promise<bigint> {
   const { files, logger } = runtime

@@ -56,7 +56,8 @@ export type FrameRead =
   | { readonly status: 'frame'; readonly frame: Frame }
   | { readonly status: 'short'; readonly needed: number }
   | { readonly status: 'none' }
-  | { readonly status: 'damaged'; readonly reason: string; readonly sizeBytes: number }
+  /** `header`: of a frame whose header is right, and its batches are not. */
+  | { readonly status: 'damaged'; readonly reason: string; readonly sizeBytes: number; readonly header?: SectionHeader }
   | { readonly status: 'unsupported'; readonly minimumReader: number; readonly reason: string }
 
 /** Where a frame of ours ends that begins at `position` and holds `batchesBytes`. */
@@ -189,7 +190,8 @@ export function readFrame(
   const batchesAt = at + headerBytes
   // Whole without its trailer, too: that was cut off alone, or was damaged alone.
   if (crc32c(bytes.subarray(batchesAt, batchesAt + batchesBytes)) !== view.getUint32(BATCHES_CRC_AT)) {
-    return { status: 'damaged', reason: 'the checksum of its batches does not match', sizeBytes }
+    const reason = 'the checksum of its batches does not match'
+    return { status: 'damaged', reason, sizeBytes, header: sectionHeader(bytes, view, at) }
   }
   const frame: Frame = {
     kind: view.getUint8(12) === SEAL ? 'seal' : 'section',

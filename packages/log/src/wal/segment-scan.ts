@@ -1,4 +1,4 @@
-import { corrupt, unsupported, type FileHandle } from '@moulin/core'
+import { corrupt, unsupported, type FileHandle, type SectionHeader } from '@moulin/core'
 import {
   claimedFrameBytes,
   FRAME_ALIGNMENT,
@@ -27,7 +27,7 @@ export interface SegmentScan {
   readonly end: number
   readonly isSealed: boolean
   /** The remains of a frame of this segment at `end`: a flush that was never acked, or damage. */
-  readonly damage?: { readonly reason: string; readonly bytes: number }
+  readonly damage?: { readonly reason: string; readonly bytes: number; readonly header: SectionHeader | undefined }
 }
 
 export interface ScanRequest {
@@ -51,7 +51,8 @@ export async function scanSegment({ file, name, identity, from, limit }: ScanReq
     const read = await frameAt(window, position, identity)
     if (read.status !== 'frame') {
       refuseLater(read, name, position)
-      const damage = read.status === 'damaged' ? { damage: { reason: read.reason, bytes: read.sizeBytes } } : {}
+      const damage =
+        read.status === 'damaged' ? { damage: { reason: read.reason, bytes: read.sizeBytes, header: read.header } } : {}
       return { frames, end: position, isSealed: false, ...damage }
     }
     const { frame } = read
@@ -70,6 +71,8 @@ export async function scanSegment({ file, name, identity, from, limit }: ScanReq
 export interface Aftermath {
   /** A good frame whose flush began later: what is bad had been synced. */
   readonly durable: Frame | undefined
+  /** The first good frame that follows. */
+  readonly first: Frame | undefined
   /** The end of the last good frame of the flush that the bad bytes belong to. */
   readonly remainsEnd: number | undefined
 }
@@ -78,6 +81,7 @@ export interface Aftermath {
 export async function aftermathOf({ file, name, identity, from = 0 }: ScanRequest): Promise<Aftermath> {
   const size = await file.size()
   const window = new Window(file, size)
+  let first: Frame | undefined
   let remainsEnd: number | undefined
   let position = from + FRAME_ALIGNMENT
   while (position < size) {
@@ -94,11 +98,12 @@ export async function aftermathOf({ file, name, identity, from = 0 }: ScanReques
       position += 1
       continue
     }
-    if (read.frame.flushStart > from) return { durable: read.frame, remainsEnd }
+    first ??= read.frame
+    if (read.frame.flushStart > from) return { durable: read.frame, first, remainsEnd }
     position = read.frame.end
     remainsEnd = position
   }
-  return { durable: undefined, remainsEnd }
+  return { durable: undefined, first, remainsEnd }
 }
 
 /**

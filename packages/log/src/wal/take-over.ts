@@ -157,7 +157,7 @@ async function copyTail(
   })
 }
 
-function locationOf(segment: string, { position, sizeBytes }: Frame): WalLocation {
+export function locationOf(segment: string, { position, sizeBytes }: Frame): WalLocation {
   return { segment, position, sizeBytes }
 }
 
@@ -181,7 +181,7 @@ function foreignFile({ epoch, name, generation, end }: SourceSegment): ForeignFi
 }
 
 /** Deletes what older epochs hold beside the files that we list. Their folders stay, with their openers: they are the fence. */
-async function emptyOlder(
+export async function emptyOlder(
   { files, dir }: SegmentPlace,
   older: readonly bigint[],
   listed: readonly ForeignFile[],

@@ -1,0 +1,262 @@
+import {
+  conflict,
+  corrupt,
+  defaultLimits,
+  isKind,
+  loadStored,
+  storedBytes,
+  stringField,
+  systemRuntime,
+  type ColdTier,
+  type Limits,
+  type ObjectStore,
+  type Runtime,
+} from '@moulin/core'
+import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } from './checkpoint-store.ts'
+import { epochClaims } from './epoch-claims.ts'
+import { loadEntry, SCHEMAS } from './schema-ledger.ts'
+import { identityKind } from './stored-kinds.ts'
+import { tableFrontiers } from './table-frontiers.ts'
+import { topicStore, type TopicRecord } from './topic-store.ts'
+import { listEpochs, newestInfo } from './wal/epoch-folder.ts'
+import { partitionKey, type CheckpointBounds, type GivenUp, type PartitionBounds } from './wal/repair-selection.ts'
+import { filesToSetAside, repairWal, salvageWal, type WalSalvage } from './wal/repair-wal.ts'
+
+const IDENTITY = 'moulin.json'
+const ASIDE = 'log/repair/'
+
+export interface RepairLogOptions {
+  readonly store: ObjectStore
+  /** Folder of the write-ahead files: what `fileWal` was given. */
+  readonly walDir: string
+  /** What the log's tables have need not be given up. Not closed. Without one, the write-ahead files alone count. */
+  readonly tier?: ColdTier
+  readonly runtime?: Runtime
+  readonly limits?: Partial<Limits>
+}
+
+/** Something stored that cannot be read as it was written. */
+export interface Damage {
+  /** Path of a segment file, or key of an object. */
+  readonly place: string
+  /** Where in a segment file the good frames end; null for an object. */
+  readonly position: number | null
+  readonly reason: string
+  /**
+   * What {@link repairLog} does: `set aside` moves the good records of a segment file and keeps the file; `rewrite` keeps an object and
+   * writes it anew from what the write-ahead files say; `pass over`: nothing, since the one before it counts; `restore`: nothing, since only
+   * a copy from a backup helps, of any age, because such an object never changes.
+   */
+  readonly remedy: 'set aside' | 'rewrite' | 'pass over' | 'restore'
+}
+
+/** Offsets that cannot be kept. New records of the partition begin at `from`. */
+export interface GivenUpRange extends GivenUp {
+  /** Undefined when neither a topic nor the checkpoint that can be read has this id. */
+  readonly topic: string | undefined
+}
+
+/** What is damaged, and what a repair would do. */
+export interface RepairPlan {
+  readonly logId: string
+  readonly damages: readonly Damage[]
+  readonly givenUp: readonly GivenUpRange[]
+  /** Whether {@link repairLog} would change anything. */
+  readonly isNeeded: boolean
+}
+
+/**
+ * Looks for what keeps a log from being opened: damaged segments, checkpoints, topics, schemas, `moulin.json`. Changes nothing.
+ * @throws `conflict` code `WRITER_ALIVE`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
+ * too much is damaged at once; `unavailable` while the catalog does not answer.
+ */
+export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
+  return (await look(options)).plan
+}
+
+/**
+ * Does exactly this plan, under a new epoch that fences every other writer. Nothing that was damaged is deleted: it is kept below
+ * `log/repair/`. Cut off in the middle it can be planned and done again.
+ * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `RESTORE_FIRST`, `WRITER_ALIVE`; whatever the disk and the store throw.
+ */
+export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {
+  const first = plan.damages.find(({ remedy }) => remedy === 'restore')
+  if (first !== undefined) {
+    const sentence = `${first.place} must come back from a backup first: until then nobody can tell what need not be given up.`
+    throw conflict('RESTORE_FIRST', sentence, { context: { key: first.place } })
+  }
+  const seen = await look(options)
+  checkSame(seen.plan, plan)
+  const { store, walDir: dir } = options
+  const { runtime, limits, bounds, frontiers } = seen
+  const { logId } = plan
+  for (const { place, remedy } of plan.damages) {
+    if (remedy !== 'rewrite') continue
+    await keepCopy(store, place)
+    if (place === IDENTITY) await store.put(place, storedBytes(identityKind, { logId, root: store.root }, 2))
+  }
+  if (!seen.needsEpoch) return
+  await repairWal(
+    { runtime, limits, dir, logId, bounds, frontiers, claimEpoch: epochClaims(store, limits) },
+    (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
+    (epoch, found) =>
+      checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
+  )
+}
+
+interface Seen {
+  readonly plan: RepairPlan
+  readonly runtime: Runtime
+  readonly limits: Limits
+  readonly topics: readonly TopicRecord[]
+  readonly checkpoint: StoredCheckpoint | undefined
+  readonly named: readonly { id: string; name: string }[]
+  readonly bounds: CheckpointBounds
+  readonly frontiers: ReadonlyMap<string, bigint>
+  /** Whether write-ahead data moves, or a checkpoint is made. */
+  readonly needsEpoch: boolean
+}
+
+async function look(options: RepairLogOptions): Promise<Seen> {
+  const { store, walDir: dir, runtime = systemRuntime() } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const damages: Damage[] = []
+  const damaged = (place: string, error: Error, remedy: Damage['remedy']): void => {
+    damages.push({ place, position: null, reason: error.message, remedy })
+  }
+
+  const logId = await ifWhole(identityOf(store, limits), (error) => damaged(IDENTITY, error, 'rewrite'))
+  const at = { logId: logId ?? (await logIdOf(dir, options, runtime)), limits, runtime }
+  const topics = await topicsOf(store, at, damaged)
+  for await (const { key } of store.list({ prefix: SCHEMAS })) {
+    await ifWhole(loadEntry(store, key, limits), (error) => damaged(key, error, 'restore'))
+  }
+
+  const bad: [key: string, error: Error][] = []
+  const checkpoint = await ifWhole(
+    checkpointStore(store, at).newest((...each) => bad.push(each)),
+    () => undefined,
+  )
+  const isLost = checkpoint === undefined && bad.length > 0
+  for (const [key, error] of bad) damaged(key, error, isLost ? 'rewrite' : 'pass over')
+
+  const bounds = isLost ? undefined : boundsOf(checkpoint)
+  const frontiers =
+    options.tier === undefined
+      ? new Map<string, bigint>()
+      : await tableFrontiers(options.tier, topics, { store, ...at })
+  const found = await salvageWal({ runtime, dir, logId: at.logId, bounds, frontiers })
+  for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {
+    damages.push({ place: file, position, reason, remedy: 'set aside' })
+  }
+  const named = [...topics, ...(checkpoint?.topics ?? [])]
+  const givenUp = found === undefined ? [] : namedRanges(found, named)
+  const needsEpoch = found !== undefined && (isLost || givenUp.length > 0 || filesToSetAside(found).length > 0)
+  const plan = { logId: at.logId, damages, givenUp, isNeeded: needsEpoch || logId === undefined }
+  return { plan, runtime, limits, topics, checkpoint, named, bounds, frontiers, needsEpoch }
+}
+
+/** Undefined, and told, for what is damaged; undefined for what needs a newer reader, which is not damage. */
+async function ifWhole<T>(reading: Promise<T>, onDamaged: (error: Error) => void): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error
+    onDamaged(error)
+    return undefined
+  }
+}
+
+async function identityOf(store: ObjectStore, limits: Limits): Promise<string> {
+  const json = await loadStored(store, identityKind, IDENTITY, limits.maxJsonBytes)
+  if (json === undefined) throw corrupt('NO_IDENTITY', `${store.name} ${IDENTITY} is missing.`)
+  return stringField(json, 'logId', IDENTITY)
+}
+
+async function logIdOf(dir: string, { store }: RepairLogOptions, { files }: Runtime): Promise<string> {
+  const info = await newestInfo(files, dir, await listEpochs(files, dir))
+  if (info !== undefined) return info.logId
+  throw corrupt(
+    'NO_IDENTITY',
+    `Neither ${store.name} ${IDENTITY} nor ${dir} says which log this is: restore one of them.`,
+  )
+}
+
+/** Those that can be read. */
+async function topicsOf(
+  store: ObjectStore,
+  at: { limits: Limits; runtime: Runtime },
+  damaged: (place: string, error: Error, remedy: Damage['remedy']) => void,
+): Promise<TopicRecord[]> {
+  const topics = topicStore(store, at)
+  const records: TopicRecord[] = []
+  for (const name of await topics.everNamed()) {
+    const bad: [key: string, error: Error][] = []
+    try {
+      const newest = await topics.newest(name, (...each) => bad.push(each))
+      if (newest !== undefined) records.push(newest.record)
+      for (const [key, error] of bad) damaged(key, error, 'pass over')
+    } catch (error) {
+      // One that needs a newer reader is not damage: it refuses only itself.
+      if (!isKind(error, 'corrupt') && !isKind(error, 'unsupported')) throw error
+      for (const [key, reason] of bad) damaged(key, reason, 'restore')
+    }
+  }
+  return records
+}
+
+function boundsOf(checkpoint: StoredCheckpoint | undefined): Map<string, PartitionBounds> {
+  const bounds = new Map<string, PartitionBounds>()
+  for (const { id: topicId, next, released } of checkpoint?.topics ?? []) {
+    next.forEach((end, partition) => {
+      bounds.set(partitionKey({ topicId, partition }), { released: released[partition]!, next: end })
+    })
+  }
+  return bounds
+}
+
+function namedRanges({ givenUp }: WalSalvage, topics: readonly { id: string; name: string }[]): GivenUpRange[] {
+  return givenUp.map((range) => ({ ...range, topic: topics.find(({ id }) => id === range.topicId)?.name }))
+}
+
+/** Where every partition stands now, of topics that are newer than the checkpoint, too. */
+function entriesOf({ checkpoint, topics }: Seen, { ends }: WalSalvage): StoredCheckpointTopic[] {
+  const known = checkpoint?.topics ?? []
+  const newer = topics.filter(({ id }) => !known.some((entry) => entry.id === id))
+  return [...known, ...newer.map(emptyEntry)].map((entry) => {
+    const at = entry.next.map((_, partition) => ends.get(partitionKey({ topicId: entry.id, partition })))
+    const next = at.map((end) => end?.next ?? 0n)
+    const released = at.map((end) => end?.released ?? 0n)
+    const now = { next, released, recovered: next }
+    return { ...entry, ...now, json: { ...entry.json, ...now } }
+  })
+}
+
+function emptyEntry({ name, id, incarnation, config }: TopicRecord): StoredCheckpointTopic {
+  const zeros = Array.from({ length: config.partitions }, () => 0n)
+  const json = { name, id, incarnation, logStart: [], stable: [], leaderEpoch: [] }
+  return { name, id, incarnation, next: zeros, released: zeros, recovered: zeros, confirmed: undefined, json }
+}
+
+async function keepCopy(store: ObjectStore, key: string): Promise<void> {
+  const object = await store.get(key).catch((error: unknown) => {
+    if (isKind(error, 'not-found')) return undefined
+    throw error
+  })
+  if (object === undefined) return
+  for (let copy = 0; ; copy++) {
+    try {
+      await store.put(`${ASIDE}${key.replaceAll('/', '-')}.${copy}`, object.bytes, { mode: 'create' })
+      return
+    } catch (error) {
+      if (!isKind(error, 'exists')) throw error
+    }
+  }
+}
+
+function checkSame(found: RepairPlan, confirmed: RepairPlan): void {
+  const text = (plan: RepairPlan): string =>
+    JSON.stringify(plan, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
+  if (text(found) === text(confirmed)) return
+  throw conflict('PLAN_CHANGED', 'The log is not as it was when the plan was made: plan again.')
+}
