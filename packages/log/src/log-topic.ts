@@ -16,6 +16,7 @@ import {
   type TopicConfig,
   type TopicStats,
 } from '@moulin/core'
+import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
 import { readEarlier } from './earlier-reader.ts'
 import { lazyScan } from './lazy-scan.ts'
@@ -89,6 +90,7 @@ class LogTopic {
         partitions,
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
+        room: (signal) => core.pressure.room(signal),
         closed: (done) => void producers.delete(done),
       },
       options,
@@ -120,7 +122,11 @@ class LogTopic {
     return lazyScan(async () => {
       const { core } = this.#state
       if (core.access === 'read-only') await core.refresh()
-      return (await this.#state.coldForReleased()).scan(options)
+      try {
+        return (await this.#state.coldForReleased()).scan(options)
+      } catch (error) {
+        return this.#state.scanHot(options, error)
+      }
     })
   }
 
@@ -159,9 +165,10 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
+    const { untieredBytes, untieredRecords, snapshotId, stoppedBy, failing } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+    const earlier = this.#state.earlier()
+    return asPlainJson({ untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier, ...failing })
   }
 
   #checkOpen(): void {

@@ -18,6 +18,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
+import { ByteGate } from './byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
 import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
@@ -29,10 +30,11 @@ import { single } from './single.ts'
 import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
-import { walRelief } from './wal-relief.ts'
+import { WalRelief } from './wal-relief.ts'
 
 const GRACE_MS = 3_600_000
 const CATALOG_WAIT_MS = 10_000
+const MAX_BLOCK_MS = 60_000
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -62,6 +64,11 @@ export interface OpenLogOptions {
    * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
    */
   readonly catalogWaitMs?: number
+  /**
+   * How long `send` and `append` wait for room in a write-ahead tier that is above the limit `maxWalBytes` while nothing helps, before
+   * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
+   */
+  readonly maxBlockMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening. */
@@ -85,6 +92,10 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
     throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+  }
+  const { maxBlockMs = MAX_BLOCK_MS } = options
+  if (!(maxBlockMs >= 0 && Number.isFinite(maxBlockMs))) {
+    throw invalid('MAX_BLOCK', `maxBlockMs ${maxBlockMs} must be a number of milliseconds from 0.`)
   }
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
@@ -156,6 +167,7 @@ async function assemble(
     access,
     graceMs,
     catalogWaitMs = CATALOG_WAIT_MS,
+    maxBlockMs = MAX_BLOCK_MS,
     onBroken = 'error',
     codecs = codecFormats,
     sequencer = single(),
@@ -199,13 +211,15 @@ async function assemble(
     }),
     topics: topicStore(store, { limits, runtime }),
     checkpoints: writer,
-    pressure: walRelief({
+    pressure: new WalRelief({
       maxWalBytes: limits.maxWalBytes,
-      liveBytes: () => wal.usage().liveBytes,
-      topics: () => directory.states(),
+      maxBlockMs,
+      heldBytes: () => wal.usage().heldBytes,
+      topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
-      logger: runtime.logger,
+      runtime,
     }),
+    appends: new ByteGate(limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
   }
@@ -217,6 +231,9 @@ async function assemble(
     await writer.write()
     await wal.checkFence()
   }
+  hot.onAppended = (bytes) => core.pressure.appended(bytes)
+  hot.onFailed = () => core.pressure.stop()
+  directory.begin()
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },

@@ -119,11 +119,11 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
 
 function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace, options: WalOpenOptions): void {
   for (const segment of source.sealed) {
-    const { epoch, name, generation, live } = segment
+    const { epoch, name, generation, live, end } = segment
     const id = segmentId(epoch, name, generation)
     const path = `${epochPath(place.dir, epoch)}/${name}`
     const locations = live.map((frame) => locationOf(id, frame))
-    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations)
+    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, end)
     live.forEach((frame, index) => options.recover(frame.header, locations[index]!))
   }
 }

@@ -89,7 +89,8 @@ export class WalFollower implements WalSession {
   async checkFence(): Promise<void> {}
 
   usage(): WalUsage {
-    return { liveBytes: this.#live.liveBytes, segments: this.#live.size, liveSegments: this.#live.size }
+    const { liveBytes, heldBytes, size } = this.#live
+    return { liveBytes, heldBytes, segments: size, liveSegments: size }
   }
 
   watch(changed: () => void): { close(): void } {
