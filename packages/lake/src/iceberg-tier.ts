@@ -28,6 +28,7 @@ import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
 import { TopicTable } from './topic-table.ts'
+import { unionScan } from './union-scan.ts'
 
 const MiB = 1024 * 1024
 
@@ -157,6 +158,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     },
     adopt: (info, context, { how, ...call }) =>
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+    scanHot: (info, context, options) => unionScan({ ...opening(info, context).parts, isHotOnly: true }, options),
     fieldIds: valueFieldIds,
     async close() {
       isClosed = true
