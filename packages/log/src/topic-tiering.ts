@@ -177,13 +177,9 @@ export class TopicTiering {
     if (bytes === 0) return undefined
     const { lastError } = this.failing
     const why =
-      this.#topic.refusal?.message ??
-      (lastError !== null
-        ? `${lastError.code}: ${lastError.message}`
-        : hot.pins.size > 0
-          ? 'a reader or a scan holds it'
-          : 'it is on its way')
-    return `topic ${record.name} ${bytes} bytes (${why})`
+      this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
+    const now = this.isBusy ? 'it is being moved' : hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
+    return `topic ${record.name} ${bytes} bytes (${why ?? now})`
   }
 
   /** Starts nothing more; resolves when a commit or release already begun has ended. */
