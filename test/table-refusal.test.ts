@@ -62,9 +62,7 @@ async function read(topic: Topic<Uint8Array>, from: bigint | 'earliest' = 'earli
 }
 
 const scanned = async (topic: Topic<Uint8Array>): Promise<string[]> =>
-  (await topic.scan({ columns: ['_kafka_value'] as never }).toArray()).map((row) =>
-    new TextDecoder().decode((row as { _kafka_value: Uint8Array })._kafka_value),
-  )
+  (await topic.scan({ columns: ['_kafka_value'] }).toArray()).map((row) => new TextDecoder().decode(row._kafka_value!))
 
 /** The next record of a read that follows, once `act` has been done. */
 async function tailed(topic: Topic<Uint8Array>, act: () => Promise<void>): Promise<string> {

@@ -1,19 +1,13 @@
 import { closed, invalid, isKind, isMoulinError, type ColdTopic, type Failing, type TierResult } from '@moulin/core'
-import type { ConfirmedFrontier } from './checkpoint-store.ts'
 import { Backoff, Chore, Scheduler } from './chore.ts'
 import { worstOf } from './failures.ts'
-import { lowestPin } from './log-core.ts'
+import { TopicRelease } from './topic-release.ts'
 import { isLogBehind, type TopicState } from './topic-state.ts'
 
 /** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
 const BUSY_BYTES = 8 * 1024 * 1024
 const BUSY_FRESHNESS_MS = 60_000
 const QUIET_FRESHNESS_MS = 600_000
-
-/** A commit that has been read back, waiting for its grace to pass. */
-interface Confirmed extends ConfirmedFrontier {
-  readonly dueMs: number
-}
 
 /**
  * Decides when a topic's records go to the table, and when their write-ahead copy goes. It owns every attempt: its own timer, room that
@@ -27,10 +21,9 @@ export class TopicTiering {
   readonly #commits: Chore
   readonly #releases: Chore
   readonly #cleanUps: Chore
-  #confirmed: Confirmed[] = []
+  readonly #release: TopicRelease
   #running: { readonly upTo: readonly bigint[]; readonly done: Promise<TierResult> } | undefined
   #waiting: Promise<TierResult> | undefined
-  #releasing: Promise<void> = Promise.resolve()
   #evaluatedBytes = 0
   #refusal: Error | undefined
   /** Between commits that were to make room and did not. */
@@ -41,6 +34,7 @@ export class TopicTiering {
 
   constructor(topic: TopicState) {
     this.#topic = topic
+    this.#release = new TopicRelease(topic)
     this.#roomBackoff = new Backoff(topic.core.runtime.clock)
     this.#looks = this.#chore(
       'Looking at the table',
@@ -55,7 +49,7 @@ export class TopicTiering {
     this.#releases = this.#chore(
       'Releasing write-ahead data',
       () => this.#releaseDueMs(),
-      () => this.#releaseDue(),
+      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), isInVain),
     )
     this.#cleanUps = this.#chore(
       'Cleaning up',
@@ -75,7 +69,7 @@ export class TopicTiering {
   /** The topic's hot part is another one: it has begun an incarnation. */
   follow(): void {
     const { core, hot } = this.#topic
-    this.#confirmed = []
+    this.#release.restart()
     if (core.access === 'read-only' || core.tier === undefined) return
     hot.onAppended = () => this.#appended()
     hot.onUnpinned = () => this.#unpinned()
@@ -83,24 +77,9 @@ export class TopicTiering {
 
   /** The table is there: what it holds already has had a part of its grace. */
   attached(cold: ColdTopic): void {
-    const { core, hot, record } = this.#topic
     this.#refusal = undefined
-    if (core.access === 'read-only') return
-    const frontier = cold.frontier()
-    const { confirmed } = hot
-    // Of an earlier process: what it saw in the table has waited longer than what has been committed since.
-    if (this.#confirmed.length === 0 && confirmed !== undefined) {
-      const still = frontier.map((offset, index) => smaller(offset, confirmed.frontier[index] ?? 0n))
-      this.#confirm(still, this.#confirmedForMs(still, confirmed.sinceMs))
-    }
-    this.#confirm(frontier, this.#confirmedForMs(frontier, cold.committedAtMs?.()))
-    // Left by a process that was killed: so that the next one knows, however this one ends.
-    if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {
-      core.checkpoints.write().catch((error: unknown) => {
-        const fields = { err: error, topic: record.name }
-        core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
-      })
-    }
+    if (this.#topic.core.access === 'read-only') return
+    this.#release.attached(cold)
     this.evaluate()
   }
 
@@ -151,14 +130,13 @@ export class TopicTiering {
 
   /** Releases what is confirmed, grace or not. */
   async releaseNow(signal?: AbortSignal): Promise<void> {
-    const confirmed = this.#confirmed.at(-1)
-    if (confirmed === undefined) return
-    await this.#releases.attempt(() => this.#release(confirmed.frontier, signal), isInVain)
+    if (this.#release.oldestMs === undefined) return
+    await this.#releases.attempt(() => this.#release.releaseAll(signal), isInVain)
   }
 
   /** Since when, by wall time, the oldest data waits that could be released now; undefined when there is none, or it was tried in vain a moment ago. */
   get oldestConfirmedMs(): number | undefined {
-    return this.#releases.isWaiting ? undefined : this.#confirmed[0]?.sinceMs
+    return this.#releases.isWaiting ? undefined : this.#release.oldestMs
   }
 
   get isReleasing(): boolean {
@@ -190,7 +168,7 @@ export class TopicTiering {
     this.#scheduler.stop()
     await this.#waiting?.catch(() => undefined)
     await this.#running?.done.catch(() => undefined)
-    await this.#releasing
+    await this.#release.stop()
   }
 
   #chore(name: string, due: () => number, run: () => Promise<unknown>): Chore {
@@ -251,7 +229,7 @@ export class TopicTiering {
     const result = await this.#topic.withTable((cold) => cold.tier(call))
     const { snapshotId, rows, frontier } = result
     this.snapshotId = snapshotId
-    this.#confirm(frontier)
+    this.#release.confirm(frontier)
     if (core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
     else this.#roomBackoff.reset()
     if (rows > 0) {
@@ -274,7 +252,7 @@ export class TopicTiering {
   }
 
   #unpinned(): void {
-    if (this.#confirmed.length === 0) return
+    if (this.#release.oldestMs === undefined) return
     this.#releases.mayHelp()
     this.#topic.core.pressure.ended()
     this.evaluate()
@@ -292,16 +270,12 @@ export class TopicTiering {
   }
 
   #releaseDueMs(): number {
-    const next = this.#confirmed[0]
-    if (next === undefined) {
-      // Of an earlier process: the table is asked once the grace may have passed, whether or not anybody opens the topic.
-      const { confirmed } = this.#topic.hot
-      if (confirmed === undefined || this.#topic.attached !== undefined) return Infinity
-      const { core } = this.#topic
-      const { clock } = core.runtime
-      return clock.monotonic() + Math.max(0, confirmed.sinceMs + core.graceMs - clock.now())
-    }
-    return this.#topic.core.pressure.wants(this) === 'nothing' ? next.dueMs : -Infinity
+    const isWanted = this.#release.oldestMs !== undefined && this.#isRoomWanted
+    return isWanted ? -Infinity : this.#release.dueMs
+  }
+
+  get #isRoomWanted(): boolean {
+    return this.#topic.core.pressure.wants(this) !== 'nothing'
   }
 
   #cleanUpDueMs(): number {
@@ -324,85 +298,6 @@ export class TopicTiering {
       Infinity,
     )
   }
-
-  /**
-   * For how long the table has answered for the frontier: not longer than since its commit, nor than since the youngest
-   * record below it, so that one wrong wall clock alone does not end the grace of records of today.
-   */
-  #confirmedForMs(frontier: readonly bigint[], committedAtMs: number | undefined): number {
-    if (committedAtMs === undefined) return 0
-    const { hot, core } = this.#topic
-    const { clock } = core.runtime
-    const now = clock.monotonic()
-    return hot.partitions.reduce(
-      (age, partition, index) => Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity)),
-      Math.max(0, clock.now() - committedAtMs),
-    )
-  }
-
-  #confirm(frontier: readonly bigint[], ageMs = 0): void {
-    const last = this.#confirmed.at(-1)?.frontier
-    const { core, hot } = this.#topic
-    const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
-    if (!isNew) return
-    const { clock } = core.runtime
-    const sinceMs = Math.max(0, Math.trunc(clock.now() - ageMs))
-    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs: clock.monotonic() + core.graceMs - ageMs })
-    this.#remember(hot.partitions.map(({ released }) => released))
-  }
-
-  /** The next checkpoint names the first frontier that something above `released` waits for. */
-  #remember(released: readonly bigint[]): void {
-    const first = this.#confirmed.find(({ frontier }) => released.some((offset, index) => frontier[index]! > offset))
-    this.#topic.hot.confirmed = first && { frontier: first.frontier, sinceMs: first.sinceMs }
-  }
-
-  async #releaseDue(): Promise<void> {
-    await this.#releases.attempt(async () => {
-      const { clock } = this.#topic.core.runtime
-      // Of an earlier process: what waits comes to be known by attaching.
-      if (this.#confirmed.length === 0) await this.#topic.cold()
-      const isWanted = this.#topic.core.pressure.wants(this) !== 'nothing'
-      const due = this.#confirmed.filter(({ dueMs }) => dueMs <= clock.monotonic()).at(-1)
-      const upTo = due ?? (isWanted ? this.#confirmed[0] : undefined)
-      return upTo === undefined || (await this.#release(upTo.frontier))
-    }, isInVain)
-  }
-
-  /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. False: nothing was. */
-  #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<boolean> {
-    const done = this.#releasing.then(() => this.#releaseBelow(frontier, signal))
-    this.#releasing = done.then(
-      () => undefined,
-      () => undefined,
-    )
-    return done
-  }
-
-  async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<boolean> {
-    if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
-    const { hot, core } = this.#topic
-    const call = signal === undefined ? {} : { signal }
-    const confirmed = await this.#topic.withTable((cold) => cold.release(call))
-    // What an earlier incarnation has stays.
-    if (hot !== this.#topic.hot) return true
-    const upTo = hot.partitions.map((partition, index) => {
-      const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
-      const pinned = lowestPin(hot, index)
-      if (pinned !== undefined) offsets.push(pinned)
-      return partition.releasable(offsets.reduce(smaller))
-    })
-    const isSome = hot.partitions.some(({ released }, index) => upTo[index]! > released)
-    if (isSome) {
-      this.#remember(upTo)
-      await core.checkpoints.release(hot, upTo)
-      core.runtime.logger.info({ topic: this.#topic.record.name, upTo }, 'Write-ahead data was released')
-    }
-    this.#confirmed = this.#confirmed.filter((entry) =>
-      hot.partitions.some((p, index) => p.releasable(entry.frontier[index] ?? 0n) > p.released),
-    )
-    return isSome || this.#confirmed.length === 0
-  }
 }
 
 /** A reader, or the table itself, held back all that was to be released. */
@@ -420,10 +315,6 @@ function refusalIn(error: unknown, before: Error | undefined): Error | undefined
 export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
   if (access === 'read-write') return
   throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }
 
 function sum(numbers: readonly number[]): number {
