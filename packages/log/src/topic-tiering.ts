@@ -183,13 +183,10 @@ export class TopicTiering {
     if (this.#isStopped) return
     const { core, record } = this.#topic
     if (chore === this.#commits || chore === this.#looks) this.#refusal = refusalIn(error, this.#refusal)
-    const isFailure = error !== undefined && (retryMs !== null || isKind(error, 'fenced'))
-    if (isFailure && core.access === 'read-write') {
-      const fields = { err: error, topic: record.name, table: record.config.table, retryMs }
-      core.runtime.logger.warn(
-        fields,
-        `${chore.name} failed${retryMs === null ? ' for good' : ': it will be tried again'}`,
-      )
+    const isFinal = isKind(error, 'fenced') || isLogBehind(error)
+    if ((isFinal || retryMs !== null) && core.access === 'read-write') {
+      const fields = { err: error, topic: record.name, table: record.config.table, retryMs: isFinal ? null : retryMs }
+      core.runtime.logger.warn(fields, `${chore.name} failed${isFinal ? ' for good' : ': it will be tried again'}`)
     }
     // First what is wanted now, then what is due.
     core.pressure.ended()
