@@ -130,6 +130,19 @@ describe('a log that is older than its table', () => {
     expect(await seen.scan().count()).toBe(19)
   })
 
+  it('tells a log that was open for reading meanwhile to be opened again', async () => {
+    await restored()
+    const reader = await openHere({ access: 'read-only' })
+    const seen = (await reader.topic('rides')) as Topic<Uint8Array>
+    expect(await read(seen, 1)).toEqual(placed(count('a', 0, 8)))
+    await (await topicOf(await openHere())).adoptTable()
+    const error = await read(seen, 1).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'LINEAGE_BROKEN', message: /open it again/, context: { lost: '' } })
+    expect(String(error)).not.toMatch(/In doubt|Put the table right/)
+    const again = (await (await openHere({ access: 'read-only' })).topic('rides')) as Topic<Uint8Array>
+    expect(await read(again, 1)).toEqual(placed(count('a', 0, 8)))
+  })
+
   it('goes on in the next incarnation, with a follower that came along, here and after a start', async () => {
     await restored()
     const log = await openHere()
