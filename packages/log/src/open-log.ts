@@ -85,7 +85,8 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
+    throw invalid('CATALOG_WAIT', message)
   }
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
