@@ -6,7 +6,7 @@ export async function withWayBack<T>(reading: Promise<T>): Promise<T> {
     return await reading
   } catch (error) {
     if (!isKind(error, 'corrupt')) throw error
-    const message = `${error.message.replace(/\.?$/, '.')} See what \`moulin repair\` says of it.`
+    const message = `${error.message} See what \`moulin repair\` says of it.`
     throw corrupt(error.code, message, { context: error.context, cause: error })
   }
 }
