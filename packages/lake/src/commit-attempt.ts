@@ -4,7 +4,8 @@ import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from './system-columns.ts'
 
 export interface CommitAttemptParts {
-  readonly catalog: Catalog
+  readonly catalog: Pick<Catalog, 'commitTable'>
+  readonly load: () => Promise<LoadedTable>
   readonly runtime: Runtime
   readonly identifier: TableIdentifier
   readonly commit: TableCommit
@@ -83,10 +84,10 @@ export class CommitAttempt {
   }
 
   async #search(): Promise<LoadedTable | 'lost' | 'absent'> {
-    const { catalog, hasTrace, identifier, parent } = this.#parts
+    const { hasTrace, load, parent } = this.#parts
     let table: LoadedTable
     try {
-      table = await catalog.loadTable(identifier)
+      table = await load()
     } catch (error) {
       // A dropped table takes no commit. What that means for the history is told by the next load.
       if (isKind(error, 'not-found')) return 'lost'
