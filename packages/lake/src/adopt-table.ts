@@ -1,5 +1,5 @@
 import { conflict, isKind } from '@moulin/core'
-import type { CallOptions, ColdAdoption, ColdContext, ColdTopicInfo } from '@moulin/core'
+import type { CallOptions, Catalog, ColdAdoption, ColdContext, ColdTopicInfo } from '@moulin/core'
 import { adoptable, isBehind, nextIncarnation } from './adoption.ts'
 import type { Adoptable, AdoptHow } from './adoption.ts'
 import type { ColdReadParts } from './cold-read.ts'
@@ -18,6 +18,7 @@ interface NextLife extends Life {
 }
 
 export interface AdoptRequest {
+  readonly catalog: Catalog
   readonly opening: (life: Life) => { readonly parts: ColdReadParts; readonly committer: () => Committer }
   readonly life: Life
   readonly how: AdoptHow
@@ -25,11 +26,12 @@ export interface AdoptRequest {
 
 /** See `ColdTier.adopt`. */
 export async function adoptTable(request: AdoptRequest, call: CallOptions): Promise<ColdAdoption> {
-  const { opening, life, how } = request
+  const { catalog, opening, life, how } = request
   const next = how === 'by-hand' ? await nextLife(request, call) : undefined
   const { parts, committer } = opening(next ?? life)
+  const all = { ...parts, catalog }
   const look = async (): Promise<Adoptable> => {
-    const found = await adoptable(parts, how, call)
+    const found = await adoptable(all, how, call)
     if (next !== undefined && found.state.marker.commit !== next.commit) throw stillWritten(life.info, found)
     return found
   }
@@ -48,9 +50,9 @@ export async function adoptTable(request: AdoptRequest, call: CallOptions): Prom
 }
 
 /** The life that follows, where the table is newer than the log. */
-async function nextLife({ opening, life }: AdoptRequest, call: CallOptions): Promise<NextLife | undefined> {
+async function nextLife({ catalog, opening, life }: AdoptRequest, call: CallOptions): Promise<NextLife | undefined> {
   const { table, info, context } = opening(life).parts
-  const loaded = await table.read(call).catch((error: unknown) => {
+  const loaded = await catalog.loadTable(table.identifier, call).catch((error: unknown) => {
     if (!isKind(error, 'not-found')) throw error
     return undefined
   })

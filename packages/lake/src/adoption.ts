@@ -1,5 +1,5 @@
 import { isKind } from '@moulin/core'
-import type { CallOptions, ColdContext, ColdTopicInfo, HotSource, LoadedTable } from '@moulin/core'
+import type { CallOptions, Catalog, ColdContext, ColdTopicInfo, HotSource, LoadedTable } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import type { ColdReadParts } from './cold-read.ts'
 import { isOwnFile } from './data-files.ts'
@@ -14,6 +14,10 @@ import { recount } from './recount.ts'
 import type { Recount } from './recount.ts'
 import { checkEpoch, goneTable } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
+
+export interface AdoptionParts extends ColdReadParts {
+  readonly catalog: Catalog
+}
 
 /** `by-hand` may do all that `gap` may, and also what only a person can answer for. */
 export type AdoptHow = 'restore' | 'gap' | 'by-hand'
@@ -36,7 +40,7 @@ const believed: readonly LineageFault[] = ['left-main', 'cut-chain', 'marker-beh
  * @throws the error of the broken history for `restore` where rows are missing for good, and where rows stand that a
  * commit would double; `fenced` when a newer writer tiers, unless by hand; `conflict` code `LOG_BEHIND_TABLE`.
  */
-export async function adoptable(parts: ColdReadParts, how: AdoptHow, call: CallOptions): Promise<Adoptable> {
+export async function adoptable(parts: AdoptionParts, how: AdoptHow, call: CallOptions): Promise<Adoptable> {
   const { table } = parts
   const loaded = await tableOrNew(parts, how, call)
   const { markers, verdict } = await table.judge(loaded, call)
@@ -63,12 +67,12 @@ export async function adoptable(parts: ColdReadParts, how: AdoptHow, call: CallO
 export const isBehind = (fault: LineageFault): boolean => fault === 'log-behind-table' || fault === 'table-ahead-of-log'
 
 async function tableOrNew(
-  { context, info, table }: ColdReadParts,
+  { catalog, context, info, table }: AdoptionParts,
   how: AdoptHow,
   call: CallOptions,
 ): Promise<LoadedTable> {
   try {
-    return await table.read(call)
+    return await catalog.loadTable(table.identifier, call)
   } catch (error) {
     if (!isKind(error, 'not-found')) throw error
   }
@@ -79,7 +83,7 @@ async function tableOrNew(
 
 /** Which offsets of which incarnation the new ledger answers for; all else of the entries is empty. */
 async function liveRanges(
-  parts: ColdReadParts,
+  parts: AdoptionParts,
   state: TableState,
   known: { readonly marker: Marker | undefined; readonly claimed: Marker | undefined },
   call: CallOptions,
@@ -149,7 +153,7 @@ class Survey {
 }
 
 async function survey(
-  parts: ColdReadParts,
+  parts: AdoptionParts,
   state: TableState,
   surveys: readonly Survey[],
   earlier: Map<string, LedgerEntry>,
@@ -186,14 +190,14 @@ function extend(entries: Map<string, LedgerEntry>, incarnation: number, partitio
   entries.set(place, { ...emptyEntry(incarnation, partition, 0n), ...wider })
 }
 
-function strange({ table }: ColdReadParts, row: string): Error {
+function strange({ table }: AdoptionParts, row: string): Error {
   const reason = `${row}, which a later commit would double or which the log does not have; delete such rows first`
   return table.broken({ fault: 'foreign-rows', reason })
 }
 
 // What the marker has accounted for may be among what has no row; of anything beyond, nobody knows why it is not there.
 function checkNothingLost(
-  { table }: ColdReadParts,
+  { table }: AdoptionParts,
   verdict: Verdict & { kind: 'broken' },
   { ledger, skipped }: Recount,
   claimed: Marker | undefined,

@@ -4,8 +4,7 @@ import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from './system-columns.ts'
 
 export interface CommitAttemptParts {
-  readonly catalog: Pick<Catalog, 'commitTable'>
-  readonly load: () => Promise<LoadedTable>
+  readonly catalog: Catalog
   readonly runtime: Runtime
   readonly identifier: TableIdentifier
   readonly commit: TableCommit
@@ -84,10 +83,10 @@ export class CommitAttempt {
   }
 
   async #search(): Promise<LoadedTable | 'lost' | 'absent'> {
-    const { hasTrace, load, parent } = this.#parts
+    const { catalog, hasTrace, identifier, parent } = this.#parts
     let table: LoadedTable
     try {
-      table = await load()
+      table = await catalog.loadTable(identifier)
     } catch (error) {
       // A dropped table takes no commit. What that means for the history is told by the next load.
       if (isKind(error, 'not-found')) return 'lost'

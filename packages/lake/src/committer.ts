@@ -254,7 +254,6 @@ export class Committer {
       await allDone(plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {})))
       const attempt = new CommitAttempt({
         catalog,
-        load: () => table.read(),
         runtime: context.runtime,
         identifier: table.identifier,
         commit: plan.commit,

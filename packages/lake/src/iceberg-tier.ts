@@ -156,7 +156,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       return topic
     },
     adopt: (info, context, { how, ...call }) =>
-      adoptTable({ opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+      adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
     fieldIds: valueFieldIds,
     async close() {
       isClosed = true

@@ -52,14 +52,6 @@ export interface TopicTableParts {
   readonly ownCommits: Set<string>
 }
 
-/** What was so when a table was asked for: answers may come in another order. */
-interface Asked {
-  /** Counts the questions. */
-  readonly order: number
-  /** Whatever the answer is, it reaches up to here. */
-  readonly released: readonly bigint[]
-}
-
 /** What a table that is not there any more is called. */
 export const goneTable = { fault: 'replaced-table', reason: 'the table is gone' } as const
 
@@ -72,10 +64,6 @@ export class TopicTable {
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
-  /** Order of the question whose answer is the state. */
-  #stateOrder = 0
-  #lastOrder = 0
-  readonly #asked = new WeakMap<LoadedTable, Asked>()
   /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
   #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
 
@@ -94,10 +82,10 @@ export class TopicTable {
 
   /** Finds the table or creates it, empty, with its marker. */
   async attach(): Promise<TableState> {
-    const { context, info } = this.#parts
+    const { catalog, context, info } = this.#parts
     let loaded: LoadedTable
     try {
-      loaded = await this.read()
+      loaded = await catalog.loadTable(this.identifier)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
       const lost = lostRanges(info.startOffsets, context.hot.releasedOffsets())
@@ -112,23 +100,11 @@ export class TopicTable {
     return context.access === 'read-write' ? await this.#recordIds(state) : state
   }
 
-  /** Asks the catalog for the table, no verdict given. @throws what the catalog throws. */
-  async read(options: CallOptions = {}): Promise<LoadedTable> {
-    const asked = this.#askedNow()
-    const loaded = await this.#parts.catalog.loadTable(this.identifier, options)
-    this.#asked.set(loaded, asked)
-    return loaded
-  }
-
-  #askedNow(): Asked {
-    return { order: ++this.#lastOrder, released: [...this.#parts.context.hot.releasedOffsets()] }
-  }
-
   /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` for a schema that drifted. */
   async load(options: CallOptions = {}): Promise<TableState> {
     let loaded: LoadedTable
     try {
-      loaded = await this.read(options)
+      loaded = await this.#parts.catalog.loadTable(this.identifier, options)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
       throw this.broken(goneTable)
@@ -155,7 +131,7 @@ export class TopicTable {
     } catch (error) {
       const mayExist = isKind(error, 'exists') || (error as { outcome?: string }).outcome === 'unknown'
       if (!mayExist) throw error
-      return await this.read()
+      return await catalog.loadTable(this.identifier)
     }
   }
 
@@ -200,18 +176,13 @@ export class TopicTable {
   }
 
   async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
-    const asked = this.#asked.get(loaded) ?? this.#askedNow()
-    this.#asked.set(loaded, asked)
     const { markers, verdict } = await this.judge(loaded, options)
-    // Somebody asked later and was answered earlier: what is known by now is as new as this caller wants it.
-    if (asked.order < this.#stateOrder) return this.state
     if (verdict.kind === 'broken') throw this.refusal(loaded, verdict)
     const { kind, marker, foreign } = verdict
     const lineage = { verdict: kind, evidence: kind === 'plausible' ? verdict.evidence : null }
     const objects = markers.own?.marker === undefined ? [] : markers.own.objects
     const state = this.stateOf({ loaded, lineage, marker, objects, isForeign: foreign.length > 0 })
     this.#state = state
-    this.#stateOrder = asked.order
     return state
   }
 
@@ -223,8 +194,7 @@ export class TopicTable {
       metadata: loaded.metadata,
       info,
       tableUuid: this.#state?.loaded.metadata['table-uuid'],
-      // Of the time of the question; the end of the log, of the answer's: the table cannot be behind the one or ahead of the other.
-      released: this.#asked.get(loaded)?.released ?? context.hot.releasedOffsets(),
+      released: context.hot.releasedOffsets(),
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
       recovered: (marker) => this.#recovered(marker),
       markers,
