@@ -26,6 +26,7 @@ import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
@@ -84,7 +85,8 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
+    throw invalid('CATALOG_WAIT', message)
   }
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
@@ -106,7 +108,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
     claimEpoch: epochClaims(store, limits),
-    mustExist: (await checkpoints.newest()) !== undefined,
+    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
@@ -122,7 +124,7 @@ type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | '
 
 function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
-    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
