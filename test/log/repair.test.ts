@@ -252,6 +252,49 @@ describe('a repair', () => {
     await again.close()
   })
 
+  it.each(['a frame', 'all checkpoints'])('keeps the incarnations of a topic apart, %s damaged', async (what) => {
+    const on = machine()
+    const tables = fakeTables()
+    const tier = fakeColdTier(tables)
+    const open = async (runtime: Runtime) => {
+      const log = await openIn(runtime, { tier })
+      return { log, topic: await log.ensureTopic('tides', { partitions: 2 }) }
+    }
+    const first = await open(on.runtime())
+    await send(first.topic, names('a', 3), 0)
+    await first.topic.tier()
+    await send(first.topic, names('b', 4), 1)
+    await first.log.close()
+    tables.tables.get(first.topic.id)!.frontier[0] = 11n
+    const owner = on.runtime()
+    const second = await open(owner)
+    await second.topic.adoptTable()
+    await send(second.topic, names('c', 3), 0)
+    await send(second.topic, names('d', 2), 1)
+    const before = second.topic.stats().earlier
+    const offsets = second.topic.offsets().map(({ highWatermark }) => highWatermark)
+    expect(before.length).toBe(2)
+    on.disk.kill()
+    owner.exit()
+    if (what === 'a frame') {
+      const [segment] = await segments(on, 2)
+      await spoil(on, segment!, (await framesOf(on, segment!)).at(-1)! + 300)
+    } else for (const key of await keysBelow(on, 'log/checkpoints/')) await storeOf(on).put(key, bytesOf('{'))
+
+    const options = { ...parts(on), tier }
+    const plan = await planRepair(options)
+    const lost = { topic: 'tides', incarnation: 1, partition: 1, from: offsets[1]! - 1n, to: offsets[1], stranded: 0 }
+    expect(plan.givenUp).toMatchObject(what === 'a frame' ? [lost] : [])
+    await repairLog(options, plan)
+    const { log, topic } = await open(on.runtime())
+    expect(topic.stats().earlier).toEqual(before)
+    const kept = await collect(topic.read({ incarnation: 0, partition: 1, to: 'end' }))
+    expect(kept.map(({ bytes }) => Buffer.from(bytes!).toString().replaceAll('.', ''))).toEqual(names('b', 4))
+    const found = topic.offsets().map(({ highWatermark }) => highWatermark)
+    expect(found).toEqual(what === 'a frame' ? [offsets[0], offsets[1]! - 1n] : offsets)
+    await log.close()
+  })
+
   it('refuses another plan than the one that was shown, and a log that is being written', async () => {
     const on = machine()
     await killed(on, 10)
@@ -368,6 +411,36 @@ describe('a repair of what the log stores of itself', () => {
     expect(short(await valuesOf(await again.topic('orders'), 0))).toEqual(['a0', 'a1', 'a2'])
     await again.close()
   })
+
+  it.each(['with a table', 'without one'])(
+    'makes up for a damaged checkpoint that had released what is recycled, %s',
+    async (how) => {
+      const on = machine()
+      const tier = fakeColdTier(fakeTables())
+      const owner = on.runtime()
+      const log = await openIn(owner, { tier, graceMs: 0 })
+      const topic = await log.ensureTopic('orders')
+      for (let round = 0; round < 5; round++) {
+        await send(topic, names(`${round}-`, 60), 0)
+        await topic.tier()
+        await log.releaseNow()
+      }
+      await send(topic, ['last'], 0)
+      on.disk.kill()
+      owner.exit()
+      const keys = await keysBelow(on, 'log/checkpoints/')
+      await put(on, keys.at(-1)!)
+      await expect(openIn(on.runtime(), { tier })).rejects.toMatchObject({ kind: 'corrupt', message: /moulin repair/ })
+      const options = how === 'with a table' ? { ...parts(on), tier } : parts(on)
+      const plan = await planRepair(options)
+      expect(plan).toMatchObject({ damages: [{ place: keys.at(-1), remedy: 'rewrite' }], givenUp: [], isNeeded: true })
+      await repairLog(options, plan)
+      const again = await openIn(on.runtime(), { tier })
+      const found = await valuesOf(await again.topic('orders'), 0)
+      expect(short(found)).toEqual([...[0, 1, 2, 3, 4].flatMap((round) => names(`${round}-`, 60)), 'last'])
+      await again.close()
+    },
+  )
 
   it('refuses to guess when all checkpoints and a segment are damaged; a checkpoint from a backup is enough', async () => {
     const on = machine()

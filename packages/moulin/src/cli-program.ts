@@ -183,9 +183,10 @@ function repairLines({ damages, givenUp, isNeeded }: RepairPlan): string[] {
       const where = position === null ? place : `${place} at position ${position}`
       return `${where}: ${reason} -> ${remedies[remedy]}`
     }),
-    ...givenUp.map(({ topic, topicId, partition, from, to, stranded }) => {
+    ...givenUp.map(({ topic, topicId, incarnation, partition, from, to, stranded }) => {
       const rest = stranded === 0 ? '' : `, ${stranded} whole sections behind the damage among them`
-      return `GIVEN UP: ${topic ?? topicId} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
+      const life = incarnation === 0 ? '' : ` incarnation ${incarnation}`
+      return `GIVEN UP: ${topic ?? topicId}${life} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
     }),
   ]
 }
