@@ -221,6 +221,19 @@ describe('a damaged segment', () => {
     }
   })
 
+  it('is corrupt without its header also where the first frame went with it, in the newest segment too', async () => {
+    const on = machine()
+    await killed(on, 9)
+    const [only] = await segments(on)
+    await change(on, only!, 0, new Uint8Array(8192))
+    expect((await framesOf(on, only!)).length).toBeGreaterThan(0)
+    const refused = { kind: 'corrupt', code: 'SEGMENT', context: { file: only, position: 0 } }
+    await expect(openIn(on.runtime())).rejects.toMatchObject(refused)
+    on.processes.reboot()
+    await expect(openIn(on.runtime())).rejects.toMatchObject(refused)
+    await expect(openIn(on.runtime(), { access: 'read-only' })).rejects.toMatchObject(refused)
+  })
+
   it('is missed when a file is gone', async () => {
     const on = machine()
     await killed(on, 60)

@@ -145,6 +145,7 @@ describe('a repair', () => {
         await (await openIn(on.runtime())).close()
         await spoil(on, all[1]!, (await framesOf(on, all[1]!)).at(-2)!, 16_000)
       },
+      'segment header and first frame': async (on: Machine, all: string[]) => spoil(on, all[0]!, 0, 4500),
       'segment header': async (on: Machine, all: string[]) => spoil(on, all[0]!, 10, 30),
     }
     for (const [where, damage] of Object.entries(places)) {

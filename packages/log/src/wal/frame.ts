@@ -288,6 +288,11 @@ function proofWith(
   return { proof: 'trailer', trailer: bytes.slice(crcAt, headerBytes), from: headerBytes }
 }
 
+/** The generation that a header names, right or wrong. */
+export function generationAt(header: Uint8Array): bigint {
+  return new DataView(header.buffer, header.byteOffset).getBigUint64(40)
+}
+
 function isOurs(
   bytes: Uint8Array,
   view: DataView,

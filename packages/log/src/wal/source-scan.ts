@@ -2,7 +2,14 @@ import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type 
 import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
 import { readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
-import { aftermathOf, scanSegment, wasWritten, type Aftermath, type SegmentScan } from './segment-scan.ts'
+import {
+  aftermathOf,
+  framesWithoutHeader,
+  scanSegment,
+  wasWritten,
+  type Aftermath,
+  type SegmentScan,
+} from './segment-scan.ts'
 
 /** A segment of a source, with its live sections. */
 export interface SourceSegment {
@@ -184,16 +191,16 @@ async function checkHeaderless(
   path: string,
   { logId, epoch, isLive }: Pick<SourceRequest, 'logId' | 'isLive'> & { readonly epoch: bigint },
 ): Promise<void> {
-  const start = await file.read(SEGMENT_HEADER_BYTES, 48)
-  if (start.length < 48) return
-  const generation = new DataView(start.buffer, start.byteOffset).getBigUint64(40)
-  const scan = await scanSegment({ file, name: path, identity: { logId, epoch, generation } })
-  if (!scan.frames.some((frame) => isLive(frame.header))) return
-  // Its owner may have recycled it in the meantime.
-  if ((await headerOf(file, path)) !== undefined) return
-  throw corrupt('SEGMENT', `${path} holds live sections, but its header is damaged.`, {
-    context: { file: path, position: 0 },
-  })
+  for await (const { frame } of framesWithoutHeader(file, path, { logId, epoch })) {
+    if (!isLive(frame.header)) continue
+    // Its owner may have recycled it in the meantime.
+    if ((await headerOf(file, path)) !== undefined) return
+    throw corrupt(
+      'SEGMENT',
+      `${path} holds live sections, but its header is damaged. Restore the file, or see what \`moulin repair\` would give up.`,
+      { context: { file: path, position: 0 } },
+    )
+  }
 }
 
 /** The header of a segment file, if there is a whole one. */
