@@ -119,8 +119,14 @@ function tornTail({ info }: SourceRequest, { name, scan, remainsEnd }: OwnScan):
   return { segment: `epoch-${info.epoch}/${name}`, position: end, bytes, reason }
 }
 
+/**
+ * Headers are read one after the other while a living writer may use files anew: one that was read as of an earlier use may hold what stands
+ * before a file that is read later. So a first look says how far to go: every generation up to there has its header by then, and the second look
+ * finds it, unless it was recycled, and so released.
+ */
 async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Promise<OwnFile[]> {
   const folder = epochPath(dir, info.epoch)
+  const newest = (await generationsIn(files, folder)).at(-1)?.generation ?? 0n
   const own: OwnFile[] = []
   for (const { name } of await files.readdir(folder)) {
     if (!isSegmentName(name)) continue
@@ -130,7 +136,7 @@ async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Prom
       if (found === undefined) await checkHeaderless(handle, path, { logId, epoch: info.epoch, isLive })
       return found
     })
-    if (header === undefined) continue
+    if (header === undefined || header.generation > newest) continue
     checkIdentity(header, logId, info.epoch, path)
     own.push({ name, header })
   }
@@ -201,6 +207,21 @@ async function checkHeaderless(
       { context: { file: path, position: 0 } },
     )
   }
+}
+
+/** Which generation each segment file of a folder is in, by its header, ascending. */
+export async function generationsIn(
+  files: Files,
+  folder: string,
+): Promise<{ readonly name: string; readonly generation: bigint }[]> {
+  const found: { name: string; generation: bigint }[] = []
+  for (const { name } of await files.readdir(folder)) {
+    if (!isSegmentName(name)) continue
+    const path = `${folder}/${name}`
+    const header = await withFile(files, path, (file) => headerOf(file, path))
+    if (header !== undefined) found.push({ name, generation: header.generation })
+  }
+  return found.sort((a, b) => (a.generation < b.generation ? -1 : 1))
 }
 
 /** The header of a segment file, if there is a whole one. */
