@@ -214,6 +214,7 @@ async function assemble(
     await core.ledger.load()
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }

@@ -3,6 +3,7 @@ import {
   corrupt,
   invalid,
   notFound,
+  throwIfAborted,
   type FileHandle,
   type WalLocation,
   type WalOpenOptions,
@@ -61,6 +62,7 @@ export class WalFollower implements WalSession {
     const info = await newestSource(dir, options)
     const follower = new WalFollower(dir, options, info)
     await follower.#begin(info)
+    throwIfAborted(options.signal)
     return follower
   }
 
