@@ -24,6 +24,9 @@ export interface FileWalOptions {
 export function fileWal(options: FileWalOptions): Wal {
   const { dir, segmentBytes, networkMount = 'refuse' } = options
   if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
+  if (networkMount !== 'refuse' && networkMount !== 'allow') {
+    throw invalid('NETWORK_MOUNT', `networkMount ${String(networkMount)} is neither 'refuse' nor 'allow'.`)
+  }
   if (segmentBytes !== undefined) checkSegmentBytes(segmentBytes)
   const path = resolve(dir)
   return {
