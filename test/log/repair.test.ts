@@ -1,5 +1,5 @@
 import { planRepair, repairLog, type RepairLogOptions, type RepairPlan } from '@moulin/log'
-import { schema, t, type Files, type Runtime, type Topic } from '@moulin/core'
+import { schema, t, unavailable, type Files, type Runtime, type Topic } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
@@ -116,7 +116,7 @@ describe('a repair', () => {
     expect(short(await valuesOf(topic, 1))).toEqual(['b0', 'b1', 'after'])
     await log.close()
     // The opening that was refused had taken epoch 2.
-    expect(await bytesOfFile(on, '/lake/log/repair/epoch-3/epoch-1-0000000001.wal')).toEqual(damaged)
+    expect(await bytesOfFile(on, `${WAL}/repair/epoch-3/epoch-1-0000000001.wal`)).toEqual(damaged)
     expect(await planRepair(parts(on))).toMatchObject({ isNeeded: false })
   })
 
@@ -293,6 +293,26 @@ describe('a repair', () => {
     expect(kept.map(({ bytes }) => Buffer.from(bytes!).toString().replaceAll('.', ''))).toEqual(names('b', 4))
     const found = topic.offsets().map(({ highWatermark }) => highWatermark)
     expect(found).toEqual(what === 'a frame' ? [offsets[0], offsets[1]! - 1n] : offsets)
+    await log.close()
+  })
+
+  it('works where the write-ahead folder is a disk of its own', async () => {
+    const on = machine()
+    await killed(on, 9)
+    const [segment] = await segments(on)
+    await spoil(on, segment!, (await framesOf(on, segment!))[4]! + 300)
+    const { files } = on.disk
+    const isInside = (path: string): boolean => path.startsWith(`${WAL}/`)
+    const within = (call: 'link' | 'rename'): Files['link'] => {
+      return async (from, to) => {
+        if (isInside(from) !== isInside(to)) throw unavailable('EXDEV', `${call} of ${to} failed: cross-device link`)
+        return files[call](from, to)
+      }
+    }
+    const runtime = on.runtime({ ...files, link: within('link'), rename: within('rename') })
+    expect(await repaired(on, runtime)).toMatchObject({ givenUp: [{ partition: 0, from: 2n, to: 5n }] })
+    const log = await openIn(on.runtime())
+    expect(short(await valuesOf(await log.topic('orders'), 1))).toEqual(names('b', 4))
     await log.close()
   })
 

@@ -82,7 +82,7 @@ export async function planRepair(options: RepairLogOptions): Promise<RepairPlan>
 
 /**
  * Does exactly this plan, under a new epoch that fences every other writer. Nothing that was damaged is deleted: it is kept below
- * `log/repair/`. Cut off in the middle it can be planned and done again.
+ * `log/repair/`, and in the folder of the write-ahead files below `repair/`. Cut off in the middle it can be planned and done again.
  * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `RESTORE_FIRST`, `WRITER_ALIVE`; whatever the disk and the store throw.
  */
 export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {

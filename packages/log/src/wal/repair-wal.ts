@@ -1,4 +1,3 @@
-import { dirname } from 'node:path'
 import { conflict, corrupt, notFound, type Limits, type Runtime, type Section, type WalOpenOptions } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import {
@@ -83,9 +82,9 @@ function refuseBoth(segments: readonly SalvagedSegment[]): void {
   )
 }
 
-/** Where a repair keeps the files that it takes out of the log. */
+/** Where a repair keeps the files that it takes out of the log: in the folder itself, since that may be a disk of its own. */
 export function asideFolder(dir: string, epoch: bigint): string {
-  return `${dirname(dir)}/repair/epoch-${epoch}`
+  return `${dir}/repair/epoch-${epoch}`
 }
 
 /** Files that do not stay as they are: damaged, or with a section that is given up. Their good sections move. */
