@@ -501,6 +501,27 @@ describe('a repair of what the log stores of itself', () => {
     await again.close()
   })
 
+  it('names the newest open.json when it is damaged, which never changes, and does nothing before it is back', async () => {
+    const on = machine()
+    await killed(on, 4)
+    await (await openIn(on.runtime())).close()
+    const path = `${WAL}/epoch-2/open.json`
+    const whole = await bytesOfFile(on, path)
+    await spoil(on, path, 1, 30)
+    await expect(openIn(on.runtime())).rejects.toMatchObject({ kind: 'corrupt' })
+    const plan = await planRepair(parts(on))
+    expect(plan).toMatchObject({ damages: [{ place: path, remedy: 'restore' }], givenUp: [], isNeeded: false })
+    const before = changes(on)
+    await expect(repairLog(parts(on), plan)).rejects.toMatchObject({ kind: 'conflict', code: 'RESTORE_FIRST' })
+    expect(changes(on)).toBe(before)
+    const file = await on.disk.files.open(path, 'write')
+    await file.writev([whole], 0)
+    await file.close()
+    const log = await openIn(on.runtime())
+    expect(short(await valuesOf(await log.topic('orders'), 0))).toEqual(['a0', 'a1'])
+    await log.close()
+  })
+
   it('takes nothing that needs a newer reader for damage', async () => {
     const on = machine()
     await killed(on, 2)

@@ -18,7 +18,7 @@ import { loadEntry, SCHEMAS } from './schema-ledger.ts'
 import { identityKind } from './stored-kinds.ts'
 import { tableFrontiers } from './table-frontiers.ts'
 import { topicStore, type TopicRecord } from './topic-store.ts'
-import { listEpochs, newestInfo } from './wal/epoch-folder.ts'
+import { damagedInfo, listEpochs, newestInfo } from './wal/epoch-folder.ts'
 import {
   parsePartitionKey,
   partitionKey,
@@ -43,7 +43,7 @@ export interface RepairLogOptions {
 
 /** Something stored that cannot be read as it was written. */
 export interface Damage {
-  /** Path of a segment file, or key of an object. */
+  /** Path of a segment file or of an epoch's `open.json`, or key of an object. */
   readonly place: string
   /** Where in a segment file the good frames end; null for an object. */
   readonly position: number | null
@@ -149,7 +149,9 @@ async function look(options: RepairLogOptions): Promise<Seen> {
       : await tableFrontiers(options.tier, topics, { store, ...at })
   const bounds = isLost ? undefined : boundsOf(checkpoint)
   const evidence = { bounds, isStale: bad.length > 0, starts: startsOf(topics), frontiers }
-  const found = await salvageWal({ runtime, dir, logId: at.logId, evidence })
+  const unreadable = await damagedInfo(runtime.files, dir)
+  if (unreadable !== undefined) damaged(unreadable.path, unreadable.error, 'restore')
+  const found = unreadable === undefined ? await salvageWal({ runtime, dir, logId: at.logId, evidence }) : undefined
   const isRewritten = isLost || (found?.isReleasedFurther ?? false)
   for (const [key, error] of bad) damaged(key, error, isRewritten ? 'rewrite' : 'pass over')
   for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {
