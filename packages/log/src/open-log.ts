@@ -1,4 +1,5 @@
 import {
+  checkOptionNames,
   checkRoot,
   defaultLimits,
   invalid,
@@ -69,6 +70,23 @@ export interface OpenLogOptions {
   readonly signal?: AbortSignal
 }
 
+const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
+  store: true,
+  wal: true,
+  tier: true,
+  runtime: true,
+  sequencer: true,
+  codecs: true,
+  access: true,
+  takeover: true,
+  limits: true,
+  probe: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  onBroken: true,
+  signal: true,
+}
+
 /**
  * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
  * dense, and an older writer acks nothing any more.
@@ -80,6 +98,7 @@ export interface OpenLogOptions {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = checkLimits({ ...defaultLimits, ...options.limits })
   checkOptions({ access, takeover, graceMs, store })
@@ -216,6 +235,7 @@ async function assemble(
     await core.ledger.load()
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }
@@ -256,7 +276,8 @@ function checkOptions({
   if (takeover !== 'refuse' && takeover !== 'newest') {
     throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
   }
-  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+  if (typeof graceMs !== 'number' || !(graceMs >= 0))
+    throw invalid('GRACE', `graceMs ${String(graceMs)} must be a number of milliseconds from 0.`)
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }
