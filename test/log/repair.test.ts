@@ -209,6 +209,40 @@ describe('a repair', () => {
     await again.close()
   })
 
+  it('leaves a log alone that is only older than its table: there is nothing to repair', async () => {
+    const on = machine()
+    const tables = fakeTables()
+    const tier = fakeColdTier(tables)
+    const owner = on.runtime()
+    const log = await openIn(owner, { tier })
+    const topic = await log.createTopic('orders')
+    await send(topic, names('a', 5), 0)
+    await topic.tier()
+    await send(topic, names('b', 3), 0)
+    on.disk.kill()
+    owner.exit()
+    // Of a life that was lost when the log was restored.
+    tables.tables.get(topic.id)!.frontier[0] = 20n
+    const options = { ...parts(on), tier }
+    const before = changes(on)
+    const plan = await planRepair(options)
+    expect(plan).toMatchObject({ damages: [], givenUp: [], isNeeded: false })
+    await repairLog(options, plan)
+    expect(changes(on)).toBe(before)
+    const again = await openIn(on.runtime(), { tier })
+    const behind = await again.topic('orders')
+    await expect(send(behind, ['c'], 0)).rejects.toMatchObject({ code: 'LOG_BEHIND_TABLE' })
+    expect(short(await valuesOf(behind))).toEqual([...names('a', 5), ...names('b', 3)])
+    await again.close()
+  })
+
+  it('says what is missing where the whole folder is', async () => {
+    const on = machine()
+    await killed(on, 4)
+    const plan = planRepair({ ...parts(on), walDir: '/elsewhere' })
+    await expect(plan).rejects.toMatchObject({ kind: 'not-found', code: 'WAL_MISSING' })
+  })
+
   it('finds without a checkpoint where what is not released begins', async () => {
     const on = machine()
     const tier = fakeColdTier(fakeTables())

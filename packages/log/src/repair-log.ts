@@ -4,6 +4,7 @@ import {
   defaultLimits,
   isKind,
   loadStored,
+  notFound,
   storedBytes,
   stringField,
   systemRuntime,
@@ -73,7 +74,7 @@ export interface RepairPlan {
 
 /**
  * Looks for what keeps a log from being opened: damaged segments, checkpoints, topics, schemas, `moulin.json`. Changes nothing.
- * @throws `conflict` code `WRITER_ALIVE`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
+ * @throws `conflict` code `WRITER_ALIVE`; `not-found` code `WAL_MISSING`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
  * too much is damaged at once; `unavailable` while the catalog does not answer.
  */
 export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
@@ -152,6 +153,10 @@ async function look(options: RepairLogOptions): Promise<Seen> {
   const unreadable = await damagedInfo(runtime.files, dir)
   if (unreadable !== undefined) damaged(unreadable.path, unreadable.error, 'restore')
   const found = unreadable === undefined ? await salvageWal({ runtime, dir, logId: at.logId, evidence }) : undefined
+  if (unreadable === undefined && found === undefined && (checkpoint !== undefined || isLost)) {
+    const message = `${store.name} has been written before, but its write-ahead data is not in ${dir}: restore that folder. A repair cannot make it up.`
+    throw notFound('WAL_MISSING', message, { context: { dir } })
+  }
   const isRewritten = isLost || (found?.isReleasedFurther ?? false)
   for (const [key, error] of bad) damaged(key, error, isRewritten ? 'rewrite' : 'pass over')
   for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {

@@ -78,6 +78,15 @@ export function selectKept(segments: readonly SalvagedSegment[], evidence: Repai
     ...byPartition.keys(),
     ...damaged.map(partitionKey),
   ])
+  // Where nothing is lost, a table that has more is newer than the log: that is no damage, and not for a repair to settle.
+  const isLoss =
+    damages.length > 0 ||
+    bounds === undefined ||
+    isStale ||
+    [...bounds].some(([key, bound]) => {
+      const { next } = runFrom(byPartition.get(key) ?? [], bound.released)
+      return next < bound.next
+    })
   const kept = new Set<Frame>()
   const givenUp: GivenUp[] = []
   const ends = new Map<string, PartitionBounds>()
@@ -94,7 +103,7 @@ export function selectKept(segments: readonly SalvagedSegment[], evidence: Repai
     }
     let { run, next } = runFrom(frames, released)
     const frontier = frontiers.get(key) ?? 0n
-    if (next < frontier) {
+    if (isLoss && next < frontier) {
       released = frontier
       ;({ run, next } = runFrom(frames, frontier))
     }
