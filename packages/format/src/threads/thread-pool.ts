@@ -1,4 +1,4 @@
-import { aborted, defaultLimits, invalid, throwIfAborted } from '@moulin/core'
+import { aborted, defaultLimits, internal, invalid, throwIfAborted } from '@moulin/core'
 import type { Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -216,7 +216,7 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
       returned: (buffer) => this.buffers.give(buffer),
       ended: (end) => {
         if (end.why === 'died' && !end.isReady) {
-          this.#failedToStart(end.cause instanceof Error ? end.cause : new Error(end.reason))
+          this.#failedToStart(end.cause instanceof Error ? end.cause : internal('WORKER_DIED', end.reason))
         }
         this.#busy.delete(thread)
         const at = this.#idle.indexOf(thread)
