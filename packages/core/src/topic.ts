@@ -138,7 +138,7 @@ export interface ReadOptions {
   readonly partition?: number
   /** Inclusive; default `earliest`. `{ timestamp }`: the first offset whose record is not older (ms since the epoch). */
   readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
-  /** Exclusive; `end` is fixed at the call. Without it the read follows new records. */
+  /** Exclusive; `end` is fixed at the call. Without it the read follows new records, and while it waits for one it keeps the process alive. */
   readonly to?: 'end' | bigint
   /**
    * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.

@@ -64,10 +64,11 @@ async function* read(
   }
 }
 
-/** Waits for new records. Beside a writer it also looks by itself, and so keeps the process alive. */
+/** Waits for new records, and keeps the process alive meanwhile. Beside a writer it also looks by itself. */
 async function more({ core, hot }: TopicState, signal: AbortSignal | undefined): Promise<void> {
-  if (core.access === 'read-write') return hot.wakeups.wait(signal)
-  const timer = core.runtime.timers.after(LOOK_AGAIN_MS, () => hot.wakeups.wake(), { ref: true })
+  // In the writer's own process every append wakes it.
+  const waitMs = core.access === 'read-write' ? Infinity : LOOK_AGAIN_MS
+  const timer = core.runtime.timers.after(waitMs, () => hot.wakeups.wake(), { ref: true })
   try {
     await hot.wakeups.wait(signal)
   } finally {
