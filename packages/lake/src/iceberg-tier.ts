@@ -152,8 +152,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       const committer = context.access === 'read-only' ? undefined : newCommitter()
       await committer?.attach(state)
       const topic = coldTopic({ ...parts, committer })
-      topics.add(topic)
-      return topic
+      // Of a topic that is attached again and again, only the last stays.
+      const close = (): Promise<void> => topic.close().finally(() => topics.delete(attached))
+      const attached = { ...topic, close }
+      topics.add(attached)
+      return attached
     },
     adopt: (info, context, { how, ...call }) =>
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),

@@ -90,7 +90,12 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
     }
   }
   async function* rows(): AsyncGenerator<Row> {
-    for await (const batch of batches()) yield* batch
+    for await (const batch of batches()) {
+      for (const row of batch) {
+        throwIfAborted(call.signal)
+        yield row
+      }
+    }
   }
   const arrow = async (): Promise<ArrowOutput> =>
     arrowOutput(
@@ -141,6 +146,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   try {
     total += await tableCount(parts, cut.state, call).catch((error: unknown) => Promise.reject(explained(cut, error)))
     for (let partition = 0; partition < cut.ends.length; partition++) {
+      throwIfAborted(call.signal)
       const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
       if (range.from < range.to) total += await hotCount(parts, range, call)
     }

@@ -2,6 +2,8 @@ import {
   corrupt,
   isKind,
   notFound,
+  throwIfAborted,
+  waitFor,
   type BatchRun,
   type EarlierRange,
   type HotSource,
@@ -209,7 +211,7 @@ export class HotLog {
       const batches = section === undefined ? undefined : await this.#batchesOf(section, signal)
       if (section !== undefined && batches !== undefined) return { section, batches }
       const missing = section?.location
-      await this.replan()
+      await waitFor(this.replan(), signal)
       if (offset < partition.released) return undefined
       // Moved by a newer writer, or gone for no reason that we know.
       if (partition.find(offset)?.location === missing) throw lost(partition, offset)
@@ -249,6 +251,8 @@ export class HotLog {
     const partition = topic.partitions[index]!
     let offset = from
     while (offset < to) {
+      // What is in memory asks nobody else.
+      throwIfAborted(signal)
       if (offset >= partition.highWatermark) return
       const read = offset < partition.released ? undefined : await this.read(partition, offset, signal)
       if (read === undefined) throw gone(topic, index, offset)

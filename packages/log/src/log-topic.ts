@@ -1,5 +1,6 @@
 import {
   closed,
+  waitFor,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -119,8 +120,8 @@ class LogTopic {
   scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
     return lazyScan(async () => {
       const { core } = this.#state
-      if (core.access === 'read-only') await core.refresh()
-      return (await this.#state.coldForReleased()).scan(options)
+      if (core.access === 'read-only') await waitFor(core.refresh(), options.signal)
+      return (await waitFor(this.#state.coldForReleased(), options.signal)).scan(options)
     })
   }
 
@@ -131,7 +132,7 @@ class LogTopic {
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
-    return (await this.#state.coldForReleased()).audit(options)
+    return (await waitFor(this.#state.coldForReleased(), options.signal)).audit(options)
   }
 
   async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {

@@ -92,7 +92,9 @@ export class MoulinLog implements Log {
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     checkWritable(this.access, 'releaseNow')
     this.#checkOpen()
-    for (const { tiering } of this.#states()) await tiering.releaseNow(options.signal)
+    // Side by side: a table that does not answer holds up no other.
+    const ended = await Promise.allSettled(this.#states().map(({ tiering }) => tiering.releaseNow(options.signal)))
+    for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
   close(options: { readonly drainMs?: number } = {}): Promise<void> {

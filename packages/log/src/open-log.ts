@@ -64,7 +64,7 @@ export interface OpenLogOptions {
   readonly catalogWaitMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
-  /** Aborts the opening. */
+  /** Aborts the opening, between two steps of it: what was begun is given up before `aborted` is thrown. */
   readonly signal?: AbortSignal
 }
 
@@ -90,6 +90,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
+  throwIfAborted(options.signal)
   const checkpoints = checkpointStore(store, { logId, limits, runtime })
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,
@@ -110,6 +111,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
+    throwIfAborted(options.signal)
     hot.attach(wal)
     return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints, torn })
   } catch (error) {
@@ -212,8 +214,10 @@ async function assemble(
   const directory = new TopicDirectory(core)
   if (access === 'read-write') {
     await core.ledger.load()
+    throwIfAborted(options.signal)
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }

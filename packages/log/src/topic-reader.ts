@@ -3,6 +3,7 @@ import {
   invalid,
   isKind,
   throwIfAborted,
+  waitFor,
   type ColdTopic,
   type LogRecord,
   type Position,
@@ -35,7 +36,7 @@ async function* read(
   try {
     throwIfAborted(options.signal)
     if (core.closing.aborted) throw logClosed()
-    if (endsAtCall === undefined) await core.refresh()
+    if (endsAtCall === undefined) await waitFor(core.refresh(), options.signal)
     const ends = endsAtCall ?? highWatermarks(topic)
     for (const partition of chosenPartitions(topic, options.partition)) {
       const from = await startOf(topic, partition, ends[partition]!, options)
@@ -137,7 +138,7 @@ export async function* readTopicAt(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LogRecord | undefined> {
   const { core, hot } = topic
-  if (core.access === 'read-only') await core.refresh()
+  if (core.access === 'read-only') await waitFor(core.refresh(), signal)
   for (const { partition } of positions) chosenPartitions(topic, partition)
   const isCold = ({ partition, offset }: Position): boolean => offset < hot.partitions[partition]!.released
   const view = viewOptions(topic, 'yield')
@@ -156,7 +157,7 @@ export async function* readTopicAt(
     }
     let end = next + 1
     while (end < positions.length && isCold(positions[end]!)) end++
-    const cold = await topic.coldForReleased()
+    const cold = await waitFor(topic.coldForReleased(), signal)
     for await (const run of cold.readAt(positions.slice(next, end), signal === undefined ? {} : { signal })) {
       const { offset } = positions[next++]!
       const [found] = await recordsOfRun(run, offset, offset + 1n, view)

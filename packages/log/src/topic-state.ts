@@ -2,6 +2,7 @@ import {
   conflict,
   invalid,
   isKind,
+  waitFor,
   type Codec,
   type ColdAdoption,
   type ColdTopic,
@@ -103,8 +104,9 @@ export class TopicState {
 
   /** See {@link Topic.adoptTable}. */
   adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
-    const done = this.#lastAdoption.then(() => this.#adoptTable(signal))
-    this.#lastAdoption = done.catch(() => {})
+    const before = this.#lastAdoption
+    const done = waitFor(before, signal).then(() => this.#adoptTable(signal))
+    this.#lastAdoption = before.then(() => done.catch(() => {}))
     return done
   }
 
@@ -222,8 +224,10 @@ export class TopicState {
     })
   }
 
+  // One at a time, however many looks have failed.
   #lookAgain(): void {
     const { runtime, catalogWaitMs, closing } = this.core
+    this.#again?.cancel()
     this.#again = runtime.timers.after(Math.max(catalogWaitMs, MIN_LOOK_MS), () => {
       if (!closing.aborted) this.#look()
     })

@@ -1,4 +1,14 @@
-import { closed, invalid, isMoulinError, type ColdTopic, type TierResult, type Timer } from '@moulin/core'
+import {
+  closed,
+  invalid,
+  isMoulinError,
+  SharedWork,
+  throwIfAborted,
+  waitFor,
+  type ColdTopic,
+  type TierResult,
+  type Timer,
+} from '@moulin/core'
 import type { ConfirmedFrontier } from './checkpoint-store.ts'
 import { lowestPin } from './log-core.ts'
 import { isLineageBroken, type TopicState } from './topic-state.ts'
@@ -19,8 +29,8 @@ interface Confirmed extends ConfirmedFrontier {
 export class TopicTiering {
   readonly #topic: TopicState
   #confirmed: Confirmed[] = []
-  #running: { readonly upTo: readonly bigint[]; readonly done: Promise<TierResult> } | undefined
-  #waiting: Promise<TierResult> | undefined
+  #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
+  #waiting: SharedWork<TierResult> | undefined
   #releasing: Promise<void> = Promise.resolve()
   #commitTimer: Timer | undefined
   #releaseTimer: Timer | undefined
@@ -83,15 +93,18 @@ export class TopicTiering {
   tier(signal?: AbortSignal): Promise<TierResult> {
     const running = this.#running
     if (running === undefined) return this.#start(signal)
+    const { work } = running
     const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    if (highest.every((offset, index) => offset <= running.upTo[index]!)) return running.done
-    this.#waiting ??= running.done
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting = undefined
-        return this.#start(signal)
-      })
-    return this.#waiting
+    const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
+    if (isCovered && !work.isAbandoned) return work.wait(signal)
+    if (this.#waiting?.isAbandoned === true) this.#waiting = undefined
+    this.#waiting ??= new SharedWork(async (shared) => {
+      await work.done.catch(() => undefined)
+      throwIfAborted(shared)
+      this.#waiting = undefined
+      return this.#start(shared)
+    })
+    return this.#waiting.wait(signal)
   }
 
   /** Releases what is confirmed, grace or not. */
@@ -114,8 +127,8 @@ export class TopicTiering {
     this.#topic.hot.onAppended = undefined
     this.#commitTimer?.cancel()
     this.#releaseTimer?.cancel()
-    await this.#waiting?.catch(() => undefined)
-    await this.#running?.done.catch(() => undefined)
+    await this.#waiting?.done.catch(() => undefined)
+    await this.#running?.work.done.catch(() => undefined)
     await this.#releasing
   }
 
@@ -131,13 +144,13 @@ export class TopicTiering {
   #start(signal?: AbortSignal): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const done = this.#commit(upTo, signal).finally(() => (this.#running = undefined))
-    this.#running = { upTo, done }
-    done.then(
+    const work = new SharedWork((shared) => this.#commit(upTo, shared).finally(() => (this.#running = undefined)))
+    this.#running = { upTo, work }
+    work.done.then(
       () => this.#evaluate(),
       () => undefined,
     )
-    return done
+    return work.wait(signal)
   }
 
   async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
@@ -286,8 +299,9 @@ export class TopicTiering {
 
   /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
   #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<void> {
-    const done = this.#releasing.then(() => this.#releaseBelow(frontier, signal))
-    this.#releasing = done.catch(() => undefined)
+    const before = this.#releasing
+    const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
+    this.#releasing = before.then(() => done.catch(() => undefined))
     return done
   }
 

@@ -1,5 +1,4 @@
 import {
-  aborted,
   closed,
   type ColumnBatch,
   corrupt,
@@ -9,6 +8,7 @@ import {
   invalid,
   type Runtime,
   throwIfAborted,
+  waitFor,
 } from '@moulin/core'
 import type { ThreadEnd } from '../threads/pool-thread.ts'
 import { type ThreadPool, threadPool } from '../threads/thread-pool.ts'
@@ -78,7 +78,8 @@ export function pooledDecodes(pool: ThreadPool<DecodeCalls>, options: PooledDeco
       throwIfAborted(signal)
       const bytes = loadedBytes(task)
       if (bytes <= inlineBytes && task.rows.end - task.rows.start <= MAX_INLINE_ROWS) return decodeRowGroup(task)
-      return await unlessAborted(inPool(pool, task, bytes, deadlineMs, signal), signal)
+      // One that runs already is left to its worker, which stays under its deadline; only the answer is dropped.
+      return await waitFor(inPool(pool, task, bytes, deadlineMs, signal), signal)
     },
     close: () => Promise.resolve(),
   }
@@ -120,18 +121,6 @@ async function inPool(
   } finally {
     grant.release()
   }
-}
-
-/** A task that runs already is left to its worker, which stays under its deadline; only the answer is dropped. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work
-  return await new Promise<T>((resolve, reject) => {
-    const stop = (): void => {
-      reject(aborted('ABORTED', 'The read was aborted by its signal.', { cause: signal.reason as unknown }))
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
 
 function loadedBytes({ ranges }: DecodeTask): number {

@@ -72,12 +72,14 @@ export class WalFollower implements WalSession {
     return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
   }
 
-  async read(location: WalLocation): Promise<Uint8Array> {
+  async read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
     const { epoch, name, generation } = parseSegmentId(location.segment)
     const identity = { logId: this.#logId, epoch, generation }
     const path = `${epochPath(this.#dir, epoch)}/${name}`
     const { files } = this.#options.runtime
-    const batches = await this.#reads.run(() => withFile(files, path, (file) => readSection(file, location, identity)))
+    const read = (): Promise<Uint8Array | undefined> =>
+      withFile(files, path, (file) => readSection(file, location, identity))
+    const batches = await this.#reads.run(read, options.signal)
     if (batches === undefined) throw released(location.segment)
     return batches
   }

@@ -96,8 +96,8 @@ export class WalWriter implements WalSession {
     })
   }
 
-  read(location: WalLocation): Promise<Uint8Array> {
-    return this.#reads.run(() => this.#read(location))
+  read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    return this.#reads.run(() => this.#read(location), options.signal)
   }
 
   async #read(location: WalLocation): Promise<Uint8Array> {
@@ -107,11 +107,21 @@ export class WalWriter implements WalSession {
       if (own !== undefined) return await readSection(own.file, location, identityOf(own))
       const foreign = this.#foreign.get(segment)
       if (foreign === undefined) throw released(segment)
-      foreign.file ??= this.#place.files.open(foreign.path, 'read')
-      return await readSection(await foreign.file, location, foreign)
+      return await readSection(await this.#fileOf(foreign), location, foreign)
     } catch (error) {
       throw this.#holds(segment) ? error : released(segment)
     }
+  }
+
+  /** Opened once; an open that fails says nothing of the next. */
+  #fileOf(foreign: ForeignSegment): Promise<FileHandle> {
+    if (foreign.file !== undefined) return foreign.file
+    const file = this.#place.files.open(foreign.path, 'read')
+    foreign.file = file
+    file.catch(() => {
+      if (foreign.file === file) foreign.file = undefined
+    })
+    return file
   }
 
   async release(locations: readonly WalLocation[]): Promise<void> {
