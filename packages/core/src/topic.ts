@@ -78,8 +78,9 @@ export interface Topic<T = unknown> {
   /** @throws `invalid` on a read-only log. */
   producer(options?: ProducerOptions): Producer<T>
   /**
-   * Appends v2 record batches as they are (base offsets are patched). Resolves when durable.
-   * @throws `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
+   * Appends v2 record batches as they are (base offsets are patched), taken at the call: the caller may change the bytes once it
+   * has the promise. Resolves when durable.
+   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
    */
   append(request: {
     readonly partition: number

@@ -16,7 +16,7 @@ import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin
 import { ByteGate } from './byte-gate.ts'
 import { partitionForKey } from './partitioner.ts'
 import { ProducerBatch } from './producer-batch.ts'
-import type { PreparedRecord, RecordInput } from './record-input.ts'
+import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { SendAllCall } from './send-all.ts'
 
 const LINGER_MS = 5
@@ -77,10 +77,11 @@ export class LogProducer implements Producer {
     throwIfAborted(options.signal)
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
+    const taken = this.#gate.isOpen ? prepared : ownCopy(prepared)
     return this.#gate.pass(() => {
       this.#checkAlive()
-      const batch = this.#add(prepared)
-      const ack = batch.addSender(BigInt(prepared.timestamp))
+      const batch = this.#add(taken)
+      const ack = batch.addSender(BigInt(taken.timestamp))
       this.#closeIfFull(batch)
       return ack
     }, options.signal)
@@ -129,9 +130,10 @@ export class LogProducer implements Producer {
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
     if (!this.#gate.isOpen) {
+      const taken = ownCopy(prepared)
       return this.#gate.pass(() => {
         this.#checkAlive()
-        this.#addObserved(prepared, call)
+        this.#addObserved(taken, call)
       }, signal)
     }
     const isFull = this.#addObserved(prepared, call)

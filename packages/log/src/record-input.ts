@@ -18,6 +18,16 @@ export interface PreparedRecord {
   readonly partition: number | undefined
 }
 
+/** The same in memory of its own, for a record that waits while its sender goes on. */
+export function ownCopy({ key, value, headers, ...rest }: PreparedRecord): PreparedRecord {
+  return {
+    ...rest,
+    key: key && new Uint8Array(key),
+    value: value && new Uint8Array(value),
+    headers: headers.map(([name, content]) => [name, content && new Uint8Array(content)]),
+  }
+}
+
 export interface RecordInputOptions {
   readonly topic: string
   readonly partitions: number

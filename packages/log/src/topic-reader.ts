@@ -11,7 +11,7 @@ import {
 } from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
-import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
+import { recordAt, type RecordViewOptions } from './record-view.ts'
 import { firstNotOlder } from './timestamp-search.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -160,8 +160,7 @@ export async function* readTopicAt(
     const cold = await waitFor(topic.coldForReleased(), signal)
     for await (const run of cold.readAt(positions.slice(next, end), signal === undefined ? {} : { signal })) {
       const { offset } = positions[next++]!
-      const [found] = await recordsOfRun(run, offset, offset + 1n, view)
-      yield found
+      yield await recordAt(run, offset, view)
     }
     while (next < end) {
       yield undefined
@@ -183,8 +182,7 @@ async function readHotAt(
   const { section, batches } = read
   const { baseOffset, lastOffset, valueSchemaId: valueSchemaIds } = section
   const run = { partition, baseOffset, nextOffset: lastOffset + 1n, batches, valueSchemaIds }
-  const [found] = await recordsOfRun(run, offset, offset + 1n, view)
-  return found
+  return recordAt(run, offset, view)
 }
 
 function highWatermarks({ hot }: TopicState): bigint[] {
