@@ -151,9 +151,12 @@ export class MoulinLog implements Log {
   }
 
   #follow(): void {
-    this.#core.refresh().catch((error: unknown) => {
-      if (!this.#abort.signal.aborted) this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
-    })
+    const { refresh, forgetReleased } = this.#core
+    refresh()
+      .then(forgetReleased)
+      .catch((error: unknown) => {
+        if (!this.#abort.signal.aborted) this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
+      })
   }
 
   #states(): TopicState[] {

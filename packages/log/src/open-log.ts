@@ -24,6 +24,7 @@ import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
+import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
 import { checkOnBroken } from './topic-config.ts'
@@ -167,6 +168,7 @@ async function assemble(
   const refresh = async (): Promise<void> => {
     if (access === 'read-only') await wal.refresh()
   }
+  const forgetReleased = releaseFollower({ hot, wal, checkpoints, clock: runtime.clock })
   hot.replan = async () => {
     if (access === 'read-write') return
     await wal.refresh()
@@ -210,6 +212,7 @@ async function assemble(
     }),
     closing: closing.signal,
     refresh,
+    forgetReleased,
   }
   const directory = new TopicDirectory(core)
   if (access === 'read-write') {

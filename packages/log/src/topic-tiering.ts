@@ -169,8 +169,7 @@ export class TopicTiering {
 
   #appended(): void {
     this.#topic.core.pressure.appended()
-    const total = sum(this.#topic.hot.partitions.map(({ totalBytes }) => totalBytes))
-    const isDue = total - this.#evaluatedBytes >= this.#topic.core.limits.commitBytes / 16
+    const isDue = this.#topic.hot.totalBytes - this.#evaluatedBytes >= this.#topic.core.limits.commitBytes / 16
     if (this.#commitTimer === undefined || isDue) this.#evaluate()
   }
 
@@ -178,7 +177,7 @@ export class TopicTiering {
   #evaluate(): void {
     if (this.#isStopped || this.#running !== undefined || this.#broken !== undefined) return
     const { hot, core, record } = this.#topic
-    this.#evaluatedBytes = sum(hot.partitions.map(({ totalBytes }) => totalBytes))
+    this.#evaluatedBytes = hot.totalBytes
     const bytes = this.untieredBytes
     this.#commitTimer?.cancel()
     this.#commitTimer = undefined

@@ -84,8 +84,8 @@ export class WalFollower implements WalSession {
     return batches
   }
 
-  release(): Promise<void> {
-    return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
+  async release(locations: readonly WalLocation[]): Promise<void> {
+    this.#live.remove(locations)
   }
 
   async checkFence(): Promise<void> {}
@@ -119,7 +119,10 @@ export class WalFollower implements WalSession {
   }
 
   #startRefresh(): Promise<void> {
-    const refreshing = this.#refresh().finally(() => (this.#refreshing = undefined))
+    const refreshing = this.#refresh().finally(() => {
+      // Until the next one has begun in its place: there are never two.
+      if (this.#nextRefresh === undefined) this.#refreshing = undefined
+    })
     this.#refreshing = refreshing
     return refreshing
   }
@@ -252,6 +255,8 @@ export class WalFollower implements WalSession {
   #show({ epoch, name, generation }: SegmentKey, frames: readonly Frame[]): void {
     const segment = segmentId(epoch, name, generation)
     for (const { header, position, sizeBytes } of frames) {
+      // Released before it was seen here.
+      if (!this.#options.isLive(header)) continue
       const location = { segment, position, sizeBytes }
       this.#live.add(location)
       this.#options.recover(header, location)
