@@ -1,4 +1,4 @@
-import { checkRoot, closed, invalid, tableGuard } from '@moulin/core'
+import { checkRoot, closed, invalid, tableGuard, shown } from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -80,8 +80,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   const { deltas = false } = options
-  if (typeof deltas !== 'boolean')
-    throw invalid('DELTAS', `deltas is ${JSON.stringify(deltas)}; it must be true or false.`)
+  if (typeof deltas !== 'boolean') throw invalid('DELTAS', `deltas is ${shown(deltas)}; it must be true or false.`)
   if (options.store !== undefined) checkRoot(options.store)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()

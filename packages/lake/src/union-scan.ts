@@ -1,4 +1,4 @@
-import { columnsOf, conflict, invalid, t, throwIfAborted } from '@moulin/core'
+import { columnsOf, conflict, invalid, t, throwIfAborted, shown } from '@moulin/core'
 import type {
   CallOptions,
   Codec,
@@ -191,8 +191,8 @@ function resolve(parts: UnionScanParts, options: ScanOptions, types: ReadonlyMap
   const columns = options.columns ?? (valueNames.length > 0 ? valueNames : ['_kafka_value'])
   for (const name of columns) {
     if (!types.has(name)) {
-      const message = `Topic ${info.name} has no column ${name}; the columns are ${[...types.keys()].join(', ')}.`
-      throw invalid('UNKNOWN_COLUMN', message, { context: { topic: info.name, column: name } })
+      const message = `Topic ${info.name} has no column ${shown(name)}; the columns are ${[...types.keys()].join(', ')}.`
+      throw invalid('UNKNOWN_COLUMN', message, { context: { topic: info.name, column: shown(name) } })
     }
   }
   const where = options.where

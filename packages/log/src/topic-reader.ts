@@ -8,6 +8,7 @@ import {
   type LogRecord,
   type Position,
   type ReadOptions,
+  shown,
 } from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
@@ -106,8 +107,8 @@ export function chosenPartitions({ record, hot }: TopicState, partition: number 
   if (Number.isInteger(partition) && partition >= 0 && partition < hot.partitions.length) return [partition]
   throw invalid(
     'PARTITION',
-    `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${partition} is none of them.`,
-    { context: { topic: record.name, partition } },
+    `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${shown(partition)} is none of them.`,
+    { context: { topic: record.name } },
   )
 }
 

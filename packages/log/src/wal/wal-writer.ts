@@ -10,6 +10,7 @@ import {
   type WalLocation,
   type WalSession,
   type WalUsage,
+  shown,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
@@ -248,7 +249,7 @@ export class WalWriter implements WalSession {
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
   #fail(error: unknown, inFlight: readonly Pending[]): void {
-    const failure = error instanceof Error ? error : closed('WAL_FAILED', String(error))
+    const failure = error instanceof Error ? error : closed('WAL_FAILED', shown(error))
     this.#failure = failure
     const behind = this.#queue
     this.#queue = []
