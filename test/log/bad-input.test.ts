@@ -1,5 +1,5 @@
 import { isKind, schema, t, TIMESTAMP_MS_MAX, type Log, type Topic, type TopicConfig } from '@moulin/core'
-import { avro, encodeBatch, json } from '@moulin/format'
+import { avro, crc32c, encodeBatch, json } from '@moulin/format'
 import { fileSystem, memory } from '@moulin/storage'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -197,6 +197,39 @@ describe('append', () => {
     const records = await collect(topic.read({ to: 'end' }))
     expect(records.map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n])
     expect(on.disk.effectCount).toBeGreaterThan(0)
+  })
+
+  it('holds every record to the bounds of time, whatever the header says', async () => {
+    const { topic, on } = await topicOf({ partitions: 1, timestampBeforeMaxMs: 60_000, timestampAfterMaxMs: 1_000 })
+    const now = BigInt(on.clock.now())
+    // Base and max are the first record's in all of these but the ends.
+    const withTimes = (times: readonly bigint[]): Uint8Array => {
+      const records = times.map((timestamp, i) => ({
+        offset: BigInt(i),
+        timestamp,
+        key: null,
+        value: null,
+        headers: [],
+      }))
+      const bytes = encodeBatch({ baseOffset: 0n, timestampType: 'create', records })
+      const view = new DataView(bytes.buffer)
+      view.setBigInt64(35, times[0]!)
+      view.setUint32(17, crc32c(bytes.subarray(21)))
+      return bytes
+    }
+    for (const off of [-60_001n, 1_001n, -1_000_000_000_000n]) {
+      for (const times of [
+        [now, now + off, now],
+        [now, now, now, now + off],
+        [now, -1n, now + off],
+      ]) {
+        const append = topic.append({ partition: 0, batches: withTimes(times) })
+        await expect(append).rejects.toMatchObject({ kind: 'invalid', code: 'TIMESTAMP_BOUND' })
+      }
+    }
+    const inside = [now, now - 60_000n, now + 1_000n, -1n]
+    await topic.append({ partition: 0, batches: withTimes(inside) })
+    expect((await collect(topic.read({ to: 'end' }))).map(({ timestamp }) => timestamp)).toEqual(inside)
   })
 
   it('refuses malformed and unfit batches, and stores nothing of them', async () => {

@@ -1,3 +1,5 @@
+import { shown } from './shown.ts'
+
 /**
  * Errors that answer two questions: what should the caller do now (`kind`), and may it have happened anyway (`outcome`).
  */
@@ -95,7 +97,7 @@ export function toErrorData(error: unknown): ErrorData {
     const { kind, code, message, outcome, retryable, context } = error
     return { kind, code, message, outcome, retryable, context, ...(error.stack ? { stack: error.stack } : {}) }
   }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = shown(error)
   const stack = error instanceof Error ? error.stack : undefined
   return {
     kind: 'internal',

@@ -55,9 +55,9 @@ export interface FileStat {
 }
 
 export interface FileHandle {
-  /** Up to `length` bytes at `position`; fewer only at the end of the file. */
+  /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>
-  /** Writes all parts, one after the other, from `position`. Not durable until {@link datasync}. */
+  /** Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync}. */
   writev(parts: readonly Uint8Array[], position: number): Promise<void>
   /** Zero-fills up to `size` so that later writes change no metadata; never shortens. Not durable until `sync`. */
   preallocate(size: number): Promise<void>

@@ -113,6 +113,8 @@ export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from '.
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './record.ts'
 export type { RecordSource, SourcePartition } from './record-source.ts'
 export { Redacted, redacted } from './redacted.ts'
+export { SharedWork, waitFor } from './shared-work.ts'
+export { shown } from './shown.ts'
 export { silentLogger } from './runtime.ts'
 export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './runtime.ts'
 export { schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'

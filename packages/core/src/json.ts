@@ -9,17 +9,20 @@ type RawJson = { rawJSON(text: string): unknown }
 
 const integer = /^-?\d+$/
 
-// Safe integers stay numbers; any other integer literal is taken from its source text.
-const reviver: Reviver = (_key, value, context) =>
-  typeof value === 'number' &&
-  !Number.isSafeInteger(value) &&
-  context.source !== undefined &&
-  integer.test(context.source)
-    ? BigInt(context.source)
+// Safe integers stay numbers; any other integer literal is taken from its source text. An object has the members of its
+// text and no others: `constructor` is one like any.
+const reviver: Reviver = (_key, value, context) => {
+  if (typeof value === 'number') {
+    const { source } = context
+    return !Number.isSafeInteger(value) && source !== undefined && integer.test(source) ? BigInt(source) : value
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.setPrototypeOf(value, null)
     : value
+}
 
 /**
- * Parses JSON text or UTF-8 bytes without losing 64-bit integers.
+ * Parses JSON text or UTF-8 bytes without losing 64-bit integers. Objects have no prototype.
  * @throws `corrupt` when it is not JSON, `exhausted` above `maxBytes` (default {@link Limits.maxJsonBytes}).
  */
 export function parseJson(

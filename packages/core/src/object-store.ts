@@ -18,7 +18,7 @@ export interface ObjectStore {
   /** Undefined when missing. */
   head(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>
   /**
-   * Stores the whole object.
+   * Stores the whole object. The bytes must not change until the promise has settled.
    * @throws `exists` when `mode` is `create` and the key is there; `conflict` when `mode` is a swap and the tag is
    * not the present one (or the key is missing); `unsupported` for a swap without the capability. An error with
    * outcome `unknown` may have stored it: read it back before doing anything else.
@@ -71,7 +71,7 @@ export interface ObjectInfo {
 }
 
 export interface StoredObject extends ObjectInfo {
-  /** The asked-for bytes; `size` is the whole object's. */
+  /** The asked-for bytes, in memory that is the caller's from now on; `size` is the whole object's. */
   readonly bytes: Uint8Array
 }
 

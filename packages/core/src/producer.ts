@@ -44,6 +44,9 @@ export interface BatchAck {
 /**
  * Sends to one topic. Per partition, records get their offsets in the order of the calls. It never re-sends by itself:
  * after an unknown outcome the instance is final (`closed`), because the record may be there.
+ *
+ * A record is taken as it is at the call: once `send` has returned its promise, the caller may change or reuse what the record
+ * was made of; of a source of `sendAll`, once the next record is asked for.
  */
 export interface Producer<T = unknown> extends AsyncDisposable {
   /** Resolves when the record is durable: what that survives is `log.durability`. */

@@ -10,7 +10,13 @@ export type Fidelity =
   /** A column that the bytes need is gone. */
   | 'degraded'
 
-/** A record as it lies in the log: all bytes, nothing decoded. */
+/**
+ * A record as it lies in the log: all bytes, nothing decoded.
+ *
+ * The bytes are plain `Uint8Array`s and the reader's own: changing them changes nothing that the log, the table or another
+ * reader has. Those of records read together may share one `ArrayBuffer` of some size: copy (`slice`) what is kept for long,
+ * and before a transfer to another thread.
+ */
 export interface StoredRecord {
   readonly partition: number
   readonly offset: bigint
@@ -45,7 +51,7 @@ export interface BatchRun {
   readonly baseOffset: bigint
   /** Exclusive. */
   readonly nextOffset: bigint
-  /** v2 record batches, back to back; may be empty (a gap). */
+  /** v2 record batches, back to back; may be empty (a gap). To be read only: they may be the log's own memory. */
   readonly batches: Uint8Array
   /** Of each record, in order; undefined: all exact. */
   readonly fidelity?: readonly Fidelity[]

@@ -35,7 +35,7 @@ export interface Timer {
 }
 
 export interface Timers {
-  /** Calls `run` once after `ms`. Does not keep the process alive unless `ref` is true. */
+  /** Calls `run` once after `ms`, however many; never after `Infinity`. Does not keep the process alive unless `ref` is true. */
   after(ms: number, run: () => void, options?: { readonly ref?: boolean }): Timer
   /** Resolves after `ms`; rejects with `aborted` when the signal fires first. Keeps the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>

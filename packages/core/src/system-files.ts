@@ -64,7 +64,8 @@ export function systemFiles(): Files {
 function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
   return {
     async read(position, length) {
-      const buffer = Buffer.allocUnsafeSlow(length)
+      // Of its own, not zeroed first; plain, since the `slice` of a Buffer is a view.
+      const buffer = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
       let filled = 0
       while (filled < length) {
         const { bytesRead } = await doing('read', path, handle.read(buffer, filled, length - filled, position + filled))

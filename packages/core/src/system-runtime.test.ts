@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { isKind, unavailable } from './errors.ts'
 import type { Logger } from './runtime.ts'
 import { systemRuntime } from './system-runtime.ts'
@@ -35,6 +35,33 @@ describe('systemRuntime', () => {
     timers.after(1, () => runs++)
     await timers.sleep(10)
     expect(runs).toBe(1)
+  })
+
+  it('waits longer than setTimeout can, and arms one timer for each 24.8 days of it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    try {
+      const armed = vi.spyOn(globalThis, 'setTimeout')
+      const days = 86_400_000
+      const done: string[] = []
+      timers.after(40 * days, () => done.push('40 days'))
+      void timers.sleep(2 ** 31).then(() => done.push('2^31 ms'))
+      timers.after(Infinity, () => done.push('never'))
+      timers.after(99 * days, () => done.push('cancelled')).cancel()
+      await vi.advanceTimersByTimeAsync(2 ** 31 - 1)
+      expect(done).toEqual([])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(done).toEqual(['2^31 ms'])
+      await vi.advanceTimersByTimeAsync(40 * days - 2 ** 31 - 1)
+      expect(done).toEqual(['2^31 ms'])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(done).toEqual(['2^31 ms', '40 days'])
+      await vi.advanceTimersByTimeAsync(100 * days)
+      expect(done).toHaveLength(2)
+      expect(armed.mock.calls.length).toBeLessThan(15)
+    } finally {
+      vi.restoreAllMocks()
+      vi.useRealTimers()
+    }
   })
 
   it('knows this process by its start time, and that another one is gone', async () => {

@@ -39,26 +39,38 @@ const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance
 
 const systemRandom: Random = {
   uuid: () => randomUUID(),
-  bytes: (length) => randomBytes(length),
+  // Plain and of its own: Node's is a Buffer.
+  bytes: (length) => new Uint8Array(randomBytes(length)),
   int63: () => randomBytes(8).readBigUInt64LE() >> 1n,
 }
 
+/** 24.8 days: `setTimeout` takes anything longer for 1 ms. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
 const systemTimers: Timers = {
   after(ms, run, options) {
-    const timer = setTimeout(run, ms)
-    if (options?.ref !== true) timer.unref()
+    const dueMs = systemClock.monotonic() + ms
+    let timer: NodeJS.Timeout
+    const arm = (waitMs: number): void => {
+      const isLast = !(waitMs > MAX_TIMEOUT_MS)
+      const next = isLast ? run : () => arm(dueMs - systemClock.monotonic())
+      timer = setTimeout(next, isLast ? waitMs : MAX_TIMEOUT_MS)
+      if (options?.ref !== true) timer.unref()
+    }
+    arm(ms)
     return { cancel: () => clearTimeout(timer) }
   },
   sleep(ms, signal) {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
-        clearTimeout(timer)
+        timer.cancel()
         reject(aborted('ABORTED', 'The wait was aborted by its signal.', { cause: signal?.reason as unknown }))
       }
-      const timer = setTimeout(() => {
+      const done = (): void => {
         signal?.removeEventListener('abort', stop)
         resolve()
-      }, ms)
+      }
+      const timer = systemTimers.after(ms, done, { ref: true })
       if (signal?.aborted) stop()
       else signal?.addEventListener('abort', stop, { once: true })
     })

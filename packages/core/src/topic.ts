@@ -79,8 +79,9 @@ export interface Topic<T = unknown> {
   /** @throws `invalid` on a read-only log. */
   producer(options?: ProducerOptions): Producer<T>
   /**
-   * Appends v2 record batches as they are (base offsets are patched). Resolves when durable.
-   * @throws `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
+   * Appends v2 record batches as they are (base offsets are patched), taken at the call: the caller may change the bytes once it
+   * has the promise. Resolves when durable.
+   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
    */
   append(request: {
     readonly partition: number
@@ -139,7 +140,7 @@ export interface ReadOptions {
   readonly partition?: number
   /** Inclusive; default `earliest`. `{ timestamp }`: the first offset whose record is not older (ms since the epoch). */
   readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
-  /** Exclusive; `end` is fixed at the call. Without it the read follows new records. */
+  /** Exclusive; `end` is fixed at the call. Without it the read follows new records, and while it waits for one it keeps the process alive. */
   readonly to?: 'end' | bigint
   /**
    * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.

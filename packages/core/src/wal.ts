@@ -124,7 +124,10 @@ export interface WalSession {
   append(section: Section): Promise<WalLocation>
   /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
   read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
-  /** These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. */
+  /**
+   * These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. A read-only session
+   * forgets them, and changes nothing that is stored.
+   */
   release(locations: readonly WalLocation[]): Promise<void>
   /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
   checkFence(): Promise<void>

@@ -1,3 +1,4 @@
+import { NAN_BITS_32, NAN_BITS_64 } from './nan-bits.ts'
 import { newTextBuffer, type TextBuffer } from './text-buffer.ts'
 
 /** A growing buffer with the primitives that Avro and Kafka's record batches share. */
@@ -58,15 +59,22 @@ export class ByteSink {
     this.buffer[this.length++] = Number(rest)
   }
 
+  /** A NaN is the usual one: whether a payload would get through JavaScript's numbers, nobody says. */
   float(value: number): void {
     this.ensure(4)
-    this.#view.setFloat32(this.length, value, true)
+    if (value === value) this.#view.setFloat32(this.length, value, true)
+    else this.#view.setInt32(this.length, NAN_BITS_32, true)
     this.length += 4
   }
 
+  /** As {@link float}. */
   double(value: number): void {
     this.ensure(8)
-    this.#view.setFloat64(this.length, value, true)
+    if (value === value) this.#view.setFloat64(this.length, value, true)
+    else {
+      this.#view.setInt32(this.length, 0, true)
+      this.#view.setInt32(this.length + 4, NAN_BITS_64, true)
+    }
     this.length += 8
   }
 

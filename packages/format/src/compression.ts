@@ -3,6 +3,11 @@ import { corrupt, exhausted } from '@moulin/core'
 import { compressSync, uncompressSync } from 'snappy'
 import { isWholeZstd } from './zstd-frame.ts'
 
+/** The same memory, not as a Buffer. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
 /** How bytes are compressed. `snappy` is the raw block format (Parquet, Avro), not a framing. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'zstd'
 
@@ -17,11 +22,11 @@ export function compress(codec: Compression, bytes: Uint8Array): Uint8Array {
     case 'none':
       return bytes
     case 'gzip':
-      return gzipSync(bytes)
+      return plain(gzipSync(bytes))
     case 'zstd':
-      return zstdCompressSync(bytes, { ...zstdOptions, chunkSize: zstdBound(bytes.length) })
+      return plain(zstdCompressSync(bytes, { ...zstdOptions, chunkSize: zstdBound(bytes.length) }))
     case 'snappy':
-      return compressSync(bytes, snappyOptions)
+      return plain(compressSync(bytes, snappyOptions))
   }
 }
 
@@ -56,7 +61,7 @@ export type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number; ch
 export function inflated(codec: string, bytes: Uint8Array, maxBytes: number, inflate: Inflate): Uint8Array {
   const chunkSize = Math.max(4096, Math.min(1 << 20, maxBytes + 1, bytes.length * 4))
   try {
-    return inflate(bytes, { maxOutputLength: Math.max(1, maxBytes), chunkSize })
+    return plain(inflate(bytes, { maxOutputLength: Math.max(1, maxBytes), chunkSize }))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
       throw tooLarge(codec, undefined, maxBytes, cause)
@@ -78,7 +83,7 @@ function unsnapped(bytes: Uint8Array, maxBytes: number): Uint8Array {
   // One copy element of 3 bytes gives at most 64.
   if (length > (bytes.length - at) * 64) throw malformed('snappy', undefined)
   try {
-    return uncompressSync(bytes, { asBuffer: true, ...snappyOptions }) as Uint8Array
+    return plain(uncompressSync(bytes, { asBuffer: true, ...snappyOptions }) as Uint8Array)
   } catch (cause) {
     throw malformed('snappy', cause)
   }

@@ -1,5 +1,5 @@
 import { isDate, isMap } from 'node:util/types'
-import { INT64_MAX, INT64_MIN, invalid, type Field, type Type } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, type Field, type Type, shown } from '@moulin/core'
 import { keyIdentity } from './nested-values.ts'
 import { MS_PER_DAY, parseDate, parseDecimal } from './scalars.ts'
 import { memberPath, type ValuePath } from './value-path.ts'
@@ -81,13 +81,6 @@ export function keyChecker(type: Type, path: ValuePath): () => (key: unknown) =>
 function repeatedKey(path: ValuePath, key: unknown): Error {
   const field = String(path)
   return invalid('VALUE', `The field ${field} is a map with the key ${shown(key)} twice.`, { context: { field } })
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return value.length > 60 ? `a string of ${value.length}` : JSON.stringify(value)
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value !== 'object' || value === null) return String(value)
-  return value instanceof Uint8Array ? `${value.length} bytes` : (value.constructor?.name ?? 'an object')
 }
 
 export function asObject(value: unknown, path: ValuePath): object {

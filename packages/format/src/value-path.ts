@@ -1,3 +1,4 @@
+import { shown } from '@moulin/core'
 /** Names a place in a value, such as `lines[3].price`: a text, or what becomes one when an error needs it. */
 export type ValuePath = string | ItemPath | EntryPath | MemberPath
 
@@ -22,7 +23,7 @@ export class EntryPath {
   }
   toString(): string {
     const { key } = this
-    return `${String(this.parent)}[${typeof key === 'string' ? JSON.stringify(key) : String(key)}]`
+    return `${String(this.parent)}[${shown(key)}]`
   }
 }
 

@@ -1,4 +1,4 @@
-import { corrupt, type JsonValue } from '@moulin/core'
+import { corrupt, type JsonValue, shown } from '@moulin/core'
 
 /**
  * Reads the records of an Avro file by field id, whatever the writer called the fields. Every getter checks the type:
@@ -30,7 +30,8 @@ export function recordShape(
   const names = new Map<number, string>()
   const types = new Map<number, JsonValue>()
   for (const field of fields as readonly JsonObject[]) {
-    const name = String(field['name'])
+    const name = field['name']
+    if (typeof name !== 'string') throw corrupt('AVRO_SHAPE', `A field of ${what} has the name ${shown(name)}.`)
     const id = typeof field['field-id'] === 'number' ? field['field-id'] : knownIds.get(name)
     if (id === undefined || names.has(id)) continue
     names.set(id, name)

@@ -1,4 +1,4 @@
-import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown } from '@moulin/core'
 import { daysOf } from './calendar.ts'
 import type { Datum } from './datum.ts'
 import { primitiveOf, typeName, type PrimitiveType } from './primitive-type.ts'
@@ -19,8 +19,7 @@ export function literalDatum(literal: Literal, column: string, type: IcebergType
   const primitive = primitiveOf(type)
   const datum = primitive === undefined ? undefined : convert(literal, primitive)
   if (datum !== undefined) return datum
-  const shown = typeof literal === 'string' ? JSON.stringify(literal) : String(literal)
-  const message = `${shown} (${kindOf(literal)}) does not compare with column ${column} of type ${typeName(type)}${hint(primitive)}.`
+  const message = `${shown(literal)} (${kindOf(literal)}) does not compare with column ${column} of type ${typeName(type)}${hint(primitive)}.`
   throw invalid('EXPRESSION', message, { context: { column, type: typeName(type) } })
 }
 

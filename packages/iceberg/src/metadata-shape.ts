@@ -1,4 +1,4 @@
-import { corrupt, jsonInt64, unsupported } from '@moulin/core'
+import { corrupt, jsonInt64, unsupported, shown } from '@moulin/core'
 
 /**
  * Checks of parsed JSON, member by member. Each names the place (`what`), so that a person finds it in the file.
@@ -58,7 +58,7 @@ export function checkStruct(value: unknown, what: string, depth: number = 0): vo
     checkBoolean(field['required'], `${place}.required`)
     checkType(field['type'], `${place}.type`, depth)
     if (field['initial-default'] !== undefined && field['initial-default'] !== null) {
-      throw unsupported('COLUMN_DEFAULT', `The column ${String(field['name'])} has a default value (format version 3).`)
+      throw unsupported('COLUMN_DEFAULT', `The column ${shown(field['name'])} has a default value (format version 3).`)
     }
   })
 }
@@ -86,12 +86,6 @@ function checkType(value: unknown, what: string, depth: number): void {
 }
 
 function bad(value: unknown, what: string, wanted: string): Error {
-  const seen = value === undefined ? 'missing' : describe(value)
+  const seen = value === undefined ? 'missing' : shown(value)
   return corrupt('METADATA', `${what} must be ${wanted}; it is ${seen}.`)
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`
-  if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }

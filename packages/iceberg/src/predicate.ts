@@ -1,4 +1,4 @@
-import { invalid, type Comparison, type Expression, type IcebergField, type IcebergType } from '@moulin/core'
+import { invalid, type Comparison, type Expression, type IcebergField, type IcebergType, shown } from '@moulin/core'
 import { compareDatum, type Datum } from './datum.ts'
 import { literalDatum } from './literal.ts'
 import { typeName } from './primitive-type.ts'
@@ -69,11 +69,13 @@ type LeafExpression = Exclude<Expression, { op: 'and' | 'or' | 'not' }>
 function bindLeaf(expression: LeafExpression, fields: ReadonlyMap<string, IcebergField>, negated: boolean): Predicate {
   const { op, column: name } = expression
   if (!Object.hasOwn(opposite, op))
-    throw invalid('EXPRESSION', `${String(op)} is no operator of an expression.`, { context: { column: name } })
+    throw invalid('EXPRESSION', `${shown(op)} is no operator of an expression.`, { context: { column: name } })
   const field = fields.get(name)
   if (field === undefined) {
     const names = [...fields.keys()].join(', ')
-    throw invalid('EXPRESSION', `There is no column ${name}; the columns are ${names}.`, { context: { column: name } })
+    throw invalid('EXPRESSION', `There is no column ${shown(name)}; the columns are ${names}.`, {
+      context: { column: name },
+    })
   }
   const { id, type } = field
   if (op === 'startsWith' && type !== 'string') {

@@ -102,7 +102,7 @@ describe('parseTableMetadata', () => {
         node[path.at(-1)!] = value as JsonValue
         expect(kindOf(() => checkTableMetadata(json, 'v1'))).not.toContain('unexpected')
       }),
-      { numRuns: 500 },
+      { numRuns: process.env['MOULIN_LONG'] === '1' ? 10_000 : 500 },
     )
   })
 })

@@ -1,4 +1,4 @@
-import { corrupt, jsonBytes, parseJson, sameInt64, unsupported } from '@moulin/core'
+import { corrupt, jsonBytes, parseJson, sameInt64, unsupported, shown } from '@moulin/core'
 import type { Int64, SnapshotRef, TableMetadata } from '@moulin/core'
 import type { JsonObject } from './metadata-shape.ts'
 import {
@@ -103,7 +103,7 @@ function checkSpecs(metadata: JsonObject, what: string): void {
 
 function checkNamed(ids: readonly unknown[], id: unknown, what: string): void {
   if (new Set(ids).size !== ids.length) throw corrupt('METADATA', `${what}: an id is used twice in its list.`)
-  if (!ids.includes(id)) throw corrupt('METADATA', `${what} names ${String(id)}, which is not in its list.`)
+  if (!ids.includes(id)) throw corrupt('METADATA', `${what} names ${shown(id)}, which is not in its list.`)
 }
 
 function checkSnapshots(metadata: JsonObject, what: string): void {
@@ -129,7 +129,7 @@ function checkSnapshots(metadata: JsonObject, what: string): void {
   if (current !== undefined && current !== null) {
     checkInt64(current, `${what}: current-snapshot-id`)
     if (current !== NO_SNAPSHOT && !ids.has(BigInt(current as Int64)))
-      throw corrupt('METADATA', `${what}: current-snapshot-id ${String(current)} is not among the snapshots.`)
+      throw corrupt('METADATA', `${what}: current-snapshot-id ${shown(current)} is not among the snapshots.`)
   }
   checkRefs(metadata['refs'], ids, `${what}: refs`)
 }
@@ -140,9 +140,9 @@ function checkRefs(refs: unknown, snapshotIds: ReadonlySet<bigint>, what: string
     const ref = objectOf(member, `${what}.${name}`)
     checkInt64(ref['snapshot-id'], `${what}.${name}.snapshot-id`)
     if (ref['type'] !== 'branch' && ref['type'] !== 'tag')
-      throw corrupt('METADATA', `${what}.${name}.type must be "branch" or "tag"; it is ${String(ref['type'])}.`)
+      throw corrupt('METADATA', `${what}.${name}.type must be "branch" or "tag"; it is ${shown(ref['type'])}.`)
     if (!snapshotIds.has(BigInt(ref['snapshot-id'] as Int64)))
-      throw corrupt('METADATA', `${what}.${name} names the snapshot ${String(ref['snapshot-id'])}, which is not there.`)
+      throw corrupt('METADATA', `${what}.${name} names the snapshot ${shown(ref['snapshot-id'])}, which is not there.`)
     if (ref['min-snapshots-to-keep'] !== undefined && ref['min-snapshots-to-keep'] !== null)
       checkInt(ref['min-snapshots-to-keep'], `${what}.${name}.min-snapshots-to-keep`)
     for (const age of ['max-snapshot-age-ms', 'max-ref-age-ms']) {

@@ -1,4 +1,4 @@
-import { invalid, unsupported } from '@moulin/core'
+import { invalid, unsupported, shown } from '@moulin/core'
 import type { TableMetadata, TableUpdate } from '@moulin/core'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
@@ -103,7 +103,7 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
       return removeProperties(metadata, update.removals)
     default: {
       const { action } = update as { action: unknown }
-      throw unsupported('TABLE_UPDATE', `The table update ${String(action)} is not known to this version.`)
+      throw unsupported('TABLE_UPDATE', `The table update ${shown(action)} is not known to this version.`)
     }
   }
 }

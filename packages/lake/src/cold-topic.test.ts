@@ -1,6 +1,7 @@
 import { eq, schema, t } from '@moulin/core'
 import { avro, parquetWriter } from '@moulin/format'
 import type { FileWriterOptions } from '@moulin/format'
+import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { readAll, testLog, utf8 } from './lake.test-support.ts'
 
@@ -37,6 +38,37 @@ describe('coldTopic', () => {
     ])
     const report = await topic.audit()
     expect(report.clean).toBe(true)
+  })
+
+  it('goes on with a commit while one of its callers waits, and stops it with the last', async () => {
+    const store = hookedStore()
+    const log = testLog({ codec, store })
+    const topic = await log.attach()
+    log.hot.send(0, [{ key: null, value: order(1) }])
+    let open!: () => void
+    const held = new Promise<void>((resolve) => (open = resolve))
+    store.hooks.before = ({ op, key }) => (op === 'put' && key.includes('/data/') ? held : undefined)
+    const upTo = log.hot.committedOffsets()
+    const [first, third] = [new AbortController(), new AbortController()]
+    const calls = [
+      topic.tier({ upTo, signal: first.signal }),
+      topic.tier({ upTo }),
+      topic.tier({ upTo, signal: third.signal }),
+    ]
+    first.abort()
+    await expect(calls[0]).rejects.toMatchObject({ kind: 'aborted' })
+    third.abort()
+    await expect(calls[2]).rejects.toMatchObject({ kind: 'aborted' })
+    open()
+    expect(await calls[1]).toMatchObject({ rows: 1 })
+    // With nobody left the commit is not made, and its files go.
+    log.hot.send(0, [{ key: null, value: order(2) }])
+    const last = new AbortController()
+    const left = topic.tier({ upTo: log.hot.committedOffsets(), signal: last.signal })
+    last.abort()
+    await expect(left).rejects.toMatchObject({ kind: 'aborted', outcome: 'unknown' })
+    expect(topic.frontier()).toEqual([1n, 0n])
+    expect(await topic.tier({ upTo: log.hot.committedOffsets() })).toMatchObject({ rows: 1 })
   })
 
   it.each([

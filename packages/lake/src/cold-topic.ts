@@ -1,4 +1,4 @@
-import { closed, invalid, isKind, throwIfAborted } from '@moulin/core'
+import { closed, invalid, SharedWork, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
@@ -28,7 +28,7 @@ function committedAtMs({ loaded, marker }: TableState): number | undefined {
 /** One topic's history in its table. */
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
-  let running: { readonly upTo: readonly bigint[]; readonly result: Promise<TierResult> } | undefined
+  let running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
   let isClosed = false
 
   const check = (): void => {
@@ -42,23 +42,22 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
     // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
     while (running !== undefined) {
-      const { result, upTo: target } = running
+      const { work, upTo: target } = running
       const isCovered = upTo.every((offset, partition) => offset <= target[partition]!)
-      try {
-        const shared = await result
-        if (isCovered) return shared
-      } catch (error) {
-        // That the other caller gave up is no answer to this one.
-        if (isCovered && !isKind(error, 'aborted')) throw error
-      }
-      throwIfAborted(signal)
+      if (isCovered && !work.isAbandoned) return await work.wait(signal)
+      await waitFor(
+        work.done.catch(() => undefined),
+        signal,
+      )
       check()
     }
-    const result = committer.run(upTo, signal).finally(() => {
-      running = undefined
-    })
-    running = { upTo, result }
-    return await result
+    const work = new SharedWork((shared) =>
+      committer.run(upTo, shared).finally(() => {
+        running = undefined
+      }),
+    )
+    running = { upTo, work }
+    return await work.wait(signal)
   }
 
   return {
@@ -93,7 +92,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     },
     async close() {
       isClosed = true
-      await running?.result.catch(() => undefined)
+      await running?.work.done.catch(() => undefined)
     },
   }
 }

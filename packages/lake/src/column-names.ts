@@ -108,7 +108,7 @@ export function tableWarnings({ schema, spec, valueFields }: TableLayout): reado
     const { kind, width } = parseTransform(field.transform)
     if (kind !== 'truncate' || source === undefined || !isNumber(source.type)) continue
     const isWide = source.type === 'int' && width > MAX_EXACT_WIDTH
-    const rows = isWide ? 'rows' : `rows with a value within ${width} of the least ${String(source.type)}`
+    const rows = isWide ? 'rows' : `rows with a value within ${width} of the least ${source.type as string}`
     warnings.push(
       `The partition field ${shown(field.name)} truncates ${shown(source.name)} to multiples of ${width}: ` +
         `other engines may miss ${rows}, since their arithmetic has no room there.`,

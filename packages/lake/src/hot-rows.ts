@@ -1,4 +1,4 @@
-import { and, eq, gte, isKind, lt } from '@moulin/core'
+import { and, eq, gte, isKind, lt, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Column, Expression } from '@moulin/core'
 import { appendRecordsSection, batchesIn, RecordCursor } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
@@ -81,6 +81,7 @@ async function* hotRuns({ context, table }: HotRowsParts, range: HotRange, call:
     const startedAt = next
     try {
       for await (const run of context.hot.read({ partition, from: next, to, ...call })) {
+        throwIfAborted(call.signal)
         yield { kind: 'run', run, nextOffset: run.nextOffset }
         next = run.nextOffset
       }

@@ -1,4 +1,4 @@
-import { checkRoot, closed, invalid, tableGuard } from '@moulin/core'
+import { checkRoot, closed, invalid, tableGuard, shown } from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -85,8 +85,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   const { deltas = false } = options
-  if (typeof deltas !== 'boolean')
-    throw invalid('DELTAS', `deltas is ${JSON.stringify(deltas)}; it must be true or false.`)
+  if (typeof deltas !== 'boolean') throw invalid('DELTAS', `deltas is ${shown(deltas)}; it must be true or false.`)
   if (options.store !== undefined) checkRoot(options.store)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
@@ -160,8 +159,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       const committer = context.access === 'read-only' ? undefined : newCommitter()
       await committer?.attach(state)
       const topic = coldTopic({ ...parts, committer })
-      topics.add(topic)
-      return topic
+      // Of a topic that is attached again and again, only the last stays.
+      const close = (): Promise<void> => topic.close().finally(() => topics.delete(attached))
+      const attached = { ...topic, close }
+      topics.add(attached)
+      return attached
     },
     adopt: (info, context, { how, ...call }) =>
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),

@@ -1,4 +1,5 @@
 import type { ColdTopic } from '@moulin/core'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { tableOf } from './foreign.test-support.ts'
 import { checkTable, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
@@ -74,6 +75,58 @@ describe('a staged record', () => {
       message: expect.stringContaining(keyOf(COMMIT)) as string,
     })
     expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('never takes along what is not of its own table and commit, whatever it names', async () => {
+    const piece = fc.constantFrom(
+      ...[
+        'tables/shop/orders/',
+        'tables/shop/',
+        'tables/',
+        'log/',
+        'data/',
+        'metadata/',
+        '../',
+        './',
+        '/',
+        '//',
+        '%2e%2e/',
+      ],
+      ...[`${COMMIT}-`, COMMIT, `${COMMIT.replace('a', 'b')}-`, 'snap-', '5-', 'staged/', TOPIC_ID, '', '\0', 'x'],
+    )
+    const prefix = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(''))
+    const prefixes = fc.array(fc.oneof(prefix, fc.constant(`tables/shop/orders/data/${COMMIT}-`)), { maxLength: 3 })
+    const { log } = await tieredLog()
+    const own = [`tables/shop/orders/data/${COMMIT}-0.parquet`, `tables/shop/orders/metadata/${COMMIT}-m0.avro`]
+    const others = [
+      `tables/shop/orders/data/${COMMIT.replace('a', 'b')}-0.parquet`,
+      `tables/shop/orders/data/x/${COMMIT}-0.parquet`,
+      `log/${COMMIT}-0`,
+      `tables/${COMMIT}-0`,
+      `${COMMIT}-0`,
+    ]
+    for (const key of others) await log.store.put(key, utf8('x'))
+    const before = await keysOf(log)
+    let settled = 0
+    await fc.assert(
+      fc.asyncProperty(prefixes, fc.boolean(), async (objectPrefixes, isOfTable) => {
+        for (const key of own) await log.store.put(key, utf8('x'))
+        await stage(log, { objectPrefixes, ...(isOfTable ? {} : { tableUuid: 'another' }) })
+        const attached = await log
+          .reopen()
+          .attach()
+          .then(
+            () => true,
+            (error: { code: string }) => error.code,
+          )
+        const after = await keysOf(log)
+        expect(after.filter((key) => !own.includes(key) && key !== keyOf(COMMIT))).toEqual(before)
+        if (attached === true) settled++
+        else expect([attached, after]).toEqual(['STAGED', [...before, ...own, keyOf(COMMIT)].sort()])
+      }),
+      { numRuns: 150 },
+    )
+    expect(settled).toBeGreaterThan(5)
   })
 
   it.each([{ commit: COMMIT.replace('a', 'b') }, { topic: 'another' }, { commit: 'x' }, { ledger: 'moulin.json' }])(

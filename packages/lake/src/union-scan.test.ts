@@ -40,6 +40,19 @@ describe('unionScan', () => {
     expect(log.hot.pins).toBe(0)
   })
 
+  it('throws once its signal has fired, also where all rows are hot', async () => {
+    const { log, topic } = await started({ info: { partitions: 1 } })
+    for (let id = 0; id < 300; id++) log.hot.send(0, [{ value: order(id) }, { value: order(id) }])
+    const stop = new AbortController()
+    const { signal } = stop
+    const rows = topic.scan({ signal })[Symbol.asyncIterator]()
+    expect((await rows.next()).done).toBe(false)
+    const calls = [topic.scan({ signal }).toArray(), topic.scan({ signal }).count(), topic.scan({ signal }).toIpc()]
+    stop.abort()
+    for (const call of [rows.next(), ...calls]) await expect(call).rejects.toMatchObject({ kind: 'aborted' })
+    expect(log.hot.pins).toBe(0)
+  })
+
   it('is one cut: what comes later is not in it, and what is tiered meanwhile is not in it twice', async () => {
     const { log, topic } = await started({ info: { partitions: 1 } })
     for (let id = 0; id < 6; id++) log.hot.send(0, [{ value: order(id) }])
@@ -164,7 +177,7 @@ describe('unionScan', () => {
 
   it('refuses unknown columns and wrong literals by name', async () => {
     const { topic } = await started()
-    expect(() => topic.scan({ columns: ['nope'] })).toThrow(/no column nope/)
+    expect(() => topic.scan({ columns: ['nope'] })).toThrow(/no column "nope"/)
     expect(() => topic.scan({ where: eq('nope', 1) })).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(() => topic.scan({ where: eq('id', 'x') })).toThrow(expect.objectContaining({ kind: 'invalid' }))
   })

@@ -1,4 +1,4 @@
-import { columnsOf, conflict, invalid, isKind, isMoulinError, t, throwIfAborted } from '@moulin/core'
+import { columnsOf, conflict, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
 import type {
   CallOptions,
   Codec,
@@ -95,7 +95,12 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
     }
   }
   async function* rows(): AsyncGenerator<Row> {
-    for await (const batch of batches()) yield* batch
+    for await (const batch of batches()) {
+      for (const row of batch) {
+        throwIfAborted(call.signal)
+        yield row
+      }
+    }
   }
   const arrow = async (): Promise<ArrowOutput> =>
     arrowOutput(
@@ -149,6 +154,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
       total += await tableCount(parts, state, call).catch((error: unknown) => Promise.reject(explained(state, error)))
     }
     for (let partition = 0; partition < cut.ends.length; partition++) {
+      throwIfAborted(call.signal)
       const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
       if (range.from < range.to) total += await hotCount(parts, range, call)
     }
@@ -210,8 +216,8 @@ function resolve(parts: UnionScanParts, options: ScanOptions, types: ReadonlyMap
   const columns = options.columns ?? (valueNames.length > 0 ? valueNames : ['_kafka_value'])
   for (const name of columns) {
     if (!types.has(name)) {
-      const message = `Topic ${info.name} has no column ${name}; the columns are ${[...types.keys()].join(', ')}.`
-      throw invalid('UNKNOWN_COLUMN', message, { context: { topic: info.name, column: name } })
+      const message = `Topic ${info.name} has no column ${shown(name)}; the columns are ${[...types.keys()].join(', ')}.`
+      throw invalid('UNKNOWN_COLUMN', message, { context: { topic: info.name, column: shown(name) } })
     }
   }
   const where = options.where

@@ -1,5 +1,5 @@
 import { exhausted, invalid, throwIfAborted, unsupported } from '@moulin/core'
-import { checkBatch, patchBatch, type BatchHeader } from '@moulin/format'
+import { checkBatch, patchBatch, type CheckedBatch } from '@moulin/format'
 import { checkTimestampBounds } from './record-input.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -61,7 +61,7 @@ export async function appendBatches(
   }, signal)
 }
 
-function checkAppendable({ core, record }: TopicState, header: BatchHeader): void {
+function checkAppendable({ core, record }: TopicState, header: CheckedBatch): void {
   const { name, config } = record
   if (header.recordCount === 0 || header.recordCount !== header.lastOffsetDelta + 1) {
     throw invalid(
@@ -76,8 +76,9 @@ function checkAppendable({ core, record }: TopicState, header: BatchHeader): voi
     )
   }
   const now = core.runtime.clock.now()
-  for (const timestamp of [header.baseTimestamp, header.maxTimestamp]) {
+  // The header's are its producer's word only: readers are shown what each record says.
+  for (const timestamp of [header.baseTimestamp, header.maxTimestamp, header.earliestMs, header.latestMs]) {
     // -1: the record has none.
-    if (timestamp !== -1n) checkTimestampBounds(timestamp, now, { topic: name, ...config })
+    if (timestamp !== undefined && timestamp !== -1n) checkTimestampBounds(timestamp, now, { topic: name, ...config })
   }
 }

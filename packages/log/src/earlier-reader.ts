@@ -1,4 +1,4 @@
-import { closed, invalid, notFound, type LogRecord, type ReadOptions } from '@moulin/core'
+import { closed, invalid, notFound, waitFor, type LogRecord, type ReadOptions } from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import { chosenPartitions, viewOptions } from './topic-reader.ts'
@@ -23,7 +23,7 @@ async function* read(
     const message = `Topic ${record.name}: an earlier incarnation is read from 'earliest' or from an offset.`
     throw invalid('FROM', message, { context: { topic: record.name, incarnation } })
   }
-  if (core.access === 'read-only') await core.refresh()
+  if (core.access === 'read-only') await waitFor(core.refresh(), signal)
   const life = core.hot.lives(record.id, record.incarnation).find((one) => one.incarnation === incarnation)
   if (life === undefined) {
     const message = `Topic ${record.name} is in incarnation ${record.incarnation}, and the write-ahead tier has nothing of ${incarnation}.`

@@ -2,6 +2,8 @@ import {
   corrupt,
   isKind,
   notFound,
+  throwIfAborted,
+  waitFor,
   type BatchRun,
   type EarlierRange,
   type HotSource,
@@ -35,10 +37,10 @@ export interface HotTopic {
   readonly wakeups: Wakeups
   /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
   readonly pins: Set<readonly bigint[]>
+  /** Bytes of all sections ever added, of all partitions. */
+  totalBytes: number
   /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
   confirmed: ConfirmedFrontier | undefined
-  /** Bytes of all sections that its partitions ever got. */
-  totalBytes: number
   /** Called after each durable section. */
   onAppended: (() => void) | undefined
   /** Called when a pin is let go. */
@@ -81,9 +83,14 @@ export class HotLog {
     for (const { id, incarnation, released } of this.#checkpointed.values()) {
       const topic = this.#topics.get(lifeOf(id, incarnation))
       if (topic === undefined) continue
-      for (const partition of topic.partitions) partition.releaseTo(released[partition.partition] ?? 0n)
+      for (const partition of topic.partitions) this.#forget(partition.releaseTo(released[partition.partition] ?? 0n))
       topic.wakeups.wake()
     }
+  }
+
+  /** A reader's session forgets it, too. */
+  #forget(released: readonly WalLocation[]): void {
+    if (released.length > 0) void this.#wal?.release(released)
   }
 
   attach(wal: WalSession): void {
@@ -105,8 +112,9 @@ export class HotLog {
     const { monotonic, now, gap } = this.#options
     // An append from the future says nothing but that a clock was wrong: its age begins now.
     const ageMs = Math.max(0, now() - header.appendedMs)
-    partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
-    topic.totalBytes += location.sizeBytes
+    const { totalBytes } = partition
+    this.#forget(partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap))
+    topic.totalBytes += partition.totalBytes - totalBytes
     topic.wakeups.wake()
   }
 
@@ -187,14 +195,10 @@ export class HotLog {
       this.#failed(error as Error)
       throw error
     })
-    const added = topic.partitions[partition]!.add(
-      { ...section, ...sequenced },
-      sequenced.location,
-      batches.length,
-      this.#options.monotonic(),
-    )
+    const hot = topic.partitions[partition]!
+    hot.add({ ...section, ...sequenced }, sequenced.location, batches.length, this.#options.monotonic())
     topic.totalBytes += batches.length
-    this.#ring.add(added, batches)
+    this.#ring.add(hot, sequenced.lastOffset, batches)
     topic.wakeups.wake()
     this.onAppended(batches.length)
     topic.onAppended?.()
@@ -219,18 +223,22 @@ export class HotLog {
   async read(partition: HotPartition, offset: bigint, signal?: AbortSignal): Promise<HotRead | undefined> {
     for (;;) {
       const section = partition.find(offset)
-      const batches = section === undefined ? undefined : await this.#batchesOf(section, signal)
+      const batches = section === undefined ? undefined : await this.#batchesOf(partition, section, signal)
       if (section !== undefined && batches !== undefined) return { section, batches }
-      const missing = section?.location
-      await this.replan()
+      await waitFor(this.replan(), signal)
       if (offset < partition.released) return undefined
       // Moved by a newer writer, or gone for no reason that we know.
-      if (partition.find(offset)?.location === missing) throw lost(partition, offset)
+      if (isSameLocation(partition.find(offset)?.location, section?.location)) throw lost(partition, offset)
     }
   }
 
-  async #batchesOf(section: HotSection, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
-    if (section.batches !== undefined) return section.batches
+  async #batchesOf(
+    partition: HotPartition,
+    section: HotSection,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const kept = this.#ring.get(partition, section.lastOffset)
+    if (kept !== undefined) return kept
     try {
       return await this.#wal!.read(section.location, signal === undefined ? {} : { signal })
     } catch (error) {
@@ -266,6 +274,8 @@ export class HotLog {
     const partition = topic.partitions[index]!
     let offset = from
     while (offset < to) {
+      // What is in memory asks nobody else.
+      throwIfAborted(signal)
       if (offset >= partition.highWatermark) return
       const read = offset < partition.released ? undefined : await this.read(partition, offset, signal)
       if (read === undefined) throw gone(topic, index, offset)
@@ -276,6 +286,10 @@ export class HotLog {
       offset = nextOffset
     }
   }
+}
+
+function isSameLocation(a: WalLocation | undefined, b: WalLocation | undefined): boolean {
+  return a?.segment === b?.segment && a?.position === b?.position
 }
 
 const lifeOf = (id: string, incarnation: number): string => `${id}/${incarnation}`

@@ -1,16 +1,20 @@
 import { assert, corrupt, type SectionHeader, type WalLocation } from '@moulin/core'
+import { SectionTable } from './section-table.ts'
 
 /** A section in the write-ahead tier. */
-export interface HotSection extends Omit<SectionHeader, 'appendedMs'> {
-  location: WalLocation
-  readonly batchesBytes: number
-  /** Bytes of this partition's sections before it, ever. */
-  readonly bytesBefore: number
-  /** When it became durable, on the monotonic clock of this process: of one that was recovered, by its wall time of append. */
-  readonly durableMs: number
-  /** While it is in the tail ring. */
-  batches: Uint8Array | undefined
+export interface HotSection {
+  readonly partition: number
+  readonly baseOffset: bigint
+  /** Inclusive. */
+  readonly lastOffset: bigint
+  /** Ids in the log's schema ledger; 0 for none. */
+  readonly valueSchemaId: number
+  readonly keySchemaId: number
+  readonly location: WalLocation
 }
+
+/** What a partition has to know of a section. */
+export type SectionFacts = Pick<SectionHeader, 'baseOffset' | 'lastOffset' | 'valueSchemaId' | 'keySchemaId'>
 
 /** The hot part of one partition: which sections the write-ahead tier holds, and how far readers may look. */
 export class HotPartition {
@@ -24,7 +28,9 @@ export class HotPartition {
   recovered = 0n
   /** Bytes of all sections ever added. */
   totalBytes = 0
-  #sections: HotSection[] = []
+  #sections = new SectionTable()
+  /** Of the first section: each of the others begins where the one before ends. */
+  #firstOffset = 0n
 
   constructor(topicId: string, partition: number, released: bigint) {
     this.topicId = topicId
@@ -33,64 +39,69 @@ export class HotPartition {
     this.highWatermark = released
   }
 
-  /** The section is durable: readers may see it. They come in offset order, without gaps. */
-  add(
-    header: Omit<SectionHeader, 'appendedMs'>,
-    location: WalLocation,
-    batchesBytes: number,
-    durableMs: number,
-  ): HotSection {
-    assert(header.baseOffset === this.highWatermark, `section ${header.baseOffset} follows ${this.highWatermark}`)
-    const section = hotSection(header, location, batchesBytes, this.totalBytes, durableMs)
-    this.#sections.push(section)
-    this.totalBytes += batchesBytes
-    this.highWatermark = header.lastOffset + 1n
-    return section
+  /**
+   * The section is durable: readers may see it. They come in offset order, without gaps. `durableMs`: when it became so, on the
+   * monotonic clock of this process.
+   */
+  add(facts: SectionFacts, location: WalLocation, batchesBytes: number, durableMs: number): void {
+    assert(facts.baseOffset === this.highWatermark, `section ${facts.baseOffset} follows ${this.highWatermark}`)
+    this.#push(facts, location, batchesBytes, durableMs)
   }
 
   /**
-   * A section found in the write-ahead tier. One that is known already has moved. `gap`: what a hole before it means; a
-   * reader beside a writer may find that what was there has been released (`skip`).
+   * A section found in the write-ahead tier, with the age that its wall time of append gives it. One that is known already has
+   * moved. `gap`: what a hole before it means; a reader beside a writer may find that what was there has been released
+   * (`skip`): it is forgotten, and its places returned.
    */
   recover(
-    header: SectionHeader,
+    facts: SectionFacts,
     location: WalLocation,
     batchesBytes: number,
     durableMs: number,
     gap: 'corrupt' | 'skip',
-  ): void {
-    if (header.lastOffset < this.highWatermark) {
-      const known = this.find(header.baseOffset)
-      if (known?.baseOffset === header.baseOffset) known.location = location
-      return
+  ): WalLocation[] {
+    const { baseOffset, lastOffset } = facts
+    if (lastOffset < this.highWatermark) {
+      const index = this.#sections.indexOf(baseOffset)
+      if (index < this.#sections.length && this.#baseOffset(index) === baseOffset) this.#sections.move(index, location)
+      return []
     }
     const isFirst = this.#sections.length === 0
-    const follows = isFirst ? header.baseOffset <= this.highWatermark : header.baseOffset === this.highWatermark
+    const follows = isFirst ? baseOffset <= this.highWatermark : baseOffset === this.highWatermark
+    let gone: WalLocation[] = []
     if (!follows) {
-      if (gap === 'corrupt') throw this.#hole(header.baseOffset)
-      this.#sections = []
-      this.released = header.baseOffset
+      if (gap === 'corrupt') throw this.#hole(baseOffset)
+      gone = this.#sections.drop(this.#sections.length)
+      this.released = baseOffset
     }
-    this.#sections.push(hotSection(header, location, batchesBytes, this.totalBytes, durableMs))
+    this.#push(facts, location, batchesBytes, durableMs)
+    return gone
+  }
+
+  #push(facts: SectionFacts, location: WalLocation, batchesBytes: number, durableMs: number): void {
+    if (this.#sections.length === 0) this.#firstOffset = facts.baseOffset
+    this.#sections.push({ ...facts, location, durableMs }, this.totalBytes)
     this.totalBytes += batchesBytes
-    this.highWatermark = header.lastOffset + 1n
+    this.highWatermark = facts.lastOffset + 1n
   }
 
   /** The first section that reaches to `offset` or beyond. */
   find(offset: bigint): HotSection | undefined {
-    return this.#sections[this.#indexOf(offset)]
+    const sections = this.#sections
+    const index = sections.indexOf(offset)
+    if (index === sections.length) return undefined
+    return {
+      partition: this.partition,
+      baseOffset: this.#baseOffset(index),
+      lastOffset: sections.lastOffset(index),
+      valueSchemaId: sections.valueSchemaId(index),
+      keySchemaId: sections.keySchemaId(index),
+      location: sections.location(index),
+    }
   }
 
-  #indexOf(offset: bigint): number {
-    const sections = this.#sections
-    let low = 0
-    let high = sections.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (sections[middle]!.lastOffset < offset) low = middle + 1
-      else high = middle
-    }
-    return low
+  #baseOffset(index: number): bigint {
+    return index === 0 ? this.#firstOffset : this.#sections.lastOffset(index - 1) + 1n
   }
 
   /**
@@ -98,13 +109,13 @@ export class HotPartition {
    * one behind it, whatever the wall clock said: one that was appended under a clock too far ahead gets the age of its successors.
    */
   oldestFrom(offset: bigint): number {
-    const first = this.find(offset)
-    let oldest = first?.durableMs ?? Infinity
+    const sections = this.#sections
+    const first = sections.indexOf(offset)
+    if (first === sections.length) return Infinity
+    let oldest = sections.durableMs(first)
     // Of this process's own the first is the oldest.
-    for (let at = this.#indexOf(offset) + 1; at < this.#sections.length; at++) {
-      const { baseOffset, durableMs } = this.#sections[at]!
-      if (baseOffset >= this.recovered) break
-      oldest = Math.min(oldest, durableMs)
+    for (let index = first + 1; index < sections.length && this.#baseOffset(index) < this.recovered; index++) {
+      oldest = Math.min(oldest, sections.durableMs(index))
     }
     return oldest
   }
@@ -112,43 +123,45 @@ export class HotPartition {
   /** When the youngest of the sections below `offset` became durable; undefined when the write-ahead tier holds none of them. */
   youngestBelow(offset: bigint): number | undefined {
     let youngest: number | undefined
-    for (const { baseOffset, durableMs } of this.#sections) {
-      if (baseOffset >= offset) break
-      youngest = Math.max(youngest ?? durableMs, durableMs)
+    for (let index = 0; index < this.#sections.length && this.#baseOffset(index) < offset; index++) {
+      youngest = Math.max(youngest ?? -Infinity, this.#sections.durableMs(index))
     }
     return youngest
   }
 
   /** Bytes of the sections that reach to `offset` or beyond. */
   bytesFrom(offset: bigint): number {
-    const section = this.find(offset)
-    return section === undefined ? 0 : this.totalBytes - section.bytesBefore
+    const index = this.#sections.indexOf(offset)
+    return index === this.#sections.length ? 0 : this.totalBytes - this.#sections.bytesBefore(index)
   }
 
   /** How far {@link dropBelow} would release: up to the last section that ends below `offset`. */
   releasable(offset: bigint): bigint {
-    const kept = this.find(offset)
-    const until = kept === undefined ? this.highWatermark : kept.baseOffset
+    const index = this.#sections.indexOf(offset)
+    const until = index === this.#sections.length ? this.highWatermark : this.#baseOffset(index)
     return until > this.released ? until : this.released
   }
 
-  /** Forgets the sections below `offset`, which {@link releasable} gave, and returns them. */
-  dropBelow(offset: bigint): HotSection[] {
-    let count = 0
-    while (count < this.#sections.length && this.#sections[count]!.lastOffset < offset) count++
+  /** Forgets the sections below `offset`, which {@link releasable} gave, and returns where they are. */
+  dropBelow(offset: bigint): WalLocation[] {
+    const count = this.#sections.indexOf(offset)
     if (offset > this.released) this.released = offset
-    return this.#sections.splice(0, count)
+    const firstOffset = count === 0 ? this.#firstOffset : this.#sections.lastOffset(count - 1) + 1n
+    const dropped = this.#sections.drop(count)
+    this.#firstOffset = firstOffset
+    return dropped
   }
 
-  /** A reader beside a writer learns that all below `offset` is released: seen here or not, it was acked. */
-  releaseTo(offset: bigint): void {
-    if (offset <= this.highWatermark) {
-      this.dropBelow(this.releasable(offset))
-      return
-    }
-    this.#sections = []
+  /**
+   * A reader beside a writer learns that all below `offset` is released: seen here or not, it was acked. Returns where the
+   * sections were that are forgotten.
+   */
+  releaseTo(offset: bigint): WalLocation[] {
+    if (offset <= this.highWatermark) return this.dropBelow(this.releasable(offset))
+    const dropped = this.#sections.drop(this.#sections.length)
     this.released = offset
     this.highWatermark = offset
+    return dropped
   }
 
   #hole(baseOffset: bigint): Error {
@@ -159,30 +172,5 @@ export class HotPartition {
         context: { topicId: this.topicId, partition: this.partition, expected: this.highWatermark, found: baseOffset },
       },
     )
-  }
-}
-
-function hotSection(
-  header: Omit<SectionHeader, 'appendedMs'>,
-  location: WalLocation,
-  batchesBytes: number,
-  bytesBefore: number,
-  durableMs: number,
-): HotSection {
-  const { topicId, incarnation, partition, baseOffset, lastOffset, recordCount, valueSchemaId, keySchemaId } = header
-  return {
-    topicId,
-    incarnation,
-    partition,
-    baseOffset,
-    lastOffset,
-    recordCount,
-    valueSchemaId,
-    keySchemaId,
-    location,
-    batchesBytes,
-    bytesBefore,
-    durableMs,
-    batches: undefined,
   }
 }

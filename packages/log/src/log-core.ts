@@ -45,6 +45,8 @@ export interface LogCore {
   readonly closing: AbortSignal
   /** Read-only: recovers what became durable since. */
   refresh(): Promise<void>
+  /** Read-only: forgets what the writer has released, once it is time to look for that again. */
+  forgetReleased(): Promise<void>
 }
 
 /** Watches how much the write-ahead tier holds. */
@@ -109,7 +111,7 @@ export class CheckpointWriter {
         const until = pinned !== undefined && pinned < upTo[index]! ? partition.releasable(pinned) : upTo[index]!
         return partition.dropBelow(until)
       })
-      await this.#wal.release(dropped.map(({ location }) => location))
+      await this.#wal.release(dropped)
     })
   }
 

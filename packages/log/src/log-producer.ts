@@ -16,7 +16,7 @@ import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin
 import { ByteGate } from './byte-gate.ts'
 import { partitionForKey } from './partitioner.ts'
 import { ProducerBatch } from './producer-batch.ts'
-import type { PreparedRecord, RecordInput } from './record-input.ts'
+import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { SendAllCall } from './send-all.ts'
 
 const LINGER_MS = 5
@@ -81,11 +81,12 @@ export class LogProducer implements Producer {
     const prepared = this.#target.input.prepare(record)
     // Where there is room, the record is accepted before this call returns.
     const room = this.#room(options.signal)
+    const taken = room === undefined && this.#gate.isOpen ? prepared : ownCopy(prepared)
     if (room !== undefined) await room
     return this.#gate.pass(() => {
       this.#checkAlive()
-      const batch = this.#add(prepared)
-      const ack = batch.addSender(BigInt(prepared.timestamp))
+      const batch = this.#add(taken)
+      const ack = batch.addSender(BigInt(taken.timestamp))
       this.#closeIfFull(batch)
       return ack
     }, options.signal)
@@ -134,7 +135,7 @@ export class LogProducer implements Producer {
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
     const room = this.#room(signal)
-    if (room !== undefined || !this.#gate.isOpen) return this.#sendLater(prepared, call, { room, signal })
+    if (room !== undefined || !this.#gate.isOpen) return this.#sendLater(ownCopy(prepared), call, { room, signal })
     const isFull = this.#addObserved(prepared, call)
     if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
     this.#sinceTurn = 0

@@ -1,6 +1,7 @@
 import {
   closed,
   invalid,
+  waitFor,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -122,9 +123,9 @@ class LogTopic {
   scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
     return lazyScan(async () => {
       const { core } = this.#state
-      if (core.access === 'read-only') await core.refresh()
+      if (core.access === 'read-only') await waitFor(core.refresh(), options.signal)
       try {
-        return (await this.#state.coldForReleased()).scan(options)
+        return (await waitFor(this.#state.coldForReleased(), options.signal)).scan(options)
       } catch (error) {
         return this.#state.scanHot(options, error)
       }
@@ -139,7 +140,7 @@ class LogTopic {
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
     checkAudit(this.name, options)
-    return (await this.#state.coldForReleased()).audit(options)
+    return (await waitFor(this.#state.coldForReleased(), options.signal)).audit(options)
   }
 
   async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {

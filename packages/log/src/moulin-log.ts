@@ -118,7 +118,9 @@ export class MoulinLog implements Log {
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     checkWritable(this.access, 'releaseNow')
     this.#checkOpen()
-    for (const { tiering } of this.#states()) await tiering.releaseNow(options.signal)
+    // Side by side: a table that does not answer holds up no other.
+    const ended = await Promise.allSettled(this.#states().map(({ tiering }) => tiering.releaseNow(options.signal)))
+    for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -185,14 +187,17 @@ export class MoulinLog implements Log {
   }
 
   #follow(): void {
-    this.#core.refresh().then(
-      () => this.#following.succeeded(),
-      (error: unknown) => {
-        if (this.#abort.signal.aborted) return
-        this.#following.failed(error)
-        this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
-      },
-    )
+    const { refresh, forgetReleased } = this.#core
+    refresh()
+      .then(forgetReleased)
+      .then(
+        () => this.#following.succeeded(),
+        (error: unknown) => {
+          if (this.#abort.signal.aborted) return
+          this.#following.failed(error)
+          this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
+        },
+      )
   }
 
   #states(): TopicState[] {

@@ -26,6 +26,7 @@ import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
+import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
 import { withWayBack } from './stored-damage.ts'
@@ -73,7 +74,7 @@ export interface OpenLogOptions {
   readonly maxBlockMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
-  /** Aborts the opening. */
+  /** Aborts the opening, between two steps of it: what was begun is given up before `aborted` is thrown. */
   readonly signal?: AbortSignal
 }
 
@@ -123,6 +124,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
+  throwIfAborted(options.signal)
   const checkpoints = checkpointStore(store, { logId, limits, runtime })
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,
@@ -143,6 +145,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
+    throwIfAborted(options.signal)
     hot.attach(wal)
     return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints, torn })
   } catch (error) {
@@ -199,6 +202,7 @@ async function assemble(
   const refresh = async (): Promise<void> => {
     if (access === 'read-only') await wal.refresh()
   }
+  const forgetReleased = releaseFollower({ hot, wal, checkpoints, clock: runtime.clock })
   hot.replan = async () => {
     if (access === 'read-write') return
     await wal.refresh()
@@ -244,10 +248,12 @@ async function assemble(
     appends: new ByteGate(limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
+    forgetReleased,
   }
   const directory = new TopicDirectory(core)
   if (access === 'read-write') {
     await core.ledger.load()
+    throwIfAborted(options.signal)
     await directory.load()
     hot.checkComplete()
     throwIfAborted(options.signal)

@@ -1,4 +1,4 @@
-import { throwIfAborted, type BatchRun, type ColdTopic, type LogRecord } from '@moulin/core'
+import { throwIfAborted, waitFor, type BatchRun, type ColdTopic, type LogRecord } from '@moulin/core'
 import type { HotLog } from './hot-log.ts'
 import type { HotPartition } from './hot-partition.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
@@ -90,7 +90,7 @@ export class PartitionCursor {
       // Once for an offset: what is broken again right after is not to be mended.
       if (this.#mendedAt === this.offset) throw error
       this.#mendedAt = this.offset
-      await this.#options.mend(error, cold)
+      await waitFor(this.#options.mend(error, cold), signal)
       return { to: this.offset }
     }
   }
@@ -99,7 +99,7 @@ export class PartitionCursor {
     const { partition, released } = this.partition
     const from = this.offset
     const to = this.to !== undefined && this.to < released ? this.to : released
-    const cold = await this.#options.cold()
+    const cold = await waitFor(this.#options.cold(), signal)
     const runs = cold.read({ partition, from, to, ...(signal === undefined ? {} : { signal }) })
     return { runs: runs[Symbol.asyncIterator](), to, cold }
   }

@@ -7,6 +7,7 @@ import {
   type Header,
   type Limits,
   type ProducerRecord,
+  shown,
 } from '@moulin/core'
 
 /** A record as it goes into a batch. */
@@ -16,6 +17,16 @@ export interface PreparedRecord {
   readonly headers: readonly Header[]
   readonly timestamp: bigint | number
   readonly partition: number | undefined
+}
+
+/** The same in memory of its own, for a record that waits while its sender goes on. */
+export function ownCopy({ key, value, headers, ...rest }: PreparedRecord): PreparedRecord {
+  return {
+    ...rest,
+    key: key && new Uint8Array(key),
+    value: value && new Uint8Array(value),
+    headers: headers.map(([name, content]) => [name, content && new Uint8Array(content)]),
+  }
 }
 
 export interface RecordInputOptions {
@@ -76,9 +87,13 @@ export class RecordInput {
     if (partition === undefined || (Number.isInteger(partition) && partition >= 0 && partition < partitions)) {
       return partition
     }
-    throw invalid('PARTITION', `Topic ${topic} has partitions 0 to ${partitions - 1}; ${partition} is none of them.`, {
-      context: { topic, partition, partitions },
-    })
+    throw invalid(
+      'PARTITION',
+      `Topic ${topic} has partitions 0 to ${partitions - 1}; ${shown(partition)} is none of them.`,
+      {
+        context: { topic, partitions },
+      },
+    )
   }
 
   #checkSize(key: Uint8Array | null, value: Uint8Array | null, headers: readonly Header[]): void {
@@ -105,9 +120,11 @@ export class RecordInput {
     const { clock, timestampBeforeMaxMs, timestampAfterMaxMs, topic } = this.#options
     const now = clock.now()
     if (given === undefined) return now
-    const timestamp = typeof given === 'object' ? given.getTime() : given
-    if (typeof timestamp === 'number' ? !Number.isSafeInteger(timestamp) : BigInt.asIntN(64, timestamp) !== timestamp) {
-      throw invalid('TIMESTAMP', `Topic ${topic}: the timestamp ${String(given)} is no 64-bit integer of milliseconds.`)
+    const timestamp = given instanceof Date ? Date.prototype.getTime.call(given) : given
+    const isInt64 =
+      typeof timestamp === 'bigint' ? BigInt.asIntN(64, timestamp) === timestamp : Number.isSafeInteger(timestamp)
+    if (!isInt64) {
+      throw invalid('TIMESTAMP', `Topic ${topic}: the timestamp ${shown(given)} is no 64-bit integer of milliseconds.`)
     }
     checkTimestampRange(timestamp, topic)
     checkTimestampBounds(timestamp, now, { topic, timestampBeforeMaxMs, timestampAfterMaxMs })
@@ -156,7 +173,7 @@ function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly He
     : Object.entries(headers as Readonly<Record<string, string | Uint8Array | null>>)
   return pairs.map(([key, value]) => {
     if (typeof key !== 'string' || !key.isWellFormed()) {
-      throw invalid('HEADER_KEY', `The header key ${JSON.stringify(key)} has no UTF-8: it must be a whole string.`)
+      throw invalid('HEADER_KEY', `The header key ${shown(key)} has no UTF-8: it must be a whole string.`)
     }
     if (value === null || value instanceof Uint8Array) return [key, value]
     if (typeof value === 'string') return [key, utf8(value, `The value of header ${key}`)]

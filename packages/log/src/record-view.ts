@@ -9,11 +9,12 @@ import {
 } from '@moulin/core'
 import { batchesIn, readRecords, type BatchRecord } from '@moulin/format'
 
-/** The records of a run, in order, as they are stored. */
+/** The records of a run, in order, as they are stored, in memory of the caller's own. */
 export function storedRecordsOf({ partition, batches, fidelity }: BatchRun, limits: Limits): StoredRecord[] {
   const records: StoredRecord[] = []
-  for (const { position } of batchesIn(batches)) {
-    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(batches, position, limits)) {
+  const own = new Uint8Array(batches)
+  for (const { position } of batchesIn(own)) {
+    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(own, position, limits)) {
       const exactness = fidelity?.[records.length] ?? 'exact'
       records.push({ partition, offset, timestamp, timestampType, key, bytes: value, headers, fidelity: exactness })
     }
@@ -28,7 +29,10 @@ export interface RecordViewOptions {
   readonly onBadValue: 'yield' | 'throw'
 }
 
-/** The records of a run whose offsets lie in `[from, to)`, as a reader gets them. */
+/**
+ * The records of a run whose offsets lie in `[from, to)`, as a reader gets them: in memory of his own, since the run's may be
+ * that of all readers. One copy for all of them: memory for each record would take three times as long as the rest.
+ */
 export async function recordsOfRun(
   run: BatchRun,
   from: bigint,
@@ -41,9 +45,10 @@ export async function recordsOfRun(
   const only = typeof ids === 'number' ? codecs.get(ids) : undefined
 
   const views: LogRecord[] = []
+  const own = new Uint8Array(run.batches)
   let index = -1
-  for (const { position } of batchesIn(run.batches)) {
-    for (const record of readRecords(run.batches, position, limits)) {
+  for (const { position } of batchesIn(own)) {
+    for (const record of readRecords(own, position, limits)) {
       index++
       if (record.offset < from || record.offset >= to) continue
       const its = typeof ids === 'number' ? only : codecs.get(ids[index] ?? 0)
@@ -52,6 +57,23 @@ export async function recordsOfRun(
     }
   }
   return views
+}
+
+/** The record of a run at an offset, if it is there, in memory that holds nothing else: looked up, it may be kept for long. */
+export async function recordAt(
+  run: BatchRun,
+  offset: bigint,
+  options: RecordViewOptions,
+): Promise<LogRecord | undefined> {
+  const [record] = await recordsOfRun(run, offset, offset + 1n, options)
+  if (record === undefined) return undefined
+  const { key, bytes, headers } = record
+  return {
+    ...record,
+    key: key && key.slice(),
+    bytes: bytes && bytes.slice(),
+    headers: headers.map(([name, value]) => [name, value && value.slice()]),
+  }
 }
 
 // Written out member by member: copying records that a reader gets one by one is a large part of what they cost.

@@ -1,4 +1,4 @@
-import { and, eq, gte, throwIfAborted } from '@moulin/core'
+import { and, eq, gte, throwIfAborted, waitFor } from '@moulin/core'
 import { batchesIn, readRecords } from '@moulin/format'
 import type { TopicState } from './topic-state.ts'
 
@@ -50,7 +50,7 @@ async function firstInTable(
 ): Promise<bigint | undefined> {
   if (timestamp > DATE_MAX_MS) return undefined
   const from = timestamp < -DATE_MAX_MS ? -DATE_MAX_MS : timestamp
-  const cold = await topic.coldForReleased()
+  const cold = await waitFor(topic.coldForReleased(), signal)
   const where = and(eq('_kafka_partition', partition), gte('_kafka_timestamp', new Date(Number(from))))
   const rows = cold.scan({ columns: ['_kafka_offset'], where, ...(signal === undefined ? {} : { signal }) })
   let first: bigint | undefined

@@ -13,7 +13,8 @@ type AnyConfig = TopicConfig<never> | TopicConfig
 export class TopicDirectory {
   readonly #core: LogCore
   readonly #states = new Map<string, TopicState>()
-  #last: Promise<unknown> = Promise.resolve()
+  /** By name: the last call, while it runs. */
+  readonly #last = new Map<string, Promise<unknown>>()
 
   constructor(core: LogCore) {
     this.#core = core
@@ -81,7 +82,7 @@ export class TopicDirectory {
   }
 
   create(name: string, config: AnyConfig): Promise<TopicState> {
-    return this.#inOrder(async () => {
+    return this.#inOrder(name, async () => {
       checkWritable(this.#core.access, 'creating a topic')
       checkTopicName(name)
       return this.#create(name, config)
@@ -89,20 +90,21 @@ export class TopicDirectory {
   }
 
   /** A stored topic. Of a config, only what it names is compared. */
-  find(name: string, config: AnyConfig | undefined): Promise<TopicState> {
-    return this.#inOrder(async () => {
+  async find(name: string, config: AnyConfig | undefined): Promise<TopicState> {
+    const found = await this.#inOrder(name, async () => {
       checkTopicName(name)
       const state = await this.#find(name)
       if (state === undefined) throw this.#missing(name)
       if (config !== undefined) this.#checkNamed(state, config)
       state.onBroken = config?.onBroken ?? state.onBroken
-      await this.#attach(state)
       return state
     })
+    await this.#attach(found)
+    return found
   }
 
-  ensure(name: string, config: AnyConfig): Promise<TopicState> {
-    return this.#inOrder(async () => {
+  async ensure(name: string, config: AnyConfig): Promise<TopicState> {
+    const ensured = await this.#inOrder(name, async () => {
       checkTopicName(name)
       const state = await this.#find(name)
       if (state === undefined) {
@@ -113,15 +115,21 @@ export class TopicDirectory {
       checkSameCodec(name, 'key', state.keyCodec, config.key)
       checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
       state.onBroken = config.onBroken ?? state.onBroken
-      await this.#attach(state)
       return state
     })
+    await this.#attach(ensured)
+    return ensured
   }
 
-  // One at a time: two calls for one name must not both create it.
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work)
-    this.#last = done.catch(() => undefined)
+  // Two calls for one name must not both create it. Other names do not wait: a catalog that hangs is one table's matter.
+  #inOrder<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#last.get(name) ?? Promise.resolve()).then(work)
+    const last = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#last.get(name) === last) this.#last.delete(name)
+      })
+    this.#last.set(name, last)
     return done
   }
 

@@ -1,4 +1,4 @@
-import { invalid } from '@moulin/core'
+import { invalid, shown } from '@moulin/core'
 
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
 const tableName = /^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)+$/
@@ -8,8 +8,8 @@ export function checkTopicName(name: string): void {
   if (typeof name === 'string' && topicName.test(name) && name !== '.' && name !== '..') return
   throw invalid(
     'TOPIC_NAME',
-    `The topic name ${JSON.stringify(name)} is not allowed: use 1 to 249 of a-z, A-Z, 0-9, dot, underscore and hyphen, and not "." or "..".`,
-    { context: { topic: name } },
+    `The topic name ${shown(name)} is not allowed: use 1 to 249 of a-z, A-Z, 0-9, dot, underscore and hyphen, and not "." or "..".`,
+    { context: { topic: shown(name) } },
   )
 }
 
@@ -20,10 +20,10 @@ export function defaultTable(topic: string): string {
 
 /** @throws `invalid` unless it is at least one namespace level and a name, split at dots. */
 export function checkTableName(table: string): void {
-  if (tableName.test(table)) return
+  if (typeof table === 'string' && tableName.test(table)) return
   throw invalid(
     'TABLE_NAME',
-    `The table name ${JSON.stringify(table)} is not allowed: write namespace.table, each level of a-z, A-Z, 0-9, underscore and hyphen.`,
-    { context: { table } },
+    `The table name ${shown(table)} is not allowed: write namespace.table, each level of a-z, A-Z, 0-9, underscore and hyphen.`,
+    { context: { table: shown(table) } },
   )
 }

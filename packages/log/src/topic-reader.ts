@@ -3,14 +3,16 @@ import {
   invalid,
   isKind,
   throwIfAborted,
+  waitFor,
   type ColdTopic,
   type LogRecord,
   type Position,
   type ReadOptions,
+  shown,
 } from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
-import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
+import { recordAt, type RecordViewOptions } from './record-view.ts'
 import { firstNotOlder } from './timestamp-search.ts'
 import type { TopicState } from './topic-state.ts'
 
@@ -35,7 +37,7 @@ async function* read(
   try {
     throwIfAborted(options.signal)
     if (core.closing.aborted) throw logClosed()
-    if (endsAtCall === undefined) await core.refresh()
+    if (endsAtCall === undefined) await waitFor(core.refresh(), options.signal)
     const ends = endsAtCall ?? highWatermarks(topic)
     for (const partition of chosenPartitions(topic, options.partition)) {
       const from = await startOf(topic, partition, ends[partition]!, options)
@@ -64,10 +66,11 @@ async function* read(
   }
 }
 
-/** Waits for new records. Beside a writer it also looks by itself, and so keeps the process alive. */
+/** Waits for new records, and keeps the process alive meanwhile. Beside a writer it also looks by itself. */
 async function more({ core, hot }: TopicState, signal: AbortSignal | undefined): Promise<void> {
-  if (core.access === 'read-write') return hot.wakeups.wait(signal)
-  const timer = core.runtime.timers.after(LOOK_AGAIN_MS, () => hot.wakeups.wake(), { ref: true })
+  // In the writer's own process every append wakes it.
+  const waitMs = core.access === 'read-write' ? Infinity : LOOK_AGAIN_MS
+  const timer = core.runtime.timers.after(waitMs, () => hot.wakeups.wake(), { ref: true })
   try {
     await hot.wakeups.wait(signal)
   } finally {
@@ -104,8 +107,8 @@ export function chosenPartitions({ record, hot }: TopicState, partition: number 
   if (Number.isInteger(partition) && partition >= 0 && partition < hot.partitions.length) return [partition]
   throw invalid(
     'PARTITION',
-    `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${partition} is none of them.`,
-    { context: { topic: record.name, partition } },
+    `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${shown(partition)} is none of them.`,
+    { context: { topic: record.name } },
   )
 }
 
@@ -136,7 +139,7 @@ export async function* readTopicAt(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LogRecord | undefined> {
   const { core, hot } = topic
-  if (core.access === 'read-only') await core.refresh()
+  if (core.access === 'read-only') await waitFor(core.refresh(), signal)
   for (const { partition } of positions) chosenPartitions(topic, partition)
   const isCold = ({ partition, offset }: Position): boolean => offset < hot.partitions[partition]!.released
   const view = viewOptions(topic, 'yield')
@@ -155,11 +158,10 @@ export async function* readTopicAt(
     }
     let end = next + 1
     while (end < positions.length && isCold(positions[end]!)) end++
-    const cold = await topic.coldForReleased()
+    const cold = await waitFor(topic.coldForReleased(), signal)
     for await (const run of cold.readAt(positions.slice(next, end), signal === undefined ? {} : { signal })) {
       const { offset } = positions[next++]!
-      const [found] = await recordsOfRun(run, offset, offset + 1n, view)
-      yield found
+      yield await recordAt(run, offset, view)
     }
     while (next < end) {
       yield undefined
@@ -181,8 +183,7 @@ async function readHotAt(
   const { section, batches } = read
   const { baseOffset, lastOffset, valueSchemaId: valueSchemaIds } = section
   const run = { partition, baseOffset, nextOffset: lastOffset + 1n, batches, valueSchemaIds }
-  const [found] = await recordsOfRun(run, offset, offset + 1n, view)
-  return found
+  return recordAt(run, offset, view)
 }
 
 function highWatermarks({ hot }: TopicState): bigint[] {

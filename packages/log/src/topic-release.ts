@@ -1,4 +1,4 @@
-import { closed, type ColdTopic } from '@moulin/core'
+import { closed, waitFor, type ColdTopic } from '@moulin/core'
 import type { ConfirmedFrontier } from './checkpoint-store.ts'
 import { lowestPin } from './log-core.ts'
 import type { TopicState } from './topic-state.ts'
@@ -99,11 +99,13 @@ export class TopicRelease {
 
   /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
   #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<boolean> {
-    const done = this.#last.then(() => this.#releaseBelow(frontier, signal))
-    this.#last = done.then(
+    const before = this.#last
+    const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
+    const settled = done.then(
       () => undefined,
       () => undefined,
     )
+    this.#last = before.then(() => settled)
     return done
   }
 

@@ -3,6 +3,7 @@ import {
   invalid,
   isKind,
   isMoulinError,
+  waitFor,
   type Codec,
   type ColdAdoption,
   type ColdTopic,
@@ -127,8 +128,9 @@ export class TopicState {
 
   /** See {@link Topic.adoptTable}. */
   adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
-    const done = this.#lastAdoption.then(() => this.#adoptTable(signal))
-    this.#lastAdoption = done.catch(() => {})
+    const before = this.#lastAdoption
+    const done = waitFor(before, signal).then(() => this.#adoptTable(signal))
+    this.#lastAdoption = before.then(() => done.catch(() => {}))
     return done
   }
 

@@ -1,4 +1,14 @@
-import { closed, invalid, isKind, isMoulinError, type ColdTopic, type Failing, type TierResult } from '@moulin/core'
+import {
+  closed,
+  invalid,
+  isKind,
+  isMoulinError,
+  SharedWork,
+  throwIfAborted,
+  type ColdTopic,
+  type Failing,
+  type TierResult,
+} from '@moulin/core'
 import { Backoff, Chore, Scheduler } from './chore.ts'
 import { worstOf } from './failures.ts'
 import { TopicRelease } from './topic-release.ts'
@@ -22,8 +32,8 @@ export class TopicTiering {
   readonly #releases: Chore
   readonly #cleanUps: Chore
   readonly #release: TopicRelease
-  #running: { readonly upTo: readonly bigint[]; readonly done: Promise<TierResult> } | undefined
-  #waiting: Promise<TierResult> | undefined
+  #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
+  #waiting: SharedWork<TierResult> | undefined
   #evaluatedBytes = 0
   #refusal: Error | undefined
   /** Between commits that were to make room and did not. */
@@ -118,15 +128,18 @@ export class TopicTiering {
   tier(signal?: AbortSignal): Promise<TierResult> {
     const running = this.#running
     if (running === undefined) return this.#start(signal)
+    const { work } = running
     const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    if (highest.every((offset, index) => offset <= running.upTo[index]!)) return running.done
-    this.#waiting ??= running.done
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting = undefined
-        return this.#start(signal)
-      })
-    return this.#waiting
+    const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
+    if (isCovered && !work.isAbandoned) return work.wait(signal)
+    if (this.#waiting?.isAbandoned === true) this.#waiting = undefined
+    this.#waiting ??= new SharedWork(async (shared) => {
+      await work.done.catch(() => undefined)
+      throwIfAborted(shared)
+      this.#waiting = undefined
+      return this.#start(shared)
+    })
+    return this.#waiting.wait(signal)
   }
 
   /** Releases what is confirmed, grace or not. */
@@ -168,8 +181,8 @@ export class TopicTiering {
     this.#topic.hot.onAppended = undefined
     this.#topic.hot.onUnpinned = undefined
     this.#scheduler.stop()
-    await this.#waiting?.catch(() => undefined)
-    await this.#running?.done.catch(() => undefined)
+    await this.#waiting?.done.catch(() => undefined)
+    await this.#running?.work.done.catch(() => undefined)
     await this.#release.stop()
   }
 
@@ -207,15 +220,17 @@ export class TopicTiering {
   #start(signal?: AbortSignal): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const done = this.#commits.attempt(async () => {
-      try {
-        return await this.#commit(upTo, signal)
-      } finally {
-        this.#running = undefined
-      }
-    })
-    this.#running = { upTo, done }
-    return done
+    const work = new SharedWork((shared) =>
+      this.#commits.attempt(async () => {
+        try {
+          return await this.#commit(upTo, shared)
+        } finally {
+          this.#running = undefined
+        }
+      }),
+    )
+    this.#running = { upTo, work }
+    return work.wait(signal)
   }
 
   async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
@@ -259,7 +274,8 @@ export class TopicTiering {
 
   #commitDueMs(): number {
     const { core, record, refusal } = this.#topic
-    if (this.#running !== undefined || this.#waiting !== undefined || refusal !== undefined) return Infinity
+    const isAsked = this.#waiting !== undefined && !this.#waiting.isAbandoned
+    if (this.#running !== undefined || isAsked || refusal !== undefined) return Infinity
     const bytes = this.untieredBytes
     if (bytes === 0) return Infinity
     if (bytes >= core.limits.commitBytes) return -Infinity

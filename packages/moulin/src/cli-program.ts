@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { isMoulinError, stringifyJson } from '@moulin/core'
+import { isMoulinError, stringifyJson, shown } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
@@ -24,7 +24,7 @@ export async function runCommand(argv: readonly string[], output: CommandOutput)
   } catch (error) {
     // commander has said its sentence already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    output.err(`moulin: ${isMoulinError(error) ? error.message : `unexpected: ${String(error)}`}\n`)
+    output.err(`moulin: ${isMoulinError(error) ? error.message : `unexpected: ${shown(error)}`}\n`)
     return 2
   }
 }

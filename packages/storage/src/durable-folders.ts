@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { Files } from '@moulin/core'
-import { invalid, isKind, unavailable, unsupported } from '@moulin/core'
+import { invalid, isKind, isMoulinError, unavailable, unsupported } from '@moulin/core'
 
 /**
  * The folders of one root, with the promise that what they show survives a power loss. A name is durable only when its
@@ -51,6 +51,11 @@ export class DurableFolders {
     try {
       await this.#files.syncDirectory(folder)
     } catch (cause) {
+      // Out of handles, say: whoever looks next syncs it.
+      if (hasNotBegun(cause)) {
+        this.#looked.delete(folder)
+        throw cause
+      }
       const failed = Promise.reject<void>(unsynced(folder, cause))
       // Heard of by whoever looks next, if anyone.
       failed.catch(() => {})
@@ -106,6 +111,7 @@ export class DurableFolders {
       if (isKind(cause, 'not-found')) throw cause
       // Who may not even open it has not changed it; and some systems cannot sync what lies above.
       const harmless = isKind(cause, 'unavailable', 'READ_ONLY') || isKind(cause, 'unavailable', 'EINVAL')
+      if (hasNotBegun(cause) && !harmless) throw cause
       if (!harmless || (cause.code === 'EINVAL' && (folder === this.#root || this.#isBelowRoot(folder))))
         throw unsynced(folder, cause)
     }
@@ -121,6 +127,11 @@ export class DurableFolders {
     const message = `${path} is a file: a folder on disk cannot hold an object and others below its key.`
     return unsupported('KEY_UNDER_OBJECT', message, { context: { path } })
   }
+}
+
+/** The folder could not be opened: that says nothing about what is on disk, nor about the next time. */
+function hasNotBegun(cause: unknown): boolean {
+  return isMoulinError(cause) && cause.outcome === 'rejected'
 }
 
 // A success is remembered for good. A failure too, unless it says nothing about the folder's bytes on disk.

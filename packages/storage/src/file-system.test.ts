@@ -1,5 +1,5 @@
 import type { Files, ObjectStore } from '@moulin/core'
-import { isKind } from '@moulin/core'
+import { isKind, unavailable } from '@moulin/core'
 import type { SimulatedDisk } from '@moulin/testing'
 import { simulatedDisk, virtualClock, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -163,6 +163,30 @@ describe('fileSystem: durability', () => {
 })
 
 describe('fileSystem: a failing disk', () => {
+  it('takes a folder that could not be opened once for one to be synced, not for a bad one', async () => {
+    const disk = simulatedDisk({ seed: 1 })
+    let full = 0
+    const files = (): Files => ({
+      ...disk.files,
+      syncDirectory(path) {
+        if (path !== '/srv/lake/t' || full-- <= 0) return disk.files.syncDirectory(path)
+        return Promise.reject(unavailable('EMFILE', `open of ${path} failed: too many open files`))
+      },
+    })
+    const store = open(files())
+    await store.put('t/a', bytesOf('x'))
+    full = 1
+    // The name is there, durable or not.
+    expect(await errorOf(store.put('t/b', bytesOf('y')))).toMatchObject({ code: 'EMFILE', outcome: 'unknown' })
+    expect(await textAt(store, 't/b')).toBe('y')
+    disk.crash()
+    expect(await textAt(open(disk.files), 't/b')).toBe('y')
+    const fresh = open(files(), 2)
+    full = 1
+    expect(await errorOf(fresh.get('t/a'))).toMatchObject({ code: 'EMFILE', outcome: 'rejected' })
+    expect(await textAt(fresh, 't/a')).toBe('x')
+  })
+
   it('rejects a put at every write that finds the disk full, and leaves nothing but the old object', async () => {
     const disk = simulatedDisk({ seed: 1 })
     const store = open(disk.files)

@@ -56,6 +56,6 @@ function sameData(a: unknown, b: unknown): boolean {
 
 function shown(value: unknown): string {
   const text =
-    JSON.stringify(value, (_name, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part)) ?? String(value)
+    JSON.stringify(value, (_name, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part)) ?? typeof value
   return text.length > 500 ? `${text.slice(0, 500)}…` : text
 }

@@ -14,6 +14,8 @@ import {
 } from '../codec.test-support.ts'
 import { avro, avroFormat } from './avro-codec.ts'
 
+const isLong = process.env['MOULIN_LONG'] === '1'
+
 const Order = schema({
   id: t.int,
   tags: t.list(t.string.optional()),
@@ -35,7 +37,7 @@ describe('avro of nested values', () => {
         expect(encoded.map((bytes) => entriesOf(codec.decode(bytes)))).toEqual(values.map(entriesOf))
         expect(throughColumns(codec, encoded)).toEqual(encoded.map((bytes) => ({ fidelity: 'canonical', bytes })))
       }),
-      { numRuns: 200 },
+      { numRuns: isLong ? 10_000 : 200 },
     )
   })
 
@@ -57,7 +59,7 @@ describe('avro of nested values', () => {
         const good = codec.encode(values[0])
         expectDamageHeld(codec, good, mutated(good, changes))
       }),
-      { numRuns: 1500 },
+      { numRuns: isLong ? 10_000 : 1500 },
     )
   })
 

@@ -1,4 +1,4 @@
-import { INT64_MAX, INT64_MIN, invalid } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, shown } from '@moulin/core'
 import { ByteSink } from '../byte-sink.ts'
 import { branchName, MAX_AVRO_DEPTH, nullable, type AvroType } from './avro-schema.ts'
 
@@ -139,6 +139,5 @@ function compileUnion(type: AvroType & { type: 'union' }, path: string, seen: Ma
 
 function expected(holds: boolean, path: string, what: string, value: unknown): void {
   if (holds) return
-  const given = typeof value === 'object' && value !== null ? (value.constructor?.name ?? 'an object') : String(value)
-  throw invalid('AVRO_VALUE', `The field ${path} must be ${what}, not ${given}.`, { context: { field: path } })
+  throw invalid('AVRO_VALUE', `The field ${path} must be ${what}, not ${shown(value)}.`, { context: { field: path } })
 }

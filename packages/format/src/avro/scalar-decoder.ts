@@ -8,6 +8,7 @@ import type {
   Int64Builder,
 } from '@moulin/core'
 import { decimalWidth } from '@moulin/core'
+import { NAN_BITS_32, NAN_BITS_64 } from '../nan-bits.ts'
 import { bigIntBytes, MAX_DATE_MS, MS_PER_DAY, parseUuid, UUID_TEXT_BYTES } from '../scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import type { AvroNode } from './avro-node.ts'
@@ -70,15 +71,13 @@ function decodeInt53(cursor: RowCursor, builder: Int64Builder): void {
 const floatBits = new Int32Array(2)
 const float32 = new Float32Array(floatBits.buffer)
 const float64 = new Float64Array(floatBits.buffer)
-/** The NaN that the encoder writes; a column need not keep the payload of another. */
-export const NAN_BITS_32 = 0x7fc00000
-export const NAN_BITS_64 = 0x7ff80000
 
 function decodeFloat(cursor: RowCursor, builder: Float32Builder): void {
   floatBits[0] = cursor.bits(cursor.take(4))
   const value = float32[0]!
   if (value !== value && floatBits[0] !== NAN_BITS_32) cursor.isCanonical = false
-  builder.append(value)
+  // Not the value that was read: a column has one NaN, or it would say less or more than the value does.
+  builder.append(value === value ? value : NaN)
 }
 
 function decodeDouble(cursor: RowCursor, builder: Float64Builder): void {
@@ -87,7 +86,7 @@ function decodeDouble(cursor: RowCursor, builder: Float64Builder): void {
   floatBits[1] = cursor.bits(start + 4)
   const value = float64[0]!
   if (value !== value && (floatBits[1] !== NAN_BITS_64 || floatBits[0] !== 0)) cursor.isCanonical = false
-  builder.append(value)
+  builder.append(value === value ? value : NaN)
 }
 
 function decodeString(cursor: RowCursor, builder: BytesBuilder): void {

@@ -14,6 +14,13 @@ export interface BatchRecord extends RecordBody {
   readonly timestampType: 'create' | 'append'
 }
 
+/** A batch that was checked in full. */
+export interface CheckedBatch extends BatchHeader {
+  /** Of the records' own timestamps, which may lie outside of what the header says; undefined where no record has one. */
+  readonly earliestMs: number | undefined
+  readonly latestMs: number | undefined
+}
+
 // |high| below this means a timestamp well inside the range: 2^53 ms at most.
 const SAFE_HIGH = 0x200000
 
@@ -26,7 +33,7 @@ const SAFE_HIGH = 0x200000
  *
  * Spec: Kafka, "Record Batch".
  */
-export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLimits = {}): BatchHeader {
+export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLimits = {}): CheckedBatch {
   const header = readBatchHeader(bytes, position)
   checkCrc(bytes, position, header)
   if (header.isControl)
@@ -38,12 +45,21 @@ export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLim
   const section = recordsOf(bytes, position, header, limits)
   const cursor = new RecordCursor()
   cursor.open(section, 0, section.length, header, limits)
+  let earliest = Infinity
+  let latest = -Infinity
   while (cursor.next()) {
     const high = cursor.timestampHigh
     if (high >= SAFE_HIGH || high < -SAFE_HIGH) checkTimestamp(cursor.timestamp)
+    // Not as bigints: a few milliseconds do not matter where a number rounds, beyond 2^53.
+    const ms = high * 0x100000000 + (cursor.timestampLow >>> 0)
+    if (ms !== -1) {
+      earliest = Math.min(earliest, ms)
+      latest = Math.max(latest, ms)
+    }
     cursor.checkHeaderKeys()
   }
-  return header
+  const hasAny = latest > -Infinity
+  return { ...header, earliestMs: hasAny ? earliest : undefined, latestMs: hasAny ? latest : undefined }
 }
 
 /** The records of the batch at `position`. Bytes are views: into `bytes`, or into memory of their own if it was compressed. @throws as {@link checkBatch}, but takes any timestamp, and control and transactional batches. */

@@ -8,6 +8,7 @@ import {
   type Limits,
   throwIfAborted,
   unsupported,
+  waitFor,
 } from '@moulin/core'
 import { bloomBlockBytes, bloomBlocks, bloomKey, bloomProbe, maxHeaderBytes } from './bloom-filter.ts'
 import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
@@ -155,7 +156,7 @@ class OpenFile implements ParquetFile {
       return node === undefined || isAllNull(node, rowGroup) ? [] : [{ field, node }]
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
-    const indexes = isNarrow && nodes.length > 0 ? await this.#offsetIndexes(index, rowGroup) : []
+    const indexes = isNarrow && nodes.length > 0 ? await waitFor(this.#offsetIndexes(index, rowGroup), signal) : []
     const context = this.#context
     const columns: DecodeColumn[] = nodes.map(({ field, node }) => {
       const conversion = fieldConversion(field.type, node, context)
@@ -223,7 +224,7 @@ class OpenFile implements ParquetFile {
     if (leaf === undefined || column?.columnIndex === undefined || column.offsetIndex === undefined) return undefined
     const where = `column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
     const [offsets, bounds] = await Promise.all([
-      this.#offsetIndexes(index, rowGroup),
+      waitFor(this.#offsetIndexes(index, rowGroup), signal),
       loadSpans(this.#file, [column.columnIndex], signal),
     ])
     const { rowCount } = rowGroup
@@ -311,7 +312,9 @@ class OpenFile implements ParquetFile {
     // Shared by its readers, so no one's signal ends it.
     const loading = loadSpans(this.#file, spans, undefined)
     this.#indexes.set(index, loading)
-    loading.catch(() => this.#indexes.delete(index))
+    loading.catch(() => {
+      if (this.#indexes.get(index) === loading) this.#indexes.delete(index)
+    })
     if (this.#indexes.size > maxKeptIndexes) this.#indexes.delete(this.#indexes.keys().next().value!)
     return loading
   }

@@ -1,5 +1,4 @@
 import {
-  aborted,
   closed,
   type ColumnBatch,
   corrupt,
@@ -10,6 +9,7 @@ import {
   isKind,
   type Runtime,
   throwIfAborted,
+  waitFor,
 } from '@moulin/core'
 import type { ThreadEnd } from '../threads/pool-thread.ts'
 import { type ThreadPool, threadPool } from '../threads/thread-pool.ts'
@@ -81,7 +81,8 @@ export function pooledDecodes(pool: ThreadPool<DecodeCalls>, options: PooledDeco
       if (bytes <= inlineBytes && task.rows.end - task.rows.start <= MAX_INLINE_ROWS) return decodeRowGroup(task)
       if (pool.startFailure !== undefined) return decodeRowGroup(task)
       try {
-        return await unlessAborted(inPool(pool, task, bytes, deadlineMs, signal), signal)
+        // One that runs already is left to its worker, which stays under its deadline; only the answer is dropped.
+        return await waitFor(inPool(pool, task, bytes, deadlineMs, signal), signal)
       } catch (error) {
         // Threads that cannot start say nothing of the bytes; this one can decode them, only without a deadline.
         if (pool.startFailure === undefined || isKind(error, 'aborted') || isKind(error, 'closed')) throw error
@@ -128,18 +129,6 @@ async function inPool(
   } finally {
     grant.release()
   }
-}
-
-/** A task that runs already is left to its worker, which stays under its deadline; only the answer is dropped. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work
-  return await new Promise<T>((resolve, reject) => {
-    const stop = (): void => {
-      reject(aborted('ABORTED', 'The read was aborted by its signal.', { cause: signal.reason as unknown }))
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
 
 function loadedBytes({ ranges }: DecodeTask): number {

@@ -74,18 +74,20 @@ export class WalFollower implements WalSession {
     return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
   }
 
-  async read(location: WalLocation): Promise<Uint8Array> {
+  async read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
     const { epoch, name, generation } = parseSegmentId(location.segment)
     const identity = { logId: this.#logId, epoch, generation }
     const path = `${epochPath(this.#dir, epoch)}/${name}`
     const { files } = this.#options.runtime
-    const batches = await this.#reads.run(() => withFile(files, path, (file) => readSection(file, location, identity)))
+    const read = (): Promise<Uint8Array | undefined> =>
+      withFile(files, path, (file) => readSection(file, location, identity))
+    const batches = await this.#reads.run(read, options.signal)
     if (batches === undefined) throw released(location.segment)
     return batches
   }
 
-  release(): Promise<void> {
-    return Promise.reject(invalid('READ_ONLY', `${this.#dir} is open for reading only.`))
+  async release(locations: readonly WalLocation[]): Promise<void> {
+    this.#live.remove(locations)
   }
 
   async checkFence(): Promise<void> {}
@@ -120,7 +122,10 @@ export class WalFollower implements WalSession {
   }
 
   #startRefresh(): Promise<void> {
-    const refreshing = this.#refresh().finally(() => (this.#refreshing = undefined))
+    const refreshing = this.#refresh().finally(() => {
+      // Until the next one has begun in its place: there are never two.
+      if (this.#nextRefresh === undefined) this.#refreshing = undefined
+    })
     this.#refreshing = refreshing
     return refreshing
   }
@@ -254,6 +259,8 @@ export class WalFollower implements WalSession {
   #show({ epoch, name, generation }: SegmentKey, frames: readonly Frame[]): void {
     const segment = segmentId(epoch, name, generation)
     for (const { header, position, sizeBytes } of frames) {
+      // Released before it was seen here.
+      if (!this.#options.isLive(header)) continue
       const location = { segment, position, sizeBytes }
       this.#live.add(location)
       this.#options.recover(header, location)

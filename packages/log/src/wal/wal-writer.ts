@@ -10,6 +10,7 @@ import {
   type WalLocation,
   type WalSession,
   type WalUsage,
+  shown,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
@@ -97,8 +98,8 @@ export class WalWriter implements WalSession {
     })
   }
 
-  read(location: WalLocation): Promise<Uint8Array> {
-    return this.#reads.run(() => this.#read(location))
+  read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    return this.#reads.run(() => this.#read(location), options.signal)
   }
 
   async #read(location: WalLocation): Promise<Uint8Array> {
@@ -108,11 +109,21 @@ export class WalWriter implements WalSession {
       if (own !== undefined) return await readSection(own.file, location, identityOf(own))
       const foreign = this.#foreign.get(segment)
       if (foreign === undefined) throw released(segment)
-      foreign.file ??= this.#place.files.open(foreign.path, 'read')
-      return await readSection(await foreign.file, location, foreign)
+      return await readSection(await this.#fileOf(foreign), location, foreign)
     } catch (error) {
       throw this.#holds(segment) ? error : released(segment)
     }
+  }
+
+  /** Opened once; an open that fails says nothing of the next. */
+  #fileOf(foreign: ForeignSegment): Promise<FileHandle> {
+    if (foreign.file !== undefined) return foreign.file
+    const file = this.#place.files.open(foreign.path, 'read')
+    foreign.file = file
+    file.catch(() => {
+      if (foreign.file === file) foreign.file = undefined
+    })
+    return file
   }
 
   async release(locations: readonly WalLocation[]): Promise<void> {
@@ -241,7 +252,7 @@ export class WalWriter implements WalSession {
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
   #fail(error: unknown, inFlight: readonly Pending[]): void {
-    const failure = error instanceof Error ? error : closed('WAL_FAILED', String(error))
+    const failure = error instanceof Error ? error : closed('WAL_FAILED', shown(error))
     this.#failure = failure
     const behind = this.#queue
     this.#queue = []

@@ -1,4 +1,12 @@
-import { type Column, type ColumnBatch, corrupt, type IcebergType, isMoulinError, MoulinError } from '@moulin/core'
+import {
+  type Column,
+  type ColumnBatch,
+  corrupt,
+  type IcebergType,
+  isMoulinError,
+  MoulinError,
+  shown,
+} from '@moulin/core'
 import { bytesIn, type ByteSpan, type LoadedRange } from '../byte-ranges.ts'
 import { dictionaryColumn, flatColumn, nestedColumn } from './assemble.ts'
 import { decodeEntries, decodeLeaf, type LeafChunk, type LeafData, type RowRange } from './leaf-decoder.ts'
@@ -113,7 +121,7 @@ function located(
 ): MoulinError {
   const context = { file, rowGroup, column }
   const where = `Column ${path} in row group ${rowGroup} of ${file}`
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = shown(cause)
   if (!isMoulinError(cause))
     return corrupt('PARQUET_DECODE', `${where} does not decode: ${message}`, { context, cause })
   return new MoulinError(cause.kind, cause.code, `${where}: ${message}`, {
