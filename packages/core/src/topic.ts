@@ -319,15 +319,21 @@ export interface AuditPartition {
   readonly partition: number
   readonly start: bigint
   readonly frontier: bigint
+  /** Places of the ledger with a row: what reads, scans and counts show. */
   readonly rows: bigint
   /** Rows that the table should have: those of the ledger without what retention removed. */
   readonly ledgerRows: bigint
+  /**
+   * Rows that nobody is shown: at a place where another row counts, or outside of `[start, frontier)`. `count(*)` in SQL is `rows`
+   * and these together.
+   */
+  readonly unseen: bigint
   readonly control: bigint
   readonly aborted: bigint
   readonly skipped: bigint
   /** Rows of the ledger that are not in the table. */
   readonly deleted: bigint
-  /** Exact sum of the signed `_kafka_crc`; null without row checksums. */
+  /** Exact sum of the signed `_kafka_crc` of `rows`; null without row checksums. */
   readonly checksum: bigint | null
   /** Of the same rows as `ledgerRows`. */
   readonly ledgerChecksum: bigint | null

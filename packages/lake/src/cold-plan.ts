@@ -3,7 +3,7 @@ import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } 
 import { RecordPlace } from '@moulin/format'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
-import type { DataFile } from '@moulin/iceberg'
+import type { FileScanTask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { TableColumns } from './table-layout.ts'
@@ -17,6 +17,8 @@ export interface PlannedGroup {
   /** No row of the wanted partition is below or above, inclusive. */
   readonly min: bigint
   readonly max: bigint
+  /** Data sequence number of the file. */
+  readonly sequence: bigint
 }
 
 export interface ColdPlan {
@@ -38,20 +40,22 @@ export interface ColdPlanParts {
 /** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
 export interface FileLists {
   /** Files of the table's current snapshot whose bounds do not rule the predicate out. */
-  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<DataFile>
+  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<FileScanTask>
+  /** All of them. */
+  all(table: LoadedTable, call: CallOptions): AsyncIterable<FileScanTask>
 }
 
 /** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
 export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
-  let kept: { readonly snapshotId: bigint | null; readonly files: readonly DataFile[] | undefined } | undefined
+  let kept: { readonly snapshotId: bigint | null; readonly files: readonly FileScanTask[] | undefined } | undefined
 
-  async function* matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncGenerator<DataFile> {
+  const listed = async (table: LoadedTable, call: CallOptions): Promise<readonly FileScanTask[] | undefined> => {
     const { metadata } = table
     const snapshotId = snapshotIdOf(table)
     if (kept?.snapshotId !== snapshotId) {
-      let files: DataFile[] | undefined = []
-      for await (const { file } of planScan({ store, metadata, ...call })) {
-        files.push(file)
+      let files: FileScanTask[] | undefined = []
+      for await (const task of planScan({ store, metadata, ...call })) {
+        files.push(task)
         if (files.length > maxFiles) {
           files = undefined
           break
@@ -59,14 +63,24 @@ export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
       }
       kept = { snapshotId, files }
     }
-    if (kept.files === undefined) {
-      for await (const { file } of planScan({ store, metadata, where, ...call })) yield file
-      return
-    }
-    const predicate = bindExpression(where, currentSchema(metadata).fields)
-    for (const file of kept.files) if (metricsMightMatch(predicate, file)) yield file
+    return kept.files
   }
-  return { matching }
+
+  return {
+    async *matching(table, where, call) {
+      const { metadata } = table
+      const files = await listed(table, call)
+      if (files === undefined) {
+        yield* planScan({ store, metadata, where, ...call })
+        return
+      }
+      const predicate = bindExpression(where, currentSchema(metadata).fields)
+      for (const task of files) if (metricsMightMatch(predicate, task.file)) yield task
+    },
+    async *all(table, call) {
+      yield* (await listed(table, call)) ?? planScan({ store, metadata: table.metadata, ...call })
+    },
+  }
 }
 
 /** Row groups for `[from, to)` of one partition, by manifest bounds, then by footers. */
@@ -76,19 +90,30 @@ export async function planCold(
   range: { readonly partition: number; readonly from: bigint; readonly to: bigint },
   call: CallOptions,
 ): Promise<ColdPlan> {
-  const { columns, loaded, marker } = state
+  const { columns, loaded } = state
   const { partition, from, to } = range
-  const entries = marker.ledger.filter((entry) => entry.partition === partition)
   const groups: PlannedGroup[] = []
-  for await (const file of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
+  // Whoever adds a file again does not add its rows again.
+  const listed = new Map<string, FileScanTask>()
+  for await (const task of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
+    const known = listed.get(task.file.filePath)
+    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(task.file.filePath, task)
+  }
+  for (const { file, sequenceNumber } of listed.values()) {
     const parquet = await parts.files.open(file, call)
     parquet.rowGroups.forEach((group, rowGroup) => {
       const bounds = placeBounds(group, columns, partition)
       if (bounds === undefined || bounds.max < from || bounds.min >= to) return
-      groups.push({ file: parquet, rowGroup, ...bounds })
+      groups.push({ file: parquet, rowGroup, sequence: sequenceNumber, ...bounds })
     })
   }
-  groups.sort((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
+  return planOver(state, partition, groups)
+}
+
+/** The plan over these row groups. */
+export function planOver(state: TableState, partition: number, some: readonly PlannedGroup[]): ColdPlan {
+  const entries = state.marker.ledger.filter((entry) => entry.partition === partition)
+  const groups = some.toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
   const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
   return { state, partition, entries, places, groups }
 }

@@ -22,6 +22,7 @@ import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 
 import { rowIndexes } from './row-index.ts'
+import { RowPlaces } from './row-places.ts'
 import { hasValueColumns } from './system-columns.ts'
 import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
@@ -111,7 +112,9 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
-    const parts = { info, context, store, files, fileLists: fileLists(store), indexes, table, windowBytes }
+    const lists = fileLists(store)
+    const places = new RowPlaces({ info, context, files, fileLists: lists, indexes, windowBytes })
+    const parts = { info, context, store, files, fileLists: lists, indexes, places, table, windowBytes }
     const committer = (): Committer =>
       new Committer({
         catalog,

@@ -22,6 +22,7 @@ import { objectReader, valueReader } from './column-values.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import type { RowPlaces } from './row-places.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
@@ -31,6 +32,7 @@ export interface UnionScanParts {
   readonly context: ColdContext
   readonly store: ObjectStore
   readonly files: DataFiles
+  readonly places: RowPlaces
   readonly table: TopicTable
 }
 

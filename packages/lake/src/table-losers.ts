@@ -1,0 +1,337 @@
+import { throwIfAborted } from '@moulin/core'
+import type { CallOptions } from '@moulin/core'
+import type { ParquetFile } from '@moulin/format'
+import { ancestors, currentSnapshot } from '@moulin/iceberg'
+import type { ClaimedPlaces, GroupClaims, PlaceSpan } from './claimed-places.ts'
+import { planOver } from './cold-plan.ts'
+import type { PlannedGroup } from './cold-plan.ts'
+import { placesBy } from './cold-window.ts'
+import { readIdentities } from './identity-rows.ts'
+import { LiveFiles } from './live-files.ts'
+import type { LiveFile } from './live-files.ts'
+import { PlaceMarks } from './place-marks.ts'
+import type { RowPlaces, RowPlacesParts } from './row-places.ts'
+import { RowSet } from './row-set.ts'
+import { suspectPlaces } from './suspect-places.ts'
+import { summaryKeys } from './system-columns.ts'
+import { snapshotIdOf } from './topic-table.ts'
+import type { TableState } from './topic-table.ts'
+
+/** Rows of one file that do not count. */
+export interface LostRows {
+  readonly size: number
+  in(rowGroup: number): RowSet | undefined
+}
+
+/** What is remembered from one snapshot to the next. */
+export interface LosersMemory {
+  readonly claims: ClaimedPlaces
+  /** Row groups that were compared and have no place in common share an object. */
+  readonly apart: WeakMap<GroupClaims, object>
+  /** A snapshot without files of others. */
+  pureAt: bigint | null | undefined
+}
+
+/** Offsets that are looked at together: two bits each, so 16 MiB. */
+const MARKED_PLACES = 2 ** 26
+/** Doubled places whose rows are compared together. */
+const PLACES_AT_ONCE = 4_096
+/** Of fewer places where they have more rows than this. */
+const ROWS_AT_ONCE = 262_144
+/** Of rows that do not count, the least used files forgotten beyond it, and looked at anew. */
+const KEPT_BYTES = 64 * 1024 * 1024
+
+/** A row group of a file that is looked at. */
+interface Member {
+  readonly live: LiveFile
+  readonly file: ParquetFile
+  readonly rowGroup: number
+  readonly claims: GroupClaims
+}
+
+/**
+ * The rows of a table's files that do not count, file by file as they are asked for. Manifests say which files may share
+ * places; of these the identity columns are read, once; and only rows that do share one are compared.
+ */
+export class TableLosers {
+  readonly snapshotId: bigint | null
+  readonly commit: string
+  readonly #parts: RowPlacesParts
+  readonly #places: RowPlaces
+  readonly #state: TableState
+  readonly #memory: LosersMemory
+  readonly #kept = new Map<string, FileLosers>()
+  #keptBytes = 0
+  #files: LiveFiles | undefined
+  #isProven: boolean | undefined
+
+  constructor(parts: RowPlacesParts, places: RowPlaces, state: TableState, memory: LosersMemory) {
+    this.#parts = parts
+    this.#places = places
+    this.#state = state
+    this.#memory = memory
+    this.snapshotId = snapshotIdOf(state.loaded)
+    this.commit = state.marker.commit
+  }
+
+  /** Undefined where all rows of the file count. */
+  async of(filePath: string, call: CallOptions): Promise<LostRows | undefined> {
+    if ((this.#isProven ??= this.#isPure())) return undefined
+    const files = (this.#files ??= await this.#listed(call))
+    if (files.isPure) return undefined
+    const live = files.get(filePath)
+    if (live === undefined) return undefined
+    const known = this.#kept.get(filePath)
+    if (known !== undefined) {
+      this.#kept.delete(filePath)
+      this.#kept.set(filePath, known)
+      return known.size === 0 ? undefined : known
+    }
+    const rivals = files.rivalsOf(live)
+    if (rivals.length === 0 && !live.isStranger) return undefined
+    const found = await this.#resolve(files, live, rivals, call)
+    return found.size === 0 ? undefined : found
+  }
+
+  /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
+  #isPure(): boolean {
+    const { metadata } = this.#state.loaded
+    for (const snapshot of ancestors(metadata)) {
+      const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt
+      if (!isKnown && snapshot.summary[summaryKeys.topic] !== this.#parts.info.id) return false
+      const parent = snapshot['parent-snapshot-id']
+      if (!isKnown && parent !== undefined && parent !== null) continue
+      this.#memory.pureAt = this.snapshotId
+      return true
+    }
+    return currentSnapshot(metadata) === undefined
+  }
+
+  async #listed(call: CallOptions): Promise<LiveFiles> {
+    const files = new LiveFiles()
+    const { loaded, columns } = this.#state
+    for await (const task of this.#parts.fileLists.all(loaded, call)) files.add(task, columns)
+    if (files.isPure) this.#memory.pureAt = this.snapshotId
+    return files
+  }
+
+  async #resolve(
+    files: LiveFiles,
+    live: LiveFile,
+    rivals: readonly LiveFile[],
+    call: CallOptions,
+  ): Promise<FileLosers> {
+    const members = await this.#members([live, ...rivals], call)
+    // Where offsets lie scattered over files, to look at one is to look at all of them.
+    const all = new Set([live, ...rivals])
+    const isScattered = members.some(({ claims }) => !claims.isExact)
+    const targets = isScattered
+      ? [live, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
+      : [live]
+    const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [live], call))!
+    for (const [file, losers] of found) this.#keep(file.file.filePath, losers)
+    return found.get(live)!
+  }
+
+  async #members(files: readonly LiveFile[], call: CallOptions): Promise<Member[]> {
+    const members: Member[] = []
+    for (const live of files) {
+      throwIfAborted(call.signal)
+      const file = await this.#parts.files.open(live.file, call)
+      for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+        const claims = await this.#memory.claims.of(file, rowGroup, this.#state.columns, call)
+        members.push({ live, file, rowGroup, claims })
+      }
+    }
+    return members
+  }
+
+  /** Undefined where that would be too much to remember for more than one file. */
+  async #lostIn(
+    members: readonly Member[],
+    targets: readonly LiveFile[],
+    call: CallOptions,
+  ): Promise<Map<LiveFile, FileLosers> | undefined> {
+    const found = new Map(targets.map((live) => [live, new FileLosers()]))
+    const { apart } = this.#memory
+    const claimants = members.map(({ live, claims }) => ({
+      claims,
+      isTarget: found.has(live),
+      apart: apart.get(claims),
+    }))
+    let isDoubled = false
+    for (const spans of slices(suspectPlaces(claimants, this.#state.marker.ledger))) {
+      for (const marks of await this.#marked(members, spans, call)) {
+        for (const offsets of inBatches(marks.marks.doubled(), PLACES_AT_ONCE)) {
+          isDoubled = true
+          await this.#compare(members, { ...marks.span, offsets }, found, call)
+          if (targets.length > 1 && sizeOf(found) > KEPT_BYTES) return undefined
+        }
+      }
+    }
+    if (!isDoubled && new Set(members.map(({ live }) => live)).size === targets.length) {
+      const together = {}
+      for (const { claims } of members) apart.set(claims, together)
+    }
+    return found
+  }
+
+  /** Marks the places of these spans that rows are at; reads what the spans of a row group do not tell. */
+  async #marked(
+    members: readonly Member[],
+    spans: readonly PlaceSpan[],
+    call: CallOptions,
+  ): Promise<{ readonly span: PlaceSpan; readonly marks: PlaceMarks }[]> {
+    const all = spans.map((span) => ({ span, marks: new PlaceMarks(span.from, span.to) }))
+    const byPlace = Map.groupBy(all, ({ span }) => placeOf(span))
+    for (const { file, rowGroup, claims } of members) {
+      throwIfAborted(call.signal)
+      const touched = claims.spans.flatMap((claim) =>
+        (byPlace.get(placeOf(claim)) ?? [])
+          .filter(({ span }) => span.from < claim.to && claim.from < span.to)
+          .map(({ marks }) => ({ claim, marks })),
+      )
+      if (touched.length === 0) continue
+      if (claims.isExact && !claims.repeats) {
+        for (const { claim, marks } of touched) marks.addRange(claim.from, claim.to)
+        continue
+      }
+      const rows = await readIdentities(file, rowGroup, this.#state.columns, call)
+      for (let row = 0; row < rows.length; row++) {
+        if (!rows.isKnown(row)) continue
+        const there = byPlace.get(placeOf({ incarnation: rows.incarnation(row), partition: rows.partition(row) }))
+        if (there !== undefined) markedAt(there, rows.offset(row))?.add(rows.offset(row))
+      }
+    }
+    return all
+  }
+
+  async #compare(
+    members: readonly Member[],
+    { partition, incarnation, offsets }: Pick<PlaceSpan, 'incarnation' | 'partition'> & { readonly offsets: bigint[] },
+    found: ReadonlyMap<LiveFile, FileLosers>,
+    call: CallOptions,
+  ): Promise<void> {
+    const groups: (PlannedGroup & { readonly live: LiveFile })[] = []
+    const [first, last] = [offsets[0]!, offsets.at(-1)!]
+    for (const { live, file, rowGroup, claims } of members) {
+      const spans = claims.spans.filter(
+        (span) =>
+          span.incarnation === incarnation && span.partition === partition && span.from <= last && first < span.to,
+      )
+      if (spans.length === 0) continue
+      groups.push({ live, file, rowGroup, sequence: live.sequence, min: spans[0]!.from, max: spans.at(-1)!.to - 1n })
+    }
+    const plan = planOver(this.#state, partition, groups)
+    const rows: { readonly offset: bigint; readonly group: number; readonly row: number }[] = []
+    for (const [group, { file, rowGroup }] of plan.groups.entries()) {
+      const there = await this.#parts.indexes.rows(file, rowGroup, plan, this.#state.columns, call)
+      for (const offset of offsets) {
+        for (let at = there.lowerBound(offset); at < there.length && there.offset(at) === offset; at++) {
+          rows.push({ offset, group, row: there.row(at) })
+        }
+      }
+      if (rows.length <= ROWS_AT_ONCE || offsets.length === 1) continue
+      const half = offsets.length >> 1
+      for (const some of [offsets.slice(0, half), offsets.slice(half)]) {
+        await this.#compare(members, { partition, incarnation, offsets: some }, found, call)
+      }
+      return
+    }
+    const places = placesBy(
+      BigInt64Array.from(rows, ({ offset }) => offset),
+      Int32Array.from(rows, ({ group }) => group),
+      Int32Array.from(rows, ({ row }) => row),
+    )
+    const lost = await this.#places.lost(plan, places, call)
+    for (let at = 0; at < places.length; at++) {
+      if (lost?.[at] !== 1) continue
+      const { live, file, rowGroup } = plan.groups[places.groups[at]!]! as (typeof groups)[number]
+      found.get(live)?.add(rowGroup, file.rowGroups[rowGroup]!.rowCount, places.rows[at]!)
+    }
+  }
+
+  #keep(filePath: string, losers: FileLosers): void {
+    if (this.#kept.has(filePath)) return
+    this.#kept.set(filePath, losers)
+    this.#keptBytes += losers.sizeBytes
+    for (const [path, oldest] of this.#kept) {
+      if (this.#keptBytes <= KEPT_BYTES || path === filePath) break
+      this.#kept.delete(path)
+      this.#keptBytes -= oldest.sizeBytes
+    }
+  }
+}
+
+class FileLosers implements LostRows {
+  readonly #groups = new Map<number, RowSet>()
+  size = 0
+
+  add(rowGroup: number, rowCount: number, row: number): void {
+    let rows = this.#groups.get(rowGroup)
+    if (rows === undefined) this.#groups.set(rowGroup, (rows = new RowSet(rowCount)))
+    rows.add(row)
+    this.size++
+  }
+
+  in(rowGroup: number): RowSet | undefined {
+    return this.#groups.get(rowGroup)
+  }
+
+  get sizeBytes(): number {
+    let bytes = 64
+    for (const rows of this.#groups.values()) bytes += 64 + rows.sizeBytes
+    return bytes
+  }
+}
+
+const placeOf = ({ incarnation, partition }: Pick<PlaceSpan, 'incarnation' | 'partition'>): string =>
+  `${incarnation}.${partition}`
+
+/** Of rising marks the last that does not begin behind the offset. */
+function markedAt(all: readonly { readonly marks: PlaceMarks }[], offset: bigint): PlaceMarks | undefined {
+  let low = 0
+  let high = all.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (all[middle]!.marks.from <= offset) low = middle + 1
+    else high = middle
+  }
+  return all[low - 1]?.marks
+}
+
+function sizeOf(found: ReadonlyMap<LiveFile, FileLosers>): number {
+  let bytes = 0
+  for (const losers of found.values()) bytes += losers.sizeBytes
+  return bytes
+}
+
+/** Spans cut and put together so that their marks are few enough to hold. */
+function* slices(spans: readonly PlaceSpan[]): Generator<PlaceSpan[]> {
+  let slice: PlaceSpan[] = []
+  let room = MARKED_PLACES
+  for (const span of spans) {
+    for (let from = span.from; from < span.to;) {
+      const to = span.to - from > BigInt(room) ? from + BigInt(room) : span.to
+      slice.push({ ...span, from, to })
+      room -= Number(to - from)
+      from = to
+      if (room > 0) continue
+      yield slice
+      slice = []
+      room = MARKED_PLACES
+    }
+  }
+  if (slice.length > 0) yield slice
+}
+
+function* inBatches(offsets: Iterable<bigint>, size: number): Generator<bigint[]> {
+  let batch: bigint[] = []
+  for (const offset of offsets) {
+    batch.push(offset)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
