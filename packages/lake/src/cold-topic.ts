@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
 import type { ColdReadParts } from './cold-read.ts'
 import type { Committer } from './committer.ts'
+import { lacksSchema, schemaMissing } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
@@ -40,6 +41,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     check()
     throwIfAborted(signal)
     if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
+    if (lacksSchema(parts.info)) throw schemaMissing(parts.info)
     // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
     while (running !== undefined) {
       const { result, upTo: target } = running

@@ -148,8 +148,9 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       const { parts, committer: newCommitter } = opening(info, context)
       const { runtime } = context
       const state = await parts.table.attach()
-      if (info.valueMode !== 'raw' && !hasValueColumns(info.valueMode, info.valueCodec)) {
-        const { reason } = info.valueCodec!
+      const { valueCodec, valueMode } = info
+      if (valueMode !== 'raw' && valueCodec !== undefined && !hasValueColumns(valueMode, valueCodec)) {
+        const { reason } = valueCodec
         runtime.logger.warn({ topic: info.name, reason }, 'values of this schema are kept as bytes, not as columns')
       }
       const committer = context.access === 'read-only' ? undefined : newCommitter()

@@ -63,9 +63,7 @@ export class RecordDecoder {
     const ids = columnOf(batch, columns, '_kafka_schema_id')
     const codecs = new Map<number, Codec>()
     const unknown = new Set<number>()
-    // Rows of a topic without columns need no codec.
-    const wanted = ids?.storage === 'int32' && columns.valueNames.length > 0 ? distinct(ids.values) : []
-    for (const id of wanted) {
+    for (const id of ids?.storage === 'int32' ? distinct(ids.values) : []) {
       // A null's slot holds anything.
       if (id === 0) continue
       try {
@@ -277,7 +275,8 @@ export class RecordDecoder {
   #source(id: number): ValueSource | undefined {
     if (id === this.#lastId) return this.#lastSource
     if (!this.#sources.has(id)) {
-      const codec = this.#codecs.get(id)
+      // Rows of a topic without columns need no codec.
+      const codec = this.#columns.valueNames.length > 0 ? this.#codecs.get(id) : undefined
       const source = codec?.columnar === undefined ? undefined : new ValueSource(codec, this.#batch, this.#columns)
       this.#sources.set(id, source)
     }

@@ -22,7 +22,15 @@ import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
 import type { FoundMarkers } from './marker-store.ts'
-import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
+import {
+  createTableRequest,
+  fieldIdsOf,
+  lacksSchema,
+  schemaMissing,
+  tableColumns,
+  tableIdentifier,
+  tableLayout,
+} from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
 /** The table at one moment, found intact or plausible. */
@@ -120,6 +128,7 @@ export class TopicTable {
   /** A table without rows. An answer that got lost leaves one with our marker, which the load then finds. */
   async create(): Promise<LoadedTable> {
     const { catalog, context, info, ownCommits } = this.#parts
+    if (lacksSchema(info)) throw schemaMissing(info)
     const commit = context.runtime.random.uuid()
     ownCommits.add(commit)
     const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)

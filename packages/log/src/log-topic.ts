@@ -68,6 +68,7 @@ class LogTopic {
     const { core, record, valueCodec, keyCodec, producers } = this.#state
     checkWritable(core.access, 'a producer')
     this.#checkOpen()
+    this.#checkSchema()
     const { name, config } = record
     const { partitions, timestampBeforeMaxMs, timestampAfterMaxMs } = config
     const { limits, runtime } = core
@@ -100,6 +101,7 @@ class LogTopic {
   async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
     checkWritable(this.#state.core.access, 'append')
     this.#checkOpen()
+    this.#checkSchema()
     return appendBatches(this.#state, request)
   }
 
@@ -162,6 +164,11 @@ class LogTopic {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
     return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+  }
+
+  // Records of a schema that nobody knows would be unreadable.
+  #checkSchema(): void {
+    if (this.#state.missingSchema !== undefined) throw this.#state.missingSchema
   }
 
   #checkOpen(): void {

@@ -2,7 +2,7 @@ import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig 
 import type { LogCore } from './log-core.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
-import { isLineageBroken, TopicState } from './topic-state.ts'
+import { isLineageBroken, TopicState, type TopicCodecs } from './topic-state.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
 import { checkWritable } from './topic-tiering.ts'
 
@@ -99,6 +99,7 @@ export class TopicDirectory {
         checkWritable(this.#core.access, 'creating a topic')
         return this.#create(name, config)
       }
+      if (state.missingSchema !== undefined) throw state.missingSchema
       checkSameCodec(name, 'value', state.valueCodec, config.value)
       checkSameCodec(name, 'key', state.keyCodec, config.key)
       checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
@@ -121,8 +122,7 @@ export class TopicDirectory {
     const topic = await this.#core.topics.newest(name)
     if (topic?.state !== 'live') return undefined
     const { record } = topic
-    const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
-    return this.#keep(new TopicState(this.#core, record, codecs))
+    return this.#keep(new TopicState(this.#core, record, await this.#codecs(record)))
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
@@ -166,8 +166,18 @@ export class TopicDirectory {
     return state
   }
 
-  async #codec(id: number): Promise<Codec | undefined> {
-    return id === 0 ? undefined : this.#core.ledger.codec(id)
+  async #codecs({ valueSchemaId, keySchemaId }: TopicRecord): Promise<TopicCodecs> {
+    let missing: Error | undefined
+    const codec = async (id: number): Promise<Codec | undefined> => {
+      try {
+        return id === 0 ? undefined : await this.#core.ledger.codec(id)
+      } catch (error) {
+        if (!isKind(error, 'not-found')) throw error
+        missing = error
+        return undefined
+      }
+    }
+    return { value: await codec(valueSchemaId), key: await codec(keySchemaId), missing }
   }
 
   /** Finds or creates the topic's table. What may pass, or stops only the table, does not stop the log. */
@@ -189,6 +199,10 @@ export class TopicDirectory {
 
   #checkNamed(state: TopicState, config: AnyConfig): void {
     const { name } = state.record
+    if (state.missingSchema !== undefined) {
+      if (config.value !== undefined || config.key !== undefined) throw state.missingSchema
+      return
+    }
     if (config.value !== undefined) checkSameCodec(name, 'value', state.valueCodec, config.value as Codec)
     if (config.key !== undefined) checkSameCodec(name, 'key', state.keyCodec, config.key)
     const named = comparedOptions.filter((option) => (config as Partial<StoredConfig>)[option] !== undefined)

@@ -21,6 +21,13 @@ import { TopicTiering } from './topic-tiering.ts'
 /** Between two looks at a table that does not answer, also where nobody waits for it. */
 const MIN_LOOK_MS = 1_000
 
+export interface TopicCodecs {
+  readonly value: Codec | undefined
+  readonly key: Codec | undefined
+  /** Why one of them is not there. */
+  readonly missing?: Error | undefined
+}
+
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
   readonly core: LogCore
@@ -28,6 +35,8 @@ export class TopicState {
   hot: HotTopic
   readonly valueCodec: Codec | undefined
   readonly keyCodec: Codec | undefined
+  /** The schema ledger does not have the topic's schema any more: what needs it is refused, all else goes on. */
+  readonly missingSchema: Error | undefined
   /** Of this process alone. */
   onBroken: OnBroken
   readonly tiering: TopicTiering
@@ -47,11 +56,12 @@ export class TopicState {
   #adopting: Promise<void> | undefined
   #lastAdoption: Promise<unknown> = Promise.resolve()
 
-  constructor(core: LogCore, record: TopicRecord, codecs: { value: Codec | undefined; key: Codec | undefined }) {
+  constructor(core: LogCore, record: TopicRecord, codecs: TopicCodecs) {
     this.core = core
     this.record = record
     this.valueCodec = codecs.value
     this.keyCodec = codecs.key
+    this.missingSchema = codecs.missing
     this.#isOpen = core.tier === undefined
     this.onBroken = core.onBroken
     this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions, record.start)
