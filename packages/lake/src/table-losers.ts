@@ -1,27 +1,20 @@
 import { throwIfAborted } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
 import { ancestors, currentSnapshot } from '@moulin/iceberg'
-import type { ClaimedPlaces, GroupClaims, PlaceSpan } from './claimed-places.ts'
+import type { ClaimedPlaces, GroupClaims } from './claimed-places.ts'
 import { planOver } from './cold-plan.ts'
 import type { PlannedGroup } from './cold-plan.ts'
 import { placesBy } from './cold-window.ts'
-import { readIdentities } from './identity-rows.ts'
+import { doubledPlaces } from './doubled-places.ts'
+import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
 import { LiveFiles } from './live-files.ts'
 import type { LiveFile } from './live-files.ts'
-import { PlaceMarks } from './place-marks.ts'
+import { LostRows } from './lost-rows.ts'
 import type { RowPlaces, RowPlacesParts } from './row-places.ts'
-import { RowSet } from './row-set.ts'
 import { suspectPlaces } from './suspect-places.ts'
 import { summaryKeys } from './system-columns.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
-
-/** Rows of one file that do not count. */
-export interface LostRows {
-  readonly size: number
-  in(rowGroup: number): RowSet | undefined
-}
 
 /** What is remembered from one snapshot to the next. */
 export interface LosersMemory {
@@ -32,21 +25,14 @@ export interface LosersMemory {
   pureAt: bigint | null | undefined
 }
 
-/** Offsets that are looked at together: two bits each, so 16 MiB. */
-const MARKED_PLACES = 2 ** 26
-/** Doubled places whose rows are compared together. */
-const PLACES_AT_ONCE = 4_096
 /** Of fewer places where they have more rows than this. */
 const ROWS_AT_ONCE = 262_144
 /** Of rows that do not count, the least used files forgotten beyond it, and looked at anew. */
 const KEPT_BYTES = 64 * 1024 * 1024
 
 /** A row group of a file that is looked at. */
-interface Member {
+interface Member extends ClaimingGroup {
   readonly live: LiveFile
-  readonly file: ParquetFile
-  readonly rowGroup: number
-  readonly claims: GroupClaims
 }
 
 /**
@@ -60,7 +46,7 @@ export class TableLosers {
   readonly #places: RowPlaces
   readonly #state: TableState
   readonly #memory: LosersMemory
-  readonly #kept = new Map<string, FileLosers>()
+  readonly #kept = new Map<string, LostRows>()
   #keptBytes = 0
   #files: LiveFiles | undefined
   #isProven: boolean | undefined
@@ -115,12 +101,7 @@ export class TableLosers {
     return files
   }
 
-  async #resolve(
-    files: LiveFiles,
-    live: LiveFile,
-    rivals: readonly LiveFile[],
-    call: CallOptions,
-  ): Promise<FileLosers> {
+  async #resolve(files: LiveFiles, live: LiveFile, rivals: readonly LiveFile[], call: CallOptions): Promise<LostRows> {
     const members = await this.#members([live, ...rivals], call)
     // Where offsets lie scattered over files, to look at one is to look at all of them.
     const all = new Set([live, ...rivals])
@@ -151,8 +132,8 @@ export class TableLosers {
     members: readonly Member[],
     targets: readonly LiveFile[],
     call: CallOptions,
-  ): Promise<Map<LiveFile, FileLosers> | undefined> {
-    const found = new Map(targets.map((live) => [live, new FileLosers()]))
+  ): Promise<Map<LiveFile, LostRows> | undefined> {
+    const found = new Map(targets.map((live) => [live, new LostRows()]))
     const { apart } = this.#memory
     const claimants = members.map(({ live, claims }) => ({
       claims,
@@ -160,14 +141,11 @@ export class TableLosers {
       apart: apart.get(claims),
     }))
     let isDoubled = false
-    for (const spans of slices(suspectPlaces(claimants, this.#state.marker.ledger))) {
-      for (const marks of await this.#marked(members, spans, call)) {
-        for (const offsets of inBatches(marks.marks.doubled(), PLACES_AT_ONCE)) {
-          isDoubled = true
-          await this.#compare(members, { ...marks.span, offsets }, found, call)
-          if (targets.length > 1 && sizeOf(found) > KEPT_BYTES) return undefined
-        }
-      }
+    const suspects = suspectPlaces(claimants, this.#state.marker.ledger)
+    for await (const doubled of doubledPlaces(members, suspects, this.#state.columns, call)) {
+      isDoubled = true
+      await this.#compare(members, doubled, found, call)
+      if (targets.length > 1 && sizeOf(found) > KEPT_BYTES) return undefined
     }
     if (!isDoubled && new Set(members.map(({ live }) => live)).size === targets.length) {
       const together = {}
@@ -176,40 +154,10 @@ export class TableLosers {
     return found
   }
 
-  /** Marks the places of these spans that rows are at; reads what the spans of a row group do not tell. */
-  async #marked(
-    members: readonly Member[],
-    spans: readonly PlaceSpan[],
-    call: CallOptions,
-  ): Promise<{ readonly span: PlaceSpan; readonly marks: PlaceMarks }[]> {
-    const all = spans.map((span) => ({ span, marks: new PlaceMarks(span.from, span.to) }))
-    const byPlace = Map.groupBy(all, ({ span }) => placeOf(span))
-    for (const { file, rowGroup, claims } of members) {
-      throwIfAborted(call.signal)
-      const touched = claims.spans.flatMap((claim) =>
-        (byPlace.get(placeOf(claim)) ?? [])
-          .filter(({ span }) => span.from < claim.to && claim.from < span.to)
-          .map(({ marks }) => ({ claim, marks })),
-      )
-      if (touched.length === 0) continue
-      if (claims.isExact && !claims.repeats) {
-        for (const { claim, marks } of touched) marks.addRange(claim.from, claim.to)
-        continue
-      }
-      const rows = await readIdentities(file, rowGroup, this.#state.columns, call)
-      for (let row = 0; row < rows.length; row++) {
-        if (!rows.isKnown(row)) continue
-        const there = byPlace.get(placeOf({ incarnation: rows.incarnation(row), partition: rows.partition(row) }))
-        if (there !== undefined) markedAt(there, rows.offset(row))?.add(rows.offset(row))
-      }
-    }
-    return all
-  }
-
   async #compare(
     members: readonly Member[],
-    { partition, incarnation, offsets }: Pick<PlaceSpan, 'incarnation' | 'partition'> & { readonly offsets: bigint[] },
-    found: ReadonlyMap<LiveFile, FileLosers>,
+    { partition, incarnation, offsets }: DoubledPlaces,
+    found: ReadonlyMap<LiveFile, LostRows>,
     call: CallOptions,
   ): Promise<void> {
     const groups: (PlannedGroup & { readonly live: LiveFile })[] = []
@@ -251,7 +199,7 @@ export class TableLosers {
     }
   }
 
-  #keep(filePath: string, losers: FileLosers): void {
+  #keep(filePath: string, losers: LostRows): void {
     if (this.#kept.has(filePath)) return
     this.#kept.set(filePath, losers)
     this.#keptBytes += losers.sizeBytes
@@ -263,75 +211,8 @@ export class TableLosers {
   }
 }
 
-class FileLosers implements LostRows {
-  readonly #groups = new Map<number, RowSet>()
-  size = 0
-
-  add(rowGroup: number, rowCount: number, row: number): void {
-    let rows = this.#groups.get(rowGroup)
-    if (rows === undefined) this.#groups.set(rowGroup, (rows = new RowSet(rowCount)))
-    rows.add(row)
-    this.size++
-  }
-
-  in(rowGroup: number): RowSet | undefined {
-    return this.#groups.get(rowGroup)
-  }
-
-  get sizeBytes(): number {
-    let bytes = 64
-    for (const rows of this.#groups.values()) bytes += 64 + rows.sizeBytes
-    return bytes
-  }
-}
-
-const placeOf = ({ incarnation, partition }: Pick<PlaceSpan, 'incarnation' | 'partition'>): string =>
-  `${incarnation}.${partition}`
-
-/** Of rising marks the last that does not begin behind the offset. */
-function markedAt(all: readonly { readonly marks: PlaceMarks }[], offset: bigint): PlaceMarks | undefined {
-  let low = 0
-  let high = all.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (all[middle]!.marks.from <= offset) low = middle + 1
-    else high = middle
-  }
-  return all[low - 1]?.marks
-}
-
-function sizeOf(found: ReadonlyMap<LiveFile, FileLosers>): number {
+function sizeOf(found: ReadonlyMap<LiveFile, LostRows>): number {
   let bytes = 0
   for (const losers of found.values()) bytes += losers.sizeBytes
   return bytes
-}
-
-/** Spans cut and put together so that their marks are few enough to hold. */
-function* slices(spans: readonly PlaceSpan[]): Generator<PlaceSpan[]> {
-  let slice: PlaceSpan[] = []
-  let room = MARKED_PLACES
-  for (const span of spans) {
-    for (let from = span.from; from < span.to;) {
-      const to = span.to - from > BigInt(room) ? from + BigInt(room) : span.to
-      slice.push({ ...span, from, to })
-      room -= Number(to - from)
-      from = to
-      if (room > 0) continue
-      yield slice
-      slice = []
-      room = MARKED_PLACES
-    }
-  }
-  if (slice.length > 0) yield slice
-}
-
-function* inBatches(offsets: Iterable<bigint>, size: number): Generator<bigint[]> {
-  let batch: bigint[] = []
-  for (const offset of offsets) {
-    batch.push(offset)
-    if (batch.length < size) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
 }
