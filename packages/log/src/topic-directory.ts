@@ -1,8 +1,9 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { topicCodecs } from './topic-codecs.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
-import { isLineageBroken, TopicState, type TopicCodecs } from './topic-state.ts'
+import { isLineageBroken, TopicState } from './topic-state.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
 import { checkWritable } from './topic-tiering.ts'
 
@@ -122,7 +123,7 @@ export class TopicDirectory {
     const topic = await this.#core.topics.newest(name)
     if (topic?.state !== 'live') return undefined
     const { record } = topic
-    return this.#keep(new TopicState(this.#core, record, await this.#codecs(record)))
+    return this.#keep(new TopicState(this.#core, record, await topicCodecs(this.#core.ledger, record)))
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
@@ -164,20 +165,6 @@ export class TopicDirectory {
     this.#core.checkpoints.add(state.record, state.hot)
     this.#states.set(state.record.name, state)
     return state
-  }
-
-  async #codecs({ valueSchemaId, keySchemaId }: TopicRecord): Promise<TopicCodecs> {
-    let missing: Error | undefined
-    const codec = async (id: number): Promise<Codec | undefined> => {
-      try {
-        return id === 0 ? undefined : await this.#core.ledger.codec(id)
-      } catch (error) {
-        if (!isKind(error, 'not-found')) throw error
-        missing = error
-        return undefined
-      }
-    }
-    return { value: await codec(valueSchemaId), key: await codec(keySchemaId), missing }
   }
 
   /** Finds or creates the topic's table. What may pass, or stops only the table, does not stop the log. */

@@ -15,18 +15,12 @@ import type { BatchesToAppend, HotTopic } from './hot-log.ts'
 import type { LogCore } from './log-core.ts'
 import type { LogProducer } from './log-producer.ts'
 import { beginIncarnation, lentTo } from './topic-lives.ts'
+import type { TopicCodecs } from './topic-codecs.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
 
 /** Between two looks at a table that does not answer, also where nobody waits for it. */
 const MIN_LOOK_MS = 1_000
-
-export interface TopicCodecs {
-  readonly value: Codec | undefined
-  readonly key: Codec | undefined
-  /** Why one of them is not there. */
-  readonly missing?: Error | undefined
-}
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
