@@ -23,8 +23,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take an expired commit for lost',
     file: 'packages/lake/src/commit-attempt.ts',
-    original: `return (await hasTrace(table)) ? table : 'lost'`,
-    planted: `return (await hasTrace(table)) && false ? table : 'lost'`,
+    original: `return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'`,
+    planted: `return (await hasTrace(table)) && false ? { loaded: table, asked } : 'lost'`,
     caughtBy: ['packages/lake/src/unheard-commit.test.ts'],
   },
   {
@@ -75,6 +75,20 @@ export const mutants: readonly Mutant[] = [
     original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {`,
     planted: `if (task.sequenceNumber >= sequence) {`,
     caughtBy: ['packages/lake/src/lineage-evidence.test.ts'],
+  },
+  {
+    name: 'judge an old answer by what is released now',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `      released,\n      // Of now`,
+    planted: `      released: context.hot.releasedOffsets(),\n      // Of now`,
+    caughtBy: ['packages/lake/src/late-answers.test.ts'],
+  },
+  {
+    name: 'the last answer wins',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `return order < this.#stateOrder ? this.#state : undefined`,
+    planted: `return order < 0 ? this.#state : undefined`,
+    caughtBy: ['packages/lake/src/late-answers.test.ts'],
   },
   {
     name: 'judge an older log by its present end',

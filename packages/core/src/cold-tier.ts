@@ -81,6 +81,11 @@ export interface ColdContext {
   readonly access: 'read-write' | 'read-only'
   /** Of the writer; goes into the marker. */
   readonly epoch: bigint
+  /**
+   * Asked before a history is called broken: what a newer writer has done to a table is no fault of it. Resolves at once for a log
+   * open for reading only. @throws `fenced` when a newer writer has taken over.
+   */
+  checkFence(): Promise<void>
 }
 
 /** The hot tier, as the cold one sees it. Offsets per partition. */

@@ -2,6 +2,7 @@ import { conflict, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
+import type { ReadBack } from './commit-attempt.ts'
 import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
@@ -261,6 +262,7 @@ export class Committer {
         snapshotId,
         parent: snapshotIdOf(state.loaded),
         objectKeys,
+        ask: () => table.ask(),
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       this.#pending = { attempt, written }
@@ -283,7 +285,7 @@ export class Committer {
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
     const { table } = this.#parts
-    let outcome: LoadedTable | 'lost'
+    let outcome: ReadBack | 'lost'
     try {
       outcome = await attempt.settle()
     } catch (error) {
@@ -300,7 +302,7 @@ export class Committer {
       return 'lost'
     }
     // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
-    const state = await table.accept(outcome)
+    const state = await table.accept(outcome.loaded, outcome.asked)
     this.#pending = undefined
     await this.#leftovers.committed(written.id, state)
     return 'committed'
