@@ -1,11 +1,14 @@
 import { and, eq, gte, lt } from '@moulin/core'
-import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
 import { RecordPlace } from '@moulin/format'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import type { LedgerEntry } from './ledger.ts'
+import { anywhere, meeting, placesIn, united } from './missing-files.ts'
+import type { MissingFiles } from './missing-files.ts'
+import type { OffsetRange } from './row-builder.ts'
 import type { TableColumns } from './table-layout.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
@@ -28,6 +31,8 @@ export interface ColdPlan {
   readonly places: readonly RecordPlace[]
   /** By rising `min`. */
   readonly groups: readonly PlannedGroup[]
+  /** Offsets that files which are missing may have, rising. Other files may have them too. */
+  readonly holes: readonly OffsetRange[]
 }
 
 export interface ColdPlanParts {
@@ -37,34 +42,74 @@ export interface ColdPlanParts {
 
 /** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
 export interface FileLists {
-  /** Files of the table's current snapshot whose bounds do not rule the predicate out. */
-  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<DataFile>
+  /**
+   * Files of the table's current snapshot whose bounds do not rule the predicate out. `gone` is told of those that are missing
+   * instead: of a data file, or, undefined, of all that a manifest names.
+   */
+  matching(
+    state: TableState,
+    where: Expression,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncIterable<DataFile>
 }
 
 /** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
 export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
-  let kept: { readonly snapshotId: bigint | null; readonly files: readonly DataFile[] | undefined } | undefined
+  let kept:
+    | {
+        readonly snapshotId: bigint | null
+        readonly missing: MissingFiles
+        readonly files: readonly DataFile[] | undefined
+        /** No manifest was left out. */
+        readonly isWhole: boolean
+      }
+    | undefined
 
-  async function* matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncGenerator<DataFile> {
-    const { metadata } = table
-    const snapshotId = snapshotIdOf(table)
-    if (kept?.snapshotId !== snapshotId) {
+  async function* listed(
+    { loaded, missing }: TableState,
+    where: Expression,
+    gone: (file: undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<DataFile> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    let isWhole = true
+    const skip = (path: string): boolean => {
+      if (!missing.has(path)) return false
+      isWhole = false
+      return true
+    }
+    if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
       let files: DataFile[] | undefined = []
-      for await (const { file } of planScan({ store, metadata, ...call })) {
+      for await (const { file } of planScan({ store, metadata, skip, ...call })) {
         files.push(file)
         if (files.length > maxFiles) {
           files = undefined
           break
         }
       }
-      kept = { snapshotId, files }
+      kept = { snapshotId, missing, files, isWhole }
     }
     if (kept.files === undefined) {
-      for await (const { file } of planScan({ store, metadata, where, ...call })) yield file
+      for await (const { file } of planScan({ store, metadata, where, skip, ...call })) yield file
+      if (!isWhole) gone(undefined)
       return
     }
+    if (!kept.isWhole) gone(undefined)
     const predicate = bindExpression(where, currentSchema(metadata).fields)
     for (const file of kept.files) if (metricsMightMatch(predicate, file)) yield file
+  }
+  async function* matching(
+    state: TableState,
+    where: Expression,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<DataFile> {
+    for await (const file of listed(state, where, gone, call)) {
+      if (state.missing.has(file.filePath)) gone(file)
+      else yield file
+    }
   }
   return { matching }
 }
@@ -76,11 +121,13 @@ export async function planCold(
   range: { readonly partition: number; readonly from: bigint; readonly to: bigint },
   call: CallOptions,
 ): Promise<ColdPlan> {
-  const { columns, loaded, marker } = state
+  const { columns, marker } = state
   const { partition, from, to } = range
   const entries = marker.ledger.filter((entry) => entry.partition === partition)
   const groups: PlannedGroup[] = []
-  for await (const file of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  for await (const file of parts.fileLists.matching(state, wherePlace(columns, range), gone, call)) {
     const parquet = await parts.files.open(file, call)
     parquet.rowGroups.forEach((group, rowGroup) => {
       const bounds = placeBounds(group, columns, partition)
@@ -90,7 +137,33 @@ export async function planCold(
   }
   groups.sort((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
   const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
-  return { state, partition, entries, places, groups }
+  return { state, partition, entries, places, groups, holes: united(holes) }
+}
+
+/** The plan's holes alone: opens no file. */
+export async function holesIn(
+  { fileLists }: Pick<ColdPlanParts, 'fileLists'>,
+  state: TableState,
+  range: OffsetRange & { readonly partition: number },
+  call: CallOptions,
+): Promise<OffsetRange[]> {
+  if (state.missing.size === 0) return []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  for await (const file of fileLists.matching(state, wherePlace(state.columns, range), gone, call)) void file
+  return united(holes)
+}
+
+// Of a file that a missing manifest names, nobody knows what it has.
+function holesOf(
+  file: DataFile | undefined,
+  { columns, marker }: TableState,
+  range: OffsetRange & { readonly partition: number },
+): OffsetRange[] {
+  const places = file === undefined ? anywhere : placesIn(file, columns)
+  if (places === undefined) return []
+  const ofPartition = marker.ledger.filter(({ partition }) => partition === range.partition)
+  return ofPartition.flatMap((entry) => meeting(places, entry, range) ?? [])
 }
 
 /** What the checksum of a row of the plan is bound to: its incarnation is the one that the offset is live in. */

@@ -7,6 +7,7 @@ import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
+import type { FileLook } from './file-look.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
@@ -21,6 +22,7 @@ export interface CommitterParts extends EncodeParts {
   readonly catalog: Catalog
   readonly guard: TableGuard
   readonly table: TopicTable
+  readonly look: FileLook
   readonly retry: RetryLimits
   readonly ownCommits: Set<string>
 }
@@ -304,6 +306,8 @@ export class Committer {
     // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
     const state = await table.accept(outcome.loaded, outcome.asked)
     this.#pending = undefined
+    // By our own reader, while the records still are in the write-ahead tier; before the record of the commit goes.
+    await this.#parts.look.opened(written.files)
     await this.#leftovers.committed(written.id, state)
     return 'committed'
   }

@@ -20,7 +20,7 @@ import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
-
+import { FileLook } from './file-look.ts'
 import { rowIndexes } from './row-index.ts'
 import { hasValueColumns } from './system-columns.ts'
 import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
@@ -111,7 +111,8 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
-    const parts = { info, context, store, files, fileLists: fileLists(store), indexes, table, windowBytes }
+    const look = new FileLook({ store, files, info, context, table })
+    const parts = { info, context, store, files, fileLists: fileLists(store), indexes, table, look, windowBytes }
     const committer = (): Committer =>
       new Committer({
         catalog,
@@ -119,6 +120,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
         info,
         context,
         table,
+        look,
         guard,
         ownCommits: own,
         workers: encoders,

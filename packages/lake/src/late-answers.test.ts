@@ -215,7 +215,7 @@ describe('a table that a newer writer has moved on', () => {
     const uses: (() => Promise<unknown>)[] = [
       () => topic.tier({ upTo: log.hot.committedOffsets() }),
       () => topic.refresh(),
-      () => topic.release(),
+      () => topic.releasable({ upTo: [3n, 0n, 2n] }),
       () => consume(topic.read({ partition: 0, from: 0n, to: 3n })),
       () => topic.scan({}).count(),
       () => topic.audit(),

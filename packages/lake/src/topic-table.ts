@@ -21,6 +21,8 @@ import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
+import { noneMissing } from './missing-files.ts'
+import type { MissingFiles } from './missing-files.ts'
 import type { FoundMarkers } from './marker-store.ts'
 import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
@@ -39,6 +41,8 @@ export interface TableState {
   readonly columns: TableColumns
   /** Others have committed on top of ours. */
   readonly isForeign: boolean
+  /** As was known when this was asked for. Plans leave these files out, and tell whose offsets they may have. */
+  readonly missing: MissingFiles
 }
 
 export interface TopicTableParts {
@@ -69,6 +73,8 @@ export class TopicTable {
   readonly layout: TableLayout
   /** Reads and stores the topic's markers. */
   readonly markers: MarkerStore
+  /** What the last look at the table's files has found missing (file-look). */
+  missing: MissingFiles = noneMissing
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
@@ -128,7 +134,8 @@ export class TopicTable {
       loaded = await this.#parts.catalog.loadTable(this.identifier, options)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
-      return this.#laterThan(asked) ?? (await this.refuse(this.broken(goneTable)))
+      const later = this.#laterThan(asked)
+      return later === undefined ? await this.refuse(this.broken(goneTable)) : this.#present(later)
     }
     return this.#adopt(loaded, asked, options)
   }
@@ -207,12 +214,16 @@ export class TopicTable {
     return order < this.#stateOrder ? this.#state : undefined
   }
 
+  #present(state: TableState): TableState {
+    return { ...state, missing: this.missing }
+  }
+
   async #adopt(loaded: LoadedTable, asked: Asked, options: CallOptions): Promise<TableState> {
     const known = this.#laterThan(asked)
-    if (known !== undefined) return known
+    if (known !== undefined) return this.#present(known)
     const { markers, verdict } = await this.judge(loaded, asked, options)
     const later = this.#laterThan(asked)
-    if (later !== undefined) return later
+    if (later !== undefined) return this.#present(later)
     if (verdict.kind === 'broken') return this.refuse(this.refusal(loaded, verdict))
     const { kind, marker, foreign } = verdict
     const lineage = { verdict: kind, evidence: kind === 'plausible' ? verdict.evidence : null }
@@ -245,12 +256,12 @@ export class TopicTable {
   }
 
   /** @throws `unsupported` code `SCHEMA_DRIFT` for a table whose columns are not ours any more. */
-  stateOf(known: Omit<TableState, 'fieldIds' | 'entries' | 'columns'>): TableState {
+  stateOf(known: Omit<TableState, 'fieldIds' | 'entries' | 'columns' | 'missing'>): TableState {
     const { info } = this.#parts
     const { loaded, marker } = known
     const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
     const columns = tableColumns(loaded.metadata, this.layout, info.table, fieldIds)
-    return { ...known, fieldIds, entries: presentLedger(marker, info), columns }
+    return { ...known, fieldIds, entries: presentLedger(marker, info), columns, missing: this.missing }
   }
 
   /**

@@ -160,8 +160,19 @@ class LogTopic {
 
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
-    const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+    const { attached, core } = this.#state
+    const lineage = attached?.lineage() ?? null
+    const missing = attached?.missingFiles?.() ?? []
+    return {
+      untieredBytes,
+      untieredRecords,
+      snapshotId,
+      stoppedBy,
+      lineage,
+      earlier: this.#state.earlier(),
+      missingFiles: missing.slice(0, core.limits.maxMissingFiles),
+      missingFileCount: missing.length,
+    }
   }
 
   #checkOpen(): void {
