@@ -96,16 +96,19 @@ export class FileLook {
     const { context, table } = this.#parts
     for (let round = 1; ; round++) {
       const state = await table.load(call)
+      const known = table.missing
       const released = context.hot.releasedOffsets()
       const ranges = state.entries.map(({ frontier }, partition): OffsetRange => {
         const from = released[partition]!
         return { from, to: lowest(frontier, upTo?.[partition] ?? frontier) }
       })
-      const found = await this.#missingOf(state, ranges, call)
+      const found = await this.#missingOf(state, ranges, known, call)
       // Files of a snapshot that has been replaced meanwhile may go.
       const isCurrent = async (): Promise<boolean> =>
         snapshotIdOf((await table.load(call)).loaded) === snapshotIdOf(state.loaded)
       if (found.missing.size > 0 && round < MAX_ROUNDS && !(await isCurrent())) continue
+      // A commit that ended meanwhile may have found a file of its own.
+      for (const [file, reason] of table.missing) if (!known.has(file)) found.missing.set(file, reason)
       this.#remember(found.missing.size === 0 ? noneMissing : found.missing)
       const safe = ranges.map((range, partition) => {
         const entry = state.entries[partition]!
@@ -129,8 +132,12 @@ export class FileLook {
     table.missing = missing
   }
 
-  async #missingOf(state: TableState, ranges: readonly OffsetRange[], call: CallOptions): Promise<Found> {
-    const known = this.#parts.table.missing
+  async #missingOf(
+    state: TableState,
+    ranges: readonly OffsetRange[],
+    known: MissingFiles,
+    call: CallOptions,
+  ): Promise<Found> {
     const found: Found = { missing: new Map(), places: [] }
     const isHeld = ranges.some(({ from, to }) => from < to)
     if (!isHeld && known.size === 0) return found
