@@ -1,9 +1,10 @@
 /** Files of the table that go while the write-ahead tier still has what was in them. */
-import { gte, unavailable } from '@moulin/core'
+import { gte, keyOf, unavailable } from '@moulin/core'
+import { currentSnapshot } from '@moulin/iceberg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { allRows, numbersOf, pick, replaceRows, withNumbers } from './foreign.test-support.ts'
-import { readAll } from './lake.test-support.ts'
+import { allRows, change, numbersOf, pick, replaceRows, tableOf, withNumbers } from './foreign.test-support.ts'
+import { checkTable, readAll } from './lake.test-support.ts'
 import {
   allAt,
   checkReads,
@@ -202,6 +203,32 @@ describe('a file that is missing', () => {
     log.hot.release([5n, 0n, 0n])
     expect(await readAll(reader, 0)).toEqual(log.hot.records(0))
     expect(reader.missingFiles!()).toEqual([])
+  })
+
+  it('is tiered again once the table is rolled back before its commit, and adopted', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    sendTo(log, 0, 4)
+    await commit(made)
+    log.hot.release(await topic.releasable({ upTo: everything(topic) }))
+    const before = (await tableOf(log)).metadata['current-snapshot-id']!
+    sendTo(log, 0, 3)
+    sendTo(log, 1, 5)
+    const keys = await commit(made)
+    // Its manifest list as well, so that nothing can be appended either.
+    keys.push(keyOf(log.store, currentSnapshot((await tableOf(log)).metadata)!['manifest-list']))
+    for (const key of keys) await store.delete(key)
+    expect(await topic.releasable({ upTo: everything(topic) })).toEqual([4n, 0n, 0n])
+    await change(log, [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': before }])
+    expect(await log.adopt('restore')).toMatchObject({
+      outcome: 'recounted',
+      frontier: [4n, 0n, 0n],
+      skippedOffsets: 0n,
+    })
+    const next = await log.reopen().attach()
+    await next.tier({ upTo: log.hot.committedOffsets() })
+    expect(await next.releasable({ upTo: everything(next) })).toEqual([7n, 5n, 0n])
+    await checkTable(next, log)
   })
 
   it('is none where the snapshot was replaced while it was looked at', async () => {
