@@ -72,7 +72,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take any sequence number for evidence',
     file: 'packages/lake/src/lineage-evidence.ts',
-    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {`,
+    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call).catch(unlessUnreadable)) {`,
     planted: `if (task.sequenceNumber >= sequence) {`,
     caughtBy: ['packages/lake/src/lineage-evidence.test.ts'],
   },

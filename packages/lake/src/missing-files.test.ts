@@ -231,6 +231,20 @@ describe('a file that is missing', () => {
     await checkTable(next, log)
   })
 
+  it('is found by a scan, which begins anew while nobody has seen a row of it', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    for (const count of [2, 3]) {
+      sendTo(log, 0, count)
+      const [key] = await commit(made)
+      if (count === 3) await store.delete(key!)
+    }
+    const rows = await topic.scan({ columns: ['_kafka_offset'] }).toArray()
+    expect(rows.map((row) => row['_kafka_offset']).sort()).toEqual([0n, 1n, 2n, 3n, 4n])
+    expect(topic.missingFiles!()).toHaveLength(1)
+    expect(log.hot.pins).toBe(0)
+  })
+
   it('is none where the snapshot was replaced while it was looked at', async () => {
     const made = await world()
     const { log, store, topic } = made

@@ -1,4 +1,4 @@
-import { columnsOf, conflict, invalid, t, throwIfAborted } from '@moulin/core'
+import { columnsOf, conflict, invalid, isKind, t, throwIfAborted } from '@moulin/core'
 import type { CallOptions, Codec, Expression, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from './data-files.ts'
@@ -102,17 +102,36 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
 }
 
 async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
-  const { cut, release } = await fix(parts, call)
-  try {
-    yield* whole(parts, cut, tableBatches(parts, cut.state, query, call), call)
-    yield* whole(parts, cut, heldBatches(parts, cut, query, call), call)
-    for (let partition = 0; partition < cut.ends.length; partition++) {
-      throwIfAborted(call.signal)
-      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
-      if (range.from < range.to) yield* hotBatches(parts, range, query, call)
+  for (let isAgain = false; ; isAgain = true) {
+    const { cut, release } = await fix(parts, call)
+    let isBegun = false
+    try {
+      for await (const rows of passingOf(parts, cut, query, call)) {
+        isBegun = true
+        yield rows
+      }
+      return
+    } catch (error) {
+      // Before its first row a scan may be one of another cut, once.
+      if (isBegun || isAgain || !isKind(error, 'conflict', 'SNAPSHOT_EXPIRED')) throw error
+    } finally {
+      release()
     }
-  } finally {
-    release()
+  }
+}
+
+async function* passingOf(
+  parts: UnionScanParts,
+  cut: Cut,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  yield* whole(parts, cut, tableBatches(parts, cut.state, query, call), call)
+  yield* whole(parts, cut, heldBatches(parts, cut, query, call), call)
+  for (let partition = 0; partition < cut.ends.length; partition++) {
+    throwIfAborted(call.signal)
+    const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+    if (range.from < range.to) yield* hotBatches(parts, range, query, call)
   }
 }
 
