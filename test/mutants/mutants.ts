@@ -247,7 +247,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cut a bad body that had been written whole',
     file: 'packages/log/src/wal/source-scan.ts',
-    original: `  return (await wasWhole()) ? 'the whole frame had been written' : undefined`,
+    original: `  return wasWhole ? 'the whole frame had been written' : undefined`,
     planted: `  return undefined`,
     caughtBy: ['test/log/damage.test.ts'],
   },

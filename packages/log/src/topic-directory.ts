@@ -1,5 +1,6 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLineageBroken, TopicState } from './topic-state.ts'
@@ -38,7 +39,7 @@ export class TopicDirectory {
     for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#core.topics.newest(name)
+        topic = await withWayBack(this.#core.topics.newest(name))
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -118,7 +119,7 @@ export class TopicDirectory {
   async #find(name: string): Promise<TopicState | undefined> {
     const known = this.#states.get(name)
     if (known !== undefined) return known
-    const topic = await this.#core.topics.newest(name)
+    const topic = await withWayBack(this.#core.topics.newest(name))
     if (topic?.state !== 'live') return undefined
     const { record } = topic
     const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
