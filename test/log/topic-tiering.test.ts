@@ -50,6 +50,8 @@ describe('tiering', () => {
       stoppedBy: null,
       lineage: { verdict: 'intact', evidence: null },
       earlier: [],
+      missingFiles: [],
+      missingFileCount: 0,
     })
     await log.close()
   })

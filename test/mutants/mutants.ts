@@ -23,8 +23,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take an expired commit for lost',
     file: 'packages/lake/src/commit-attempt.ts',
-    original: `return (await hasTrace(table)) ? table : 'lost'`,
-    planted: `return (await hasTrace(table)) && false ? table : 'lost'`,
+    original: `return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'`,
+    planted: `return (await hasTrace(table)) && false ? { loaded: table, asked } : 'lost'`,
     caughtBy: ['packages/lake/src/unheard-commit.test.ts'],
   },
   {
@@ -72,9 +72,51 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take any sequence number for evidence',
     file: 'packages/lake/src/lineage-evidence.ts',
-    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {`,
+    original: `if (await hasRow(parts, question, task, isOurs(marker.ledger), call).catch(unlessUnreadable)) {`,
     planted: `if (task.sequenceNumber >= sequence) {`,
     caughtBy: ['packages/lake/src/lineage-evidence.test.ts'],
+  },
+  {
+    name: 'release what nobody has seen again',
+    file: 'packages/lake/src/cold-topic.ts',
+    original: `return await releasable(parts, await parts.look.below(upTo, call), call)`,
+    planted: `return (await parts.look.below(upTo, call)).ranges.map(({ to }) => to)`,
+    caughtBy: ['packages/lake/src/missing-files.test.ts'],
+  },
+  {
+    name: 'a footer that nobody opens',
+    file: 'packages/lake/src/committer.ts',
+    original: `    await this.#parts.look.opened(written.files)\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/file-look.test.ts'],
+  },
+  {
+    name: 'a file of the right size is a good one',
+    file: 'packages/lake/src/file-look.ts',
+    original: `      await files.open(file, call)\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/file-look.test.ts'],
+  },
+  {
+    name: 'what is missing is a gap',
+    file: 'packages/lake/src/cold-read.ts',
+    original: `of absentIn(plan.holes, places.offsets,`,
+    planted: `of absentIn([], places.offsets,`,
+    caughtBy: ['packages/lake/src/missing-files.test.ts'],
+  },
+  {
+    name: 'judge an old answer by what is released now',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `      released,\n      // Of now`,
+    planted: `      released: context.hot.releasedOffsets(),\n      // Of now`,
+    caughtBy: ['packages/lake/src/late-answers.test.ts'],
+  },
+  {
+    name: 'the last answer wins',
+    file: 'packages/lake/src/topic-table.ts',
+    original: `return order < this.#stateOrder ? this.#state : undefined`,
+    planted: `return order < 0 ? this.#state : undefined`,
+    caughtBy: ['packages/lake/src/late-answers.test.ts'],
   },
   {
     name: 'judge an older log by its present end',
@@ -247,7 +289,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cut a bad body that had been written whole',
     file: 'packages/log/src/wal/source-scan.ts',
-    original: `  return (await wasWhole()) ? 'the whole frame had been written' : undefined`,
+    original: `  return wasWhole ? 'the whole frame had been written' : undefined`,
     planted: `  return undefined`,
     caughtBy: ['test/log/damage.test.ts'],
   },

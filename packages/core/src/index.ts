@@ -93,7 +93,17 @@ export type { JsonValue } from './json.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
 export type { Log, LogRecovery, LogStats } from './log.ts'
-export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
+export {
+  checkKey,
+  checkRoot,
+  compareKeys,
+  headLocation,
+  isSameLocation,
+  keyOf,
+  keysOf,
+  openLocation,
+  uriOf,
+} from './object-key.ts'
 export { defineObjectStore } from './object-store.ts'
 export type {
   ByteRange,
@@ -106,6 +116,7 @@ export type {
   StoreCapabilities,
   StoredObject,
 } from './object-store.ts'
+export { checkOptionNames } from './option-names.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'

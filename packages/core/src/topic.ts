@@ -107,7 +107,7 @@ export interface Topic<T = unknown> {
   /**
    * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
    * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
-   * @throws `aborted`; `conflict` code `LINEAGE_BROKEN`.
+   * @throws `invalid` for an option that means nothing; `aborted`; `conflict` code `LINEAGE_BROKEN`.
    */
   audit(options?: AuditOptions): Promise<AuditReport>
   /**
@@ -172,6 +172,14 @@ export interface TopicStats {
   readonly lineage: Lineage | null
   /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended. */
   readonly earlier: readonly EarlierRange[]
+  /**
+   * Locations of the table's files that were not there, or could not be opened, when it was last looked at them: at most
+   * `maxMissingFiles`. Their records keep their write-ahead copy and are read from it. The table is looked at anew whenever something is
+   * to be released; a file that is there again, or that the table names no more, is then left out.
+   */
+  readonly missingFiles: readonly string[]
+  /** How many there are, named or not. */
+  readonly missingFileCount: number
 }
 
 /** Acked records of an earlier incarnation that are in the write-ahead tier; the table may have some of them, too. */

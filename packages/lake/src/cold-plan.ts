@@ -1,11 +1,14 @@
 import { and, eq, gte, lt } from '@moulin/core'
-import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
 import { RecordPlace } from '@moulin/format'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
-import type { FileScanTask } from '@moulin/iceberg'
+import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import type { LedgerEntry } from './ledger.ts'
+import { anywhere, meeting, placesIn, united } from './missing-files.ts'
+import type { MissingFiles } from './missing-files.ts'
+import type { OffsetRange } from './row-builder.ts'
 import type { TableColumns } from './table-layout.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
@@ -30,6 +33,8 @@ export interface ColdPlan {
   readonly places: readonly RecordPlace[]
   /** By rising `min`. */
   readonly groups: readonly PlannedGroup[]
+  /** Offsets that files which are missing may have, rising. Other files may have them too. */
+  readonly holes: readonly OffsetRange[]
 }
 
 export interface ColdPlanParts {
@@ -39,48 +44,78 @@ export interface ColdPlanParts {
 
 /** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
 export interface FileLists {
-  /** Files of the table's current snapshot whose bounds do not rule the predicate out. */
-  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<FileScanTask>
-  /** All of them. */
-  all(table: LoadedTable, call: CallOptions): AsyncIterable<FileScanTask>
+  /**
+   * Files of the table's current snapshot whose bounds do not rule the predicate out. `gone` is told of those that are missing
+   * instead: of a data file, or, undefined, of all that a manifest names.
+   */
+  matching(
+    state: TableState,
+    where: Expression,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncIterable<FileScanTask>
+  /** All of them but for what is missing. */
+  all(state: TableState, call: CallOptions): AsyncIterable<FileScanTask>
 }
 
 /** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
 export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
-  let kept: { readonly snapshotId: bigint | null; readonly files: readonly FileScanTask[] | undefined } | undefined
+  let kept:
+    | {
+        readonly snapshotId: bigint | null
+        readonly missing: MissingFiles
+        readonly files: readonly FileScanTask[] | undefined
+        /** No manifest was left out. */
+        readonly isWhole: boolean
+      }
+    | undefined
 
-  const listed = async (table: LoadedTable, call: CallOptions): Promise<readonly FileScanTask[] | undefined> => {
-    const { metadata } = table
-    const snapshotId = snapshotIdOf(table)
-    if (kept?.snapshotId !== snapshotId) {
+  async function* listed(
+    { loaded, missing }: TableState,
+    where: Expression | undefined,
+    gone: (file: undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    let isWhole = true
+    const skip = (path: string): boolean => {
+      if (!missing.has(path)) return false
+      isWhole = false
+      return true
+    }
+    if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
       let files: FileScanTask[] | undefined = []
-      for await (const task of planScan({ store, metadata, ...call })) {
+      for await (const task of planScan({ store, metadata, skip, ...call })) {
         files.push(task)
         if (files.length > maxFiles) {
           files = undefined
           break
         }
       }
-      kept = { snapshotId, files }
+      kept = { snapshotId, missing, files, isWhole }
     }
-    return kept.files
+    if (kept.files === undefined) {
+      yield* planScan({ store, metadata, where, skip, ...call })
+      if (!isWhole) gone(undefined)
+      return
+    }
+    if (!kept.isWhole) gone(undefined)
+    const predicate = bindExpression(where, currentSchema(metadata).fields)
+    for (const task of kept.files) if (metricsMightMatch(predicate, task.file)) yield task
   }
-
-  return {
-    async *matching(table, where, call) {
-      const { metadata } = table
-      const files = await listed(table, call)
-      if (files === undefined) {
-        yield* planScan({ store, metadata, where, ...call })
-        return
-      }
-      const predicate = bindExpression(where, currentSchema(metadata).fields)
-      for (const task of files) if (metricsMightMatch(predicate, task.file)) yield task
-    },
-    async *all(table, call) {
-      yield* (await listed(table, call)) ?? planScan({ store, metadata: table.metadata, ...call })
-    },
+  async function* matching(
+    state: TableState,
+    where: Expression | undefined,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    for await (const task of listed(state, where, gone, call)) {
+      if (state.missing.has(task.file.filePath)) gone(task.file)
+      else yield task
+    }
   }
+  return { matching, all: (state, call) => matching(state, undefined, () => undefined, call) }
 }
 
 /** Row groups for `[from, to)` of one partition, by manifest bounds, then by footers. */
@@ -90,12 +125,14 @@ export async function planCold(
   range: { readonly partition: number; readonly from: bigint; readonly to: bigint },
   call: CallOptions,
 ): Promise<ColdPlan> {
-  const { columns, loaded } = state
+  const { columns } = state
   const { partition, from, to } = range
   const groups: PlannedGroup[] = []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
   // Whoever adds a file again does not add its rows again.
   const listed = new Map<string, FileScanTask>()
-  for await (const task of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
+  for await (const task of parts.fileLists.matching(state, wherePlace(columns, range), gone, call)) {
     const known = listed.get(task.file.filePath)
     if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(task.file.filePath, task)
   }
@@ -107,15 +144,46 @@ export async function planCold(
       groups.push({ file: parquet, rowGroup, sequence: sequenceNumber, ...bounds })
     })
   }
-  return planOver(state, partition, groups)
+  return planOver(state, partition, groups, united(holes))
 }
 
 /** The plan over these row groups. */
-export function planOver(state: TableState, partition: number, some: readonly PlannedGroup[]): ColdPlan {
+export function planOver(
+  state: TableState,
+  partition: number,
+  some: readonly PlannedGroup[],
+  holes: readonly OffsetRange[] = [],
+): ColdPlan {
   const entries = state.marker.ledger.filter((entry) => entry.partition === partition)
   const groups = some.toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
   const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
-  return { state, partition, entries, places, groups }
+  return { state, partition, entries, places, groups, holes }
+}
+
+/** The plan's holes alone: opens no file. */
+export async function holesIn(
+  { fileLists }: Pick<ColdPlanParts, 'fileLists'>,
+  state: TableState,
+  range: OffsetRange & { readonly partition: number },
+  call: CallOptions,
+): Promise<OffsetRange[]> {
+  if (state.missing.size === 0) return []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  for await (const task of fileLists.matching(state, wherePlace(state.columns, range), gone, call)) void task
+  return united(holes)
+}
+
+// Of a file that a missing manifest names, nobody knows what it has.
+function holesOf(
+  file: DataFile | undefined,
+  { columns, marker }: TableState,
+  range: OffsetRange & { readonly partition: number },
+): OffsetRange[] {
+  const places = file === undefined ? anywhere : placesIn(file, columns)
+  if (places === undefined) return []
+  const ofPartition = marker.ledger.filter(({ partition }) => partition === range.partition)
+  return ofPartition.flatMap((entry) => meeting(places, entry, range) ?? [])
 }
 
 /** What the checksum of a row of the plan is bound to: its incarnation is the one that the offset is live in. */

@@ -4,10 +4,13 @@ import { planCold, recordPlace } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
-import { nextPlaces, placesBy, windowRows } from './cold-window.ts'
+import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
 import type { Places, WindowSource } from './cold-window.ts'
 import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import type { FileLook } from './file-look.ts'
+import { absentIn, heldRuns } from './held-records.ts'
+import { isUnreadable } from './missing-files.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
 import type { PartitionRows, RowIndexes } from './row-index.ts'
@@ -24,6 +27,7 @@ export interface ColdReadParts {
   readonly indexes: RowIndexes
   readonly places: RowPlaces
   readonly table: TopicTable
+  readonly look: FileLook
   /** Bytes of data files, about, that one read holds decoded at a time. */
   readonly windowBytes: number
 }
@@ -55,11 +59,28 @@ export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: Ca
       throwIfAborted(call.signal)
       const window = { bytes: parts.windowBytes, rows }
       const { places, end } = await nextPlaces(plan, next, to, window, windowSource(parts, plan, call))
-      await frameWindow(parts, plan, places, writer, call)
-      const run = writer.finish(range.partition, { from: next, to: end })
-      next = end
+      let at = 0
+      for (const absent of absentIn(plan.holes, places.offsets, { from: next, to: end })) {
+        const until = firstAtLeast(places.offsets, absent.from)
+        if (absent.from > next) {
+          await frameWindow(parts, plan, placesWithin(places, at, until), writer, call)
+          const run = writer.finish(range.partition, { from: next, to: absent.from })
+          next = absent.from
+          yield run
+        }
+        at = until
+        for await (const run of heldRuns(parts.context, { partition: range.partition, ...absent }, call)) {
+          next = run.nextOffset
+          yield run
+        }
+      }
+      if (next < end) {
+        await frameWindow(parts, plan, at === 0 ? places : placesWithin(places, at, places.length), writer, call)
+        const run = writer.finish(range.partition, { from: next, to: end })
+        next = end
+        yield run
+      }
       rows = Math.min(windowRows.most, rows * windowRows.growth)
-      yield run
     }
   })
 }
@@ -85,22 +106,32 @@ export async function* coldReadAt(
   }
 }
 
-/** Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. */
+/**
+ * Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. Where the snapshot is the same, or a
+ * file is damaged, a look at the files decides: what is missing is read from the write-ahead tier then.
+ */
 async function* replanning<T>(
-  { table }: ColdReadParts,
+  { table, look }: ColdReadParts,
   call: CallOptions,
   work: (state: TableState) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let failedOn: bigint | null | undefined
+  let lookedOn: bigint | null | undefined
   for (;;) {
     const state = await table.load(call)
     try {
       yield* work(state)
       return
     } catch (error) {
-      if (!isVanished(error)) throw error
+      if (!isUnreadable(error)) throw error
       const snapshot = snapshotIdOf(state.loaded)
-      if (failedOn === snapshot) {
+      const isAgain = failedOn === snapshot || !isVanished(error)
+      if (isAgain && lookedOn !== snapshot) {
+        lookedOn = snapshot
+        if (await look.again(call)) continue
+      }
+      if (isAgain) {
+        if (!isVanished(error)) throw error
         const message = `A file of the table's current snapshot ${snapshot} is not there: ${(error as Error).message}`
         throw corrupt('FILE_MISSING', message, { cause: error, context: { snapshot } })
       }
@@ -171,6 +202,11 @@ async function lookUp(
     const plan = await planCold(parts, state, { partition, from, to }, call)
     const offsets = BigInt64Array.from(members, (at) => positions[at]!.offset)
     const { groups, rows } = await placesOf(parts, plan, offsets, call)
+    for (const [at, offset] of offsets.entries()) {
+      if (groups[at] !== NO_GROUP || !plan.holes.some((hole) => offset >= hole.from && offset < hole.to)) continue
+      const place = { partition, from: offset, to: offset + 1n }
+      for await (const run of heldRuns(parts.context, place, call)) runs[members[at]!] = run
+    }
     const found = [...byGroup(groups, offsets.length)].filter(([group]) => group !== NO_GROUP)
     const read = (at: number): Promise<FoundRows> => {
       const [group, places] = found[at]!

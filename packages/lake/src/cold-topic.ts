@@ -3,6 +3,7 @@ import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
 import type { ColdReadParts } from './cold-read.ts'
+import { releasable } from './held-records.ts'
 import type { Committer } from './committer.ts'
 import { lacksSchema, schemaMissing } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
@@ -72,11 +73,12 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       await table.load(options)
     },
     tier: ({ upTo, signal }) => tier(upTo, signal),
-    async release(options = {}) {
+    async releasable({ upTo, signal }) {
       check()
-      const { entries } = await table.load(options)
-      return entries.map(({ frontier }) => frontier)
+      const call = callOf(signal)
+      return await releasable(parts, await parts.look.below(upTo, call), call)
     },
+    missingFiles: () => [...table.missing.keys()],
     async *read({ partition, from, to, signal }) {
       check()
       yield* coldRead(parts, { partition, from, to }, callOf(signal))

@@ -105,11 +105,16 @@ function picked({ offsets, groups, rows }: Places, order: Int32Array): Places {
 function until({ length, offsets, groups, rows }: Places, end: bigint): Places {
   let count = length
   while (count > 0 && offsets[count - 1]! >= end) count--
+  return placesWithin({ length, offsets, groups, rows }, 0, count)
+}
+
+/** Those in `[start, end)` of the list; the memory is shared. */
+export function placesWithin({ offsets, groups, rows }: Places, start: number, end: number): Places {
   return {
-    length: count,
-    offsets: offsets.subarray(0, count),
-    groups: groups.subarray(0, count),
-    rows: rows.subarray(0, count),
+    length: end - start,
+    offsets: offsets.subarray(start, end),
+    groups: groups.subarray(start, end),
+    rows: rows.subarray(start, end),
   }
 }
 

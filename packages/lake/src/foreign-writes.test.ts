@@ -161,6 +161,7 @@ describe('a table that another engine rewrote', () => {
 
   it('is corrupt, not empty, when a file of its own snapshot is not there', async () => {
     const { log, topic } = await tieredLog()
+    log.hot.release(topic.frontier())
     for await (const { key } of log.store.list({ prefix: 'tables/shop/orders/data/' })) await log.store.delete(key)
     await expect(readAll(topic, 0)).rejects.toMatchObject({ kind: 'corrupt', code: 'FILE_MISSING' })
   })

@@ -20,7 +20,7 @@ import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
-
+import { FileLook } from './file-look.ts'
 import { rowIndexes } from './row-index.ts'
 import { RowPlaces } from './row-places.ts'
 import { hasValueColumns } from './system-columns.ts'
@@ -114,7 +114,8 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const windowBytes = options.coldReadBytes ?? 32 * MiB
     const lists = fileLists(store)
     const places = new RowPlaces({ info, context, files, fileLists: lists, indexes, windowBytes })
-    const parts = { info, context, store, files, fileLists: lists, indexes, places, table, windowBytes }
+    const look = new FileLook({ store, files, info, context, table })
+    const parts = { info, context, store, files, fileLists: lists, indexes, places, table, look, windowBytes }
     const committer = (): Committer =>
       new Committer({
         catalog,
@@ -122,6 +123,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
         info,
         context,
         table,
+        look,
         guard,
         ownCommits: own,
         workers: encoders,

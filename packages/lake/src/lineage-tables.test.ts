@@ -153,7 +153,7 @@ describe('the verdict on a table that others changed', () => {
       () => topic.scan({}).toArray(),
       () => topic.audit(),
       () => topic.refresh(),
-      () => topic.release(),
+      () => topic.releasable({ upTo: [4n, 4n] }),
       () => log.reopen().attach(),
       () => log.reopen({ access: 'read-only' }).attach(),
     ]
@@ -182,7 +182,7 @@ describe('the verdict on a table that others changed', () => {
       expect((await readAll(at, 0)).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n])
       expect(await at.scan({}).count()).toBe(9)
       expect(await at.scan({ columns: ['_kafka_offset'] }).toArray()).toHaveLength(9)
-      expect(await at.release()).toEqual([4n, 4n])
+      expect(await at.releasable({ upTo: [9n, 4n] })).toEqual([4n, 4n])
     }
   })
 
@@ -200,10 +200,10 @@ describe('the verdict on a table that others changed', () => {
     await checkTable(await log.reopen().attach(), log)
   })
 
-  it('says that nothing is lost while the write-ahead tier holds all of it', async () => {
+  it('says that nothing is lost while the write-ahead tier holds all of it, and what to do', async () => {
     const { log, topic } = await tieredLog()
     await change(log, [mainAt((await snapshots(log))[0]!)])
-    await expect(topic.refresh()).rejects.toThrow(/Nothing is lost/)
+    await expect(topic.refresh()).rejects.toThrow(/Nothing is lost.*topic\.adoptTable\(\) and onBroken/)
   })
 
   it('names a dropped table, and one that was made anew under its name', async () => {

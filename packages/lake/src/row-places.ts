@@ -58,10 +58,13 @@ export class RowPlaces {
 
   /** For whoever goes through the table file by file: the rows that do not count. Asks for nothing yet. */
   losersOf(state: TableState): TableLosers {
-    const { snapshotId, commit } = this.#newest ?? {}
-    if (this.#newest === undefined || snapshotId !== snapshotIdOf(state.loaded) || commit !== state.marker.commit) {
-      this.#newest = new TableLosers(this.#parts, this, state, this.#memory)
-    }
+    const newest = this.#newest
+    const isSame =
+      newest?.snapshotId === snapshotIdOf(state.loaded) &&
+      newest.commit === state.marker.commit &&
+      newest.missing === state.missing
+    if (newest !== undefined && isSame) return newest
+    this.#newest = new TableLosers(this.#parts, this, state, this.#memory)
     return this.#newest
   }
 

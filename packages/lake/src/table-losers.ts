@@ -10,6 +10,7 @@ import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
 import { LiveFiles } from './live-files.ts'
 import type { LiveFile } from './live-files.ts'
 import { LostRows } from './lost-rows.ts'
+import type { MissingFiles } from './missing-files.ts'
 import type { RowPlaces, RowPlacesParts } from './row-places.ts'
 import { suspectPlaces } from './suspect-places.ts'
 import { summaryKeys } from './system-columns.ts'
@@ -42,6 +43,7 @@ interface Member extends ClaimingGroup {
 export class TableLosers {
   readonly snapshotId: bigint | null
   readonly commit: string
+  readonly missing: MissingFiles
   readonly #parts: RowPlacesParts
   readonly #places: RowPlaces
   readonly #state: TableState
@@ -58,6 +60,7 @@ export class TableLosers {
     this.#memory = memory
     this.snapshotId = snapshotIdOf(state.loaded)
     this.commit = state.marker.commit
+    this.missing = state.missing
   }
 
   /** Undefined where all rows of the file count. */
@@ -95,9 +98,9 @@ export class TableLosers {
 
   async #listed(call: CallOptions): Promise<LiveFiles> {
     const files = new LiveFiles()
-    const { loaded, columns } = this.#state
-    for await (const task of this.#parts.fileLists.all(loaded, call)) files.add(task, columns)
-    if (files.isPure) this.#memory.pureAt = this.snapshotId
+    const { columns } = this.#state
+    for await (const task of this.#parts.fileLists.all(this.#state, call)) files.add(task, columns)
+    if (files.isPure && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
   }
 

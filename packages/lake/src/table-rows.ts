@@ -45,7 +45,7 @@ interface ReadTask {
 
 type Judge = (rows: IdentityColumns, row: number) => boolean
 
-/** The table's part of a scan: live rows of the snapshot that pass, under our names. */
+/** The table's part of a scan: live rows of the snapshot that pass, under our names; without those of files that are missing. */
 export async function* tableBatches(
   parts: TableRowsParts,
   state: TableState,
@@ -68,6 +68,7 @@ async function* readTasks(
   const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
   const losers = parts.places.losersOf(state)
   for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
+    if (state.missing.has(dataFile.filePath)) continue
     const file = await parts.files.open(dataFile, call)
     const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
@@ -141,11 +142,12 @@ function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, 
   return rows.filter((row) => judge(identities, row))
 }
 
-/** Live rows of the snapshot; those of files that are live as a whole are taken from the manifests. */
+/** Live rows of the snapshot but for missing files; those of files that are live as a whole are taken from the manifests. */
 export async function tableCount(parts: TableRowsParts, state: TableState, call: CallOptions): Promise<number> {
   let count = 0n
   const losers = parts.places.losersOf(state)
   for await (const { file } of plan(parts, state, undefined, call)) {
+    if (state.missing.has(file.filePath)) continue
     const ofFile = await losers.of(file.filePath, call)
     if (isAllLive(file, state)) {
       count += file.recordCount - BigInt(ofFile?.size ?? 0)
@@ -169,13 +171,14 @@ async function* plan(
   where: Expression | undefined,
   call: CallOptions,
 ): AsyncGenerator<FileScanTask> {
-  const { columns, loaded } = state
+  const { columns, loaded, missing } = state
   // A column that is gone has no bounds to prune by.
   const isPrunable = where !== undefined && [...columnsOf(where)].every((name) => columns.byName.get(name))
   const tasks = planScan({
     store,
     metadata: loaded.metadata,
     where: isPrunable ? renamed(where, columns) : undefined,
+    skip: (path) => missing.has(path),
     ...call,
   })
   // Whoever adds a file again does not add its rows again.

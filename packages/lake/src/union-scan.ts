@@ -1,40 +1,23 @@
-import { columnsOf, conflict, invalid, t, throwIfAborted } from '@moulin/core'
-import type {
-  CallOptions,
-  Codec,
-  ColdContext,
-  ColdTopicInfo,
-  Expression,
-  Field,
-  IcebergField,
-  ObjectStore,
-  Scan,
-  ScanOptions,
-  Type,
-} from '@moulin/core'
+import { columnsOf, conflict, invalid, isKind, t, throwIfAborted } from '@moulin/core'
+import type { CallOptions, Codec, Expression, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from './data-files.ts'
-import type { DataFiles } from './data-files.ts'
+import type { ColdReadParts } from './cold-read.ts'
 import { arrowOutput } from './arrow/arrow-batches.ts'
 import type { ArrowOutput } from './arrow/arrow-batches.ts'
 import { loadArrow } from './arrow/arrow-package.ts'
 import { objectReader, valueReader } from './column-values.ts'
+import { heldRanges } from './held-records.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
+import type { HotRange } from './hot-rows.ts'
+import { isUnreadable } from './missing-files.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
-import type { RowPlaces } from './row-places.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
 import { snapshotIdOf } from './topic-table.ts'
-import type { TableState, TopicTable } from './topic-table.ts'
+import type { TableState } from './topic-table.ts'
 
-export interface UnionScanParts {
-  readonly info: ColdTopicInfo
-  readonly context: ColdContext
-  readonly store: ObjectStore
-  readonly files: DataFiles
-  readonly places: RowPlaces
-  readonly table: TopicTable
-}
+export type UnionScanParts = ColdReadParts
 
 type Row = Record<string, unknown>
 
@@ -119,16 +102,36 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
 }
 
 async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
-  const { cut, release } = await fix(parts, call)
-  try {
-    yield* whole(cut, tableBatches(parts, cut.state, query, call))
-    for (let partition = 0; partition < cut.ends.length; partition++) {
-      throwIfAborted(call.signal)
-      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
-      if (range.from < range.to) yield* hotBatches(parts, range, query, call)
+  for (let isAgain = false; ; isAgain = true) {
+    const { cut, release } = await fix(parts, call)
+    let isBegun = false
+    try {
+      for await (const rows of passingOf(parts, cut, query, call)) {
+        isBegun = true
+        yield rows
+      }
+      return
+    } catch (error) {
+      // Before its first row a scan may be one of another cut, once.
+      if (isBegun || isAgain || !isKind(error, 'conflict', 'SNAPSHOT_EXPIRED')) throw error
+    } finally {
+      release()
     }
-  } finally {
-    release()
+  }
+}
+
+async function* passingOf(
+  parts: UnionScanParts,
+  cut: Cut,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  yield* whole(parts, cut, tableBatches(parts, cut.state, query, call), call)
+  yield* whole(parts, cut, heldBatches(parts, cut, query, call), call)
+  for (let partition = 0; partition < cut.ends.length; partition++) {
+    throwIfAborted(call.signal)
+    const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+    if (range.from < range.to) yield* hotBatches(parts, range, query, call)
   }
 }
 
@@ -141,7 +144,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   }
   const { cut, release } = await fix(parts, call)
   try {
-    total += await tableCount(parts, cut.state, call).catch((error: unknown) => Promise.reject(explained(cut, error)))
+    for await (const rows of whole(parts, cut, counted(parts, cut, call), call)) total += rows
     for (let partition = 0; partition < cut.ends.length; partition++) {
       const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
       if (range.from < range.to) total += await hotCount(parts, range, call)
@@ -152,19 +155,52 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   }
 }
 
+async function* counted(parts: UnionScanParts, { state }: Cut, call: CallOptions): AsyncGenerator<number> {
+  yield await tableCount(parts, state, call)
+  for await (const range of held(parts, state, call)) yield await hotCount(parts, range, call)
+}
+
+/** What files have that are missing, as the write-ahead tier still has it. */
+async function* heldBatches(
+  parts: UnionScanParts,
+  { state }: Cut,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  for await (const range of held(parts, state, call)) yield* hotBatches(parts, range, query, call)
+}
+
+async function* held(parts: UnionScanParts, state: TableState, call: CallOptions): AsyncGenerator<HotRange> {
+  if (state.missing.size === 0) return
+  for (const { partition } of state.entries) yield* heldRanges(parts, state, partition, call)
+}
+
 // A scan shows one snapshot; when its files go, no other can take its place half-way.
-async function* whole<T>(cut: Cut, batches: AsyncIterable<T>): AsyncGenerator<T> {
+async function* whole<T>(
+  parts: UnionScanParts,
+  cut: Cut,
+  batches: AsyncIterable<T>,
+  call: CallOptions,
+): AsyncGenerator<T> {
   try {
     yield* batches
   } catch (error) {
-    throw explained(cut, error)
+    throw await explained(parts, cut, error, call)
   }
 }
 
-function explained({ state }: Cut, error: unknown): unknown {
-  if (!isVanished(error)) return error
+// The look makes the next scan another one: what is missing then comes from the write-ahead tier.
+async function explained(
+  { look }: UnionScanParts,
+  { state }: Cut,
+  error: unknown,
+  call: CallOptions,
+): Promise<unknown> {
+  if (!isUnreadable(error)) return error
+  const isNews = await look.again(call).catch(() => false)
+  if (!isNews && !isVanished(error)) return error
   const snapshot = snapshotIdOf(state.loaded)
-  const message = `Snapshot ${snapshot} lost files while it was scanned: it was expired. Scan again.`
+  const message = `Snapshot ${snapshot} lost files before it was scanned to its end: it was expired, or they are damaged. Scan again.`
   return conflict('SNAPSHOT_EXPIRED', message, { retryable: true, context: { snapshot }, cause: error })
 }
 

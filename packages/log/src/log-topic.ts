@@ -1,5 +1,6 @@
 import {
   closed,
+  invalid,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -133,6 +134,7 @@ class LogTopic {
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
+    checkAudit(this.name, options)
     return (await this.#state.coldForReleased()).audit(options)
   }
 
@@ -162,8 +164,19 @@ class LogTopic {
 
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
-    const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+    const { attached, core } = this.#state
+    const lineage = attached?.lineage() ?? null
+    const missing = attached?.missingFiles?.() ?? []
+    return {
+      untieredBytes,
+      untieredRecords,
+      snapshotId,
+      stoppedBy,
+      lineage,
+      earlier: this.#state.earlier(),
+      missingFiles: missing.slice(0, core.limits.maxMissingFiles),
+      missingFileCount: missing.length,
+    }
   }
 
   // Records of a schema that nobody knows would be unreadable.
@@ -173,5 +186,23 @@ class LogTopic {
 
   #checkOpen(): void {
     if (this.#state.core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
+  }
+}
+
+// A shallow audit that was meant to be deep would call clean what it never looked at.
+function checkAudit(topic: string, options: AuditOptions): void {
+  const refuse = (fault: string): Error => invalid('AUDIT_OPTIONS', `Topic ${topic}: ${fault}.`, { context: { topic } })
+  if (typeof options !== 'object' || options === null) {
+    throw refuse(`audit takes an object of options such as { deep: true }, not ${String(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!['deep', 'onProgress', 'signal'].includes(name)) {
+      throw refuse(`audit has no option ${name}; it has deep, onProgress and signal`)
+    }
+  }
+  const { deep = false, onProgress } = options
+  if (typeof deep !== 'boolean') throw refuse(`deep is ${JSON.stringify(deep)}; it must be true or false`)
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw refuse(`onProgress is ${JSON.stringify(onProgress)}; it must be a function`)
   }
 }

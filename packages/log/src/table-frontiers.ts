@@ -56,9 +56,12 @@ export async function tableFrontiers(
         recordsOf: () => [],
         access: 'read-only',
         epoch: 0n,
+        checkFence: async () => {},
       } as const
       const cold = await tier.attach({ logId, name, id, incarnation, ...layout }, context)
-      cold.frontier().forEach((end, partition) => frontiers.set(partitionKey({ topicId: id, partition }), end))
+      cold
+        .frontier()
+        .forEach((end, partition) => frontiers.set(partitionKey({ topicId: id, incarnation, partition }), end))
       await cold.close()
     } catch (error) {
       if (!isMoulinError(error) || !saysNothing.has(error.kind)) throw error

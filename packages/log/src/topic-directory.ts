@@ -1,5 +1,6 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { withWayBack } from './stored-damage.ts'
 import { topicCodecs } from './topic-codecs.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
@@ -39,7 +40,7 @@ export class TopicDirectory {
     for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#core.topics.newest(name)
+        topic = await withWayBack(this.#core.topics.newest(name))
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -120,7 +121,7 @@ export class TopicDirectory {
   async #find(name: string): Promise<TopicState | undefined> {
     const known = this.#states.get(name)
     if (known !== undefined) return known
-    const topic = await this.#core.topics.newest(name)
+    const topic = await withWayBack(this.#core.topics.newest(name))
     if (topic?.state !== 'live') return undefined
     const { record } = topic
     return this.#keep(new TopicState(this.#core, record, await topicCodecs(this.#core.ledger, record)))

@@ -187,10 +187,12 @@ export class TopicState {
 
   /** The table, answering for all that this log knows to be released. */
   async coldForReleased(): Promise<ColdTopic> {
+    // Before the table is asked: what is released while it answers may be of a later commit.
+    const released = this.hot.partitions.map((partition) => partition.released)
     const cold = await this.cold()
     const isBehind = (): boolean => {
       const frontier = cold.frontier()
-      return this.hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) < released)
+      return released.some((offset, index) => (frontier[index] ?? 0n) < offset)
     }
     if (isBehind()) await cold.refresh()
     if (isBehind()) throw this.#frontierBehind(cold)
@@ -287,6 +289,8 @@ export class TopicState {
       const end = this.#isJudged ? highWatermark : recovered
       if ((frontier[partition] ?? 0n) <= end) continue
       await cold.close()
+      // A newer writer knows more, and may tier it.
+      await this.core.wal.checkFence()
       const { name, config } = this.record
       const ranges = `partition ${partition} [${end}, ${frontier[partition]})`
       throw conflict(

@@ -100,12 +100,12 @@ export class TopicTiering {
     if (confirmed !== undefined) await this.#release(confirmed.frontier, signal)
   }
 
-  /** Releases the oldest confirmed commit ahead of its grace. False when there is none. */
+  /** Releases the oldest confirmed commit ahead of its grace. False when there is none, or it is held back. */
   async releaseOldest(): Promise<boolean> {
     const oldest = this.#confirmed[0]
     if (oldest === undefined) return false
     await this.#release(oldest.frontier)
-    return true
+    return this.#confirmed[0]?.frontier !== oldest.frontier
   }
 
   /** Starts nothing more; resolves when a commit or release already begun has ended. */
@@ -295,7 +295,7 @@ export class TopicTiering {
     if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
     const { hot, core } = this.#topic
     const call = signal === undefined ? {} : { signal }
-    const confirmed = await this.#topic.withTable((cold) => cold.release(call))
+    const confirmed = await this.#topic.withTable((cold) => cold.releasable({ upTo: frontier, ...call }))
     // What an earlier incarnation has stays.
     if (hot !== this.#topic.hot) return
     const upTo = hot.partitions.map((partition, index) => {
@@ -308,8 +308,9 @@ export class TopicTiering {
       this.#remember(upTo)
       await core.checkpoints.release(hot, upTo)
     }
-    // What a pin or the table itself held back is tried again.
-    const retryAt = core.runtime.clock.monotonic() + FIRST_RETRY_MS
+    // What a pin held back is tried again soon; what the table has not, once somebody may have brought it back.
+    const isMissing = frontier.some((offset, index) => (confirmed[index] ?? 0n) < offset)
+    const retryAt = core.runtime.clock.monotonic() + (isMissing ? MAX_RETRY_MS : FIRST_RETRY_MS)
     this.#confirmed = this.#confirmed
       .filter((entry) => hot.partitions.some((p, index) => p.releasable(entry.frontier[index] ?? 0n) > p.released))
       .map((entry) => ({ ...entry, dueMs: Math.max(entry.dueMs, retryAt) }))
