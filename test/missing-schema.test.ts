@@ -47,16 +47,21 @@ async function readWith(log: TestLog, find: (id: number) => Codec, hot = false):
   return records
 }
 
-const contextOf = (log: TestLog): Parameters<TestLog['tier']['attach']>[1] => ({
-  runtime: log.runtime,
-  limits: defaultLimits,
-  store: log.store,
-  hot: log.hot,
-  recordsOf: () => [],
-  access: 'read-write',
-  epoch: 9n,
-  schemas: { codec: async () => codec, entry: async () => Promise.reject(notFound('SCHEMA_ID', 'none')) },
-})
+function contextOf({ runtime, store, hot }: TestLog): Parameters<TestLog['tier']['attach']>[1] {
+  const entry = async (): Promise<never> => Promise.reject(notFound('SCHEMA_ID', 'none'))
+  const context = {
+    runtime,
+    limits: defaultLimits,
+    store,
+    hot,
+    schemas: { codec: async () => codec, entry },
+    recordsOf: () => [],
+    access: 'read-write' as const,
+    epoch: 9n,
+    checkFence: async () => {},
+  }
+  return context
+}
 
 const known = (id: number): Codec => {
   if (id !== 1) throw notFound('SCHEMA_ID', `No schema ${id}.`)
