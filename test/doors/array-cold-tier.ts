@@ -19,7 +19,7 @@ import type {
 export interface ArrayColdTier extends ColdTier {
   /** Runs that the tier holds of a topic, in the order they came. */
   runs(topic: string): readonly BatchRun[]
-  /** Offsets up to which `release` lets write-ahead data go; undefined: the frontier. What a rolled-back table would say. */
+  /** Offsets up to which `releasable` lets write-ahead data go; undefined: the frontier. What a rolled-back table would say. */
   confirmed: readonly bigint[] | undefined
 }
 
@@ -31,7 +31,7 @@ export function arrayColdTier(): ArrayColdTier {
     async attach(topic, context) {
       const history = histories.get(topic.id) ?? { runs: [], frontier: [...topic.startOffsets], commits: 0n }
       histories.set(topic.id, history)
-      return { ...arrayColdTopic(topic, context, history), release: async () => tier.confirmed ?? history.frontier }
+      return { ...arrayColdTopic(topic, context, history), releasable: async () => tier.confirmed ?? history.frontier }
     },
     async adopt({ id, incarnation }) {
       const { frontier = [], commits = 0n } = histories.get(id) ?? {}
@@ -50,7 +50,7 @@ interface History {
   commits: bigint
 }
 
-function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: History): Omit<ColdTopic, 'release'> {
+function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: History): Omit<ColdTopic, 'releasable'> {
   const { hot } = context
 
   async function* read(request: { partition: number; from: bigint; to: bigint }): AsyncGenerator<BatchRun> {

@@ -139,7 +139,7 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
     lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     tier: ({ upTo }) => tier(upTo),
-    async release() {
+    async releasable() {
       await store.beforeRelease()
       return [...frontier]
     },

@@ -36,6 +36,7 @@ async function open(
   seed: number,
   attach: (tier: ColdTier, runtime: VirtualRuntime) => ColdTier['attach'],
   catalogWaitMs = 3_000,
+  takeover: 'refuse' | 'newest' = 'refuse',
 ): Promise<Opened> {
   const runtime = virtualRuntime({ seed, files: disk.files })
   const tier = fakeColdTier(tables)
@@ -47,6 +48,7 @@ async function open(
     runtime,
     tier: { ...tier, attach: attach(tier, runtime) },
     catalogWaitMs,
+    takeover,
   })
   return { log, runtime }
 }
@@ -82,6 +84,29 @@ describe('a log that is older than its table', () => {
     expect(topic.offsets()[0]).toMatchObject({ highWatermark: 3n, released: 0n })
     expect(await values(topic)).toEqual(['a', 'b', 'c'])
     await log.close()
+  })
+
+  it('is not what a writer is told whose successor has tiered meanwhile: that one is fenced', async () => {
+    const tables = fakeTables()
+    const disk = simulatedDisk({ seed: 3 })
+    let letGo!: () => void
+    const isLetGo = new Promise<void>((resolve) => (letGo = resolve))
+    const { log, runtime } = await open(tables, disk, 1, (tier) => async (info, context) => {
+      await isLetGo
+      return tier.attach(info, context)
+    })
+    const topic = await within(runtime, log.createTopic('rides'))
+    const tiering = topic.tier()
+    tiering.catch(() => {})
+    const newer = await open(tables, disk, 2, (tier) => tier.attach.bind(tier), 3_000, 'newest')
+    const same = (await within(newer.runtime, newer.log.topic('rides'))) as Topic
+    const sent = same.producer({ lingerMs: 0 }).send({ value: bytes('a') })
+    await within(newer.runtime, sent)
+    expect(await within(newer.runtime, same.tier())).toMatchObject({ frontier: [1n] })
+    letGo()
+    await expect(within(runtime, tiering)).rejects.toMatchObject({ kind: 'fenced' })
+    expect(topic.stats().stoppedBy).toBeNull()
+    await Promise.all([log.close(), newer.log.close()])
   })
 
   it('waits with the first send for a catalog that answers late, and then refuses', async () => {

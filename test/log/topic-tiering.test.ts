@@ -53,6 +53,8 @@ describe('tiering', () => {
       lastError: null,
       failingSinceMs: null,
       retries: 0,
+      missingFiles: [],
+      missingFileCount: 0,
     })
     await log.close()
   })
@@ -140,7 +142,10 @@ describe('tiering', () => {
     await on.clock.advance(60_000)
     // At 1, 2, 4, 8, 16, 32 and 60 s after another.
     expect(tables.attached).toBeLessThan(9)
-    expect(topic.stats()).toMatchObject({ stoppedBy: { code: 'LINEAGE_BROKEN' }, lastError: { code: 'LINEAGE_BROKEN' } })
+    expect(topic.stats()).toMatchObject({
+      stoppedBy: { code: 'LINEAGE_BROKEN' },
+      lastError: { code: 'LINEAGE_BROKEN' },
+    })
     expect(topic.stats().retries).toBeGreaterThan(4)
     await expect(topic.tier()).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
     expect(topic.stats().stoppedBy).toMatchObject({ code: 'LINEAGE_BROKEN' })

@@ -88,6 +88,11 @@ export interface ColdContext {
   readonly access: 'read-write' | 'read-only'
   /** Of the writer; goes into the marker. */
   readonly epoch: bigint
+  /**
+   * Asked before a history is called broken: what a newer writer has done to a table is no fault of it. Resolves at once for a log
+   * open for reading only. @throws `fenced` when a newer writer has taken over.
+   */
+  checkFence(): Promise<void>
 }
 
 /** The hot tier, as the cold one sees it. Offsets per partition. */
@@ -131,10 +136,15 @@ export interface ColdTopic {
    */
   tier(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<TierResult>
   /**
-   * Asked before write-ahead data goes: checks again that the table is intact and returns, per partition, the offset
-   * below which the write-ahead copy is not needed.
+   * Asked before write-ahead data goes: checks again that the table is intact, looks at every file that may hold offsets from what is
+   * released up to `upTo` (exclusive, per partition), and returns the offset below which the write-ahead copy is not needed: at most
+   * `upTo`, never beyond the first offset whose file is missing or cannot be opened. Such files are remembered until a later
+   * call finds them, or finds that the table names them no more; until then reads and scans take what the write-ahead tier still has of
+   * them from there. @throws `conflict` code `LINEAGE_BROKEN`; `unavailable` where a file could not be looked at.
    */
-  release(options?: { readonly signal?: AbortSignal }): Promise<readonly bigint[]>
+  releasable(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<readonly bigint[]>
+  /** Names of the files that are remembered as missing. */
+  missingFiles?(): readonly string[]
   /** Batches of `[from, to)` below the frontier, in order, with the producer's bytes where they are still known. */
   read(request: {
     readonly partition: number

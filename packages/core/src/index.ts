@@ -93,7 +93,17 @@ export type { JsonValue } from './json.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
 export type { Log, LogRecovery, LogStats, WalFull } from './log.ts'
-export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
+export {
+  checkKey,
+  checkRoot,
+  compareKeys,
+  headLocation,
+  isSameLocation,
+  keyOf,
+  keysOf,
+  openLocation,
+  uriOf,
+} from './object-key.ts'
 export { defineObjectStore } from './object-store.ts'
 export type {
   ByteRange,

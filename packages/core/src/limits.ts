@@ -54,6 +54,8 @@ export interface Limits {
   readonly shardBytes: number
   /** Gaps listed by an audit per partition; findings of each kind listed by a deep one. */
   readonly maxGaps: number
+  /** Missing files of a table that `stats()` names; it counts the others. */
+  readonly maxMissingFiles: number
 }
 
 export const defaultLimits: Limits = {
@@ -89,6 +91,7 @@ export const defaultLimits: Limits = {
   maxWorkerBytes: 256 * MiB,
   shardBytes: 64 * MiB,
   maxGaps: 1_000,
+  maxMissingFiles: 100,
 }
 
 /** Extremes of a signed 64-bit integer. */

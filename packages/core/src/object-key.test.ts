@@ -1,7 +1,17 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { notFound, unavailable, unsupported } from './errors.ts'
-import { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
+import {
+  checkKey,
+  checkRoot,
+  compareKeys,
+  headLocation,
+  isSameLocation,
+  keyOf,
+  keysOf,
+  openLocation,
+  uriOf,
+} from './object-key.ts'
 
 const store = { root: 'file:///data/lake/', name: 'fileSystem(/data/lake)' }
 
@@ -57,6 +67,38 @@ describe('keysOf', () => {
   it('never decodes its way out of the store', () => {
     expect(keysOf(store, 'file:///data/lake/%2e%2e/x')).toEqual(['%2e%2e/x'])
     expect(() => keysOf(store, 'file:///data/%2e%2e/x')).toThrow('outside')
+  })
+})
+
+describe('headLocation', () => {
+  const asking = (present: readonly string[], uri = '/data/lake/a%62c') => {
+    const asked: string[] = []
+    const head = async (key: string) => {
+      asked.push(key)
+      if (key.length > 255) throw unsupported('KEY_SEGMENT_TOO_LONG', `${key} is too long`)
+      return present.includes(key) ? { key, size: key.length, etag: '"1"', modifiedMs: 0 } : undefined
+    }
+    return { asked, found: headLocation({ ...store, head }, uri) }
+  }
+
+  it('asks for the raw object, and for the decoded one only where that is not there', async () => {
+    const raw = asking(['a%62c', 'abc'])
+    expect(await raw.found).toMatchObject({ key: 'a%62c', size: 5 })
+    expect(raw.asked).toEqual(['a%62c'])
+    const decoded = asking(['abc'])
+    expect(await decoded.found).toMatchObject({ key: 'abc', size: 3 })
+    expect(await asking([]).found).toBeUndefined()
+    const long = '東'.repeat(40)
+    const key = `k=${long}/x`
+    expect(await asking([key], `file:///data/lake/k=${encodeURIComponent(long)}/x`).found).toMatchObject({ key })
+  })
+
+  it('passes on what the store cannot say, and refuses other places', async () => {
+    const head = async () => {
+      throw unavailable('TIMEOUT', 'no answer')
+    }
+    await expect(headLocation({ ...store, head }, '/data/lake/a%62c')).rejects.toThrow('no answer')
+    await expect(asking([], 's3://bucket/a').found).rejects.toMatchObject({ code: 'OUTSIDE_STORE' })
   })
 })
 

@@ -1,5 +1,5 @@
 import { invalid, isKind } from './errors.ts'
-import type { GetOptions, ObjectStore, StoredObject } from './object-store.ts'
+import type { CallOptions, GetOptions, ObjectInfo, ObjectStore, StoredObject } from './object-store.ts'
 
 const encoder = new TextEncoder()
 const controls = /[\u0000-\u001f\u007f]/
@@ -89,6 +89,22 @@ export function openLocation(
     }
     throw missing
   }
+}
+
+/** What the store says of the object that {@link openLocation} would read; undefined: no spelling is there. @throws like {@link keyOf}. */
+export async function headLocation(
+  store: Pick<ObjectStore, 'head' | 'root' | 'name'>,
+  uri: string,
+  options: CallOptions = {},
+): Promise<ObjectInfo | undefined> {
+  for (const key of keysOf(store, uri)) {
+    const info = await store.head(key, options).catch((error: unknown) => {
+      if (!isKind(error, 'unsupported')) throw error
+      return undefined
+    })
+    if (info !== undefined) return info
+  }
+  return undefined
 }
 
 /** Whether two locations are the same one, `file:/x`, `/x`, `file:///x` and slashes at the end apart; all else is compared raw. */

@@ -36,7 +36,8 @@ export interface LogRecord<T = unknown> extends StoredRecord {
   readonly value: T | undefined
   /**
    * The value does not decode, or SQL left the row without what the record needs, such as a null where the topic's schema
-   * requires a value: kind `corrupt`. The record is still there.
+   * requires a value: kind `corrupt`. Or the log's schema ledger does not give the value's schema: `not-found` or
+   * `unsupported`, code `SCHEMA_ID`. The record is still there.
    */
   readonly error?: Error
 }

@@ -196,6 +196,14 @@ export interface TopicStats extends Failing {
   readonly lineage: Lineage | null
   /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended. */
   readonly earlier: readonly EarlierRange[]
+  /**
+   * Locations of the table's files that were not there, or could not be opened, when it was last looked at them: at most
+   * `maxMissingFiles`. Their records keep their write-ahead copy and are read from it. The table is looked at anew whenever something is
+   * to be released; a file that is there again, or that the table names no more, is then left out.
+   */
+  readonly missingFiles: readonly string[]
+  /** How many there are, named or not. */
+  readonly missingFileCount: number
 }
 
 /** Acked records of an earlier incarnation that are in the write-ahead tier; the table may have some of them, too. */
@@ -343,15 +351,21 @@ export interface AuditPartition {
   readonly partition: number
   readonly start: bigint
   readonly frontier: bigint
+  /** Places of the ledger with a row: what reads, scans and counts show. */
   readonly rows: bigint
   /** Rows that the table should have: those of the ledger without what retention removed. */
   readonly ledgerRows: bigint
+  /**
+   * Rows that nobody is shown: at a place where another row counts, or outside of `[start, frontier)`. `count(*)` in SQL is `rows`
+   * and these together.
+   */
+  readonly unseen: bigint
   readonly control: bigint
   readonly aborted: bigint
   readonly skipped: bigint
   /** Rows of the ledger that are not in the table. */
   readonly deleted: bigint
-  /** Exact sum of the signed `_kafka_crc`; null without row checksums. */
+  /** Exact sum of the signed `_kafka_crc` of `rows`; null without row checksums. */
   readonly checksum: bigint | null
   /** Of the same rows as `ledgerRows`. */
   readonly ledgerChecksum: bigint | null

@@ -205,6 +205,21 @@ describe('planScan', () => {
     expect(store.reads).toEqual(['t/metadata/snap.avro', 't/metadata/m0.avro', 't/metadata/m2.avro'])
   })
 
+  it('leaves out what it is told to, without reading it', async () => {
+    const { store, names } = twoSpecs()
+    store.objects.delete('t/metadata/m1.avro')
+    const asked: string[] = []
+    const skip = (location: string): boolean => {
+      asked.push(location)
+      return location.endsWith('/m1.avro')
+    }
+    expect(await names({ skip })).toEqual(['ams', 'osl', 'feb'])
+    expect(asked).toEqual(['snap', 'm0', 'm1', 'm2'].map((name) => `file:///lake/t/metadata/${name}.avro`))
+    store.reads.length = 0
+    expect(await names({ skip: (location) => location.includes('/snap') })).toEqual([])
+    expect(store.reads).toEqual([])
+  })
+
   it('reads a snapshot that is named with its own schema', async () => {
     const { names } = twoSpecs()
     expect(await names({ snapshotId: 4, where: eq('city', 'osl') })).toEqual(['osl', 'jan', 'null', 'feb'])

@@ -39,6 +39,11 @@ export interface PlanScanOptions {
   readonly snapshotId?: Int64
   /** Over top-level columns. Default: all rows. */
   readonly where?: Expression | undefined
+  /**
+   * Asked of the manifest list, and of each manifest that would be read, by location: true leaves it out, with all that it
+   * names. Default: none.
+   */
+  readonly skip?: ((location: string) => boolean) | undefined
   /** Manifests read at once; default 4. */
   readonly maxInFlight?: number
   readonly limits?: Limits
@@ -54,10 +59,10 @@ export interface PlanScanOptions {
  * Spec: "Scan Planning".
  */
 export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileScanTask, void, undefined> {
-  const { metadata, where, maxInFlight = 4, signal } = options
+  const { metadata, where, skip = () => false, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)
-  if (snapshot === undefined) return
+  if (snapshot === undefined || skip(snapshot['manifest-list'])) return
   throwIfAborted(signal)
 
   const stop = new AbortController()
@@ -69,7 +74,7 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
     for (const manifest of await manifestsOf(snapshot, reader)) {
       if (manifest.content === 'deletes') continue
       const plan = plans(manifest.specId)
-      if (!manifestMightMatch(plan.predicate, manifest)) continue
+      if (!manifestMightMatch(plan.predicate, manifest) || skip(manifest.path)) continue
       const tasks = tasksOf(manifest, plan, predicate, reader)
       // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
       tasks.catch(() => {})

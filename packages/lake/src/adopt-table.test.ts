@@ -144,7 +144,8 @@ describe('a broken table', () => {
       '_kafka_crc',
       crcs.map((crc) => (crc as number) ^ 1),
     )
-    await replaceRows(log, [pick(rows, rows.length > 0 ? [...crcs.keys()] : []), pick(copy, [0, 1])])
+    // The copies come first, in name and in order.
+    await replaceRows(log, [pick(copy, [0, 1, 12]), pick(rows, [...crcs.keys()])])
     await removeMarker(log)
     const next = log.reopen()
     expect(await next.adopt('gap')).toMatchObject({ rows: 18n, frontier: [9n, 9n], skippedOffsets: 0n })
@@ -152,7 +153,7 @@ describe('a broken table', () => {
     const counted = (await topic.audit()).partitions.reduce((sum, { ledgerChecksum }) => sum + ledgerChecksum!, 0n)
     const places = await topic.scan({ columns: ['_kafka_offset'] }).count()
     const read = [...(await readAll(topic, 0)), ...(await readAll(topic, 1))]
-    expect(places).toBe(20)
+    expect(places).toBe(18)
     expect(read.filter(({ fidelity }) => fidelity !== 'exact')).toHaveLength(0)
     expect(counted).toBe(crcs.reduce<bigint>((sum, crc) => sum + BigInt(crc!), 0n))
   })

@@ -52,12 +52,13 @@ export async function adoptTable(request: AdoptRequest, call: CallOptions): Prom
 /** The life that follows, where the table is newer than the log. */
 async function nextLife({ catalog, opening, life }: AdoptRequest, call: CallOptions): Promise<NextLife | undefined> {
   const { table, info, context } = opening(life).parts
+  const asked = table.ask()
   const loaded = await catalog.loadTable(table.identifier, call).catch((error: unknown) => {
     if (!isKind(error, 'not-found')) throw error
     return undefined
   })
   if (loaded === undefined) return undefined
-  const { markers, verdict } = await table.judge(loaded, call)
+  const { markers, verdict } = await table.judge(loaded, asked, call)
   const marker = markers.own?.marker
   if (verdict.kind !== 'broken' || !isBehind(verdict.fault) || marker === undefined) return undefined
   return { ...nextIncarnation({ info, context }, marker), commit: marker.commit }

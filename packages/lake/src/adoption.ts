@@ -42,9 +42,12 @@ const believed: readonly LineageFault[] = ['left-main', 'cut-chain', 'marker-beh
  */
 export async function adoptable(parts: AdoptionParts, how: AdoptHow, call: CallOptions): Promise<Adoptable> {
   const { table } = parts
+  const asked = table.ask()
   const loaded = await tableOrNew(parts, how, call)
-  const { markers, verdict } = await table.judge(loaded, call)
-  if (verdict.kind !== 'broken') return { state: await table.accept(loaded), counted: undefined }
+  const { markers, verdict } = await table.judge(loaded, asked, call)
+  if (verdict.kind !== 'broken') return { state: await table.accept(loaded, asked), counted: undefined }
+  // What a newer writer has done to the table is not to be mended.
+  await parts.context.checkFence()
   const { own, others } = markers
   const marker = own?.marker
   if (others.length > 0 || isBehind(verdict.fault) || (marker !== undefined && marker.log !== parts.info.logId)) {
@@ -76,6 +79,7 @@ async function tableOrNew(
   } catch (error) {
     if (!isKind(error, 'not-found')) throw error
   }
+  await context.checkFence()
   const isLost = context.hot.releasedOffsets().some((offset, partition) => offset > info.startOffsets[partition]!)
   if (isLost && how === 'restore') throw table.broken(goneTable)
   return table.create()

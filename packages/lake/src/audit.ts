@@ -16,6 +16,8 @@ import { DeepCheck, placeOf } from './deep-check.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from './identity-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
+import type { RowPlaces } from './row-places.ts'
+import type { RowSet } from './row-set.ts'
 import type { TableColumns } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 
@@ -24,6 +26,7 @@ export interface AuditParts {
   readonly context: ColdContext
   readonly store: ObjectStore
   readonly files: DataFiles
+  readonly places: RowPlaces
   /** Bytes of data files, about, that a deep audit holds decoded at a time. */
   readonly windowBytes: number
 }
@@ -32,11 +35,14 @@ interface Count {
   readonly entry: LedgerEntry
   readonly coverage: OffsetCoverage
   checksum: bigint
+  /** Rows that no reader sees. */
+  unseen: bigint
 }
 
 /**
- * The check that {@link AuditReport.sql} makes, for any engine: its rows must equal the report's `rows` and `checksum` by
- * incarnation and partition. `{table}` stands for the table.
+ * The check that {@link AuditReport.sql} makes, for any engine: of a table without rows that no reader sees, its rows must equal the
+ * report's `rows` and `checksum` by incarnation and partition; else `row_count` is `rows` and `unseen` together. `{table}` stands
+ * for the table.
  */
 export const auditSql: string = `SELECT _kafka_incarnation, _kafka_partition,
        count(*) AS row_count, count(DISTINCT _kafka_offset) AS distinct_offsets,
@@ -53,20 +59,26 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   const counts = new Map<string, Count>()
   for (const entry of state.marker.ledger) {
     const coverage = new OffsetCoverage(entry.start, entry.frontier)
-    counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n })
+    counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n, unseen: 0n })
   }
   const deep = isDeep ? new DeepCheck(parts, state.columns, counts) : undefined
   const total = Number(currentSnapshot(state.loaded.metadata)?.summary?.['total-data-files'] ?? NaN)
   const progress = { files: Number.isSafeInteger(total) ? total : null, filesDone: 0, rows: 0 }
   const types = fieldsOf(state.columns, [...identityNames, '_kafka_crc'])
+  const losers = parts.places.losersOf(state)
+  const seen = new Set<string>()
   for await (const { file } of planScan({ store, metadata: state.loaded.metadata, ...call })) {
     const parquet = await files.open(file, call)
+    const lost = await losers.of(file.filePath, call)
+    const isAgain = seen.has(file.filePath)
+    seen.add(file.filePath)
     const isForeign = !isOwnFile(parquet, info.logId)
     if (isForeign) deep?.beginFile()
     for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)
       const batch = await parquet.read({ rowGroup, types, ...call })
-      countRows(batch, state.columns, counts, deep)
+      const counting = isAgain ? 'none' : (lost?.in(rowGroup) ?? 'all')
+      countRows({ batch, columns: state.columns, counting }, counts, deep)
       if (isForeign) await deep?.addRowGroup(parquet, rowGroup, identitiesIn(batch, state.columns), call)
       progress.rows += batch.length
       onProgress?.({ ...progress })
@@ -80,17 +92,24 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   )
   const found = (await deep?.report(call)) ?? null
   const isCounted = partitions.every(
-    ({ rows, ledgerRows, checksum, ledgerChecksum, deleted }) =>
-      rows === ledgerRows && checksum === ledgerChecksum && deleted === 0n,
+    ({ rows, ledgerRows, unseen, checksum, ledgerChecksum, deleted }) =>
+      rows === ledgerRows && unseen === 0n && checksum === ledgerChecksum && deleted === 0n,
   )
   const clean = isCounted && (found === null || (found.mismatched === 0n && found.doubledRows === 0n))
   return { clean, partitions, gaps, deep: found, sql: auditSql }
 }
 
+/** Rows of a row group, and which of them count at their places. */
+interface AuditedRows {
+  readonly batch: ColumnBatch
+  readonly columns: TableColumns
+  /** A set: those in it do not. */
+  readonly counting: 'all' | 'none' | RowSet
+}
+
 // Rows of an earlier life of the topic, which no entry covers, are nobody's business here.
 function countRows(
-  batch: ColumnBatch,
-  columns: TableColumns,
+  { batch, columns, counting }: AuditedRows,
   counts: ReadonlyMap<string, Count>,
   deep: DeepCheck | undefined,
 ): void {
@@ -115,13 +134,23 @@ function countRows(
       count = counts.get(placeOf(incarnation, partition))
     }
     if (count === undefined) continue
-    if (count.coverage.add(rows.offset(row))) deep?.addDoubled(count.entry, rows.offset(row))
+    const offset = rows.offset(row)
+    const isLost = typeof counting === 'string' ? counting === 'none' : counting.has(row)
+    if (!count.coverage.covers(offset)) {
+      count.unseen++
+      continue
+    }
+    if (isLost || count.coverage.add(offset)) {
+      count.unseen++
+      deep?.addDoubled(count.entry, offset)
+      continue
+    }
     if (crcs !== undefined && isValid(crc!, row)) checksum += crcs[row]!
   }
   flush()
 }
 
-function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean): AuditPartition {
+function partitionReport({ entry, coverage, checksum, unseen }: Count, rowCrc: boolean): AuditPartition {
   const { incarnation, partition, start, frontier, control, aborted, skipped } = entry
   // What retention removed is in the ledger's sums and not expected in the table any more.
   const ledgerRows = entry.rows - entry.expired
@@ -131,8 +160,9 @@ function partitionReport({ entry, coverage, checksum }: Count, rowCrc: boolean):
     partition,
     start,
     frontier,
-    rows: coverage.rows,
+    rows: coverage.covered,
     ledgerRows,
+    unseen,
     control,
     aborted,
     skipped,

@@ -1,11 +1,14 @@
 import { and, eq, gte, lt } from '@moulin/core'
-import type { CallOptions, Expression, IcebergField, LoadedTable, ObjectStore } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
 import { RecordPlace } from '@moulin/format'
 import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
-import type { DataFile } from '@moulin/iceberg'
+import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import type { LedgerEntry } from './ledger.ts'
+import { anywhere, meeting, placesIn, united } from './missing-files.ts'
+import type { MissingFiles } from './missing-files.ts'
+import type { OffsetRange } from './row-builder.ts'
 import type { TableColumns } from './table-layout.ts'
 import { snapshotIdOf } from './topic-table.ts'
 import type { TableState } from './topic-table.ts'
@@ -17,6 +20,8 @@ export interface PlannedGroup {
   /** No row of the wanted partition is below or above, inclusive. */
   readonly min: bigint
   readonly max: bigint
+  /** Data sequence number of the file. */
+  readonly sequence: bigint
 }
 
 export interface ColdPlan {
@@ -28,6 +33,8 @@ export interface ColdPlan {
   readonly places: readonly RecordPlace[]
   /** By rising `min`. */
   readonly groups: readonly PlannedGroup[]
+  /** Offsets that files which are missing may have, rising. Other files may have them too. */
+  readonly holes: readonly OffsetRange[]
 }
 
 export interface ColdPlanParts {
@@ -37,36 +44,78 @@ export interface ColdPlanParts {
 
 /** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
 export interface FileLists {
-  /** Files of the table's current snapshot whose bounds do not rule the predicate out. */
-  matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncIterable<DataFile>
+  /**
+   * Files of the table's current snapshot whose bounds do not rule the predicate out. `gone` is told of those that are missing
+   * instead: of a data file, or, undefined, of all that a manifest names.
+   */
+  matching(
+    state: TableState,
+    where: Expression,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncIterable<FileScanTask>
+  /** All of them but for what is missing. */
+  all(state: TableState, call: CallOptions): AsyncIterable<FileScanTask>
 }
 
 /** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
 export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
-  let kept: { readonly snapshotId: bigint | null; readonly files: readonly DataFile[] | undefined } | undefined
+  let kept:
+    | {
+        readonly snapshotId: bigint | null
+        readonly missing: MissingFiles
+        readonly files: readonly FileScanTask[] | undefined
+        /** No manifest was left out. */
+        readonly isWhole: boolean
+      }
+    | undefined
 
-  async function* matching(table: LoadedTable, where: Expression, call: CallOptions): AsyncGenerator<DataFile> {
-    const { metadata } = table
-    const snapshotId = snapshotIdOf(table)
-    if (kept?.snapshotId !== snapshotId) {
-      let files: DataFile[] | undefined = []
-      for await (const { file } of planScan({ store, metadata, ...call })) {
-        files.push(file)
+  async function* listed(
+    { loaded, missing }: TableState,
+    where: Expression | undefined,
+    gone: (file: undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    let isWhole = true
+    const skip = (path: string): boolean => {
+      if (!missing.has(path)) return false
+      isWhole = false
+      return true
+    }
+    if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
+      let files: FileScanTask[] | undefined = []
+      for await (const task of planScan({ store, metadata, skip, ...call })) {
+        files.push(task)
         if (files.length > maxFiles) {
           files = undefined
           break
         }
       }
-      kept = { snapshotId, files }
+      kept = { snapshotId, missing, files, isWhole }
     }
     if (kept.files === undefined) {
-      for await (const { file } of planScan({ store, metadata, where, ...call })) yield file
+      yield* planScan({ store, metadata, where, skip, ...call })
+      if (!isWhole) gone(undefined)
       return
     }
+    if (!kept.isWhole) gone(undefined)
     const predicate = bindExpression(where, currentSchema(metadata).fields)
-    for (const file of kept.files) if (metricsMightMatch(predicate, file)) yield file
+    for (const task of kept.files) if (metricsMightMatch(predicate, task.file)) yield task
   }
-  return { matching }
+  async function* matching(
+    state: TableState,
+    where: Expression | undefined,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    for await (const task of listed(state, where, gone, call)) {
+      if (state.missing.has(task.file.filePath)) gone(task.file)
+      else yield task
+    }
+  }
+  return { matching, all: (state, call) => matching(state, undefined, () => undefined, call) }
 }
 
 /** Row groups for `[from, to)` of one partition, by manifest bounds, then by footers. */
@@ -76,21 +125,65 @@ export async function planCold(
   range: { readonly partition: number; readonly from: bigint; readonly to: bigint },
   call: CallOptions,
 ): Promise<ColdPlan> {
-  const { columns, loaded, marker } = state
+  const { columns } = state
   const { partition, from, to } = range
-  const entries = marker.ledger.filter((entry) => entry.partition === partition)
   const groups: PlannedGroup[] = []
-  for await (const file of parts.fileLists.matching(loaded, wherePlace(columns, range), call)) {
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  // Whoever adds a file again does not add its rows again.
+  const listed = new Map<string, FileScanTask>()
+  for await (const task of parts.fileLists.matching(state, wherePlace(columns, range), gone, call)) {
+    const known = listed.get(task.file.filePath)
+    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(task.file.filePath, task)
+  }
+  for (const { file, sequenceNumber } of listed.values()) {
     const parquet = await parts.files.open(file, call)
     parquet.rowGroups.forEach((group, rowGroup) => {
       const bounds = placeBounds(group, columns, partition)
       if (bounds === undefined || bounds.max < from || bounds.min >= to) return
-      groups.push({ file: parquet, rowGroup, ...bounds })
+      groups.push({ file: parquet, rowGroup, sequence: sequenceNumber, ...bounds })
     })
   }
-  groups.sort((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
+  return planOver(state, partition, groups, united(holes))
+}
+
+/** The plan over these row groups. */
+export function planOver(
+  state: TableState,
+  partition: number,
+  some: readonly PlannedGroup[],
+  holes: readonly OffsetRange[] = [],
+): ColdPlan {
+  const entries = state.marker.ledger.filter((entry) => entry.partition === partition)
+  const groups = some.toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
   const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
-  return { state, partition, entries, places, groups }
+  return { state, partition, entries, places, groups, holes }
+}
+
+/** The plan's holes alone: opens no file. */
+export async function holesIn(
+  { fileLists }: Pick<ColdPlanParts, 'fileLists'>,
+  state: TableState,
+  range: OffsetRange & { readonly partition: number },
+  call: CallOptions,
+): Promise<OffsetRange[]> {
+  if (state.missing.size === 0) return []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  for await (const task of fileLists.matching(state, wherePlace(state.columns, range), gone, call)) void task
+  return united(holes)
+}
+
+// Of a file that a missing manifest names, nobody knows what it has.
+function holesOf(
+  file: DataFile | undefined,
+  { columns, marker }: TableState,
+  range: OffsetRange & { readonly partition: number },
+): OffsetRange[] {
+  const places = file === undefined ? anywhere : placesIn(file, columns)
+  if (places === undefined) return []
+  const ofPartition = marker.ledger.filter(({ partition }) => partition === range.partition)
+  return ofPartition.flatMap((entry) => meeting(places, entry, range) ?? [])
 }
 
 /** What the checksum of a row of the plan is bound to: its incarnation is the one that the offset is live in. */

@@ -4,13 +4,17 @@ import { planCold, recordPlace } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
-import { nextPlaces, windowRows } from './cold-window.ts'
-import type { Places } from './cold-window.ts'
+import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
+import type { Places, WindowSource } from './cold-window.ts'
 import { isVanished } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import type { FileLook } from './file-look.ts'
+import { absentIn, heldRuns } from './held-records.ts'
+import { isUnreadable } from './missing-files.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
 import type { PartitionRows, RowIndexes } from './row-index.ts'
+import type { RowPlaces } from './row-places.ts'
 import type { TableState, TopicTable } from './topic-table.ts'
 import { snapshotIdOf } from './topic-table.ts'
 
@@ -21,7 +25,9 @@ export interface ColdReadParts {
   readonly files: DataFiles
   readonly fileLists: FileLists
   readonly indexes: RowIndexes
+  readonly places: RowPlaces
   readonly table: TopicTable
+  readonly look: FileLook
   /** Bytes of data files, about, that one read holds decoded at a time. */
   readonly windowBytes: number
 }
@@ -32,8 +38,9 @@ interface ReadRange {
   readonly to: bigint
 }
 
-/** Positions looked up together. */
+/** Positions looked up together, and rows at places of others that are remembered meanwhile. */
 const POSITIONS_AT_ONCE = 10_000
+const DOUBLED_AT_ONCE = 262_144
 
 /**
  * Batches of `[from, to)` below the frontier, in offset order whatever the layout of the files: windows of offsets, each
@@ -50,14 +57,30 @@ export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: Ca
     const plan = await planCold(parts, state, { ...range, from: next, to }, call)
     while (next < to) {
       throwIfAborted(call.signal)
-      const { places, end } = await nextPlaces(plan, next, to, { bytes: parts.windowBytes, rows }, (group) =>
-        rowsOf(parts, plan, group, call),
-      )
-      await frameWindow(parts, plan, places, writer, call)
-      const run = writer.finish(range.partition, { from: next, to: end })
-      next = end
+      const window = { bytes: parts.windowBytes, rows }
+      const { places, end } = await nextPlaces(plan, next, to, window, windowSource(parts, plan, call))
+      let at = 0
+      for (const absent of absentIn(plan.holes, places.offsets, { from: next, to: end })) {
+        const until = firstAtLeast(places.offsets, absent.from)
+        if (absent.from > next) {
+          await frameWindow(parts, plan, placesWithin(places, at, until), writer, call)
+          const run = writer.finish(range.partition, { from: next, to: absent.from })
+          next = absent.from
+          yield run
+        }
+        at = until
+        for await (const run of heldRuns(parts.context, { partition: range.partition, ...absent }, call)) {
+          next = run.nextOffset
+          yield run
+        }
+      }
+      if (next < end) {
+        await frameWindow(parts, plan, at === 0 ? places : placesWithin(places, at, places.length), writer, call)
+        const run = writer.finish(range.partition, { from: next, to: end })
+        next = end
+        yield run
+      }
       rows = Math.min(windowRows.most, rows * windowRows.growth)
-      yield run
     }
   })
 }
@@ -83,22 +106,32 @@ export async function* coldReadAt(
   }
 }
 
-/** Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. */
+/**
+ * Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. Where the snapshot is the same, or a
+ * file is damaged, a look at the files decides: what is missing is read from the write-ahead tier then.
+ */
 async function* replanning<T>(
-  { table }: ColdReadParts,
+  { table, look }: ColdReadParts,
   call: CallOptions,
   work: (state: TableState) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let failedOn: bigint | null | undefined
+  let lookedOn: bigint | null | undefined
   for (;;) {
     const state = await table.load(call)
     try {
       yield* work(state)
       return
     } catch (error) {
-      if (!isVanished(error)) throw error
+      if (!isUnreadable(error)) throw error
       const snapshot = snapshotIdOf(state.loaded)
-      if (failedOn === snapshot) {
+      const isAgain = failedOn === snapshot || !isVanished(error)
+      if (isAgain && lookedOn !== snapshot) {
+        lookedOn = snapshot
+        if (await look.again(call)) continue
+      }
+      if (isAgain) {
+        if (!isVanished(error)) throw error
         const message = `A file of the table's current snapshot ${snapshot} is not there: ${(error as Error).message}`
         throw corrupt('FILE_MISSING', message, { cause: error, context: { snapshot } })
       }
@@ -169,6 +202,11 @@ async function lookUp(
     const plan = await planCold(parts, state, { partition, from, to }, call)
     const offsets = BigInt64Array.from(members, (at) => positions[at]!.offset)
     const { groups, rows } = await placesOf(parts, plan, offsets, call)
+    for (const [at, offset] of offsets.entries()) {
+      if (groups[at] !== NO_GROUP || !plan.holes.some((hole) => offset >= hole.from && offset < hole.to)) continue
+      const place = { partition, from: offset, to: offset + 1n }
+      for await (const run of heldRuns(parts.context, place, call)) runs[members[at]!] = run
+    }
     const found = [...byGroup(groups, offsets.length)].filter(([group]) => group !== NO_GROUP)
     const read = (at: number): Promise<FoundRows> => {
       const [group, places] = found[at]!
@@ -217,18 +255,68 @@ async function placesOf(
 ): Promise<{ readonly groups: Int32Array; readonly rows: Int32Array }> {
   const groups = new Int32Array(offsets.length).fill(NO_GROUP)
   const places = new Int32Array(offsets.length)
+  // What another row was found for already, too: nearly always nothing.
+  const doubled: Doubled['doubled'] = []
   for (const [index, group] of plan.groups.entries()) {
     let at = firstAtLeast(offsets, group.min)
     if (at === offsets.length || offsets[at]! > group.max) continue
     const rows = await rowsOf(parts, plan, group, call)
     for (; at < offsets.length && offsets[at]! <= group.max; at++) {
-      const found = rows.lowerBound(offsets[at]!)
-      if (groups[at] !== NO_GROUP || found >= rows.length || rows.offset(found) !== offsets[at]) continue
-      groups[at] = index
-      places[at] = rows.row(found)
+      if (offsets[at] === offsets[at - 1]) continue
+      for (let found = rows.lowerBound(offsets[at]!); found < rows.length; found++) {
+        if (rows.offset(found) !== offsets[at]) break
+        const row = rows.row(found)
+        if (groups[at] === NO_GROUP) {
+          groups[at] = index
+          places[at] = row
+        } else {
+          doubled.push({ at, group: index, row })
+        }
+      }
+    }
+    // The best of some is as good as all of them.
+    if (doubled.length > DOUBLED_AT_ONCE) {
+      await choose(parts, plan, offsets, { groups, rows: places, doubled }, call)
+      doubled.length = 0
     }
   }
+  if (doubled.length > 0) await choose(parts, plan, offsets, { groups, rows: places, doubled }, call)
+  for (let at = 1; at < offsets.length; at++) {
+    if (offsets[at] !== offsets[at - 1]) continue
+    groups[at] = groups[at - 1]!
+    places[at] = places[at - 1]!
+  }
   return { groups, rows: places }
+}
+
+interface Doubled {
+  readonly groups: Int32Array
+  readonly rows: Int32Array
+  /** Further rows, by position of their offset. */
+  readonly doubled: { readonly at: number; readonly group: number; readonly row: number }[]
+}
+
+/** Leaves at each offset the row that counts. */
+async function choose(
+  parts: ColdReadParts,
+  plan: ColdPlan,
+  offsets: BigInt64Array,
+  { groups, rows, doubled }: Doubled,
+  call: CallOptions,
+): Promise<void> {
+  for (const at of new Set(doubled.map(({ at }) => at))) doubled.push({ at, group: groups[at]!, row: rows[at]! })
+  doubled.sort((a, b) => a.at - b.at)
+  const rivals = placesBy(
+    BigInt64Array.from(doubled, ({ at }) => offsets[at]!),
+    Int32Array.from(doubled, ({ group }) => group),
+    Int32Array.from(doubled, ({ row }) => row),
+  )
+  const lost = await parts.places.lost(plan, rivals, call)
+  doubled.forEach(({ at, group, row }, index) => {
+    if (lost?.[index] === 1) return
+    groups[at] = group
+    rows[at] = row
+  })
 }
 
 function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
@@ -242,8 +330,20 @@ function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
   return low
 }
 
+/** What windows of a plan are made of. */
+export function windowSource(
+  parts: Pick<ColdReadParts, 'indexes' | 'places'>,
+  plan: ColdPlan,
+  call: CallOptions,
+): WindowSource {
+  return {
+    rowsOf: (group) => rowsOf(parts, plan, group, call),
+    lost: (places) => parts.places.lost(plan, places, call),
+  }
+}
+
 function rowsOf(
-  { indexes }: ColdReadParts,
+  { indexes }: Pick<ColdReadParts, 'indexes'>,
   plan: ColdPlan,
   group: PlannedGroup,
   call: CallOptions,

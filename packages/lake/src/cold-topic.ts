@@ -3,7 +3,9 @@ import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit.ts'
 import { coldRead, coldReadAt } from './cold-read.ts'
 import type { ColdReadParts } from './cold-read.ts'
+import { releasable } from './held-records.ts'
 import type { Committer } from './committer.ts'
+import { lacksSchema, schemaMissing } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
@@ -40,6 +42,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     check()
     throwIfAborted(signal)
     if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
+    if (lacksSchema(parts.info)) throw schemaMissing(parts.info)
     // Calls that ask for no more than the one under way share its commit; others follow it, one after the other.
     while (running !== undefined) {
       const { work, upTo: target } = running
@@ -69,11 +72,12 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       await table.load(options)
     },
     tier: ({ upTo, signal }) => tier(upTo, signal),
-    async release(options = {}) {
+    async releasable({ upTo, signal }) {
       check()
-      const { entries } = await table.load(options)
-      return entries.map(({ frontier }) => frontier)
+      const call = callOf(signal)
+      return await releasable(parts, await parts.look.below(upTo, call), call)
     },
+    missingFiles: () => [...table.missing.keys()],
     async *read({ partition, from, to, signal }) {
       check()
       yield* coldRead(parts, { partition, from, to }, callOf(signal))

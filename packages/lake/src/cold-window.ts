@@ -13,13 +13,20 @@ export interface Places {
 /** A reader who wants little gets his first records soon; one who goes on has few pages decoded for two windows. */
 export const windowRows = { first: 4_096, growth: 4, most: 65_536 }
 
-/** The next rows from `from` on, few enough to hold, and the offset up to which there are no others. */
+/** Where a window takes its rows from. */
+export interface WindowSource {
+  rowsOf(group: PlannedGroup): Promise<PartitionRows>
+  /** See `RowPlaces.lost`. */
+  lost(places: Places): Promise<Uint8Array | undefined>
+}
+
+/** The next rows from `from` on, one a place, few enough to hold, and the offset up to which there are no others. */
 export async function nextPlaces(
   plan: ColdPlan,
   from: bigint,
   to: bigint,
   window: { readonly bytes: number; readonly rows: number },
-  rowsOf: (group: PlannedGroup) => Promise<PartitionRows>,
+  source: WindowSource,
 ): Promise<{ readonly places: Places; readonly end: bigint }> {
   let end = to
   let places = noPlaces
@@ -27,18 +34,21 @@ export async function nextPlaces(
     if (group.max < from) continue
     // Sorted by their least offset: what begins behind the window has nothing in it.
     if (group.min >= end) break
-    const rows = await rowsOf(group)
+    const rows = await source.rowsOf(group)
     const most = rowsIn(group, window)
     const first = rows.lowerBound(from)
-    const last = Math.min(rows.lowerBound(end), first + 2 * most + 1)
+    let last = Math.min(rows.lowerBound(end), first + 2 * most + 1)
     if (last <= first) continue
+    // However many copies a row has, all of the first one are here: the window ends behind them at the earliest.
+    if (rows.offset(last - 1) === rows.offset(first)) last = rows.lowerBound(rows.offset(first) + 1n)
     places = merged(places, rows, first, last, index)
     if (places.length > most) {
-      end = places.offsets[most]!
+      const cut = places.offsets[most]!
+      end = cut > places.offsets[0]! ? cut : cut + 1n
       places = until(places, end)
     }
   }
-  return { places: withoutRepeats(places), end }
+  return { places: without(places, await source.lost(places)), end }
 }
 
 /** How many rows of the group may be held at once. */
@@ -95,23 +105,28 @@ function picked({ offsets, groups, rows }: Places, order: Int32Array): Places {
 function until({ length, offsets, groups, rows }: Places, end: bigint): Places {
   let count = length
   while (count > 0 && offsets[count - 1]! >= end) count--
+  return placesWithin({ length, offsets, groups, rows }, 0, count)
+}
+
+/** Those in `[start, end)` of the list; the memory is shared. */
+export function placesWithin({ offsets, groups, rows }: Places, start: number, end: number): Places {
   return {
-    length: count,
-    offsets: offsets.subarray(0, count),
-    groups: groups.subarray(0, count),
-    rows: rows.subarray(0, count),
+    length: end - start,
+    offsets: offsets.subarray(start, end),
+    groups: groups.subarray(start, end),
+    rows: rows.subarray(start, end),
   }
 }
 
-// One offset, one record: a row that SQL copied is told by the audit, and read once.
-function withoutRepeats(places: Places): Places {
-  const { offsets, length } = places
-  const kept = new Int32Array(length)
-  let count = 0
-  const halves = new Int32Array(offsets.buffer, offsets.byteOffset, length * 2)
-  for (let at = 0; at < length; at++) {
-    const isRepeat = at > 0 && halves[at * 2] === halves[at * 2 - 2] && halves[at * 2 + 1] === halves[at * 2 - 1]
-    if (!isRepeat) kept[count++] = at
-  }
-  return count === length ? places : picked(places, kept.subarray(0, count))
+function without(places: Places, lost: Uint8Array | undefined): Places {
+  if (lost === undefined) return places
+  return picked(
+    places,
+    Int32Array.from({ length: places.length }, (_, at) => at).filter((at) => lost[at] === 0),
+  )
+}
+
+/** Rows by rising offset; of equal ones in the order given. */
+export function placesBy(offsets: BigInt64Array, groups: Int32Array, rows: Int32Array): Places {
+  return sorted({ length: offsets.length, offsets, groups, rows })
 }

@@ -2,6 +2,7 @@ import { isKind, isMoulinError, sameInt64, unavailable } from '@moulin/core'
 import type { Catalog, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from './system-columns.ts'
+import type { Asked } from './topic-table.ts'
 
 export interface CommitAttemptParts {
   readonly catalog: Catalog
@@ -14,8 +15,16 @@ export interface CommitAttemptParts {
   readonly parent: bigint | null
   /** Manifest and manifest list of this attempt alone. */
   readonly objectKeys: readonly string[]
+  /** Called before each look at the table; comes with what the look found. */
+  ask(): Asked
   /** Whether a table without the commit's snapshot still shows that the commit happened. */
   hasTrace(table: LoadedTable): Promise<boolean>
+}
+
+/** A table that has the commit. */
+export interface ReadBack {
+  readonly loaded: LoadedTable
+  readonly asked: Asked
 }
 
 /** How long one call looks for the outcome of its commit before it says that nobody knows. */
@@ -46,7 +55,7 @@ export class CommitAttempt {
    * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this.
    * @throws outcome `rejected`: refused for good. Outcome `unknown`: call again later.
    */
-  async settle(): Promise<LoadedTable | 'lost'> {
+  async settle(): Promise<ReadBack | 'lost'> {
     const { clock, timers } = this.#parts.runtime
     if (!this.#isSent) {
       this.#isSent = true
@@ -82,8 +91,9 @@ export class CommitAttempt {
     await catalog.commitTable(identifier, commit)
   }
 
-  async #search(): Promise<LoadedTable | 'lost' | 'absent'> {
+  async #search(): Promise<ReadBack | 'lost' | 'absent'> {
     const { catalog, hasTrace, identifier, parent } = this.#parts
+    const asked = this.#parts.ask()
     let table: LoadedTable
     try {
       table = await catalog.loadTable(identifier)
@@ -92,10 +102,10 @@ export class CommitAttempt {
       if (isKind(error, 'not-found')) return 'lost'
       throw error
     }
-    if (this.#isIn(table)) return table
+    if (this.#isIn(table)) return { loaded: table, asked }
     const main = currentSnapshot(table.metadata)?.['snapshot-id'] ?? null
     if (sameInt64(main, parent)) return 'absent'
-    return (await hasTrace(table)) ? table : 'lost'
+    return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'
   }
 
   #isIn({ metadata }: LoadedTable): boolean {

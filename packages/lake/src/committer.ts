@@ -2,10 +2,12 @@ import { conflict, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
+import type { ReadBack } from './commit-attempt.ts'
 import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
+import type { FileLook } from './file-look.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
@@ -20,6 +22,7 @@ export interface CommitterParts extends EncodeParts {
   readonly catalog: Catalog
   readonly guard: TableGuard
   readonly table: TopicTable
+  readonly look: FileLook
   readonly retry: RetryLimits
   readonly ownCommits: Set<string>
 }
@@ -261,6 +264,7 @@ export class Committer {
         snapshotId,
         parent: snapshotIdOf(state.loaded),
         objectKeys,
+        ask: () => table.ask(),
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       this.#pending = { attempt, written }
@@ -283,7 +287,7 @@ export class Committer {
   async #settlePending(): Promise<'committed' | 'lost'> {
     const { attempt, written } = this.#pending!
     const { table } = this.#parts
-    let outcome: LoadedTable | 'lost'
+    let outcome: ReadBack | 'lost'
     try {
       outcome = await attempt.settle()
     } catch (error) {
@@ -300,8 +304,10 @@ export class Committer {
       return 'lost'
     }
     // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
-    const state = await table.accept(outcome)
+    const state = await table.accept(outcome.loaded, outcome.asked)
     this.#pending = undefined
+    // By our own reader, while the records still are in the write-ahead tier; before the record of the commit goes.
+    await this.#parts.look.opened(written.files)
     await this.#leftovers.committed(written.id, state)
     return 'committed'
   }

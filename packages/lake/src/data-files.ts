@@ -85,6 +85,11 @@ export function isOwnFile(file: ParquetFile, logId: string): boolean {
   return commit !== undefined && file.keyValue.get(footerKeys.log) === logId && file.name.includes(`/data/${commit}-`)
 }
 
+/** Named as {@link isOwnFile} asks. Nobody else names files so, but only the footer proves it. */
+export function isOwnName(filePath: string): boolean {
+  return /\/data\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/.test(filePath)
+}
+
 /** The object of a data file is not there. */
 export function isVanished(error: unknown): boolean {
   return isKind(error, 'not-found')

@@ -6,6 +6,7 @@ import { Arena } from '@moulin/core'
 import { bindExpression, rowGroupMightMatch } from '@moulin/iceberg'
 import type { BoundColumn, Predicate, RowGroupBounds } from '@moulin/iceberg'
 import { identityNames } from './identity-rows.ts'
+import { noneMissing } from './missing-files.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { emptyTally, RowBuilder } from './row-builder.ts'
@@ -46,7 +47,8 @@ export async function* hotBatches(
       yield* rows.add(part.run, { from, to: range.to })
     } else {
       yield* rows.take()
-      yield* tableBatches(parts, parts.table.state, within(query, { ...range, from, to: part.nextOffset }), call)
+      const rest = within(query, { ...range, from, to: part.nextOffset })
+      yield* tableBatches(parts, { ...parts.table.state, missing: noneMissing }, rest, call)
     }
     from = part.nextOffset
   }
@@ -62,7 +64,8 @@ export async function hotCount(parts: HotRowsParts, range: HotRange, call: CallO
       count += countIn(part.run, { from, to: range.to })
     } else {
       const query = within({ columns: [], where: undefined, needed: [] }, { ...range, from, to: part.nextOffset })
-      for await (const rows of tableBatches(parts, parts.table.state, query, call)) count += countOf(rows)
+      const state = { ...parts.table.state, missing: noneMissing }
+      for await (const rows of tableBatches(parts, state, query, call)) count += countOf(rows)
     }
     from = part.nextOffset
   }

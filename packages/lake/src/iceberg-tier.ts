@@ -19,8 +19,9 @@ import { checkColumnNames } from './column-names.ts'
 import { Committer } from './committer.ts'
 import { dataFiles } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
-
+import { FileLook } from './file-look.ts'
 import { rowIndexes } from './row-index.ts'
+import { RowPlaces } from './row-places.ts'
 import { hasValueColumns } from './system-columns.ts'
 import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
@@ -118,7 +119,10 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
-    const parts = { info, context, store, files, fileLists: fileLists(store), indexes, table, windowBytes }
+    const lists = fileLists(store)
+    const places = new RowPlaces({ info, context, files, fileLists: lists, indexes, windowBytes })
+    const look = new FileLook({ store, files, info, context, table })
+    const parts = { info, context, store, files, fileLists: lists, indexes, places, table, look, windowBytes }
     const committer = (): Committer =>
       new Committer({
         catalog,
@@ -126,6 +130,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
         info,
         context,
         table,
+        look,
         guard,
         ownCommits: own,
         workers: encoders,
@@ -152,8 +157,9 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       const { parts, committer: newCommitter } = opening(info, context)
       const { runtime } = context
       const state = await parts.table.attach()
-      if (info.valueMode !== 'raw' && !hasValueColumns(info.valueMode, info.valueCodec)) {
-        const { reason } = info.valueCodec!
+      const { valueCodec, valueMode } = info
+      if (valueMode !== 'raw' && valueCodec !== undefined && !hasValueColumns(valueMode, valueCodec)) {
+        const { reason } = valueCodec
         runtime.logger.warn({ topic: info.name, reason }, 'values of this schema are kept as bytes, not as columns')
       }
       const committer = context.access === 'read-only' ? undefined : newCommitter()

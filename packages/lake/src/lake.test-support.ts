@@ -35,6 +35,8 @@ export interface TestLogOptions {
   readonly limits?: Partial<Limits>
   readonly epoch?: bigint
   readonly access?: 'read-write' | 'read-only'
+  /** What the log says when it is asked whether a newer writer has taken over; default: none has. */
+  readonly checkFence?: () => Promise<void>
   readonly tier?: Partial<IcebergTierOptions>
 }
 
@@ -90,6 +92,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     recordsOf: (run) => recordsOf(run),
     access: options.access ?? 'read-write',
     epoch: options.epoch ?? 1n,
+    checkFence: options.checkFence ?? (async () => {}),
   }
   const tier = icebergTier({ catalog, threads: 0, ...options.tier })
   return {

@@ -1,4 +1,6 @@
+import { keyOf } from '@moulin/core'
 import type { ColdTopic } from '@moulin/core'
+import { planScan } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { allRows, change, foreignAppend, pick, replaceRows, tableOf } from './foreign.test-support.ts'
 import { checkTable, testLog, utf8 } from './lake.test-support.ts'
@@ -48,6 +50,22 @@ describe('a table whose snapshots up to our last commit have expired', () => {
     await again.tier({ upTo: log.hot.committedOffsets() })
     expect(again.lineage().verdict).toBe('intact')
     await checkTable(again, log)
+  })
+
+  it('is plausible by the files that are there, and nothing is known where none of them tells', async () => {
+    const { log, topic } = await tieredLog()
+    const rows = await allRows(log)
+    await replaceRows(log, [pick(rows, [0, 1, 2]), pick(rows, [3, 4, 5, 6, 7, 8, 9, 10, 11])])
+    await replaceRows(log, [pick(rows, [0, 1, 2]), pick(rows, [3, 4, 5, 6, 7, 8, 9, 10, 11])])
+    await expireToMain(log)
+    const live: string[] = []
+    const { metadata } = await tableOf(log)
+    for await (const { file } of planScan({ store: log.store, metadata })) live.push(keyOf(log.store, file.filePath))
+    await log.store.delete(live[0]!)
+    await topic.refresh()
+    expect(topic.lineage()).toMatchObject({ verdict: 'plausible', evidence: expect.stringContaining(live[1]!) })
+    await log.store.delete(live[1]!)
+    await expect(log.reopen().attach()).rejects.toMatchObject({ kind: 'not-found' })
   })
 
   it('is plausible while files of our commit are live, whatever was appended since', async () => {

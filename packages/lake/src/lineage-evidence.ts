@@ -7,6 +7,7 @@ import { readIdentities } from './identity-rows.ts'
 import type { IdentityColumns } from './identity-rows.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { Marker } from './marker.ts'
+import { isUnreadable } from './missing-files.ts'
 import type { TableColumns } from './table-layout.ts'
 
 export interface EvidenceQuestion {
@@ -38,12 +39,20 @@ export async function evidenceFor(
     if (task.sequenceNumber >= sequence) raised.push(task)
   }
   if (files === 0) return emptied(metadata, sequence)
+  // A file that is gone or damaged says nothing; where no other speaks for the table, nobody knows.
+  let failure: unknown
+  const unlessUnreadable = (error: unknown): undefined => {
+    if (!isUnreadable(error)) throw error
+    failure ??= error
+  }
   for (const task of raised) {
-    if (await hasRow(parts, question, task, isOurs(marker.ledger), call)) {
+    if (await hasRow(parts, question, task, isOurs(marker.ledger), call).catch(unlessUnreadable)) {
       return `${task.file.filePath} has rows of the log and sequence number ${task.sequenceNumber}, not below ${sequence}`
     }
   }
-  return await lastRows(parts, question, call)
+  const found = await lastRows(parts, question, call).catch(unlessUnreadable)
+  if (found === undefined && failure !== undefined) throw failure as Error
+  return found
 }
 
 function isOfCommit({ file, snapshotId }: FileScanTask, { commit, snapshot }: Marker): boolean {

@@ -33,9 +33,14 @@ export class OffsetCoverage {
     return false
   }
 
+  /** Whether it is an offset of the range. */
+  covers(offset: bigint): boolean {
+    return offset >= this.#start && offset < this.#end
+  }
+
   /** Whether it is an offset of the range, and no row has it. */
   lacks(offset: bigint): boolean {
-    if (offset < this.#start || offset >= this.#end) return false
+    if (!this.covers(offset)) return false
     const index = Number(offset - this.#start)
     const chunk = this.#chunks.get(Math.floor(index / CHUNK))
     if (chunk === undefined) return true

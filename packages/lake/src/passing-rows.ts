@@ -15,9 +15,17 @@ type ColumnOf = (column: BoundColumn) => Column | undefined
 
 export const countOf = ({ batch, rows }: PassingRows): number => rows?.length ?? batch.length
 
-/** The rows that pass, rising; undefined when all do. Conjunctions go condition by condition, over what is left. */
-export function passingRows(predicate: Predicate, length: number, columnOf: ColumnOf): Int32Array | undefined {
-  return narrowed(predicate, length, undefined, columnOf)
+/**
+ * The rows among these (default: all) that pass, rising; undefined when all do. Conjunctions go condition by condition, over
+ * what is left.
+ */
+export function passingRows(
+  predicate: Predicate,
+  length: number,
+  columnOf: ColumnOf,
+  among?: Int32Array,
+): Int32Array | undefined {
+  return narrowed(predicate, length, among, columnOf)
 }
 
 function narrowed(

@@ -24,6 +24,8 @@ export class RecordDecoder {
   readonly #isOwn: boolean
   readonly #rowCrc: boolean
   readonly #codecs: ReadonlyMap<number, Codec>
+  /** Ids of schemas that the ledger does not give: nothing of the file is damaged, and nobody knows what their values are. */
+  readonly #unknown: ReadonlySet<number>
   readonly #system: SystemSources
   /** Halves of the timestamps, low first. */
   readonly #times: Int32Array
@@ -42,13 +44,14 @@ export class RecordDecoder {
   /** Whether a record may have the time and type that the row says: what a log writes is read back as it is. */
   isTimeOfRecord = true
 
-  private constructor(parts: DecoderParts, codecs: ReadonlyMap<number, Codec>) {
+  private constructor(parts: DecoderParts, codecs: ReadonlyMap<number, Codec>, unknown: ReadonlySet<number>) {
     this.#batch = parts.batch
     this.#columns = parts.columns
     this.#file = parts.file
     this.#isOwn = isOwnFile(parts.file, parts.logId)
     this.#rowCrc = parts.rowCrc
     this.#codecs = codecs
+    this.#unknown = unknown
     this.#system = systemSources(parts.batch, parts.columns)
     const times = this.#system.timestamp?.values ?? new BigInt64Array(0)
     this.#times = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
@@ -59,18 +62,18 @@ export class RecordDecoder {
     const { batch, columns, schemas } = parts
     const ids = columnOf(batch, columns, '_kafka_schema_id')
     const codecs = new Map<number, Codec>()
-    // Rows of a topic without columns need no codec.
-    const wanted = ids?.storage === 'int32' && columns.valueNames.length > 0 ? distinct(ids.values) : []
-    for (const id of wanted) {
+    const unknown = new Set<number>()
+    for (const id of ids?.storage === 'int32' ? distinct(ids.values) : []) {
       // A null's slot holds anything.
       if (id === 0) continue
       try {
         codecs.set(id, await schemas.codec(id))
       } catch (error) {
-        if (!isKind(error, 'not-found')) throw error
+        if (!isKind(error, 'not-found') && !isKind(error, 'unsupported')) throw error
+        unknown.add(id)
       }
     }
-    return new RecordDecoder(parts, codecs)
+    return new RecordDecoder(parts, codecs, unknown)
   }
 
   isAppendTime(row: number): boolean {
@@ -150,8 +153,9 @@ export class RecordDecoder {
       return isDegraded ? 'degraded' : this.#rowCrc ? 'rewritten' : 'exact'
     }
     if (column.values[row] === crc) return 'exact'
-    // In a file of ours only a column that the table has lost excuses it.
-    if (this.#isOwn && !(isDegraded && this.#columns.lacksValues)) throw this.#damaged(row, offset)
+    // In a file of ours only a column that the table has lost, or a schema that the ledger does not give, excuses it.
+    const isExcused = isDegraded && (this.#columns.lacksValues || this.#unknown.has(this.valueSchemaId(row)))
+    if (this.#isOwn && !isExcused) throw this.#damaged(row, offset)
     return isDegraded ? 'degraded' : 'rewritten'
   }
 
@@ -165,25 +169,33 @@ export class RecordDecoder {
 
   #frameValue(row: number, framer: BatchFramer): boolean {
     const state = this.#stateAt(row)
-    const source = this.#source(this.valueSchemaId(row))
+    const id = this.valueSchemaId(row)
+    const source = this.#source(id)
     const isTyped = state === 'typed' || state === 'typed+raw'
-    if (source === undefined || (!isTyped && !source.hasValue(row))) {
-      const isThere = this.#frameRaw(row, framer)
-      // With neither it is a tombstone, whatever SQL left of its state.
-      if (isThere || !(state === 'typed' || this.#hasValue(row))) return false
-      const id = this.valueSchemaId(row)
+    const isInColumns = isTyped || (source === undefined ? this.#hasValue(row) : source.hasValue(row))
+    if (!isInColumns) {
+      // Only where the row says that there is no value is it a tombstone: SQL may have nulled the state of any other.
+      if (this.#frameRaw(row, framer) || state === 'null' || state === 'raw') return false
+      this.fault = `it has no value, and _kafka_value_state is ${state ?? 'null'}, which does not say that it had none.`
+      return true
+    }
+    if (source === undefined) {
+      // Nobody can tell whether kept bytes still are what the columns say, but in a file that never changes.
+      if (this.#isOwn && this.#hasRaw(row)) return !this.#frameRaw(row, framer)
       this.fault = `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`
+      framer.nullable(NOTHING, -1, -1)
       return true
     }
     const { raw } = this.#system
-    const hasRaw = raw !== undefined && isValid(raw, row)
+    const hasRaw = this.#hasRaw(row)
     if (source.lacksColumns) {
       // The kept bytes are all that is left of a column that was dropped.
       if (hasRaw) return !this.#frameRaw(row, framer)
       if (!source.frame(row, framer)) this.#frameNothing(source, framer)
       return true
     }
-    if (hasRaw && state === 'typed+raw') return this.#frameEither(row, raw, source, framer)
+    const mayKeep = state === 'typed+raw' || state === undefined
+    if (hasRaw && mayKeep) return this.#frameEither(row, raw!, source, framer)
     if (source.frame(row, framer)) return false
     this.#frameNothing(source, framer)
     return true
@@ -215,10 +227,15 @@ export class RecordDecoder {
     return false
   }
 
+  #hasRaw(row: number): boolean {
+    const { raw } = this.#system
+    return raw !== undefined && isValid(raw, row)
+  }
+
   #frameRaw(row: number, framer: BatchFramer): boolean {
     const { raw } = this.#system
-    const isThere = raw !== undefined && isValid(raw, row)
-    if (isThere) framer.nullable(raw.data, raw.starts[row]!, raw.ends[row]!)
+    const isThere = this.#hasRaw(row)
+    if (isThere) framer.nullable(raw!.data, raw!.starts[row]!, raw!.ends[row]!)
     else framer.nullable(NOTHING, -1, -1)
     return isThere
   }
@@ -258,7 +275,8 @@ export class RecordDecoder {
   #source(id: number): ValueSource | undefined {
     if (id === this.#lastId) return this.#lastSource
     if (!this.#sources.has(id)) {
-      const codec = this.#codecs.get(id)
+      // Rows of a topic without columns need no codec.
+      const codec = this.#columns.valueNames.length > 0 ? this.#codecs.get(id) : undefined
       const source = codec?.columnar === undefined ? undefined : new ValueSource(codec, this.#batch, this.#columns)
       this.#sources.set(id, source)
     }

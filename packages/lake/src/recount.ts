@@ -3,6 +3,7 @@ import type { AuditRange, CallOptions } from '@moulin/core'
 import type { ParquetFile } from '@moulin/format'
 import { planCold } from './cold-plan.ts'
 import type { ColdPlan } from './cold-plan.ts'
+import { windowSource } from './cold-read.ts'
 import type { ColdReadParts } from './cold-read.ts'
 import { nextPlaces, windowRows } from './cold-window.ts'
 import type { Places } from './cold-window.ts'
@@ -63,9 +64,7 @@ async function countRows(
   const plan = await planCold(parts, state, { partition, from, to }, call)
   for (let next = from; next < to;) {
     const window = { bytes: parts.windowBytes, rows: windowRows.most }
-    const { places, end } = await nextPlaces(plan, next, to, window, (group) =>
-      parts.indexes.rows(group.file, group.rowGroup, plan, state.columns, call),
-    )
+    const { places, end } = await nextPlaces(plan, next, to, window, windowSource(parts, plan, call))
     const crcs = await crcsOf(plan, places, call)
     let at = counts.length - 1
     for (let index = 0; index < places.length; index++) {

@@ -109,7 +109,11 @@ function denseRows(
   }
 }
 
-function range(group: ParquetRowGroup, { id, type }: IcebergField): { min: bigint; max: bigint } | undefined {
+/** What the footer says of a column without nulls. */
+export function range(
+  group: ParquetRowGroup,
+  { id, type }: IcebergField,
+): { readonly min: bigint; readonly max: bigint } | undefined {
   const { min, max, nullCount } = group.bounds(id, type)
   if (nullCount !== 0 || min === undefined || max === undefined) return undefined
   return { min: BigInt(min as number | bigint), max: BigInt(max as number | bigint) }
@@ -146,7 +150,8 @@ async function indexed(
   )
 }
 
-function listRows(offsets: BigInt64Array, rows: Int32Array): PartitionRows {
+/** By rising offset. */
+export function listRows(offsets: BigInt64Array, rows: Int32Array): PartitionRows {
   return {
     length: offsets.length,
     offset: (at) => offsets[at]!,

@@ -1,6 +1,7 @@
-import { invalid, unsupported } from '@moulin/core'
+import { invalid, notFound, unsupported } from '@moulin/core'
 import type {
   Codec,
+  ColdTopicInfo,
   CreateTableRequest,
   IcebergField,
   IcebergSchema,
@@ -39,9 +40,24 @@ export interface TableLayout {
   readonly valueFields: readonly IcebergField[]
 }
 
-/** @throws `invalid` for a partition spec that does not fit the columns, or value columns without a codec. */
-export function tableLayout(info: PlannedTopic): TableLayout {
-  if (info.valueMode !== 'raw' && info.valueCodec === undefined) {
+/** Whether values of the topic are columns and the log's ledger does not have their schema: nobody knows which columns. */
+export function lacksSchema(info: PlannedTopic & { readonly valueSchemaId?: number }): boolean {
+  return info.valueMode !== 'raw' && info.valueCodec === undefined && (info.valueSchemaId ?? 0) !== 0
+}
+
+export function schemaMissing({ name, valueSchemaId }: Pick<ColdTopicInfo, 'name' | 'valueSchemaId'>): Error {
+  const message =
+    `Topic ${name} has values of schema ${valueSchemaId}, which the log's schema ledger does not have: put its object ` +
+    'below log/schemas/ back. Until then its table gets no rows; what is there is read without their values.'
+  return notFound('SCHEMA_ID', message, { context: { topic: name, schema: valueSchemaId } })
+}
+
+/**
+ * Without value columns where the topic's schema is missing: enough to read by.
+ * @throws `invalid` for a partition spec that does not fit the columns, or value columns without a codec.
+ */
+export function tableLayout(info: PlannedTopic & { readonly valueSchemaId?: number }): TableLayout {
+  if (info.valueMode !== 'raw' && info.valueCodec === undefined && !lacksSchema(info)) {
     const message = `Topic ${info.name} has value mode ${info.valueMode} but no value codec: give one, or use raw.`
     throw invalid('VALUE_MODE', message, { context: { topic: info.name, valueMode: info.valueMode } })
   }

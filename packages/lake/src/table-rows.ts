@@ -11,7 +11,9 @@ import { mapAhead } from './map-ahead.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { rowsToRead } from './prune-row-group.ts'
+import type { RowPlaces } from './row-places.ts'
 import type { RowRange } from './row-ranges.ts'
+import type { RowSet } from './row-set.ts'
 import type { TableColumns } from './table-layout.ts'
 import type { TableState } from './topic-table.ts'
 import type { ScanQuery } from './union-scan.ts'
@@ -20,6 +22,7 @@ export interface TableRowsParts {
   readonly info: ColdTopicInfo
   readonly store: ObjectStore
   readonly files: DataFiles
+  readonly places: RowPlaces
 }
 
 const NO_ID = -1
@@ -36,11 +39,13 @@ interface ReadTask {
   readonly rows: RowRange
   /** Undefined: every row is live. */
   readonly judge: Judge | undefined
+  /** Rows at whose place another one counts; undefined: none. */
+  readonly lost: RowSet | undefined
 }
 
 type Judge = (rows: IdentityColumns, row: number) => boolean
 
-/** The table's part of a scan: live rows of the snapshot that pass, under our names. */
+/** The table's part of a scan: live rows of the snapshot that pass, under our names; without those of files that are missing. */
 export async function* tableBatches(
   parts: TableRowsParts,
   state: TableState,
@@ -61,12 +66,16 @@ async function* readTasks(
   call: CallOptions,
 ): AsyncGenerator<ReadTask> {
   const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
+  const losers = parts.places.losersOf(state)
   for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
+    if (state.missing.has(dataFile.filePath)) continue
     const file = await parts.files.open(dataFile, call)
     const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
-      for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { file, rowGroup, rows, judge }
+      if (ranges.length === 0) continue
+      const lost = (await losers.of(dataFile.filePath, call))?.in(rowGroup)
+      for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { file, rowGroup, rows, judge, lost }
     }
   }
 }
@@ -82,7 +91,7 @@ function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetR
 
 // First what rows are judged by, and the rest where some are left.
 async function readRows(
-  { file, rowGroup, rows, judge }: ReadTask,
+  { file, rowGroup, rows, judge, lost }: ReadTask,
   columns: TableColumns,
   query: ScanQuery,
   predicate: Predicate,
@@ -97,7 +106,9 @@ async function readRows(
     ...(judge ? identityNames : []),
   ])
   const first = await read([...judged], rows)
-  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name))
+  // Who counts is decided before any predicate: the one that does may not pass where another would.
+  const counting = lost?.othersIn(rows.start, rows.end)
+  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name), counting)
   const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
   const missing = query.needed.filter((name) => !judged.has(name))
   const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
@@ -131,19 +142,22 @@ function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, 
   return rows.filter((row) => judge(identities, row))
 }
 
-/** Live rows of the snapshot; those of files that are live as a whole are taken from the manifests. */
+/** Live rows of the snapshot but for missing files; those of files that are live as a whole are taken from the manifests. */
 export async function tableCount(parts: TableRowsParts, state: TableState, call: CallOptions): Promise<number> {
   let count = 0n
+  const losers = parts.places.losersOf(state)
   for await (const { file } of plan(parts, state, undefined, call)) {
+    if (state.missing.has(file.filePath)) continue
+    const ofFile = await losers.of(file.filePath, call)
     if (isAllLive(file, state)) {
-      count += file.recordCount
+      count += file.recordCount - BigInt(ofFile?.size ?? 0)
       continue
     }
     const query: ScanQuery = { columns: [], where: undefined, needed: [] }
     const parquet = await parts.files.open(file, call)
     for (const [rowGroup, group] of parquet.rowGroups.entries()) {
       for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
-        const task = { file: parquet, rowGroup, rows, judge: liveness(state) }
+        const task = { file: parquet, rowGroup, rows, judge: liveness(state), lost: ofFile?.in(rowGroup) }
         count += BigInt(countOf(await readRows(task, state.columns, query, { op: 'true' }, call)))
       }
     }
@@ -151,21 +165,29 @@ export async function tableCount(parts: TableRowsParts, state: TableState, call:
   return Number(count)
 }
 
-function plan(
+async function* plan(
   { store }: TableRowsParts,
   state: TableState,
   where: Expression | undefined,
   call: CallOptions,
 ): AsyncGenerator<FileScanTask> {
-  const { columns, loaded } = state
+  const { columns, loaded, missing } = state
   // A column that is gone has no bounds to prune by.
   const isPrunable = where !== undefined && [...columnsOf(where)].every((name) => columns.byName.get(name))
-  return planScan({
+  const tasks = planScan({
     store,
     metadata: loaded.metadata,
     where: isPrunable ? renamed(where, columns) : undefined,
+    skip: (path) => missing.has(path),
     ...call,
   })
+  // Whoever adds a file again does not add its rows again.
+  const seen = new Set<string>()
+  for await (const task of tasks) {
+    if (seen.has(task.file.filePath)) continue
+    seen.add(task.file.filePath)
+    yield task
+  }
 }
 
 /** The ledger entry that covers a row: the marker says which offsets of which incarnation are live. */

@@ -21,8 +21,18 @@ import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
+import { noneMissing } from './missing-files.ts'
+import type { MissingFiles } from './missing-files.ts'
 import type { FoundMarkers } from './marker-store.ts'
-import { createTableRequest, fieldIdsOf, tableColumns, tableIdentifier, tableLayout } from './table-layout.ts'
+import {
+  createTableRequest,
+  fieldIdsOf,
+  lacksSchema,
+  schemaMissing,
+  tableColumns,
+  tableIdentifier,
+  tableLayout,
+} from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'
 
 /** The table at one moment, found intact or plausible. */
@@ -39,6 +49,8 @@ export interface TableState {
   readonly columns: TableColumns
   /** Others have committed on top of ours. */
   readonly isForeign: boolean
+  /** As was known when this was asked for. Plans leave these files out, and tell whose offsets they may have. */
+  readonly missing: MissingFiles
 }
 
 export interface TopicTableParts {
@@ -52,6 +64,14 @@ export interface TopicTableParts {
   readonly ownCommits: Set<string>
 }
 
+/** When the catalog was asked for a table, and what could be known of the answer then. */
+export interface Asked {
+  /** Whoever asks later gets no older answer. */
+  readonly order: number
+  /** What the write-ahead tier had let go of: an answer may be older than what is let go of while it is under way. */
+  readonly released: readonly bigint[]
+}
+
 /** What a table that is not there any more is called. */
 export const goneTable = { fault: 'replaced-table', reason: 'the table is gone' } as const
 
@@ -61,9 +81,14 @@ export class TopicTable {
   readonly layout: TableLayout
   /** Reads and stores the topic's markers. */
   readonly markers: MarkerStore
+  /** What the last look at the table's files has found missing (file-look). */
+  missing: MissingFiles = noneMissing
   readonly #parts: TopicTableParts
   readonly #foreignRows: ForeignRows
   #state: TableState | undefined
+  #asked = 0
+  /** Order of the question whose answer the state is. */
+  #stateOrder = 0
   /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
   #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
 
@@ -75,51 +100,69 @@ export class TopicTable {
     this.#foreignRows = new ForeignRows(parts)
   }
 
-  /** As of the last load. */
+  /** As of the newest answer of the catalog. */
   get state(): TableState {
     return this.#state!
+  }
+
+  /** To be called right before the catalog is asked for the table. */
+  ask(): Asked {
+    return { order: ++this.#asked, released: [...this.#parts.context.hot.releasedOffsets()] }
   }
 
   /** Finds the table or creates it, empty, with its marker. */
   async attach(): Promise<TableState> {
     const { catalog, context, info } = this.#parts
+    const asked = this.ask()
     let loaded: LoadedTable
     try {
       loaded = await catalog.loadTable(this.identifier)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
       const lost = lostRanges(info.startOffsets, context.hot.releasedOffsets())
-      if (lost.length > 0) throw lineageBroken(info.table, goneTable, lost)
+      if (lost.length > 0) await this.refuse(lineageBroken(info.table, goneTable, lost))
       if (context.access === 'read-only') {
         const message = `Topic ${info.name} has no table ${info.table} yet; a writer creates it when it opens the topic.`
         throw notFound('TABLE_MISSING', message, { context: { topic: info.name, table: info.table }, cause: error })
       }
       loaded = await this.create()
     }
-    const state = await this.#adopt(loaded, {})
+    const state = await this.#adopt(loaded, asked, {})
     return context.access === 'read-write' ? await this.#recordIds(state) : state
   }
 
-  /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` for a schema that drifted. */
+  /**
+   * Reads the table anew; an answer that comes after that to a later question is not looked at, and the later one given.
+   * @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` for a schema that drifted.
+   */
   async load(options: CallOptions = {}): Promise<TableState> {
+    const asked = this.ask()
     let loaded: LoadedTable
     try {
       loaded = await this.#parts.catalog.loadTable(this.identifier, options)
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error
-      throw this.broken(goneTable)
+      const later = this.#laterThan(asked)
+      return later === undefined ? await this.refuse(this.broken(goneTable)) : this.#present(later)
     }
-    return this.#adopt(loaded, options)
+    return this.#adopt(loaded, asked, options)
   }
 
   /** {@link load} of a table that was just read. */
-  accept(loaded: LoadedTable): Promise<TableState> {
-    return this.#adopt(loaded, {})
+  accept(loaded: LoadedTable, asked: Asked): Promise<TableState> {
+    return this.#adopt(loaded, asked, {})
+  }
+
+  /** Throws the error, but `fenced` where a newer writer has taken over: then it is this writer that is out of date. */
+  async refuse(error: unknown): Promise<never> {
+    await this.#parts.context.checkFence()
+    throw error
   }
 
   /** A table without rows. An answer that got lost leaves one with our marker, which the load then finds. */
   async create(): Promise<LoadedTable> {
     const { catalog, context, info, ownCommits } = this.#parts
+    if (lacksSchema(info)) throw schemaMissing(info)
     const commit = context.runtime.random.uuid()
     ownCommits.add(commit)
     const written = writeMarker(firstMarker(info, context.epoch, commit), context.limits.markerBytes)
@@ -175,26 +218,45 @@ export class TopicTable {
     return await this.load()
   }
 
-  async #adopt(loaded: LoadedTable, options: CallOptions): Promise<TableState> {
-    const { markers, verdict } = await this.judge(loaded, options)
-    if (verdict.kind === 'broken') throw this.refusal(loaded, verdict)
+  /** What a later question was answered with before an earlier one. */
+  #laterThan({ order }: Asked): TableState | undefined {
+    return order < this.#stateOrder ? this.#state : undefined
+  }
+
+  #present(state: TableState): TableState {
+    return { ...state, missing: this.missing }
+  }
+
+  async #adopt(loaded: LoadedTable, asked: Asked, options: CallOptions): Promise<TableState> {
+    const known = this.#laterThan(asked)
+    if (known !== undefined) return this.#present(known)
+    const { markers, verdict } = await this.judge(loaded, asked, options)
+    const later = this.#laterThan(asked)
+    if (later !== undefined) return this.#present(later)
+    if (verdict.kind === 'broken') return this.refuse(this.refusal(loaded, verdict))
     const { kind, marker, foreign } = verdict
     const lineage = { verdict: kind, evidence: kind === 'plausible' ? verdict.evidence : null }
     const objects = markers.own?.marker === undefined ? [] : markers.own.objects
     const state = this.stateOf({ loaded, lineage, marker, objects, isForeign: foreign.length > 0 })
     this.#state = state
+    this.#stateOrder = asked.order
     return state
   }
 
   /** What the marker and the files say of the table; asks for nothing that the verdict does not need. */
-  async judge(loaded: LoadedTable, options: CallOptions): Promise<{ markers: FoundMarkers; verdict: Verdict }> {
+  async judge(
+    loaded: LoadedTable,
+    { released }: Asked,
+    options: CallOptions,
+  ): Promise<{ markers: FoundMarkers; verdict: Verdict }> {
     const { info, context } = this.#parts
     const markers = await this.markers.read(loaded.metadata, options)
     const found = verdictOf({
       metadata: loaded.metadata,
       info,
       tableUuid: this.#state?.loaded.metadata['table-uuid'],
-      released: context.hot.releasedOffsets(),
+      released,
+      // Of now: the table may hold what has been committed since it was asked for.
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,
       recovered: (marker) => this.#recovered(marker),
       markers,
@@ -203,12 +265,12 @@ export class TopicTable {
   }
 
   /** @throws `unsupported` code `SCHEMA_DRIFT` for a table whose columns are not ours any more. */
-  stateOf(known: Omit<TableState, 'fieldIds' | 'entries' | 'columns'>): TableState {
+  stateOf(known: Omit<TableState, 'fieldIds' | 'entries' | 'columns' | 'missing'>): TableState {
     const { info } = this.#parts
     const { loaded, marker } = known
     const fieldIds = fieldIdsOf(loaded.metadata, this.layout, marker, info.table)
     const columns = tableColumns(loaded.metadata, this.layout, info.table, fieldIds)
-    return { ...known, fieldIds, entries: presentLedger(marker, info), columns }
+    return { ...known, fieldIds, entries: presentLedger(marker, info), columns, missing: this.missing }
   }
 
   /**
@@ -217,7 +279,7 @@ export class TopicTable {
    */
   async checkTierable(state: TableState, options: CallOptions): Promise<void> {
     const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
-    if (reason !== undefined) throw this.broken({ fault: 'foreign-rows', reason })
+    if (reason !== undefined) await this.refuse(this.broken({ fault: 'foreign-rows', reason }))
   }
 
   async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {

@@ -1,37 +1,23 @@
 import { columnsOf, conflict, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
-import type {
-  CallOptions,
-  Codec,
-  ColdContext,
-  ColdTopicInfo,
-  Expression,
-  Field,
-  IcebergField,
-  ObjectStore,
-  Scan,
-  ScanOptions,
-  Type,
-} from '@moulin/core'
+import type { CallOptions, Codec, Expression, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from './data-files.ts'
-import type { DataFiles } from './data-files.ts'
+import type { ColdReadParts } from './cold-read.ts'
 import { arrowOutput } from './arrow/arrow-batches.ts'
 import type { ArrowOutput } from './arrow/arrow-batches.ts'
 import { loadArrow } from './arrow/arrow-package.ts'
 import { objectReader, valueReader } from './column-values.ts'
+import { heldRanges } from './held-records.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
+import type { HotRange } from './hot-rows.ts'
+import { isUnreadable } from './missing-files.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
 import { snapshotIdOf } from './topic-table.ts'
-import type { TableState, TopicTable } from './topic-table.ts'
+import type { TableState } from './topic-table.ts'
 
-export interface UnionScanParts {
-  readonly info: ColdTopicInfo
-  readonly context: ColdContext
-  readonly store: ObjectStore
-  readonly files: DataFiles
-  readonly table: TopicTable
+export type UnionScanParts = ColdReadParts & {
   /** The table is not to be looked at. */
   readonly isHotOnly?: boolean
 }
@@ -127,16 +113,39 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
 }
 
 async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
-  const { cut, release } = await fix(parts, call)
-  try {
-    if (cut.state !== undefined) yield* whole(cut.state, tableBatches(parts, cut.state, query, call))
-    for (let partition = 0; partition < cut.ends.length; partition++) {
-      throwIfAborted(call.signal)
-      const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
-      if (range.from < range.to) yield* hotBatches(parts, range, query, call)
+  for (let isAgain = false; ; isAgain = true) {
+    const { cut, release } = await fix(parts, call)
+    let isBegun = false
+    try {
+      for await (const rows of passingOf(parts, cut, query, call)) {
+        isBegun = true
+        yield rows
+      }
+      return
+    } catch (error) {
+      // Before its first row a scan may be one of another cut, once.
+      if (isBegun || isAgain || !isKind(error, 'conflict', 'SNAPSHOT_EXPIRED')) throw error
+    } finally {
+      release()
     }
-  } finally {
-    release()
+  }
+}
+
+async function* passingOf(
+  parts: UnionScanParts,
+  cut: Cut,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  const { state } = cut
+  if (state !== undefined) {
+    yield* whole(parts, state, tableBatches(parts, state, query, call), call)
+    yield* whole(parts, state, heldBatches(parts, state, query, call), call)
+  }
+  for (let partition = 0; partition < cut.ends.length; partition++) {
+    throwIfAborted(call.signal)
+    const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
+    if (range.from < range.to) yield* hotBatches(parts, range, query, call)
   }
 }
 
@@ -151,7 +160,7 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   try {
     const { state } = cut
     if (state !== undefined) {
-      total += await tableCount(parts, state, call).catch((error: unknown) => Promise.reject(explained(state, error)))
+      for await (const rows of whole(parts, state, counted(parts, state, call), call)) total += rows
     }
     for (let partition = 0; partition < cut.ends.length; partition++) {
       throwIfAborted(call.signal)
@@ -164,19 +173,52 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   }
 }
 
+async function* counted(parts: UnionScanParts, state: TableState, call: CallOptions): AsyncGenerator<number> {
+  yield await tableCount(parts, state, call)
+  for await (const range of held(parts, state, call)) yield await hotCount(parts, range, call)
+}
+
+/** What files have that are missing, as the write-ahead tier still has it. */
+async function* heldBatches(
+  parts: UnionScanParts,
+  state: TableState,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  for await (const range of held(parts, state, call)) yield* hotBatches(parts, range, query, call)
+}
+
+async function* held(parts: UnionScanParts, state: TableState, call: CallOptions): AsyncGenerator<HotRange> {
+  if (state.missing.size === 0) return
+  for (const { partition } of state.entries) yield* heldRanges(parts, state, partition, call)
+}
+
 // A scan shows one snapshot; when its files go, no other can take its place half-way.
-async function* whole<T>(state: TableState, batches: AsyncIterable<T>): AsyncGenerator<T> {
+async function* whole<T>(
+  parts: UnionScanParts,
+  state: TableState,
+  batches: AsyncIterable<T>,
+  call: CallOptions,
+): AsyncGenerator<T> {
   try {
     yield* batches
   } catch (error) {
-    throw explained(state, error)
+    throw await explained(parts, state, error, call)
   }
 }
 
-function explained({ loaded }: TableState, error: unknown): unknown {
-  if (!isVanished(error)) return error
-  const snapshot = snapshotIdOf(loaded)
-  const message = `Snapshot ${snapshot} lost files while it was scanned: it was expired. Scan again.`
+// The look makes the next scan another one: what is missing then comes from the write-ahead tier.
+async function explained(
+  { look }: UnionScanParts,
+  state: TableState,
+  error: unknown,
+  call: CallOptions,
+): Promise<unknown> {
+  if (!isUnreadable(error)) return error
+  const isNews = await look.again(call).catch(() => false)
+  if (!isNews && !isVanished(error)) return error
+  const snapshot = snapshotIdOf(state.loaded)
+  const message = `Snapshot ${snapshot} lost files before it was scanned to its end: it was expired, or they are damaged. Scan again.`
   return conflict('SNAPSHOT_EXPIRED', message, { retryable: true, context: { snapshot }, cause: error })
 }
 

@@ -71,6 +71,7 @@ class LogTopic {
     const { core, record, valueCodec, keyCodec, producers } = this.#state
     checkWritable(core.access, 'a producer')
     this.#checkOpen()
+    this.#checkSchema()
     const { name, config } = record
     const { partitions, timestampBeforeMaxMs, timestampAfterMaxMs } = config
     const { limits, runtime } = core
@@ -104,6 +105,7 @@ class LogTopic {
   async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
     checkWritable(this.#state.core.access, 'append')
     this.#checkOpen()
+    this.#checkSchema()
     return appendBatches(this.#state, request)
   }
 
@@ -169,9 +171,18 @@ class LogTopic {
 
   stats(): TopicStats {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy, failing } = this.#state.tiering
-    const lineage = this.#state.attached?.lineage() ?? null
+    const { attached, core } = this.#state
+    const lineage = attached?.lineage() ?? null
     const earlier = this.#state.earlier()
-    return asPlainJson({ untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier, ...failing })
+    const missing = attached?.missingFiles?.() ?? []
+    const missingFiles = missing.slice(0, core.limits.maxMissingFiles)
+    const table = { snapshotId, stoppedBy, lineage, missingFiles, missingFileCount: missing.length }
+    return asPlainJson({ untieredBytes, untieredRecords, ...table, earlier, ...failing })
+  }
+
+  // Records of a schema that nobody knows would be unreadable.
+  #checkSchema(): void {
+    if (this.#state.missingSchema !== undefined) throw this.#state.missingSchema
   }
 
   #checkOpen(): void {

@@ -1,5 +1,8 @@
 import {
   corrupt,
+  isKind,
+  notFound,
+  unsupported,
   type BatchRun,
   type Codec,
   type Fidelity,
@@ -40,8 +43,8 @@ export async function recordsOfRun(
   { limits, codec, onBadValue }: RecordViewOptions,
 ): Promise<LogRecord[]> {
   const { valueSchemaIds: ids } = run
-  const codecs = new Map<number, Codec | undefined>()
-  for (const id of typeof ids === 'number' ? [ids] : new Set(ids)) codecs.set(id, await codec(id))
+  const codecs = new Map<number, Codec | UnknownSchema | undefined>()
+  for (const id of typeof ids === 'number' ? [ids] : new Set(ids)) codecs.set(id, await knownCodec(id, codec))
   const only = typeof ids === 'number' ? codecs.get(ids) : undefined
 
   const views: LogRecord[] = []
@@ -81,17 +84,18 @@ function recordView(
   { partition }: BatchRun,
   { offset, timestamp, timestampType, key, value: bytes, headers }: BatchRecord,
   fidelity: Fidelity,
-  codec: Codec | undefined,
+  codec: Codec | UnknownSchema | undefined,
   onBadValue: 'yield' | 'throw',
   fault: string | undefined,
 ): LogRecord {
   let value: unknown
-  if (fault !== undefined) {
-    const error = badRow(partition, offset, fault)
+  const isUnknown = codec instanceof UnknownSchema
+  if (fault !== undefined || (isUnknown && bytes !== null)) {
+    const error = isUnknown ? codec.errorAt(partition, offset) : badRow(partition, offset, fault!)
     if (onBadValue === 'throw') throw error
     return { partition, offset, timestamp, timestampType, key, bytes, headers, fidelity, value, error }
   }
-  if (bytes !== null && codec !== undefined) {
+  if (bytes !== null && codec !== undefined && !isUnknown) {
     try {
       value = codec.decode(bytes)
     } catch (cause) {
@@ -101,6 +105,35 @@ function recordView(
     }
   }
   return { partition, offset, timestamp, timestampType, key, bytes, headers, fidelity, value }
+}
+
+/** A schema that the ledger does not give costs the records that need it, and no others. */
+class UnknownSchema {
+  readonly #id: number
+  readonly #cause: Error
+
+  constructor(id: number, cause: Error) {
+    this.#id = id
+    this.#cause = cause
+  }
+
+  errorAt(partition: number, offset: bigint): Error {
+    const message =
+      `The value at offset ${offset} of partition ${partition} is of schema ${this.#id}, ` +
+      `which cannot be had: ${this.#cause.message}`
+    const options = { context: { partition, offset, schema: this.#id }, cause: this.#cause }
+    const isMissing = isKind(this.#cause, 'not-found')
+    return isMissing ? notFound('SCHEMA_ID', message, options) : unsupported('SCHEMA_ID', message, options)
+  }
+}
+
+async function knownCodec(id: number, codec: RecordViewOptions['codec']): Promise<Codec | UnknownSchema | undefined> {
+  try {
+    return await codec(id)
+  } catch (error) {
+    if (!isKind(error, 'not-found') && !isKind(error, 'unsupported')) throw error
+    return new UnknownSchema(id, error as Error)
+  }
 }
 
 function badRow(partition: number, offset: bigint, reason: string): Error {

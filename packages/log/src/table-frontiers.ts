@@ -56,6 +56,7 @@ export async function tableFrontiers(
         recordsOf: () => [],
         access: 'read-only',
         epoch: 0n,
+        checkFence: async () => {},
       } as const
       const cold = await tier.attach({ logId, name, id, incarnation, ...layout }, context)
       cold

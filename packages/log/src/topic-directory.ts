@@ -111,6 +111,7 @@ export class TopicDirectory {
         checkWritable(this.#core.access, 'creating a topic')
         return this.#create(name, config)
       }
+      if (state.missingSchema !== undefined) throw state.missingSchema
       checkSameCodec(name, 'value', state.valueCodec, config.value)
       checkSameCodec(name, 'key', state.keyCodec, config.key)
       checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
@@ -212,6 +213,10 @@ export class TopicDirectory {
 
   #checkNamed(state: TopicState, config: AnyConfig): void {
     const { name } = state.record
+    if (state.missingSchema !== undefined) {
+      if (config.value !== undefined || config.key !== undefined) throw state.missingSchema
+      return
+    }
     if (config.value !== undefined) checkSameCodec(name, 'value', state.valueCodec, config.value as Codec)
     if (config.key !== undefined) checkSameCodec(name, 'key', state.keyCodec, config.key)
     const named = comparedOptions.filter((option) => (config as Partial<StoredConfig>)[option] !== undefined)

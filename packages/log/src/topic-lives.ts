@@ -41,6 +41,7 @@ export function lentTo({ core, record, hot, valueCodec }: TopicLife): { info: Co
       recordsOf: (run) => storedRecordsOf(run, limits),
       access,
       epoch: wal.epoch,
+      checkFence: () => wal.checkFence(),
     },
   }
 }

@@ -113,7 +113,7 @@ export class TopicRelease {
     if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
     const { hot, core } = this.#topic
     const call = signal === undefined ? {} : { signal }
-    const confirmed = await this.#topic.withTable((cold) => cold.release(call))
+    const confirmed = await this.#topic.withTable((cold) => cold.releasable({ upTo: frontier, ...call }))
     // What an earlier incarnation has stays.
     if (hot !== this.#topic.hot) return true
     const upTo = hot.partitions.map((partition, index) => {

@@ -19,14 +19,9 @@ import type { BatchesToAppend, HotTopic } from './hot-log.ts'
 import type { LogCore } from './log-core.ts'
 import type { LogProducer } from './log-producer.ts'
 import { beginIncarnation, lentTo } from './topic-lives.ts'
+import { topicCodecs, type TopicCodecs } from './topic-codecs.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
-
-/** What turns bytes into values. */
-export interface TopicCodecs {
-  readonly value: Codec | undefined
-  readonly key: Codec | undefined
-}
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
@@ -63,12 +58,14 @@ export class TopicState {
     this.tiering = new TopicTiering(this)
   }
 
-  /** @throws `unsupported` for a schema that a later version wrote; `not-found` for one that is missing. */
+  /** @throws `unsupported` for a schema that a later version wrote. */
   async loadCodecs(): Promise<void> {
-    const { valueSchemaId, keySchemaId } = this.record
-    const codecOf = async (id: number): Promise<Codec | undefined> =>
-      id === 0 ? undefined : this.core.ledger.codec(id)
-    this.#codecs ??= { value: await codecOf(valueSchemaId), key: await codecOf(keySchemaId) }
+    this.#codecs ??= await topicCodecs(this.core.ledger, this.record)
+  }
+
+  /** The schema ledger does not have the topic's schema any more: what needs it is refused, all else goes on. */
+  get missingSchema(): Error | undefined {
+    return this.#codecs?.missing
   }
 
   /** Undefined for a topic of bytes. To be asked after {@link loadCodecs}. */
@@ -212,10 +209,12 @@ export class TopicState {
 
   /** The table, answering for all that this log knows to be released. */
   async coldForReleased(): Promise<ColdTopic> {
+    // Before the table is asked: what is released while it answers may be of a later commit.
+    const released = this.hot.partitions.map((partition) => partition.released)
     const cold = await this.cold()
     const isBehind = (): boolean => {
       const frontier = cold.frontier()
-      return this.hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) < released)
+      return released.some((offset, index) => (frontier[index] ?? 0n) < offset)
     }
     if (isBehind()) await cold.refresh()
     if (isBehind()) throw this.#frontierBehind(cold)
@@ -313,6 +312,8 @@ export class TopicState {
       const end = this.#isJudged ? highWatermark : recovered
       if ((frontier[partition] ?? 0n) <= end) continue
       await cold.close()
+      // A newer writer knows more, and may tier it.
+      await this.core.wal.checkFence()
       const { name, config } = this.record
       const ranges = `partition ${partition} [${end}, ${frontier[partition]})`
       throw conflict(

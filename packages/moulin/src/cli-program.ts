@@ -146,7 +146,8 @@ function auditLines(name: string, report: AuditReport): string[] {
   return [
     `${name}: ${report.clean ? 'clean' : 'NOT CLEAN'}`,
     ...report.partitions.map((p) => {
-      const counts = `${p.rows} of ${p.ledgerRows} rows, ${p.deleted} deleted, ${p.skipped} skipped`
+      const unseen = p.unseen === 0n ? '' : `, ${p.unseen} more that no reader sees`
+      const counts = `${p.rows} of ${p.ledgerRows} rows, ${p.deleted} deleted, ${p.skipped} skipped${unseen}`
       return `  incarnation ${p.incarnation} partition ${p.partition}: ${counts}, checksum ${p.checksum} of ${p.ledgerChecksum}`
     }),
     ...report.gaps.map((gap) => `  gap ${gap.from} to ${gap.to} in partition ${gap.partition}: ${gap.reason}`),

@@ -1,0 +1,152 @@
+/** A log whose table loses a file before the grace of its records has passed, through a close and a new opening. */
+import { objectStoreCatalog } from '@moulin/catalog'
+import { defaultLimits } from '@moulin/core'
+import type { Log, LogRecord, Position, Topic } from '@moulin/core'
+import { icebergTier } from '@moulin/lake'
+import { fileWal, openLog } from '@moulin/log'
+import { hookedStore, simulatedDisk, virtualRuntime } from '@moulin/testing'
+import type { HookedStore, VirtualRuntime } from '@moulin/testing'
+import { expect, it } from 'vitest'
+
+const MINUTE = 60_000
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+interface Opened {
+  readonly log: Log
+  readonly topic: Topic<Uint8Array>
+  readonly runtime: VirtualRuntime
+}
+
+async function open(
+  store: HookedStore,
+  disk: ReturnType<typeof simulatedDisk>,
+  seed: number,
+  maxWalBytes = defaultLimits.maxWalBytes,
+): Promise<Opened> {
+  const runtime = virtualRuntime({ seed, files: disk.files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const log = await openLog({
+    store,
+    wal: fileWal({ dir: '/wal', segmentBytes: 16 * 1024 }),
+    tier: icebergTier({ catalog, threads: 0 }),
+    runtime,
+    limits: { maxMissingFiles: 1, maxWalBytes },
+  })
+  return { log, runtime, topic: await log.ensureTopic('rides', { partitions: 2, table: 'city.rides' }) }
+}
+
+/** Time goes by, with all that it sets going. */
+async function pass({ runtime }: Opened, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += MINUTE / 2) {
+    await runtime.clock.advance(MINUTE / 2)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+async function send({ topic }: Opened, partition: number, ...texts: readonly string[]): Promise<void> {
+  const producer = topic.producer({ lingerMs: 0 })
+  for (const text of texts) await producer.send({ value: bytesOf(text), partition })
+  await producer.close()
+}
+
+async function dataFiles(store: HookedStore): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list({ prefix: 'tables/city/rides/data/' })) keys.push(key)
+  return keys
+}
+
+const textOf = (record: Pick<LogRecord, 'partition' | 'offset' | 'bytes'> | undefined): string =>
+  record === undefined ? 'none' : `${record.partition}/${record.offset} ${new TextDecoder().decode(record.bytes!)}`
+
+async function checkReads({ topic }: Opened, expected: readonly string[]): Promise<void> {
+  const read: string[] = []
+  for await (const record of topic.read({ to: 'end' })) read.push(textOf(record))
+  expect(read.sort()).toEqual(expected)
+  const positions = expected.map((text): Position => {
+    const [partition, offset] = text.split(' ')[0]!.split('/')
+    return { partition: Number(partition), offset: BigInt(offset!) }
+  })
+  const found: string[] = []
+  for await (const record of topic.readAt(positions)) found.push(textOf(record))
+  expect(found).toEqual(expected)
+  expect(await topic.scan({}).count()).toBe(expected.length)
+  const columns = ['_kafka_partition', '_kafka_offset', '_kafka_value'] as never[]
+  const rows = (await topic.scan({ columns }).toArray()) as Record<string, never>[]
+  const scanned = rows.map((row) =>
+    textOf({ partition: row['_kafka_partition']!, offset: row['_kafka_offset']!, bytes: row['_kafka_value']! }),
+  )
+  expect(scanned.sort()).toEqual(expected)
+}
+
+const released = ({ topic }: Opened): bigint[] => topic.offsets().map((offsets) => offsets.released)
+
+it('the write-ahead copy stays, is read, and goes when the file is back, also after another opening', async () => {
+  const store = hookedStore()
+  const disk = simulatedDisk({ seed: 5 })
+  let opened = await open(store, disk, 1)
+  await send(opened, 0, 'a', 'b')
+  await send(opened, 1, 'c')
+  await opened.topic.tier()
+  await pass(opened, 62 * MINUTE)
+  expect(released(opened)).toEqual([2n, 1n])
+
+  const gone = new Map<string, Uint8Array>()
+  for (const texts of [['d', 'e'], ['f']]) {
+    const before = await dataFiles(store)
+    await send(opened, 1, ...texts)
+    await opened.topic.tier()
+    for (const key of (await dataFiles(store)).filter((name) => !before.includes(name)))
+      gone.set(key, (await store.get(key)).bytes)
+  }
+  expect(gone.size).toBe(2)
+  for (const key of gone.keys()) await store.delete(key)
+  await send(opened, 0, 'g')
+  const all = ['0/0 a', '0/1 b', '0/2 g', '1/0 c', '1/1 d', '1/2 e', '1/3 f']
+  await pass(opened, 62 * MINUTE)
+  expect(released(opened)[1]).toBe(1n)
+  const { missingFiles, missingFileCount, stoppedBy } = opened.topic.stats()
+  expect({ count: missingFileCount, stoppedBy }).toEqual({ count: 2, stoppedBy: null })
+  expect(missingFiles).toHaveLength(1)
+  expect([...gone.keys()].map((key) => store.root + key)).toContain(missingFiles[0])
+  await checkReads(opened, all)
+
+  // Looked at again, but not without end; told once for each file.
+  const heads = (): number => store.calls.filter(({ op, key }) => op === 'head' && key.endsWith('.parquet')).length
+  const before = heads()
+  await pass(opened, 60 * MINUTE)
+  const looks = (heads() - before) / 2
+  expect(looks).toBeGreaterThan(10)
+  expect(looks).toBeLessThan(130)
+  const warnings = opened.runtime.logs.filter(({ message }) => message.includes('A file of the table cannot be read'))
+  expect(warnings).toHaveLength(2)
+  await opened.log.releaseNow()
+  expect(released(opened)[1]).toBe(1n)
+  await opened.log.close()
+
+  opened = await open(store, disk, 2)
+  await pass(opened, 70 * MINUTE)
+  expect(released(opened)[1]).toBe(1n)
+  expect(opened.topic.stats().missingFileCount).toBe(2)
+  await checkReads(opened, all)
+  for (const [key, bytes] of gone) await store.put(key, bytes)
+  await pass(opened, 3 * MINUTE)
+  expect(released(opened)[1]).toBe(4n)
+  expect(opened.topic.stats()).toMatchObject({ missingFiles: [], missingFileCount: 0 })
+  await checkReads(opened, all)
+  await opened.log.close()
+})
+
+it('does not make the write-ahead tier spin above what it may hold', async () => {
+  const store = hookedStore()
+  const opened = await open(store, simulatedDisk({ seed: 6 }), 1, 8 * 1024)
+  await send(opened, 0, 'x'.repeat(1024))
+  await opened.topic.tier()
+  for (const key of await dataFiles(store)) await store.delete(key)
+  const before = store.calls.length
+  for (let round = 0; round < 20; round++) await send(opened, 1, 'y'.repeat(1024))
+  await pass(opened, MINUTE)
+  expect(store.calls.length - before).toBeLessThan(3_000)
+  expect(released(opened)[0]).toBe(0n)
+  expect(opened.topic.stats().missingFileCount).toBe(1)
+  await opened.log.close()
+})
