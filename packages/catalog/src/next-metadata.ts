@@ -3,11 +3,11 @@ import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMe
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
 import { printed } from './table-name.ts'
 
-export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes' | 'maxJsonBytes'>
+export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
 
 export function metadataLimits(limits: Partial<MetadataLimits> | undefined): MetadataLimits {
-  const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = { ...defaultLimits, ...limits }
-  return { metadataWarnBytes, metadataStopBytes, maxJsonBytes }
+  const { metadataWarnBytes, metadataStopBytes } = { ...defaultLimits, ...limits }
+  return { metadataWarnBytes, metadataStopBytes }
 }
 
 /** A version of a table's metadata that is about to be stored. */

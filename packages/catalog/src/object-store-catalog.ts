@@ -184,7 +184,7 @@ class ObjectStoreCatalog {
   #read(identifier: TableIdentifier, folder: TableFolder, found: VersionBytes): Current {
     const key = versionKey(folder, found.version)
     const metadataLocation = uriOf(this.#store, key)
-    const metadata = parseTableMetadata(found.bytes, key, this.#limits.maxJsonBytes)
+    const metadata = parseTableMetadata(found.bytes, key)
     const location = uriOf(this.#store, folder.path)
     if (!isSameLocation(metadata.location, location)) {
       const message = `${key} says that its table lies at ${metadata.location}, but it was read from ${location}: a table's folder cannot be moved.`

@@ -98,12 +98,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
     if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
-    const { limits } = context
     const { encoders, decoders } = workersFor(context)
     const store = options.store ?? context.store
     let files = opened.get(store)
     if (files === undefined) {
-      files = dataFiles({ store, limits, workers: decoders })
+      files = dataFiles({ store, workers: decoders })
       opened.set(store, files)
     }
     const own = ownCommits.get(info.id) ?? new Set<string>()

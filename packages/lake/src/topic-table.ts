@@ -71,7 +71,7 @@ export class TopicTable {
     this.#parts = parts
     this.identifier = tableIdentifier(parts.info.table)
     this.layout = tableLayout(parts.info)
-    this.markers = new MarkerStore(parts.context.store, parts.info, parts.context.limits)
+    this.markers = new MarkerStore(parts.context.store, parts.info)
     this.#foreignRows = new ForeignRows(parts)
   }
 

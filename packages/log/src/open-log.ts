@@ -1,6 +1,5 @@
 import {
   checkRoot,
-  defaultLimits,
   invalid,
   systemRuntime,
   throwIfAborted,
@@ -23,6 +22,7 @@ import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
+import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
@@ -51,7 +51,7 @@ export interface OpenLogOptions {
   readonly access?: 'read-write' | 'read-only'
   /** What happens while another writer still runs: `refuse` (default) or `newest`, which fences it. */
   readonly takeover?: 'refuse' | 'newest'
-  /** Overrides single limits. */
+  /** Overrides single limits. None of them decides what can be read. */
   readonly limits?: Partial<Limits>
   /** Tries the store out before the log writes anything there, and throws when it lies: `probeStore` of `@moulin/storage`. */
   readonly probe?: (store: ObjectStore) => Promise<void>
@@ -80,7 +80,7 @@ export interface OpenLogOptions {
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
-  const limits = checkLimits({ ...defaultLimits, ...options.limits })
+  const limits = logLimits(options.limits)
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
@@ -89,8 +89,8 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
 
-  const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
-  const checkpoints = checkpointStore(store, { logId, limits, runtime })
+  const logId = await logIdentity(store, { access, runtime, probe: options.probe })
+  const checkpoints = checkpointStore(store, { logId, runtime })
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,
     monotonic: () => runtime.clock.monotonic(),
@@ -105,7 +105,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     access,
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
-    claimEpoch: epochClaims(store, limits),
+    claimEpoch: epochClaims(store),
     mustExist: (await checkpoints.newest()) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
@@ -191,13 +191,12 @@ async function assemble(
     hot,
     ledger: schemaLedger({
       store,
-      limits,
       codecs,
       fieldIds: (codec) => tier?.fieldIds?.(codec) ?? null,
       epoch: () => wal.epoch,
       checkFence: () => wal.checkFence(),
     }),
-    topics: topicStore(store, { limits, runtime }),
+    topics: topicStore(store, { runtime }),
     checkpoints: writer,
     pressure: walRelief({
       maxWalBytes: limits.maxWalBytes,
@@ -223,18 +222,6 @@ async function assemble(
     'The log is open',
   )
   return log
-}
-
-function checkLimits(limits: Limits): Limits {
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(name in defaultLimits)) throw invalid('LIMIT', `There is no limit ${name}.`, { context: { limit: name } })
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-      throw invalid('LIMIT', `The limit ${name} is ${String(value)}; it must be a positive integer.`, {
-        context: { limit: name },
-      })
-    }
-  }
-  return limits
 }
 
 function checkOptions({

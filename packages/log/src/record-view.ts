@@ -1,19 +1,11 @@
-import {
-  corrupt,
-  type BatchRun,
-  type Codec,
-  type Fidelity,
-  type Limits,
-  type LogRecord,
-  type StoredRecord,
-} from '@moulin/core'
+import { corrupt, type BatchRun, type Codec, type Fidelity, type LogRecord, type StoredRecord } from '@moulin/core'
 import { batchesIn, readRecords, type BatchRecord } from '@moulin/format'
 
 /** The records of a run, in order, as they are stored. */
-export function storedRecordsOf({ partition, batches, fidelity }: BatchRun, limits: Limits): StoredRecord[] {
+export function storedRecordsOf({ partition, batches, fidelity }: BatchRun): StoredRecord[] {
   const records: StoredRecord[] = []
   for (const { position } of batchesIn(batches)) {
-    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(batches, position, limits)) {
+    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(batches, position)) {
       const exactness = fidelity?.[records.length] ?? 'exact'
       records.push({ partition, offset, timestamp, timestampType, key, bytes: value, headers, fidelity: exactness })
     }
@@ -22,7 +14,6 @@ export function storedRecordsOf({ partition, batches, fidelity }: BatchRun, limi
 }
 
 export interface RecordViewOptions {
-  readonly limits: Limits
   /** The codec of a ledger id; undefined for raw values (id 0). */
   readonly codec: (id: number) => Promise<Codec | undefined>
   readonly onBadValue: 'yield' | 'throw'
@@ -33,7 +24,7 @@ export async function recordsOfRun(
   run: BatchRun,
   from: bigint,
   to: bigint,
-  { limits, codec, onBadValue }: RecordViewOptions,
+  { codec, onBadValue }: RecordViewOptions,
 ): Promise<LogRecord[]> {
   const { valueSchemaIds: ids } = run
   const codecs = new Map<number, Codec | undefined>()
@@ -43,7 +34,7 @@ export async function recordsOfRun(
   const views: LogRecord[] = []
   let index = -1
   for (const { position } of batchesIn(run.batches)) {
-    for (const record of readRecords(run.batches, position, limits)) {
+    for (const record of readRecords(run.batches, position)) {
       index++
       if (record.offset < from || record.offset >= to) continue
       const its = typeof ids === 'number' ? only : codecs.get(ids[index] ?? 0)

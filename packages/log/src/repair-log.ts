@@ -2,6 +2,7 @@ import {
   conflict,
   corrupt,
   defaultLimits,
+  formatCaps,
   isKind,
   loadStored,
   storedBytes,
@@ -97,10 +98,9 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   }
   if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir, logId, bounds, frontiers, claimEpoch: epochClaims(store, limits) },
+    { runtime, limits, dir, logId, bounds, frontiers, claimEpoch: epochClaims(store) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
-    (epoch, found) =>
-      checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
+    (epoch, found) => checkpointStore(store, { logId, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
   )
 }
 
@@ -125,11 +125,11 @@ async function look(options: RepairLogOptions): Promise<Seen> {
     damages.push({ place, position: null, reason: error.message, remedy })
   }
 
-  const logId = await ifWhole(identityOf(store, limits), (error) => damaged(IDENTITY, error, 'rewrite'))
+  const logId = await ifWhole(identityOf(store), (error) => damaged(IDENTITY, error, 'rewrite'))
   const at = { logId: logId ?? (await logIdOf(dir, options, runtime)), limits, runtime }
   const topics = await topicsOf(store, at, damaged)
   for await (const { key } of store.list({ prefix: SCHEMAS })) {
-    await ifWhole(loadEntry(store, key, limits), (error) => damaged(key, error, 'restore'))
+    await ifWhole(loadEntry(store, key), (error) => damaged(key, error, 'restore'))
   }
 
   const bad: [key: string, error: Error][] = []
@@ -167,8 +167,8 @@ async function ifWhole<T>(reading: Promise<T>, onDamaged: (error: Error) => void
   }
 }
 
-async function identityOf(store: ObjectStore, limits: Limits): Promise<string> {
-  const json = await loadStored(store, identityKind, IDENTITY, limits.maxJsonBytes)
+async function identityOf(store: ObjectStore): Promise<string> {
+  const json = await loadStored(store, identityKind, IDENTITY, formatCaps.maxJsonBytes)
   if (json === undefined) throw corrupt('NO_IDENTITY', `${store.name} ${IDENTITY} is missing.`)
   return stringField(json, 'logId', IDENTITY)
 }
