@@ -21,6 +21,7 @@ export type {
   RecordBatchBuilderOptions,
   WritableCompression,
 } from './batch/write-batch.ts'
+export { footerBytesOf } from './parquet/encode/footer-size.ts'
 export { codecFormats } from './codec-formats.ts'
 export { compress, decompress } from './compression.ts'
 export type { Compression } from './compression.ts'

@@ -255,6 +255,7 @@ export class Committer {
       const attempt = new CommitAttempt({
         catalog,
         runtime: context.runtime,
+        limits: context.limits,
         identifier: table.identifier,
         commit: plan.commit,
         commitId: written.id,

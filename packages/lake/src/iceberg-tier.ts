@@ -27,6 +27,7 @@ import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierWorkers } from './tier-workers.ts'
+import { checkTableSize } from './table-size.ts'
 import { TopicTable } from './topic-table.ts'
 
 const MiB = 1024 * 1024
@@ -136,9 +137,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   return {
     name: `icebergTier(${catalog.name})`,
-    async plan(topic) {
+    async plan(topic, limits) {
       tableIdentifier(topic.table)
-      checkColumnNames(tableLayout(topic), topic.name)
+      const layout = tableLayout(topic)
+      checkColumnNames(layout, topic.name)
+      checkTableSize(layout, topic.name, limits)
     },
     async attach(info, context) {
       const { parts, committer: newCommitter } = opening(info, context)

@@ -127,7 +127,9 @@ export class TopicTable {
     await this.markers.put(written)
     this.#warn()
     try {
-      return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
+      return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties), {
+        limits: context.limits,
+      })
     } catch (error) {
       const mayExist = isKind(error, 'exists') || (error as { outcome?: string }).outcome === 'unknown'
       if (!mayExist) throw error
@@ -158,14 +160,18 @@ export class TopicTable {
     const { metadata } = state.loaded
     const snapshot = currentSnapshot(metadata)?.['snapshot-id'] ?? null
     try {
-      await catalog.commitTable(this.identifier, {
-        requirements: [
-          { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-          { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
-          { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
-        ],
-        updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
-      })
+      await catalog.commitTable(
+        this.identifier,
+        {
+          requirements: [
+            { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+            { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
+            { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+          ],
+          updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+        },
+        { limits: context.limits },
+      )
     } catch (error) {
       // Lost to another commit, or its answer was: the table says whether the ids are there by now.
       const again = await this.load()

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { defaultLimits, invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import { invalid, unsupported, type Files, type Wal } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import { checkSegmentBytes } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
@@ -8,7 +8,7 @@ import { WalFollower } from './wal-follower.ts'
 export interface FileWalOptions {
   /** Folder of the write-ahead files, on a local disk: network mounts do not keep what they sync. */
   readonly dir: string
-  /** Size of a segment file; default {@link Limits.segmentBytes}. */
+  /** Size of a segment file; default {@link Limits.segmentBytes} of the log. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -22,9 +22,9 @@ export interface FileWalOptions {
  * Spec: docs/formats/wal.md.
  */
 export function fileWal(options: FileWalOptions): Wal {
-  const { dir, segmentBytes = defaultLimits.segmentBytes, networkMount = 'refuse' } = options
+  const { dir, networkMount = 'refuse' } = options
   if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
-  checkSegmentBytes(segmentBytes)
+  if (options.segmentBytes !== undefined) checkSegmentBytes(options.segmentBytes)
   const path = resolve(dir)
   return {
     name: `fileWal(${path})`,
@@ -32,6 +32,8 @@ export function fileWal(options: FileWalOptions): Wal {
     async open(open) {
       if (open.access === 'read-only') return WalFollower.begin(path, open)
       const { files } = open.runtime
+      const segmentBytes = options.segmentBytes ?? open.limits.segmentBytes
+      checkSegmentBytes(segmentBytes)
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
       return takeOver(path, segmentBytes, open)
