@@ -1,9 +1,10 @@
 /** What is written under some limits, moved into the table, released, and read by a log that is opened anew. */
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Limits, Log, LogRecord, Topic, TopicConfig, Wal } from '@moulin/core'
+import type { Limits, Log, LogRecord, ObjectStore, Topic, TopicConfig, Wal } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
+import type { VirtualRuntime } from '@moulin/testing'
 import { expect } from 'vitest'
 import { collect, LAKE, machine, WAL } from '../log/machine.ts'
 import type { Machine } from '../log/machine.ts'
@@ -27,19 +28,32 @@ export interface TrialResult {
   readonly sections: readonly number[]
 }
 
-export function openLake(on: Machine, limits: Partial<Limits> = {}, sections: number[] = []): Promise<Log> {
-  const runtime = on.runtime()
-  const store = fileSystem({ root: LAKE, files: runtime.files })
+export interface LakeParts {
+  /** Gets the bytes of each section that is written. */
+  readonly sections?: number[]
+  /** Counts the sections that are read from disk. */
+  readonly reads?: { count: number }
+  readonly threads?: number
+  /** Undefined: as the limits say. */
+  readonly segmentBytes?: number | undefined
+  readonly store?: ObjectStore
+  readonly runtime?: VirtualRuntime
+}
+
+export function openLake(on: Machine, limits: Partial<Limits> = {}, parts: LakeParts = {}): Promise<Log> {
+  const { threads = 0, runtime = on.runtime() } = parts
+  const store = parts.store ?? fileSystem({ root: LAKE, files: runtime.files })
   const catalog = objectStoreCatalog({ store, runtime })
-  const wal = notedWal(fileWal({ dir: WAL, segmentBytes: 64 * 1024 }), sections)
-  return openLog({ store, wal, tier: icebergTier({ catalog, threads: 0 }), runtime, limits, graceMs: 3_600_000 })
+  const segmentBytes = 'segmentBytes' in parts ? parts.segmentBytes : 64 * 1024
+  const wal = notedWal(fileWal({ dir: WAL, ...(segmentBytes !== undefined && { segmentBytes }) }), parts)
+  return openLog({ store, wal, tier: icebergTier({ catalog, threads }), runtime, limits, graceMs: 3_600_000 })
 }
 
 /** Puts, reads hot in a second process, tiers and releases there, and reads cold in a third. */
 export async function throughTheTable({ limits, readLimits, config = {}, put }: LakeTrial): Promise<TrialResult> {
   const on = machine()
   const sections: number[] = []
-  const writer = await openLake(on, limits, sections)
+  const writer = await openLake(on, limits, { sections })
   await put((await writer.ensureTopic('t', config)) as Topic<never>)
   await writer.close()
 
@@ -78,15 +92,20 @@ export const contentOf = ({ key, bytes, headers }: Pick<LogRecord, 'key' | 'byte
 
 const text = (bytes: Uint8Array | null): string | null => bytes && Buffer.from(bytes).toString('latin1')
 
-function notedWal(wal: Wal, sections: number[]): Wal {
+function notedWal(wal: Wal, { sections, reads }: LakeParts): Wal {
   return {
     ...wal,
     async open(options) {
       const session = await wal.open(options)
       const append = session.append.bind(session)
+      const read = session.read.bind(session)
       session.append = (section) => {
-        sections.push(section.batches.length)
+        sections?.push(section.batches.length)
         return append(section)
+      }
+      session.read = (location, call) => {
+        if (reads !== undefined) reads.count++
+        return read(location, call)
       }
       return session
     },
