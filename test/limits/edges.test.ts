@@ -254,4 +254,13 @@ describe('what was written under other limits', () => {
     for (const read of [hot, cold])
       expect(read.map(contentOf)).toEqual(records.map(({ value, ...rest }) => contentOf({ ...rest, bytes: value })))
   })
+
+  it('is read where a marker is longer than the default lets one be', async () => {
+    const limits = { markerBytes: 256 * 1024 }
+    const config = { partitions: 1_000 }
+    const put: Put = (topic) => topic.append({ partition: 999, batches: batchOf([plain(3)]) })
+    // Its ledger is in the marker, 40 KiB of it.
+    const { cold } = await throughTheTable({ limits, config: { ...config, timestampBeforeMaxMs: -1 }, put })
+    expect(cold.map(({ partition, bytes }) => [partition, bytes?.length])).toEqual([[999, 3]])
+  })
 })
