@@ -79,7 +79,8 @@ export interface Topic<T = unknown> {
   producer(options?: ProducerOptions): Producer<T>
   /**
    * Appends v2 record batches as they are (base offsets are patched). Resolves when durable.
-   * @throws `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
+   * @throws `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch;
+   * `exhausted` above a limit: all batches together have at most `maxBatchBytes`. Nothing was appended then.
    */
   append(request: {
     readonly partition: number
