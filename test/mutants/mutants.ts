@@ -585,8 +585,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'state a bound of any length',
     file: 'packages/format/src/parquet/encode/encoded-bound.ts',
-    original: `return raised === undefined ? undefined :`,
-    planted: `return raised === undefined ? { bytes: value, isExact: true } :`,
+    original: `return value.length <= WHOLE_BYTES ?`,
+    planted: `return value.length >= 0 ?`,
     caughtBy: ['packages/format/src/parquet/encode/encoded-bound.test.ts'],
   },
 ]

@@ -15,14 +15,13 @@ describe('A bound that is cut', () => {
     fc.assert(
       fc.property(texts, fc.integer({ min: 1, max: 20 }), (value, maxBytes) => {
         const lower = encodedLower(value, leafOf('string'), maxBytes)!
-        const upper = encodedUpper(value, leafOf('string'), maxBytes)
+        const upper = encodedUpper(value, leafOf('string'), maxBytes)!
         expect(lower.isExact).toBe(value.length <= maxBytes)
         expect(Buffer.compare(lower.bytes, value)).toBe(lower.isExact ? 0 : -1)
         expect(lower.bytes.length).toBeLessThanOrEqual(maxBytes)
         expect(isUtf8(lower.bytes)).toBe(true)
-        if (upper === undefined) return
         expect(Buffer.compare(upper.bytes, value)).toBe(upper.isExact ? 0 : 1)
-        expect(upper.bytes.length).toBeLessThanOrEqual(maxBytes)
+        if (!upper.isExact) expect(upper.bytes.length).toBeLessThanOrEqual(maxBytes)
         expect(isUtf8(upper.bytes)).toBe(true)
       }),
       { numRuns: 2000 },
@@ -40,27 +39,29 @@ describe('A bound that is cut', () => {
         fc.constantFrom('binary', 'string'),
         (value, maxBytes, type) => {
           const lower = encodedLower(value, leafOf(type), maxBytes)!
-          const upper = encodedUpper(value, leafOf(type), maxBytes)
+          const upper = encodedUpper(value, leafOf(type), maxBytes)!
           expect(Buffer.compare(lower.bytes, value)).toBe(lower.isExact ? 0 : -1)
-          if (upper !== undefined) expect(Buffer.compare(upper.bytes, value)).toBe(upper.isExact ? 0 : 1)
-          else expect(value.length).toBeGreaterThan(maxBytes)
+          expect(Buffer.compare(upper.bytes, value)).toBe(upper.isExact ? 0 : 1)
         },
       ),
       { numRuns: 2000 },
     )
   })
 
-  it('is raised by a character, over those that are none, or is not stated', () => {
+  it('is raised by a character, over those that are none, or is the whole value', () => {
     const upper = (text: string, maxBytes: number) => encodedUpper(utf8(text), leafOf('string'), maxBytes)
     expect(upper('abcd', 3)).toEqual({ bytes: utf8('abd'), isExact: false })
     expect(upper('aéz', 2)).toEqual({ bytes: utf8('b'), isExact: false })
     expect(upper('\ud7ffa', 3)).toEqual({ bytes: utf8('\ue000'), isExact: false })
     // U+0080 has a byte more than U+007F.
     expect(upper('a\x7fb', 2)).toEqual({ bytes: utf8('b'), isExact: false })
-    expect(upper('\u{10ffff}a', 4)).toBeUndefined()
+    expect(upper('\u{10ffff}a', 4)).toEqual({ bytes: utf8('\u{10ffff}a'), isExact: true })
     const bytes = Uint8Array.of(1, 0xff, 0xff, 3)
     expect(encodedUpper(bytes, leafOf('binary'), 3)).toEqual({ bytes: Uint8Array.of(2), isExact: false })
-    expect(encodedUpper(bytes.fill(0xff), leafOf('binary'), 3)).toBeUndefined()
+    expect(encodedUpper(bytes.fill(0xff), leafOf('binary'), 3)).toEqual({ bytes, isExact: true })
+    // Too much for a footer.
+    expect(encodedUpper(new Uint8Array(256).fill(0xff), leafOf('binary'), 3)?.bytes).toHaveLength(256)
+    expect(encodedUpper(new Uint8Array(257).fill(0xff), leafOf('binary'), 3)).toBeUndefined()
   })
 
   it('is never made of a value of fixed width, which is stated whole or not at all', () => {

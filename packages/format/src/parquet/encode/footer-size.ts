@@ -16,7 +16,9 @@ export function rowGroupFooterBytes(leaves: readonly Leaf[], boundBytes: number)
   for (const leaf of leaves) {
     for (const part of leaf.path) bytes += 5 + Buffer.byteLength(part)
     bytes += COUNT_BYTES * (leaf.maxDefinition + leaf.maxRepetition + 2)
-    bytes += CHUNK_BYTES + 2 * boundBytesOf(leaf, boundBytes)
+    // A lower one of bytes can always be cut.
+    const upper = boundBytesOf(leaf, boundBytes)
+    bytes += CHUNK_BYTES + upper + (leaf.element.type === 'BYTE_ARRAY' ? boundBytes : upper)
   }
   return bytes
 }
