@@ -1,5 +1,5 @@
 /** What the log says of rows in which SQL put a null where the topic's schema requires a value. */
-import { defaultLimits, schema, t } from '@moulin/core'
+import { schema, t } from '@moulin/core'
 import type { Codec, Column, ColumnBatch, ListColumn, LogRecord, StructColumn } from '@moulin/core'
 import { avro, json, parquetWriter } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
@@ -58,7 +58,7 @@ async function readBack(log: TestLog, codec: Codec): Promise<LogRecord[]> {
   const topic = await log.reopen().attach()
   const records: LogRecord[] = []
   for await (const run of topic.read({ partition: 0, from: 0n, to: BigInt(ROWS) })) {
-    const options = { limits: defaultLimits, codec: async () => codec, onBadValue: 'yield' } as const
+    const options = { codec: async () => codec, onBadValue: 'yield' } as const
     records.push(...(await recordsOfRun(run, run.baseOffset, run.nextOffset, options)))
   }
   return records

@@ -8,7 +8,7 @@
  */
 import { openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultLimits, type IcebergField, isMoulinError, type Limits } from '@moulin/core'
+import { type FileCaps, type IcebergField, isMoulinError } from '@moulin/core'
 import { bytesRangeReader, openParquet } from '@moulin/format'
 import { leaves } from './cases.ts'
 import { Dice } from './dice.ts'
@@ -22,8 +22,7 @@ const maxMillis = 250
 const maxBytes = 64 * MiB
 
 /** Sized for inputs of some ten kilobytes. */
-const limits: Limits = {
-  ...defaultLimits,
+const caps: Partial<FileCaps> = {
   maxParquetFooterBytes: MiB,
   maxParquetColumns: 1000,
   maxParquetRowGroups: 1000,
@@ -55,7 +54,7 @@ export interface LaneReport {
 
 /** All that a reader can be asked for. @returns what the whole file holds. */
 async function readAll(bytes: Uint8Array, fields: readonly IcebergField[], dice: Dice): Promise<Plain[][]> {
-  const file = await openParquet(bytesRangeReader(bytes, 'fuzz.parquet'), { limits, nameMapping: mappingOf(fields) })
+  const file = await openParquet(bytesRangeReader(bytes, 'fuzz.parquet'), { caps, nameMapping: mappingOf(fields) })
   const table: Plain[][] = fields.map(() => [])
   const ids = leaves({ type: 'struct', fields })
   for (const [rowGroup, { rowCount, bounds }] of file.rowGroups.entries()) {

@@ -2,7 +2,7 @@ import { conflict, exists, isSameLocation, throwIfAborted, unsupported, uriOf } 
 import type { Catalog, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
 import { newTableMetadata } from '@moulin/iceberg'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { checkSize, metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 
 export interface MemoryCatalogOptions {
@@ -11,6 +11,7 @@ export interface MemoryCatalogOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'logger'>
   /** Where tables lie in the store; default `tables/`. */
   readonly prefix?: string
+  /** Default: those of the log that commits. */
   readonly limits?: Partial<MetadataLimits>
 }
 
@@ -23,7 +24,6 @@ type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: numbe
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   const { store, runtime } = options
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
-  const limits = metadataLimits(options.limits)
   const tables = new Map<string, Entry>()
 
   const requireTable = (table: TableIdentifier): Entry => {
@@ -53,7 +53,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   return {
     name: `memoryCatalog(${store.name})`,
 
-    async createTable(table, request, { signal } = {}) {
+    async createTable(table, request, { signal, limits } = {}) {
       throwIfAborted(signal)
       if (tables.has(printed(checkIdentifier(table)))) throw lostRace(table, undefined)
       const location = uriOf(store, folderOf(prefix, table))
@@ -62,7 +62,10 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       }
       const nowMs = runtime.clock.now()
       const metadata = newTableMetadata(request, { uuid: runtime.random.uuid(), location, nowMs })
-      return loaded(await publish(table, stamped(metadata, runtime.random.uuid()), undefined))
+      const next = stamped(metadata, runtime.random.uuid())
+      const context = { limits: metadataLimits(options.limits, limits), logger: runtime.logger }
+      checkSize({ identifier: table, sizeBytes: 0 }, next.bytes.length, context)
+      return loaded(await publish(table, next, undefined))
     },
 
     async loadTable(table, { signal } = {}) {
@@ -70,13 +73,13 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       return loaded(requireTable(table))
     },
 
-    async commitTable(table, commit, { signal } = {}) {
+    async commitTable(table, commit, { signal, limits } = {}) {
       throwIfAborted(signal)
       const current = requireTable(table)
       const context = {
         nowMs: runtime.clock.now(),
         commitId: runtime.random.uuid(),
-        limits,
+        limits: metadataLimits(options.limits, limits),
         logger: runtime.logger,
       }
       const next = nextMetadata(current, commit, context)

@@ -3,11 +3,15 @@ import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMe
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
 import { printed } from './table-name.ts'
 
-export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes' | 'maxJsonBytes'>
+export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
 
-export function metadataLimits(limits: Partial<MetadataLimits> | undefined): MetadataLimits {
-  const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = { ...defaultLimits, ...limits }
-  return { metadataWarnBytes, metadataStopBytes, maxJsonBytes }
+/** A catalog's own limits, before those of the call. */
+export function metadataLimits(
+  own: Partial<MetadataLimits> | undefined,
+  ofCall: MetadataLimits | undefined,
+): MetadataLimits {
+  const { metadataWarnBytes, metadataStopBytes } = { ...defaultLimits, ...ofCall, ...own }
+  return { metadataWarnBytes, metadataStopBytes }
 }
 
 /** A version of a table's metadata that is about to be stored. */
@@ -50,9 +54,12 @@ export function stamped(metadata: TableMetadata, commitId: string): NextMetadata
   return { metadata: marked, bytes: tableMetadataBytes(marked) }
 }
 
-// A commit that makes the metadata smaller goes through at any size: expiry is the way out.
-function checkSize(
-  current: LoadedTable & { readonly sizeBytes: number },
+/**
+ * A commit that makes the metadata smaller goes through at any size: expiry is the way out. A new table has 0 bytes before.
+ * @throws `exhausted` code `METADATA_TOO_LARGE`.
+ */
+export function checkSize(
+  current: { readonly identifier: TableIdentifier; readonly sizeBytes: number },
   sizeBytes: number,
   { limits, logger }: { readonly limits: MetadataLimits; readonly logger: Logger },
 ): void {

@@ -9,14 +9,22 @@ import {
   unsupported,
   uriOf,
 } from '@moulin/core'
-import type { Catalog, CreateTableRequest, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
+import type {
+  Catalog,
+  CatalogCallOptions,
+  CreateTableRequest,
+  LoadedTable,
+  ObjectStore,
+  Runtime,
+  TableIdentifier,
+} from '@moulin/core'
 import { newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moulin/iceberg'
 import { collectVersions, isTimeToCollect } from './collect-versions.ts'
 import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
 import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { checkSize, metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
@@ -31,6 +39,7 @@ export interface ObjectStoreCatalogOptions {
   readonly prefix?: string
   /** `read-only` writes nothing at all: no commits, and no repair of a hint. Default `read-write`. */
   readonly access?: 'read-write' | 'read-only'
+  /** Default: those of the log that commits. */
   readonly limits?: Partial<MetadataLimits>
 }
 
@@ -50,12 +59,12 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
   }
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
-  const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, metadataLimits(options.limits))
+  const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, options.limits)
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
-    createTable: (table, request, call) => catalog.create(table, request, call?.signal),
+    createTable: (table, request, call) => catalog.create(table, request, call),
     loadTable: async (table, call) => loadedOf(await catalog.load(table, call?.signal)),
-    commitTable: (table, commit, call) => catalog.commit(table, commit, call?.signal),
+    commitTable: (table, commit, call) => catalog.commit(table, commit, call),
     dropTable: (table, call) => catalog.drop(table, call?.signal),
     listTables: (call) => tablesIn(store, prefix, call?.signal),
   }
@@ -71,7 +80,7 @@ class ObjectStoreCatalog {
   readonly #runtime: ObjectStoreCatalogOptions['runtime']
   readonly #prefix: string
   readonly #access: 'read-write' | 'read-only'
-  readonly #limits: MetadataLimits
+  readonly #limits: Partial<MetadataLimits> | undefined
   /** By folder, the longest unused first. A hint for speed: what it says is believed only with the same tag. */
   readonly #remembered = new Map<string, Current>()
 
@@ -80,7 +89,7 @@ class ObjectStoreCatalog {
     runtime: ObjectStoreCatalogOptions['runtime'],
     prefix: string,
     access: 'read-write' | 'read-only',
-    limits: MetadataLimits,
+    limits: Partial<MetadataLimits> | undefined,
   ) {
     this.#store = store
     this.#runtime = runtime
@@ -89,7 +98,11 @@ class ObjectStoreCatalog {
     this.#limits = limits
   }
 
-  async create(table: TableIdentifier, request: CreateTableRequest, signal?: AbortSignal): Promise<LoadedTable> {
+  async create(
+    table: TableIdentifier,
+    request: CreateTableRequest,
+    { signal, limits }: CatalogCallOptions = {},
+  ): Promise<LoadedTable> {
     this.#requireWritable()
     const folder = this.#folder(table, signal)
     const location = uriOf(this.#store, folder.path)
@@ -100,6 +113,8 @@ class ObjectStoreCatalog {
     const metadata = newTableMetadata(request, { uuid, location, nowMs: this.#runtime.clock.now() })
     const predecessor = await this.#freePlace(table, folder, signal)
     const next = stamped(metadata, this.#runtime.random.uuid())
+    const context = { limits: metadataLimits(this.#limits, limits), logger: this.#runtime.logger }
+    checkSize({ identifier: table, sizeBytes: 0 }, next.bytes.length, context)
     try {
       await storeVersion(folder, { predecessor, bytes: next.bytes, signal })
     } catch (error) {
@@ -131,14 +146,14 @@ class ObjectStoreCatalog {
   async commit(
     table: TableIdentifier,
     commit: Parameters<Catalog['commitTable']>[1],
-    signal?: AbortSignal,
+    { signal, limits }: CatalogCallOptions = {},
   ): Promise<LoadedTable> {
     this.#requireWritable()
     const current = await this.load(table, signal)
     const next = nextMetadata(current, commit, {
       nowMs: this.#runtime.clock.now(),
       commitId: this.#runtime.random.uuid(),
-      limits: this.#limits,
+      limits: metadataLimits(this.#limits, limits),
       logger: this.#runtime.logger,
     })
     if (commit.updates.length === 0) return loadedOf(current)
@@ -184,7 +199,7 @@ class ObjectStoreCatalog {
   #read(identifier: TableIdentifier, folder: TableFolder, found: VersionBytes): Current {
     const key = versionKey(folder, found.version)
     const metadataLocation = uriOf(this.#store, key)
-    const metadata = parseTableMetadata(found.bytes, key, this.#limits.maxJsonBytes)
+    const metadata = parseTableMetadata(found.bytes, key)
     const location = uriOf(this.#store, folder.path)
     if (!isSameLocation(metadata.location, location)) {
       const message = `${key} says that its table lies at ${metadata.location}, but it was read from ${location}: a table's folder cannot be moved.`

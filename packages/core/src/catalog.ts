@@ -1,4 +1,5 @@
 import type { JsonValue } from './json.ts'
+import type { Limits } from './limits.ts'
 
 /**
  * The door to tables by name. It speaks the JSON of Iceberg's REST catalog specification as plain types (64-bit ids as
@@ -26,6 +27,8 @@ export interface Catalog {
 
 export interface CatalogCallOptions {
   readonly signal?: AbortSignal
+  /** How large a table's metadata may become, for a catalog that writes it itself and was given no limits of its own. */
+  readonly limits?: Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
 }
 
 export interface TableIdentifier {

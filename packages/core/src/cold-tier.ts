@@ -17,7 +17,7 @@ export interface ColdTier {
    * Asked before anything of a new topic is stored: whether the tier could keep it. A topic that exists is not asked about.
    * @throws `invalid` or `unsupported`, with what is in the way.
    */
-  plan?(topic: PlannedTopic): Promise<void>
+  plan?(topic: PlannedTopic, limits: Limits): Promise<void>
   /**
    * Takes responsibility for a topic: creates what it needs, empty, or finds it again.
    * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.

@@ -90,6 +90,8 @@ export type { Comparable, Comparison, Expression, Literal, Where } from './expre
 export type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
 export type { JsonValue } from './json.ts'
+export { formatCaps } from './format-caps.ts'
+export type { BatchCaps, FileCaps, FormatCaps } from './format-caps.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
 export type { Log, LogRecovery, LogStats, WalFull } from './log.ts'

@@ -1,5 +1,5 @@
 import { corrupt, exhausted } from './errors.ts'
-import { defaultLimits } from './limits.ts'
+import { formatCaps } from './format-caps.ts'
 
 /** JSON in which an integer beyond ±(2^53 − 1) is a bigint, so that a 64-bit id survives. */
 export type JsonValue = null | boolean | number | bigint | string | JsonValue[] | { [key: string]: JsonValue }
@@ -23,12 +23,12 @@ const reviver: Reviver = (_key, value, context) => {
 
 /**
  * Parses JSON text or UTF-8 bytes without losing 64-bit integers. Objects have no prototype.
- * @throws `corrupt` when it is not JSON, `exhausted` above `maxBytes` (default {@link Limits.maxJsonBytes}).
+ * @throws `corrupt` when it is not JSON, `exhausted` above `maxBytes` (default {@link FormatCaps.maxJsonBytes}).
  */
 export function parseJson(
   input: string | Uint8Array,
   what: string,
-  maxBytes: number = defaultLimits.maxJsonBytes,
+  maxBytes: number = formatCaps.maxJsonBytes,
 ): JsonValue {
   if (input.length > maxBytes) {
     throw exhausted('JSON_TOO_LARGE', `${what} has ${input.length} bytes; the limit maxJsonBytes is ${maxBytes}.`)

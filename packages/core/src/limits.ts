@@ -1,23 +1,30 @@
-/** Every limit has a name, a default, a unit (last in its name) and a test. */
+/**
+ * Every limit has a name, a default, a unit (last in its name) and a test. A limit is policy: what is taken, and how much is
+ * held at once. It never decides what can be read: that is {@link formatCaps}, which is fixed.
+ */
 const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 
 export interface Limits {
-  /** One record: key, value and headers together. */
+  /**
+   * One record as it is framed, from the length of its key to the end of its headers: key, value, headers and the lengths
+   * before them. The same wherever the record lies in a batch, and whatever batch that is.
+   */
   readonly maxRecordBytes: number
-  /** One record batch, compressed, as sent. */
+  /** One record batch, compressed, as sent; all batches of one append together. A producer ends a batch before it. */
   readonly maxBatchBytes: number
   /** One record batch after decompression. */
   readonly maxDecompressedBatchBytes: number
   readonly maxRecordsPerBatch: number
   readonly maxHeadersPerRecord: number
-  /** Partitions of one topic. */
+  /** Partitions of a new topic. */
   readonly maxPartitions: number
   /** Bytes that a producer has accepted and not yet made durable; `send` waits above it. */
   readonly maxUnackedBytes: number
   /** One write + fdatasync of the write-ahead tier. Bounds the p99 of an ack (js-measured §5). */
   readonly maxFlushBytes: number
+  /** A segment file of the write-ahead tier, where the Wal is not given a size of its own. */
   readonly segmentBytes: number
   /** Write-ahead bytes kept before confirmed data goes ahead of its grace. */
   readonly maxWalBytes: number
@@ -35,17 +42,6 @@ export interface Limits {
   readonly markerBytes: number
   readonly metadataWarnBytes: number
   readonly metadataStopBytes: number
-  /** Any JSON document read from a store. */
-  readonly maxJsonBytes: number
-  readonly maxAvroBlockBytes: number
-  readonly maxAvroFileBytes: number
-  readonly maxParquetFooterBytes: number
-  readonly maxParquetColumns: number
-  readonly maxParquetRowGroups: number
-  /** Rows that one row group may claim. */
-  readonly maxParquetRowGroupRows: number
-  /** One page after decompression. */
-  readonly maxParquetPageBytes: number
   /** Wall time a worker gets to decode one row group before it is killed as `corrupt`. */
   readonly decodeDeadlineMs: number
   /** Bytes handed to worker threads, and their results that nobody took yet; callers wait above it. */
@@ -79,14 +75,6 @@ export const defaultLimits: Limits = {
   markerBytes: 8 * KiB,
   metadataWarnBytes: 2 * MiB,
   metadataStopBytes: 4 * MiB,
-  maxJsonBytes: 256 * MiB,
-  maxAvroBlockBytes: 64 * MiB,
-  maxAvroFileBytes: 1 * GiB,
-  maxParquetFooterBytes: 64 * MiB,
-  maxParquetColumns: 10_000,
-  maxParquetRowGroups: 100_000,
-  maxParquetRowGroupRows: 64 * MiB,
-  maxParquetPageBytes: 256 * MiB,
   decodeDeadlineMs: 30_000,
   maxWorkerBytes: 256 * MiB,
   shardBytes: 64 * MiB,

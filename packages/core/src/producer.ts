@@ -15,10 +15,14 @@ export interface ProducerRecord<T = unknown> {
 export interface ProducerOptions {
   /** How long a batch waits for company; default 5. A batch leaves earlier when full. */
   readonly lingerMs?: number
-  /** Uncompressed bytes that close a batch; default 64 KiB. */
+  /**
+   * Uncompressed bytes that close a batch, with the record that reaches them; default 64 KiB. Before a record that would take
+   * it beyond {@link Limits.maxBatchBytes} it closes in any case.
+   */
   readonly batchBytes?: number
   /** Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}. */
   readonly maxUnackedBytes?: number
+  /** A batch that it does not make smaller goes as it is. */
   readonly compression?: 'none' | 'gzip' | 'zstd'
   /** Not yet: `unsupported`. */
   readonly id?: string
@@ -49,7 +53,11 @@ export interface BatchAck {
  * was made of; of a source of `sendAll`, once the next record is asked for.
  */
 export interface Producer<T = unknown> extends AsyncDisposable {
-  /** Resolves when the record is durable: what that survives is `log.durability`. */
+  /**
+   * Resolves when the record is durable: what that survives is `log.durability`.
+   * @throws `invalid`: nothing of the record was taken, and the producer goes on; code `RECORD_TOO_LARGE` above
+   * {@link Limits.maxRecordBytes}, `HEADERS` above {@link Limits.maxHeadersPerRecord}.
+   */
   send(
     record: ProducerRecord<T>,
     options?: { readonly signal?: AbortSignal; readonly ifNextOffset?: bigint },

@@ -81,7 +81,9 @@ export interface Topic<T = unknown> {
   /**
    * Appends v2 record batches as they are (base offsets are patched), taken at the call: the caller may change the bytes once it
    * has the promise. Resolves when durable.
-   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC; `unsupported` for another magic, a transactional or control batch.
+   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC;
+   * `unsupported` for another magic, a transactional or control batch; `exhausted` above a limit: all batches together have at most
+   * `maxBatchBytes`. Nothing was appended then.
    */
   append(request: {
     readonly partition: number

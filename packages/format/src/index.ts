@@ -8,12 +8,12 @@ export { batchesIn, patchBatch, readBatchHeader } from './batch/batch-header.ts'
 export type { BatchCompression, BatchHeader, BatchPatch } from './batch/batch-header.ts'
 export { appendRecordsSection, checkBatch, checkCrc, readRecords } from './batch/read-batch.ts'
 export type { BatchRecord, CheckedBatch } from './batch/read-batch.ts'
-export { recordCrc, recordCrcOf } from './batch/record-body.ts'
+export { bodySize, recordCrc, recordCrcOf } from './batch/record-body.ts'
 export { RecordPlace, type RecordTime } from './batch/record-place.ts'
 export type { RecordBody } from './batch/record-body.ts'
 export { RecordCursor } from './batch/record-cursor.ts'
 export type { BatchLimits } from './batch/record-cursor.ts'
-export { encodeBatch, recordBatchBuilder } from './batch/write-batch.ts'
+export { encodeBatch, LONE_RECORD_BYTES, recordBatchBuilder } from './batch/write-batch.ts'
 export type {
   BuilderRecord,
   EncodeBatchOptions,
@@ -21,6 +21,7 @@ export type {
   RecordBatchBuilderOptions,
   WritableCompression,
 } from './batch/write-batch.ts'
+export { footerBytesOf } from './parquet/encode/footer-size.ts'
 export { codecFormats } from './codec-formats.ts'
 export { compress, decompress } from './compression.ts'
 export type { Compression } from './compression.ts'

@@ -1,11 +1,11 @@
 import type { Schema, Type, TypeKind } from '@moulin/core'
-import { unsupported } from '@moulin/core'
+import { formatCaps, unsupported } from '@moulin/core'
 import { parseDecimal } from './scalars.ts'
 
 /** Levels of lists, structs and maps in one value. */
-export const MAX_VALUE_DEPTH = 32
+export const MAX_VALUE_DEPTH: number = formatCaps.maxValueDepth
 /** Fields of one value, those of nested ones, elements, keys and values counted too. */
-export const MAX_VALUE_FIELDS = 10_000
+export const MAX_VALUE_FIELDS: number = formatCaps.maxValueFields
 
 /**
  * Refuses what no value can have: more than {@link MAX_VALUE_DEPTH} levels or {@link MAX_VALUE_FIELDS} fields, a struct

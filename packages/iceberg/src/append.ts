@@ -76,7 +76,7 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
   checkFiles(metadata, files)
   checkMarkers(properties, limits)
   const parent = currentSnapshot(metadata)
-  const parentManifests = parent === undefined ? [] : await manifestsOf(store, parent, limits, request.signal)
+  const parentManifests = parent === undefined ? [] : await manifestsOf(store, parent, request.signal)
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const names = objectNames(request)
 
@@ -152,12 +152,11 @@ function addedEntry(file: DataFile, snapshotId: bigint): ManifestEntry {
 async function manifestsOf(
   store: ObjectStore,
   snapshot: Snapshot,
-  limits: Limits,
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
   const { bytes } = await openLocation(store, path)(signal === undefined ? {} : { signal })
-  return readManifestList(bytes, { path, limits })
+  return readManifestList(bytes, { path })
 }
 
 function objectNames({ table, store, snapshotId, commitId, attempt = 0 }: AppendRequest): {

@@ -1,4 +1,4 @@
-import { corrupt, unsupported, type Limits } from '@moulin/core'
+import { corrupt, unsupported } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   booleanAt,
@@ -81,7 +81,6 @@ function summaryToAvro({ containsNull, containsNan, lowerBound, upperBound }: Pa
 export interface ReadManifestListOptions {
   /** Names it in errors. */
   readonly path: string
-  readonly limits?: Limits
 }
 
 /**
@@ -91,9 +90,9 @@ export interface ReadManifestListOptions {
  * Spec: "Manifest lists".
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
-  const { path, limits } = options
+  const { path } = options
   const what = `The manifest list ${path}`
-  const { schema, records } = readAvroFile(bytes, { what, ...(limits === undefined ? {} : { limits }) })
+  const { schema, records } = readAvroFile(bytes, { what })
   const shape = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const summaries = summaryShape(shape)
   return records.map((record) => {

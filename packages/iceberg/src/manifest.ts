@@ -1,12 +1,4 @@
-import {
-  assert,
-  corrupt,
-  stringifyJson,
-  unsupported,
-  type IcebergSchema,
-  type JsonValue,
-  type Limits,
-} from '@moulin/core'
+import { assert, corrupt, stringifyJson, unsupported, type IcebergSchema, type JsonValue } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   bytesAt,
@@ -149,7 +141,6 @@ export interface ReadManifestOptions {
   readonly manifest: ManifestFile
   /** The manifest's spec, bound to the table's schemas. */
   readonly spec: BoundPartitionSpec
-  readonly limits?: Limits
   /** Give deleted entries too; default false, since a scan must not see them. */
   readonly withDeleted?: boolean
 }
@@ -161,11 +152,11 @@ export interface ReadManifestOptions {
  * Spec: "Manifests", "Sequence Number Inheritance".
  */
 export function readManifest(bytes: Uint8Array, options: ReadManifestOptions): ManifestEntry[] {
-  const { manifest, spec, limits, withDeleted = false } = options
+  const { manifest, spec, withDeleted = false } = options
   const what = `The manifest ${manifest.path}`
   if (BigInt(bytes.length) !== manifest.sizeBytes)
     throw corrupt('MANIFEST_LENGTH', `${what} has ${bytes.length} bytes; its manifest list says ${manifest.sizeBytes}.`)
-  const { schema, metadata, records } = readAvroFile(bytes, { what, ...(limits === undefined ? {} : { limits }) })
+  const { schema, metadata, records } = readAvroFile(bytes, { what })
   if (metadata.get('content') === 'deletes') throw deletes(what)
   const version = metadata.get('format-version') ?? '1'
   if (version !== '1' && version !== '2')

@@ -7,7 +7,6 @@ import {
   type Expression,
   type IcebergSchema,
   type Int64,
-  type Limits,
   type ObjectStore,
   type Snapshot,
   type TableMetadata,
@@ -46,7 +45,6 @@ export interface PlanScanOptions {
   readonly skip?: ((location: string) => boolean) | undefined
   /** Manifests read at once; default 4. */
   readonly maxInFlight?: number
-  readonly limits?: Limits
   readonly signal?: AbortSignal
 }
 
@@ -123,12 +121,12 @@ function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Pr
   }
 }
 
-type Reader = Pick<PlanScanOptions, 'store' | 'limits' | 'signal'>
+type Reader = Pick<PlanScanOptions, 'store' | 'signal'>
 
 async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
   const bytes = await read(path, reader)
-  return readManifestList(bytes, { path, ...(reader.limits === undefined ? {} : { limits: reader.limits }) })
+  return readManifestList(bytes, { path })
 }
 
 async function tasksOf(
@@ -138,9 +136,8 @@ async function tasksOf(
   reader: Reader,
 ): Promise<FileScanTask[]> {
   const bytes = await read(manifest.path, reader)
-  const limits = reader.limits === undefined ? {} : { limits: reader.limits }
   const tasks: FileScanTask[] = []
-  for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec, ...limits })) {
+  for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec })) {
     if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
     // A file outside of the store fails the plan, not the read.
     keysOf(reader.store, file.filePath)

@@ -1,5 +1,5 @@
 import { isKind, isMoulinError, sameInt64, unavailable } from '@moulin/core'
-import type { Catalog, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
+import type { Catalog, Limits, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from './system-columns.ts'
 import type { Asked } from './topic-table.ts'
@@ -7,6 +7,7 @@ import type { Asked } from './topic-table.ts'
 export interface CommitAttemptParts {
   readonly catalog: Catalog
   readonly runtime: Runtime
+  readonly limits: Limits
   readonly identifier: TableIdentifier
   readonly commit: TableCommit
   readonly commitId: string
@@ -87,8 +88,8 @@ export class CommitAttempt {
   }
 
   async #send(): Promise<void> {
-    const { catalog, identifier, commit } = this.#parts
-    await catalog.commitTable(identifier, commit)
+    const { catalog, identifier, commit, limits } = this.#parts
+    await catalog.commitTable(identifier, commit, { limits })
   }
 
   async #search(): Promise<ReadBack | 'lost' | 'absent'> {

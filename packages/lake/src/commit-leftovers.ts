@@ -95,7 +95,7 @@ export class CommitLeftovers {
       // Of another table, which this one has replaced: what lies in its location is not ours to remove.
       else if (isElsewhere) await this.discard({ id: commit, prefixes: [], ledger })
       else {
-        const isLive = await isReachable({ store, metadata, limits: context.limits, prefixes }).catch(unlessGone)
+        const isLive = await isReachable({ store, metadata, prefixes }).catch(unlessGone)
         // An old snapshot has lost its manifests: nobody can tell, and nothing else needs to know.
         if (isLive === undefined) remaining.push(staged)
         else if (isLive) await deleteStaged(context.store, info.id, commit)

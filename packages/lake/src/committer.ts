@@ -258,6 +258,7 @@ export class Committer {
       const attempt = new CommitAttempt({
         catalog,
         runtime: context.runtime,
+        limits: context.limits,
         identifier: table.identifier,
         commit: plan.commit,
         commitId: written.id,
@@ -277,10 +278,10 @@ export class Committer {
 
   // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.
   async #hasTrace(loaded: LoadedTable, { id, state, snapshotId }: Written): Promise<boolean> {
-    const { context, info, store } = this.#parts
+    const { info, store } = this.#parts
     if (markerOn(loaded, info.id)?.includes(id) === true) return true
     const prefixes = this.#prefixes(state, id, snapshotId)
-    return isReachable({ store, metadata: loaded.metadata, limits: context.limits, prefixes })
+    return isReachable({ store, metadata: loaded.metadata, prefixes })
   }
 
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */

@@ -1,5 +1,5 @@
 import { corrupt, isKind, openLocation } from '@moulin/core'
-import type { CallOptions, GetOptions, Limits, ObjectStore } from '@moulin/core'
+import type { CallOptions, GetOptions, ObjectStore } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
@@ -13,7 +13,6 @@ export interface DataFiles {
 
 export interface DataFilesOptions {
   readonly store: ObjectStore
-  readonly limits: Limits
   readonly workers: ParquetWorkers
   /** Footers kept, counted in column chunks (row groups × columns). */
   readonly maxChunks?: number
@@ -21,7 +20,7 @@ export interface DataFilesOptions {
 
 const DEFAULT_MAX_CHUNKS = 200_000
 
-export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUNKS }: DataFilesOptions): DataFiles {
+export function dataFiles({ store, workers, maxChunks = DEFAULT_MAX_CHUNKS }: DataFilesOptions): DataFiles {
   // Insertion order is the order of use. Files are immutable, so what is kept never grows old.
   const kept = new Map<string, ParquetFile>()
   let chunks = 0
@@ -38,7 +37,7 @@ export function dataFiles({ store, limits, workers, maxChunks = DEFAULT_MAX_CHUN
       const get = openLocation(store, filePath)
       const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
       const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)))
-      const file = await openParquet(reader, { limits, workers, ...options })
+      const file = await openParquet(reader, { workers, ...options })
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
         throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })

@@ -192,12 +192,12 @@ export class FileLook {
   }
 
   async #manifestsOf({ loaded }: TableState, found: Found, call: CallOptions): Promise<ManifestFile[]> {
-    const { store, context } = this.#parts
+    const { store } = this.#parts
     const path = currentSnapshot(loaded.metadata)?.['manifest-list']
     if (path === undefined) return []
     return orMissing(path, found, [], async () => {
       const { bytes } = await openLocation(store, path)(call)
-      return readManifestList(bytes, { path, limits: context.limits })
+      return readManifestList(bytes, { path })
     })
   }
 
@@ -207,11 +207,11 @@ export class FileLook {
     found: Found,
     call: CallOptions,
   ): Promise<DataFile[] | undefined> {
-    const { store, context } = this.#parts
+    const { store } = this.#parts
     return orMissing(manifest.path, found, undefined, async () => {
       const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
       const { bytes } = await openLocation(store, manifest.path)(call)
-      return [...readManifest(bytes, { manifest, spec, limits: context.limits })].map(({ file }) => file)
+      return [...readManifest(bytes, { manifest, spec })].map(({ file }) => file)
     })
   }
 

@@ -173,7 +173,7 @@ function idsFrom(run: BatchRun, position: number): Pick<BatchRun, 'valueSchemaId
   return { valueSchemaIds: rest(valueSchemaIds), keySchemaIds: rest(keySchemaIds) }
 }
 
-function rowBuilder({ info, context }: HotRowsParts, query: ScanQuery): RowBuilder {
+function rowBuilder({ info }: HotRowsParts, query: ScanQuery): RowBuilder {
   const { valueCodec, valueSchemaId } = info
   const hasColumns = hasValueColumns(info.valueMode, valueCodec)
   return new RowBuilder({
@@ -187,7 +187,6 @@ function rowBuilder({ info, context }: HotRowsParts, query: ScanQuery): RowBuild
           names: valueCodec!.schema.fields.map(({ name }) => name),
         }
       : undefined,
-    limits: context.limits,
   })
 }
 

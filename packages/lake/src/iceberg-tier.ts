@@ -27,6 +27,7 @@ import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierPoolOptions, TierWorkers } from './tier-workers.ts'
+import { checkTableSize } from './table-size.ts'
 import { TopicTable } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
@@ -106,12 +107,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
     if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
-    const { limits } = context
     const { encoders, decoders } = workersFor(context)
     const store = options.store ?? context.store
     let files = opened.get(store)
     if (files === undefined) {
-      files = dataFiles({ store, limits, workers: decoders })
+      files = dataFiles({ store, workers: decoders })
       opened.set(store, files)
     }
     const own = ownCommits.get(info.id) ?? new Set<string>()
@@ -149,9 +149,11 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   return {
     name: `icebergTier(${catalog.name})`,
-    async plan(topic) {
+    async plan(topic, limits) {
       tableIdentifier(topic.table)
-      checkColumnNames(tableLayout(topic), topic.name)
+      const layout = tableLayout(topic)
+      checkColumnNames(layout, topic.name)
+      checkTableSize(layout, topic.name, limits)
     },
     async attach(info, context) {
       const { parts, committer: newCommitter } = opening(info, context)

@@ -1,4 +1,4 @@
-import { defaultLimits, unavailable } from '@moulin/core'
+import { unavailable } from '@moulin/core'
 import type { Catalog, LoadedTable, ObjectStore } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -144,7 +144,7 @@ describe('a ledger that is an object', () => {
 
   it('is collected once it is two hours old and a hundred newer ones of the topic are there', async () => {
     const { log } = wideLog()
-    const other = new MarkerStore(log.store, { ...log.info, id: 'f'.repeat(8) }, defaultLimits)
+    const other = new MarkerStore(log.store, { ...log.info, id: 'f'.repeat(8) })
     const foreign = writeMarker({ ...firstMarker(log.info, 1n, 'c'), topic: 'f'.repeat(8) }, 1000)
     await other.put(foreign)
     const topic = await log.attach()
@@ -171,7 +171,7 @@ it('a ledger is looked into once for all topics of a process', async () => {
   const store = hookedStore()
   const { info } = testLog({ store, info: { partitions: PARTITIONS } })
   const topics = ['a', 'b', 'c'].map((letter) => ({ ...info, id: letter.repeat(8) }))
-  const stores = topics.map((topic) => new MarkerStore(store, topic, defaultLimits))
+  const stores = topics.map((topic) => new MarkerStore(store, topic))
   for (const [at, topic] of topics.entries()) await stores[at]!.put(writeMarker(firstMarker(topic, 1n, 'x'), 1000))
   const later = Number.MAX_SAFE_INTEGER
   for (const each of stores) expect(await each.collect(new Set(), later)).toBe(0)

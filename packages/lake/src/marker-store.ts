@@ -1,5 +1,5 @@
-import { corrupt, isKind, isMoulinError } from '@moulin/core'
-import type { CallOptions, ColdTopicInfo, Limits, ObjectStore, TableMetadata } from '@moulin/core'
+import { corrupt, formatCaps, isKind, isMoulinError } from '@moulin/core'
+import type { CallOptions, ColdTopicInfo, ObjectStore, TableMetadata } from '@moulin/core'
 import {
   checkLedger,
   isObjectName,
@@ -41,17 +41,15 @@ export type FoundMarker = { readonly text: string } & (
 export class MarkerStore {
   readonly #store: ObjectStore
   readonly #info: ColdTopicInfo
-  readonly #limits: Limits
   /** The last ones that were read: they never change. */
   #ledger: { readonly name: string; readonly entries: readonly LedgerEntry[] } | undefined
   #fieldIds: { readonly name: string; readonly ids: FieldIds } | undefined
   /** Topic by ledger, of those that were looked into; all topics of the process share it, for their ledgers lie together. */
   readonly #topics: Map<string, string>
 
-  constructor(store: ObjectStore, info: ColdTopicInfo, limits: Limits) {
+  constructor(store: ObjectStore, info: ColdTopicInfo) {
     this.#store = store
     this.#info = info
-    this.#limits = limits
     const known = topicsIn.get(store)
     this.#topics = known ?? new Map<string, string>()
     if (known === undefined) topicsIn.set(store, this.#topics)
@@ -59,8 +57,8 @@ export class MarkerStore {
 
   /** @throws `unsupported` code `FORMAT_VERSION` for the topic's marker, or an object of it, of a later format. */
   async read(metadata: TableMetadata, options: CallOptions = {}): Promise<FoundMarkers> {
-    // A marker that is too long was not written by us; a little more shows what is wrong with it.
-    const maxBytes = 4 * this.#limits.markerBytes
+    // A marker that is longer was not written by us, whatever our own limit is.
+    const maxBytes = formatCaps.markerBytes
     const properties = metadata.properties ?? {}
     const others = markedTopics(metadata)
       .filter((topic) => topic !== this.#info.id)

@@ -117,7 +117,7 @@ describe('marker', () => {
     expect(inline.ledger).toBeUndefined()
     expect(writeMarker(wide(20), 1024).ledger).toBeDefined()
     const log = testLog()
-    const store = new MarkerStore(log.store, info, defaultLimits)
+    const store = new MarkerStore(log.store, info)
     const many = { ...wide(10_000), snapshot: 2n ** 62n, sequence: 2n ** 40n }
     const written = writeMarker(many, defaultLimits.markerBytes)
     expect(written.text.length).toBeLessThan(1024)
@@ -128,7 +128,7 @@ describe('marker', () => {
     await store.put(written)
     expect((await store.read(metadata)).own).toMatchObject({ marker: many, objects: [written.ledger!.name] })
     await log.store.put(`log/ledgers/${written.ledger!.name}`, new Uint8Array(9))
-    const other = new MarkerStore(log.store, info, defaultLimits)
+    const other = new MarkerStore(log.store, info)
     expect((await other.read(metadata)).own).toMatchObject({ fault: expect.stringContaining('name says') as string })
   })
 

@@ -94,21 +94,40 @@ export interface MarkerObject {
 }
 
 /**
- * Whatever grows leaves the text: a ledger beyond half of `maxBytes`, field ids beyond a quarter. So no number of
- * partitions or incarnations, and no offset, is too many.
+ * Whatever grows leaves the text: a ledger beyond half of `maxBytes`, field ids beyond a quarter, and both where the rest has
+ * no room beside them. So no number of partitions or incarnations, and no offset, is too many.
  * @throws `exhausted` where `maxBytes` does not even hold the rest.
  */
 export function writeMarker(marker: Marker, maxBytes: number): WrittenMarker {
+  const written = markerWith(marker, { ledgerBytes: maxBytes / 2, fieldIdsBytes: maxBytes / 4 })
+  const fits = Buffer.byteLength(written.text) <= maxBytes
+  const { text, ledger, fieldIds } = fits ? written : markerWith(marker, { ledgerBytes: 0, fieldIdsBytes: 0 })
+  const size = Buffer.byteLength(text)
+  if (size > maxBytes) {
+    const { name } = marker
+    const message = `The marker of topic ${name} would have ${size} bytes; the limit markerBytes is ${maxBytes}. Raise it.`
+    throw exhausted('MARKER_TOO_LARGE', message, { context: { topic: name, size, limit: maxBytes } })
+  }
+  return { text, ledger, fieldIds }
+}
+
+/** Ledger and field ids stay in the text up to as many bytes. */
+function markerWith(
+  marker: Marker,
+  { ledgerBytes, fieldIdsBytes }: { readonly ledgerBytes: number; readonly fieldIdsBytes: number },
+): WrittenMarker {
   const { log, topic, name, incarnation, epoch, leaderEpoch, commit, snapshot, sequence } = marker
   const entries = marker.ledger.map(entryToJson)
-  const isWide = stringifyJson(entries).length > maxBytes / 2
+  const isWide = stringifyJson(entries).length > ledgerBytes
   // Commit and snapshot make the name the attempt's own: one that did not happen can be removed.
   const ledger = isWide
     ? markerObject(ledgerKind, { topic, commit, snapshot: snapshot?.toString() ?? null, entries })
     : undefined
   const ids = marker.fieldIds === undefined ? null : fieldIdsToJson(marker.fieldIds)
   const fieldIds =
-    stringifyJson(ids).length > maxBytes / 4 ? markerObject(fieldIdsKind, { topic, fieldIds: ids }) : undefined
+    ids !== null && stringifyJson(ids).length > fieldIdsBytes
+      ? markerObject(fieldIdsKind, { topic, fieldIds: ids })
+      : undefined
   const text = stringifyJson({
     format: markerKind.format,
     minimumReader: markerKind.minimumReader,
@@ -124,11 +143,6 @@ export function writeMarker(marker: Marker, maxBytes: number): WrittenMarker {
     ledger: ledger?.name ?? entries,
     fieldIds: fieldIds?.name ?? ids,
   })
-  const size = Buffer.byteLength(text)
-  if (size > maxBytes) {
-    const message = `The marker of topic ${name} would have ${size} bytes; the limit markerBytes is ${maxBytes}. Raise it.`
-    throw exhausted('MARKER_TOO_LARGE', message, { context: { topic: name, size, limit: maxBytes } })
-  }
   return { text, ledger, fieldIds }
 }
 

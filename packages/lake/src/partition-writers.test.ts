@@ -1,4 +1,4 @@
-import { Int32Builder, Int64Builder } from '@moulin/core'
+import { formatCaps, Int32Builder, Int64Builder } from '@moulin/core'
 import type { ColumnBatch } from '@moulin/core'
 import { bytesRangeReader, openParquet, parquetWriter } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
@@ -165,4 +165,35 @@ describe('PartitionWriters', () => {
     all.add(...slice(0, 0, 0))
     expect(all.finish()).toEqual([])
   })
+})
+
+it('ends a file whose footer grows long, however small it is, so that it is opened again', async () => {
+  const columns = 2_000
+  const fields = Array.from({ length: columns }, (_, at) => {
+    return { id: 1001 + at, name: `column ${at}`.padEnd(1_000, '.'), required: false, type: 'int' }
+  })
+  const wide = { type: 'struct', fields: [...schema.fields.slice(0, 2), ...fields] } as const
+  const all = new PartitionWriters({
+    schema: wide,
+    spec: bindPartitionSpec({ 'spec-id': 0, fields: [] }, [wide]),
+    factory: parquetWriter,
+    compression: 'none',
+    keyValue: {},
+    limits: { ...limits, sharedRowGroupBytes: 1, openBytes: 1 << 30 },
+  })
+  const partitions = 24
+  for (let partition = 0; partition < partitions; partition++) {
+    const [, { length, columns: known }] = slice(partition, 0, 1)
+    all.add(partition, { length, columns: known.slice(0, 2) })
+  }
+  const files = all.finish()
+  expect(files.length).toBeGreaterThan(1)
+  let rows = 0
+  for (const { bytes } of files) {
+    const footer = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 8).getUint32(0, true)
+    // With room for row groups that come at once.
+    expect(footer).toBeLessThan(formatCaps.maxParquetFooterBytes / 2)
+    rows += (await openParquet(bytesRangeReader(bytes, 'file'))).rowCount
+  }
+  expect(rows).toBe(partitions)
 })

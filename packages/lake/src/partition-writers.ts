@@ -68,7 +68,7 @@ export class PartitionWriters {
       const batch = rows === undefined ? slice : take(slice, rows)
       const file = this.#file(key, tuple)
       file.add(partition, batch)
-      if (file.writtenBytes >= this.#options.limits.fileBytes) this.#close(file)
+      if (file.isFull || file.writtenBytes >= this.#options.limits.fileBytes) this.#close(file)
     }
     this.#shrink()
   }
@@ -167,6 +167,10 @@ class OpenFile {
 
   get writtenBytes(): number {
     return this.#parts.writer.sizeBytes
+  }
+
+  get isFull(): boolean {
+    return this.#parts.writer.isFull
   }
 
   get sizeBytes(): number {

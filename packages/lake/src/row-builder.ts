@@ -1,7 +1,7 @@
 import { Arena, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder, unsupported } from '@moulin/core'
 import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
 import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
-import type { BatchHeader, BatchLimits } from '@moulin/format'
+import type { BatchHeader } from '@moulin/format'
 import { RecordCrcs } from './record-crcs.ts'
 import { timestampTypes } from './system-columns.ts'
 import type { SystemColumn } from './system-columns.ts'
@@ -14,7 +14,6 @@ export interface RowBuilderOptions {
   readonly keepRaw: boolean
   /** Undefined: values are kept as bytes. */
   readonly values: ValueColumns | undefined
-  readonly limits?: BatchLimits
 }
 
 /** How values become columns. */
@@ -174,12 +173,12 @@ export class RowBuilder {
   #addRecords(walk: Walk, position: number, header: BatchHeader, first: number, end: number): number {
     const arena = this.#arena
     const cursor = this.#cursor
-    const { limits, rowCrc } = this.#options
+    const { rowCrc } = this.#options
     const { offset, timestamp, key, headers, schemaId, keySchemaId } = this.#columns
     const { valueIds, keyIds } = walk
     const bodies = this.#bodies
-    const start = appendRecordsSection(arena, walk.bytes, position, header, limits)
-    cursor.open(arena.bytes, start, arena.length, header, limits)
+    const start = appendRecordsSection(arena, walk.bytes, position, header)
+    cursor.open(arena.bytes, start, arena.length, header)
     bodies.begin(header, walk.place)
     let rows = 0
     let lastDelta = -1

@@ -96,7 +96,7 @@ export class TopicTable {
     this.#parts = parts
     this.identifier = tableIdentifier(parts.info.table)
     this.layout = tableLayout(parts.info)
-    this.markers = new MarkerStore(parts.context.store, parts.info, parts.context.limits)
+    this.markers = new MarkerStore(parts.context.store, parts.info)
     this.#foreignRows = new ForeignRows(parts)
   }
 
@@ -170,7 +170,9 @@ export class TopicTable {
     await this.markers.put(written)
     this.#warn()
     try {
-      return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties))
+      return await catalog.createTable(this.identifier, createTableRequest(this.layout, properties), {
+        limits: context.limits,
+      })
     } catch (error) {
       const mayExist = isKind(error, 'exists') || (error as { outcome?: string }).outcome === 'unknown'
       if (!mayExist) throw error
@@ -201,14 +203,18 @@ export class TopicTable {
     const { metadata } = state.loaded
     const snapshot = currentSnapshot(metadata)?.['snapshot-id'] ?? null
     try {
-      await catalog.commitTable(this.identifier, {
-        requirements: [
-          { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-          { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
-          { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
-        ],
-        updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
-      })
+      await catalog.commitTable(
+        this.identifier,
+        {
+          requirements: [
+            { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+            { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': snapshot },
+            { type: 'assert-current-schema-id', 'current-schema-id': metadata['current-schema-id'] },
+          ],
+          updates: [{ action: 'set-properties', updates: { [markerKey(info.id)]: written.text } }],
+        },
+        { limits: context.limits },
+      )
     } catch (error) {
       // Lost to another commit, or its answer was: the table says whether the ids are there by now.
       const again = await this.load()

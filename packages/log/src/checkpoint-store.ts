@@ -3,6 +3,7 @@ import {
   asObject,
   countField,
   fieldError,
+  formatCaps,
   isMoulinError,
   jsonInt64,
   loadStored,
@@ -10,7 +11,6 @@ import {
   stringField,
   type JsonObject,
   type JsonValue,
-  type Limits,
   type ObjectStore,
   type Runtime,
 } from '@moulin/core'
@@ -67,7 +67,7 @@ export interface CheckpointStore {
 
 export function checkpointStore(
   store: ObjectStore,
-  { logId, limits, runtime }: { logId: string; limits: Limits; runtime: Runtime },
+  { logId, runtime }: { logId: string; runtime: Runtime },
 ): CheckpointStore {
   let written = 0
   const warn = (name: string, err: Error): void => {
@@ -81,7 +81,7 @@ export function checkpointStore(
         let failure: unknown
         for (const name of keys.reverse()) {
           try {
-            const json = await loadStored(store, checkpointKind, name, limits.maxJsonBytes)
+            const json = await loadStored(store, checkpointKind, name, formatCaps.maxJsonBytes)
             if (json !== undefined) return parseCheckpoint(json, name)
           } catch (error) {
             if (!isMoulinError(error) || error.kind !== 'corrupt') throw error

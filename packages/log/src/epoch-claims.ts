@@ -1,10 +1,10 @@
 import {
+  formatCaps,
   isKind,
   loadStored,
   storedBytes,
   stringField,
   type EpochOpener,
-  type Limits,
   type ObjectStore,
 } from '@moulin/core'
 import { claimKind } from './stored-kinds.ts'
@@ -19,7 +19,7 @@ const ATTEMPTS = 3
  */
 export type ClaimEpoch = (epoch: bigint, opener: EpochOpener) => Promise<boolean>
 
-export function epochClaims(store: ObjectStore, limits: Limits): ClaimEpoch {
+export function epochClaims(store: ObjectStore): ClaimEpoch {
   return async (epoch, opener) => {
     const key = `${PREFIX}${String(epoch).padStart(10, '0')}`
     const bytes = storedBytes(claimKind, { epoch, ...opener })
@@ -29,7 +29,7 @@ export function epochClaims(store: ObjectStore, limits: Limits): ClaimEpoch {
         return true
       } catch (error) {
         if (!isKind(error, 'exists') && (error as { outcome?: string }).outcome !== 'unknown') throw error
-        const holder = await holderOf(store, key, limits)
+        const holder = await holderOf(store, key)
         if (holder !== undefined) return holder === opener.id
         // Still on its way, or never sent. The same bytes once more: whichever is first, the claim is ours.
         if (attempt === ATTEMPTS) throw error
@@ -39,9 +39,9 @@ export function epochClaims(store: ObjectStore, limits: Limits): ClaimEpoch {
 }
 
 /** The id of the opening that holds the claim; what we cannot read is not ours. Undefined when there is none. */
-async function holderOf(store: ObjectStore, key: string, limits: Limits): Promise<string | undefined> {
+async function holderOf(store: ObjectStore, key: string): Promise<string | undefined> {
   try {
-    const json = await loadStored(store, claimKind, key, limits.maxJsonBytes)
+    const json = await loadStored(store, claimKind, key, formatCaps.maxJsonBytes)
     return json === undefined ? undefined : stringField(json, 'id', key)
   } catch (error) {
     if (isKind(error, 'corrupt') || isKind(error, 'unsupported')) return 'unreadable'

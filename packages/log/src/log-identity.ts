@@ -1,5 +1,6 @@
 import {
   exists,
+  formatCaps,
   invalid,
   isKind,
   isSameLocation,
@@ -7,7 +8,6 @@ import {
   notFound,
   storedBytes,
   stringField,
-  type Limits,
   type ObjectStore,
   type Runtime,
 } from '@moulin/core'
@@ -20,7 +20,6 @@ const PROBE_PREFIX = 'log/probe/'
 
 export interface IdentityOptions {
   readonly access: 'read-write' | 'read-only'
-  readonly limits: Limits
   readonly runtime: Runtime
   readonly probe: ((store: ObjectStore) => Promise<void>) | undefined
 }
@@ -30,11 +29,8 @@ export interface IdentityOptions {
  * @throws `exists` code `NOT_A_LOG` when the place holds something else; `invalid` code `MOVED`; `unsupported` for a format
  * from the future; `not-found` code `NO_LOG` when there is nothing to read.
  */
-export async function logIdentity(
-  store: ObjectStore,
-  { access, limits, runtime, probe }: IdentityOptions,
-): Promise<string> {
-  const known = await loadIdentity(store, limits)
+export async function logIdentity(store: ObjectStore, { access, runtime, probe }: IdentityOptions): Promise<string> {
+  const known = await loadIdentity(store)
   if (access === 'read-write') {
     // Somebody else's place is refused before the probe writes into it.
     if (known === undefined) await refuseOccupied(store)
@@ -51,14 +47,14 @@ export async function logIdentity(
   } catch (error) {
     // Another opener was first, or our own answer was lost: whatever is there now is the log.
     if (!isKind(error, 'exists') && (error as { outcome?: string }).outcome !== 'unknown') throw error
-    const present = await loadIdentity(store, limits)
+    const present = await loadIdentity(store)
     if (present === undefined) throw error
     return present
   }
 }
 
-async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string | undefined> {
-  const json = await withWayBack(loadStored(store, identityKind, KEY, limits.maxJsonBytes))
+async function loadIdentity(store: ObjectStore): Promise<string | undefined> {
+  const json = await withWayBack(loadStored(store, identityKind, KEY, formatCaps.maxJsonBytes))
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
   if (!isSameLocation(root, store.root)) {

@@ -21,6 +21,8 @@ import { SendAllCall } from './send-all.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
+/** More than a record takes in a batch besides its body. */
+const FRAME_BYTES = 32
 /** A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. */
 const RECORDS_PER_TURN = 64
 
@@ -208,13 +210,17 @@ export class LogProducer implements Producer {
     return this.#closeIfFull(batch)
   }
 
-  /** Puts the record into its partition's batch. */
+  /** Puts the record into its partition's batch, or into the next one where it does not fit any more. */
   #add(record: PreparedRecord): ProducerBatch {
-    const { partitions } = this.#target
-    const byKey = record.key === null ? this.#sticky : partitionForKey(record.key, partitions)
-    const partition = record.partition ?? byKey
-    const builder = (this.#builders[partition] ??= this.#makeBuilder())
+    let partition = this.#partitionOf(record)
     let batch = this.#open[partition]
+    while (batch !== undefined && !this.#hasRoom(batch.builder, record)) {
+      this.#leave(batch)
+      // Without a key it goes on with the next partition.
+      partition = this.#partitionOf(record)
+      batch = this.#open[partition]
+    }
+    const builder = (this.#builders[partition] ??= this.#makeBuilder())
     const before = batch === undefined ? 0 : builder.sizeBytes
     builder.append(record)
     if (batch === undefined) {
@@ -226,6 +232,17 @@ export class LogProducer implements Producer {
     batch.bytes += bytes
     this.#gate.take(bytes)
     return batch
+  }
+
+  #partitionOf({ key, partition }: PreparedRecord): number {
+    return partition ?? (key === null ? this.#sticky : partitionForKey(key, this.#target.partitions))
+  }
+
+  #hasRoom(builder: RecordBatchBuilder, record: PreparedRecord): boolean {
+    const { maxBatchBytes } = this.#target.limits
+    const { bodyBytes } = record
+    if (builder.sizeBytes + bodyBytes + FRAME_BYTES <= maxBatchBytes) return true
+    return builder.sizeWith(record, bodyBytes) <= maxBatchBytes
   }
 
   #linger(batch: ProducerBatch): void {

@@ -1,7 +1,6 @@
 import {
   checkOptionNames,
   checkRoot,
-  defaultLimits,
   invalid,
   systemRuntime,
   throwIfAborted,
@@ -25,6 +24,7 @@ import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
 import { CheckpointWriter, type LogCore } from './log-core.ts'
 import { logIdentity } from './log-identity.ts'
+import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
@@ -56,7 +56,7 @@ export interface OpenLogOptions {
   readonly access?: 'read-write' | 'read-only'
   /** What happens while another writer still runs: `refuse` (default) or `newest`, which fences it. */
   readonly takeover?: 'refuse' | 'newest'
-  /** Overrides single limits. */
+  /** Overrides single limits. None of them decides what can be read. */
   readonly limits?: Partial<Limits>
   /** Tries the store out before the log writes anything there, and throws when it lies: `probeStore` of `@moulin/storage`. */
   readonly probe?: (store: ObjectStore) => Promise<void>
@@ -109,7 +109,7 @@ const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
 export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptionNames('openLog', options, optionNames)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
-  const limits = checkLimits({ ...defaultLimits, ...options.limits })
+  const limits = logLimits(options.limits)
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
@@ -123,9 +123,9 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
 
-  const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
+  const logId = await logIdentity(store, { access, runtime, probe: options.probe })
   throwIfAborted(options.signal)
-  const checkpoints = checkpointStore(store, { logId, limits, runtime })
+  const checkpoints = checkpointStore(store, { logId, runtime })
   const hot = new HotLog({
     tailRingBytes: limits.tailRingBytes,
     monotonic: () => runtime.clock.monotonic(),
@@ -140,7 +140,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     access,
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
-    claimEpoch: epochClaims(store, limits),
+    claimEpoch: epochClaims(store),
     mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
@@ -229,13 +229,12 @@ async function assemble(
     hot,
     ledger: schemaLedger({
       store,
-      limits,
       codecs,
       fieldIds: (codec) => tier?.fieldIds?.(codec) ?? null,
       epoch: () => wal.epoch,
       checkFence: () => wal.checkFence(),
     }),
-    topics: topicStore(store, { limits, runtime }),
+    topics: topicStore(store, { runtime }),
     checkpoints: writer,
     pressure: new WalRelief({
       maxWalBytes: limits.maxWalBytes,
@@ -269,18 +268,6 @@ async function assemble(
     'The log is open',
   )
   return log
-}
-
-function checkLimits(limits: Limits): Limits {
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(name in defaultLimits)) throw invalid('LIMIT', `There is no limit ${name}.`, { context: { limit: name } })
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-      throw invalid('LIMIT', `The limit ${name} is ${String(value)}; it must be a positive integer.`, {
-        context: { limit: name },
-      })
-    }
-  }
-  return limits
 }
 
 function checkOptions({

@@ -9,6 +9,7 @@ import {
   type ProducerRecord,
   shown,
 } from '@moulin/core'
+import { bodySize } from '@moulin/format'
 
 /** A record as it goes into a batch. */
 export interface PreparedRecord {
@@ -17,6 +18,8 @@ export interface PreparedRecord {
   readonly headers: readonly Header[]
   readonly timestamp: bigint | number
   readonly partition: number | undefined
+  /** {@link bodySize} of it. */
+  readonly bodyBytes: number
 }
 
 /** The same in memory of its own, for a record that waits while its sender goes on. */
@@ -56,9 +59,9 @@ export class RecordInput {
     const key = this.#key(record.key)
     const value = this.#value(record.value)
     const headers = record.headers === undefined ? noHeaders : headersOf(record.headers)
-    this.#checkSize(key, value, headers)
+    const bodyBytes = this.#checkedSize(key, value, headers)
     const timestamp = this.#timestamp(record.timestamp)
-    return { key, value, headers, timestamp, partition: this.#partition(record.partition) }
+    return { key, value, headers, timestamp, partition: this.#partition(record.partition), bodyBytes }
   }
 
   #value(value: unknown): Uint8Array | null {
@@ -96,22 +99,19 @@ export class RecordInput {
     )
   }
 
-  #checkSize(key: Uint8Array | null, value: Uint8Array | null, headers: readonly Header[]): void {
+  #checkedSize(key: Uint8Array | null, value: Uint8Array | null, headers: readonly Header[]): number {
     const { limits, topic } = this.#options
-    let bytes = (key?.length ?? 0) + (value?.length ?? 0)
-    if (headers.length > 0) {
-      if (headers.length > limits.maxHeadersPerRecord) {
-        throw invalid(
-          'HEADERS',
-          `Topic ${topic}: a record has ${headers.length} headers; the limit maxHeadersPerRecord is ${limits.maxHeadersPerRecord}.`,
-        )
-      }
-      for (const [name, content] of headers) bytes += Buffer.byteLength(name) + (content?.length ?? 0)
+    if (headers.length > limits.maxHeadersPerRecord) {
+      throw invalid(
+        'HEADERS',
+        `Topic ${topic}: a record has ${headers.length} headers; the limit maxHeadersPerRecord is ${limits.maxHeadersPerRecord}.`,
+      )
     }
-    if (bytes <= limits.maxRecordBytes) return
+    const bytes = bodySize({ key, value, headers })
+    if (bytes <= limits.maxRecordBytes) return bytes
     throw invalid(
       'RECORD_TOO_LARGE',
-      `Topic ${topic}: a record has ${bytes} bytes; the limit maxRecordBytes is ${limits.maxRecordBytes}.`,
+      `Topic ${topic}: a record has ${bytes} bytes, the lengths of its parts included; the limit maxRecordBytes is ${limits.maxRecordBytes}. Send less at once, or open the log with a higher limit.`,
       { context: { topic, bytes, maxRecordBytes: limits.maxRecordBytes } },
     )
   }

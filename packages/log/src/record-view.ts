@@ -6,18 +6,17 @@ import {
   type BatchRun,
   type Codec,
   type Fidelity,
-  type Limits,
   type LogRecord,
   type StoredRecord,
 } from '@moulin/core'
 import { batchesIn, readRecords, type BatchRecord } from '@moulin/format'
 
 /** The records of a run, in order, as they are stored, in memory of the caller's own. */
-export function storedRecordsOf({ partition, batches, fidelity }: BatchRun, limits: Limits): StoredRecord[] {
+export function storedRecordsOf({ partition, batches, fidelity }: BatchRun): StoredRecord[] {
   const records: StoredRecord[] = []
   const own = new Uint8Array(batches)
   for (const { position } of batchesIn(own)) {
-    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(own, position, limits)) {
+    for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(own, position)) {
       const exactness = fidelity?.[records.length] ?? 'exact'
       records.push({ partition, offset, timestamp, timestampType, key, bytes: value, headers, fidelity: exactness })
     }
@@ -26,7 +25,6 @@ export function storedRecordsOf({ partition, batches, fidelity }: BatchRun, limi
 }
 
 export interface RecordViewOptions {
-  readonly limits: Limits
   /** The codec of a ledger id; undefined for raw values (id 0). */
   readonly codec: (id: number) => Promise<Codec | undefined>
   readonly onBadValue: 'yield' | 'throw'
@@ -40,7 +38,7 @@ export async function recordsOfRun(
   run: BatchRun,
   from: bigint,
   to: bigint,
-  { limits, codec, onBadValue }: RecordViewOptions,
+  { codec, onBadValue }: RecordViewOptions,
 ): Promise<LogRecord[]> {
   const { valueSchemaIds: ids } = run
   const codecs = new Map<number, Codec | UnknownSchema | undefined>()
@@ -51,7 +49,7 @@ export async function recordsOfRun(
   const own = new Uint8Array(run.batches)
   let index = -1
   for (const { position } of batchesIn(own)) {
-    for (const record of readRecords(own, position, limits)) {
+    for (const record of readRecords(own, position)) {
       index++
       if (record.offset < from || record.offset >= to) continue
       const its = typeof ids === 'number' ? only : codecs.get(ids[index] ?? 0)

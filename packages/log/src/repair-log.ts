@@ -2,6 +2,7 @@ import {
   conflict,
   corrupt,
   defaultLimits,
+  formatCaps,
   isKind,
   loadStored,
   notFound,
@@ -104,10 +105,9 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   }
   if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store, limits) },
+    { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
-    (epoch, found) =>
-      checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
+    (epoch, found) => checkpointStore(store, { logId, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
   )
 }
 
@@ -131,11 +131,11 @@ async function look(options: RepairLogOptions): Promise<Seen> {
     damages.push({ place, position: null, reason: error.message, remedy })
   }
 
-  const logId = await ifWhole(identityOf(store, limits), (error) => damaged(IDENTITY, error, 'rewrite'))
+  const logId = await ifWhole(identityOf(store), (error) => damaged(IDENTITY, error, 'rewrite'))
   const at = { logId: logId ?? (await logIdOf(dir, options, runtime)), limits, runtime }
   const topics = await topicsOf(store, at, damaged)
   for await (const { key } of store.list({ prefix: SCHEMAS })) {
-    await ifWhole(loadEntry(store, key, limits), (error) => damaged(key, error, 'restore'))
+    await ifWhole(loadEntry(store, key), (error) => damaged(key, error, 'restore'))
   }
 
   const bad: [key: string, error: Error][] = []
@@ -180,8 +180,8 @@ async function ifWhole<T>(reading: Promise<T>, onDamaged: (error: Error) => void
   }
 }
 
-async function identityOf(store: ObjectStore, limits: Limits): Promise<string> {
-  const json = await loadStored(store, identityKind, IDENTITY, limits.maxJsonBytes)
+async function identityOf(store: ObjectStore): Promise<string> {
+  const json = await loadStored(store, identityKind, IDENTITY, formatCaps.maxJsonBytes)
   if (json === undefined) throw corrupt('NO_IDENTITY', `${store.name} ${IDENTITY} is missing.`)
   return stringField(json, 'logId', IDENTITY)
 }

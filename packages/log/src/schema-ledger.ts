@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   corrupt,
   countField,
+  formatCaps,
   isKind,
   isMoulinError,
   jsonInt64,
@@ -13,7 +14,6 @@ import {
   type Codec,
   type CodecFormat,
   type JsonObject,
-  type Limits,
   type ObjectStore,
   type SchemaFieldId,
   type SchemaLedger,
@@ -47,7 +47,6 @@ export interface WritableSchemaLedger extends SchemaLedger {
 
 export interface SchemaLedgerOptions {
   readonly store: ObjectStore
-  readonly limits: Limits
   readonly codecs: readonly CodecFormat[]
   /** Of a codec's columns, as the cold tier would ask for them. */
   readonly fieldIds: (codec: Codec) => readonly SchemaFieldId[] | null
@@ -59,7 +58,6 @@ export interface SchemaLedgerOptions {
 /** Every schema that the log's batches were ever encoded with, one object each, by the hash of its identity. */
 export function schemaLedger({
   store,
-  limits,
   codecs,
   fieldIds,
   epoch,
@@ -78,7 +76,7 @@ export function schemaLedger({
 
   const load = async (): Promise<void> => {
     for await (const { key } of store.list({ prefix: SCHEMAS })) {
-      const entry = await withWayBack(loadEntry(store, key, limits))
+      const entry = await withWayBack(loadEntry(store, key))
       if (entry !== undefined) keep(entry)
     }
   }
@@ -109,7 +107,7 @@ export function schemaLedger({
       await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
       if (!isKind(error, 'exists') && !(isMoulinError(error) && error.outcome === 'unknown')) throw error
-      const present = await withWayBack(loadEntry(store, key, limits))
+      const present = await withWayBack(loadEntry(store, key))
       if (present === undefined) throw error
       keep(present)
       if (isSameEntry(entries.get(present.id), present)) {
@@ -169,8 +167,8 @@ function entryBytes({ id, read, epoch }: AnyEntry & { readonly read: SchemaLedge
 }
 
 /** @throws `corrupt` for one that is damaged. */
-export async function loadEntry(store: ObjectStore, key: string, limits: Limits): Promise<AnyEntry | undefined> {
-  const stored = await loadAnyVersion(store, schemaKind, key, limits.maxJsonBytes)
+export async function loadEntry(store: ObjectStore, key: string): Promise<AnyEntry | undefined> {
+  const stored = await loadAnyVersion(store, schemaKind, key, formatCaps.maxJsonBytes)
   if (stored === undefined) return undefined
   const { json, refusal } = stored
   // These two every format keeps, so that no id is given twice.

@@ -33,7 +33,6 @@ export async function tableFrontiers(
 ): Promise<Map<string, bigint>> {
   const schemas = schemaLedger({
     store,
-    limits,
     codecs: codecFormats,
     fieldIds: () => null,
     epoch: () => 0n,

@@ -1,5 +1,6 @@
 import {
   day,
+  formatCaps,
   invalid,
   unsupported,
   type Codec,
@@ -46,16 +47,12 @@ const known = new Set([
 ])
 
 /** Fills in the defaults. @throws `invalid` or `unsupported`, naming the option. */
-export function resolveConfig(topic: string, config: TopicConfig<never> | TopicConfig, limits: Limits): StoredConfig {
+export function resolveConfig(topic: string, config: TopicConfig<never> | TopicConfig): StoredConfig {
   const { partitions = 1, table = defaultTable(topic), rowCrc = true, freshnessMs, onBadRecord = 'raw' } = config
   for (const option of Object.keys(config)) {
     if (!known.has(option)) throw unsupported('TOPIC_CONFIG', `Topic ${topic}: the option ${option} is not known.`)
   }
-  if (!Number.isInteger(partitions) || partitions < 1 || partitions > limits.maxPartitions) {
-    throw invalid('PARTITIONS', `Topic ${topic}: partitions ${partitions} is not in 1 to ${limits.maxPartitions}.`, {
-      context: { topic, partitions, maxPartitions: limits.maxPartitions },
-    })
-  }
+  checkPartitions(topic, partitions, formatCaps.maxPartitions)
   checkTableName(table)
   if ((onBadRecord as string) !== 'raw') {
     throw unsupported('BAD_RECORD', `Topic ${topic}: onBadRecord ${String(onBadRecord)} comes later; use raw.`)
@@ -96,6 +93,20 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
     ),
     onBadRecord,
   }
+}
+
+/** A new topic keeps the limits of the log that makes it; one that exists is read under any. @throws `invalid`. */
+export function checkNewConfig(topic: string, { partitions }: StoredConfig, { maxPartitions }: Limits): void {
+  checkPartitions(topic, partitions, maxPartitions)
+}
+
+function checkPartitions(topic: string, partitions: number, maxPartitions: number): void {
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitions) return
+  throw invalid(
+    'PARTITIONS',
+    `Topic ${topic}: partitions ${partitions} is not in 1 to ${maxPartitions}, the limit maxPartitions.`,
+    { context: { topic, partitions, maxPartitions } },
+  )
 }
 
 /** @throws `invalid`. */

@@ -1,7 +1,14 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
 import { withWayBack } from './stored-damage.ts'
-import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
+import {
+  checkNewConfig,
+  checkSameCodec,
+  checkSameConfig,
+  comparedOptions,
+  resolveConfig,
+  type StoredConfig,
+} from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLogBehind, TopicState } from './topic-state.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
@@ -114,7 +121,7 @@ export class TopicDirectory {
       if (state.missingSchema !== undefined) throw state.missingSchema
       checkSameCodec(name, 'value', state.valueCodec, config.value)
       checkSameCodec(name, 'key', state.keyCodec, config.key)
-      checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
+      checkSameConfig(name, state.record.config, resolveConfig(name, config), comparedOptions)
       state.onBroken = config.onBroken ?? state.onBroken
       return state
     })
@@ -152,9 +159,10 @@ export class TopicDirectory {
     const { ledger, runtime, limits } = this.#core
     const before = await this.#core.topics.newest(name)
     if (before?.state === 'live') throw topicExists(name)
-    const stored = resolveConfig(name, config, limits)
+    const stored = resolveConfig(name, config)
+    checkNewConfig(name, stored, limits)
     const value = config.value as Codec | undefined
-    await this.#core.tier?.plan?.({ ...stored, name, valueCodec: value })
+    await this.#core.tier?.plan?.({ ...stored, name, valueCodec: value }, limits)
     const { key } = config
     const record: TopicRecord = {
       name,
@@ -222,7 +230,7 @@ export class TopicDirectory {
     const named = comparedOptions.filter((option) => (config as Partial<StoredConfig>)[option] !== undefined)
     // The stored codec stands in where the config names none: it decides which value modes are possible.
     const whole = { value: state.valueCodec, ...config } as AnyConfig
-    checkSameConfig(name, state.record.config, resolveConfig(name, whole, this.#core.limits), named)
+    checkSameConfig(name, state.record.config, resolveConfig(name, whole), named)
   }
 
   #missing(name: string): Error {

@@ -38,7 +38,7 @@ export function lentTo({ core, record, hot, valueCodec }: TopicLife): { info: Co
       store,
       schemas: ledger,
       hot: core.hot.source(hot),
-      recordsOf: (run) => storedRecordsOf(run, limits),
+      recordsOf: (run) => storedRecordsOf(run),
       access,
       epoch: wal.epoch,
       checkFence: () => wal.checkFence(),

@@ -99,7 +99,7 @@ function cursorFor(
 
 export function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
   const codec: RecordViewOptions['codec'] = async (id) => (id === 0 ? undefined : core.ledger.codec(id))
-  return { limits: core.limits, codec, onBadValue }
+  return { codec, onBadValue }
 }
 
 export function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {

@@ -4,6 +4,7 @@ import {
   countField,
   exists,
   fieldError,
+  formatCaps,
   isKind,
   isMoulinError,
   jsonInt64,
@@ -11,7 +12,6 @@ import {
   storedBytes,
   stringField,
   type JsonObject,
-  type Limits,
   type ObjectStore,
   type PartitionFieldOf,
   type Runtime,
@@ -61,7 +61,7 @@ export interface TopicStore {
 }
 
 /** The topics of a log, one object for each version. */
-export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Limits; runtime: Runtime }): TopicStore {
+export function topicStore(store: ObjectStore, { runtime }: { runtime: Runtime }): TopicStore {
   /** Versions by name, newest first. */
   const listed = async (prefix: string): Promise<Map<string, number[]>> => {
     const versions = new Map<string, number[]>()
@@ -75,7 +75,7 @@ export function topicStore(store: ObjectStore, { limits, runtime }: { limits: Li
 
   const load = async (name: string, version: number): Promise<TopicVersion | undefined> => {
     const key = keyOf(name, version)
-    const json = await loadStored(store, topicKind, key, limits.maxJsonBytes)
+    const json = await loadStored(store, topicKind, key, formatCaps.maxJsonBytes)
     return json === undefined ? undefined : { version, ...parseTopic(json, key) }
   }
 

@@ -152,7 +152,7 @@ describe('Avro container files', () => {
 
   it('stop at their limits: file, block, and items of no bytes', () => {
     const bytes = writeAvroFile({ schema: flat, records: Array.from({ length: 1000 }, () => ({ n: 0 })) })
-    const read = (limits: object): unknown => errorOf(() => readAvroFile(bytes, { limits }))
+    const read = (caps: object): unknown => errorOf(() => readAvroFile(bytes, { caps }))
     expect(read({ maxAvroFileBytes: 10 })).toMatchObject({ kind: 'exhausted' })
     expect(read({ maxAvroBlockBytes: 999 })).toMatchObject({ kind: 'exhausted' })
     expect(read({ maxAvroBlockBytes: 1000 })).toBeUndefined()

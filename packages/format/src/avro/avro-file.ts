@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { JsonValue, Limits } from '@moulin/core'
-import { corrupt, defaultLimits, exhausted, parseJson, stringifyJson, unsupported } from '@moulin/core'
+import type { FileCaps, JsonValue } from '@moulin/core'
+import { corrupt, exhausted, formatCaps, parseJson, stringifyJson, unsupported } from '@moulin/core'
 import { decompress, inflated } from '../compression.ts'
 import { ByteSink } from '../byte-sink.ts'
 import { AvroReader, avroReaderOf, MAX_EMPTY_ITEMS, minimumBytes, tooManyEmpty } from './avro-reader.ts'
@@ -25,7 +25,8 @@ export interface AvroFile {
 export interface ReadAvroOptions {
   /** Names the file in errors. */
   readonly what?: string
-  readonly limits?: Partial<Pick<Limits, 'maxAvroBlockBytes' | 'maxAvroFileBytes'>>
+  /** Lower caps than {@link formatCaps}, for input that is known to be small. */
+  readonly caps?: Partial<Pick<FileCaps, 'maxAvroBlockBytes' | 'maxAvroFileBytes'>>
 }
 
 const magic = [0x4f, 0x62, 0x6a, 1]
@@ -40,7 +41,7 @@ const SYNC_BYTES = 16
  */
 export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): AvroFile {
   const { what = 'The Avro file' } = options
-  const { maxAvroBlockBytes, maxAvroFileBytes } = { ...defaultLimits, ...options.limits }
+  const { maxAvroBlockBytes, maxAvroFileBytes } = { ...formatCaps, ...options.caps }
   if (bytes.length > maxAvroFileBytes) throw tooLarge(what, bytes.length, 'maxAvroFileBytes', maxAvroFileBytes)
   if (magic.some((byte, at) => bytes[at] !== byte))
     throw corrupt('AVRO_MAGIC', `${what} is not an Avro container file: it does not begin with Obj and 1.`)

@@ -1,5 +1,5 @@
 import type { Arena, Header } from '@moulin/core'
-import { corrupt, defaultLimits, exhausted, invalid, TIMESTAMP_MS_MAX, unsupported } from '@moulin/core'
+import { corrupt, exhausted, formatCaps, invalid, TIMESTAMP_MS_MAX, unsupported } from '@moulin/core'
 import { decompress } from '../compression.ts'
 import { crc32cOf } from '../crc32c.ts'
 import { at, readBatchHeader, type BatchHeader } from './batch-header.ts'
@@ -118,7 +118,7 @@ function hex(crc: number): string {
 }
 
 function recordsOf(bytes: Uint8Array, position: number, header: BatchHeader, limits: BatchLimits): Uint8Array {
-  const { maxBatchBytes, maxDecompressedBatchBytes, maxRecordsPerBatch } = { ...defaultLimits, ...limits }
+  const { maxBatchBytes, maxDecompressedBatchBytes, maxRecordsPerBatch } = { ...formatCaps, ...limits }
   const { compression, recordCount, sizeBytes } = header
   if (sizeBytes > maxBatchBytes) throw tooLarge(`${sizeBytes} bytes`, 'maxBatchBytes', maxBatchBytes)
   if (recordCount > maxRecordsPerBatch)

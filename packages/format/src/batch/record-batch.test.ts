@@ -271,8 +271,8 @@ describe('checkBatch', () => {
     expect(check(golden, { maxBatchBytes: 79 })).toMatchObject({ kind: 'exhausted' })
     expect(check(golden, { maxBatchBytes: 80 })).toBeUndefined()
     expect(check(golden, { maxRecordsPerBatch: 1 })).toMatchObject({ kind: 'exhausted' })
-    expect(check(golden, { maxRecordBytes: 10 })).toMatchObject({ kind: 'exhausted' })
-    expect(check(golden, { maxRecordBytes: 11 })).toBeUndefined()
+    expect(check(golden, { maxRecordBytes: 7 })).toMatchObject({ kind: 'exhausted' })
+    expect(check(golden, { maxRecordBytes: 8 })).toBeUndefined()
     expect(check(golden, { maxHeadersPerRecord: 0 })).toMatchObject({ kind: 'exhausted' })
     const bombs = [
       [1, gzipSync(new Uint8Array(1 << 24))],

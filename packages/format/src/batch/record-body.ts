@@ -11,7 +11,10 @@ export interface RecordBody {
   readonly headers: readonly Header[]
 }
 
-/** Bytes of {@link writeBody}. */
+/**
+ * Bytes of {@link writeBody}: what `maxRecordBytes` bounds. Timestamp and offset are written before the body, in as many bytes
+ * as the record's place in its batch takes.
+ */
 export function bodySize({ key, value, headers }: RecordBody): number {
   let size = sizeOf(key) + sizeOf(value) + varintSize(headers.length)
   for (const [name, content] of headers) {

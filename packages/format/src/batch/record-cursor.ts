@@ -1,14 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import { corrupt, defaultLimits, exhausted, invalid, type Limits } from '@moulin/core'
+import { type BatchCaps, corrupt, exhausted, formatCaps, invalid } from '@moulin/core'
 import { textBuffer, type TextBuffer } from '../text-buffer.ts'
 import type { BatchHeader } from './batch-header.ts'
 
-export type BatchLimits = Partial<
-  Pick<
-    Limits,
-    'maxBatchBytes' | 'maxDecompressedBatchBytes' | 'maxHeadersPerRecord' | 'maxRecordBytes' | 'maxRecordsPerBatch'
-  >
->
+/** What a batch may hold. Who reads what is stored takes {@link formatCaps}, the default; a limit is for what comes in. */
+export type BatchLimits = Partial<BatchCaps>
 
 /**
  * Walks the records of one decompressed records section, usually in an arena, with no object per record. After `next()`
@@ -58,8 +54,8 @@ export class RecordCursor {
   #baseOffsetLow = 0
   #baseTimestampHigh = 0
   #baseTimestampLow = 0
-  #maxRecordBytes = defaultLimits.maxRecordBytes
-  #maxHeaders = defaultLimits.maxHeadersPerRecord
+  #maxRecordBytes = formatCaps.maxRecordBytes
+  #maxHeaders = formatCaps.maxHeadersPerRecord
 
   /** Begins before the first record of the section `[start, end)`. */
   open(bytes: Uint8Array, start: number, end: number, header: BatchHeader, limits: BatchLimits = {}): void {
@@ -74,8 +70,8 @@ export class RecordCursor {
     const timestamp = header.timestampType === 'append' ? header.maxTimestamp : header.baseTimestamp
     this.#baseTimestampHigh = highOf(timestamp)
     this.#baseTimestampLow = lowOf(timestamp)
-    this.#maxRecordBytes = limits.maxRecordBytes ?? defaultLimits.maxRecordBytes
-    this.#maxHeaders = limits.maxHeadersPerRecord ?? defaultLimits.maxHeadersPerRecord
+    this.#maxRecordBytes = limits.maxRecordBytes ?? formatCaps.maxRecordBytes
+    this.#maxHeaders = limits.maxHeadersPerRecord ?? formatCaps.maxHeadersPerRecord
   }
 
   get offset(): bigint {
@@ -97,10 +93,6 @@ export class RecordCursor {
     const size = this.#varint()
     const start = this.#position
     if (size < 0 || size > this.#end - start) throw this.#bad(`a record of ${size} bytes`)
-    if (size > this.#maxRecordBytes) {
-      const message = `A record has ${size} bytes; the limit maxRecordBytes is ${this.#maxRecordBytes}.`
-      throw exhausted('RECORD_TOO_LARGE', message)
-    }
     this.bodyEnd = this.#limit = start + size
     if (size === 0) throw this.#bad('a record of 0 bytes')
     // One byte of attributes, which no version uses.
@@ -108,6 +100,12 @@ export class RecordCursor {
     this.#readTimestamp()
     this.#readOffset()
     this.bodyStart = this.#position
+    // What lies before the body depends on where in its batch a record is.
+    const body = this.bodyEnd - this.bodyStart
+    if (body > this.#maxRecordBytes) {
+      const message = `A record has ${body} bytes; the limit maxRecordBytes is ${this.#maxRecordBytes}.`
+      throw exhausted('RECORD_TOO_LARGE', message)
+    }
     this.isMinimal = true
     this.#readBody()
     return true

@@ -21,6 +21,9 @@ export interface BuilderRecord extends RecordBody {
   readonly timestamp: bigint | number
 }
 
+/** Most that a batch of a single record has besides the record's body: its header, a length, attributes and two deltas of 0. */
+export const LONE_RECORD_BYTES: number = at.records + 5 + 3
+
 const codes = { none: 0, gzip: 1, zstd: 4 } as const
 
 /** Collects records of dense offsets into one batch after another. Made by {@link recordBatchBuilder}. */
@@ -40,13 +43,19 @@ export class RecordBatchBuilder {
     this.#sink.length = at.records
   }
 
-  /** Bytes of the batch so far, before compression. */
+  /** Bytes of the batch so far, before compression; {@link finish} never gives more. */
   get sizeBytes(): number {
     return this.#sink.length
   }
 
   get recordCount(): number {
     return this.#recordCount
+  }
+
+  /** {@link sizeBytes} after {@link append} of this record, whose body has {@link bodySize} `bodyBytes`. */
+  sizeWith({ timestamp }: BuilderRecord, bodyBytes: number): number {
+    const delta = this.#recordCount === 0 ? 0 : this.#timestampDelta(timestamp)
+    return this.#sink.length + framedSize(delta, this.#lastDelta + 1, bodyBytes)
   }
 
   /** @throws `invalid`; the batch is then as it was. */
@@ -85,7 +94,11 @@ export class RecordBatchBuilder {
     const sink = this.#sink
     const records = sink.buffer.subarray(at.records, sink.length)
     // A batch without records has no section, whatever its compression.
-    const section = this.#recordCount === 0 ? records : compress(this.#compression, records)
+    const compressed = this.#recordCount === 0 ? records : compress(this.#compression, records)
+    // What does not shrink goes as it is, so that compression never takes a batch beyond its bound.
+    const isSmaller = compressed.length < records.length
+    const section = isSmaller ? compressed : records
+    const compression = isSmaller || this.#recordCount === 0 ? this.#compression : 'none'
     const batch = new Uint8Array(at.records + section.length)
     batch.set(section, at.records)
 
@@ -94,7 +107,7 @@ export class RecordBatchBuilder {
     view.setInt32(at.partitionLeaderEpoch, -1)
     view.setInt8(at.magic, 2)
     const timeBit = this.#timestampType === 'append' ? bits.timestampType : 0
-    view.setInt16(at.attributes, codes[this.#compression] | timeBit)
+    view.setInt16(at.attributes, codes[compression] | timeBit)
     view.setInt32(at.lastOffsetDelta, lastOffsetDelta)
     view.setBigInt64(at.baseTimestamp, this.#recordCount === 0 ? -1n : this.#base)
     view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : this.#max)
@@ -144,6 +157,12 @@ function checkedTimestamp(timestamp: bigint | number): bigint | number {
     'TIMESTAMP',
     `The timestamp ${timestamp} is no 64-bit integer of milliseconds (as a number: no safe one).`,
   )
+}
+
+/** A record with all that stands before its body. */
+function framedSize(timestampDelta: number | bigint, offsetDelta: number, bodyBytes: number): number {
+  const size = 1 + varlongSize(timestampDelta) + varintSize(offsetDelta) + bodyBytes
+  return varintSize(size) + size
 }
 
 function varlongSize(value: number | bigint): number {

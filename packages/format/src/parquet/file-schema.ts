@@ -1,4 +1,4 @@
-import { corrupt, type Limits, exhausted, unsupported } from '@moulin/core'
+import { corrupt, exhausted, type FileCaps, formatCaps, unsupported } from '@moulin/core'
 import type { FooterElement } from './footer-element.ts'
 import type { Footer, FooterRowGroup } from './footer.ts'
 import type { NameMapping } from './parquet-file.ts'
@@ -24,7 +24,8 @@ export interface ListShape {
   readonly element: FileNode
 }
 
-const maxDepth = 32
+/** Names from the top level down: a level of a list or map is two groups and its member. */
+export const maxPathParts: number = 1 + 2 * formatCaps.maxValueDepth
 
 /**
  * The schema as a tree, with field ids from the file or, if it has none at all, from the mapping.
@@ -42,7 +43,7 @@ export function fileSchema(footer: Footer, name: string, nameMapping: readonly N
 
   const node = (path: readonly string[], parent: { definition: number; repetition: number } | undefined): FileNode => {
     const element = schema[next++]
-    if (element === undefined || path.length > maxDepth) throw badSchema(name)
+    if (element === undefined || path.length > maxPathParts) throw badSchema(name)
     const isLeaf = element.type !== undefined
     if (isLeaf === element.childCount > 0 && parent !== undefined) throw badSchema(name)
     const isRepeated = element.repetition === 'REPEATED' && parent !== undefined
@@ -130,13 +131,13 @@ export function leavesOf(node: FileNode): FileNode[] {
  * Compares the row groups with the schema and the file's size, so that what is read from them later is sound.
  * @throws `corrupt`; `exhausted` above `maxParquetRowGroupRows`.
  */
-export function checkRowGroups(footer: Footer, root: FileNode, pagesEnd: number, limits: Limits, name: string): void {
+export function checkRowGroups(footer: Footer, root: FileNode, pagesEnd: number, caps: FileCaps, name: string): void {
   const leaves = root.children.length === 0 ? [] : leavesOf(root)
   let rows = 0
   for (const [index, rowGroup] of footer.rowGroups.entries()) {
     rows += rowGroup.rowCount
-    if (rowGroup.rowCount > limits.maxParquetRowGroupRows) {
-      const { maxParquetRowGroupRows } = limits
+    if (rowGroup.rowCount > caps.maxParquetRowGroupRows) {
+      const { maxParquetRowGroupRows } = caps
       const message = `Row group ${index} of ${name} has ${rowGroup.rowCount} rows; the limit maxParquetRowGroupRows is ${maxParquetRowGroupRows}.`
       throw exhausted('PARQUET_LIMIT', message, { context: { file: name, rowGroup: index, maxParquetRowGroupRows } })
     }

@@ -91,6 +91,8 @@ export interface FileWriter {
   writeRowGroup(batch: ColumnBatch): void
   /** Bytes of the file so far, the open row group included, its footer not. */
   readonly sizeBytes: number
+  /** Whether the file should get no more rows, whatever its size: readers take a footer up to {@link formatCaps}. */
+  readonly isFull: boolean
   /** Closes the open row group, writes the indexes and the footer. Call once. */
   finish(): WrittenFile
 }

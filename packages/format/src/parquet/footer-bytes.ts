@@ -1,4 +1,4 @@
-import { corrupt, exhausted, type Limits, unsupported } from '@moulin/core'
+import { corrupt, exhausted, type FileCaps, unsupported } from '@moulin/core'
 import type { LoadedRange } from './byte-ranges.ts'
 import type { Footer } from './footer.ts'
 import type { RangeReader } from './range-reader.ts'
@@ -19,7 +19,7 @@ export interface FooterBytes {
 /** Fetches the footer in one request, or two when it is long. @throws as `openParquet` does. */
 export async function readFooterBytes(
   file: RangeReader,
-  limits: Limits,
+  caps: FileCaps,
   signal: AbortSignal | undefined,
 ): Promise<FooterBytes> {
   const { size, name } = file
@@ -43,7 +43,7 @@ export async function readFooterBytes(
     const message = `${name} states a footer of ${length} bytes, but has only ${size}.`
     throw corrupt('PARQUET_FOOTER', message, { context })
   }
-  const { maxParquetFooterBytes } = limits
+  const { maxParquetFooterBytes } = caps
   if (length > maxParquetFooterBytes) {
     const message = `The footer of ${name} has ${length} bytes; the limit maxParquetFooterBytes is ${maxParquetFooterBytes}.`
     throw exhausted('PARQUET_LIMIT', message, { context: { ...context, maxParquetFooterBytes } })

@@ -1,7 +1,8 @@
-import type { Limits } from '@moulin/core'
+import type { FileCaps } from '@moulin/core'
 import { corrupt, exhausted } from '@moulin/core'
 import type { ByteSpan } from './byte-ranges.ts'
 import { encodingName } from './decode/page-header.ts'
+import { maxPathParts } from './file-schema.ts'
 import { type FooterElement, physicalTypes, readElement } from './footer-element.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 
@@ -51,13 +52,13 @@ const codecs = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'LZO', 'BROTLI', 'LZ4', 'ZSTD'
  * Parses the bytes between the last page and the footer's length.
  * @throws `corrupt`; `exhausted` above `maxParquetColumns` or `maxParquetRowGroups`.
  */
-export function parseFooter(bytes: Uint8Array, limits: Limits, name: string): Footer {
+export function parseFooter(bytes: Uint8Array, caps: FileCaps, name: string): Footer {
   const reader = new ThriftReader(bytes, 0, bytes.length, `The footer of ${name}`)
   const schema: FooterElement[] = []
   const rowGroups: FooterRowGroup[] = []
   const keyValue = new Map<string, string>()
   let rowCount: number | undefined
-  const { maxParquetColumns, maxParquetRowGroups } = limits
+  const { maxParquetColumns, maxParquetRowGroups } = caps
   let leaves = 0
   const maxElements = maxParquetColumns * 4 + 1
   reader.struct((id, type) => {
@@ -150,7 +151,8 @@ function readColumnMetadata(reader: ThriftReader): ColumnMetadata {
   let bloomBytes = 0
   let statistics: Pick<FooterColumn, 'nullCount' | 'minValue' | 'maxValue'> = noStatistics
   reader.struct((id, fieldType) => {
-    if (id === 3 && fieldType === thrift.list) reader.list(thrift.binary, 64, 'path', () => path.push(reader.text()))
+    if (id === 3 && fieldType === thrift.list)
+      reader.list(thrift.binary, maxPathParts, 'path', () => path.push(reader.text()))
     else if (id === 2 && fieldType === thrift.list)
       reader.list(thrift.i32, 64, 'encodings', () => encodings.add(encodingName(reader.i32())))
     else if (id === 13 && fieldType === thrift.list) pageEncodings = readPageEncodings(reader)

@@ -1,4 +1,4 @@
-import { defaultLimits, type IcebergField, type IcebergType, isKind, type Limits } from '@moulin/core'
+import { type FileCaps, type IcebergField, type IcebergType, isKind } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
@@ -123,24 +123,23 @@ describe('openParquet', () => {
     })
   })
 
-  it('keeps each limit, and opens at exactly the limit', async () => {
+  it('keeps each cap, and opens at exactly the cap', async () => {
     const groups = [smallRows, smallRows, smallRows]
     const bytes = write(small, groups)
     const footerBytes = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 8).getUint32(0, true)
-    const exact: Partial<Limits> = {
+    const exact: Partial<FileCaps> = {
       maxParquetFooterBytes: footerBytes,
       maxParquetColumns: 2,
       maxParquetRowGroups: 3,
       maxParquetRowGroupRows: 2,
     }
-    await open(bytes, { limits: { ...defaultLimits, ...exact } })
+    await open(bytes, { caps: exact })
     for (const [name, value] of Object.entries(exact)) {
-      const limits = { ...defaultLimits, [name]: value - 1 }
-      const error: unknown = await open(bytes, { limits }).catch((reason: unknown) => reason)
+      const error: unknown = await open(bytes, { caps: { [name]: value - 1 } }).catch((reason: unknown) => reason)
       expect(isKind(error, 'exhausted', 'PARQUET_LIMIT')).toBe(true)
       expect((error as Error).message).toContain(name)
     }
-    const tight = await open(bytes, { limits: { ...defaultLimits, maxParquetPageBytes: 4 } })
+    const tight = await open(bytes, { caps: { maxParquetPageBytes: 4 } })
     await expect(tight.read({ rowGroup: 0, types: small })).rejects.toMatchObject({ kind: 'exhausted' })
   })
 

@@ -1,11 +1,11 @@
 import {
   type Column,
   type ColumnBatch,
-  defaultLimits,
+  type FileCaps,
+  formatCaps,
   type IcebergField,
   type IcebergType,
   invalid,
-  type Limits,
   throwIfAborted,
   unsupported,
   waitFor,
@@ -55,13 +55,14 @@ const noDictionary = { dictionary: undefined }
  * Spec: parquet-format, "File format".
  */
 export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
-  const { limits = defaultLimits, nameMapping, signal } = options
+  const { nameMapping, signal } = options
+  const caps = { ...formatCaps, ...options.caps }
   throwIfAborted(signal)
-  const { bytes, pagesEnd, before } = await readFooterBytes(file, limits, signal)
-  const footer = parseFooter(bytes, limits, file.name)
+  const { bytes, pagesEnd, before } = await readFooterBytes(file, caps, signal)
+  const footer = parseFooter(bytes, caps, file.name)
   const root = fileSchema(footer, file.name, nameMapping)
-  checkRowGroups(footer, root, pagesEnd, limits, file.name)
-  return new OpenFile(file, footer, root, limits, options, indexBytes(footer, before))
+  checkRowGroups(footer, root, pagesEnd, caps, file.name)
+  return new OpenFile(file, footer, root, caps, options, indexBytes(footer, before))
 }
 
 class OpenFile implements ParquetFile {
@@ -74,7 +75,7 @@ class OpenFile implements ParquetFile {
   readonly #footer: Footer
   readonly #root: FileNode
   readonly #leaves: readonly FileNode[]
-  readonly #limits: Limits
+  readonly #caps: FileCaps
   readonly #options: OpenParquetOptions
   readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
   /** Came with the footer. */
@@ -84,7 +85,7 @@ class OpenFile implements ParquetFile {
     file: RangeReader,
     footer: Footer,
     root: FileNode,
-    limits: Limits,
+    caps: FileCaps,
     options: OpenParquetOptions,
     indexes: LoadedRange,
   ) {
@@ -109,7 +110,7 @@ class OpenFile implements ParquetFile {
     this.#file = file
     this.#footer = footer
     this.#root = root
-    this.#limits = limits
+    this.#caps = caps
     this.#options = options
     this.#indexBytes = indexes
   }
@@ -167,7 +168,7 @@ class OpenFile implements ParquetFile {
     })
     const spans = columns.flatMap(({ chunks }) => chunks.flatMap((chunk) => chunk.spans))
     const ranges = await loadSpans(this.#file, spans, signal)
-    const { maxParquetPageBytes: maxPageBytes } = this.#limits
+    const { maxParquetPageBytes: maxPageBytes } = this.#caps
     const task = { file: this.name, rowGroup: index, rows, maxPageBytes, columns, ranges }
     const missing = spansOfDictionaries(task)
     return missing.length === 0
@@ -260,7 +261,7 @@ class OpenFile implements ParquetFile {
     if (conversion.kind !== 'leaf') return undefined
     const chunk = this.#chunk(index, rowGroup, node, false, { start: 0, end: rowGroup.rowCount }, [])
     const ranges = await loadSpans(this.#file, [{ start, end }], signal)
-    const { maxParquetPageBytes: maxPageBytes } = this.#limits
+    const { maxParquetPageBytes: maxPageBytes } = this.#caps
     const task = { file: this.name, rowGroup: index, maxPageBytes, ranges }
     return decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion)
   }

@@ -1,10 +1,10 @@
-import type { Column, ColumnBatch, IcebergField, IcebergType, Limits } from '@moulin/core'
+import type { Column, ColumnBatch, FileCaps, IcebergField, IcebergType } from '@moulin/core'
 import type { MetricValue } from './file-writer.ts'
 import type { ParquetWorkers } from './workers.ts'
 
 export interface OpenParquetOptions {
-  /** `maxParquetFooterBytes`, `maxParquetColumns` and `maxParquetRowGroups` are used. Default {@link defaultLimits}. */
-  readonly limits?: Limits
+  /** Lower caps than {@link formatCaps}, for input that is known to be small. */
+  readonly caps?: Partial<FileCaps>
   /** Where row groups are decoded. Default: in this thread, where damaged bytes may hang it. */
   readonly workers?: ParquetWorkers
   /** Names for a file without field ids (table property `schema.name-mapping.default`); without it such a file is `unsupported`. */

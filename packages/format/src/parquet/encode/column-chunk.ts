@@ -296,8 +296,8 @@ export class ColumnChunk {
       stringBytes: strings,
       levels,
       nanCount: bounds.nanCount,
-      lower: isBounded ? encodedLower(lower, leaf, boundBytes).bytes : undefined,
-      upper: isBounded ? encodedUpper(upper, leaf, boundBytes).bytes : undefined,
+      lower: isBounded ? encodedLower(lower, leaf, boundBytes)?.bytes : undefined,
+      upper: isBounded ? encodedUpper(upper, leaf, boundBytes)?.bytes : undefined,
     })
     if (isBounded) this.#follow(lower, upper)
     this.#encodings.set(encoding, (this.#encodings.get(encoding) ?? 0) + 1)

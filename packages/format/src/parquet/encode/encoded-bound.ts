@@ -9,21 +9,36 @@ export interface EncodedBound {
   readonly isExact: boolean
 }
 
-/** The lower bound, cut to `maxBytes`. A bound of zero stands for both zeros (parquet-format, ColumnOrder). */
-export function encodedLower(value: MetricValue, leaf: Leaf, maxBytes: number): EncodedBound {
+/** A bound that cannot be cut is stated up to here: a footer has two of them for each column of each row group. */
+const WHOLE_BYTES = 256
+
+/** The lower bound, cut to `maxBytes`; undefined where that cannot be, and it is too long. A bound of zero stands for both zeros (parquet-format, ColumnOrder). */
+export function encodedLower(value: MetricValue, leaf: Leaf, maxBytes: number): EncodedBound | undefined {
   if (typeof value !== 'object') return { bytes: encodedNumber(value === 0 ? -0 : value, leaf), isExact: true }
-  if (!isCuttable(leaf) || value.length <= maxBytes) return { bytes: value, isExact: true }
+  if (!isCuttable(leaf)) return whole(value)
+  if (value.length <= maxBytes) return { bytes: value, isExact: true }
   const end = leaf.type.kind === 'string' && isUtf8(value) ? characterStart(value, maxBytes) : maxBytes
   return { bytes: value.slice(0, end), isExact: false }
 }
 
-/** The upper bound; one that is cut is raised, so that it lies above all that begin like it. */
-export function encodedUpper(value: MetricValue, leaf: Leaf, maxBytes: number): EncodedBound {
+/** The upper bound; one that is cut is raised, so that it lies above all that begin like it. Undefined as the lower one. */
+export function encodedUpper(value: MetricValue, leaf: Leaf, maxBytes: number): EncodedBound | undefined {
   if (typeof value !== 'object') return { bytes: encodedNumber(value === 0 ? 0 : value, leaf), isExact: true }
-  if (!isCuttable(leaf) || value.length <= maxBytes) return { bytes: value, isExact: true }
+  if (!isCuttable(leaf)) return whole(value)
+  if (value.length <= maxBytes) return { bytes: value, isExact: true }
   const raised =
     leaf.type.kind === 'string' && isUtf8(value) ? raisedText(value, maxBytes) : raisedBytes(value, maxBytes)
-  return raised === undefined ? { bytes: value, isExact: true } : { bytes: raised, isExact: false }
+  return raised === undefined ? whole(value) : { bytes: raised, isExact: false }
+}
+
+function whole(value: Uint8Array): EncodedBound | undefined {
+  return value.length <= WHOLE_BYTES ? { bytes: value, isExact: true } : undefined
+}
+
+/** The most that {@link encodedUpper} gives. */
+export function boundBytesOf({ element }: Leaf, maxBytes: number): number {
+  if (element.type === 'BYTE_ARRAY') return Math.max(maxBytes, WHOLE_BYTES)
+  return element.type === 'FIXED_LEN_BYTE_ARRAY' ? Math.min(element.type_length!, WHOLE_BYTES) : 8
 }
 
 // A value of a fixed width that is shorter than that would surprise readers.

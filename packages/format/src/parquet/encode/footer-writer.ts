@@ -186,9 +186,9 @@ function writeChunkMetadata(thrift: ThriftWriter, column: FooterChunk, content: 
 function writeStatistics(thrift: ThriftWriter, chunk: WrittenChunk, boundBytes: number): void {
   const { bounds, leaf, slotCount, valueCount } = chunk
   thrift.i64(3, slotCount - valueCount)
-  if (bounds.lower !== undefined && bounds.upper !== undefined) {
-    const upper = encodedUpper(bounds.upper, leaf, boundBytes)
-    const lower = encodedLower(bounds.lower, leaf, boundBytes)
+  const upper = bounds.upper === undefined ? undefined : encodedUpper(bounds.upper, leaf, boundBytes)
+  const lower = bounds.lower === undefined ? undefined : encodedLower(bounds.lower, leaf, boundBytes)
+  if (lower !== undefined && upper !== undefined) {
     thrift.binary(5, upper.bytes)
     thrift.binary(6, lower.bytes)
     thrift.boolean(7, upper.isExact)

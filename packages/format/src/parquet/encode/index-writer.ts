@@ -26,9 +26,12 @@ export function writeOffsetIndex(thrift: ThriftWriter, chunk: WrittenChunk): voi
   })
 }
 
-/** Whether every page that has a value has bounds: a page of NaNs has none, and then there can be no column index. */
+/** Whether every page that has a value has bounds: a page of NaNs, or of long ones, has none, and then there can be no column index. */
 export function hasColumnIndex(chunk: WrittenChunk): boolean {
-  return chunk.hasColumnIndex && chunk.pages.every(({ isNull, lower }) => isNull || lower !== undefined)
+  return (
+    chunk.hasColumnIndex &&
+    chunk.pages.every(({ isNull, lower, upper }) => isNull || (lower !== undefined && upper !== undefined))
+  )
 }
 
 /** Bounds of every page. Spec: parquet-format, "Page Index", ColumnIndex. */

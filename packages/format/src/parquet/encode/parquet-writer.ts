@@ -1,4 +1,4 @@
-import { type Column, type ColumnBatch, type IcebergField, internal } from '@moulin/core'
+import { type Column, type ColumnBatch, formatCaps, type IcebergField, internal } from '@moulin/core'
 import { batchColumns } from '../batch-columns.ts'
 import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import type {
@@ -13,6 +13,7 @@ import { type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { ColumnChunk, type WrittenChunk } from './column-chunk.ts'
 import { storedValues } from './decimal-values.ts'
 import { FileOutput } from './file-output.ts'
+import { isFooterFull, rowGroupFooterBytes } from './footer-size.ts'
 import { type FooterRowGroup, isFraction, type Placed, writeFooter } from './footer-writer.ts'
 import { hasColumnIndex, writeColumnIndex, writeOffsetIndex } from './index-writer.ts'
 import { PageWriter } from './page-writer.ts'
@@ -46,6 +47,7 @@ class ParquetFileWriter implements FileWriter {
   readonly #keyValue: Readonly<Record<string, string>>
   readonly #output: FileOutput
   readonly #chunks: readonly ColumnChunk[]
+  readonly #rowGroupFooterBytes: number
   readonly #rowGroups: ClosedRowGroup[] = []
   readonly #metrics = new Map<number, FieldMetrics>()
   #openRows = 0
@@ -61,6 +63,7 @@ class ParquetFileWriter implements FileWriter {
     this.#chunks = this.#schema.leaves.map(
       (leaf, index) => new ColumnChunk(leaf, { ...this.#options, pages }, this.#options.leaves[index]!),
     )
+    this.#rowGroupFooterBytes = rowGroupFooterBytes(this.#schema.leaves, this.#options.boundBytes)
     this.#output.append(magic)
   }
 
@@ -68,8 +71,13 @@ class ParquetFileWriter implements FileWriter {
     return this.#output.length + this.#openBytes()
   }
 
+  get isFull(): boolean {
+    return isFooterFull(this.#rowGroups.length, this.#rowGroupFooterBytes)
+  }
+
   write(batch: ColumnBatch): void {
     if (batch.length === 0) return
+    if (this.#openRows + batch.length > formatCaps.maxParquetRowGroupRows) this.endRowGroup()
     this.#encode(batch, (chunk, rows, scratch) => chunk.append(rows, scratch))
     this.#openRows += batch.length
     if (this.#openBytes() >= this.#options.rowGroupBytes) this.endRowGroup()

@@ -7,6 +7,9 @@ import { leafPlans, notALeaf } from './encodings.ts'
 import { codecCodes } from './parquet-codes.ts'
 
 /** Options with their defaults, checked. */
+/** Bytes that a bound is cut to. */
+export const BOUND_BYTES = 64
+
 export interface WriterOptions {
   readonly compression: Compression
   readonly pageBytes: number
@@ -33,7 +36,7 @@ export function writerOptions(options: FileWriterOptions, leaves: readonly Leaf[
     pageVersion,
     pageChecksums,
     pageBytes: positive('pageBytes', options.pageBytes ?? defaultLimits.pageBytes),
-    boundBytes: positive('boundBytes', options.boundBytes ?? 64),
+    boundBytes: positive('boundBytes', options.boundBytes ?? BOUND_BYTES),
     rowGroupBytes: positive('rowGroupBytes', options.rowGroupBytes ?? defaultLimits.rowGroupBytes),
     leaves: leaves.map((leaf, index) => ({
       plan: plans[index]!,

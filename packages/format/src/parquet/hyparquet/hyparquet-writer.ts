@@ -21,6 +21,8 @@ import type {
   WrittenRowGroup,
 } from '../file-writer.ts'
 import { batchColumns } from '../batch-columns.ts'
+import { isFooterFull, rowGroupFooterBytes } from '../encode/footer-size.ts'
+import { BOUND_BYTES } from '../encode/writer-options.ts'
 import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import { boundsOf, type LeafBounds } from '../leaf-bounds.ts'
 import { leafColumns } from '../leaf-columns.ts'
@@ -88,6 +90,10 @@ class HyparquetWriter implements FileWriter {
 
   get sizeBytes(): number {
     return this.#bytes.offset
+  }
+
+  get isFull(): boolean {
+    return isFooterFull(this.#rowGroups.length, rowGroupFooterBytes(this.#schema.leaves, BOUND_BYTES))
   }
 
   write(batch: ColumnBatch): void {
