@@ -106,8 +106,16 @@ export type {
   StoreCapabilities,
   StoredObject,
 } from './object-store.ts'
+export { objectStoreOptions } from './object-store-options.ts'
+export type { ObjectStoreOptions } from './object-store-options.ts'
+import * as option from './option-checks.ts'
+export { option }
+export { checkOptions, withDefaults } from './options.ts'
+export type { OptionCheck, OptionTable } from './options.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
+export { folderOf } from './place.ts'
+export { printedValue } from './printed-value.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './record.ts'
 export type { RecordSource, SourcePartition } from './record-source.ts'
