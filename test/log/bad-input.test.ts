@@ -73,9 +73,9 @@ describe('a topic config', () => {
       [{ table: 'flat' }, 'TABLE_NAME'],
       [{ valueMode: 'columns' }, 'VALUE_MODE'],
       [{ onBadRecord: 'dlq' }, 'BAD_RECORD'],
-      [{ retentionMs: 1 }, 'TOPIC_CONFIG'],
-      [{ freshnessMs: 0 }, 'FRESHNESS'],
-      [{ timestampAfterMaxMs: -2 }, 'TIMESTAMP_BOUND'],
+      [{ retentionMs: 1 }, 'OPTION'],
+      [{ freshnessMs: 0 }, 'OPTION'],
+      [{ timestampAfterMaxMs: -2 }, 'OPTION'],
     ]
     for (const [config, code] of bad) await expect(log.createTopic('bad', config)).rejects.toMatchObject({ code })
     expect(await log.topics()).toEqual(['orders'])
@@ -280,10 +280,10 @@ describe('a place that is not ours', () => {
     const { runtime } = machine()
     await expect(openIn(runtime(), { limits: { maxBatchBytes: 0 } })).rejects.toMatchObject({ code: 'LIMIT' })
     await expect(openIn(runtime(), { limits: { maxBatch: 1 } as never })).rejects.toMatchObject({ code: 'LIMIT' })
-    await expect(openIn(runtime(), { access: 'write' as never })).rejects.toMatchObject({ code: 'ACCESS' })
-    await expect(openIn(runtime(), { takeover: 'force' as never })).rejects.toMatchObject({ code: 'TAKEOVER' })
-    await expect(openIn(runtime(), { graceMs: -1 })).rejects.toMatchObject({ code: 'GRACE' })
-    expect(() => fileWal({ dir: '/wal', segmentBytes: 100 })).toThrow(/segmentBytes 100/)
+    await expect(openIn(runtime(), { access: 'write' as never })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(openIn(runtime(), { takeover: 'force' as never })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(openIn(runtime(), { graceMs: -1 })).rejects.toMatchObject({ code: 'OPTION' })
+    expect(() => fileWal({ dir: '/wal', segmentBytes: 100 })).toThrow(/segmentBytes is 100/)
     expect(isKind(await openIn(runtime(), { signal: AbortSignal.abort() }).catch((e: unknown) => e), 'aborted')).toBe(
       true,
     )

@@ -1,12 +1,26 @@
-import { defaultLimits, exhausted, notFound, unsupported } from '@moulin/core'
-import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMetadata } from '@moulin/core'
+import { defaultLimits, exhausted, notFound, option, unsupported, withDefaults } from '@moulin/core'
+import type {
+  Limits,
+  Logger,
+  LoadedTable,
+  OptionCheck,
+  TableCommit,
+  TableIdentifier,
+  TableMetadata,
+} from '@moulin/core'
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
 import { printed } from './table-name.ts'
 
 export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes' | 'maxJsonBytes'>
 
+export const metadataLimitsCheck: OptionCheck = option.nested<MetadataLimits>({
+  metadataWarnBytes: option.positiveBytes,
+  metadataStopBytes: option.positiveBytes,
+  maxJsonBytes: option.positiveBytes,
+})
+
 export function metadataLimits(limits: Partial<MetadataLimits> | undefined): MetadataLimits {
-  const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = { ...defaultLimits, ...limits }
+  const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = withDefaults<MetadataLimits>(defaultLimits, limits)
   return { metadataWarnBytes, metadataStopBytes, maxJsonBytes }
 }
 

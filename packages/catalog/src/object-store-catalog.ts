@@ -1,22 +1,33 @@
 import {
+  checkOptions,
   corrupt,
   exists,
   invalid,
   isKind,
   isSameLocation,
+  option,
   throwIfAborted,
   unavailable,
   unsupported,
   uriOf,
 } from '@moulin/core'
-import type { Catalog, CreateTableRequest, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
+import type {
+  Catalog,
+  CatalogCallOptions,
+  CreateTableRequest,
+  LoadedTable,
+  ObjectStore,
+  OptionTable,
+  Runtime,
+  TableIdentifier,
+} from '@moulin/core'
 import { newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moulin/iceberg'
 import { collectVersions, isTimeToCollect } from './collect-versions.ts'
 import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
 import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { metadataLimits, metadataLimitsCheck, nextMetadata, noTable, stamped } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
@@ -34,6 +45,14 @@ export interface ObjectStoreCatalogOptions {
   readonly limits?: Partial<MetadataLimits>
 }
 
+const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
+  store: option.required(option.storeCheck),
+  runtime: option.required(option.runtimeOf('clock', 'random', 'logger')),
+  prefix: option.text,
+  access: option.oneOf('read-write', 'read-only'),
+  limits: metadataLimitsCheck,
+}
+
 /**
  * A catalog that is nothing but objects: `<prefix><namespace>/<table>/metadata/vN.metadata.json` and
  * `version-hint.text`, the layout that engines open by path. One commit is one create-if-absent of the next version; a
@@ -42,9 +61,10 @@ export interface ObjectStoreCatalogOptions {
  *
  * Layout and protocol: docs/formats/catalog.md.
  *
- * @throws `unsupported` for a store without create-if-absent.
+ * @throws `unsupported` for a store without create-if-absent; `invalid` for a bad option.
  */
 export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog {
+  checkOptions('objectStoreCatalog', options, optionTable)
   const { store, runtime, access = 'read-write' } = options
   if (!store.capabilities.createIfAbsent) {
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
@@ -53,12 +73,17 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, metadataLimits(options.limits))
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
-    createTable: (table, request, call) => catalog.create(table, request, call?.signal),
-    loadTable: async (table, call) => loadedOf(await catalog.load(table, call?.signal)),
-    commitTable: (table, commit, call) => catalog.commit(table, commit, call?.signal),
-    dropTable: (table, call) => catalog.drop(table, call?.signal),
-    listTables: (call) => tablesIn(store, prefix, call?.signal),
+    createTable: async (table, request, call) => catalog.create(table, request, signalOf('createTable', call)),
+    loadTable: async (table, call) => loadedOf(await catalog.load(table, signalOf('loadTable', call))),
+    commitTable: async (table, commit, call) => catalog.commit(table, commit, signalOf('commitTable', call)),
+    dropTable: async (table, call) => catalog.drop(table, signalOf('dropTable', call)),
+    listTables: (call) => tablesIn(store, prefix, signalOf('listTables', call)),
   }
+}
+
+function signalOf(what: string, call: CatalogCallOptions | undefined): AbortSignal | undefined {
+  checkOptions(`objectStoreCatalog.${what}`, call, option.signalOnly)
+  return call?.signal
 }
 
 type Current = LoadedTable & { readonly found: VersionBytes; readonly sizeBytes: number; readonly folder: TableFolder }

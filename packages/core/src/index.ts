@@ -1,3 +1,5 @@
+import * as option from './option-checks.ts'
+
 export { Arena } from './arena.ts'
 export { sameInt64 } from './catalog.ts'
 export type {
@@ -108,7 +110,6 @@ export type {
 } from './object-store.ts'
 export { objectStoreOptions } from './object-store-options.ts'
 export type { ObjectStoreOptions } from './object-store-options.ts'
-import * as option from './option-checks.ts'
 export { option }
 export { checkOptions, withDefaults } from './options.ts'
 export type { OptionCheck, OptionTable } from './options.ts'
@@ -122,7 +123,7 @@ export type { RecordSource, SourcePartition } from './record-source.ts'
 export { Redacted, redacted } from './redacted.ts'
 export { silentLogger } from './runtime.ts'
 export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './runtime.ts'
-export { schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
+export { checkSchema, schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
 export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './schema.ts'
 export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
 export {

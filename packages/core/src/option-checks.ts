@@ -53,6 +53,8 @@ export function textOf(what: string): OptionCheck {
   return { expected: `${what}, a string`, accepts: (value) => typeof value === 'string' && value !== '' }
 }
 
+export const bytes: OptionCheck = { expected: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array }
+
 export const callback: OptionCheck = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 
 /** A part with these methods, made by somebody: a store, a codec, a clock. */
@@ -82,8 +84,8 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Options below an option. */
-export function nested<T extends object>(table: OptionTable<T>): OptionCheck {
+/** Options below an option. `code` of their errors: default `OPTION`. */
+export function nested<T extends object>(table: OptionTable<T>, code?: string): OptionCheck {
   const checks = Object.entries<OptionCheck>(table as never)
   const names = checks.map(([name]) => name)
   return {
@@ -96,6 +98,7 @@ export function nested<T extends object>(table: OptionTable<T>): OptionCheck {
         return member === undefined ? check.isRequired !== true : check.accepts(member)
       }),
     table: table as never,
+    ...(code === undefined ? {} : { code }),
   }
 }
 
@@ -137,6 +140,7 @@ export const someLimits: OptionCheck = nested<Limits>(
   Object.fromEntries(
     Object.keys(defaultLimits).map((name) => [name, integer(name.endsWith('Ms') ? 'ms' : '', 1)]),
   ) as unknown as OptionTable<Limits>,
+  'LIMIT',
 )
 export const storeCheck: OptionCheck = door('an ObjectStore', ['get', 'head', 'put', 'delete', 'list'], ['root'])
 export const catalogCheck: OptionCheck = door('a Catalog', ['createTable', 'loadTable', 'commitTable'])

@@ -10,6 +10,8 @@ export interface OptionCheck {
   readonly isRequired?: boolean
   /** Of an object with options of its own. */
   readonly table?: AnyTable
+  /** Of the errors about it; default `OPTION`. */
+  readonly code?: string
 }
 
 type AnyTable = Readonly<Record<string, OptionCheck>>
@@ -25,30 +27,45 @@ export type OptionTable<T> = { readonly [K in keyof T]-?: OptionCheck }
  * @throws `invalid` code `OPTION` that names the option, its value and what is allowed; `context` has `option`.
  */
 export function checkOptions<T extends object>(what: string, options: T | undefined, table: OptionTable<T>): void {
-  const checks = table as unknown as AnyTable
-  if (options !== undefined) return checkTable(what, '', options, checks)
-  for (const [name, check] of Object.entries(checks)) if (check.isRequired) throw missingOption(what, name, check)
+  checkTable({ what, path: '', code: 'OPTION' }, options === undefined ? {} : options, table as never)
 }
 
-function checkTable(what: string, path: string, options: object, table: AnyTable): void {
-  if (!isPlainObject(options)) {
-    const named = path === '' ? 'the options' : path.slice(0, -1)
-    throw invalid('OPTION', `${what}: ${named} must be an object, not ${printedValue(options)}.`)
-  }
+interface Where {
+  readonly what: string
+  /** Of the options around, each with a dot behind it. */
+  readonly path: string
+  readonly code: string
+}
+
+function checkTable(where: Where, options: unknown, table: AnyTable): void {
+  if (!isPlainObject(options)) throw refusal(where, '', `the options must be an object, not ${printedValue(options)}.`)
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(table, name)) throw unknownOption(what, path + name, name, Object.keys(table))
+    if (!Object.hasOwn(table, name)) throw refusal(where, name, `there is no option ${unknownText(where, name, table)}`)
   }
   for (const [name, check] of Object.entries(table)) {
     const value = (options as Record<string, unknown>)[name]
+    const { code = where.code, expected } = check
+    const at = { ...where, code }
     if (value === undefined) {
-      if (check.isRequired) throw missingOption(what, path + name, check)
+      if (check.isRequired) throw refusal(at, name, `${where.path}${name} is missing; it must be ${expected}.`)
     } else if (check.table !== undefined && isPlainObject(value)) {
-      checkTable(what, `${path}${name}.`, value, check.table)
+      checkTable({ ...at, path: `${where.path}${name}.` }, value, check.table)
     } else if (!check.accepts(value)) {
-      const message = `${what}: ${path}${name} is ${printedValue(value)}; it must be ${check.expected}.`
-      throw invalid('OPTION', message, { context: { option: path + name } })
+      throw refusal(at, name, `${where.path}${name} is ${printedValue(value)}; it must be ${expected}.`)
     }
   }
+}
+
+function refusal({ what, path, code }: Where, name: string, sentence: string): Error {
+  return invalid(code, `${what}: ${sentence}`, { context: { option: path + name } })
+}
+
+function unknownText({ path }: Where, name: string, table: AnyTable): string {
+  const known = Object.keys(table)
+  const near = nearest(name, known)
+  const printed = /^[\w.-]{1,80}$/.test(name) ? path + name : printedValue(path + name)
+  if (near !== undefined) return `${printed}. Did you mean ${near}?`
+  return known.length === 0 ? `${printed}: it takes none.` : `${printed}. The options are ${known.join(', ')}.`
 }
 
 /** The defaults with what is given in their place; what is given as `undefined` is not. */
@@ -60,20 +77,3 @@ export function withDefaults<T extends object>(defaults: T, given: Partial<T> | 
 function isPlainObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
-
-function unknownOption(what: string, option: string, name: string, known: readonly string[]): Error {
-  const near = nearest(name, known)
-  const advice =
-    known.length === 0
-      ? 'It takes none.'
-      : near === undefined
-        ? `The options are ${known.join(', ')}.`
-        : `Did you mean ${near}?`
-  return invalid('OPTION', `${what}: there is no option ${printedName(option)}. ${advice}`, { context: { option } })
-}
-
-function missingOption(what: string, option: string, { expected }: OptionCheck): Error {
-  return invalid('OPTION', `${what}: ${option} is missing; it must be ${expected}.`, { context: { option } })
-}
-
-const printedName = (name: string): string => (/^[\w.-]{1,80}$/.test(name) ? name : printedValue(name))

@@ -1,5 +1,7 @@
 import {
+  checkOptions,
   closed,
+  option,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -18,6 +20,7 @@ import {
 } from '@moulin/core'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
 import { readEarlier } from './earlier-reader.ts'
+import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topic-options.ts'
 import { lazyScan } from './lazy-scan.ts'
 import { LogProducer } from './log-producer.ts'
 import { RecordInput } from './record-input.ts'
@@ -98,12 +101,14 @@ class LogTopic {
   }
 
   async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
+    checkOptions(this.#what('append'), request, appendTable)
     checkWritable(this.#state.core.access, 'append')
     this.#checkOpen()
     return appendBatches(this.#state, request)
   }
 
   read(options: ReadOptions = {}): AsyncIterable<LogRecord> {
+    checkOptions(this.#what('read'), options, readTable)
     const { incarnation = this.incarnation } = options
     if (incarnation !== this.incarnation) return readEarlier(this.#state, incarnation, options)
     return readTopic(this.#state, options)
@@ -113,10 +118,13 @@ class LogTopic {
     positions: readonly Position[],
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncIterable<LogRecord | undefined> {
+    checkOptions(this.#what('readAt'), options, option.signalOnly)
+    checkPositions(this.#what('readAt'), positions)
     return readTopicAt(this.#state, positions, options.signal)
   }
 
   scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
+    checkOptions(this.#what('scan'), options, scanTable)
     return lazyScan(async () => {
       const { core } = this.#state
       if (core.access === 'read-only') await core.refresh()
@@ -125,16 +133,19 @@ class LogTopic {
   }
 
   async tier(options: { readonly signal?: AbortSignal } = {}): Promise<TierResult> {
+    checkOptions(this.#what('tier'), options, option.signalOnly)
     checkWritable(this.#state.core.access, 'tier')
     this.#checkOpen()
     return this.#state.tiering.tier(options.signal)
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
+    checkOptions(this.#what('audit'), options, auditTable)
     return (await this.#state.coldForReleased()).audit(options)
   }
 
   async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
+    checkOptions(this.#what('adoptTable'), options, option.signalOnly)
     checkWritable(this.#state.core.access, 'adoptTable')
     this.#checkOpen()
     return this.#state.adoptTable(options.signal)
@@ -162,6 +173,10 @@ class LogTopic {
     const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
     return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+  }
+
+  #what(call: string): string {
+    return `Topic ${this.name}: ${call}`
   }
 
   #checkOpen(): void {

@@ -1,9 +1,12 @@
 import {
+  checkOptions,
   closed,
+  option,
   type Durability,
   type Log,
   type LogRecovery,
   type LogStats,
+  type OptionTable,
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
@@ -14,6 +17,9 @@ import type { TopicState } from './topic-state.ts'
 import { checkWritable } from './topic-tiering.ts'
 
 const DRAIN_MS = 30_000
+
+type CloseOptions = NonNullable<Parameters<Log['close']>[0]>
+const closeTable: OptionTable<CloseOptions> = { drainMs: option.milliseconds() }
 
 /** An open log. See {@link Log}. */
 export class MoulinLog implements Log {
@@ -90,14 +96,16 @@ export class MoulinLog implements Log {
   }
 
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkOptions('log.releaseNow', options, option.signalOnly)
     checkWritable(this.access, 'releaseNow')
     this.#checkOpen()
     for (const { tiering } of this.#states()) await tiering.releaseNow(options.signal)
   }
 
-  close(options: { readonly drainMs?: number } = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions('log.close', options, closeTable)
     this.#closing ??= this.#close(options.drainMs ?? DRAIN_MS)
-    return this.#closing
+    await this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {

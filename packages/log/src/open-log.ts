@@ -1,15 +1,19 @@
 import {
+  checkOptions,
   checkRoot,
   defaultLimits,
   invalid,
+  option,
   systemRuntime,
   throwIfAborted,
+  withDefaults,
   type CodecFormat,
   type ColdTier,
   type Limits,
   type Log,
   type ObjectStore,
   type OnBroken,
+  type OptionTable,
   type Runtime,
   type Sequencer,
   type TornTail,
@@ -26,7 +30,7 @@ import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
-import { checkOnBroken } from './topic-config.ts'
+import { onBrokenCheck } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
 import { walRelief } from './wal-relief.ts'
@@ -68,6 +72,23 @@ export interface OpenLogOptions {
   readonly signal?: AbortSignal
 }
 
+const optionTable: OptionTable<OpenLogOptions> = {
+  store: option.required(option.storeCheck),
+  wal: option.required(option.door('a Wal', ['open'], ['durability'])),
+  tier: option.door('a ColdTier', ['attach', 'close']),
+  runtime: option.runtimeCheck,
+  sequencer: option.door('a Sequencer', ['open']),
+  codecs: option.listOf(option.door('a CodecFormat', ['restore'], ['format'])),
+  access: option.oneOf('read-write', 'read-only'),
+  takeover: option.oneOf('refuse', 'newest'),
+  limits: option.someLimits,
+  probe: option.callback,
+  graceMs: option.milliseconds(),
+  catalogWaitMs: option.milliseconds(),
+  onBroken: onBrokenCheck,
+  signal: option.abortSignal,
+}
+
 /**
  * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
  * dense, and an older writer acks nothing any more.
@@ -79,14 +100,10 @@ export interface OpenLogOptions {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
+  checkOptions('openLog', options, optionTable)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
-  const limits = checkLimits({ ...defaultLimits, ...options.limits })
-  checkOptions({ access, takeover, graceMs, store })
-  const { catalogWaitMs = CATALOG_WAIT_MS } = options
-  if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
-  }
-  checkOnBroken(options.onBroken, 'The log')
+  const limits = withDefaults<Limits>(defaultLimits, options.limits)
+  checkStore(store)
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, limits, runtime, probe: options.probe })
@@ -225,36 +242,7 @@ async function assemble(
   return log
 }
 
-function checkLimits(limits: Limits): Limits {
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(name in defaultLimits)) throw invalid('LIMIT', `There is no limit ${name}.`, { context: { limit: name } })
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
-      throw invalid('LIMIT', `The limit ${name} is ${String(value)}; it must be a positive integer.`, {
-        context: { limit: name },
-      })
-    }
-  }
-  return limits
-}
-
-function checkOptions({
-  access,
-  takeover,
-  graceMs,
-  store,
-}: {
-  access: string
-  takeover: string
-  graceMs: number
-  store: ObjectStore
-}): void {
-  if (access !== 'read-write' && access !== 'read-only') {
-    throw invalid('ACCESS', `access ${access} is neither 'read-write' nor 'read-only'.`)
-  }
-  if (takeover !== 'refuse' && takeover !== 'newest') {
-    throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
-  }
-  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+function checkStore(store: ObjectStore): void {
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }

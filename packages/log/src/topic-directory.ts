@@ -1,6 +1,13 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
-import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
+import {
+  checkConfig,
+  checkSameCodec,
+  checkSameConfig,
+  comparedOptions,
+  resolveConfig,
+  type StoredConfig,
+} from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLineageBroken, TopicState } from './topic-state.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
@@ -74,6 +81,7 @@ export class TopicDirectory {
     return this.#inOrder(async () => {
       checkWritable(this.#core.access, 'creating a topic')
       checkTopicName(name)
+      checkConfig(name, config, this.#core.limits)
       return this.#create(name, config)
     })
   }
@@ -82,6 +90,7 @@ export class TopicDirectory {
   find(name: string, config: AnyConfig | undefined): Promise<TopicState> {
     return this.#inOrder(async () => {
       checkTopicName(name)
+      checkConfig(name, config, this.#core.limits)
       const state = await this.#find(name)
       if (state === undefined) throw this.#missing(name)
       if (config !== undefined) this.#checkNamed(state, config)
@@ -94,6 +103,7 @@ export class TopicDirectory {
   ensure(name: string, config: AnyConfig): Promise<TopicState> {
     return this.#inOrder(async () => {
       checkTopicName(name)
+      checkConfig(name, config, this.#core.limits)
       const state = await this.#find(name)
       if (state === undefined) {
         checkWritable(this.#core.access, 'creating a topic')
@@ -101,7 +111,7 @@ export class TopicDirectory {
       }
       checkSameCodec(name, 'value', state.valueCodec, config.value)
       checkSameCodec(name, 'key', state.keyCodec, config.key)
-      checkSameConfig(name, state.record.config, resolveConfig(name, config, this.#core.limits), comparedOptions)
+      checkSameConfig(name, state.record.config, resolveConfig(name, config), comparedOptions)
       state.onBroken = config.onBroken ?? state.onBroken
       await this.#attach(state)
       return state
@@ -126,10 +136,10 @@ export class TopicDirectory {
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
-    const { ledger, runtime, limits } = this.#core
+    const { ledger, runtime } = this.#core
     const before = await this.#core.topics.newest(name)
     if (before?.state === 'live') throw topicExists(name)
-    const stored = resolveConfig(name, config, limits)
+    const stored = resolveConfig(name, config)
     const value = config.value as Codec | undefined
     await this.#core.tier?.plan?.({ ...stored, name, valueCodec: value })
     const { key } = config
@@ -194,7 +204,7 @@ export class TopicDirectory {
     const named = comparedOptions.filter((option) => (config as Partial<StoredConfig>)[option] !== undefined)
     // The stored codec stands in where the config names none: it decides which value modes are possible.
     const whole = { value: state.valueCodec, ...config } as AnyConfig
-    checkSameConfig(name, state.record.config, resolveConfig(name, whole, this.#core.limits), named)
+    checkSameConfig(name, state.record.config, resolveConfig(name, whole), named)
   }
 
   #missing(name: string): Error {

@@ -1,7 +1,7 @@
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
-import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
+import type { Files, Limits, Log, Logger, OnBroken, OptionTable, Runtime } from '@moulin/core'
+import { checkOptions, checkRoot, folderOf, invalid, isKind, notFound, option, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
 import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
@@ -34,21 +34,39 @@ export interface EmbeddedOptions {
   readonly signal?: AbortSignal
 }
 
+const optionTable: OptionTable<EmbeddedOptions> = {
+  access: option.oneOf('read-write', 'read-only'),
+  takeover: option.oneOf('refuse', 'newest'),
+  threads: option.integer('threads', 0, 1024),
+  deltas: option.flag,
+  graceMs: option.milliseconds(),
+  catalogWaitMs: option.milliseconds(),
+  onBroken: option.oneOf('error', 'restore', 'gap'),
+  limits: option.someLimits,
+  networkMount: option.oneOf('refuse', 'allow'),
+  logger: option.loggerCheck,
+  runtime: option.runtimeCheck,
+  signal: option.abortSignal,
+}
+
 /**
  * Opens a log in a folder, everything in it: write-ahead segments, topics, and the Iceberg tables below `tables/`.
  * Creates the folder when it is missing or empty. An ack survives the process and a power loss, not the disk.
  *
- * @throws `invalid` for a folder that holds something else, was moved, or has a path that engines cannot open; `conflict` code `WRITER_ALIVE`; `unsupported`
- * for a store that lies or a format from the future; `not-found` for a missing folder opened read-only.
+ * @param dir Path of the folder, or its `file:` URL, as text or object.
+ * @throws `invalid` for a bad option, or a folder that holds something else, was moved, or has a path that engines cannot open;
+ * `conflict` code `WRITER_ALIVE`; `unsupported` for a URL of something else than a folder (code `STORE_SCHEME`), a store that lies or a
+ * format from the future; `not-found` for a missing folder opened read-only.
  *
  * @example
  * const log = await openLog('./lake')
  */
-export async function openFolder(dir: string, options: EmbeddedOptions = {}): Promise<Log> {
+export async function openFolder(dir: string | URL, options: EmbeddedOptions = {}): Promise<Log> {
+  const given = folderOf('openLog', dir)
+  checkOptions('openLog', options, optionTable)
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
-  const given = resolve(dir)
   // Before the folder is made, and before the system reads half a surrogate pair as another name.
   checkRoot(fileSystem({ root: given, files: runtime.files }))
   const root = await realPlace(given, runtime.files)
@@ -81,19 +99,19 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
  * What is damaged in the log of a folder, and what {@link repairFolder} would give up. Changes nothing.
  * @throws what `planRepair` of `@moulin/log` throws; `not-found` for a missing folder.
  */
-export async function planFolderRepair(dir: string): Promise<RepairPlan> {
+export async function planFolderRepair(dir: string | URL): Promise<RepairPlan> {
   return withRepairParts(dir, planRepair)
 }
 
 /** Does exactly what the plan says; nothing that was damaged is deleted. @throws what `repairLog` of `@moulin/log` throws. */
-export async function repairFolder(dir: string, plan: RepairPlan): Promise<void> {
+export async function repairFolder(dir: string | URL, plan: RepairPlan): Promise<void> {
   await withRepairParts(dir, (parts) => repairLog(parts, plan))
 }
 
-async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
+async function withRepairParts<T>(dir: string | URL, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
   const runtime = systemRuntime()
   const { files } = runtime
-  const root = await realPlace(resolve(dir), files)
+  const root = await realPlace(folderOf('repair', dir), files)
   await requireFolder(root, 'read-only', files)
   const store = fileSystem({ root, files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
@@ -106,10 +124,13 @@ async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) =>
 }
 
 /** A folder by path, or a log composed from parts: see {@link openFolder} and `@moulin/log`. */
-export function openLog(dir: string, options?: EmbeddedOptions): Promise<Log>
+export function openLog(dir: string | URL, options?: EmbeddedOptions): Promise<Log>
 export function openLog(options: OpenLogOptions): Promise<Log>
-export function openLog(where: string | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
-  return typeof where === 'string' ? openFolder(where, options) : openComposedLog(where)
+export async function openLog(where: string | URL | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
+  const isComposed = typeof where === 'object' && where !== null && !(where instanceof URL)
+  if (!isComposed) return openFolder(where, options)
+  if (options === undefined) return openComposedLog(where)
+  throw invalid('OPTION', 'openLog: a log composed from parts takes one object: put the options into it.')
 }
 
 const walDirOf = (root: string): string => `${root}/log/wal`

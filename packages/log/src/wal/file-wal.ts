@@ -1,17 +1,31 @@
-import { resolve } from 'node:path'
-import { defaultLimits, invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import {
+  checkOptions,
+  defaultLimits,
+  folderOf,
+  option,
+  unsupported,
+  type Files,
+  type OptionTable,
+  type Wal,
+} from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
-import { checkSegmentBytes } from './segment-file.ts'
+import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
 import { WalFollower } from './wal-follower.ts'
 
 export interface FileWalOptions {
-  /** Folder of the write-ahead files, on a local disk: network mounts do not keep what they sync. */
-  readonly dir: string
+  /** Folder of the write-ahead files, by path or `file:` URL, on a local disk: network mounts do not keep what they sync. */
+  readonly dir: string | URL
   /** Size of a segment file; default {@link Limits.segmentBytes}. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
+}
+
+const optionTable: OptionTable<FileWalOptions> = {
+  dir: option.required(option.place),
+  segmentBytes: segmentBytesCheck,
+  networkMount: option.oneOf('refuse', 'allow'),
 }
 
 /**
@@ -19,13 +33,14 @@ export interface FileWalOptions {
  * fdatasync per flush. An ack survives the process and the machine's crash, not the disk. One writer at a time, fenced
  * by epoch folders; readers beside it write nothing.
  *
+ * @throws `invalid` for a bad option; `unsupported` code `STORE_SCHEME` for a `dir` that is a URL of something else.
+ *
  * Spec: docs/formats/wal.md.
  */
 export function fileWal(options: FileWalOptions): Wal {
+  checkOptions('fileWal', options, optionTable)
   const { dir, segmentBytes = defaultLimits.segmentBytes, networkMount = 'refuse' } = options
-  if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
-  checkSegmentBytes(segmentBytes)
-  const path = resolve(dir)
+  const path = folderOf('fileWal', dir)
   return {
     name: `fileWal(${path})`,
     durability: 'disk',
