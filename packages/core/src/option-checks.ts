@@ -55,6 +55,11 @@ export function textOf(what: string): OptionCheck {
 
 export const bytes: OptionCheck = { expected: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array }
 
+export const iterable: OptionCheck = {
+  expected: 'an iterable, such as an array',
+  accepts: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+}
+
 export const callback: OptionCheck = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 
 /** A part with these methods, made by somebody: a store, a codec, a clock. */

@@ -1,4 +1,5 @@
 import {
+  checkOptions,
   type Column,
   type ColumnBatch,
   defaultLimits,
@@ -6,6 +7,8 @@ import {
   type IcebergType,
   invalid,
   type Limits,
+  option,
+  type OptionTable,
   throwIfAborted,
   unsupported,
 } from '@moulin/core'
@@ -46,6 +49,29 @@ const smallFilterBytes = 4096
 const doubtfulBytes = 32 * 1024
 const noDictionary = { dictionary: undefined }
 
+const optionTable: OptionTable<OpenParquetOptions> = {
+  limits: option.someLimits,
+  workers: option.door('ParquetWorkers', ['decode']),
+  nameMapping: option.listOf(option.objectOf('a name mapping')),
+  int96: option.oneOf('refuse', 'timestamp'),
+  signal: option.abortSignal,
+}
+const isRowGroup = option.required(option.integer('', 0))
+const isFieldId = option.required(option.integer('', 0))
+const readTable: OptionTable<ParquetReadRequest> = {
+  rowGroup: isRowGroup,
+  types: option.required(option.listOf(option.objectOf('an Iceberg field'))),
+  fieldIds: option.listOf(isFieldId),
+  rows: option.nested<NonNullable<ParquetReadRequest['rows']>>({ start: isRowGroup, end: isRowGroup }),
+  signal: option.abortSignal,
+}
+const pageBoundsTable: OptionTable<ParquetPageBoundsRequest> = {
+  rowGroup: isRowGroup,
+  fieldId: isFieldId,
+  type: option.anyOf(option.text, option.objectOf('an Iceberg type')),
+  signal: option.abortSignal,
+}
+
 /**
  * Reads and checks a file's footer: two small requests.
  * @throws `corrupt` when it is not a Parquet file or its footer contradicts itself; `exhausted` above a limit;
@@ -54,6 +80,7 @@ const noDictionary = { dictionary: undefined }
  * Spec: parquet-format, "File format".
  */
 export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
+  checkOptions('openParquet', options, optionTable)
   const { limits = defaultLimits, nameMapping, signal } = options
   throwIfAborted(signal)
   const { bytes, pagesEnd, before } = await readFooterBytes(file, limits, signal)
@@ -114,6 +141,7 @@ class OpenFile implements ParquetFile {
   }
 
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
+    checkOptions(`${this.name}: read`, request, readTable)
     const { signal, fieldIds } = request
     throwIfAborted(signal)
     const rowGroup = this.#footer.rowGroups[request.rowGroup]
@@ -215,6 +243,7 @@ class OpenFile implements ParquetFile {
   }
 
   async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
+    checkOptions(`${this.name}: pageBounds`, request, pageBoundsTable)
     const { rowGroup: index, fieldId, type, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)

@@ -1,9 +1,10 @@
 import {
+  checkOptions,
   type Column,
   type ColumnBatch,
+  defaultLimits,
   type IcebergField,
   type IcebergType,
-  defaultLimits,
   internal,
   invalid,
   nullCount,
@@ -23,6 +24,7 @@ import type {
 import { batchColumns } from '../batch-columns.ts'
 import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import { boundsOf, type LeafBounds } from '../leaf-bounds.ts'
+import { fileWriterTable } from '../file-writer-options.ts'
 import { leafColumns } from '../leaf-columns.ts'
 import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { primitiveType } from '../primitive-type.ts'
@@ -65,6 +67,7 @@ class HyparquetWriter implements FileWriter {
     const { compression = 'zstd', keyValue = {}, pageBytes = defaultLimits.pageBytes } = options
     if (!Object.hasOwn(codecs, compression))
       throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
+    checkOptions('hyparquetWriter', options, fileWriterTable)
     this.#fields = options.schema.fields
     for (const { name, type } of this.#fields) refuseMaps(name, type)
     this.#schema = parquetSchema(options.schema)
