@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -46,22 +46,38 @@ describe('openLog of a folder', () => {
     expect((await readdir(join(dir, 'a/lake/log'))).sort()).toEqual([
       'checkpoints',
       'epochs',
-      'probe',
       'schemas',
       'staged',
       'topics',
       'wal',
     ])
-    for (const emptied of ['probe', 'staged']) {
-      const entries = await readdir(join(dir, 'a/lake/log', emptied), { recursive: true, withFileTypes: true })
-      expect(entries.filter((entry) => entry.isFile())).toEqual([])
-    }
+    const staged = await readdir(join(dir, 'a/lake/log/staged'), { recursive: true, withFileTypes: true })
+    expect(staged.filter((entry) => entry.isFile())).toEqual([])
     expect(await readFile(join(dir, 'a/lake/tables/shop/orders/metadata/version-hint.text'), 'utf8')).toMatch(/^\d+$/)
     const again = await opened('a/lake')
     const records = []
     for await (const record of (await again.topic('orders')).read({ to: 'end' })) records.push(record.value)
     expect(records).toEqual([order])
     expect(again.durability).toBe('disk')
+  })
+
+  it('sweeps what openers before it left below log/probe, but for what one may be using', async () => {
+    const probe = join(dir, 'lake/log/probe')
+    await (await opened('lake')).close()
+    await mkdir(join(probe, 'empty/below'), { recursive: true })
+    for (const name of ['old', 'new']) {
+      await mkdir(join(probe, name, 'list'), { recursive: true })
+      await writeFile(join(probe, name, 'list/a'), '')
+    }
+    const hourAgo = new Date(Date.now() - 3_700_000)
+    await utimes(join(probe, 'old/list/a'), hourAgo, hourAgo)
+    await (await opened('lake', { access: 'read-only' })).close()
+    expect((await readdir(probe)).sort()).toEqual(['empty', 'new', 'old'])
+    await (await opened('lake')).close()
+    expect(await readdir(probe, { recursive: true })).toEqual(['new', 'new/list', 'new/list/a'])
+    await rm(join(probe, 'new/list/a'))
+    await (await opened('lake')).close()
+    expect(await readdir(join(dir, 'lake/log'))).not.toContain('probe')
   })
 
   it('refuses a folder that holds something else, and leaves it alone', async () => {

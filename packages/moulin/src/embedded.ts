@@ -5,7 +5,7 @@ import { checkOptions, checkRoot, folderOf, invalid, isKind, notFound, option, s
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
 import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
-import { fileSystem, probeStore } from '@moulin/storage'
+import { fileSystem, probeStore, removeLeftOverFolder } from '@moulin/storage'
 
 /** Options of the embedded default. All have defaults. */
 export interface EmbeddedOptions {
@@ -83,7 +83,13 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
     }),
-    probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
+    probe: async (probed) => {
+      try {
+        await probeStore(probed, { runtime, prefix: 'log/probe/' })
+      } finally {
+        await removeLeftOverFolder(runtime.files, runtime.clock, `${root}/log/probe`)
+      }
+    },
     runtime,
     access,
     ...(takeover === undefined ? {} : { takeover }),
