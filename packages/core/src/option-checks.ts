@@ -55,6 +55,8 @@ export function textOf(what: string): OptionCheck {
 
 export const bytes: OptionCheck = { expected: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array }
 
+export const nothing: OptionCheck = { expected: 'null', accepts: (value) => value === null }
+
 export const iterable: OptionCheck = {
   expected: 'an iterable, such as an array',
   accepts: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
