@@ -96,7 +96,7 @@ export function nested<T extends object>(table: OptionTable<T>, code?: string): 
   const checks = Object.entries<OptionCheck>(table as never)
   const names = checks.map(([name]) => name)
   return {
-    expected: `an object of ${names.join(', ')}`,
+    expected: `an object of ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}`,
     accepts: (value) =>
       isObject(value) &&
       Object.keys(value).every((name) => names.includes(name)) &&

@@ -8,6 +8,7 @@ import {
   invalid,
   type Limits,
   option,
+  type OptionCheck,
   type OptionTable,
   throwIfAborted,
   unsupported,
@@ -56,6 +57,11 @@ const optionTable: OptionTable<OpenParquetOptions> = {
   int96: option.oneOf('refuse', 'timestamp'),
   signal: option.abortSignal,
 }
+const metricValue: OptionCheck = {
+  expected: 'a value as stored: a boolean, number, bigint or Uint8Array',
+  accepts: (value) =>
+    ['boolean', 'number', 'bigint'].includes(typeof value) ? !Number.isNaN(value) : value instanceof Uint8Array,
+}
 const isRowGroup = option.required(option.integer('', 0))
 const isFieldId = option.required(option.integer('', 0))
 const readTable: OptionTable<ParquetReadRequest> = {
@@ -63,6 +69,17 @@ const readTable: OptionTable<ParquetReadRequest> = {
   types: option.required(option.listOf(option.objectOf('an Iceberg field'))),
   fieldIds: option.listOf(isFieldId),
   rows: option.nested<NonNullable<ParquetReadRequest['rows']>>({ start: isRowGroup, end: isRowGroup }),
+  signal: option.abortSignal,
+}
+const dictionaryTable: OptionTable<Parameters<ParquetFile['dictionary']>[0]> = {
+  rowGroup: isRowGroup,
+  field: option.required(option.door('an Iceberg field', [], ['id', 'type'])),
+  signal: option.abortSignal,
+}
+const mightContainTable: OptionTable<Parameters<ParquetFile['mightContain']>[0]> = {
+  rowGroup: isRowGroup,
+  fieldId: isFieldId,
+  value: option.required(metricValue),
   signal: option.abortSignal,
 }
 const pageBoundsTable: OptionTable<ParquetPageBoundsRequest> = {
@@ -272,11 +289,9 @@ class OpenFile implements ParquetFile {
     )
   }
 
-  async dictionary({
-    rowGroup: index,
-    field,
-    signal,
-  }: Parameters<ParquetFile['dictionary']>[0]): Promise<Column | undefined> {
+  async dictionary(request: Parameters<ParquetFile['dictionary']>[0]): Promise<Column | undefined> {
+    checkOptions(`${this.name}: dictionary`, request, dictionaryTable)
+    const { rowGroup: index, field, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
     const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
@@ -293,12 +308,9 @@ class OpenFile implements ParquetFile {
     return decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion)
   }
 
-  async mightContain({
-    rowGroup: index,
-    fieldId,
-    value,
-    signal,
-  }: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
+  async mightContain(request: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
+    checkOptions(`${this.name}: mightContain`, request, mightContainTable)
+    const { rowGroup: index, fieldId, value, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
     const leaf = this.#leaves.find((each) => each.fieldId === fieldId)

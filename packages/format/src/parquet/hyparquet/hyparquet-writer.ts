@@ -64,10 +64,10 @@ class HyparquetWriter implements FileWriter {
   #rowCount = 0
 
   constructor(options: FileWriterOptions) {
+    checkOptions('hyparquetWriter', options, fileWriterTable)
     const { compression = 'zstd', keyValue = {}, pageBytes = defaultLimits.pageBytes } = options
     if (!Object.hasOwn(codecs, compression))
       throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
-    checkOptions('hyparquetWriter', options, fileWriterTable)
     this.#fields = options.schema.fields
     for (const { name, type } of this.#fields) refuseMaps(name, type)
     this.#schema = parquetSchema(options.schema)
