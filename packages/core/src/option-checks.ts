@@ -1,4 +1,4 @@
-import { defaultLimits, INT64_MAX, type Limits } from './limits.ts'
+import { defaultLimits, INT64_MAX, INT64_MIN, type Limits } from './limits.ts'
 import type { OptionCheck, OptionTable } from './options.ts'
 import { printedValue } from './printed-value.ts'
 
@@ -41,7 +41,7 @@ function rangeText(min: number, max: number, unbounded: number): string {
 /** A 64-bit integer as a bigint: an offset, an id. */
 export function int64(what: string, min: bigint = 0n): OptionCheck {
   return {
-    expected: `${what}: a bigint from ${min}n`,
+    expected: `${what}: a ${min === INT64_MIN ? '64-bit bigint' : `bigint from ${min}n`}`,
     accepts: (value) => typeof value === 'bigint' && value >= min && value <= INT64_MAX,
   }
 }
@@ -126,9 +126,12 @@ export function recordOf(item: OptionCheck): OptionCheck {
 }
 
 export function anyOf(...checks: readonly OptionCheck[]): OptionCheck {
+  const table = checks.find((check) => check.table !== undefined)?.table
   return {
     expected: checks.map(({ expected }) => expected).join(', or '),
     accepts: (value) => checks.some((check) => check.accepts(value)),
+    // What is wrong in an object is said of its member.
+    ...(table === undefined ? {} : { table }),
   }
 }
 

@@ -97,9 +97,12 @@ describe('checkOptions', () => {
   it('tells the modes of a put apart from their misspellings', () => {
     const check = (mode: unknown) => () => checkOptions('put', { mode } as never, objectStoreOptions.put)
     for (const mode of ['create', 'overwrite', { ifMatch: 'tag' }, undefined]) check(mode)()
-    for (const mode of ['creat', {}, { ifMatch: 5 }, { ifMatch: 'tag', or: 1 }, null]) {
-      expect(check(mode)).toThrow(`it must be 'overwrite' or 'create', or an object of ifMatch`)
+    for (const mode of ['creat', null, 5]) {
+      expect(check(mode)).toThrow(`it must be 'overwrite' or 'create', or an object of ifMatch.`)
     }
+    expect(check({})).toThrow('mode.ifMatch is missing; it must be a string.')
+    expect(check({ ifMatch: 5 })).toThrow('mode.ifMatch is 5; it must be a string.')
+    expect(check({ ifMatch: 'tag', or: 1 })).toThrow('there is no option mode.or.')
   })
 })
 

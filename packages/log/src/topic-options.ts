@@ -1,4 +1,5 @@
 import {
+  INT64_MIN,
   invalid,
   option,
   type AuditOptions,
@@ -18,9 +19,9 @@ export const readTable: OptionTable<ReadOptions> = {
   from: option.anyOf(
     option.oneOf('earliest', 'latest'),
     // One below 0 is out of the partition's range, which the read says itself.
-    option.int64('an offset', -(2n ** 63n)),
+    option.int64('an offset', INT64_MIN),
     option.nested<{ readonly timestamp: bigint }>({
-      timestamp: option.required(option.int64('milliseconds since the epoch', -(2n ** 63n))),
+      timestamp: option.required(option.int64('milliseconds since the epoch', INT64_MIN)),
     }),
   ),
   to: option.anyOf(option.oneOf('end'), offset),
