@@ -94,7 +94,7 @@ export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
 export type { JsonValue } from './json.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
-export type { Log, LogRecovery, LogStats } from './log.ts'
+export type { Log, LogRecovery, LogStats, WalFull } from './log.ts'
 export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
 export { defineObjectStore } from './object-store.ts'
 export type {
@@ -167,6 +167,8 @@ export type {
   TierResult,
   Topic,
   TopicConfig,
+  Failing,
+  Failure,
   TopicStats,
 } from './topic.ts'
 export type {

@@ -145,6 +145,12 @@ export const place: OptionCheck = {
   accepts: (value) => (typeof value === 'string' && value !== '') || value instanceof URL,
 }
 
+/** The module that worker threads run. */
+export const moduleUrl: OptionCheck = {
+  expected: 'the URL of a module, a URL object',
+  accepts: (value) => value instanceof URL,
+}
+
 /** Limits by name; the rules between them are those who use them to check. */
 export const someLimits: OptionCheck = nested<Limits>(
   Object.fromEntries(

@@ -18,6 +18,7 @@ import {
   type TopicConfig,
   type TopicStats,
 } from '@moulin/core'
+import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
 import { readEarlier } from './earlier-reader.ts'
 import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topic-options.ts'
@@ -92,6 +93,7 @@ class LogTopic {
         partitions,
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
+        room: (signal) => core.pressure.room(signal),
         closed: (done) => void producers.delete(done),
       },
       options,
@@ -128,7 +130,11 @@ class LogTopic {
     return lazyScan(async () => {
       const { core } = this.#state
       if (core.access === 'read-only') await core.refresh()
-      return (await this.#state.coldForReleased()).scan(options)
+      try {
+        return (await this.#state.coldForReleased()).scan(options)
+      } catch (error) {
+        return this.#state.scanHot(options, error)
+      }
     })
   }
 
@@ -170,9 +176,10 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
+    const { untieredBytes, untieredRecords, snapshotId, stoppedBy, failing } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+    const earlier = this.#state.earlier()
+    return asPlainJson({ untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier, ...failing })
   }
 
   #what(call: string): string {

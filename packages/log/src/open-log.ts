@@ -22,6 +22,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
+import { ByteGate } from './byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
 import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
@@ -30,13 +31,15 @@ import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { withWayBack } from './stored-damage.ts'
 import { onBrokenCheck } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
-import { walRelief } from './wal-relief.ts'
+import { WalRelief } from './wal-relief.ts'
 
 const GRACE_MS = 3_600_000
 const CATALOG_WAIT_MS = 10_000
+const MAX_BLOCK_MS = 60_000
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -66,6 +69,11 @@ export interface OpenLogOptions {
    * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
    */
   readonly catalogWaitMs?: number
+  /**
+   * How long `send` and `append` wait for room in a write-ahead tier that is above the limit `maxWalBytes` while nothing helps, before
+   * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
+   */
+  readonly maxBlockMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening. */
@@ -85,6 +93,7 @@ const optionTable: OptionTable<OpenLogOptions> = {
   probe: option.callback,
   graceMs: option.milliseconds(),
   catalogWaitMs: option.milliseconds(),
+  maxBlockMs: option.milliseconds(),
   onBroken: onBrokenCheck,
   signal: option.abortSignal,
 }
@@ -123,7 +132,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
     claimEpoch: epochClaims(store, limits),
-    mustExist: (await checkpoints.newest()) !== undefined,
+    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
@@ -139,7 +148,7 @@ type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | '
 
 function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
-    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
@@ -173,6 +182,7 @@ async function assemble(
     access,
     graceMs,
     catalogWaitMs = CATALOG_WAIT_MS,
+    maxBlockMs = MAX_BLOCK_MS,
     onBroken = 'error',
     codecs = codecFormats,
     sequencer = single(),
@@ -216,13 +226,15 @@ async function assemble(
     }),
     topics: topicStore(store, { limits, runtime }),
     checkpoints: writer,
-    pressure: walRelief({
+    pressure: new WalRelief({
       maxWalBytes: limits.maxWalBytes,
-      liveBytes: () => wal.usage().liveBytes,
-      topics: () => directory.states(),
+      maxBlockMs,
+      heldBytes: () => wal.usage().heldBytes,
+      topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
-      logger: runtime.logger,
+      runtime,
     }),
+    appends: new ByteGate(limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
   }
@@ -231,9 +243,13 @@ async function assemble(
     await core.ledger.load()
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }
+  hot.onAppended = (bytes) => core.pressure.appended(bytes)
+  hot.onFailed = () => core.pressure.stop()
+  directory.begin()
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },

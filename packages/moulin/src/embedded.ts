@@ -24,6 +24,10 @@ export interface EmbeddedOptions {
   readonly graceMs?: number
   /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
   readonly catalogWaitMs?: number
+  /** How long a send waits for room in a write-ahead tier that is full; default 60 000. See `OpenLogOptions`. */
+  readonly maxBlockMs?: number
+  /** The module that worker threads run, for bundles: see `IcebergTierOptions` and docs/bundlers.md. */
+  readonly worker?: URL
   /** What happens to a topic whose table's history is broken; default `error`. See `OpenLogOptions`. */
   readonly onBroken?: OnBroken
   readonly limits?: Partial<Limits>
@@ -41,6 +45,8 @@ const optionTable: OptionTable<EmbeddedOptions> = {
   deltas: option.flag,
   graceMs: option.milliseconds(),
   catalogWaitMs: option.milliseconds(),
+  maxBlockMs: option.milliseconds(),
+  worker: option.moduleUrl,
   onBroken: option.oneOf('error', 'restore', 'gap'),
   limits: option.someLimits,
   networkMount: option.oneOf('refuse', 'allow'),
@@ -74,7 +80,7 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
-  const { takeover, graceMs, catalogWaitMs, onBroken, limits, signal } = options
+  const { takeover, graceMs, catalogWaitMs, maxBlockMs, onBroken, limits, signal } = options
   return openComposedLog({
     store,
     wal: fileWal({ dir: walDirOf(root), networkMount: options.networkMount ?? 'refuse' }),
@@ -82,6 +88,7 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
       catalog,
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
+      ...(options.worker === undefined ? {} : { worker: options.worker }),
     }),
     probe: async (probed) => {
       try {
@@ -95,6 +102,7 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
+    ...(maxBlockMs === undefined ? {} : { maxBlockMs }),
     ...(onBroken === undefined ? {} : { onBroken }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),

@@ -1,13 +1,4 @@
-import {
-  checkOptions,
-  defaultLimits,
-  folderOf,
-  option,
-  unsupported,
-  type Files,
-  type OptionTable,
-  type Wal,
-} from '@moulin/core'
+import { checkOptions, folderOf, option, unsupported, type Files, type OptionTable, type Wal } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
@@ -16,7 +7,7 @@ import { WalFollower } from './wal-follower.ts'
 export interface FileWalOptions {
   /** Folder of the write-ahead files, by path or `file:` URL, on a local disk: network mounts do not keep what they sync. */
   readonly dir: string | URL
-  /** Size of a segment file; default {@link Limits.segmentBytes}. */
+  /** Size of a segment file; default the log's limit {@link Limits.segmentBytes}. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -39,7 +30,7 @@ const optionTable: OptionTable<FileWalOptions> = {
  */
 export function fileWal(options: FileWalOptions): Wal {
   checkOptions('fileWal', options, optionTable)
-  const { dir, segmentBytes = defaultLimits.segmentBytes, networkMount = 'refuse' } = options
+  const { dir, segmentBytes, networkMount = 'refuse' } = options
   const path = folderOf('fileWal', dir)
   return {
     name: `fileWal(${path})`,
@@ -47,9 +38,11 @@ export function fileWal(options: FileWalOptions): Wal {
     async open(open) {
       if (open.access === 'read-only') return WalFollower.begin(path, open)
       const { files } = open.runtime
+      const bytes = segmentBytes ?? open.limits.segmentBytes
+      checkOptions('fileWal', { segmentBytes: bytes }, { segmentBytes: segmentBytesCheck })
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
-      return takeOver(path, segmentBytes, open)
+      return takeOver(path, bytes, open)
     },
   }
 }

@@ -113,7 +113,10 @@ export function sizeForSection(batchesBytes: number): number {
 }
 
 /** Smallest useful segment: a header and one small frame. */
-export const segmentBytesCheck: OptionCheck = option.integer('bytes', 2 * SEGMENT_HEADER_BYTES, 0x7fffffff)
+export const segmentBytesCheck: OptionCheck = {
+  ...option.integer('bytes', 2 * SEGMENT_HEADER_BYTES, 0x7fffffff),
+  code: 'LIMIT',
+}
 
 /** `epoch-3/0000000001.wal@7`: the file and which use of it. */
 export function segmentId(epoch: bigint, name: string, generation: bigint): string {
