@@ -369,11 +369,11 @@ describe('onBroken', () => {
 
   it('is checked, wherever it is given', async () => {
     const wrong = { onBroken: 'ignore' as OnBroken }
-    await expect(openHere(wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'ON_BROKEN' })
-    await expect(openFolder(join(root, 'other'), wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'ON_BROKEN' })
+    await expect(openHere(wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
+    await expect(openFolder(join(root, 'other'), wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
     const log = await openHere()
-    await expect(log.createTopic('rides', wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'ON_BROKEN' })
+    await expect(log.createTopic('rides', wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
     await log.createTopic('rides')
-    await expect(log.topic('rides', wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'ON_BROKEN' })
+    await expect(log.topic('rides', wrong)).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
   })
 })

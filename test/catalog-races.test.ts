@@ -98,7 +98,7 @@ describe('eight writers with fifty commits each', { timeout: 120_000 }, () => {
   })
 
   it('each commit once, by files of a simulated disk', async () => {
-    const store = fileSystem({ ...virtualRuntime({ seed: 1 }), root: '/srv/lake' })
+    const store = fileSystem({ root: '/srv/lake', runtime: virtualRuntime({ seed: 1 }) })
     await raceIn(() => objectStoreCatalog({ store, runtime: systemRuntime() }))
   })
 

@@ -73,9 +73,9 @@ describe('a topic config', () => {
       [{ table: 'flat' }, 'TABLE_NAME'],
       [{ valueMode: 'columns' }, 'VALUE_MODE'],
       [{ onBadRecord: 'dlq' }, 'BAD_RECORD'],
-      [{ retentionMs: 1 }, 'TOPIC_CONFIG'],
-      [{ freshnessMs: 0 }, 'FRESHNESS'],
-      [{ timestampAfterMaxMs: -2 }, 'TIMESTAMP_BOUND'],
+      [{ retentionMs: 1 }, 'OPTION'],
+      [{ freshnessMs: 0 }, 'OPTION'],
+      [{ timestampAfterMaxMs: -2 }, 'OPTION'],
     ]
     for (const [config, code] of bad) await expect(log.createTopic('bad', config)).rejects.toMatchObject({ code })
     expect(await log.topics()).toEqual(['orders'])
@@ -173,15 +173,13 @@ describe('an audit or a read', () => {
     ]
     for (const [options, text] of wrong) {
       const refused = topic.audit(options as never)
-      await expect(refused).rejects.toMatchObject({ kind: 'invalid', code: 'AUDIT_OPTIONS' })
+      await expect(refused).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
       await expect(refused).rejects.toThrow(text)
     }
     // One that means something comes as far as the table, which this log has not.
     await expect(topic.audit({ deep: true, onProgress: () => {} })).rejects.toMatchObject({ code: 'NO_COLD_TIER' })
     for (const incarnation of ['0', 1.5, -1, null, 0n] as never[]) {
-      const refused = collect(topic.read({ incarnation, to: 'end' }))
-      await expect(refused).rejects.toMatchObject({ kind: 'invalid', code: 'INCARNATION' })
-      await expect(refused).rejects.toThrow(`incarnation ${String(incarnation)} must`)
+      expect(() => topic.read({ incarnation, to: 'end' })).toThrow(/read: incarnation is .* must be a whole number/)
     }
   })
 })
@@ -339,13 +337,13 @@ describe('a place that is not ours', () => {
     const { runtime } = machine()
     await expect(openIn(runtime(), { limits: { maxBatchBytes: 0 } })).rejects.toMatchObject({ code: 'LIMIT' })
     await expect(openIn(runtime(), { limits: { maxBatch: 1 } as never })).rejects.toMatchObject({ code: 'LIMIT' })
-    await expect(openIn(runtime(), { access: 'write' as never })).rejects.toMatchObject({ code: 'ACCESS' })
-    await expect(openIn(runtime(), { takeover: 'force' as never })).rejects.toMatchObject({ code: 'TAKEOVER' })
-    await expect(openIn(runtime(), { graceMs: -1 })).rejects.toMatchObject({ code: 'GRACE' })
+    await expect(openIn(runtime(), { access: 'write' as never })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(openIn(runtime(), { takeover: 'force' as never })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(openIn(runtime(), { graceMs: -1 })).rejects.toMatchObject({ code: 'OPTION' })
     for (const catalogWaitMs of [-1, NaN, Infinity, '5 s' as never]) {
-      await expect(openIn(runtime(), { catalogWaitMs })).rejects.toThrow(`catalogWaitMs ${catalogWaitMs} must be`)
+      await expect(openIn(runtime(), { catalogWaitMs })).rejects.toThrow(/catalogWaitMs is .* milliseconds from 0/)
     }
-    expect(() => fileWal({ dir: '/wal', segmentBytes: 100 })).toThrow(/segmentBytes 100/)
+    expect(() => fileWal({ dir: '/wal', segmentBytes: 100 })).toThrow(/segmentBytes is 100/)
     expect(isKind(await openIn(runtime(), { signal: AbortSignal.abort() }).catch((e: unknown) => e), 'aborted')).toBe(
       true,
     )

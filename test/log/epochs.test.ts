@@ -1,6 +1,13 @@
 import type { EpochOpener, ObjectStore } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
-import { faultyStore, type DiskEffect, type FaultyStore } from '@moulin/testing'
+import {
+  faultyStore,
+  simulatedDisk,
+  virtualClock,
+  virtualRuntime,
+  type DiskEffect,
+  type FaultyStore,
+} from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
 import { bytesOf, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
@@ -285,5 +292,82 @@ describe('the claim of an epoch', () => {
     const reader = await openIn(on.runtime(), { access: 'read-only' })
     expect(await valuesOf(await reader.topic('orders'))).toEqual(['one'])
     await reader.close()
+  })
+})
+
+describe('a folder that an opener prepared', () => {
+  const nameOf = (digit: string): string => `opening-${digit.repeat(8)}-0000-4000-8000-000000000000`
+  const [empty, half, damaged, another, foreign] = ['a', 'b', 'c', 'd', 'e'].map(nameOf) as [string, ...string[]]
+
+  const preparedIn = async (on: Machine): Promise<string[]> =>
+    (await namesIn(on, WAL)).filter((name) => name.startsWith('opening-'))
+
+  /** A machine whose disk goes by its clock. */
+  function timed(seed: number): { on: Machine; runtime: Machine['runtime'] } {
+    const clock = virtualClock()
+    const { processes } = machine(seed)
+    const disk = simulatedDisk({ seed, clock })
+    let runtimes = 0
+    const runtime: Machine['runtime'] = (files = disk.files) =>
+      virtualRuntime({ seed: seed * 1000 + ++runtimes, files, clock, processes })
+    return { on: { disk, clock, processes, runtime }, runtime }
+  }
+
+  async function put({ disk }: Machine, path: string, text: string): Promise<void> {
+    const file = await disk.files.open(path, 'create')
+    await file.writev([bytesOf(text)], 0)
+    await file.close()
+  }
+
+  it('goes after an hour where nobody can tell whose it is; epochs and what is no such folder stay', async () => {
+    const { on, runtime } = timed(1)
+    const { clock } = on
+    await (await openIn(runtime())).close()
+    const opener = JSON.parse((await fileOf(on, `${WAL}/epoch-1/opener.json`))!) as Stored
+    for (const name of [empty, half, damaged, another, foreign]) await on.disk.files.mkdir(`${WAL}/${name!}`)
+    for (const name of [half, damaged, another]) await put(on, `${WAL}/${name!}/running`, '')
+    await put(on, `${WAL}/${damaged!}/opener.json`, '{"format":1,')
+    const elsewhere = { ...opener, owner: { ...opener.owner, pidSpace: 'another container' } }
+    await put(on, `${WAL}/${another!}/opener.json`, JSON.stringify(elsewhere))
+    await put(on, `${WAL}/${foreign!}/thesis.txt`, 'mine')
+    const all = [empty, half, damaged, another, foreign]
+
+    await clock.advance(3_599_000)
+    await (await openIn(runtime())).close()
+    expect(await namesIn(on, WAL)).toEqual(['epoch-1', 'epoch-2', ...all])
+    await clock.advance(2_000)
+    await (await openIn(runtime(), { access: 'read-only' })).close()
+    expect(await namesIn(on, WAL)).toEqual(['epoch-1', 'epoch-2', ...all])
+    await (await openIn(runtime())).close()
+    expect(await namesIn(on, WAL)).toEqual(['epoch-1', 'epoch-2', 'epoch-3', foreign])
+  })
+
+  it('goes when its opener has died at any moment: at once where it is named, else after an hour', async () => {
+    const effects = await effectOfRename()
+    let [named, unnamed] = [0, 0]
+    for (let effect = 1; effect < effects; effect++) {
+      for (const when of ['after', 'during'] as const) {
+        const { on, runtime } = timed(effect)
+        const store = storeOf(on)
+        await begun(on, store)
+        const dying = on.disk.process('dying')
+        const opener = runtime(dying.files)
+        dying.stopAt({ effect, when })
+        openIn(opener).catch(() => undefined)
+        await dying.halted()
+        opener.exit()
+        const prepared = await preparedIn(on)
+
+        await (await openIn(runtime())).close()
+        const left = await preparedIn(on)
+        named += prepared.length - left.length
+        unnamed += left.length
+        await on.clock.advance(3_601_000)
+        await (await openIn(runtime())).close()
+        expect(await namesIn(on, WAL), `${when} effect ${effect}`).toEqual(['epoch-1', 'epoch-2', 'epoch-3'])
+      }
+    }
+    expect(named).toBeGreaterThan(0)
+    expect(unnamed).toBeGreaterThan(0)
   })
 })

@@ -1,8 +1,33 @@
-import { conflict, exists, isSameLocation, throwIfAborted, unsupported, uriOf } from '@moulin/core'
-import type { Catalog, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
+import {
+  checkOptions,
+  conflict,
+  exists,
+  isSameLocation,
+  option,
+  throwIfAborted,
+  unsupported,
+  uriOf,
+} from '@moulin/core'
+import type {
+  Catalog,
+  CatalogCallOptions,
+  LoadedTable,
+  ObjectStore,
+  OptionTable,
+  Runtime,
+  TableIdentifier,
+} from '@moulin/core'
 import { newTableMetadata } from '@moulin/iceberg'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { checkSize, metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import {
+  callTable,
+  checkSize,
+  metadataLimits,
+  metadataLimitsCheck,
+  nextMetadata,
+  noTable,
+  stamped,
+} from './next-metadata.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 
 export interface MemoryCatalogOptions {
@@ -15,6 +40,13 @@ export interface MemoryCatalogOptions {
   readonly limits?: Partial<MetadataLimits>
 }
 
+const optionTable: OptionTable<MemoryCatalogOptions> = {
+  store: option.required(option.storeCheck),
+  runtime: option.required(option.runtimeOf('clock', 'random', 'logger')),
+  prefix: option.text,
+  limits: metadataLimitsCheck,
+}
+
 type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: number }
 
 /**
@@ -22,6 +54,7 @@ type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: numbe
  * are stored as `metadata/<version>-<uuid>.metadata.json`, so any engine opens one by path.
  */
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
+  checkOptions('memoryCatalog', options, optionTable)
   const { store, runtime } = options
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const tables = new Map<string, Entry>()
@@ -50,11 +83,17 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
     return entry
   }
 
+  const check = (what: string, call: CatalogCallOptions | undefined): CatalogCallOptions['limits'] => {
+    checkOptions(`memoryCatalog.${what}`, call, callTable)
+    throwIfAborted(call?.signal)
+    return call?.limits
+  }
+
   return {
     name: `memoryCatalog(${store.name})`,
 
-    async createTable(table, request, { signal, limits } = {}) {
-      throwIfAborted(signal)
+    async createTable(table, request, call) {
+      const limits = check('createTable', call)
       if (tables.has(printed(checkIdentifier(table)))) throw lostRace(table, undefined)
       const location = uriOf(store, folderOf(prefix, table))
       if (request.location !== undefined && !isSameLocation(request.location, location)) {
@@ -68,13 +107,13 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       return loaded(await publish(table, next, undefined))
     },
 
-    async loadTable(table, { signal } = {}) {
-      throwIfAborted(signal)
+    async loadTable(table, call) {
+      check('loadTable', call)
       return loaded(requireTable(table))
     },
 
-    async commitTable(table, commit, { signal, limits } = {}) {
-      throwIfAborted(signal)
+    async commitTable(table, commit, call) {
+      const limits = check('commitTable', call)
       const current = requireTable(table)
       const context = {
         nowMs: runtime.clock.now(),
@@ -86,15 +125,16 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       return loaded(commit.updates.length === 0 ? current : await publish(table, next, current))
     },
 
-    async dropTable(table, { signal } = {}) {
-      throwIfAborted(signal)
+    async dropTable(table, call) {
+      check('dropTable', call)
       requireTable(table)
       tables.delete(printed(table))
     },
 
-    async *listTables({ signal } = {}) {
+    async *listTables(call) {
+      check('listTables', call)
       for (const { identifier } of [...tables.values()]) {
-        throwIfAborted(signal)
+        throwIfAborted(call?.signal)
         yield identifier
       }
     },

@@ -1,16 +1,35 @@
-import { defaultLimits, exhausted, notFound, unsupported } from '@moulin/core'
-import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMetadata } from '@moulin/core'
+import { defaultLimits, exhausted, notFound, option, unsupported, withDefaults } from '@moulin/core'
+import type {
+  CatalogCallOptions,
+  Limits,
+  Logger,
+  LoadedTable,
+  OptionCheck,
+  OptionTable,
+  TableCommit,
+  TableIdentifier,
+  TableMetadata,
+} from '@moulin/core'
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
 import { printed } from './table-name.ts'
 
 export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
+
+export const metadataLimitsCheck: OptionCheck = option.nested<MetadataLimits>({
+  metadataWarnBytes: option.positiveBytes,
+  metadataStopBytes: option.positiveBytes,
+})
+
+/** Of every call of a catalog. */
+export const callTable: OptionTable<CatalogCallOptions> = { signal: option.abortSignal, limits: metadataLimitsCheck }
 
 /** A catalog's own limits, before those of the call. */
 export function metadataLimits(
   own: Partial<MetadataLimits> | undefined,
   ofCall: MetadataLimits | undefined,
 ): MetadataLimits {
-  const { metadataWarnBytes, metadataStopBytes } = { ...defaultLimits, ...ofCall, ...own }
+  const byDefault = withDefaults<MetadataLimits>(defaultLimits, ofCall)
+  const { metadataWarnBytes, metadataStopBytes } = withDefaults<MetadataLimits>(byDefault, own)
   return { metadataWarnBytes, metadataStopBytes }
 }
 

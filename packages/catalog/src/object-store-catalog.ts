@@ -1,9 +1,11 @@
 import {
+  checkOptions,
   corrupt,
   exists,
   invalid,
   isKind,
   isSameLocation,
+  option,
   throwIfAborted,
   unavailable,
   unsupported,
@@ -15,6 +17,7 @@ import type {
   CreateTableRequest,
   LoadedTable,
   ObjectStore,
+  OptionTable,
   Runtime,
   TableIdentifier,
 } from '@moulin/core'
@@ -24,7 +27,15 @@ import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
 import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { checkSize, metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import {
+  callTable,
+  checkSize,
+  metadataLimits,
+  metadataLimitsCheck,
+  nextMetadata,
+  noTable,
+  stamped,
+} from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
@@ -43,6 +54,14 @@ export interface ObjectStoreCatalogOptions {
   readonly limits?: Partial<MetadataLimits>
 }
 
+const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
+  store: option.required(option.storeCheck),
+  runtime: option.required(option.runtimeOf('clock', 'random', 'logger')),
+  prefix: option.text,
+  access: option.oneOf('read-write', 'read-only'),
+  limits: metadataLimitsCheck,
+}
+
 /**
  * A catalog that is nothing but objects: `<prefix><namespace>/<table>/metadata/vN.metadata.json` and
  * `version-hint.text`, the layout that engines open by path. One commit is one create-if-absent of the next version; a
@@ -51,9 +70,10 @@ export interface ObjectStoreCatalogOptions {
  *
  * Layout and protocol: docs/formats/catalog.md.
  *
- * @throws `unsupported` for a store without create-if-absent.
+ * @throws `unsupported` for a store without create-if-absent; `invalid` for a bad option.
  */
 export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog {
+  checkOptions('objectStoreCatalog', options, optionTable)
   const { store, runtime, access = 'read-write' } = options
   if (!store.capabilities.createIfAbsent) {
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
@@ -62,12 +82,17 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, options.limits)
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
-    createTable: (table, request, call) => catalog.create(table, request, call),
-    loadTable: async (table, call) => loadedOf(await catalog.load(table, call?.signal)),
-    commitTable: (table, commit, call) => catalog.commit(table, commit, call),
-    dropTable: (table, call) => catalog.drop(table, call?.signal),
-    listTables: (call) => tablesIn(store, prefix, call?.signal),
+    createTable: async (table, request, call) => catalog.create(table, request, checked('createTable', call)),
+    loadTable: async (table, call) => loadedOf(await catalog.load(table, checked('loadTable', call).signal)),
+    commitTable: async (table, commit, call) => catalog.commit(table, commit, checked('commitTable', call)),
+    dropTable: async (table, call) => catalog.drop(table, checked('dropTable', call).signal),
+    listTables: (call) => tablesIn(store, prefix, checked('listTables', call).signal),
   }
+}
+
+function checked(what: string, call: CatalogCallOptions | undefined): CatalogCallOptions {
+  checkOptions(`objectStoreCatalog.${what}`, call, callTable)
+  return call ?? {}
 }
 
 type Current = LoadedTable & { readonly found: VersionBytes; readonly sizeBytes: number; readonly folder: TableFolder }

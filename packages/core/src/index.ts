@@ -1,3 +1,5 @@
+import * as option from './option-checks.ts'
+
 export { Arena } from './arena.ts'
 export { sameInt64 } from './catalog.ts'
 export type {
@@ -118,9 +120,15 @@ export type {
   StoreCapabilities,
   StoredObject,
 } from './object-store.ts'
-export { checkOptionNames } from './option-names.ts'
+export { objectStoreOptions } from './object-store-options.ts'
+export type { ObjectStoreOptions } from './object-store-options.ts'
+export { option }
+export { checkOptions, withDefaults } from './options.ts'
+export type { OptionCheck, OptionTable } from './options.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
+export { folderOf } from './place.ts'
+export { printedValue } from './printed-value.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './record.ts'
 export type { RecordSource, SourcePartition } from './record-source.ts'
@@ -129,7 +137,7 @@ export { SharedWork, waitFor } from './shared-work.ts'
 export { shown } from './shown.ts'
 export { silentLogger } from './runtime.ts'
 export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './runtime.ts'
-export { schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
+export { checkSchema, schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
 export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './schema.ts'
 export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
 export {

@@ -1,4 +1,5 @@
 import { corrupt, invalid } from './errors.ts'
+import { printedValue } from './printed-value.ts'
 import type { JsonValue } from './json.ts'
 
 /**
@@ -62,7 +63,13 @@ export const SYSTEM_PREFIX = '_kafka_'
 
 /** @throws `invalid` for an empty schema or a reserved, empty or repeated name. */
 export function schema<const S extends Readonly<Record<string, Type>>>(fields: S): Schema<InferFields<S>> {
-  return schemaOf(Object.entries(fields).map(([name, type]) => ({ name, type })))
+  return schemaOf(fieldsOf('schema', fields))
+}
+
+/** @throws `invalid` for what neither {@link schema} nor {@link schemaOf} made; `what` begins the message. */
+export function checkSchema(what: string, given: unknown): void {
+  const isSchema = typeof given === 'object' && given !== null && 'fields' in given && Array.isArray(given.fields)
+  if (!isSchema) throw invalid('SCHEMA', `${what} takes a schema, as schema() makes it, not ${printedValue(given)}.`)
 }
 
 /** {@link schema} from a list, which also takes names like `__proto__`. */
@@ -81,12 +88,25 @@ export function schemaOf<T>(fields: readonly Field[]): Schema<T> {
 
 function checkFields(fields: readonly Field[]): readonly Field[] {
   const seen = new Set<string>()
-  for (const { name } of fields) {
+  for (const { name, type } of fields) {
     if (name === '' || seen.has(name))
       throw invalid('SCHEMA', `The field name ${JSON.stringify(name)} is empty or repeated.`)
     seen.add(name)
+    checkType(type, `The field ${name}`)
   }
   return Object.freeze(fields.map(({ name, type }) => Object.freeze({ name, type })))
+}
+
+function fieldsOf(what: string, fields: unknown): Field[] {
+  if (typeof fields === 'object' && fields !== null && !Array.isArray(fields))
+    return Object.entries(fields).map(([name, type]) => ({ name, type: type as Type }))
+  throw invalid('SCHEMA', `${what} takes an object of types, such as { id: t.int53 }, not ${printedValue(fields)}.`)
+}
+
+function checkType(type: unknown, what: string): void {
+  const isType = typeof type === 'object' && type !== null && 'spec' in type && 'isOptional' in type
+  if (isType) return
+  throw invalid('SCHEMA', `${what} has no type but ${printedValue(type)}: give one of t, such as t.string.`)
 }
 
 function type<T>(spec: TypeSpec): Type<T, false> {
@@ -165,10 +185,16 @@ export const t: Types = Object.freeze({
       throw invalid('SCHEMA', `fixed length ${length} is not a positive integer.`)
     return type<Uint8Array>({ kind: 'fixed', length })
   },
-  list: ((element: Type) => type({ kind: 'list', element })) as Types['list'],
-  map: ((key: Type, value: Type) => type({ kind: 'map', key, value })) as Types['map'],
-  struct: ((fields: Readonly<Record<string, Type>>) =>
-    structOf(Object.entries(fields).map(([name, member]) => ({ name, type: member })))) as Types['struct'],
+  list: ((element: Type) => {
+    checkType(element, 'A list')
+    return type({ kind: 'list', element })
+  }) as Types['list'],
+  map: ((key: Type, value: Type) => {
+    checkType(key, 'The key of a map')
+    checkType(value, 'The value of a map')
+    return type({ kind: 'map', key, value })
+  }) as Types['map'],
+  struct: ((fields: Readonly<Record<string, Type>>) => structOf(fieldsOf('t.struct', fields))) as Types['struct'],
 })
 
 /** `t.struct` from a list, which also takes names like `__proto__` and keeps numbers as names in their places. */

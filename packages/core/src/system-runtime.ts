@@ -3,6 +3,8 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { aborted } from './errors.ts'
+import { loggerCheck } from './option-checks.ts'
+import { checkOptions } from './options.ts'
 import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from './runtime.ts'
 import { silentLogger } from './runtime.ts'
 import { systemFiles } from './system-files.ts'
@@ -10,8 +12,10 @@ import { systemFiles } from './system-files.ts'
 /**
  * The machine's own clock, chance, timers and disk. Without a `logger`, the first failure in the background that nobody catches is told
  * by `process.emitWarning` (type `MoulinWarning`, the error's code), and nothing else is: `stats()` show what goes wrong.
+ * @throws `invalid` for a bad option.
  */
 export function systemRuntime(options: { readonly logger?: Logger } = {}): Runtime {
+  checkOptions('systemRuntime', options, { logger: loggerCheck })
   return {
     clock: systemClock,
     random: systemRandom,

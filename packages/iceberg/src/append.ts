@@ -1,9 +1,10 @@
-import { defaultLimits, exhausted, invalid, keyOf, openLocation, uriOf } from '@moulin/core'
+import { checkOptions, defaultLimits, exhausted, invalid, keyOf, openLocation, option, uriOf } from '@moulin/core'
 import type {
   Int64,
   Limits,
   LoadedTable,
   ObjectStore,
+  OptionTable,
   Snapshot,
   TableCommit,
   TableMetadata,
@@ -11,7 +12,7 @@ import type {
 } from '@moulin/core'
 import type { DataFile, ManifestEntry, ManifestFile } from './data-file.ts'
 import type { ExpiryOptions } from './expiry.ts'
-import { planExpiry } from './expiry.ts'
+import { keepTable, planExpiry } from './expiry.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { readManifestList, writeManifestList } from './manifest-list.ts'
 import { writeManifest } from './manifest.ts'
@@ -40,6 +41,21 @@ export interface AppendRequest {
   readonly nowMs: number
   readonly limits?: Limits
   readonly signal?: AbortSignal
+}
+
+const requestTable: OptionTable<AppendRequest> = {
+  table: option.required(option.door('a loaded table', [], ['identifier', 'metadata'])),
+  store: option.required(option.storeCheck),
+  files: option.required(option.listOf(option.objectOf('a data file'))),
+  snapshotId: option.required(option.int64('an id')),
+  commitId: option.required(option.text),
+  attempt: option.integer('', 0),
+  summary: option.recordOf(option.text),
+  properties: option.recordOf(option.text),
+  expire: option.anyOf(option.oneOf(false), option.nested(keepTable)),
+  nowMs: option.required(option.milliseconds()),
+  limits: option.someLimits,
+  signal: option.abortSignal,
 }
 
 export interface AppendPlan {
@@ -71,6 +87,7 @@ const MARKER_PREFIX = 'moulin.marker.'
  * Spec: Iceberg, "Snapshots", "Manifest Lists", "Sequence Number Inheritance"; REST catalog, `CommitTableRequest`.
  */
 export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
+  checkOptions('planAppend', request, requestTable)
   const { table, store, files, snapshotId, nowMs, properties = {}, limits = defaultLimits } = request
   const { metadata } = table
   checkFiles(metadata, files)

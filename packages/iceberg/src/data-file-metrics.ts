@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { checkOptions, option } from '@moulin/core'
 import type { IcebergField, IcebergSchema } from '@moulin/core'
 import type { FieldMetrics } from '@moulin/format'
 import type { DataFile } from './data-file.ts'
@@ -29,6 +30,7 @@ export function dataFileMetrics(
   metrics: ReadonlyMap<number, FieldMetrics>,
   options: MetricsOptions = {},
 ): DataFileMetrics {
+  checkOptions('dataFileMetrics', options, { full: option.listOf(option.text) })
   const full = new Set(options.full ?? [])
   const result = {
     columnSizes: new Map<number, bigint>(),

@@ -1,4 +1,5 @@
-import type { Int64, Snapshot, SnapshotRef, TableMetadata, TableUpdate } from '@moulin/core'
+import { checkOptions, option } from '@moulin/core'
+import type { Int64, OptionTable, Snapshot, SnapshotRef, TableMetadata, TableUpdate } from '@moulin/core'
 import { ancestors, propertyOf } from './metadata-lookup.ts'
 
 export interface ExpiryOptions {
@@ -15,6 +16,13 @@ export interface ExpiryPlan {
   readonly snapshotIds: readonly bigint[]
 }
 
+/** What may be kept, for all who pass it on. */
+export const keepTable: OptionTable<Omit<ExpiryOptions, 'nowMs'>> = {
+  keepSnapshots: option.integer('', 0),
+  keepMs: option.milliseconds(),
+}
+const optionTable: OptionTable<ExpiryOptions> = { ...keepTable, nowMs: option.required(option.milliseconds()) }
+
 const defaults = { keepSnapshots: 100, keepMs: 2 * 60 * 60 * 1000 }
 
 /**
@@ -26,6 +34,7 @@ const defaults = { keepSnapshots: 100, keepMs: 2 * 60 * 60 * 1000 }
  * The age goes by the clock, the number does not: a clock that jumps ahead still leaves `keepSnapshots`.
  */
 export function planExpiry(metadata: TableMetadata, options: ExpiryOptions): ExpiryPlan {
+  checkOptions('planExpiry', options, optionTable)
   const keepSnapshots = Math.max(options.keepSnapshots ?? defaults.keepSnapshots, minSnapshots(metadata))
   const keepMs = Math.max(options.keepMs ?? defaults.keepMs, maxAgeMs(metadata))
   const oldest = options.nowMs - keepMs

@@ -1,4 +1,4 @@
-import { corrupt, unsupported } from '@moulin/core'
+import { checkOptions, corrupt, option, type OptionTable, unsupported } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   booleanAt,
@@ -25,12 +25,22 @@ export interface WriteManifestListRequest {
   readonly codec?: 'null' | 'deflate'
 }
 
+const id = option.int64('an id')
+const writeTable: OptionTable<WriteManifestListRequest> = {
+  manifests: option.required(option.listOf(option.objectOf('a manifest'))),
+  snapshotId: option.required(id),
+  parentSnapshotId: option.required(option.anyOf(id, option.nothing)),
+  sequenceNumber: option.required(option.int64('a sequence number')),
+  codec: option.oneOf('null', 'deflate'),
+}
+
 /**
  * Writes the manifest list of one snapshot, format version 2.
  * @throws `corrupt` for a manifest of unknown counts (an old writer's): version 2 requires them.
  * Spec: "Manifest lists".
  */
 export function writeManifestList(request: WriteManifestListRequest): Uint8Array {
+  checkOptions('writeManifestList', request, writeTable)
   const { manifests, snapshotId, parentSnapshotId, sequenceNumber, codec = 'deflate' } = request
   return writeAvroFile({
     schema: manifestFileSchema,
@@ -83,6 +93,10 @@ export interface ReadManifestListOptions {
   readonly path: string
 }
 
+const readTable: OptionTable<ReadManifestListOptions> = {
+  path: option.required(option.text),
+}
+
 /**
  * Reads a manifest list, by field id, from any writer of version 1 or 2. A delete manifest with no live entries deletes
  * nothing and is given like any other.
@@ -90,6 +104,7 @@ export interface ReadManifestListOptions {
  * Spec: "Manifest lists".
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
+  checkOptions('readManifestList', options, readTable)
   const { path } = options
   const what = `The manifest list ${path}`
   const { schema, records } = readAvroFile(bytes, { what })

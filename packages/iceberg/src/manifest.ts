@@ -1,4 +1,14 @@
-import { assert, corrupt, stringifyJson, unsupported, type IcebergSchema, type JsonValue } from '@moulin/core'
+import {
+  assert,
+  checkOptions,
+  corrupt,
+  type IcebergSchema,
+  type JsonValue,
+  option,
+  type OptionTable,
+  stringifyJson,
+  unsupported,
+} from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   bytesAt,
@@ -36,6 +46,18 @@ export interface WriteManifestRequest {
   readonly codec?: 'null' | 'deflate'
 }
 
+const codecCheck = option.oneOf('null', 'deflate')
+const specCheck = option.required(option.door('a bound partition spec', [], ['fields']))
+const writeTable: OptionTable<WriteManifestRequest> = {
+  path: option.required(option.text),
+  spec: specCheck,
+  schema: option.required(option.door('an Iceberg schema', [], ['type', 'fields'])),
+  entries: option.required(option.listOf(option.objectOf('a manifest entry'))),
+  snapshotId: option.required(option.int64('an id')),
+  sequenceNumber: option.required(option.int64('a sequence number')),
+  codec: codecCheck,
+}
+
 /**
  * Writes a data manifest of format version 2 and describes it for a manifest list. Added entries leave their sequence
  * numbers to inheritance, so on a lost race only `sequenceNumber` and `minSequenceNumber` of the description change.
@@ -45,6 +67,7 @@ export function writeManifest(request: WriteManifestRequest): {
   readonly bytes: Uint8Array
   readonly manifest: ManifestFile
 } {
+  checkOptions('writeManifest', request, writeTable)
   const { path, spec, schema, entries, snapshotId, sequenceNumber, codec = 'deflate' } = request
   const schemaId = schema['schema-id'] ?? 0
   const specFields = spec.fields.map(({ sourceId, fieldId, name, transform }) => {
@@ -145,6 +168,12 @@ export interface ReadManifestOptions {
   readonly withDeleted?: boolean
 }
 
+const readTable: OptionTable<ReadManifestOptions> = {
+  manifest: option.required(option.door('an entry of a manifest list', [], ['path', 'sizeBytes'])),
+  spec: specCheck,
+  withDeleted: option.flag,
+}
+
 /**
  * Reads a data manifest, by field id, from any writer; sequence numbers are inherited.
  * @throws `unsupported` naming files of deletes, encrypted files, and formats other than Parquet; `corrupt`;
@@ -152,6 +181,7 @@ export interface ReadManifestOptions {
  * Spec: "Manifests", "Sequence Number Inheritance".
  */
 export function readManifest(bytes: Uint8Array, options: ReadManifestOptions): ManifestEntry[] {
+  checkOptions('readManifest', options, readTable)
   const { manifest, spec, withDeleted = false } = options
   const what = `The manifest ${manifest.path}`
   if (BigInt(bytes.length) !== manifest.sizeBytes)

@@ -1,15 +1,18 @@
 import {
-  isKind,
-  keysOf,
-  notFound,
-  openLocation,
-  throwIfAborted,
+  checkOptions,
   type Expression,
   type IcebergSchema,
   type Int64,
+  isKind,
+  keysOf,
+  notFound,
   type ObjectStore,
+  openLocation,
+  option,
+  type OptionTable,
   type Snapshot,
   type TableMetadata,
+  throwIfAborted,
 } from '@moulin/core'
 import type { DataFile, ManifestFile } from './data-file.ts'
 import { readManifestList } from './manifest-list.ts'
@@ -48,6 +51,16 @@ export interface PlanScanOptions {
   readonly signal?: AbortSignal
 }
 
+const optionTable: OptionTable<PlanScanOptions> = {
+  store: option.required(option.door('an ObjectStore', ['get'], ['root', 'name'])),
+  metadata: option.required(option.door('the metadata of a table', [], ['format-version', 'schemas'])),
+  snapshotId: option.anyOf(option.integer('', 0), option.int64('an id')),
+  where: option.objectOf('an expression'),
+  skip: option.callback,
+  maxInFlight: option.integer('', 1),
+  signal: option.abortSignal,
+}
+
 /**
  * The data files that a scan must read, pruned by manifest summaries, partition tuples and column bounds; in the order of
  * the manifests. A table without a snapshot has none. Leaving the loop early stops the reads under way.
@@ -57,6 +70,7 @@ export interface PlanScanOptions {
  * Spec: "Scan Planning".
  */
 export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileScanTask, void, undefined> {
+  checkOptions('planScan', options, optionTable)
   const { metadata, where, skip = () => false, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)

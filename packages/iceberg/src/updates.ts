@@ -1,5 +1,5 @@
-import { invalid, unsupported, shown } from '@moulin/core'
-import type { TableMetadata, TableUpdate } from '@moulin/core'
+import { checkOptions, invalid, option, shown, unsupported } from '@moulin/core'
+import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
 import { addSchema, addSortOrder, addSpec, idOfLast } from './schema-updates.ts'
@@ -10,6 +10,11 @@ export interface ApplyOptions {
   readonly nowMs: number
   /** Where the metadata that is changed was stored: goes into the metadata log. */
   readonly previousLocation?: string
+}
+
+const optionTable: OptionTable<ApplyOptions> = {
+  nowMs: option.required(option.milliseconds()),
+  previousLocation: option.text,
 }
 
 /** Default of `write.metadata.previous-versions-max`. */
@@ -30,6 +35,7 @@ export function applyUpdates(
   updates: readonly TableUpdate[],
   options: ApplyOptions,
 ): TableMetadata {
+  checkOptions('applyUpdates', options, optionTable)
   const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
   let next = metadata
   for (const update of updates) next = applyUpdate(next, update, change)

@@ -91,6 +91,6 @@ describe('coldTopic', () => {
 
   it.each(['yes', 1, null])('refuses deltas that are %j', (deltas) => {
     const wrong = (): unknown => testLog({ tier: { deltas: deltas as never } })
-    expect(wrong).toThrow(expect.objectContaining({ kind: 'invalid', code: 'DELTAS' }) as Error)
+    expect(wrong).toThrow(expect.objectContaining({ kind: 'invalid', code: 'OPTION' }) as Error)
   })
 })

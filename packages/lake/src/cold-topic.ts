@@ -92,7 +92,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     },
     async audit(options = {}) {
       check()
-      return await audit(parts, await table.load(options), options)
+      return await audit(parts, await table.load(callOf(options.signal)), options)
     },
     async close() {
       isClosed = true

@@ -1,4 +1,4 @@
-import { checkRoot, closed, invalid, tableGuard, shown } from '@moulin/core'
+import { checkOptions, checkRoot, closed, option, tableGuard } from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -7,6 +7,7 @@ import type {
   ColdTopic,
   ColdTopicInfo,
   ObjectStore,
+  OptionTable,
   TableGuard,
 } from '@moulin/core'
 import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
@@ -72,6 +73,23 @@ export interface IcebergTierOptions {
   readonly guard?: TableGuard
 }
 
+const optionTable: OptionTable<IcebergTierOptions> = {
+  catalog: option.required(option.catalogCheck),
+  store: option.storeCheck,
+  threads: option.integer('threads', 0, 1024),
+  worker: option.moduleUrl,
+  memoryBytes: option.positiveBytes,
+  fileWriter: option.door('a FileWriterFactory', ['create']),
+  compression: option.oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  deltas: option.flag,
+  codecs: option.listOf(option.door('a CodecFormat', ['restore'], ['format'])),
+  targetFileBytes: option.positiveBytes,
+  retryMs: option.milliseconds(),
+  retryBytes: option.integer('bytes', 0),
+  coldReadBytes: option.positiveBytes,
+  guard: option.door('a TableGuard', ['run']),
+}
+
 /**
  * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2, append-only, with system
  * columns beside the value's own, and a marker that commits with the data (docs/formats/table.md).
@@ -83,11 +101,9 @@ export interface IcebergTierOptions {
  * @throws `invalid` for options out of range, code `ROOT` for a `store` that engines cannot open by path.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
+  checkOptions('icebergTier', options, optionTable)
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
-  if (threads !== undefined && (!Number.isInteger(threads) || threads < 0))
-    throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   const { deltas = false } = options
-  if (typeof deltas !== 'boolean') throw invalid('DELTAS', `deltas is ${shown(deltas)}; it must be true or false.`)
   if (options.store !== undefined) checkRoot(options.store)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()

@@ -288,8 +288,8 @@ describe('tiering in a thread', () => {
   })
 
   it('takes the bytes of its budget from the option, or the limit', async () => {
-    const refused = { kind: 'invalid', code: 'MEMORY_BYTES' }
-    await expect(threaded({ tier: { memoryBytes: 0 } }).attach()).rejects.toMatchObject(refused)
+    const refused = { kind: 'invalid', code: 'OPTION', context: { option: 'memoryBytes' } }
+    expect(() => threaded({ tier: { memoryBytes: 0 } })).toThrow(expect.objectContaining(refused) as Error)
     await expect(threaded({ limits: { maxWorkerBytes: -1 } }).attach()).rejects.toMatchObject(refused)
   })
 

@@ -1,11 +1,14 @@
 import {
+  checkOptions,
   closed,
   invalid,
+  option,
+  printedValue,
   throwIfAborted,
   unsupported,
   type Ack,
-  type BatchAck,
   type Limits,
+  type OptionTable,
   type Producer,
   type ProducerOptions,
   type ProducerRecord,
@@ -25,6 +28,14 @@ const BATCH_BYTES = 64 * 1024
 const FRAME_BYTES = 32
 /** A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. */
 const RECORDS_PER_TURN = 64
+
+type SendOptions = NonNullable<Parameters<Producer['send']>[1]>
+type SendAllOptions = NonNullable<Parameters<Producer['sendAll']>[1]>
+
+// `send` is called once per record: without options there is nothing to check.
+const nothing: SendOptions = {}
+const sendTable: OptionTable<SendOptions> = { signal: option.abortSignal, ifNextOffset: option.int64('an offset') }
+const sendAllTable: OptionTable<SendAllOptions> = { signal: option.abortSignal, onAck: option.callback }
 
 /** What a producer needs of its topic. */
 export interface ProducerTarget {
@@ -64,7 +75,7 @@ export class LogProducer implements Producer {
   #closing: Promise<void> | undefined
 
   constructor(target: ProducerTarget, options: ProducerOptions = {}) {
-    checkOptions(options, target)
+    checkProducer(options, target)
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
     this.#lingerMs = lingerMs
@@ -73,10 +84,8 @@ export class LogProducer implements Producer {
     this.#makeBuilder = () => recordBatchBuilder({ compression })
   }
 
-  async send(
-    record: ProducerRecord<never>,
-    options: { readonly signal?: AbortSignal; readonly ifNextOffset?: bigint } = {},
-  ): Promise<Ack> {
+  async send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
+    if (options !== nothing) checkOptions(this.#what('send'), options, sendTable)
     if (options.ifNextOffset !== undefined) throw unsupported('IF_NEXT_OFFSET', 'Conditional appends come later.')
     throwIfAborted(options.signal)
     this.#checkOpen()
@@ -96,8 +105,10 @@ export class LogProducer implements Producer {
 
   async sendAll(
     records: Iterable<ProducerRecord<never>> | AsyncIterable<ProducerRecord<never>>,
-    options: { readonly signal?: AbortSignal; readonly onAck?: (ack: BatchAck) => void } = {},
+    options: SendAllOptions = {},
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
+    checkOptions(this.#what('sendAll'), options, sendAllTable)
+    checkRecords(this.#what('sendAll'), records)
     const { partitions, nextOffset } = this.#target
     const call = new SendAllCall(
       Array.from({ length: partitions }, () => -1n),
@@ -183,6 +194,10 @@ export class LogProducer implements Producer {
     this.#closeAll()
     await Promise.all(this.#inFlight)
     this.#target.closed(this)
+  }
+
+  #what(call: string): string {
+    return `Topic ${this.#target.topic}: ${call}`
   }
 
   #checkAlive(): void {
@@ -292,24 +307,33 @@ export class LogProducer implements Producer {
   }
 }
 
-function checkOptions(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
+const producerTable = ({ maxBatchBytes }: Pick<Limits, 'maxBatchBytes'>): OptionTable<ProducerOptions> => ({
+  lingerMs: option.milliseconds(),
+  batchBytes: option.integer('bytes', 1, maxBatchBytes),
+  maxUnackedBytes: option.positiveBytes,
+  compression: option.oneOf('none', 'gzip', 'zstd', 'snappy', 'lz4'),
+  id: option.text,
+  acks: option.oneOf('local', 'store'),
+})
+
+function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
+  checkOptions(`Topic ${topic}: producer`, options, producerTable(limits))
   if (options.id !== undefined) throw unsupported('PRODUCER_ID', `Topic ${topic}: named producers come later.`)
   if (options.acks !== undefined)
     throw unsupported('PRODUCER_ACKS', `Topic ${topic}: acks is a choice of tandemWal, later.`)
-  const { lingerMs = 0, batchBytes = 1, maxUnackedBytes = 1, compression = 'none' } = options
-  if (!(lingerMs >= 0 && Number.isFinite(lingerMs))) {
-    throw invalid('LINGER', `Topic ${topic}: lingerMs ${lingerMs} must be a number of milliseconds from 0.`)
+  const compression: string = options.compression ?? 'none'
+  if (compression === 'snappy' || compression === 'lz4') {
+    const message = `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`
+    throw unsupported('COMPRESSION', message)
   }
-  if (!Number.isSafeInteger(batchBytes) || batchBytes < 1 || batchBytes > limits.maxBatchBytes) {
-    throw invalid('BATCH_BYTES', `Topic ${topic}: batchBytes ${batchBytes} is not in 1 to ${limits.maxBatchBytes}.`)
-  }
-  if (!Number.isSafeInteger(maxUnackedBytes) || maxUnackedBytes < 1) {
-    throw invalid('UNACKED_BYTES', `Topic ${topic}: maxUnackedBytes ${maxUnackedBytes} must be a positive integer.`)
-  }
-  if (!['none', 'gzip', 'zstd'].includes(compression)) {
-    throw unsupported(
-      'COMPRESSION',
-      `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`,
-    )
-  }
+}
+
+function checkRecords(what: string, records: unknown): void {
+  const isIterable =
+    typeof records === 'object' && records !== null && (Symbol.asyncIterator in records || Symbol.iterator in records)
+  if (isIterable) return
+  throw invalid(
+    'RECORDS',
+    `${what}: the records are ${printedValue(records)}; give an iterable of records, such as an array.`,
+  )
 }

@@ -1,6 +1,7 @@
 import {
+  checkOptions,
   closed,
-  invalid,
+  option,
   waitFor,
   type AuditOptions,
   type AuditReport,
@@ -21,6 +22,7 @@ import {
 import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
 import { readEarlier } from './earlier-reader.ts'
+import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topic-options.ts'
 import { lazyScan } from './lazy-scan.ts'
 import { LogProducer } from './log-producer.ts'
 import { RecordInput } from './record-input.ts'
@@ -103,6 +105,7 @@ class LogTopic {
   }
 
   async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
+    checkOptions(this.#what('append'), request, appendTable)
     checkWritable(this.#state.core.access, 'append')
     this.#checkOpen()
     this.#checkSchema()
@@ -110,6 +113,7 @@ class LogTopic {
   }
 
   read(options: ReadOptions = {}): AsyncIterable<LogRecord> {
+    checkOptions(this.#what('read'), options, readTable)
     const { incarnation = this.incarnation } = options
     if (incarnation !== this.incarnation) return readEarlier(this.#state, incarnation, options)
     return readTopic(this.#state, options)
@@ -119,10 +123,13 @@ class LogTopic {
     positions: readonly Position[],
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncIterable<LogRecord | undefined> {
+    checkOptions(this.#what('readAt'), options, option.signalOnly)
+    checkPositions(this.#what('readAt'), positions)
     return readTopicAt(this.#state, positions, options.signal)
   }
 
   scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
+    checkOptions(this.#what('scan'), options, scanTable)
     return lazyScan(async () => {
       const { core } = this.#state
       if (core.access === 'read-only') await waitFor(core.refresh(), options.signal)
@@ -135,17 +142,19 @@ class LogTopic {
   }
 
   async tier(options: { readonly signal?: AbortSignal } = {}): Promise<TierResult> {
+    checkOptions(this.#what('tier'), options, option.signalOnly)
     checkWritable(this.#state.core.access, 'tier')
     this.#checkOpen()
     return this.#state.tiering.tier(options.signal)
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
-    checkAudit(this.name, options)
+    checkOptions(this.#what('audit'), options, auditTable)
     return (await waitFor(this.#state.coldForReleased(), options.signal)).audit(options)
   }
 
   async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
+    checkOptions(this.#what('adoptTable'), options, option.signalOnly)
     checkWritable(this.#state.core.access, 'adoptTable')
     this.#checkOpen()
     return this.#state.adoptTable(options.signal)
@@ -185,25 +194,11 @@ class LogTopic {
     if (this.#state.missingSchema !== undefined) throw this.#state.missingSchema
   }
 
+  #what(call: string): string {
+    return `Topic ${this.name}: ${call}`
+  }
+
   #checkOpen(): void {
     if (this.#state.core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
-  }
-}
-
-// A shallow audit that was meant to be deep would call clean what it never looked at.
-function checkAudit(topic: string, options: AuditOptions): void {
-  const refuse = (fault: string): Error => invalid('AUDIT_OPTIONS', `Topic ${topic}: ${fault}.`, { context: { topic } })
-  if (typeof options !== 'object' || options === null) {
-    throw refuse(`audit takes an object of options such as { deep: true }, not ${String(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!['deep', 'onProgress', 'signal'].includes(name)) {
-      throw refuse(`audit has no option ${name}; it has deep, onProgress and signal`)
-    }
-  }
-  const { deep = false, onProgress } = options
-  if (typeof deep !== 'boolean') throw refuse(`deep is ${JSON.stringify(deep)}; it must be true or false`)
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw refuse(`onProgress is ${JSON.stringify(onProgress)}; it must be a function`)
   }
 }

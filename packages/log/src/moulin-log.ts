@@ -1,10 +1,13 @@
 import {
+  checkOptions,
   closed,
+  option,
   type Durability,
   type Failing,
   type Log,
   type LogRecovery,
   type LogStats,
+  type OptionTable,
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
@@ -18,10 +21,8 @@ import { checkWritable } from './topic-tiering.ts'
 
 const DRAIN_MS = 30_000
 
-interface CloseOptions {
-  readonly drainMs?: number
-  readonly tier?: boolean
-}
+type CloseOptions = NonNullable<Parameters<Log['close']>[0]>
+const closeTable: OptionTable<CloseOptions> = { drainMs: option.milliseconds(), tier: option.flag }
 
 /** An open log. See {@link Log}. */
 export class MoulinLog implements Log {
@@ -116,6 +117,7 @@ export class MoulinLog implements Log {
   }
 
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkOptions('log.releaseNow', options, option.signalOnly)
     checkWritable(this.access, 'releaseNow')
     this.#checkOpen()
     // Side by side: a table that does not answer holds up no other.
@@ -123,9 +125,10 @@ export class MoulinLog implements Log {
     for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions('log.close', options, closeTable)
     this.#closing ??= this.#close(options)
-    return this.#closing
+    await this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 import {
-  checkOptionNames,
+  checkOptions,
   checkRoot,
   invalid,
+  option,
   systemRuntime,
   throwIfAborted,
   type CodecFormat,
@@ -10,6 +11,7 @@ import {
   type Log,
   type ObjectStore,
   type OnBroken,
+  type OptionTable,
   type Runtime,
   type Sequencer,
   type TornTail,
@@ -30,7 +32,7 @@ import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
 import { withWayBack } from './stored-damage.ts'
-import { checkOnBroken } from './topic-config.ts'
+import { onBrokenCheck } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
 import { WalRelief } from './wal-relief.ts'
@@ -78,22 +80,22 @@ export interface OpenLogOptions {
   readonly signal?: AbortSignal
 }
 
-const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
-  store: true,
-  wal: true,
-  tier: true,
-  runtime: true,
-  sequencer: true,
-  codecs: true,
-  access: true,
-  takeover: true,
-  limits: true,
-  probe: true,
-  graceMs: true,
-  catalogWaitMs: true,
-  maxBlockMs: true,
-  onBroken: true,
-  signal: true,
+const optionTable: OptionTable<OpenLogOptions> = {
+  store: option.required(option.storeCheck),
+  wal: option.required(option.door('a Wal', ['open'], ['durability'])),
+  tier: option.door('a ColdTier', ['attach', 'close']),
+  runtime: option.runtimeCheck,
+  sequencer: option.door('a Sequencer', ['open']),
+  codecs: option.listOf(option.door('a CodecFormat', ['restore'], ['format'])),
+  access: option.oneOf('read-write', 'read-only'),
+  takeover: option.oneOf('refuse', 'newest'),
+  limits: option.someLimits,
+  probe: option.callback,
+  graceMs: option.milliseconds(),
+  catalogWaitMs: option.milliseconds(),
+  maxBlockMs: option.milliseconds(),
+  onBroken: onBrokenCheck,
+  signal: option.abortSignal,
 }
 
 /**
@@ -107,20 +109,10 @@ const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
-  checkOptionNames('openLog', options, optionNames)
+  checkOptions('openLog', options, optionTable)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = logLimits(options.limits)
-  checkOptions({ access, takeover, graceMs, store })
-  const { catalogWaitMs = CATALOG_WAIT_MS } = options
-  if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
-    throw invalid('CATALOG_WAIT', message)
-  }
-  const { maxBlockMs = MAX_BLOCK_MS } = options
-  if (!(maxBlockMs >= 0 && Number.isFinite(maxBlockMs))) {
-    throw invalid('MAX_BLOCK', `maxBlockMs ${maxBlockMs} must be a number of milliseconds from 0.`)
-  }
-  checkOnBroken(options.onBroken, 'The log')
+  checkStore(store)
   throwIfAborted(options.signal)
 
   const logId = await logIdentity(store, { access, runtime, probe: options.probe })
@@ -270,25 +262,7 @@ async function assemble(
   return log
 }
 
-function checkOptions({
-  access,
-  takeover,
-  graceMs,
-  store,
-}: {
-  access: string
-  takeover: string
-  graceMs: number
-  store: ObjectStore
-}): void {
-  if (access !== 'read-write' && access !== 'read-only') {
-    throw invalid('ACCESS', `access ${access} is neither 'read-write' nor 'read-only'.`)
-  }
-  if (takeover !== 'refuse' && takeover !== 'newest') {
-    throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
-  }
-  if (typeof graceMs !== 'number' || !(graceMs >= 0))
-    throw invalid('GRACE', `graceMs ${String(graceMs)} must be a number of milliseconds from 0.`)
+function checkStore(store: ObjectStore): void {
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }

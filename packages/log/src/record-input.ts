@@ -1,5 +1,6 @@
 import {
   invalid,
+  printedValue,
   TIMESTAMP_MS_MAX,
   unsupported,
   type Clock,
@@ -54,6 +55,11 @@ export class RecordInput {
   }
 
   prepare(record: ProducerRecord<never> | ProducerRecord): PreparedRecord {
+    if (typeof record !== 'object' || record === null)
+      throw invalid(
+        'RECORD',
+        `Topic ${this.#options.topic}: a record is an object with a value, not ${printedValue(record)}.`,
+      )
     if ('sequence' in record)
       throw unsupported('SEQUENCE', 'A record with a sequence comes with named producers, later.')
     const key = this.#key(record.key)

@@ -1,17 +1,22 @@
 import {
+  checkOptions,
   conflict,
   corrupt,
   defaultLimits,
   formatCaps,
   isKind,
+  folderOf,
   loadStored,
   notFound,
+  option,
   storedBytes,
   stringField,
   systemRuntime,
+  withDefaults,
   type ColdTier,
   type Limits,
   type ObjectStore,
+  type OptionTable,
   type Runtime,
 } from '@moulin/core'
 import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } from './checkpoint-store.ts'
@@ -36,11 +41,19 @@ const ASIDE = 'log/repair/'
 export interface RepairLogOptions {
   readonly store: ObjectStore
   /** Folder of the write-ahead files: what `fileWal` was given. */
-  readonly walDir: string
+  readonly walDir: string | URL
   /** What the log's tables have need not be given up. Not closed. Without one, the write-ahead files alone count. */
   readonly tier?: ColdTier
   readonly runtime?: Runtime
   readonly limits?: Partial<Limits>
+}
+
+const optionTable: OptionTable<RepairLogOptions> = {
+  store: option.required(option.storeCheck),
+  walDir: option.required(option.place),
+  tier: option.door('a ColdTier', ['attach', 'close']),
+  runtime: option.runtimeCheck,
+  limits: option.someLimits,
 }
 
 /** Something stored that cannot be read as it was written. */
@@ -79,7 +92,7 @@ export interface RepairPlan {
  * too much is damaged at once; `unavailable` while the catalog does not answer.
  */
 export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
-  return (await look(options)).plan
+  return (await look('planRepair', options)).plan
 }
 
 /**
@@ -88,14 +101,16 @@ export async function planRepair(options: RepairLogOptions): Promise<RepairPlan>
  * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `RESTORE_FIRST`, `WRITER_ALIVE`; whatever the disk and the store throw.
  */
 export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {
+  checkPlan(plan)
   const first = plan.damages.find(({ remedy }) => remedy === 'restore')
   if (first !== undefined) {
     const sentence = `${first.place} must come back from a backup first: until then nobody can tell what need not be given up.`
     throw conflict('RESTORE_FIRST', sentence, { context: { key: first.place } })
   }
-  const seen = await look(options)
+  const seen = await look('repairLog', options)
   checkSame(seen.plan, plan)
-  const { store, walDir: dir } = options
+  const { store } = options
+  const dir = folderOf('repairLog', options.walDir)
   const { runtime, limits, evidence } = seen
   const { logId } = plan
   for (const { place, remedy } of plan.damages) {
@@ -111,6 +126,11 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   )
 }
 
+function checkPlan(plan: unknown): void {
+  const of = option.door('the plan that planRepair gave', [], ['logId', 'damages', 'givenUp'])
+  checkOptions('repairLog', { plan }, { plan: option.required(of) })
+}
+
 interface Seen {
   readonly plan: RepairPlan
   readonly runtime: Runtime
@@ -123,9 +143,11 @@ interface Seen {
   readonly needsEpoch: boolean
 }
 
-async function look(options: RepairLogOptions): Promise<Seen> {
-  const { store, walDir: dir, runtime = systemRuntime() } = options
-  const limits = { ...defaultLimits, ...options.limits }
+async function look(what: string, options: RepairLogOptions): Promise<Seen> {
+  checkOptions(what, options, optionTable)
+  const { store, runtime = systemRuntime() } = options
+  const dir = folderOf(what, options.walDir)
+  const limits = withDefaults<Limits>(defaultLimits, options.limits)
   const damages: Damage[] = []
   const damaged = (place: string, error: Error, remedy: Damage['remedy']): void => {
     damages.push({ place, position: null, reason: error.message, remedy })

@@ -1,11 +1,14 @@
 import {
+  checkOptions,
   day,
   formatCaps,
   invalid,
+  option,
   unsupported,
   type Codec,
   type Limits,
-  type OnBroken,
+  type OptionCheck,
+  type OptionTable,
   type PartitionFieldOf,
   type TopicConfig,
   type ValueMode,
@@ -31,42 +34,46 @@ export interface StoredConfig {
   readonly onBadRecord: 'raw'
 }
 
-const known = new Set([
-  'partitions',
-  'value',
-  'key',
-  'table',
-  'partitionBy',
-  'valueMode',
-  'rowCrc',
-  'freshnessMs',
-  'timestampBeforeMaxMs',
-  'timestampAfterMaxMs',
-  'onBadRecord',
-  'onBroken',
-])
+export const onBrokenCheck: OptionCheck = option.oneOf('error', 'restore', 'gap')
 
-/** Fills in the defaults. @throws `invalid` or `unsupported`, naming the option. */
+const timestampBound: OptionCheck = option.integer('milliseconds, or -1 for no bound,', -1)
+
+const optionTable: OptionTable<TopicConfig> = {
+  partitions: { ...option.integer('', 1, formatCaps.maxPartitions), code: 'PARTITIONS' },
+  value: option.codecCheck,
+  key: option.codecCheck,
+  table: option.text,
+  partitionBy: option.listOf(
+    option.nested<Pick<PartitionFieldOf, 'source' | 'transform' | 'name'>>({
+      source: option.required(option.text),
+      transform: option.required(option.text),
+      name: option.required(option.text),
+    }),
+  ),
+  valueMode: option.oneOf('raw', 'columns', 'columns+raw'),
+  rowCrc: option.flag,
+  freshnessMs: option.milliseconds(Number.MIN_VALUE),
+  timestampBeforeMaxMs: timestampBound,
+  timestampAfterMaxMs: timestampBound,
+  onBadRecord: option.oneOf('raw', 'dlq', 'skip', 'stop'),
+  onBroken: onBrokenCheck,
+}
+
+/** What a config may name, and how. @throws `invalid`. */
+export function checkConfig(topic: string, config: TopicConfig<never> | TopicConfig | undefined): void {
+  checkOptions(`Topic ${topic}`, config as TopicConfig | undefined, optionTable)
+}
+
+/** Fills in the defaults of a config that {@link checkConfig} took. @throws `invalid`, naming the option. */
 export function resolveConfig(topic: string, config: TopicConfig<never> | TopicConfig): StoredConfig {
   const { partitions = 1, table = defaultTable(topic), rowCrc = true, freshnessMs, onBadRecord = 'raw' } = config
-  for (const option of Object.keys(config)) {
-    if (!known.has(option)) throw unsupported('TOPIC_CONFIG', `Topic ${topic}: the option ${option} is not known.`)
-  }
-  checkPartitions(topic, partitions, formatCaps.maxPartitions)
   checkTableName(table)
   if ((onBadRecord as string) !== 'raw') {
-    throw unsupported('BAD_RECORD', `Topic ${topic}: onBadRecord ${String(onBadRecord)} comes later; use raw.`)
+    throw unsupported('BAD_RECORD', `Topic ${topic}: onBadRecord ${onBadRecord} comes later; use raw.`)
   }
-  checkOnBroken(config.onBroken, `Topic ${topic}`)
   const valueMode = config.valueMode ?? (config.value === undefined ? 'raw' : 'columns')
-  if (!['raw', 'columns', 'columns+raw'].includes(valueMode)) {
-    throw invalid('VALUE_MODE', `Topic ${topic}: valueMode ${String(valueMode)} is not raw, columns or columns+raw.`)
-  }
   if (valueMode !== 'raw' && config.value === undefined) {
     throw invalid('VALUE_MODE', `Topic ${topic}: valueMode ${valueMode} needs a value codec.`)
-  }
-  if (freshnessMs !== undefined && !(freshnessMs > 0 && Number.isFinite(freshnessMs))) {
-    throw invalid('FRESHNESS', `Topic ${topic}: freshnessMs ${freshnessMs} must be a positive number of milliseconds.`)
   }
   return {
     partitions,
@@ -79,46 +86,20 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
     valueMode,
     rowCrc,
     freshnessMs: freshnessMs ?? null,
-    timestampBeforeMaxMs: timestampBound(
-      topic,
-      'timestampBeforeMaxMs',
-      config.timestampBeforeMaxMs,
-      TIMESTAMP_BEFORE_MAX_MS,
-    ),
-    timestampAfterMaxMs: timestampBound(
-      topic,
-      'timestampAfterMaxMs',
-      config.timestampAfterMaxMs,
-      TIMESTAMP_AFTER_MAX_MS,
-    ),
+    timestampBeforeMaxMs: config.timestampBeforeMaxMs ?? TIMESTAMP_BEFORE_MAX_MS,
+    timestampAfterMaxMs: config.timestampAfterMaxMs ?? TIMESTAMP_AFTER_MAX_MS,
     onBadRecord,
   }
 }
 
 /** A new topic keeps the limits of the log that makes it; one that exists is read under any. @throws `invalid`. */
 export function checkNewConfig(topic: string, { partitions }: StoredConfig, { maxPartitions }: Limits): void {
-  checkPartitions(topic, partitions, maxPartitions)
-}
-
-function checkPartitions(topic: string, partitions: number, maxPartitions: number): void {
-  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitions) return
+  if (partitions <= maxPartitions) return
   throw invalid(
     'PARTITIONS',
     `Topic ${topic}: partitions ${partitions} is not in 1 to ${maxPartitions}, the limit maxPartitions.`,
     { context: { topic, partitions, maxPartitions } },
   )
-}
-
-/** @throws `invalid`. */
-export function checkOnBroken(onBroken: OnBroken | undefined, what: string): void {
-  if (onBroken === undefined || ['error', 'restore', 'gap'].includes(onBroken)) return
-  throw invalid('ON_BROKEN', `${what}: onBroken ${String(onBroken)} is not 'error', 'restore' or 'gap'.`)
-}
-
-function timestampBound(topic: string, option: string, value: number | undefined, byDefault: number): number {
-  if (value === undefined) return byDefault
-  if (Number.isSafeInteger(value) && value >= -1) return value
-  throw invalid('TIMESTAMP_BOUND', `Topic ${topic}: ${option} ${value} must be milliseconds, or -1 for no bound.`)
 }
 
 /**

@@ -2,6 +2,7 @@ import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig 
 import type { LogCore } from './log-core.ts'
 import { withWayBack } from './stored-damage.ts'
 import {
+  checkConfig,
   checkNewConfig,
   checkSameCodec,
   checkSameConfig,
@@ -92,6 +93,7 @@ export class TopicDirectory {
     return this.#inOrder(name, async () => {
       checkWritable(this.#core.access, 'creating a topic')
       checkTopicName(name)
+      checkConfig(name, config)
       return this.#create(name, config)
     })
   }
@@ -100,6 +102,7 @@ export class TopicDirectory {
   async find(name: string, config: AnyConfig | undefined): Promise<TopicState> {
     const found = await this.#inOrder(name, async () => {
       checkTopicName(name)
+      checkConfig(name, config)
       const state = await this.#find(name)
       if (state === undefined) throw this.#missing(name)
       if (config !== undefined) this.#checkNamed(state, config)
@@ -113,6 +116,7 @@ export class TopicDirectory {
   async ensure(name: string, config: AnyConfig): Promise<TopicState> {
     const ensured = await this.#inOrder(name, async () => {
       checkTopicName(name)
+      checkConfig(name, config)
       const state = await this.#find(name)
       if (state === undefined) {
         checkWritable(this.#core.access, 'creating a topic')

@@ -1,9 +1,16 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from './cli-program.ts'
 import { avro, openLog, schema, t } from './index.ts'
+
+interface Version {
+  readonly version: string
+}
 
 const Order = schema({ id: t.long, city: t.string.optional(), placed_at: t.timestamptz, blob: t.binary.optional() })
 
@@ -57,8 +64,8 @@ describe('moulin scan', () => {
     const { status, out } = await run('scan', join(dir, 'lake'), 'orders', '--json')
     expect(status).toBe(0)
     expect(out.trim().split('\n').sort()).toEqual([
-      '{"id":1152921504606846976,"city":"a\\tb","placed_at":"2026-11-25T12:00:00.000Z","blob":"/w=="}',
-      '{"id":2,"city":null,"placed_at":"2026-11-25T12:00:00.000Z","blob":null}',
+      '{"id":"1152921504606846976","city":"a\\tb","placed_at":"2026-11-25T12:00:00.000Z","blob":"/w=="}',
+      '{"id":"2","city":null,"placed_at":"2026-11-25T12:00:00.000Z","blob":null}',
     ])
   })
 
@@ -72,6 +79,125 @@ describe('moulin scan', () => {
     expect(status).toBe(2)
     expect(err).toMatch(/^moulin: .*town.*\n$/)
   })
+})
+
+describe('values that JSON has no word for', () => {
+  const Odd = schema({
+    ns: t.long,
+    share: t.double,
+    tags: t.map(t.string, t.long),
+    legs: t.list(t.struct({ at: t.timestamptz.micros, extras: t.map(t.int, t.binary.optional()) })),
+  })
+  const odd = {
+    ns: -9_223_372_036_854_775_808n,
+    share: NaN,
+    tags: new Map([
+      ['b', 3n],
+      ['a', 9_007_199_254_740_993n],
+    ]),
+    legs: [
+      {
+        at: 7n,
+        extras: new Map([
+          [5, Uint8Array.of(1)],
+          [6, null],
+        ]),
+      },
+    ],
+  }
+  const inJson = {
+    ns: '-9223372036854775808',
+    share: 'NaN',
+    tags: [
+      { key: 'b', value: '3' },
+      { key: 'a', value: '9007199254740993' },
+    ],
+    legs: [
+      {
+        at: '7',
+        extras: [
+          { key: 5, value: 'AQ==' },
+          { key: 6, value: null },
+        ],
+      },
+    ],
+  }
+
+  it('are printed whole, and the same from the table', async () => {
+    const lake = join(dir, 'odd')
+    const log = await openLog(lake, { threads: 0 })
+    const topic = await log.ensureTopic('odd', { value: avro(Odd) })
+    await topic.producer().send({ value: odd })
+    await topic.tier()
+    await topic.producer().send({ value: odd })
+    await log.close()
+    const lines = (await run('scan', lake, 'odd', '--json')).out.trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([inJson, inJson])
+    const cells = (await run('scan', lake, 'odd', '--columns', 'ns,tags')).out.split('\n')[1]
+    expect(cells).toBe(`-9223372036854775808\t${JSON.stringify(inJson.tags)}`)
+    const [facts] = (await run('topics', lake, '--json')).out.trim().split('\n')
+    expect(JSON.parse(facts!)).toMatchObject({ partitions: [{ highWatermark: '2', frontier: '1' }] })
+  })
+})
+
+describe('a topic that cannot be shown', () => {
+  it('is told, and the others are shown', async () => {
+    const lake = join(dir, 'partly')
+    const log = await openLog(lake, { threads: 0 })
+    for (const name of ['a', 'b', 'c']) {
+      const topic = await log.ensureTopic(name)
+      await topic.producer().send({ value: Uint8Array.of(1) })
+      await topic.tier()
+    }
+    await log.close()
+    await writeFile(join(lake, 'log/topics/b/0000000001.json'), '{"format":1')
+    for (const argv of [
+      ['topics', lake],
+      ['topics', lake, '--json'],
+      ['audit', lake],
+      ['audit', lake, '--json', '--deep'],
+    ]) {
+      const { status, out, err } = await run(...argv)
+      expect(status).toBe(2)
+      expect(out).toMatch(/^a\b|"a"/m)
+      expect(out).toMatch(/^c\b|"c"/m)
+      expect(err).toMatch(/^moulin: .*\bb\b.*\n$/)
+    }
+  })
+})
+
+describe('a reader who has enough', () => {
+  it('ends a scan and a list of topics, which is no error', async () => {
+    for (const argv of [
+      ['scan', join(dir, 'lake'), 'orders'],
+      ['topics', join(dir, 'lake')],
+    ]) {
+      const lines: string[] = []
+      const output = { out: (text: string) => void lines.push(text), err: expect.unreachable, isClosed: true }
+      expect(await runCommand(argv, output)).toBe(0)
+      expect(lines.length).toBeLessThan(3)
+    }
+  })
+
+  it('is met in a pipe, too', async () => {
+    const lake = join(dir, 'many')
+    const log = await openLog(lake, { threads: 0 })
+    const topic = await log.ensureTopic('many', { value: avro(schema({ text: t.string })) })
+    const value = { text: 'x'.repeat(200) }
+    await topic.producer().sendAll(Array.from({ length: 20_000 }, () => ({ value })))
+    await log.close()
+    const cli = fileURLToPath(new URL('cli.ts', import.meta.url))
+    const words = [process.execPath, '--conditions=moulin-source', cli, 'scan', lake, 'many'].map((word) => `'${word}'`)
+    const script = `set -o pipefail; ${words.join(' ')} | head -2`
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script])
+    expect(stdout).toBe(`text\n${value.text}\n`)
+    expect(stderr).toBe('')
+  })
+})
+
+it('moulin --version prints that of the package', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as Version
+  expect(await run('--version')).toEqual({ status: 0, out: `${version}\n`, err: '' })
 })
 
 describe('moulin audit', () => {
@@ -127,7 +253,7 @@ describe('moulin repair', () => {
     expect(JSON.parse((await run('repair', lake, '--json')).out)).toMatchObject({
       isNeeded: true,
       damages: [{ remedy: 'set aside' }],
-      givenUp: [{ topic: 'rides', partition: 0, from: 1, to: 3, stranded: 1 }],
+      givenUp: [{ topic: 'rides', partition: 0, from: '1', to: '3', stranded: 1 }],
     })
     expect(await snapshot(lake)).toEqual(before)
 
@@ -177,6 +303,8 @@ describe('moulin repair', () => {
 describe('errors of the command line', () => {
   it.each([
     [['topics', 'nowhere'], /nowhere/],
+    [['topics', 's3://bucket/lake'], /s3: URLs/],
+    [['repair', 'gs://bucket/lake'], /gs: URLs/],
     [['repair', 'nowhere'], /nowhere/],
     [['scan', 'LAKE', 'payments'], /payments/],
     [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],

@@ -1,40 +1,65 @@
+import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { isMoulinError, stringifyJson, shown } from '@moulin/core'
+import { isMoulinError, shown } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
+import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
+
+// The same way from the sources and from what is built.
+const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
 
 /** Where the command line writes. */
 export interface CommandOutput {
   out(text: string): void
   err(text: string): void
+  /** True once nobody reads `out` any more: what only prints ends then. */
+  readonly isClosed?: boolean
 }
 
 /**
  * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean or a repair that is left to do,
- * 2 an error, told in one sentence. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
+ * 2 an error, told in one sentence; that of one topic does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
  * wants none; `repair --yes` alone changes something.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
   let status = 0
-  const program = programOf(output, (code) => (status = code))
+  const program = programOf(output, (code) => (status = Math.max(status, code)))
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return status
   } catch (error) {
     // commander has said its sentence already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    output.err(`moulin: ${isMoulinError(error) ? error.message : `unexpected: ${shown(error)}`}\n`)
+    output.err(`moulin: ${sentenceOf(error)}\n`)
     return 2
   }
+}
+
+function sentenceOf(error: unknown): string {
+  return isMoulinError(error) ? error.message : `unexpected: ${shown(error)}`
 }
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
     .description('Looks into a log and its tables. Read-only, but for repair --yes.')
+    .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
   const line = (text: string): void => output.out(`${text}\n`)
+  /** One topic after the other; the error of one is told, and the rest shown. */
+  const eachTopic = async (names: readonly string[], show: (name: string) => Promise<void>): Promise<void> => {
+    for (const name of names) {
+      if (output.isClosed === true) return
+      try {
+        await show(name)
+      } catch (error) {
+        const sentence = sentenceOf(error)
+        output.err(`moulin: ${sentence.includes(name) ? sentence : `topic ${name}: ${sentence}`}\n`)
+        exitWith(2)
+      }
+    }
+  }
 
   program
     .command('topics')
@@ -43,11 +68,11 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .option('--json', 'one JSON object per topic')
     .action((dir: string, options: { json?: boolean }) =>
       withLog(dir, async (log) => {
-        for (const name of await log.topics()) {
+        await eachTopic(await log.topics(), async (name) => {
           const topic = await log.topic(name)
-          if (options.json) line(stringifyJson(topicFacts(topic)))
+          if (options.json) line(jsonLine(topicFacts(topic)))
           else topicLines(topic).forEach(line)
-        }
+        })
       }),
     )
 
@@ -66,8 +91,8 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
         let rows = 0
         for await (const row of topic.scan(columns === undefined ? {} : { columns })) {
           if (!options.json && rows === 0) line(Object.keys(row).join('\t'))
-          line(options.json ? stringifyJson(plain(row)) : Object.values(plain(row)).map(cell).join('\t'))
-          if (++rows === options.limit) break
+          line(options.json ? jsonLine(row) : Object.values(plainRow(row)).map(cell).join('\t'))
+          if (++rows === options.limit || output.isClosed === true) break
         }
       }),
     )
@@ -81,12 +106,12 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .option('--json', 'one JSON object per topic')
     .action((dir: string, name: string | undefined, options: { deep?: boolean; json?: boolean }) =>
       withLog(dir, async (log) => {
-        for (const each of name === undefined ? await log.topics() : [name]) {
+        await eachTopic(name === undefined ? await log.topics() : [name], async (each) => {
           const report = await (await log.topic(each)).audit({ deep: options.deep ?? false })
           if (!report.clean) exitWith(1)
-          if (options.json) line(stringifyJson({ topic: each, ...report }))
+          if (options.json) line(jsonLine({ topic: each, ...report }))
           else auditLines(each, report).forEach(line)
-        }
+        })
       }),
     )
 
@@ -100,7 +125,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .option('--json', 'the plan as one JSON object')
     .action(async (dir: string, options: { yes?: boolean; json?: boolean }) => {
       const plan = await planFolderRepair(dir)
-      if (options.json) line(stringifyJson(plan))
+      if (options.json) line(jsonLine(plan))
       else repairLines(plan).forEach(line)
       const mustRestore = plan.damages.some(({ remedy }) => remedy === 'restore')
       const isDone = plan.isNeeded && options.yes === true
@@ -190,21 +215,4 @@ function repairLines({ damages, givenUp, isNeeded }: RepairPlan): string[] {
       return `GIVEN UP: ${topic ?? topicId}${life} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
     }),
   ]
-}
-
-// What JSON has no word for: bytes as base64, times as ISO text.
-function plain(value: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plainValue(member)]))
-}
-
-function plainValue(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (value instanceof Date) return value.toISOString()
-  if (Array.isArray(value)) return value.map(plainValue)
-  return typeof value === 'object' && value !== null ? plain(value) : value
-}
-
-function cell(value: unknown): string {
-  if (value === null || value === undefined) return ''
-  return typeof value === 'object' ? stringifyJson(value) : String(value as string).replaceAll(/[\t\n]/g, ' ')
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -41,18 +41,18 @@ describe('openLog of a folder', () => {
       { grace: 1 },
     ]) {
       expect(await failure(openLog(lake, options as never))).toSatisfy(
-        of('invalid', /has no option (acces|takeOver|toString|grace):/),
+        of('invalid', /there is no option (acces|takeOver|toString|grace)\./),
       )
     }
     expect(await failure(openLog(lake, { networkMount: 'never' as never }))).toSatisfy(
-      of('invalid', /networkMount never/),
+      of('invalid', /networkMount is "never"/),
     )
-    expect(await failure(openLog(lake, { graceMs: '5' as never }))).toSatisfy(of('invalid', /graceMs 5/))
-    for (const place of ['', 5, undefined, null, {}, new URL('file:///lake')]) {
-      expect(await failure(openLog(place as never)), String(place)).toSatisfy(of('invalid', /folder/))
+    expect(await failure(openLog(lake, { graceMs: '5' as never }))).toSatisfy(of('invalid', /graceMs is "5"/))
+    for (const place of ['', 5, undefined, null, {}]) {
+      expect(await failure(openLog(place as never)), String(place)).toSatisfy(of('invalid', /folder|store is missing/))
     }
     const parts = { store: fileSystem({ root: lake }), wal: fileWal({ dir: lake }), graceMS: 1 }
-    expect(await failure(openLog(parts as never))).toSatisfy(of('invalid', /has no option graceMS/))
+    expect(await failure(openLog(parts as never))).toSatisfy(of('invalid', /no option graceMS\. Did you mean graceMs/))
     expect(await readdir(dir)).not.toContain('other')
     const log = await opened('other')
     expect(await failure(log.ensureTopic(7 as never))).toSatisfy(of('invalid', /topic name 7/))
@@ -72,22 +72,38 @@ describe('openLog of a folder', () => {
     expect((await readdir(join(dir, 'a/lake/log'))).sort()).toEqual([
       'checkpoints',
       'epochs',
-      'probe',
       'schemas',
       'staged',
       'topics',
       'wal',
     ])
-    for (const emptied of ['probe', 'staged']) {
-      const entries = await readdir(join(dir, 'a/lake/log', emptied), { recursive: true, withFileTypes: true })
-      expect(entries.filter((entry) => entry.isFile())).toEqual([])
-    }
+    const staged = await readdir(join(dir, 'a/lake/log/staged'), { recursive: true, withFileTypes: true })
+    expect(staged.filter((entry) => entry.isFile())).toEqual([])
     expect(await readFile(join(dir, 'a/lake/tables/shop/orders/metadata/version-hint.text'), 'utf8')).toMatch(/^\d+$/)
     const again = await opened('a/lake')
     const records = []
     for await (const record of (await again.topic('orders')).read({ to: 'end' })) records.push(record.value)
     expect(records).toEqual([order])
     expect(again.durability).toBe('disk')
+  })
+
+  it('sweeps what openers before it left below log/probe, but for what one may be using', async () => {
+    const probe = join(dir, 'lake/log/probe')
+    await (await opened('lake')).close()
+    await mkdir(join(probe, 'empty/below'), { recursive: true })
+    for (const name of ['old', 'new']) {
+      await mkdir(join(probe, name, 'list'), { recursive: true })
+      await writeFile(join(probe, name, 'list/a'), '')
+    }
+    const hourAgo = new Date(Date.now() - 3_700_000)
+    await utimes(join(probe, 'old/list/a'), hourAgo, hourAgo)
+    await (await opened('lake', { access: 'read-only' })).close()
+    expect((await readdir(probe)).sort()).toEqual(['empty', 'new', 'old'])
+    await (await opened('lake')).close()
+    expect(await readdir(probe, { recursive: true })).toEqual(['new', 'new/list', 'new/list/a'])
+    await rm(join(probe, 'new/list/a'))
+    await (await opened('lake')).close()
+    expect(await readdir(join(dir, 'lake/log'))).not.toContain('probe')
   })
 
   it('refuses a folder that holds something else, and leaves it alone', async () => {
@@ -108,7 +124,9 @@ describe('openLog of a folder', () => {
     await mkdir(join(dir, 'a\ufffd'))
     const before = await readdir(dir, { recursive: true })
     for (const access of ['read-write', 'read-only'] as const)
-      expect(await failure(opened(name, { access }))).toSatisfy((e) => isKind(e, 'invalid', 'ROOT'))
+      expect(await failure(opened(name, { access }))).toSatisfy((e) =>
+        isKind(e, 'invalid', name.includes('\0') ? 'PLACE' : 'ROOT'),
+      )
     expect(await readdir(dir, { recursive: true })).toEqual(before)
   })
 

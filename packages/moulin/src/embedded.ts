@@ -1,11 +1,11 @@
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
-import { checkOptionNames, checkRoot, invalid, isKind, notFound, systemRuntime } from '@moulin/core'
+import type { Files, Limits, Log, Logger, OnBroken, OptionTable, Runtime } from '@moulin/core'
+import { checkOptions, checkRoot, folderOf, invalid, isKind, notFound, option, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
 import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
-import { fileSystem, probeStore } from '@moulin/storage'
+import { fileSystem, probeStore, removeLeftOverFolder } from '@moulin/storage'
 
 /** Options of the embedded default. All have defaults. */
 export interface EmbeddedOptions {
@@ -38,40 +38,41 @@ export interface EmbeddedOptions {
   readonly signal?: AbortSignal
 }
 
-const optionNames: Readonly<Record<keyof EmbeddedOptions, true>> = {
-  access: true,
-  takeover: true,
-  threads: true,
-  deltas: true,
-  graceMs: true,
-  catalogWaitMs: true,
-  maxBlockMs: true,
-  worker: true,
-  onBroken: true,
-  limits: true,
-  networkMount: true,
-  logger: true,
-  runtime: true,
-  signal: true,
+const optionTable: OptionTable<EmbeddedOptions> = {
+  access: option.oneOf('read-write', 'read-only'),
+  takeover: option.oneOf('refuse', 'newest'),
+  threads: option.integer('threads', 0, 1024),
+  deltas: option.flag,
+  graceMs: option.milliseconds(),
+  catalogWaitMs: option.milliseconds(),
+  maxBlockMs: option.milliseconds(),
+  worker: option.moduleUrl,
+  onBroken: option.oneOf('error', 'restore', 'gap'),
+  limits: option.someLimits,
+  networkMount: option.oneOf('refuse', 'allow'),
+  logger: option.loggerCheck,
+  runtime: option.runtimeCheck,
+  signal: option.abortSignal,
 }
 
 /**
  * Opens a log in a folder, everything in it: write-ahead segments, topics, and the Iceberg tables below `tables/`.
  * Creates the folder when it is missing or empty. An ack survives the process and a power loss, not the disk.
  *
- * @throws `invalid` for a folder that holds something else, was moved, or has a path that engines cannot open; `conflict` code `WRITER_ALIVE`; `unsupported`
- * for a store that lies or a format from the future; `not-found` for a missing folder opened read-only.
+ * @param dir Path of the folder, or its `file:` URL, as text or object.
+ * @throws `invalid` for a bad option, or a folder that holds something else, was moved, or has a path that engines cannot open;
+ * `conflict` code `WRITER_ALIVE`; `unsupported` for a URL of something else than a folder (code `STORE_SCHEME`), a store that lies or a
+ * format from the future; `not-found` for a missing folder opened read-only.
  *
  * @example
  * const log = await openLog('./lake')
  */
-export async function openFolder(dir: string, options: EmbeddedOptions = {}): Promise<Log> {
-  checkOptionNames('openLog', options, optionNames)
-  if (dir === '') throw invalid('PLACE', 'openLog needs a folder: its path is empty.')
+export async function openFolder(dir: string | URL, options: EmbeddedOptions = {}): Promise<Log> {
+  const given = folderOf('openLog', dir)
+  checkOptions('openLog', options, optionTable)
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
-  const given = resolve(dir)
   // Before the folder is made, and before the system reads half a surrogate pair as another name.
   checkRoot(fileSystem({ root: given, files: runtime.files }))
   const root = await realPlace(given, runtime.files)
@@ -89,7 +90,13 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
       ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
       ...(options.worker === undefined ? {} : { worker: options.worker }),
     }),
-    probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
+    probe: async (probed) => {
+      try {
+        await probeStore(probed, { runtime, prefix: 'log/probe/' })
+      } finally {
+        await removeLeftOverFolder(runtime.files, runtime.clock, `${root}/log/probe`)
+      }
+    },
     runtime,
     access,
     ...(takeover === undefined ? {} : { takeover }),
@@ -106,19 +113,19 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
  * What is damaged in the log of a folder, and what {@link repairFolder} would give up. Changes nothing.
  * @throws what `planRepair` of `@moulin/log` throws; `not-found` for a missing folder.
  */
-export async function planFolderRepair(dir: string): Promise<RepairPlan> {
+export async function planFolderRepair(dir: string | URL): Promise<RepairPlan> {
   return withRepairParts(dir, planRepair)
 }
 
 /** Does exactly what the plan says; nothing that was damaged is deleted. @throws what `repairLog` of `@moulin/log` throws. */
-export async function repairFolder(dir: string, plan: RepairPlan): Promise<void> {
+export async function repairFolder(dir: string | URL, plan: RepairPlan): Promise<void> {
   await withRepairParts(dir, (parts) => repairLog(parts, plan))
 }
 
-async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
+async function withRepairParts<T>(dir: string | URL, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
   const runtime = systemRuntime()
   const { files } = runtime
-  const root = await realPlace(resolve(dir), files)
+  const root = await realPlace(folderOf('repair', dir), files)
   await requireFolder(root, 'read-only', files)
   const store = fileSystem({ root, files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
@@ -131,13 +138,13 @@ async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) =>
 }
 
 /** A folder by path, or a log composed from parts: see {@link openFolder} and `@moulin/log`. */
-export function openLog(dir: string, options?: EmbeddedOptions): Promise<Log>
+export function openLog(dir: string | URL, options?: EmbeddedOptions): Promise<Log>
 export function openLog(options: OpenLogOptions): Promise<Log>
-export function openLog(where: string | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
-  if (typeof where === 'string') return openFolder(where, options)
-  if (typeof where === 'object' && where !== null && 'store' in where && 'wal' in where) return openComposedLog(where)
-  const message = 'openLog takes the path of a folder, or the parts of a log: an object with store and wal.'
-  return Promise.reject(invalid('PLACE', message))
+export async function openLog(where: string | URL | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
+  const isComposed = typeof where === 'object' && where !== null && !(where instanceof URL)
+  if (!isComposed) return openFolder(where, options)
+  if (options === undefined) return openComposedLog(where)
+  throw invalid('OPTION', 'openLog: a log composed from parts takes one object: put the options into it.')
 }
 
 const walDirOf = (root: string): string => `${root}/log/wal`

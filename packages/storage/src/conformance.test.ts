@@ -28,7 +28,7 @@ let simulated: Files
 const onSimulatedDisk = (): ObjectStore => {
   const runtime = virtualRuntime({ seed: 1 })
   simulated = runtime.files
-  return fileSystem({ ...runtime, root: `/srv/${FOLDER}` })
+  return fileSystem({ root: `/srv/${FOLDER}`, runtime })
 }
 const simulatedFileAt: ReadLocation = async (location) => {
   const handle = await simulated.open(location.slice('file://'.length), 'read').catch(orNothing)

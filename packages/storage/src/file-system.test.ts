@@ -7,7 +7,7 @@ import { fileSystem } from './file-system.ts'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const open = (files: Files, seed = 1): ObjectStore =>
-  fileSystem({ ...virtualRuntime({ seed, files }), root: '/srv/lake' })
+  fileSystem({ root: '/srv/lake', runtime: virtualRuntime({ seed, files }) })
 
 async function textAt(store: ObjectStore, key: string): Promise<string | undefined> {
   if ((await store.head(key)) === undefined) return undefined
@@ -257,7 +257,7 @@ describe('fileSystem: tags', () => {
     const disk = simulatedDisk({ seed: 1, clock })
     const tags = new Set<string>()
     for (let i = 0; i < 20; i++) {
-      const store = fileSystem({ ...virtualRuntime({ seed: 1, files: disk.files, clock }), root: '/lake' })
+      const store = fileSystem({ root: '/lake', runtime: virtualRuntime({ seed: 1, files: disk.files, clock }) })
       for (let j = 0; j < 10; j++) tags.add((await store.put('k', bytesOf(`${j}`))).etag)
       await store.delete('k')
       tags.add((await store.put('k', bytesOf('x'))).etag)
@@ -272,7 +272,7 @@ describe('fileSystem: temporary files', () => {
     const clock = virtualClock()
     const disk = simulatedDisk({ seed: 1, clock })
     const store = (): ObjectStore =>
-      fileSystem({ ...virtualRuntime({ seed: 1, files: disk.files, clock }), root: '/lake' })
+      fileSystem({ root: '/lake', runtime: virtualRuntime({ seed: 1, files: disk.files, clock }) })
     const leave = async (name: string): Promise<void> =>
       (await disk.files.open(`/lake/.moulin-tmp/${name}`, 'create')).close()
     await store().put('a', bytesOf('x'))

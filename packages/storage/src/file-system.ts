@@ -1,6 +1,28 @@
-import { resolve } from 'node:path'
-import type { Clock, Files, FileStat, ObjectStore, Outcome, PutOptions, Random } from '@moulin/core'
-import { corrupt, invalid, isKind, isMoulinError, systemRuntime, throwIfAborted, unsupported } from '@moulin/core'
+import type {
+  Clock,
+  Files,
+  FileStat,
+  ObjectStore,
+  OptionTable,
+  Outcome,
+  PutOptions,
+  Random,
+  Runtime,
+} from '@moulin/core'
+import {
+  checkOptions,
+  corrupt,
+  folderOf,
+  invalid,
+  isKind,
+  isMoulinError,
+  objectStoreOptions,
+  option,
+  systemRuntime,
+  throwIfAborted,
+  unsupported,
+  withDefaults,
+} from '@moulin/core'
 import { resolveRange } from './byte-range.ts'
 import { DurableFolders } from './durable-folders.ts'
 import { etagOf, infoOf } from './file-info.ts'
@@ -10,14 +32,22 @@ import { placeOf } from './folder-place.ts'
 import { keyExists, missingKey, withOutcome } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
-/** `fileSystem({ root, ...runtime })` takes all doors from one runtime. */
 export interface FileSystemOptions {
-  /** The folder; made by the first `put`. */
-  readonly root: string
-  /** Default, as the two below: the machine's own. */
+  /** The folder, by path or `file:` URL; made by the first `put`. */
+  readonly root: string | URL
+  /** Where the doors below come from when they are not given. Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'files' | 'clock' | 'random'>
   readonly files?: Files
   readonly clock?: Pick<Clock, 'now'>
   readonly random?: Pick<Random, 'uuid' | 'bytes'>
+}
+
+const optionTable: OptionTable<FileSystemOptions> = {
+  root: option.required(option.place),
+  runtime: option.runtimeOf('files', 'clock', 'random'),
+  files: option.filesCheck,
+  clock: option.clockCheck,
+  random: option.randomCheck,
 }
 
 /**
@@ -34,11 +64,17 @@ export interface FileSystemOptions {
  * who changes the folder meanwhile), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
  * segments above 255 bytes (`KEY_SEGMENT_TOO_LONG`), disks without hard links (`NO_HARD_LINKS`). Folders stay when their
  * last object goes. A full disk is `exhausted`, a read-only one `unavailable`, both with outcome `rejected`.
+ *
+ * @throws `invalid` for a bad option; `unsupported` code `STORE_SCHEME` for a `root` that is a URL of something else.
  */
 export function fileSystem(options: FileSystemOptions): ObjectStore {
-  const root = resolve(options.root)
+  checkOptions('fileSystem', options, optionTable)
+  const root = folderOf('fileSystem', options.root)
   if (root === '/') throw invalid('ROOT', 'The root of a store is a folder of its own, not the whole disk.')
-  const { files, clock, random } = { ...systemRuntime(), ...options }
+  const { files, clock, random } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
+    options.runtime ?? systemRuntime(),
+    options,
+  )
   const name = `fileSystem(${root})`
   const folders = new DurableFolders(files, root)
   const temporary = new TemporaryFiles({ root, files, folders, clock, random })
@@ -112,7 +148,9 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     root: `file://${root}/`,
     capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: false },
 
-    async get(key, { range, signal } = {}) {
+    async get(key, options) {
+      checkOptions(`${name}.get`, options, objectStoreOptions.get)
+      const { range, signal } = options ?? {}
       const place = placeOf(root, key)
       throwIfAborted(signal)
       if ((await find(place)) === undefined) throw missingKey(name, key)
@@ -135,7 +173,9 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       }
     },
 
-    async head(key, { signal } = {}) {
+    async head(key, options) {
+      checkOptions(`${name}.head`, options, objectStoreOptions.call)
+      const signal = options?.signal
       const place = placeOf(root, key)
       throwIfAborted(signal)
       const stat = await find(place)
@@ -144,6 +184,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     },
 
     async put(key, bytes, options = {}) {
+      checkOptions(`${name}.put`, options, objectStoreOptions.put)
       const place = placeOf(root, key)
       throwIfAborted(options.signal)
       if (typeof options.mode === 'object')
@@ -159,7 +200,9 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       }
     },
 
-    async delete(key, { signal } = {}) {
+    async delete(key, options) {
+      checkOptions(`${name}.delete`, options, objectStoreOptions.call)
+      const signal = options?.signal
       const place = placeOf(root, key)
       throwIfAborted(signal)
       if ((await find(place)) === undefined) return
@@ -175,7 +218,10 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       })
     },
 
-    list: (options = {}) => walkFiles(files, folders, root, options),
+    async *list(options = {}) {
+      checkOptions(`${name}.list`, options, objectStoreOptions.list)
+      yield* walkFiles(files, folders, root, options)
+    },
   }
 }
 

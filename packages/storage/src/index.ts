@@ -1,5 +1,6 @@
 export { fileSystem } from './file-system.ts'
 export type { FileSystemOptions } from './file-system.ts'
+export { removeLeftOverFolder } from './left-over-folders.ts'
 export { memory } from './memory.ts'
 export type { MemoryOptions } from './memory.ts'
 export { prefix } from './prefix.ts'

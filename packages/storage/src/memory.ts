@@ -1,5 +1,13 @@
-import type { Clock, ObjectInfo, ObjectStore } from '@moulin/core'
-import { checkKey, compareKeys, systemRuntime, throwIfAborted } from '@moulin/core'
+import type { Clock, ObjectInfo, ObjectStore, OptionTable } from '@moulin/core'
+import {
+  checkKey,
+  checkOptions,
+  compareKeys,
+  objectStoreOptions,
+  option,
+  systemRuntime,
+  throwIfAborted,
+} from '@moulin/core'
 import { resolveRange } from './byte-range.ts'
 import { keyExists, missingKey, tagMismatch } from './object-errors.ts'
 
@@ -10,11 +18,14 @@ export interface MemoryOptions {
   readonly clock?: Pick<Clock, 'now'>
 }
 
+const optionTable: OptionTable<MemoryOptions> = { name: option.text, clock: option.clockCheck }
+
 /**
  * A store that lives as long as the process: every promise of {@link ObjectStore}, all capabilities but multipart.
  * Bytes are copied on their way in and out. `list` shows the keys of its first step; those removed since are left out.
  */
 export function memory(options: MemoryOptions = {}): ObjectStore {
+  checkOptions('memory', options, optionTable)
   const label = options.name ?? 'main'
   const name = `memory(${label})`
   const clock = options.clock ?? systemRuntime().clock
@@ -34,7 +45,9 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
     root: `memory://${label}/`,
     capabilities: { createIfAbsent: true, compareAndSwap: true, multipart: false },
 
-    async get(key, { range, signal } = {}) {
+    async get(key, options) {
+      checkOptions(`${name}.get`, options, objectStoreOptions.get)
+      const { range, signal } = options ?? {}
       checkKey(key)
       throwIfAborted(signal)
       const { info, bytes } = requireObject(key)
@@ -42,13 +55,16 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
       return { ...info, bytes: bytes.slice(start, end) }
     },
 
-    async head(key, { signal } = {}) {
+    async head(key, options) {
+      checkOptions(`${name}.head`, options, objectStoreOptions.call)
       checkKey(key)
-      throwIfAborted(signal)
+      throwIfAborted(options?.signal)
       return objects.get(key)?.info
     },
 
-    async put(key, bytes, { mode = 'overwrite', signal } = {}) {
+    async put(key, bytes, options) {
+      checkOptions(`${name}.put`, options, objectStoreOptions.put)
+      const { mode = 'overwrite', signal } = options ?? {}
       checkKey(key)
       throwIfAborted(signal)
       const present = objects.get(key)?.info
@@ -65,13 +81,16 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
       return { etag }
     },
 
-    async delete(key, { signal } = {}) {
+    async delete(key, options) {
+      checkOptions(`${name}.delete`, options, objectStoreOptions.call)
       checkKey(key)
-      throwIfAborted(signal)
+      throwIfAborted(options?.signal)
       if (objects.delete(key)) keys.splice(firstNotBelow(keys, key), 1)
     },
 
-    async *list({ prefix = '', after = '', signal } = {}) {
+    async *list(options) {
+      checkOptions(`${name}.list`, options, objectStoreOptions.list)
+      const { prefix = '', after = '', signal } = options ?? {}
       throwIfAborted(signal)
       const from = compareKeys(after, prefix) < 0 ? prefix : after
       for (const key of keys.slice(firstNotBelow(keys, from))) {

@@ -1,11 +1,16 @@
 import type { ObjectInfo, ObjectStore } from '@moulin/core'
-import { checkKey, invalid, uriOf } from '@moulin/core'
+import { checkKey, checkOptions, invalid, option, uriOf } from '@moulin/core'
 
 /**
  * The objects below `path` of another store, as a store of their own: keys, lists and the root's URI are relative to it.
  * No key reaches out of it. @throws `invalid` code `PREFIX` unless `path` is a key and a slash.
  */
 export function prefix(store: ObjectStore, path: string): ObjectStore {
+  checkOptions(
+    'prefix',
+    { store, path },
+    { store: option.required(option.storeCheck), path: option.required(option.text) },
+  )
   if (!path.endsWith('/')) throw badPrefix(path)
   try {
     checkKey(path.slice(0, -1))

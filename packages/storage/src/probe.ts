@@ -1,5 +1,5 @@
-import type { MoulinError, ObjectStore, Runtime } from '@moulin/core'
-import { isKind, unsupported } from '@moulin/core'
+import type { MoulinError, ObjectStore, OptionTable, Runtime } from '@moulin/core'
+import { checkOptions, isKind, option, unsupported } from '@moulin/core'
 import { checkList, checkRanges } from './probe-reads.ts'
 
 export interface ProbeOptions {
@@ -7,6 +7,12 @@ export interface ProbeOptions {
   /** Where it writes, and removes again what it wrote. Default `log/probe/`. */
   readonly prefix?: string
   readonly signal?: AbortSignal
+}
+
+const optionTable: OptionTable<ProbeOptions> = {
+  runtime: option.required(option.runtimeOf('random')),
+  prefix: option.text,
+  signal: option.abortSignal,
 }
 
 /** Raises what a store did other than it says. */
@@ -25,6 +31,7 @@ const racers = 8
  * `DELETE_MISSING`, `DELETE_KEEPS`, `MISSING_KEY`. Errors of the environment pass as they are.
  */
 export async function probeStore(store: ObjectStore, options: ProbeOptions): Promise<void> {
+  checkOptions('probeStore', options, optionTable)
   const lie: Lie = (code, what) =>
     unsupported(code, `${store.name} is not safe to write to: ${what}.`, { context: { store: store.name } })
   if (!store.capabilities.createIfAbsent) throw lie('NO_CREATE_IF_ABSENT', 'it has no atomic create')

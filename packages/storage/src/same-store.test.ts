@@ -60,7 +60,7 @@ describe('fileSystem and prefix beside memory', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         const expected = await run(memory(), steps)
-        const folder = fileSystem({ ...virtualRuntime({ seed: 1 }), root: '/srv/lake' })
+        const folder = fileSystem({ root: '/srv/lake', runtime: virtualRuntime({ seed: 1 }) })
         expect(await run(folder, steps)).toEqual(expected)
         expect(await run(prefix(memory(), 'b/'), steps)).toEqual(expected)
       }),

@@ -1,3 +1,4 @@
+import { checkOptions, option, type OptionTable } from '@moulin/core'
 import type { CatalogCheck, CatalogUnderTest } from './catalog-checks.ts'
 import { catalogChecks } from './catalog-checks.ts'
 import type { FolderCatalog } from './catalog-folder-checks.ts'
@@ -13,6 +14,12 @@ export interface CatalogConformanceOptions {
   readonly folders?: FolderCatalog
 }
 
+const optionTable: OptionTable<CatalogConformanceOptions> = {
+  name: option.required(option.text),
+  create: option.required(option.callback),
+  folders: option.door('a FolderCatalog', ['open']),
+}
+
 /**
  * Judges a catalog: registers one test per promise of core's {@link Catalog}. Takes the runner's own functions, so it
  * runs under any.
@@ -21,6 +28,7 @@ export interface CatalogConformanceOptions {
  * catalogConformance({ describe, it }, { name: 'mine', create: async () => ({ catalog: await openMine() }) })
  */
 export function catalogConformance({ describe, it }: TestRunner, options: CatalogConformanceOptions): void {
+  checkOptions('catalogConformance', options, optionTable)
   describe(`${options.name} as a catalog`, () => {
     for (const { name, run } of catalogConformanceChecks(options)) it(name, run)
   })
@@ -30,6 +38,7 @@ export function catalogConformance({ describe, it }: TestRunner, options: Catalo
 export function catalogConformanceChecks(
   options: CatalogConformanceOptions,
 ): readonly { readonly name: string; run(): Promise<void> }[] {
+  checkOptions('catalogConformanceChecks', options, optionTable)
   const general = catalogChecks.map((check) => ({ name: check.name, run: () => runOnce(check, options) }))
   const { folders } = options
   if (folders === undefined) return general

@@ -1,5 +1,5 @@
-import type { Outcome } from '@moulin/core'
-import { invalid, isMoulinError, unavailable } from '@moulin/core'
+import type { OptionTable, Outcome } from '@moulin/core'
+import { checkOptions, invalid, isMoulinError, option, unavailable } from '@moulin/core'
 
 /**
  * When a call fails, and how. Rules are tried in order; the first that matches a call and is due decides.
@@ -22,6 +22,16 @@ export interface FaultRule<Operation extends string> {
   /** What the error says of a `before`. Default `rejected`; the others are always `unknown`. */
   readonly outcome?: Outcome
   readonly lateAfterCalls?: number
+}
+
+const ruleTable: OptionTable<FaultRule<string>> = {
+  fault: option.required(option.oneOf('before', 'after', 'late')),
+  operation: option.anyOf(option.text, option.listOf(option.text)),
+  key: option.anyOf(option.text, option.door('a pattern', ['test'])),
+  nth: option.integer('', 1),
+  times: option.anyOf(option.integer('', 1), option.oneOf(Infinity)),
+  outcome: option.oneOf('rejected', 'unknown'),
+  lateAfterCalls: option.integer('', 0),
 }
 
 /** One call that reached the faulty one, in order. */
@@ -58,6 +68,7 @@ export class FaultPlan<Operation extends string> implements Faults<Operation> {
   }
 
   addRule(rule: FaultRule<Operation>): { remove(): void } {
+    checkOptions('A fault rule', rule as FaultRule<string>, ruleTable)
     if (rule.outcome !== undefined && rule.fault !== 'before')
       throw invalid('FAULT_RULE', `A fault "${rule.fault}" always has the outcome unknown: leave it out.`)
     const counted = { ...rule, matched: 0 }

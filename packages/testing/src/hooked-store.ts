@@ -1,4 +1,15 @@
-import { checkKey, compareKeys, conflict, exists, invalid, notFound, throwIfAborted, unsupported } from '@moulin/core'
+import {
+  checkKey,
+  checkOptions,
+  compareKeys,
+  conflict,
+  exists,
+  invalid,
+  notFound,
+  option,
+  throwIfAborted,
+  unsupported,
+} from '@moulin/core'
 import type { ObjectInfo, ObjectStore, PutOptions, StoredObject } from '@moulin/core'
 
 /** A call that a store is about to take, or has taken. */
@@ -25,6 +36,7 @@ export interface HookedStore extends ObjectStore {
 
 /** An object store in memory into which a test can reach: it scripts races, lost answers and late effects. */
 export function hookedStore(options: { readonly compareAndSwap?: boolean } = {}): HookedStore {
+  checkOptions('hookedStore', options, { compareAndSwap: option.flag })
   const compareAndSwap = options.compareAndSwap ?? true
   const objects = new Map<string, StoredObject>()
   const hooks: StoreHooks = {}

@@ -1,4 +1,5 @@
-import type { ObjectStore, StoreCapabilities } from '@moulin/core'
+import { checkOptions, option } from '@moulin/core'
+import type { ObjectStore, OptionTable, StoreCapabilities } from '@moulin/core'
 import { expectEqual } from './assertions.ts'
 import type { CheckSizes, ObjectStoreCheck, ReadLocation } from './object-store-checks.ts'
 import { listChecks } from './object-store-checks-list.ts'
@@ -30,6 +31,22 @@ export interface ObjectStoreConformanceConfig {
   readonly maxKeyBytes?: number
 }
 
+const optionTable: OptionTable<ObjectStoreConformanceConfig> = {
+  name: option.text,
+  create: option.required(option.callback),
+  capabilities: option.nested<StoreCapabilities>({
+    createIfAbsent: option.flag,
+    compareAndSwap: option.flag,
+    multipart: option.flag,
+  }),
+  close: option.callback,
+  cannot: option.recordOf(option.text),
+  at: option.callback,
+  largeBytes: option.positiveBytes,
+  manyKeys: option.integer('', 1),
+  maxKeyBytes: option.integer('bytes', 1, 1024),
+}
+
 /** All promises of core's `ObjectStore`, one check each, in the order of their running. */
 export const objectStoreChecks: readonly ObjectStoreCheck[] = [...readChecks, ...writeChecks, ...listChecks]
 
@@ -38,6 +55,7 @@ export const objectStoreChecks: readonly ObjectStoreCheck[] = [...readChecks, ..
  * reason in its name. A store that passes may be wrong in ways no test sees: loss of power, faults of the network.
  */
 export function objectStoreConformance({ describe, it }: TestRunner, config: ObjectStoreConformanceConfig): void {
+  checkOptions('objectStoreConformance', config, optionTable)
   const sizes: CheckSizes = {
     largeBytes: config.largeBytes ?? 64 * 1024 * 1024,
     manyKeys: config.manyKeys ?? 1_100,

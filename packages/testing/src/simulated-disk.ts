@@ -1,4 +1,5 @@
-import type { Clock, Files } from '@moulin/core'
+import { checkOptions, option } from '@moulin/core'
+import type { Clock, Files, OptionTable } from '@moulin/core'
 import type { DiskCall, DiskFault } from './disk-errors.ts'
 import { diskFault } from './disk-errors.ts'
 import type { DiskDevice } from './disk-files.ts'
@@ -65,8 +66,16 @@ export interface DiskFaultRule {
 const passive: ReadonlySet<DiskCall> = new Set(['open', 'read', 'readdir', 'stat', 'realpath'])
 const syncs: ReadonlySet<DiskCall> = new Set(['datasync', 'sync', 'syncDirectory'])
 
-/** A new, empty disk with a main process on it. */
+const optionTable: OptionTable<SimulatedDiskOptions> = {
+  seed: option.required(option.integer('', 0)),
+  clock: option.clockCheck,
+  quotaBytes: option.anyOf(option.integer('bytes', 0), option.oneOf(Infinity)),
+  mount: option.oneOf('local', 'network'),
+}
+
+/** A new, empty disk with a main process on it. @throws `invalid` for a bad option. */
 export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
+  checkOptions('simulatedDisk', options, optionTable)
   const random = seededRandom(options.seed)
   const effects: DiskEffect[] = []
   const now = options.clock === undefined ? () => effects.length : () => options.clock!.now()

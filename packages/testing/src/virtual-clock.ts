@@ -1,5 +1,5 @@
-import type { Clock, Timer, Timers } from '@moulin/core'
-import { aborted, invalid, systemRuntime } from '@moulin/core'
+import type { Clock, OptionTable, Timer, Timers } from '@moulin/core'
+import { aborted, checkOptions, invalid, option, systemRuntime } from '@moulin/core'
 
 /** Time that stands still until a test moves it. Several runtimes may share one: the processes of one machine. */
 export interface VirtualClock extends Clock {
@@ -32,7 +32,12 @@ let real: Timers | undefined
 // The real event loop's: virtual time has turns, but no length.
 const turn = (): Promise<void> => (real ??= systemRuntime().timers).turn()
 
+const optionTable: OptionTable<VirtualClockOptions> = {
+  startMs: option.integer('ms since the epoch', -8.64e15, 8.64e15),
+}
+
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  checkOptions('virtualClock', options, optionTable)
   let passedMs = 0
   let wallMs = options.startMs ?? Date.UTC(2026, 0, 1)
   let order = 0

@@ -1,4 +1,5 @@
-import type { Files, Logger, Runtime } from '@moulin/core'
+import { checkOptions, option } from '@moulin/core'
+import type { Files, Logger, OptionTable, Runtime } from '@moulin/core'
 import type { ProcessTable } from './process-table.ts'
 import { processTable } from './process-table.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -38,8 +39,18 @@ export interface LogLine {
   readonly atMs: number
 }
 
+const optionTable: OptionTable<VirtualRuntimeOptions> = {
+  seed: option.required(option.integer('', 0)),
+  files: option.filesCheck,
+  clock: option.door('a virtualClock', ['now', 'timers']),
+  processes: option.door('a processTable', ['start', 'end']),
+  pidSpace: option.text,
+  startMs: option.integer('ms since the epoch', -8.64e15, 8.64e15),
+}
+
 /** One virtual process: seeded chance, a clock that stands still, captured logs. */
 export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
+  checkOptions('virtualRuntime', options, optionTable)
   const clock = options.clock ?? virtualClock(options.startMs === undefined ? {} : { startMs: options.startMs })
   const processes = options.processes ?? processTable()
   const { pid, startTime } = processes.start()

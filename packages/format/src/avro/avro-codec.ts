@@ -1,5 +1,5 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
-import { corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
+import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
 import { checkValueTypes } from '../nested-values.ts'
 import { RowWriter } from '../row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -44,7 +44,8 @@ export function avro<T>(schema: Schema<T>): Codec<T>
 export function avro<T = Record<string, unknown>>(schema: string | AvroSchemaJson): Codec<T>
 export function avro(schema: Schema | string | AvroSchemaJson): Codec<never> {
   if (typeof schema === 'string') return codecOf(schema, parseDefinition(schema)) as Codec<never>
-  const isAvro = Array.isArray(schema) || 'type' in schema
+  const isAvro = Array.isArray(schema) || (typeof schema === 'object' && schema !== null && 'type' in schema)
+  if (!isAvro) checkSchema('avro', schema)
   if (!isAvro) checkValueTypes(schema as Schema)
   const json = isAvro ? (schema as JsonValue) : avroJsonOf(schema as Schema)
   return codecOf(stringifyJson(json), json) as Codec<never>

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto'
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { FileCaps, JsonValue } from '@moulin/core'
-import { corrupt, exhausted, formatCaps, parseJson, stringifyJson, unsupported } from '@moulin/core'
+import type { FileCaps, JsonValue, OptionTable } from '@moulin/core'
+import {
+  checkOptions,
+  corrupt,
+  exhausted,
+  formatCaps,
+  option,
+  parseJson,
+  stringifyJson,
+  unsupported,
+  withDefaults,
+} from '@moulin/core'
 import { decompress, inflated } from '../compression.ts'
 import { ByteSink } from '../byte-sink.ts'
 import { AvroReader, avroReaderOf, MAX_EMPTY_ITEMS, minimumBytes, tooManyEmpty } from './avro-reader.ts'
@@ -29,6 +39,8 @@ export interface ReadAvroOptions {
   readonly caps?: Partial<Pick<FileCaps, 'maxAvroBlockBytes' | 'maxAvroFileBytes'>>
 }
 
+const readTable: OptionTable<ReadAvroOptions> = { what: option.text, caps: option.someCaps }
+
 const magic = [0x4f, 0x62, 0x6a, 1]
 const SYNC_BYTES = 16
 
@@ -40,8 +52,9 @@ const SYNC_BYTES = 16
  * Spec: Avro 1.12, "Object Container Files".
  */
 export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): AvroFile {
+  checkOptions('readAvroFile', options, readTable)
   const { what = 'The Avro file' } = options
-  const { maxAvroBlockBytes, maxAvroFileBytes } = { ...formatCaps, ...options.caps }
+  const { maxAvroBlockBytes, maxAvroFileBytes } = withDefaults<FileCaps>(formatCaps, options.caps)
   if (bytes.length > maxAvroFileBytes) throw tooLarge(what, bytes.length, 'maxAvroFileBytes', maxAvroFileBytes)
   if (magic.some((byte, at) => bytes[at] !== byte))
     throw corrupt('AVRO_MAGIC', `${what} is not an Avro container file: it does not begin with Obj and 1.`)
@@ -125,12 +138,21 @@ export interface WriteAvroOptions {
   readonly blockBytes?: number
 }
 
+const writeTable: OptionTable<WriteAvroOptions> = {
+  schema: option.required(option.anyOf(option.text, option.door('an Avro schema', []))),
+  records: option.required(option.iterable),
+  metadata: option.objectOf('texts by name, or a Map of them'),
+  codec: option.oneOf('null', 'deflate'),
+  blockBytes: option.positiveBytes,
+}
+
 /**
  * Writes an Avro object container file: the inverse of {@link readAvroFile}. A long also takes a safe number. The same
  * input gives the same bytes: the sync marker is a hash of the header and the first block.
  * @throws `invalid` naming the field whose value does not fit, or what is wrong with the schema.
  */
 export function writeAvroFile(options: WriteAvroOptions): Uint8Array {
+  checkOptions('writeAvroFile', options, writeTable)
   const { schema, records, metadata = {}, codec = 'deflate', blockBytes = 64 * 1024 } = options
   const write = avroWriterOf(parseAvroSchema(schema))
   const given = metadata instanceof Map ? [...(metadata as Map<string, string>)] : Object.entries(metadata)

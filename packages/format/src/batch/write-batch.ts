@@ -1,4 +1,4 @@
-import { invalid } from '@moulin/core'
+import { checkOptions, invalid, option, type OptionTable } from '@moulin/core'
 import { ByteSink, varintSize } from '../byte-sink.ts'
 import { compress } from '../compression.ts'
 import { crc32cOf } from '../crc32c.ts'
@@ -174,8 +174,22 @@ function varlongSize(value: number | bigint): number {
   return size
 }
 
+const builderTable: OptionTable<RecordBatchBuilderOptions> = {
+  compression: option.oneOf('none', 'gzip', 'zstd'),
+  timestampType: option.oneOf('create', 'append'),
+}
+const encodeTable: OptionTable<EncodeBatchOptions> = {
+  baseOffset: option.required(option.int64('an offset')),
+  records: option.required(option.iterable),
+  compression: option.oneOf('none', 'gzip', 'zstd'),
+  lastOffset: option.int64('an offset', -1n),
+  timestampType: option.required(option.oneOf('create', 'append')),
+  partitionLeaderEpoch: option.integer('', -1, 0x7fffffff),
+}
+
 /** A builder of v2 record batches: no object per record, one buffer, used again after `finish()`. */
 export function recordBatchBuilder(options: RecordBatchBuilderOptions = {}): RecordBatchBuilder {
+  checkOptions('recordBatchBuilder', options, builderTable)
   return new RecordBatchBuilder(options)
 }
 
@@ -193,6 +207,7 @@ export interface EncodeBatchOptions {
 
 /** One batch of records whose offsets are known. @throws `invalid` when they do not rise or lie outside the batch. */
 export function encodeBatch(options: EncodeBatchOptions): Uint8Array {
+  checkOptions('encodeBatch', options, encodeTable)
   const { baseOffset, records, compression = 'none', timestampType, partitionLeaderEpoch = -1 } = options
   const lastOffset = options.lastOffset ?? records.at(-1)?.offset ?? baseOffset
   const builder = recordBatchBuilder({ compression, timestampType })

@@ -1,5 +1,5 @@
 import type { Codec, CodecFormat, ColumnarCodec, Schema } from '@moulin/core'
-import { builderFor, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
+import { builderFor, checkSchema, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
 import { checkValueTypes } from '../nested-values.ts'
 import { RowWriter } from '../row-writer.ts'
 import { newTextBuffer } from '../text-buffer.ts'
@@ -34,6 +34,7 @@ const FORMAT = 'json/1'
  * const codec = json(schema({ id: t.int53, city: t.string, placed_at: t.timestamptz }))
  */
 export function json<T>(schema: Schema<T>): Codec<T> {
+  checkSchema('json', schema)
   checkValueTypes(schema as Schema)
   const fields = jsonFields(schema.fields)
   const encode = encoderOf(schema as Schema)

@@ -264,7 +264,6 @@ describe('ParquetFile.read', () => {
     const file = await open(write(small, [smallRows]))
     for (const request of [
       { rowGroup: 1 },
-      { rowGroup: -1 },
       { rowGroup: 0, rows: { start: 0, end: 3 } },
       { rowGroup: 0, rows: { start: 2, end: 1 } },
     ])
@@ -272,6 +271,7 @@ describe('ParquetFile.read', () => {
         kind: 'invalid',
         code: 'PARQUET_ROWS',
       })
+    await expect(file.read({ rowGroup: -1, types: small })).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
   })
 
   it('says where it was when pages are damaged', async () => {

@@ -1,4 +1,5 @@
 import {
+  checkOptions,
   type Column,
   type ColumnBatch,
   type FileCaps,
@@ -6,9 +7,13 @@ import {
   type IcebergField,
   type IcebergType,
   invalid,
+  option,
+  type OptionCheck,
+  type OptionTable,
   throwIfAborted,
   unsupported,
   waitFor,
+  withDefaults,
 } from '@moulin/core'
 import { bloomBlockBytes, bloomBlocks, bloomKey, bloomProbe, maxHeaderBytes } from './bloom-filter.ts'
 import { bytesIn, type LoadedRange, loadSpans } from './byte-ranges.ts'
@@ -47,6 +52,45 @@ const smallFilterBytes = 4096
 const doubtfulBytes = 32 * 1024
 const noDictionary = { dictionary: undefined }
 
+const optionTable: OptionTable<OpenParquetOptions> = {
+  caps: option.someCaps,
+  workers: option.door('ParquetWorkers', ['decode']),
+  nameMapping: option.listOf(option.objectOf('a name mapping')),
+  int96: option.oneOf('refuse', 'timestamp'),
+  signal: option.abortSignal,
+}
+const metricValue: OptionCheck = {
+  expected: 'a value as stored: a boolean, number, bigint or Uint8Array',
+  accepts: (value) =>
+    ['boolean', 'number', 'bigint'].includes(typeof value) ? !Number.isNaN(value) : value instanceof Uint8Array,
+}
+const isRowGroup = option.required(option.integer('', 0))
+const isFieldId = option.required(option.integer('', 0))
+const readTable: OptionTable<ParquetReadRequest> = {
+  rowGroup: isRowGroup,
+  types: option.required(option.listOf(option.objectOf('an Iceberg field'))),
+  fieldIds: option.listOf(isFieldId),
+  rows: option.nested<NonNullable<ParquetReadRequest['rows']>>({ start: isRowGroup, end: isRowGroup }),
+  signal: option.abortSignal,
+}
+const dictionaryTable: OptionTable<Parameters<ParquetFile['dictionary']>[0]> = {
+  rowGroup: isRowGroup,
+  field: option.required(option.door('an Iceberg field', [], ['id', 'type'])),
+  signal: option.abortSignal,
+}
+const mightContainTable: OptionTable<Parameters<ParquetFile['mightContain']>[0]> = {
+  rowGroup: isRowGroup,
+  fieldId: isFieldId,
+  value: option.required(metricValue),
+  signal: option.abortSignal,
+}
+const pageBoundsTable: OptionTable<ParquetPageBoundsRequest> = {
+  rowGroup: isRowGroup,
+  fieldId: isFieldId,
+  type: option.anyOf(option.text, option.objectOf('an Iceberg type')),
+  signal: option.abortSignal,
+}
+
 /**
  * Reads and checks a file's footer: two small requests.
  * @throws `corrupt` when it is not a Parquet file or its footer contradicts itself; `exhausted` above a limit;
@@ -55,8 +99,9 @@ const noDictionary = { dictionary: undefined }
  * Spec: parquet-format, "File format".
  */
 export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
+  checkOptions('openParquet', options, optionTable)
   const { nameMapping, signal } = options
-  const caps = { ...formatCaps, ...options.caps }
+  const caps = withDefaults<FileCaps>(formatCaps, options.caps)
   throwIfAborted(signal)
   const { bytes, pagesEnd, before } = await readFooterBytes(file, caps, signal)
   const footer = parseFooter(bytes, caps, file.name)
@@ -116,6 +161,7 @@ class OpenFile implements ParquetFile {
   }
 
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
+    checkOptions(`${this.name}: read`, request, readTable)
     const { signal, fieldIds } = request
     throwIfAborted(signal)
     const rowGroup = this.#footer.rowGroups[request.rowGroup]
@@ -217,6 +263,7 @@ class OpenFile implements ParquetFile {
   }
 
   async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
+    checkOptions(`${this.name}: pageBounds`, request, pageBoundsTable)
     const { rowGroup: index, fieldId, type, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
@@ -245,11 +292,9 @@ class OpenFile implements ParquetFile {
     )
   }
 
-  async dictionary({
-    rowGroup: index,
-    field,
-    signal,
-  }: Parameters<ParquetFile['dictionary']>[0]): Promise<Column | undefined> {
+  async dictionary(request: Parameters<ParquetFile['dictionary']>[0]): Promise<Column | undefined> {
+    checkOptions(`${this.name}: dictionary`, request, dictionaryTable)
+    const { rowGroup: index, field, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
     const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
@@ -266,12 +311,9 @@ class OpenFile implements ParquetFile {
     return decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion)
   }
 
-  async mightContain({
-    rowGroup: index,
-    fieldId,
-    value,
-    signal,
-  }: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
+  async mightContain(request: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
+    checkOptions(`${this.name}: mightContain`, request, mightContainTable)
+    const { rowGroup: index, fieldId, value, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
     const leaf = this.#leaves.find((each) => each.fieldId === fieldId)

@@ -11,8 +11,8 @@ export async function readRows(
   fields: readonly IcebergField[],
   options: OpenParquetOptions & { rows?: { start: number; end: number } } = {},
 ): Promise<unknown[][]> {
-  const file = await openParquet(bytesRangeReader(bytes, 'pages.parquet'), options)
-  const { rows } = options
+  const { rows, ...opening } = options
+  const file = await openParquet(bytesRangeReader(bytes, 'pages.parquet'), opening)
   return rowsOf(await file.read({ rowGroup: 0, types: fields, ...(rows === undefined ? {} : { rows }) }))
 }
 

@@ -1,12 +1,14 @@
 import {
+  checkOptions,
   closed,
   type ColumnBatch,
   corrupt,
   defaultLimits,
   exhausted,
   internal,
-  invalid,
   isKind,
+  option,
+  type OptionTable,
   type Runtime,
   throwIfAborted,
   waitFor,
@@ -59,19 +61,38 @@ const MAX_INLINE_ROWS = 4096
 /** Compressed bytes are told; decoded ones are a few times as many. */
 const DECODED_RATIO = 4
 
+const decodesTable: OptionTable<PooledDecodesOptions> = {
+  deadlineMs: option.milliseconds(1),
+  inlineBytes: option.integer('bytes', 0),
+}
+const workersTable: OptionTable<ParquetWorkersOptions> = {
+  ...decodesTable,
+  threads: option.required(option.integer('threads', 0, 1024)),
+  maxHeapMiB: option.integer('MiB', 1),
+  memoryBytes: option.positiveBytes,
+  runtime: option.required(option.runtimeOf('timers')),
+}
+
 /** Threads that decode and do nothing else. @throws `invalid` for a negative or fractional number of threads. */
 export function parquetWorkers(options: ParquetWorkersOptions): ParquetWorkers {
-  const { threads } = options
-  if (!Number.isInteger(threads) || threads < 0)
-    throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
+  checkOptions('parquetWorkers', options, workersTable)
+  const { threads, maxHeapMiB, memoryBytes, runtime, ...decodes } = options
   if (threads === 0) return inProcess
   const source = (): URL => new URL(import.meta.resolve('@moulin/format/worker'))
-  const pool = threadPool<DecodeCalls>({ ...options, source, name: 'moulin-parquet' })
-  return { ...pooledDecodes(pool, options), close: () => pool.close() }
+  const pool = threadPool<DecodeCalls>({
+    threads,
+    source,
+    runtime,
+    name: 'moulin-parquet',
+    ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+  })
+  return { ...pooledDecodes(pool, decodes), close: () => pool.close() }
 }
 
 /** Decodes in a pool that may have other work too; closing it closes nothing, since the pool belongs to its maker. */
 export function pooledDecodes(pool: ThreadPool<DecodeCalls>, options: PooledDecodesOptions = {}): ParquetWorkers {
+  checkOptions('pooledDecodes', options, decodesTable)
   const { deadlineMs = defaultLimits.decodeDeadlineMs, inlineBytes = DEFAULT_INLINE_BYTES } = options
   return {
     threads: pool.threads,

@@ -1,5 +1,5 @@
-import { aborted, defaultLimits, internal, invalid, throwIfAborted } from '@moulin/core'
-import type { Runtime } from '@moulin/core'
+import { aborted, checkOptions, defaultLimits, internal, option, throwIfAborted } from '@moulin/core'
+import type { OptionTable, Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import type { MemoryBudgetStats } from './memory-budget.ts'
@@ -80,10 +80,19 @@ export interface ThreadLease<C extends ThreadCalls> {
 /** Recycled memory that is kept, of the bytes of the budget. */
 const KEPT_SHARE = 0.25
 
+const optionTable: OptionTable<ThreadPoolOptions> = {
+  threads: option.required(option.integer('threads', 1, 1024)),
+  source: option.required(option.anyOf(option.moduleUrl, option.callback)),
+  runtime: option.required(option.runtimeOf('timers')),
+  memoryBytes: option.positiveBytes,
+  maxHeapMiB: option.integer('MiB', 1),
+  name: option.text,
+  startError: option.callback,
+}
+
 /** @throws `invalid` for a number of threads that is not a whole one from 1, or bytes that are not above 0. */
 export function threadPool<C extends ThreadCalls>(options: ThreadPoolOptions): ThreadPool<C> {
-  if (!Number.isInteger(options.threads) || options.threads < 1)
-    throw invalid('THREADS', `threads is ${options.threads}; a pool has a whole number of them, from 1.`)
+  checkOptions('threadPool', options, optionTable)
   return new Pool<C>(options)
 }
 

@@ -14,6 +14,8 @@ import { removeFile, removeFolder, writeNewFile } from './durable-folder.ts'
 import { ownerOf, parseOwner } from './epoch-owner.ts'
 import { epochPath, listEpochs, MAX_INFO_BYTES, OPENER, readWhole, RUNNING, unmarkRunning } from './epoch-folder.ts'
 
+/** No opener takes an hour to put its folder in place; one that does begins again. */
+const LEFT_OVER_MS = 3_600_000
 const preparedName = /^opening-[0-9a-f-]{36}$/
 
 /**
@@ -59,14 +61,26 @@ export async function areOpenersGone(runtime: Runtime, dir: string, epoch: bigin
   return true
 }
 
-/** Removes what openers that are gone had prepared and never put in place. One whose opener cannot be read stays; it is in no one's way. */
+/**
+ * Removes what openers that are gone had prepared and never put in place. Where that cannot be told, because its opener was not written or
+ * lives elsewhere, the folder's age tells: a rename that comes later fails, and its opener tries again.
+ */
 export async function removePrepared(runtime: Runtime, dir: string): Promise<void> {
   const { files } = runtime
   for (const { name, kind } of await files.readdir(dir)) {
     const folder = `${dir}/${name}`
-    if (kind !== 'directory' || !preparedName.test(name) || !(await isOpenerGone(runtime, folder))) continue
-    await discard(files, folder)
+    if (kind !== 'directory' || !preparedName.test(name)) continue
+    if ((await isOpenerGone(runtime, folder)) || (await isLeftOver(files, dir, folder))) await discard(files, folder)
   }
+}
+
+/** By the disk's own time: that of the newest epoch, which has just been opened. */
+async function isLeftOver(files: Files, dir: string, prepared: string): Promise<boolean> {
+  const epoch = (await listEpochs(files, dir)).at(-1)
+  if (epoch === undefined) return false
+  const [now, then] = [await files.stat(epochPath(dir, epoch)), await files.stat(prepared)]
+  if (now === undefined || then === undefined || then.modifiedMs > now.modifiedMs - LEFT_OVER_MS) return false
+  return (await files.readdir(prepared)).every(({ name }) => name === RUNNING || name === OPENER)
 }
 
 async function discard(files: Files, prepared: string): Promise<void> {

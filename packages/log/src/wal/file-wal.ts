@@ -1,17 +1,22 @@
-import { resolve } from 'node:path'
-import { invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import { checkOptions, folderOf, option, unsupported, type Files, type OptionTable, type Wal } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
-import { checkSegmentBytes } from './segment-file.ts'
+import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
 import { WalFollower } from './wal-follower.ts'
 
 export interface FileWalOptions {
-  /** Folder of the write-ahead files, on a local disk: network mounts do not keep what they sync. */
-  readonly dir: string
+  /** Folder of the write-ahead files, by path or `file:` URL, on a local disk: network mounts do not keep what they sync. */
+  readonly dir: string | URL
   /** Size of a segment file; default the log's limit {@link Limits.segmentBytes}. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
+}
+
+const optionTable: OptionTable<FileWalOptions> = {
+  dir: option.required(option.place),
+  segmentBytes: segmentBytesCheck,
+  networkMount: option.oneOf('refuse', 'allow'),
 }
 
 /**
@@ -19,16 +24,14 @@ export interface FileWalOptions {
  * fdatasync per flush. An ack survives the process and the machine's crash, not the disk. One writer at a time, fenced
  * by epoch folders; readers beside it write nothing.
  *
+ * @throws `invalid` for a bad option; `unsupported` code `STORE_SCHEME` for a `dir` that is a URL of something else.
+ *
  * Spec: docs/formats/wal.md.
  */
 export function fileWal(options: FileWalOptions): Wal {
+  checkOptions('fileWal', options, optionTable)
   const { dir, segmentBytes, networkMount = 'refuse' } = options
-  if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
-  if (networkMount !== 'refuse' && networkMount !== 'allow') {
-    throw invalid('NETWORK_MOUNT', `networkMount ${String(networkMount)} is neither 'refuse' nor 'allow'.`)
-  }
-  if (segmentBytes !== undefined) checkSegmentBytes(segmentBytes)
-  const path = resolve(dir)
+  const path = folderOf('fileWal', dir)
   return {
     name: `fileWal(${path})`,
     durability: 'disk',
@@ -36,7 +39,7 @@ export function fileWal(options: FileWalOptions): Wal {
       if (open.access === 'read-only') return WalFollower.begin(path, open)
       const { files } = open.runtime
       const bytes = segmentBytes ?? open.limits.segmentBytes
-      checkSegmentBytes(bytes)
+      checkOptions('fileWal', { segmentBytes: bytes }, { segmentBytes: segmentBytesCheck })
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
       return takeOver(path, bytes, open)

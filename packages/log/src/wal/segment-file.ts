@@ -1,4 +1,4 @@
-import { invalid, type FileHandle, type Files } from '@moulin/core'
+import { invalid, option, type FileHandle, type Files, type OptionCheck } from '@moulin/core'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
 import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
@@ -113,11 +113,9 @@ export function sizeForSection(batchesBytes: number): number {
 }
 
 /** Smallest useful segment: a header and one small frame. */
-export function checkSegmentBytes(segmentBytes: number): void {
-  const smallest = 2 * SEGMENT_HEADER_BYTES
-  if (!Number.isSafeInteger(segmentBytes) || segmentBytes < smallest || segmentBytes > 0x7fffffff) {
-    throw invalid('LIMIT', `segmentBytes ${segmentBytes} is not in ${smallest} to 2147483647.`)
-  }
+export const segmentBytesCheck: OptionCheck = {
+  ...option.integer('bytes', 2 * SEGMENT_HEADER_BYTES, 0x7fffffff),
+  code: 'LIMIT',
 }
 
 /** `epoch-3/0000000001.wal@7`: the file and which use of it. */

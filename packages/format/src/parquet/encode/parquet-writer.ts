@@ -1,4 +1,4 @@
-import { type Column, type ColumnBatch, formatCaps, type IcebergField, internal } from '@moulin/core'
+import { checkOptions, type Column, type ColumnBatch, formatCaps, type IcebergField, internal } from '@moulin/core'
 import { batchColumns } from '../batch-columns.ts'
 import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import type {
@@ -9,6 +9,7 @@ import type {
   WrittenFile,
   WrittenRowGroup,
 } from '../file-writer.ts'
+import { fileWriterTable } from '../file-writer-options.ts'
 import { type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { ColumnChunk, type WrittenChunk } from './column-chunk.ts'
 import { storedValues } from './decimal-values.ts'
@@ -54,6 +55,7 @@ class ParquetFileWriter implements FileWriter {
   #isFinished = false
 
   constructor(options: FileWriterOptions) {
+    checkOptions('parquetWriter', options, fileWriterTable)
     this.#fields = options.schema.fields
     this.#schema = parquetSchema(options.schema)
     this.#options = writerOptions(options, this.#schema.leaves)

@@ -1,4 +1,4 @@
-import { defaultLimits, invalid, unsupported } from '@moulin/core'
+import { defaultLimits, unsupported } from '@moulin/core'
 import { type Compression } from '../../compression.ts'
 import type { FileWriterOptions } from '../file-writer.ts'
 import type { Leaf } from '../parquet-schema.ts'
@@ -26,8 +26,6 @@ export function writerOptions(options: FileWriterOptions, leaves: readonly Leaf[
   const { compression = 'zstd', pageVersion = 1, pageChecksums = true, columnIndexes = ['_kafka_offset'] } = options
   if (!Object.hasOwn(codecCodes, compression))
     throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)
-  if (pageVersion !== 1 && pageVersion !== 2)
-    throw unsupported('PARQUET_OPTION', `Data pages have version 1 or 2, not ${String(pageVersion)}.`)
   const plans = leafPlans(leaves, options.encodings, options.deltas)
   const filters = bloomFilters(options.bloomFilters ?? {}, leaves)
   const isIndexed = (leaf: Leaf): boolean => columnIndexes === 'all' || columnIndexes.includes(leaf.path[0]!)
@@ -35,9 +33,9 @@ export function writerOptions(options: FileWriterOptions, leaves: readonly Leaf[
     compression,
     pageVersion,
     pageChecksums,
-    pageBytes: positive('pageBytes', options.pageBytes ?? defaultLimits.pageBytes),
-    boundBytes: positive('boundBytes', options.boundBytes ?? BOUND_BYTES),
-    rowGroupBytes: positive('rowGroupBytes', options.rowGroupBytes ?? defaultLimits.rowGroupBytes),
+    pageBytes: options.pageBytes ?? defaultLimits.pageBytes,
+    boundBytes: options.boundBytes ?? BOUND_BYTES,
+    rowGroupBytes: options.rowGroupBytes ?? defaultLimits.rowGroupBytes,
     leaves: leaves.map((leaf, index) => ({
       plan: plans[index]!,
       hasColumnIndex: isIndexed(leaf),
@@ -60,11 +58,6 @@ function bloomFilters(
     const index = leafIndex('bloomFilters', path, leaves)
     if (leaves[index]!.element.type === 'BOOLEAN')
       throw unsupported('PARQUET_OPTION', `Column ${path} is boolean: Parquet has no bloom filter for it.`)
-    if (!(fpp > 0 && fpp < 1))
-      throw invalid(
-        'PARQUET_OPTION',
-        `The bloom filter of ${path} wants a rate of ${fpp}: it must lie between 0 and 1.`,
-      )
     byLeaf.set(index, fpp)
   }
   return byLeaf
@@ -74,9 +67,4 @@ function leafIndex(option: string, path: string, leaves: readonly Leaf[]): numbe
   const index = leaves.findIndex((leaf) => leaf.path.join('.') === path)
   if (index < 0) throw notALeaf(option, path)
   return index
-}
-
-function positive(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw invalid('PARQUET_OPTION', `The option ${option} is ${value}: it must be a positive integer.`)
 }

@@ -1,9 +1,10 @@
 import {
+  checkOptions,
   type Column,
   type ColumnBatch,
+  defaultLimits,
   type IcebergField,
   type IcebergType,
-  defaultLimits,
   internal,
   invalid,
   nullCount,
@@ -25,6 +26,7 @@ import { isFooterFull, rowGroupFooterBytes } from '../encode/footer-size.ts'
 import { BOUND_BYTES } from '../encode/writer-options.ts'
 import { addMetrics, leafMetrics } from '../file-metrics.ts'
 import { boundsOf, type LeafBounds } from '../leaf-bounds.ts'
+import { fileWriterTable } from '../file-writer-options.ts'
 import { leafColumns } from '../leaf-columns.ts'
 import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
 import { primitiveType } from '../primitive-type.ts'
@@ -64,6 +66,7 @@ class HyparquetWriter implements FileWriter {
   #rowCount = 0
 
   constructor(options: FileWriterOptions) {
+    checkOptions('hyparquetWriter', options, fileWriterTable)
     const { compression = 'zstd', keyValue = {}, pageBytes = defaultLimits.pageBytes } = options
     if (!Object.hasOwn(codecs, compression))
       throw unsupported('PARQUET_CODEC', `The codec ${String(compression)} is not one that this writer has.`)

@@ -1,0 +1,625 @@
+import * as catalogPackage from '@moulin/catalog'
+import * as corePackage from '@moulin/core'
+import type { AuditOptions, GetOptions, ListOptions, Log, ObjectStore, Producer, ProducerOptions } from '@moulin/core'
+import type { PutOptions, ReadOptions, ScanOptions, Topic, TopicConfig } from '@moulin/core'
+import { day, systemRuntime } from '@moulin/core'
+import * as formatPackage from '@moulin/format'
+import type { FileWriterOptions, OpenParquetOptions, ParquetFile, ParquetReadRequest } from '@moulin/format'
+import * as icebergPackage from '@moulin/iceberg'
+import * as lakePackage from '@moulin/lake'
+import * as logPackage from '@moulin/log'
+import * as moulinPackage from 'moulin'
+import * as storagePackage from '@moulin/storage'
+import * as testingPackage from '@moulin/testing'
+
+const { catalogConformance, catalogConformanceChecks, faultyCatalog, faultyStore, hookedStore } = testingPackage
+const { objectStoreConformance, simulatedDisk, virtualClock, virtualRuntime } = testingPackage
+const { fileSystem, memory, probeStore } = storagePackage
+const { memoryCatalog, objectStoreCatalog } = catalogPackage
+const { json, openParquet, parquetWriter, hyparquetWriter } = formatPackage
+const { openFolder, openLog } = moulinPackage
+
+/** A public function or method with options, and how it takes each: values that it refuses beside NaN, null and a wrong type. */
+export interface Door {
+  readonly name: string
+  /** Calls it; what it gives is closed again by the test. */
+  readonly call: (options: never) => unknown
+  /** Options that it takes: the required ones, and others where only they make sense. */
+  readonly valid: object
+  readonly options: Readonly<Record<string, readonly unknown[]>>
+}
+
+/** `T` is what the function takes: the compiler asks for an option that is missing here. */
+function door<T extends object>(
+  name: string,
+  call: (options: T) => unknown,
+  options: { readonly [K in keyof T]-?: readonly unknown[] },
+  valid: T,
+): Door {
+  return { name, call, options: options as Door['options'], valid }
+}
+
+const runtime = (): testingPackage.VirtualRuntime => virtualRuntime({ seed: 1 })
+export const store: ObjectStore = memory()
+await store.put('a', new Uint8Array(8))
+export const catalog: corePackage.Catalog = memoryCatalog({ store, runtime: runtime() })
+const schema = corePackage.schema({ id: corePackage.t.int53 })
+const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false, type: 'long' }] } as const
+const codec = json(schema)
+/** Of an option that is a function. */
+export const noFunction: readonly unknown[] = [{}, true]
+const noSignal = [{}, 'now', new AbortController()]
+const badBytes = [0, -1, 1.5, '64', 2n]
+const badMs = [-1, Infinity, '5']
+const badFlag = ['yes', 0, 1]
+const badAccess = ['readonly', 'write', true]
+const badOnBroken = ['ignore', true]
+const badPart = ['a', {}, 5]
+const badCaps = [{ maxAvroFileBytes: 0 }, { maxAvro: 1 }, { maxParquetColumns: '1' }, []]
+const badLimits = [{ maxBatchBytes: 0 }, { maxBatch: 1 }, { maxBatchBytes: '1' }, []]
+const badOffset = [5, 1.5, '5', 2n ** 63n]
+
+function composed(): logPackage.OpenLogOptions {
+  const own = runtime()
+  const wal = logPackage.fileWal({ dir: '/lake/log/wal', segmentBytes: 16_384 })
+  return { store: fileSystem({ root: '/lake', files: own.files }), wal, runtime: own }
+}
+
+async function openTopic(): Promise<{ log: Log; topic: Topic<{ id: number }>; producer: Producer<{ id: number }> }> {
+  const options = composed()
+  const tier = lakePackage.icebergTier({
+    catalog: memoryCatalog({ store: options.store, runtime: options.runtime! }),
+    threads: 0,
+  })
+  const log = await openLog({ ...options, tier })
+  const topic = await log.ensureTopic('orders', { value: codec })
+  const producer = topic.producer({ lingerMs: 0 })
+  await producer.send({ value: { id: 1 } })
+  await topic.tier()
+  await producer.send({ value: { id: 2 } })
+  return { log, topic, producer }
+}
+const SENT_MS = Date.UTC(2026, 0, 1)
+
+function oneBatch(): Uint8Array {
+  const builder = formatPackage.recordBatchBuilder()
+  builder.append({ key: null, value: codec.encode({ id: 9 }), headers: [], timestamp: SENT_MS })
+  return builder.finish()
+}
+function smallBytes(): Uint8Array {
+  return parquetWriter.create({ schema: iceberg }).finish().bytes
+}
+function avroFile(): Uint8Array {
+  return formatPackage.writeAvroFile({ schema: 'int', records: [1] })
+}
+function loadedTable(): corePackage.LoadedTable {
+  const identifier = { namespace: ['a'], name: 't' }
+  return { identifier, metadataLocation: 'memory://main/a/t/metadata/v1.metadata.json', metadata: newTable() }
+}
+function spec(): icebergPackage.BoundPartitionSpec {
+  const metadata = newTable()
+  return icebergPackage.bindPartitionSpec(icebergPackage.currentSpec(metadata), metadata.schemas)
+}
+function newTable(): corePackage.TableMetadata {
+  return icebergPackage.newTableMetadata(
+    { schema: iceberg },
+    { uuid: crypto.randomUUID(), location: 'memory://main/a/t', nowMs: 1 },
+  )
+}
+
+/** What the methods below are called on. */
+export const { log, topic, producer } = await openTopic()
+export const parquetFile: ParquetFile = await openSmallFile()
+
+async function openSmallFile(): Promise<ParquetFile> {
+  const writer = parquetWriter.create({ schema: iceberg })
+  const column = { storage: 'int64', values: BigInt64Array.of(1n), length: 1, validity: undefined } as never
+  writer.write({ length: 1, columns: [{ name: 'id', column }] })
+  return openParquet(formatPackage.bytesRangeReader(writer.finish().bytes, 'small'))
+}
+
+async function drained(rows: AsyncIterable<unknown>): Promise<void> {
+  for await (const row of rows) void row
+}
+
+const signalOnly = { signal: noSignal }
+const catalogCall = { signal: noSignal, limits: badLimits }
+const topicConfig: { readonly [K in keyof TopicConfig]-?: readonly unknown[] } = {
+  partitions: [0, 1.5, 10_001, '1', 1n],
+  value: badPart,
+  key: badPart,
+  table: [5, {}],
+  partitionBy: [{}, 'day', ['day'], [{ source: 'id' }], [{ ...day('id'), transfrom: 1 }]],
+  valueMode: ['column', true],
+  rowCrc: badFlag,
+  freshnessMs: [0, -1, Infinity, '5'],
+  timestampBeforeMaxMs: [-2, 0.5, '1'],
+  timestampAfterMaxMs: [-2, 0.5, '1'],
+  onBadRecord: ['drop', true],
+  onBroken: badOnBroken,
+}
+const fileWriter: { readonly [K in keyof FileWriterOptions]-?: readonly unknown[] } = {
+  schema: [5, {}, []],
+  compression: ['zip', true],
+  keyValue: [5, { a: 1 }],
+  pageBytes: badBytes,
+  columnIndexes: ['some', [1]],
+  rowGroupBytes: badBytes,
+  sink: noFunction,
+  encodings: [{ id: 'best' }, ['plain']],
+  deltas: badFlag,
+  pageVersion: [0, 3, '1'],
+  pageChecksums: badFlag,
+  boundBytes: badBytes,
+  bloomFilters: [{ id: { fpp: 1 } }, { id: { fp: 0.1 } }, ['id']],
+  sortingColumns: [{}, [{}], [{ path: 'id', desc: true }]],
+}
+const id =
+  (value: unknown): (() => unknown) =>
+  () =>
+    value
+
+/** Every public function and method that takes options. */
+export const doors: readonly Door[] = [
+  door<{ logger?: corePackage.Logger }>('systemRuntime', systemRuntime, { logger: badPart }, {}),
+  door<storagePackage.FileSystemOptions>(
+    'fileSystem',
+    fileSystem,
+    { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart },
+    { root: '/lake' },
+  ),
+  door<storagePackage.MemoryOptions>('memory', memory, { name: [5], clock: badPart }, {}),
+  door<storagePackage.ProbeOptions>(
+    'probeStore',
+    (options) => probeStore(memory(), options),
+    { runtime: badPart, prefix: [5], signal: noSignal },
+    { runtime: runtime() },
+  ),
+  door<GetOptions>('ObjectStore.get', (o) => store.get('a', o), { range: [[], 5, { star: 1 }], signal: noSignal }, {}),
+  door<PutOptions>(
+    'ObjectStore.put',
+    (o) => store.put('a', new Uint8Array(1), o),
+    { mode: ['creat', {}, { ifMatch: 5 }], signal: noSignal },
+    {},
+  ),
+  door<ListOptions>('ObjectStore.list', (o) => drained(store.list(o)), { prefix: [5], after: [5], ...signalOnly }, {}),
+  door('ObjectStore.head', (o: corePackage.CallOptions) => store.head('a', o), signalOnly, {}),
+  door('ObjectStore.delete', (o: corePackage.CallOptions) => store.delete('b', o), signalOnly, {}),
+  door<catalogPackage.MemoryCatalogOptions>(
+    'memoryCatalog',
+    memoryCatalog,
+    { store: badPart, runtime: badPart, prefix: [5, 'a'], limits: badLimits },
+    { store, runtime: runtime() },
+  ),
+  door<catalogPackage.ObjectStoreCatalogOptions>(
+    'objectStoreCatalog',
+    objectStoreCatalog,
+    { store: badPart, runtime: badPart, prefix: [5, 'a'], access: badAccess, limits: badLimits },
+    { store, runtime: runtime() },
+  ),
+  door('Catalog.listTables', (o: corePackage.CatalogCallOptions) => drained(catalog.listTables(o)), catalogCall, {}),
+  door(
+    'Catalog.createTable',
+    (o: corePackage.CatalogCallOptions) =>
+      catalog.createTable({ namespace: ['a'], name: crypto.randomUUID() }, { schema: iceberg }, o),
+    catalogCall,
+    {},
+  ),
+  ...(['loadTable', 'dropTable', 'commitTable'] as const).map((name) =>
+    door(
+      `Catalog.${name}`,
+      (o: corePackage.CatalogCallOptions) => {
+        const table = { namespace: ['a'], name: 'none' }
+        if (name === 'commitTable') return catalog.commitTable(table, { requirements: [], updates: [] }, o)
+        return catalog[name](table, o)
+      },
+      catalogCall,
+      {},
+    ),
+  ),
+  door<lakePackage.IcebergTierOptions>(
+    'icebergTier',
+    lakePackage.icebergTier,
+    {
+      catalog: badPart,
+      store: badPart,
+      threads: [-1, 1.5, '1', 10_000],
+      worker: badPart,
+      memoryBytes: badBytes,
+      fileWriter: badPart,
+      compression: ['zip'],
+      deltas: badFlag,
+      codecs: [{}, [{}]],
+      targetFileBytes: badBytes,
+      retryMs: badMs,
+      retryBytes: [-1, 1.5],
+      coldReadBytes: badBytes,
+      guard: badPart,
+    },
+    { catalog },
+  ),
+  door<logPackage.FileWalOptions>(
+    'fileWal',
+    logPackage.fileWal,
+    { dir: ['', {}, []], segmentBytes: [100, 2 ** 31, '65536'], networkMount: ['deny', true] },
+    { dir: '/wal' },
+  ),
+  door<logPackage.OpenLogOptions>(
+    'log.openLog',
+    (options) => logPackage.openLog(options),
+    {
+      store: badPart,
+      wal: badPart,
+      tier: badPart,
+      runtime: badPart,
+      sequencer: badPart,
+      codecs: [{}, [{}]],
+      access: badAccess,
+      takeover: ['force', true],
+      limits: badLimits,
+      probe: noFunction,
+      graceMs: badMs,
+      catalogWaitMs: badMs,
+      maxBlockMs: badMs,
+      onBroken: badOnBroken,
+      signal: noSignal,
+    },
+    composed(),
+  ),
+  ...(['openFolder', 'openLog'] as const).map((name) =>
+    door<moulinPackage.EmbeddedOptions>(
+      name,
+      (options) => (name === 'openLog' ? openLog('/lake', options) : openFolder('/lake', options)),
+      {
+        access: badAccess,
+        takeover: ['force', true],
+        threads: [-1, 1.5, '1'],
+        worker: badPart,
+        deltas: badFlag,
+        graceMs: badMs,
+        catalogWaitMs: badMs,
+        maxBlockMs: badMs,
+        onBroken: badOnBroken,
+        limits: badLimits,
+        networkMount: ['deny'],
+        logger: badPart,
+        runtime: badPart,
+        signal: noSignal,
+      },
+      { runtime: runtime(), threads: 0 },
+    ),
+  ),
+  ...(['planRepair', 'repairLog'] as const).map((name) =>
+    door<logPackage.RepairLogOptions>(
+      name,
+      async (options) => {
+        if (name === 'planRepair') return logPackage.planRepair(options)
+        const plan = { logId: log.id, damages: [], givenUp: [], isNeeded: false }
+        return logPackage.repairLog(options, plan)
+      },
+      { store: badPart, walDir: ['', {}], tier: badPart, runtime: badPart, limits: badLimits },
+      { store: memory(), walDir: '/wal', runtime: runtime() },
+    ),
+  ),
+  door<TopicConfig>('Log.ensureTopic', (o) => log.ensureTopic('bytes', o), topicConfig, {}),
+  door<TopicConfig>('Log.createTopic', (o) => log.createTopic(`t-${crypto.randomUUID()}`, o), topicConfig, {}),
+  door<TopicConfig>('Log.topic', (o) => log.topic('orders', o as never), topicConfig, {}),
+  door('Log.releaseNow', (o: { signal?: AbortSignal }) => log.releaseNow(o), signalOnly, {}),
+  door(
+    'Log.close',
+    async (o: { drainMs?: number; tier?: boolean }) => (await openLog(composed())).close(o),
+    { drainMs: badMs, tier: badFlag },
+    {},
+  ),
+  door<ProducerOptions>(
+    'Topic.producer',
+    (options) => topic.producer(options),
+    {
+      lingerMs: badMs,
+      batchBytes: [...badBytes, 2 ** 40],
+      maxUnackedBytes: badBytes,
+      compression: ['zip', true],
+      id: [5],
+      acks: ['all', 1],
+    },
+    {},
+  ),
+  door<{ partition: number; batches: Uint8Array; signal?: AbortSignal }>(
+    'Topic.append',
+    (request) => topic.append(request),
+    { partition: [-1, 0.5, 99, '0'], batches: ['', [1], new ArrayBuffer(8)], signal: noSignal },
+    { partition: 0, batches: oneBatch() },
+  ),
+  door<ReadOptions>(
+    'Topic.read',
+    // The first record, or that there is none: without `to` it follows.
+    async (options) => {
+      for await (const record of topic.read(options)) return void record
+    },
+    {
+      partition: [-1, 0.5, '0'],
+      from: ['beginning', {}, new Date(0), 1.5, 5, { timestamp: 'yesterday' }, { timestamp: 5 }, { time: 5n }],
+      to: ['latest', 5, -1n, {}],
+      incarnation: [-1, 0.5, '0'],
+      onBadValue: ['skip', true],
+      signal: noSignal,
+    },
+    { to: 'end' },
+  ),
+  door('Topic.readAt', (o: { signal?: AbortSignal }) => drained(topic.readAt([], o)), signalOnly, {}),
+  door<ScanOptions<'id'>>(
+    'Topic.scan',
+    (options) => topic.scan(options as never).toArray(),
+    { columns: ['id', [5], { id: true }], where: ['id = 5', []], signal: noSignal },
+    {},
+  ),
+  door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
+  door('Topic.adoptTable', (o: { signal?: AbortSignal }) => topic.adoptTable(o), signalOnly, {}),
+  door<AuditOptions>(
+    'Topic.audit',
+    (o) => topic.audit(o),
+    { deep: badFlag, onProgress: noFunction, signal: noSignal },
+    {},
+  ),
+  door<{ signal?: AbortSignal; ifNextOffset?: bigint }>(
+    'Producer.send',
+    (options) => producer.send({ value: { id: 3 } }, options),
+    { signal: noSignal, ifNextOffset: badOffset },
+    {},
+  ),
+  door<NonNullable<Parameters<Producer['sendAll']>[1]>>(
+    'Producer.sendAll',
+    (options) => producer.sendAll([{ value: { id: 4 } }], options),
+    { signal: noSignal, onAck: noFunction },
+    {},
+  ),
+  door<FileWriterOptions>('parquetWriter', (o) => parquetWriter.create(o), fileWriter, { schema: iceberg }),
+  door<FileWriterOptions>('hyparquetWriter', (o) => hyparquetWriter.create(o), fileWriter, { schema: iceberg }),
+  door<OpenParquetOptions>(
+    'openParquet',
+    (options) => openParquet(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),
+    { caps: badCaps, workers: badPart, nameMapping: [{}, [5]], int96: ['date', true], signal: noSignal },
+    {},
+  ),
+  door<ParquetReadRequest>(
+    'ParquetFile.read',
+    (request) => parquetFile.read(request),
+    {
+      rowGroup: [-1, 0.5, 9],
+      types: [{}, ['id']],
+      fieldIds: [1, ['id']],
+      rows: [[0, 1], { start: 0 }, { start: 0, end: 1, step: 2 }],
+      signal: noSignal,
+    },
+    { rowGroup: 0, types: iceberg.fields },
+  ),
+  door<formatPackage.ParquetPageBoundsRequest>(
+    'ParquetFile.pageBounds',
+    (request) => parquetFile.pageBounds(request),
+    { rowGroup: [-1, 9], fieldId: ['1', -1], type: [5], signal: noSignal },
+    { rowGroup: 0, fieldId: 1 },
+  ),
+  door<formatPackage.ParquetWorkersOptions>(
+    'parquetWorkers',
+    formatPackage.parquetWorkers,
+    {
+      threads: [-1, 0.5, '1'],
+      deadlineMs: [0, -1, Infinity],
+      maxHeapMiB: badBytes,
+      memoryBytes: badBytes,
+      inlineBytes: [-1, 0.5],
+      runtime: badPart,
+    },
+    { threads: 0, runtime: systemRuntime() },
+  ),
+  door<formatPackage.PooledDecodesOptions>(
+    'pooledDecodes',
+    (options) => formatPackage.pooledDecodes({} as never, options),
+    { deadlineMs: [0, -1], inlineBytes: [-1, 0.5] },
+    {},
+  ),
+  door<formatPackage.ThreadPoolOptions>(
+    'threadPool',
+    formatPackage.threadPool,
+    {
+      threads: [0, 0.5, '1'],
+      // A function may give it.
+      source: noFunction,
+      startError: noFunction,
+      runtime: badPart,
+      memoryBytes: badBytes,
+      maxHeapMiB: badBytes,
+      name: [5],
+    },
+    { threads: 1, source: new URL('file:///none.js'), runtime: systemRuntime() },
+  ),
+  door<formatPackage.ReadAvroOptions>(
+    'readAvroFile',
+    (options) => formatPackage.readAvroFile(avroFile(), options),
+    { what: [5], caps: badCaps },
+    {},
+  ),
+  door<formatPackage.WriteAvroOptions>(
+    'writeAvroFile',
+    formatPackage.writeAvroFile,
+    { schema: [5], records: [5, {}], metadata: [5, []], codec: ['zip'], blockBytes: badBytes },
+    { schema: 'int', records: [] },
+  ),
+  door<formatPackage.RecordBatchBuilderOptions>(
+    'recordBatchBuilder',
+    formatPackage.recordBatchBuilder,
+    { compression: ['snappy'], timestampType: ['now'] },
+    {},
+  ),
+  door<formatPackage.EncodeBatchOptions>(
+    'encodeBatch',
+    formatPackage.encodeBatch,
+    {
+      baseOffset: badOffset,
+      records: [5, {}],
+      compression: ['snappy'],
+      lastOffset: [5, '5'],
+      timestampType: ['now'],
+      partitionLeaderEpoch: [-2, 0.5],
+    },
+    { baseOffset: 0n, records: [], timestampType: 'create' },
+  ),
+  door<icebergPackage.ExpiryOptions>(
+    'planExpiry',
+    (options) => icebergPackage.planExpiry(newTable(), options),
+    { nowMs: badMs, keepSnapshots: [-1, 0.5], keepMs: badMs },
+    { nowMs: 1 },
+  ),
+  door<icebergPackage.ApplyOptions>(
+    'applyUpdates',
+    (options) => icebergPackage.applyUpdates(newTable(), [], options),
+    { nowMs: badMs, previousLocation: [5] },
+    { nowMs: 1 },
+  ),
+  door<icebergPackage.MetricsOptions>(
+    'dataFileMetrics',
+    (options) => icebergPackage.dataFileMetrics(iceberg, new Map(), options),
+    { full: ['id', [5]] },
+    {},
+  ),
+  door<icebergPackage.PlanScanOptions>(
+    'planScan',
+    (options) => drained(icebergPackage.planScan(options)),
+    {
+      store: badPart,
+      metadata: badPart,
+      snapshotId: ['1', 0.5],
+      where: ['id = 5', []],
+      maxInFlight: [0, 0.5],
+      skip: [5],
+      signal: noSignal,
+    },
+    { store, metadata: newTable() },
+  ),
+  door<testingPackage.SimulatedDiskOptions>(
+    'simulatedDisk',
+    simulatedDisk,
+    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'] },
+    { seed: 1 },
+  ),
+  door<testingPackage.VirtualClockOptions>('virtualClock', virtualClock, { startMs: [0.5, '5'] }, {}),
+  door<testingPackage.VirtualRuntimeOptions>(
+    'virtualRuntime',
+    virtualRuntime,
+    { seed: [-1, '1'], files: badPart, clock: badPart, processes: badPart, pidSpace: [5], startMs: ['5'] },
+    { seed: 1 },
+  ),
+  door<icebergPackage.AppendRequest>(
+    'planAppend',
+    icebergPackage.planAppend,
+    {
+      table: badPart,
+      store: badPart,
+      files: [{}, ['a']],
+      snapshotId: badOffset,
+      commitId: [5],
+      attempt: [-1, 0.5],
+      summary: [{ a: 1 }, []],
+      properties: [{ a: 1 }, []],
+      expire: [true, { keep: 5 }, { keepMs: -1 }],
+      nowMs: badMs,
+      limits: badLimits,
+      signal: noSignal,
+    },
+    { table: loadedTable(), store, files: [], snapshotId: 1n, commitId: 'c', nowMs: 1 },
+  ),
+  door<icebergPackage.WriteManifestListRequest>(
+    'writeManifestList',
+    icebergPackage.writeManifestList,
+    {
+      manifests: [{}, ['a']],
+      snapshotId: badOffset,
+      parentSnapshotId: badOffset,
+      sequenceNumber: badOffset,
+      codec: ['zip'],
+    },
+    { manifests: [], snapshotId: 1n, parentSnapshotId: 5n, sequenceNumber: 1n },
+  ),
+  door<icebergPackage.ReadManifestListOptions>(
+    'readManifestList',
+    (options) => icebergPackage.readManifestList(new Uint8Array(1), options),
+    { path: [5] },
+    { path: 'snap.avro' },
+  ),
+  door<icebergPackage.WriteManifestRequest>(
+    'writeManifest',
+    icebergPackage.writeManifest,
+    {
+      path: [5],
+      spec: badPart,
+      schema: badPart,
+      entries: [{}, ['a']],
+      snapshotId: badOffset,
+      sequenceNumber: badOffset,
+      codec: ['zip'],
+    },
+    { path: 'memory://a/m.avro', spec: spec(), schema: iceberg, entries: [], snapshotId: 1n, sequenceNumber: 1n },
+  ),
+  door<icebergPackage.ReadManifestOptions>(
+    'readManifest',
+    (options) => icebergPackage.readManifest(new Uint8Array(1), options),
+    { manifest: badPart, spec: badPart, withDeleted: badFlag },
+    { manifest: { path: 'm.avro', sizeBytes: 1n } as never, spec: spec() },
+  ),
+  door<Parameters<ParquetFile['dictionary']>[0]>(
+    'ParquetFile.dictionary',
+    (request) => parquetFile.dictionary(request),
+    { rowGroup: [-1, 9], field: badPart, signal: noSignal },
+    { rowGroup: 0, field: iceberg.fields[0] },
+  ),
+  door<Parameters<ParquetFile['mightContain']>[0]>(
+    'ParquetFile.mightContain',
+    (request) => parquetFile.mightContain(request),
+    { rowGroup: [-1, 9], fieldId: [-1, '1'], value: ['1', {}, new Date(0)], signal: noSignal },
+    { rowGroup: 0, fieldId: 1, value: 1n },
+  ),
+  door<{ compareAndSwap?: boolean }>('hookedStore', hookedStore, { compareAndSwap: badFlag }, {}),
+  ...(['faultyStore', 'faultyCatalog'] as const).map((name) =>
+    door<testingPackage.FaultRule<never>>(
+      name,
+      (rule) => (name === 'faultyStore' ? faultyStore(store, [rule]) : faultyCatalog(catalog, [rule])),
+      {
+        fault: ['never'],
+        operation: [5, [5]],
+        key: [5, {}],
+        nth: [0, 0.5],
+        times: [0, -1],
+        outcome: ['lost'],
+        lateAfterCalls: [-1],
+      },
+      { fault: 'before' },
+    ),
+  ),
+  ...[
+    catalogConformance.bind(null, { describe: id(undefined), it: id(undefined) as never }),
+    catalogConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.CatalogConformanceOptions>(
+      index === 0 ? 'catalogConformance' : 'catalogConformanceChecks',
+      suite,
+      { name: [5], create: noFunction, folders: badPart },
+      { name: 'mine', create: () => ({ catalog }) },
+    ),
+  ),
+  door<testingPackage.ObjectStoreConformanceConfig>(
+    'objectStoreConformance',
+    (config) => objectStoreConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    {
+      name: [5],
+      create: noFunction,
+      capabilities: [{ swaps: true }, { multipart: 1 }, []],
+      close: noFunction,
+      cannot: [{ a: 1 }],
+      at: noFunction,
+      largeBytes: badBytes,
+      manyKeys: badBytes,
+      maxKeyBytes: [...badBytes, 2000],
+    },
+    { create: () => store },
+  ),
+]
