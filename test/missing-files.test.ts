@@ -143,8 +143,13 @@ it('does not make the write-ahead tier spin above what it may hold', async () =>
   await opened.topic.tier()
   for (const key of await dataFiles(store)) await store.delete(key)
   const before = store.calls.length
-  for (let round = 0; round < 20; round++) await send(opened, 1, 'y'.repeat(1024))
-  await pass(opened, MINUTE)
+  // Until producers wait: nothing can be let go.
+  const producer = opened.topic.producer({ lingerMs: 0 })
+  while (opened.log.stats().walFull === null) {
+    producer.send({ value: bytesOf('y'.repeat(1024)), partition: 1 }).catch(() => undefined)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await pass(opened, 3 * MINUTE)
   expect(store.calls.length - before).toBeLessThan(3_000)
   expect(released(opened)[0]).toBe(0n)
   expect(opened.topic.stats().missingFileCount).toBe(1)

@@ -491,7 +491,7 @@ export const doors: readonly Door[] = [
       snapshotId: ['1', 0.5],
       where: ['id = 5', []],
       maxInFlight: [0, 0.5],
-      skip: [5],
+      skip: noFunction,
       signal: noSignal,
     },
     { store, metadata: newTable() },

@@ -74,7 +74,7 @@ describe('every public function and method with options', () => {
   const apart: ReadonlySet<string> = new Set([
     ...['aborted', 'closed', 'conflict', 'corrupt', 'exhausted', 'exists', 'fenced', 'internal', 'invalid', 'notFound'],
     ...['unavailable', 'unsupported', 'checkRoot', 'checkOptions', 'storedBytes', 'newTableMetadata', 'unclaimed'],
-    ...['appendRecordsSection', 'checkBatch', 'readRecords'],
+    ...['appendRecordsSection', 'checkBatch', 'readRecords', 'bodySize', 'headLocation'],
   ])
 
   const parametersOf = (work: unknown): string => {

@@ -21,7 +21,7 @@ export const metadataLimitsCheck: OptionCheck = option.nested<MetadataLimits>({
 })
 
 /** Of every call of a catalog. */
-export const callTable: OptionTable<CatalogCallOptions> = { signal: option.abortSignal, limits: metadataLimitsCheck }
+export const callTable: OptionTable<CatalogCallOptions> = { signal: option.abortSignal, limits: option.someLimits }
 
 /** A catalog's own limits, before those of the call. */
 export function metadataLimits(
