@@ -37,8 +37,12 @@ export interface HotTopic {
   readonly pins: Set<readonly bigint[]>
   /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
   confirmed: ConfirmedFrontier | undefined
+  /** Bytes of all sections that its partitions ever got. */
+  totalBytes: number
   /** Called after each durable section. */
   onAppended: (() => void) | undefined
+  /** Called when a pin is let go. */
+  onUnpinned: (() => void) | undefined
 }
 
 export interface HotLogOptions {
@@ -59,6 +63,10 @@ export class HotLog {
   #wal: WalSession | undefined
   /** The error that made the write-ahead tier final: no high watermark moves any more. */
   failure: Error | undefined
+  /** Called when the write-ahead tier has failed for good. */
+  onFailed: () => void = () => {}
+  /** Called with the bytes of each durable section. */
+  onAppended: (bytes: number) => void = () => {}
   /** Learns what has been released or moved, when a section is not where it was. */
   replan: () => Promise<void> = async () => {}
 
@@ -98,6 +106,7 @@ export class HotLog {
     // An append from the future says nothing but that a clock was wrong: its age begins now.
     const ageMs = Math.max(0, now() - header.appendedMs)
     partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
+    topic.totalBytes += location.sizeBytes
     topic.wakeups.wake()
   }
 
@@ -111,7 +120,8 @@ export class HotLog {
     if (topic === undefined) {
       const confirmed = this.#checkpointed.get(life)?.confirmed
       const wakeups = new Wakeups()
-      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, onAppended: undefined }
+      const unheard = { onAppended: undefined, onUnpinned: undefined }
+      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, totalBytes: 0, ...unheard }
       this.#topics.set(life, topic)
     }
     const list = topic.partitions as HotPartition[]
@@ -159,7 +169,7 @@ export class HotLog {
         if (found >= expected) return
         throw corrupt(
           'WAL_INCOMPLETE',
-          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it.`,
+          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it, or see what \`moulin repair\` would give up.`,
           { context: { topic: name, partition: index, expected, found } },
         )
       })
@@ -183,14 +193,17 @@ export class HotLog {
       batches.length,
       this.#options.monotonic(),
     )
+    topic.totalBytes += batches.length
     this.#ring.add(added, batches)
     topic.wakeups.wake()
+    this.onAppended(batches.length)
     topic.onAppended?.()
     return sequenced
   }
 
   #failed(error: Error): void {
     this.failure ??= error
+    this.onFailed()
     this.wakeAll()
   }
 
@@ -236,7 +249,11 @@ export class HotLog {
       pin(from) {
         const pin = [...from]
         topic.pins.add(pin)
-        return { release: () => void topic.pins.delete(pin) }
+        return {
+          release: () => {
+            if (topic.pins.delete(pin)) topic.onUnpinned?.()
+          },
+        }
       },
       read: (request) => read(topic, request),
     }

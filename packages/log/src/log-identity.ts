@@ -11,6 +11,7 @@ import {
   type ObjectStore,
   type Runtime,
 } from '@moulin/core'
+import { withWayBack } from './stored-damage.ts'
 import { identityKind } from './stored-kinds.ts'
 
 const KEY = 'moulin.json'
@@ -53,7 +54,7 @@ export async function logIdentity(store: ObjectStore, { access, runtime, probe }
 }
 
 async function loadIdentity(store: ObjectStore): Promise<string | undefined> {
-  const json = await loadStored(store, identityKind, KEY, formatCaps.maxJsonBytes)
+  const json = await withWayBack(loadStored(store, identityKind, KEY, formatCaps.maxJsonBytes))
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
   if (!isSameLocation(root, store.root)) {
@@ -69,10 +70,9 @@ async function loadIdentity(store: ObjectStore): Promise<string | undefined> {
 async function refuseOccupied(store: ObjectStore): Promise<void> {
   for await (const { key } of store.list()) {
     if (key.startsWith(PROBE_PREFIX)) continue
-    throw exists(
-      'NOT_A_LOG',
-      `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`,
-      { context: { key } },
-    )
+    const message = `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`
+    // A log whose first object got lost.
+    const wayBack = key.startsWith('log/') ? ` If it is a log, \`moulin repair\` can write ${KEY} anew.` : ''
+    throw exists('NOT_A_LOG', `${message}${wayBack}`, { context: { key } })
   }
 }

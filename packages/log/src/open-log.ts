@@ -1,4 +1,5 @@
 import {
+  checkOptionNames,
   checkRoot,
   invalid,
   systemRuntime,
@@ -17,6 +18,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
+import { ByteGate } from './byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
 import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
@@ -26,13 +28,15 @@ import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
-import { walRelief } from './wal-relief.ts'
+import { WalRelief } from './wal-relief.ts'
 
 const GRACE_MS = 3_600_000
 const CATALOG_WAIT_MS = 10_000
+const MAX_BLOCK_MS = 60_000
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -62,10 +66,33 @@ export interface OpenLogOptions {
    * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
    */
   readonly catalogWaitMs?: number
+  /**
+   * How long `send` and `append` wait for room in a write-ahead tier that is above the limit `maxWalBytes` while nothing helps, before
+   * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
+   */
+  readonly maxBlockMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening. */
   readonly signal?: AbortSignal
+}
+
+const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
+  store: true,
+  wal: true,
+  tier: true,
+  runtime: true,
+  sequencer: true,
+  codecs: true,
+  access: true,
+  takeover: true,
+  limits: true,
+  probe: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  maxBlockMs: true,
+  onBroken: true,
+  signal: true,
 }
 
 /**
@@ -79,12 +106,18 @@ export interface OpenLogOptions {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = logLimits(options.limits)
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
+    throw invalid('CATALOG_WAIT', message)
+  }
+  const { maxBlockMs = MAX_BLOCK_MS } = options
+  if (!(maxBlockMs >= 0 && Number.isFinite(maxBlockMs))) {
+    throw invalid('MAX_BLOCK', `maxBlockMs ${maxBlockMs} must be a number of milliseconds from 0.`)
   }
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
@@ -106,7 +139,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
     claimEpoch: epochClaims(store),
-    mustExist: (await checkpoints.newest()) !== undefined,
+    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
@@ -122,7 +155,7 @@ type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | '
 
 function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
-    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
@@ -156,6 +189,7 @@ async function assemble(
     access,
     graceMs,
     catalogWaitMs = CATALOG_WAIT_MS,
+    maxBlockMs = MAX_BLOCK_MS,
     onBroken = 'error',
     codecs = codecFormats,
     sequencer = single(),
@@ -198,13 +232,15 @@ async function assemble(
     }),
     topics: topicStore(store, { runtime }),
     checkpoints: writer,
-    pressure: walRelief({
+    pressure: new WalRelief({
       maxWalBytes: limits.maxWalBytes,
-      liveBytes: () => wal.usage().liveBytes,
-      topics: () => directory.states(),
+      maxBlockMs,
+      heldBytes: () => wal.usage().heldBytes,
+      topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
-      logger: runtime.logger,
+      runtime,
     }),
+    appends: new ByteGate(limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
   }
@@ -213,9 +249,13 @@ async function assemble(
     await core.ledger.load()
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }
+  hot.onAppended = (bytes) => core.pressure.appended(bytes)
+  hot.onFailed = () => core.pressure.stop()
+  directory.begin()
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },
@@ -241,7 +281,8 @@ function checkOptions({
   if (takeover !== 'refuse' && takeover !== 'newest') {
     throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
   }
-  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+  if (typeof graceMs !== 'number' || !(graceMs >= 0))
+    throw invalid('GRACE', `graceMs ${String(graceMs)} must be a number of milliseconds from 0.`)
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }
