@@ -684,8 +684,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'segments of the default size',
     file: 'packages/log/src/wal/file-wal.ts',
-    original: `options.segmentBytes ?? open.limits.segmentBytes`,
-    planted: `options.segmentBytes ?? 64 * 1024 * 1024`,
+    original: `segmentBytes ?? open.limits.segmentBytes`,
+    planted: `segmentBytes ?? 64 * 1024 * 1024`,
     caughtBy: ['test/limits/limits.test.ts'],
   },
   {

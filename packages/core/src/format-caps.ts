@@ -57,7 +57,8 @@ export const formatCaps: FormatCaps = {
   maxRecordBytes: 64 * MiB,
   maxBatchBytes: 256 * MiB,
   maxDecompressedBatchBytes: 512 * MiB,
-  maxRecordsPerBatch: 64 * MiB,
+  // A reader holds the records of a batch at once.
+  maxRecordsPerBatch: 4_000_000,
   maxHeadersPerRecord: 1_000_000,
   maxPartitions: 100_000,
   maxValueDepth: 32,
