@@ -177,7 +177,7 @@ describe('unionScan', () => {
 
   it('refuses unknown columns and wrong literals by name', async () => {
     const { topic } = await started()
-    expect(() => topic.scan({ columns: ['nope'] })).toThrow(/no column nope/)
+    expect(() => topic.scan({ columns: ['nope'] })).toThrow(/no column "nope"/)
     expect(() => topic.scan({ where: eq('nope', 1) })).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(() => topic.scan({ where: eq('id', 'x') })).toThrow(expect.objectContaining({ kind: 'invalid' }))
   })

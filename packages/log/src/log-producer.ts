@@ -11,6 +11,7 @@ import {
   type ProducerRecord,
   type Runtime,
   type Sequenced,
+  shown,
 } from '@moulin/core'
 import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
 import { ByteGate } from './byte-gate.ts'
@@ -91,7 +92,13 @@ export class LogProducer implements Producer {
     records: Iterable<ProducerRecord<never>> | AsyncIterable<ProducerRecord<never>>,
     options: { readonly signal?: AbortSignal; readonly onAck?: (ack: BatchAck) => void } = {},
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
-    const { partitions, nextOffset } = this.#target
+    const { partitions, nextOffset, topic } = this.#target
+    if (
+      typeof records !== 'object' ||
+      records === null ||
+      !(Symbol.asyncIterator in records || Symbol.iterator in records)
+    )
+      throw invalid('RECORDS', `Topic ${topic}: sendAll takes an iterable of records, not ${shown(records)}.`)
     const call = new SendAllCall(
       Array.from({ length: partitions }, () => -1n),
       options.onAck,
