@@ -14,6 +14,49 @@ const fences = `      await active.file.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'sleep after an attempt that failed',
+    file: 'packages/log/src/topic-tiering.ts',
+    original: `    core.pressure.ended()
+    this.evaluate()
+  }
+
+  #frontier`,
+    planted: `    core.pressure.ended()
+    if (error === undefined) this.evaluate()
+  }
+
+  #frontier`,
+    caughtBy: ['test/log/scheduler.test.ts'],
+  },
+  {
+    name: 'tier only topics that are opened',
+    file: 'packages/log/src/open-log.ts',
+    original: `  directory.begin()\n`,
+    planted: ``,
+    caughtBy: ['test/log/scheduler.test.ts'],
+  },
+  {
+    name: 'ask again and again for what a reader holds',
+    file: 'packages/log/src/chore.ts',
+    original: `    this.#waitMs = Math.min(MAX_WAIT_MS, waitMs * 2)`,
+    planted: `    this.#waitMs = waitMs`,
+    caughtBy: ['test/log/scheduler.test.ts'],
+  },
+  {
+    name: 'take records though nothing makes room',
+    file: 'packages/log/src/wal-relief.ts',
+    original: `    return this.#full === null ? undefined : this.#wait(signal)`,
+    planted: `    return undefined`,
+    caughtBy: ['test/log/scheduler.test.ts'],
+  },
+  {
+    name: 'a topic shut by what its table refuses',
+    file: 'packages/log/src/topic-directory.ts',
+    original: `isBearable: (error: unknown) => boolean = isOfTable`,
+    planted: `isBearable: (error: unknown) => boolean = isLogBehind`,
+    caughtBy: ['test/table-refusal.test.ts'],
+  },
+  {
     name: 'a marker before its ledger',
     file: 'packages/lake/src/committer.ts',
     original: `      await table.markers.put({ text, ...objects })\n`,
@@ -205,7 +248,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cut a bad body that had been written whole',
     file: 'packages/log/src/wal/source-scan.ts',
-    original: `  return (await wasWhole()) ? 'the whole frame had been written' : undefined`,
+    original: `  return wasWhole ? 'the whole frame had been written' : undefined`,
     planted: `  return undefined`,
     caughtBy: ['test/log/damage.test.ts'],
   },
@@ -325,7 +368,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'release before read-back',
-    file: 'packages/log/src/topic-tiering.ts',
+    file: 'packages/log/src/topic-release.ts',
     original: `const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]`,
     planted: `const offsets = [partition.highWatermark]`,
     caughtBy: ['test/doors/cold-tier.test.ts'],
@@ -465,7 +508,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'grace by the commit alone',
-    file: 'packages/log/src/topic-tiering.ts',
+    file: 'packages/log/src/topic-release.ts',
     original: `Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity))`,
     planted: `Math.min(age, now - (partition.youngestBelow(0n * frontier[index]!) ?? -Infinity))`,
     caughtBy: ['test/log/age-over-restarts.test.ts'],
@@ -507,9 +550,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'grace forgotten by a killed process',
-    file: 'packages/log/src/topic-tiering.ts',
-    original: `if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {`,
-    planted: `if (hot.confirmed === undefined && confirmed !== undefined) {`,
+    file: 'packages/log/src/topic-release.ts',
+    original: `if (hot.confirmed?.sinceMs === confirmed?.sinceMs) return`,
+    planted: `if (hot.confirmed !== undefined || confirmed === undefined) return`,
     caughtBy: ['test/log/age-over-restarts.test.ts'],
   },
 ]

@@ -34,8 +34,15 @@ export interface ColdTier {
     context: ColdContext,
     request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
   ): Promise<ColdAdoption>
+  /**
+   * {@link Topic.scan} of what the log holds, without a look at the table: for a topic that has released nothing, so that this is
+   * all there is. The topic need not be attached.
+   */
+  scanHot?(topic: ColdTopicInfo, context: ColdContext, options: ScanOptions): Scan<Record<string, unknown>>
   /** Field ids that it asks for in a new table with values of this codec, for the schema ledger; null when they are no columns. */
   fieldIds?(codec: Codec): readonly SchemaFieldId[] | null
+  /** What is going wrong with it that fails no call; the log's `stats()` show it. */
+  failing?(): Error | undefined
   close(): Promise<void>
 }
 
@@ -141,6 +148,13 @@ export interface ColdTopic {
   scan(options: ScanOptions): Scan<Record<string, unknown>>
   /** See {@link Topic.audit}. */
   audit(options?: AuditOptions): Promise<AuditReport>
+  /**
+   * When something that commits have left behind is due to be deleted: wall time in ms since the epoch, never in the past for
+   * nothing; undefined while there is nothing. The log calls {@link cleanUp} then.
+   */
+  cleanUpDueMs?(): number | undefined
+  /** Deletes what is due. Cut off anywhere, the next call goes on. */
+  cleanUp?(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Waits for a commit already begun, starts none. */
   close(): Promise<void>
 }

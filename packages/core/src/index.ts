@@ -93,7 +93,7 @@ export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
 export type { JsonValue } from './json.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
 export type { Limits } from './limits.ts'
-export type { Log, LogRecovery, LogStats } from './log.ts'
+export type { Log, LogRecovery, LogStats, WalFull } from './log.ts'
 export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, openLocation, uriOf } from './object-key.ts'
 export { defineObjectStore } from './object-store.ts'
 export type {
@@ -107,6 +107,7 @@ export type {
   StoreCapabilities,
   StoredObject,
 } from './object-store.ts'
+export { checkOptionNames } from './option-names.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
@@ -161,6 +162,8 @@ export type {
   TierResult,
   Topic,
   TopicConfig,
+  Failing,
+  Failure,
   TopicStats,
 } from './topic.ts'
 export type {

@@ -1,4 +1,4 @@
-import type { Topic, TopicConfig } from './topic.ts'
+import type { Failing, Topic, TopicConfig } from './topic.ts'
 import type { Durability, TornTail, WalUsage } from './wal.ts'
 
 /** A log: topics with partitions, durable in a write-ahead tier, their history in a cold tier. */
@@ -26,10 +26,10 @@ export interface Log extends AsyncDisposable {
   /** Ends the grace of everything that is confirmed in tables, and releases it now. */
   releaseNow(options?: { readonly signal?: AbortSignal }): Promise<void>
   /**
-   * Closes producers and readers, waits for a tiering commit already begun (at most `drainMs`, default 30 000), starts none,
-   * gives up the epoch. Idempotent.
+   * Closes producers and readers, waits for a tiering commit already begun (at most `drainMs`, default 30 000), starts none
+   * (with `tier: true` one last for each topic that needs it, within `drainMs`), gives up the epoch. Idempotent.
    */
-  close(options?: { readonly drainMs?: number }): Promise<void>
+  close(options?: { readonly drainMs?: number; readonly tier?: boolean }): Promise<void>
 }
 
 export interface LogRecovery {
@@ -37,10 +37,20 @@ export interface LogRecovery {
   readonly torn: readonly TornTail[]
 }
 
-export interface LogStats {
+/** Of the log and its topics together. `JSON.stringify` of it works. */
+export interface LogStats extends Failing {
   readonly wal: WalUsage
   /** Write-ahead bytes that no table holds yet. */
   readonly untieredBytes: number
   /** Bytes that still wait for their grace. */
   readonly unreleasedBytes: number
+  /** Why producers wait for room in the write-ahead tier; null while they do not. */
+  readonly walFull: WalFull | null
+}
+
+export interface WalFull {
+  /** Wall time, ms since the epoch. */
+  readonly sinceMs: number
+  /** What holds the write-ahead data, in words. */
+  readonly reason: string
 }

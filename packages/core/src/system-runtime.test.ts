@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { describe, expect, it, vi } from 'vitest'
-import { isKind } from './errors.ts'
+import { isKind, unavailable } from './errors.ts'
+import type { Logger } from './runtime.ts'
 import { systemRuntime } from './system-runtime.ts'
 
 const { clock, random, timers, process: own } = systemRuntime()
@@ -69,5 +70,28 @@ describe('systemRuntime', () => {
     const child = spawn('true')
     await once(child, 'exit')
     expect(await own.startTimeOf(child.pid!)).toBeUndefined()
+  })
+})
+
+describe('the logger of a runtime that was given none', () => {
+  const warnings = async (act: (logger: Logger) => void): Promise<(Error & { code?: string })[]> => {
+    const found: (Error & { code?: string })[] = []
+    const take = (warning: Error & { code?: string }): void => void found.push(warning)
+    process.on('warning', take)
+    act(systemRuntime().logger)
+    await timers.turn()
+    process.off('warning', take)
+    return found
+  }
+
+  it('tells the first failure in the background, and no other', async () => {
+    const found = await warnings((logger) => {
+      logger.info({}, 'The log is open')
+      logger.warn({ topic: 'a' }, 'A sentence that is about no failure')
+      logger.warn({ err: unavailable('DOWN', 'The catalog is down.') }, 'Tiering failed')
+      logger.error({ err: unavailable('DOWN', 'The catalog is down.') }, 'Tiering failed')
+    })
+    expect(found).toMatchObject([{ name: 'MoulinWarning', code: 'DOWN' }])
+    expect(found[0]!.message).toMatch(/^Tiering failed: The catalog is down\. .*stats\(\)/)
   })
 })

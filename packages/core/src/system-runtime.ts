@@ -7,16 +7,32 @@ import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from './runt
 import { silentLogger } from './runtime.ts'
 import { systemFiles } from './system-files.ts'
 
-/** The machine's own clock, chance, timers and disk. `logger` defaults to silence. */
+/**
+ * The machine's own clock, chance, timers and disk. Without a `logger`, the first failure in the background that nobody catches is told
+ * by `process.emitWarning` (type `MoulinWarning`, the error's code), and nothing else is: `stats()` show what goes wrong.
+ */
 export function systemRuntime(options: { readonly logger?: Logger } = {}): Runtime {
   return {
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? warnOnce(),
     files: systemFiles(),
     process: systemProcess(),
   }
+}
+
+function warnOnce(): Logger {
+  let hasWarned = false
+  const warn = (fields: object, message: string): void => {
+    const { err } = fields as { err?: unknown }
+    if (hasWarned || !(err instanceof Error)) return
+    hasWarned = true
+    const code = (err as { code?: unknown }).code
+    const more = `${message}: ${err.message} (This is said once; give openLog a logger, or look at stats().)`
+    process.emitWarning(more, { type: 'MoulinWarning', ...(typeof code === 'string' ? { code } : {}) })
+  }
+  return { ...silentLogger, warn, error: warn }
 }
 
 const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }

@@ -2,6 +2,7 @@ import type { Codec } from './codec.ts'
 import type { ValueMode } from './cold-tier.ts'
 import type { Comparable, Expression, Where } from './expression.ts'
 import type { PartitionFieldOf } from './partition-spec.ts'
+import type { ErrorKind } from './errors.ts'
 import type { Producer, ProducerOptions } from './producer.ts'
 import type { LogRecord, Position } from './record.ts'
 
@@ -108,7 +109,7 @@ export interface Topic<T = unknown> {
   /**
    * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
    * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
-   * @throws `aborted`; `conflict` code `LINEAGE_BROKEN`.
+   * @throws `invalid` for an option that means nothing; `aborted`; `conflict` code `LINEAGE_BROKEN`.
    */
   audit(options?: AuditOptions): Promise<AuditReport>
   /**
@@ -162,12 +163,34 @@ export interface PartitionOffsets {
   readonly released: bigint
 }
 
-export interface TopicStats {
+/** An error that nobody was there to catch, as `stats()` shows it. */
+export interface Failure {
+  readonly kind: ErrorKind
+  readonly code: string
+  readonly message: string
+  /** Wall time, ms since the epoch. */
+  readonly timeMs: number
+}
+
+/** What is going wrong in the background. Nothing is, when `lastError` is null: work that succeeds again clears it. */
+export interface Failing {
+  readonly lastError: Failure | null
+  /** Wall time of the first error since the same work last succeeded. */
+  readonly failingSinceMs: number | null
+  /** How often it has been tried again since. */
+  readonly retries: number
+}
+
+/** `JSON.stringify` of it works: 64-bit numbers become decimal strings, errors their kind, code and message. */
+export interface TopicStats extends Failing {
   readonly untieredBytes: number
   readonly untieredRecords: number
   /** Snapshot that the frontier comes from. */
   readonly snapshotId: bigint | null
-  /** Why nothing more goes to the table until `tier()` attaches it anew (a broken lineage); null while tiering runs. */
+  /**
+   * Why the table takes nothing and gives nothing: it refuses what is there (a broken lineage, deletes or a format that cannot be
+   * read yet, columns that have changed, a table that is gone). It is looked at again and again; null while there is no such reason.
+   */
   readonly stoppedBy: Error | null
   /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
   readonly lineage: Lineage | null

@@ -146,6 +146,11 @@ export interface WalSession {
 
 export interface WalUsage {
   readonly liveBytes: number
+  /**
+   * What the live sections keep from being freed: all that was written to their segments, but for the one being written, of which only
+   * what is live. This is what `maxWalBytes` bounds.
+   */
+  readonly heldBytes: number
   readonly segments: number
   /** Segments that hold live sections. */
   readonly liveSegments: number

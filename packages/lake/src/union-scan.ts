@@ -1,4 +1,4 @@
-import { columnsOf, conflict, invalid, t, throwIfAborted, shown } from '@moulin/core'
+import { columnsOf, conflict, invalid, isKind, isMoulinError, t, throwIfAborted, shown } from '@moulin/core'
 import type {
   CallOptions,
   Codec,
@@ -32,6 +32,8 @@ export interface UnionScanParts {
   readonly store: ObjectStore
   readonly files: DataFiles
   readonly table: TopicTable
+  /** The table is not to be looked at. */
+  readonly isHotOnly?: boolean
 }
 
 type Row = Record<string, unknown>
@@ -44,9 +46,12 @@ export interface ScanQuery {
   readonly needed: readonly string[]
 }
 
-/** One cut: a table snapshot, and per partition the end of the log. Fixed at the first row. */
+/** One cut: a table snapshot, and per partition what the log adds to it. Fixed at the first row. */
 export interface Cut {
-  readonly state: TableState
+  /** Undefined: the table cannot be read, and the log still holds everything. */
+  readonly state: TableState | undefined
+  /** Per partition: what the table answers for ends, and the log begins, here. */
+  readonly frontier: readonly bigint[]
   /** Exclusive, per partition. */
   readonly ends: readonly bigint[]
 }
@@ -124,10 +129,10 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
 async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
   const { cut, release } = await fix(parts, call)
   try {
-    yield* whole(cut, tableBatches(parts, cut.state, query, call))
+    if (cut.state !== undefined) yield* whole(cut.state, tableBatches(parts, cut.state, query, call))
     for (let partition = 0; partition < cut.ends.length; partition++) {
       throwIfAborted(call.signal)
-      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+      const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
       if (range.from < range.to) yield* hotBatches(parts, range, query, call)
     }
   } finally {
@@ -144,10 +149,13 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
   }
   const { cut, release } = await fix(parts, call)
   try {
-    total += await tableCount(parts, cut.state, call).catch((error: unknown) => Promise.reject(explained(cut, error)))
+    const { state } = cut
+    if (state !== undefined) {
+      total += await tableCount(parts, state, call).catch((error: unknown) => Promise.reject(explained(state, error)))
+    }
     for (let partition = 0; partition < cut.ends.length; partition++) {
       throwIfAborted(call.signal)
-      const range = { partition, from: cut.state.entries[partition]!.frontier, to: cut.ends[partition]! }
+      const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
       if (range.from < range.to) total += await hotCount(parts, range, call)
     }
     return total
@@ -157,32 +165,49 @@ async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions)
 }
 
 // A scan shows one snapshot; when its files go, no other can take its place half-way.
-async function* whole<T>(cut: Cut, batches: AsyncIterable<T>): AsyncGenerator<T> {
+async function* whole<T>(state: TableState, batches: AsyncIterable<T>): AsyncGenerator<T> {
   try {
     yield* batches
   } catch (error) {
-    throw explained(cut, error)
+    throw explained(state, error)
   }
 }
 
-function explained({ state }: Cut, error: unknown): unknown {
+function explained({ loaded }: TableState, error: unknown): unknown {
   if (!isVanished(error)) return error
-  const snapshot = snapshotIdOf(state.loaded)
+  const snapshot = snapshotIdOf(loaded)
   const message = `Snapshot ${snapshot} lost files while it was scanned: it was expired. Scan again.`
   return conflict('SNAPSHOT_EXPIRED', message, { retryable: true, context: { snapshot }, cause: error })
 }
 
 // Pins before it loads: what the table does not hold at the load is held by the log until the scan ends.
 async function fix(parts: UnionScanParts, call: CallOptions): Promise<{ cut: Cut; release: () => void }> {
-  const { context, table } = parts
+  const { context, table, isHotOnly = false } = parts
+  if (isHotOnly) return fixHot(parts)
   const pin = context.hot.pin(table.state.entries.map(({ frontier }) => frontier))
   try {
     const state = await table.load(call)
-    return { cut: { state, ends: [...context.hot.committedOffsets()] }, release: () => pin.release() }
+    const frontier = state.entries.map((entry) => entry.frontier)
+    return { cut: { state, frontier, ends: [...context.hot.committedOffsets()] }, release: () => pin.release() }
   } catch (error) {
     pin.release()
-    throw error
+    if (!isRefusal(error) || context.hot.releasedOffsets().some((released) => released > 0n)) throw error
+    return fixHot(parts)
   }
+}
+
+/** All that there is, while nothing has been released. */
+function fixHot({ context: { hot } }: UnionScanParts): { cut: Cut; release: () => void } {
+  const frontier = [...hot.releasedOffsets()]
+  const pin = hot.pin(frontier)
+  return { cut: { state: undefined, frontier, ends: [...hot.committedOffsets()] }, release: () => pin.release() }
+}
+
+/** The table does not answer, or not with what we can read. */
+function isRefusal(error: unknown): boolean {
+  const isOurs =
+    isKind(error, 'aborted') || isKind(error, 'closed') || isKind(error, 'fenced') || isKind(error, 'internal')
+  return isMoulinError(error) && !isOurs
 }
 
 function resolve(parts: UnionScanParts, options: ScanOptions, types: ReadonlyMap<string, Type>): ScanQuery {

@@ -50,8 +50,17 @@ export async function appendBatches(
       next += BigInt(place.recordCount)
     }
   }
-  const { baseOffset, lastOffset } = await topic.append({ partition, batches: own, recordCount, patch })
-  return { baseOffset, lastOffset }
+  const room = core.pressure.room(signal)
+  if (room !== undefined) await room
+  return core.appends.pass(async () => {
+    core.appends.take(own.length)
+    try {
+      const { baseOffset, lastOffset } = await topic.append({ partition, batches: own, recordCount, patch })
+      return { baseOffset, lastOffset }
+    } finally {
+      core.appends.give(own.length)
+    }
+  }, signal)
 }
 
 function checkAppendable({ core, record }: TopicState, header: CheckedBatch): void {

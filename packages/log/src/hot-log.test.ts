@@ -53,12 +53,14 @@ describe('an append', () => {
     const core = {
       access: 'read-write',
       tier: {},
-      pressure: { appended() {} },
+      pressure: { appended() {}, ended() {}, wants: () => 'nothing' },
       limits: { commitBytes: 1_000_000 },
       runtime: virtualRuntime({ seed: 1 }),
     }
-    const state = { core, hot: topic, record: { config: { freshnessMs: null } }, attached: undefined }
+    const record = { name: 't', config: { freshnessMs: null } }
+    const state = { core, hot: topic, record, attached: undefined, lookDueMs: Infinity }
     const tiering = new TopicTiering(state as unknown as TopicState)
+    tiering.begin()
     await append(0)
     const { seen, all } = watched(topic)
     for (let at = 0; at < 20; at++) await append(7)

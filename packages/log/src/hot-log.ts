@@ -37,12 +37,14 @@ export interface HotTopic {
   readonly wakeups: Wakeups
   /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
   readonly pins: Set<readonly bigint[]>
-  /** Bytes of all sections ever added, of all partitions. */
-  totalBytes: number
   /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
   confirmed: ConfirmedFrontier | undefined
+  /** Bytes of all sections that its partitions ever got. */
+  totalBytes: number
   /** Called after each durable section. */
   onAppended: (() => void) | undefined
+  /** Called when a pin is let go. */
+  onUnpinned: (() => void) | undefined
 }
 
 export interface HotLogOptions {
@@ -63,6 +65,10 @@ export class HotLog {
   #wal: WalSession | undefined
   /** The error that made the write-ahead tier final: no high watermark moves any more. */
   failure: Error | undefined
+  /** Called when the write-ahead tier has failed for good. */
+  onFailed: () => void = () => {}
+  /** Called with the bytes of each durable section. */
+  onAppended: (bytes: number) => void = () => {}
   /** Learns what has been released or moved, when a section is not where it was. */
   replan: () => Promise<void> = async () => {}
 
@@ -122,16 +128,8 @@ export class HotLog {
     if (topic === undefined) {
       const confirmed = this.#checkpointed.get(life)?.confirmed
       const wakeups = new Wakeups()
-      topic = {
-        id,
-        incarnation,
-        partitions: [],
-        wakeups,
-        pins: new Set(),
-        totalBytes: 0,
-        confirmed,
-        onAppended: undefined,
-      }
+      const unheard = { onAppended: undefined, onUnpinned: undefined }
+      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, totalBytes: 0, ...unheard }
       this.#topics.set(life, topic)
     }
     const list = topic.partitions as HotPartition[]
@@ -179,7 +177,7 @@ export class HotLog {
         if (found >= expected) return
         throw corrupt(
           'WAL_INCOMPLETE',
-          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it.`,
+          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it, or see what \`moulin repair\` would give up.`,
           { context: { topic: name, partition: index, expected, found } },
         )
       })
@@ -202,12 +200,14 @@ export class HotLog {
     topic.totalBytes += batches.length
     this.#ring.add(hot, sequenced.lastOffset, batches)
     topic.wakeups.wake()
+    this.onAppended(batches.length)
     topic.onAppended?.()
     return sequenced
   }
 
   #failed(error: Error): void {
     this.failure ??= error
+    this.onFailed()
     this.wakeAll()
   }
 
@@ -257,7 +257,11 @@ export class HotLog {
       pin(from) {
         const pin = [...from]
         topic.pins.add(pin)
-        return { release: () => void topic.pins.delete(pin) }
+        return {
+          release: () => {
+            if (topic.pins.delete(pin)) topic.onUnpinned?.()
+          },
+        }
       },
       read: (request) => read(topic, request),
     }

@@ -1,17 +1,21 @@
 import type {
   CodecFormat,
   ColdTier,
+  Failing,
   Limits,
   ObjectStore,
   OnBroken,
   Runtime,
   SequencerSession,
+  WalFull,
   WalSession,
 } from '@moulin/core'
+import type { ByteGate } from './byte-gate.ts'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
 import type { HotLog, HotTopic } from './hot-log.ts'
 import type { WritableSchemaLedger } from './schema-ledger.ts'
 import type { TopicRecord, TopicStore } from './topic-store.ts'
+import type { ReliefTopic } from './wal-relief.ts'
 
 /** What the parts of one open log share. */
 export interface LogCore {
@@ -35,6 +39,8 @@ export interface LogCore {
   readonly topics: TopicStore
   readonly checkpoints: CheckpointWriter
   readonly pressure: WalPressure
+  /** Bounds what raw appends wait to make durable, as each producer bounds its own: by `maxUnackedBytes`. */
+  readonly appends: ByteGate
   /** Fires when the log is closed: readers end. */
   readonly closing: AbortSignal
   /** Read-only: recovers what became durable since. */
@@ -45,8 +51,22 @@ export interface LogCore {
 
 /** Watches how much the write-ahead tier holds. */
 export interface WalPressure {
+  /** Why producers wait; null while they do not. */
+  readonly walFull: WalFull | null
   /** Called after each durable section. */
-  appended(): void
+  appended(bytes: number): void
+  /** Called after something has ended that may have made room. */
+  ended(): void
+  /** What a topic is to do for room, besides what is due anyway. */
+  wants(topic: ReliefTopic): 'nothing' | 'release' | 'tier'
+  /**
+   * To be awaited before more is accepted; undefined while there is room.
+   * @throws `exhausted` code `WAL_FULL` after `maxBlockMs`; `aborted`; `closed`.
+   */
+  room(signal?: AbortSignal): Promise<void> | undefined
+  /** What went wrong with checkpoints that are written by themselves. */
+  readonly failing: Failing
+  stop(): void
 }
 
 /** One incarnation of a topic. */

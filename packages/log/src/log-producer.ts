@@ -40,6 +40,8 @@ export interface ProducerTarget {
     readonly recordCount: number
     readonly patch: (baseOffset: bigint) => void
   }): Promise<Sequenced>
+  /** See `WalPressure`. */
+  room(signal?: AbortSignal): Promise<void> | undefined
   closed(producer: LogProducer): void
 }
 
@@ -78,7 +80,10 @@ export class LogProducer implements Producer {
     throwIfAborted(options.signal)
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
-    const taken = this.#gate.isOpen ? prepared : ownCopy(prepared)
+    // Where there is room, the record is accepted before this call returns.
+    const room = this.#room(options.signal)
+    const taken = room === undefined && this.#gate.isOpen ? prepared : ownCopy(prepared)
+    if (room !== undefined) await room
     return this.#gate.pass(() => {
       this.#checkAlive()
       const batch = this.#add(taken)
@@ -136,17 +141,29 @@ export class LogProducer implements Producer {
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
-    if (!this.#gate.isOpen) {
-      const taken = ownCopy(prepared)
-      return this.#gate.pass(() => {
-        this.#checkAlive()
-        this.#addObserved(taken, call)
-      }, signal)
-    }
+    const room = this.#room(signal)
+    if (room !== undefined || !this.#gate.isOpen) return this.#sendLater(ownCopy(prepared), call, { room, signal })
     const isFull = this.#addObserved(prepared, call)
     if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
     this.#sinceTurn = 0
     return this.#target.runtime.timers.turn()
+  }
+
+  async #sendLater(
+    prepared: PreparedRecord,
+    call: SendAllCall,
+    { room, signal }: { readonly room: Promise<void> | undefined; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    await room
+    await this.#gate.pass(() => {
+      this.#checkAlive()
+      this.#addObserved(prepared, call)
+    }, signal)
+  }
+
+  /** Waits for room in the write-ahead tier, where there is none; what waits is not accepted yet. */
+  #room(signal: AbortSignal | undefined): Promise<void> | undefined {
+    return this.#target.room(signal)?.then(() => this.#checkOpen())
   }
 
   async flush(): Promise<void> {

@@ -1,6 +1,6 @@
 import {
   closed,
-  waitFor,
+  invalid,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -16,7 +16,10 @@ import {
   type Topic,
   type TopicConfig,
   type TopicStats,
+  throwIfAborted,
+  waitFor,
 } from '@moulin/core'
+import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
 import { readEarlier } from './earlier-reader.ts'
 import { lazyScan } from './lazy-scan.ts'
@@ -90,6 +93,7 @@ class LogTopic {
         partitions,
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
+        room: (signal) => core.pressure.room(signal),
         closed: (done) => void producers.delete(done),
       },
       options,
@@ -121,7 +125,12 @@ class LogTopic {
     return lazyScan(async () => {
       const { core } = this.#state
       if (core.access === 'read-only') await waitFor(core.refresh(), options.signal)
-      return (await waitFor(this.#state.coldForReleased(), options.signal)).scan(options)
+      try {
+        return (await waitFor(this.#state.coldForReleased(), options.signal)).scan(options)
+      } catch (error) {
+        throwIfAborted(options.signal)
+        return this.#state.scanHot(options, error)
+      }
     })
   }
 
@@ -132,6 +141,7 @@ class LogTopic {
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
+    checkAudit(this.name, options)
     return (await waitFor(this.#state.coldForReleased(), options.signal)).audit(options)
   }
 
@@ -160,12 +170,31 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, snapshotId, stoppedBy } = this.#state.tiering
+    const { untieredBytes, untieredRecords, snapshotId, stoppedBy, failing } = this.#state.tiering
     const lineage = this.#state.attached?.lineage() ?? null
-    return { untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier: this.#state.earlier() }
+    const earlier = this.#state.earlier()
+    return asPlainJson({ untieredBytes, untieredRecords, snapshotId, stoppedBy, lineage, earlier, ...failing })
   }
 
   #checkOpen(): void {
     if (this.#state.core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
+  }
+}
+
+// A shallow audit that was meant to be deep would call clean what it never looked at.
+function checkAudit(topic: string, options: AuditOptions): void {
+  const refuse = (fault: string): Error => invalid('AUDIT_OPTIONS', `Topic ${topic}: ${fault}.`, { context: { topic } })
+  if (typeof options !== 'object' || options === null) {
+    throw refuse(`audit takes an object of options such as { deep: true }, not ${String(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!['deep', 'onProgress', 'signal'].includes(name)) {
+      throw refuse(`audit has no option ${name}; it has deep, onProgress and signal`)
+    }
+  }
+  const { deep = false, onProgress } = options
+  if (typeof deep !== 'boolean') throw refuse(`deep is ${JSON.stringify(deep)}; it must be true or false`)
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw refuse(`onProgress is ${JSON.stringify(onProgress)}; it must be a function`)
   }
 }

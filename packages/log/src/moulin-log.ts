@@ -1,19 +1,27 @@
 import {
   closed,
   type Durability,
+  type Failing,
   type Log,
   type LogRecovery,
   type LogStats,
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
+import { failureOf, Failures, worstOf } from './failures.ts'
 import type { LogCore } from './log-core.ts'
 import { logTopic } from './log-topic.ts'
+import { asPlainJson } from './plain-json.ts'
 import type { TopicDirectory } from './topic-directory.ts'
 import type { TopicState } from './topic-state.ts'
 import { checkWritable } from './topic-tiering.ts'
 
 const DRAIN_MS = 30_000
+
+interface CloseOptions {
+  readonly drainMs?: number
+  readonly tier?: boolean
+}
 
 /** An open log. See {@link Log}. */
 export class MoulinLog implements Log {
@@ -23,6 +31,7 @@ export class MoulinLog implements Log {
   readonly #directory: TopicDirectory
   readonly #abort: AbortController
   readonly #watch: { close(): void } | undefined
+  readonly #following: Failures
   #closing: Promise<void> | undefined
 
   constructor(
@@ -35,6 +44,7 @@ export class MoulinLog implements Log {
     }: { readonly closing: AbortController; readonly durability: Durability; readonly recovery: LogRecovery },
   ) {
     this.#core = core
+    this.#following = new Failures(core.runtime.clock)
     this.#directory = directory
     this.#abort = closing
     this.durability = durability
@@ -86,7 +96,23 @@ export class MoulinLog implements Log {
       for (const partition of hot.partitions) unreleasedBytes += partition.bytesFrom(partition.released)
     }
     for (const { tiering } of this.#states()) untieredBytes += tiering.untieredBytes
-    return { wal, untieredBytes, unreleasedBytes: unreleasedBytes - untieredBytes }
+    const { pressure } = this.#core
+    const failing = worstOf([
+      this.#tierFailing(),
+      pressure.failing,
+      this.#following.now,
+      ...this.#states().map(({ tiering }) => tiering.failing),
+    ])
+    const waiting = { untieredBytes, unreleasedBytes: unreleasedBytes - untieredBytes }
+    return asPlainJson({ wal, ...waiting, walFull: pressure.walFull, ...failing })
+  }
+
+  /** Seen when it is asked for: since when, it does not say. */
+  #tierFailing(): Failing {
+    const error = this.#core.tier?.failing?.()
+    if (error === undefined) return { lastError: null, failingSinceMs: null, retries: 0 }
+    const now = this.#core.runtime.clock.now()
+    return { lastError: failureOf(error, now), failingSinceMs: now, retries: 0 }
   }
 
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -97,8 +123,8 @@ export class MoulinLog implements Log {
     for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
-  close(options: { readonly drainMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.drainMs ?? DRAIN_MS)
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
     return this.#closing
   }
 
@@ -106,24 +132,25 @@ export class MoulinLog implements Log {
     return this.close()
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close({ drainMs = DRAIN_MS, tier = false }: CloseOptions): Promise<void> {
     const core = this.#core
     this.#watch?.close()
     const states = this.#states()
     const producers = states.flatMap((state) => [...state.producers].map((producer) => producer.close()))
     this.#abort.abort()
+    core.pressure.stop()
     core.hot.wakeAll()
     await Promise.all(producers)
-    await this.#drain(states, drainMs)
+    await this.#drain(states, { drainMs, tier: tier && core.access === 'read-write' })
     await core.sequencer.close()
     if (core.access === 'read-write') await this.#lastCheckpoint()
     await core.wal.close()
   }
 
   /** Ends tiering: waits for what has begun, but not for ever. */
-  async #drain(states: readonly TopicState[], drainMs: number): Promise<void> {
+  async #drain(states: readonly TopicState[], { drainMs, tier }: Required<CloseOptions>): Promise<void> {
     const { timers, logger } = this.#core.runtime
-    const ended = this.#endTiering(states).catch((error: unknown) => {
+    const ended = this.#endTiering(states, tier).catch((error: unknown) => {
       logger.warn({ err: error }, 'Closing the cold tier failed')
     })
     let timer: { cancel(): void } | undefined
@@ -133,10 +160,19 @@ export class MoulinLog implements Log {
     if (outcome === 'late') logger.warn({ drainMs }, 'A commit did not end in time: the next start settles it')
   }
 
-  async #endTiering(states: readonly TopicState[]): Promise<void> {
+  async #endTiering(states: readonly TopicState[], tier: boolean): Promise<void> {
+    if (tier && this.#core.tier !== undefined) await Promise.all(states.map((state) => this.#lastTier(state)))
     await Promise.all(states.map(({ tiering }) => tiering.stop()))
     await Promise.all(states.map((state) => state.detach()))
     await this.#core.tier?.close()
+  }
+
+  /** Its records stay in the write-ahead tier where this fails: the next start goes on. */
+  async #lastTier({ tiering, record }: TopicState): Promise<void> {
+    if (tiering.untieredBytes === 0) return
+    await tiering.tier().catch((error: unknown) => {
+      this.#core.runtime.logger.warn({ err: error, topic: record.name }, 'The last commit of a topic failed')
+    })
   }
 
   /** What it says is true without it, too: it only makes a later loss of files plain. */
@@ -154,9 +190,14 @@ export class MoulinLog implements Log {
     const { refresh, forgetReleased } = this.#core
     refresh()
       .then(forgetReleased)
-      .catch((error: unknown) => {
-        if (!this.#abort.signal.aborted) this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
-      })
+      .then(
+        () => this.#following.succeeded(),
+        (error: unknown) => {
+          if (this.#abort.signal.aborted) return
+          this.#following.failed(error)
+          this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
+        },
+      )
   }
 
   #states(): TopicState[] {

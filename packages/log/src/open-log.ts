@@ -1,4 +1,5 @@
 import {
+  checkOptionNames,
   checkRoot,
   defaultLimits,
   invalid,
@@ -18,6 +19,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
+import { ByteGate } from './byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './checkpoint-store.ts'
 import { epochClaims } from './epoch-claims.ts'
 import { HotLog } from './hot-log.ts'
@@ -27,13 +29,15 @@ import { MoulinLog } from './moulin-log.ts'
 import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
-import { walRelief } from './wal-relief.ts'
+import { WalRelief } from './wal-relief.ts'
 
 const GRACE_MS = 3_600_000
 const CATALOG_WAIT_MS = 10_000
+const MAX_BLOCK_MS = 60_000
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -63,10 +67,33 @@ export interface OpenLogOptions {
    * appends go on, and a table that proves newer than the log stops them when it comes (`LOG_BEHIND_TABLE`).
    */
   readonly catalogWaitMs?: number
+  /**
+   * How long `send` and `append` wait for room in a write-ahead tier that is above the limit `maxWalBytes` while nothing helps, before
+   * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
+   */
+  readonly maxBlockMs?: number
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening, between two steps of it: what was begun is given up before `aborted` is thrown. */
   readonly signal?: AbortSignal
+}
+
+const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
+  store: true,
+  wal: true,
+  tier: true,
+  runtime: true,
+  sequencer: true,
+  codecs: true,
+  access: true,
+  takeover: true,
+  limits: true,
+  probe: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  maxBlockMs: true,
+  onBroken: true,
+  signal: true,
 }
 
 /**
@@ -80,12 +107,18 @@ export interface OpenLogOptions {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = checkLimits({ ...defaultLimits, ...options.limits })
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
+    throw invalid('CATALOG_WAIT', message)
+  }
+  const { maxBlockMs = MAX_BLOCK_MS } = options
+  if (!(maxBlockMs >= 0 && Number.isFinite(maxBlockMs))) {
+    throw invalid('MAX_BLOCK', `maxBlockMs ${maxBlockMs} must be a number of milliseconds from 0.`)
   }
   checkOnBroken(options.onBroken, 'The log')
   throwIfAborted(options.signal)
@@ -108,7 +141,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
     claimEpoch: epochClaims(store, limits),
-    mustExist: (await checkpoints.newest()) !== undefined,
+    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
@@ -125,7 +158,7 @@ type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | '
 
 function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
-    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
@@ -159,6 +192,7 @@ async function assemble(
     access,
     graceMs,
     catalogWaitMs = CATALOG_WAIT_MS,
+    maxBlockMs = MAX_BLOCK_MS,
     onBroken = 'error',
     codecs = codecFormats,
     sequencer = single(),
@@ -203,13 +237,15 @@ async function assemble(
     }),
     topics: topicStore(store, { limits, runtime }),
     checkpoints: writer,
-    pressure: walRelief({
+    pressure: new WalRelief({
       maxWalBytes: limits.maxWalBytes,
-      liveBytes: () => wal.usage().liveBytes,
-      topics: () => directory.states(),
+      maxBlockMs,
+      heldBytes: () => wal.usage().heldBytes,
+      topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
-      logger: runtime.logger,
+      runtime,
     }),
+    appends: new ByteGate(limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
     forgetReleased,
@@ -224,6 +260,9 @@ async function assemble(
     await writer.write()
     await wal.checkFence()
   }
+  hot.onAppended = (bytes) => core.pressure.appended(bytes)
+  hot.onFailed = () => core.pressure.stop()
+  directory.begin()
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },
@@ -261,7 +300,8 @@ function checkOptions({
   if (takeover !== 'refuse' && takeover !== 'newest') {
     throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
   }
-  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+  if (typeof graceMs !== 'number' || !(graceMs >= 0))
+    throw invalid('GRACE', `graceMs ${String(graceMs)} must be a number of milliseconds from 0.`)
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }

@@ -1,10 +1,11 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
-import { isLineageBroken, TopicState } from './topic-state.ts'
+import { isLogBehind, TopicState } from './topic-state.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from './topic-store.ts'
-import { checkWritable } from './topic-tiering.ts'
+import { checkWritable, type TopicTiering } from './topic-tiering.ts'
 
 type AnyConfig = TopicConfig<never> | TopicConfig
 
@@ -23,12 +24,16 @@ export class TopicDirectory {
     return this.#states.values()
   }
 
+  *tierings(): Iterable<TopicTiering> {
+    for (const { tiering } of this.#states.values()) yield tiering
+  }
+
   names(): Promise<string[]> {
     return this.#core.topics.names()
   }
 
   /**
-   * Every stored topic becomes part of checkpoints. One that needs a newer reader keeps its write-ahead data and its place in
+   * Every stored topic becomes part of checkpoints, and is tiered and released whether or not anybody opens it. One that needs a newer reader keeps its write-ahead data and its place in
    * checkpoints. @throws `corrupt` for write-ahead data of a topic that is not stored.
    */
   async load(): Promise<void> {
@@ -39,7 +44,7 @@ export class TopicDirectory {
     for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#core.topics.newest(name)
+        topic = await withWayBack(this.#core.topics.newest(name))
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -50,7 +55,7 @@ export class TopicDirectory {
       ids.add(record.id)
       if (state === 'deleted') continue
       live.set(record.id, record)
-      checkpoints.add(record, hot.topic(record.id, record.incarnation, record.config.partitions, record.start))
+      this.#keep(new TopicState(this.#core, record))
     }
     for (const entry of hot.checkpointed()) {
       const record = live.get(entry.id)
@@ -69,6 +74,11 @@ export class TopicDirectory {
         { context: { topicId: id } },
       )
     }
+  }
+
+  /** The log is open: topics begin to do what is due. */
+  begin(): void {
+    for (const { tiering } of this.#states.values()) tiering.begin()
   }
 
   create(name: string, config: AnyConfig): Promise<TopicState> {
@@ -124,13 +134,17 @@ export class TopicDirectory {
   }
 
   async #find(name: string): Promise<TopicState | undefined> {
-    const known = this.#states.get(name)
-    if (known !== undefined) return known
-    const topic = await this.#core.topics.newest(name)
-    if (topic?.state !== 'live') return undefined
-    const { record } = topic
-    const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
-    return this.#keep(new TopicState(this.#core, record, codecs))
+    let state = this.#states.get(name)
+    if (state === undefined) {
+      const topic = await withWayBack(this.#core.topics.newest(name))
+      if (topic?.state !== 'live') return undefined
+      state = new TopicState(this.#core, topic.record)
+      await state.loadCodecs()
+      this.#keep(state)
+      state.tiering.begin()
+    }
+    await state.loadCodecs()
+    return state
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
@@ -155,7 +169,7 @@ export class TopicDirectory {
     const state = new TopicState(this.#core, record, { value, key })
     state.onBroken = config.onBroken ?? state.onBroken
     try {
-      await this.#attach(state)
+      await this.#attach(state, (error) => isLogBehind(error) || isKind(error, 'conflict', 'LINEAGE_BROKEN'))
     } catch (error) {
       // The table is refused and nothing has been written: the name is free again.
       if (isMoulinError(error) && error.outcome === 'rejected') {
@@ -165,7 +179,9 @@ export class TopicDirectory {
       }
       throw error
     }
-    return this.#keep(state)
+    this.#keep(state)
+    state.tiering.begin()
+    return state
   }
 
   #keep(state: TopicState): TopicState {
@@ -174,24 +190,23 @@ export class TopicDirectory {
     return state
   }
 
-  async #codec(id: number): Promise<Codec | undefined> {
-    return id === 0 ? undefined : this.#core.ledger.codec(id)
-  }
-
-  /** Finds or creates the topic's table. What may pass, or stops only the table, does not stop the log. */
-  async #attach(state: TopicState): Promise<void> {
+  /**
+   * Finds or creates the topic's table. What may pass does not stop the log, nor, for a topic that exists, does anything that its table
+   * refuses: it is a state of the topic, which `stats()` shows.
+   */
+  async #attach(state: TopicState, isBearable: (error: unknown) => boolean = isOfTable): Promise<void> {
     if (this.#core.tier === undefined) return
+    const { name, config } = state.record
+    const { logger } = this.#core.runtime
     try {
       if ((await state.coldInTime()) === undefined) {
-        const { name, config } = state.record
         const fields = { topic: name, table: config.table, catalogWaitMs: this.#core.catalogWaitMs }
-        this.#core.runtime.logger.warn(fields, 'The table did not answer in time: it is waited for in the background')
+        logger.warn(fields, 'The table did not answer in time: it is waited for in the background')
       }
     } catch (error) {
-      if (!isLineageBroken(error) && !isKind(error, 'unavailable')) throw error
-      const { name, config } = state.record
+      if (!isBearable(error) && !isKind(error, 'unavailable')) throw error
       const fields = { err: error, topic: name, table: config.table }
-      this.#core.runtime.logger.warn(fields, 'The table cannot be used now: records stay in the write-ahead tier')
+      logger.warn(fields, 'The table cannot be used now: records stay in the write-ahead tier')
     }
   }
 
@@ -214,6 +229,11 @@ export class TopicDirectory {
       },
     )
   }
+}
+
+/** Not that the log itself came to an end meanwhile. */
+function isOfTable(error: unknown): boolean {
+  return isMoulinError(error) && !isKind(error, 'fenced') && !isKind(error, 'closed') && !isKind(error, 'internal')
 }
 
 function outdated({ name, incarnation }: TopicRecord, known: number): Error {

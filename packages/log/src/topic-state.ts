@@ -2,12 +2,15 @@ import {
   conflict,
   invalid,
   isKind,
+  isMoulinError,
   waitFor,
   type Codec,
   type ColdAdoption,
   type ColdTopic,
   type EarlierRange,
   type OnBroken,
+  type Scan,
+  type ScanOptions,
   type Sequenced,
   type TableAdoption,
   type Timer,
@@ -19,16 +22,17 @@ import { beginIncarnation, lentTo } from './topic-lives.ts'
 import type { TopicRecord } from './topic-store.ts'
 import { TopicTiering } from './topic-tiering.ts'
 
-/** Between two looks at a table that does not answer, also where nobody waits for it. */
-const MIN_LOOK_MS = 1_000
+/** What turns bytes into values. */
+export interface TopicCodecs {
+  readonly value: Codec | undefined
+  readonly key: Codec | undefined
+}
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState {
   readonly core: LogCore
   record: TopicRecord
   hot: HotTopic
-  readonly valueCodec: Codec | undefined
-  readonly keyCodec: Codec | undefined
   /** Of this process alone. */
   onBroken: OnBroken
   readonly tiering: TopicTiering
@@ -43,20 +47,37 @@ export class TopicState {
   #isOpen: boolean
   #waiting = 0
   #firstLook: Promise<unknown> | undefined
-  #again: Timer | undefined
+  #codecs: TopicCodecs | undefined
   /** While the table is being adopted, nobody attaches it. It never fails. */
   #adopting: Promise<void> | undefined
   #lastAdoption: Promise<unknown> = Promise.resolve()
 
-  constructor(core: LogCore, record: TopicRecord, codecs: { value: Codec | undefined; key: Codec | undefined }) {
+  /** Without `codecs` they come from the schema ledger, at {@link loadCodecs}. */
+  constructor(core: LogCore, record: TopicRecord, codecs?: TopicCodecs) {
     this.core = core
     this.record = record
-    this.valueCodec = codecs.value
-    this.keyCodec = codecs.key
+    this.#codecs = codecs
     this.#isOpen = core.tier === undefined
     this.onBroken = core.onBroken
     this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions, record.start)
     this.tiering = new TopicTiering(this)
+  }
+
+  /** @throws `unsupported` for a schema that a later version wrote; `not-found` for one that is missing. */
+  async loadCodecs(): Promise<void> {
+    const { valueSchemaId, keySchemaId } = this.record
+    const codecOf = async (id: number): Promise<Codec | undefined> =>
+      id === 0 ? undefined : this.core.ledger.codec(id)
+    this.#codecs ??= { value: await codecOf(valueSchemaId), key: await codecOf(keySchemaId) }
+  }
+
+  /** Undefined for a topic of bytes. To be asked after {@link loadCodecs}. */
+  get valueCodec(): Codec | undefined {
+    return this.#codecs?.value
+  }
+
+  get keyCodec(): Codec | undefined {
+    return this.#codecs?.key
   }
 
   /** The table's side, if it has been attached. */
@@ -66,13 +87,16 @@ export class TopicState {
 
   /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
   cold(): Promise<ColdTopic> {
-    this.#attaching ??= (this.#adopting ?? Promise.resolve())
-      .then(() => this.#attach())
-      .catch((error: unknown) => {
+    this.#attaching ??= this.tiering.attaching(async () => {
+      try {
+        await this.#adopting
+        return await this.#attach()
+      } catch (error) {
         this.#attaching = undefined
         if (isLogBehind(error)) this.#refusal = error as Error
         throw error
-      })
+      }
+    })
     return this.#attaching
   }
 
@@ -122,18 +146,20 @@ export class TopicState {
       // An older writer may see a table that a newer one has moved on.
       await core.wal.checkFence()
       const call = signal === undefined ? {} : { signal }
+      await this.loadCodecs()
       const { info, context } = lentTo(this)
       done = await tier.adopt(info, context, { how: 'by-hand', ...call })
       if (done.outcome === 'next-incarnation') await this.#begin(done)
     } finally {
       this.#adopting = undefined
       finished()
+      // What waited for this, whatever became of it.
+      this.tiering.evaluate()
     }
     if (done.outcome !== 'none') this.#refusal = undefined
     // It is done: a catalog that is away now is only waited for.
     await this.cold().catch((error: unknown) => {
       if (!isKind(error, 'unavailable')) throw error
-      this.#lookAgain()
     })
     return { ...done, earlier: this.earlier() }
   }
@@ -155,6 +181,7 @@ export class TopicState {
     const { record, hot } = await beginIncarnation(this.core, this.record, done)
     const { wakeups } = this.hot
     this.hot.onAppended = undefined
+    this.hot.onUnpinned = undefined
     this.record = record
     this.hot = hot
     this.tiering.follow()
@@ -195,6 +222,16 @@ export class TopicState {
     return cold
   }
 
+  /** A scan of a topic whose table cannot be read (`error`), where the log still holds all of it. @throws `error` where it does not. */
+  async scanHot(options: ScanOptions, error: unknown): Promise<Scan<Record<string, unknown>>> {
+    const { tier, closing } = this.core
+    const isWhole = this.hot.partitions.every(({ released }) => released === 0n)
+    if (tier?.scanHot === undefined || !isWhole || closing.aborted || !isMoulinError(error)) throw error
+    await this.loadCodecs()
+    const { info, context } = lentTo(this)
+    return tier.scanHot(info, context, options)
+  }
+
   append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     return this.#isOpen ? this.#append(batches) : this.#appendBehindTable(batches)
@@ -207,7 +244,6 @@ export class TopicState {
   async #appendBehindTable(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
     this.#waiting++
     if (this.#firstLook === undefined) {
-      this.#look()
       this.#firstLook = this.coldInTime().catch(() => undefined)
     }
     await this.#firstLook
@@ -217,20 +253,10 @@ export class TopicState {
     return this.#append(batches)
   }
 
-  /** Looks at the table until it answers, whether or not anybody waits that long. */
-  #look(): void {
-    this.cold().catch((error: unknown) => {
-      if (isKind(error, 'unavailable') && !this.core.closing.aborted) this.#lookAgain()
-    })
-  }
-
-  // One at a time, however many looks have failed.
-  #lookAgain(): void {
-    const { runtime, catalogWaitMs, closing } = this.core
-    this.#again?.cancel()
-    this.#again = runtime.timers.after(Math.max(catalogWaitMs, MIN_LOOK_MS), () => {
-      if (!closing.aborted) this.#look()
-    })
+  /** When the table is to be looked at: now, once the topic is appended to, until it has been seen. On the monotonic clock. */
+  get lookDueMs(): number {
+    const isWanted = this.#firstLook !== undefined && this.#attached === undefined && this.#refusal === undefined
+    return isWanted && this.#adopting === undefined ? -Infinity : Infinity
   }
 
   #append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
@@ -240,7 +266,6 @@ export class TopicState {
 
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
   async detach(): Promise<void> {
-    this.#again?.cancel()
     const attaching = this.#attaching
     const cold = await attaching?.catch(() => undefined)
     // Somebody may have begun anew meanwhile.
@@ -252,6 +277,7 @@ export class TopicState {
   async #attach(): Promise<ColdTopic> {
     const { tier } = this.core
     if (tier === undefined) throw this.#noTier()
+    await this.loadCodecs()
     const { info, context } = lentTo(this)
     const cold = await tier.attach(info, context).catch(async (error: unknown) => {
       if (!this.#isMended(error)) throw error
@@ -309,11 +335,7 @@ export class TopicState {
   }
 }
 
-/** Whether the error says that table and log do not belong together as they are, for which there is no retry. */
-export function isLineageBroken(error: unknown): boolean {
-  return isKind(error, 'conflict', 'LINEAGE_BROKEN') || isLogBehind(error)
-}
-
-function isLogBehind(error: unknown): boolean {
+/** The log is older than its table: nothing is accepted, and no retry helps. */
+export function isLogBehind(error: unknown): boolean {
   return isKind(error, 'conflict', 'LOG_BEHIND_TABLE')
 }

@@ -1,78 +1,113 @@
 import {
   closed,
   invalid,
+  isKind,
   isMoulinError,
   SharedWork,
   throwIfAborted,
-  waitFor,
   type ColdTopic,
+  type Failing,
   type TierResult,
-  type Timer,
 } from '@moulin/core'
-import type { ConfirmedFrontier } from './checkpoint-store.ts'
-import { lowestPin } from './log-core.ts'
-import { isLineageBroken, type TopicState } from './topic-state.ts'
+import { Backoff, Chore, Scheduler } from './chore.ts'
+import { worstOf } from './failures.ts'
+import { TopicRelease } from './topic-release.ts'
+import { isLogBehind, type TopicState } from './topic-state.ts'
 
 /** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
 const BUSY_BYTES = 8 * 1024 * 1024
 const BUSY_FRESHNESS_MS = 60_000
 const QUIET_FRESHNESS_MS = 600_000
-const FIRST_RETRY_MS = 1_000
-const MAX_RETRY_MS = 60_000
 
-/** A commit that has been read back, waiting for its grace to pass. */
-interface Confirmed extends ConfirmedFrontier {
-  readonly dueMs: number
-}
-
-/** Decides when a topic's records go to the table, and when their write-ahead copy goes. */
+/**
+ * Decides when a topic's records go to the table, and when their write-ahead copy goes. It owns every attempt: its own timer, room that
+ * is wanted and calls from outside are reasons for one, and whichever ends, for whatever reason, what is due next is worked out anew.
+ */
 export class TopicTiering {
   readonly #topic: TopicState
-  #confirmed: Confirmed[] = []
+  readonly #scheduler: Scheduler
+  /** Attaches the table of a topic that is used: the end of the log is to be judged by it. */
+  readonly #looks: Chore
+  readonly #commits: Chore
+  readonly #releases: Chore
+  readonly #cleanUps: Chore
+  readonly #release: TopicRelease
   #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
   #waiting: SharedWork<TierResult> | undefined
-  #releasing: Promise<void> = Promise.resolve()
-  #commitTimer: Timer | undefined
-  #releaseTimer: Timer | undefined
-  #retryMs = FIRST_RETRY_MS
   #evaluatedBytes = 0
-  #broken: Error | undefined
+  #refusal: Error | undefined
+  /** Between commits that were to make room and did not. */
+  readonly #roomBackoff: Backoff
+  #hasBegun = false
   #isStopped = false
   snapshotId: bigint | null = null
 
   constructor(topic: TopicState) {
     this.#topic = topic
+    this.#release = new TopicRelease(topic)
+    this.#roomBackoff = new Backoff(topic.core.runtime.clock)
+    this.#looks = this.#chore(
+      'Looking at the table',
+      () => topic.lookDueMs,
+      () => topic.cold(),
+    )
+    this.#commits = this.#chore(
+      'Tiering',
+      () => this.#commitDueMs(),
+      () => this.#start(),
+    )
+    this.#releases = this.#chore(
+      'Releasing write-ahead data',
+      () => this.#releaseDueMs(),
+      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), isInVain),
+    )
+    this.#cleanUps = this.#chore(
+      'Cleaning up',
+      () => this.#cleanUpDueMs(),
+      () => this.#cleanUp(),
+    )
+    this.#scheduler = new Scheduler(topic.core.runtime, [this.#looks, this.#commits, this.#releases, this.#cleanUps])
     this.follow()
+  }
+
+  /** The log is open: from now on it does what is due. */
+  begin(): void {
+    this.#hasBegun = true
+    this.evaluate()
   }
 
   /** The topic's hot part is another one: it has begun an incarnation. */
   follow(): void {
     const { core, hot } = this.#topic
-    this.#confirmed = []
-    if (core.access === 'read-write' && core.tier !== undefined) hot.onAppended = () => this.#appended()
+    this.#release.restart()
+    if (core.access === 'read-only' || core.tier === undefined) return
+    hot.onAppended = () => this.#appended()
+    hot.onUnpinned = () => this.#unpinned()
   }
 
   /** The table is there: what it holds already has had a part of its grace. */
   attached(cold: ColdTopic): void {
-    const { core, hot, record } = this.#topic
-    if (core.access === 'read-only') return
-    this.#broken = undefined
-    const frontier = cold.frontier()
-    const { confirmed } = hot
-    // Of an earlier process: what it saw in the table has waited longer than what has been committed since.
-    if (this.#confirmed.length === 0 && confirmed !== undefined) {
-      const still = frontier.map((offset, index) => smaller(offset, confirmed.frontier[index] ?? 0n))
-      this.#confirm(still, this.#confirmedForMs(still, confirmed.sinceMs))
-    }
-    this.#confirm(frontier, this.#confirmedForMs(frontier, cold.committedAtMs?.()))
-    // Left by a process that was killed: so that the next one knows, however this one ends.
-    if (hot.confirmed?.sinceMs !== confirmed?.sinceMs) {
-      core.checkpoints.write().catch((error: unknown) => {
-        const fields = { err: error, topic: record.name }
-        core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
-      })
-    }
-    this.#evaluate()
+    this.#refusal = undefined
+    if (this.#topic.core.access === 'read-only') return
+    this.#release.attached(cold)
+    this.evaluate()
+  }
+
+  /** One try to attach the table, whoever needs it. */
+  attaching<T>(work: () => Promise<T>): Promise<T> {
+    return this.#looks.attempt(work)
+  }
+
+  /** Starts what is due, and sets the timer for what will be. */
+  evaluate(): void {
+    const { access, tier } = this.#topic.core
+    if (!this.#hasBegun || this.#isStopped || access === 'read-only' || tier === undefined) return
+    this.#evaluatedBytes = this.#topic.hot.totalBytes
+    this.#scheduler.evaluate()
+  }
+
+  get failing(): Failing {
+    return worstOf([this.#looks, this.#commits, this.#releases, this.#cleanUps].map(({ failures }) => failures.now))
   }
 
   get untieredBytes(): number {
@@ -81,7 +116,7 @@ export class TopicTiering {
   }
 
   get stoppedBy(): Error | null {
-    return this.#broken ?? this.#topic.refusal ?? null
+    return this.#topic.refusal ?? this.#refusal ?? null
   }
 
   get untieredRecords(): number {
@@ -109,27 +144,68 @@ export class TopicTiering {
 
   /** Releases what is confirmed, grace or not. */
   async releaseNow(signal?: AbortSignal): Promise<void> {
-    const confirmed = this.#confirmed.at(-1)
-    if (confirmed !== undefined) await this.#release(confirmed.frontier, signal)
+    if (this.#release.oldestMs === undefined) return
+    await this.#releases.attempt(() => this.#release.releaseAll(signal), isInVain)
   }
 
-  /** Releases the oldest confirmed commit ahead of its grace. False when there is none. */
-  async releaseOldest(): Promise<boolean> {
-    const oldest = this.#confirmed[0]
-    if (oldest === undefined) return false
-    await this.#release(oldest.frontier)
-    return true
+  /** Since when, by wall time, the oldest data waits that could be released now; undefined when there is none, or it was tried in vain a moment ago. */
+  get oldestConfirmedMs(): number | undefined {
+    return this.#releases.isWaiting ? undefined : this.#release.oldestMs
+  }
+
+  get isReleasing(): boolean {
+    return this.#releases.isRunning
+  }
+
+  /** Something that may make room is under way. */
+  get isBusy(): boolean {
+    return this.#releases.isRunning || this.#commits.isRunning
+  }
+
+  /** What keeps this topic's write-ahead data, in words; undefined when there is none. */
+  get holding(): string | undefined {
+    const { core, hot, record } = this.#topic
+    const bytes = sum(hot.partitions.map((partition) => partition.bytesFrom(partition.released)))
+    if (bytes === 0) return undefined
+    const { lastError } = this.failing
+    const why =
+      this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
+    const isHeld = hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
+    const now = this.isBusy ? 'it is being moved' : core.tier === undefined ? 'there is no cold tier' : isHeld
+    return `topic ${record.name} ${bytes} bytes (${why ?? now})`
   }
 
   /** Starts nothing more; resolves when a commit or release already begun has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#topic.hot.onAppended = undefined
-    this.#commitTimer?.cancel()
-    this.#releaseTimer?.cancel()
+    this.#topic.hot.onUnpinned = undefined
+    this.#scheduler.stop()
     await this.#waiting?.done.catch(() => undefined)
     await this.#running?.work.done.catch(() => undefined)
-    await this.#releasing
+    await this.#release.stop()
+  }
+
+  #chore(name: string, due: () => number, run: () => Promise<unknown>): Chore {
+    const { core } = this.#topic
+    // Its error is the chore's, which `stats()` shows.
+    const work = { name, due, run: () => run().catch(() => undefined) }
+    const chore = new Chore(core.runtime.clock, work, (error, retryMs) => this.#ended(chore, error, retryMs))
+    return chore
+  }
+
+  #ended(chore: Chore, error: unknown, retryMs: number | null): void {
+    if (this.#isStopped) return
+    const { core, record } = this.#topic
+    if (chore === this.#commits || chore === this.#looks) this.#refusal = refusalIn(error, this.#refusal)
+    const isFinal = isKind(error, 'fenced') || isLogBehind(error)
+    if ((isFinal || retryMs !== null) && core.access === 'read-write') {
+      const fields = { err: error, topic: record.name, table: record.config.table, retryMs: isFinal ? null : retryMs }
+      core.runtime.logger.warn(fields, `${chore.name} failed${isFinal ? ' for good' : ': it will be tried again'}`)
+    }
+    // First what is wanted now, then what is due.
+    core.pressure.ended()
+    this.evaluate()
   }
 
   #frontier(): readonly bigint[] {
@@ -144,57 +220,88 @@ export class TopicTiering {
   #start(signal?: AbortSignal): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const work = new SharedWork((shared) => this.#commit(upTo, shared).finally(() => (this.#running = undefined)))
+    const commit = async (shared: AbortSignal): Promise<TierResult> => {
+      try {
+        return await this.#commit(upTo, shared)
+      } finally {
+        this.#running = undefined
+      }
+    }
+    const work = new SharedWork((shared) => this.#commits.attempt(() => commit(shared)))
     this.#running = { upTo, work }
-    work.done.then(
-      () => this.#evaluate(),
-      () => undefined,
-    )
     return work.wait(signal)
   }
 
   async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
-    if (this.#broken !== undefined) await this.#topic.detach()
-    try {
-      const call = { upTo, ...(signal === undefined ? {} : { signal }) }
-      const result = await this.#topic.withTable((cold) => cold.tier(call))
-      this.snapshotId = result.snapshotId
-      this.#confirm(result.frontier)
-      return result
-    } catch (error) {
-      if (isLineageBroken(error)) this.#broken = error as Error
-      throw error
+    const { core, record } = this.#topic
+    const { clock, logger } = core.runtime
+    const beganMs = clock.monotonic()
+    // A verdict on what is there now.
+    if (isKind(this.#refusal, 'conflict', 'LINEAGE_BROKEN')) await this.#topic.detach()
+    const call = { upTo, ...(signal === undefined ? {} : { signal }) }
+    const result = await this.#topic.withTable((cold) => cold.tier(call))
+    const { snapshotId, rows, frontier } = result
+    this.snapshotId = snapshotId
+    this.#release.confirm(frontier)
+    if (core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
+    else this.#roomBackoff.reset()
+    if (rows > 0) {
+      const fields = {
+        topic: record.name,
+        table: record.config.table,
+        rows,
+        snapshotId,
+        ms: clock.monotonic() - beganMs,
+      }
+      logger.info(fields, 'Records were committed to the table')
     }
+    return result
   }
 
   #appended(): void {
-    this.#topic.core.pressure.appended()
-    const isDue = this.#topic.hot.totalBytes - this.#evaluatedBytes >= this.#topic.core.limits.commitBytes / 16
-    if (this.#commitTimer === undefined || isDue) this.#evaluate()
+    const { core, hot } = this.#topic
+    const isDue = hot.totalBytes - this.#evaluatedBytes >= core.limits.commitBytes / 16
+    if (isDue || !this.#scheduler.isSet) this.evaluate()
   }
 
-  /** Starts a commit if one is due, else sets the timer for when it will be. */
-  #evaluate(): void {
-    if (this.#isStopped || this.#running !== undefined || this.#broken !== undefined) return
-    const { hot, core, record } = this.#topic
-    this.#evaluatedBytes = hot.totalBytes
+  #unpinned(): void {
+    if (this.#release.oldestMs === undefined) return
+    this.#releases.mayHelp()
+    this.#topic.core.pressure.ended()
+    this.evaluate()
+  }
+
+  #commitDueMs(): number {
+    const { core, record, refusal } = this.#topic
+    if (this.#running !== undefined || this.#waiting !== undefined || refusal !== undefined) return Infinity
     const bytes = this.untieredBytes
-    this.#commitTimer?.cancel()
-    this.#commitTimer = undefined
-    if (bytes === 0) return
-    const { limits, runtime } = core
+    if (bytes === 0) return Infinity
+    if (bytes >= core.limits.commitBytes) return -Infinity
     const byAmount = bytes >= BUSY_BYTES ? BUSY_FRESHNESS_MS : QUIET_FRESHNESS_MS
     const dueMs = this.#oldestMs() + (record.config.freshnessMs ?? byAmount)
-    const waitMs = bytes >= limits.commitBytes ? 0 : dueMs - runtime.clock.monotonic()
-    if (waitMs <= 0) this.#commitInBackground()
-    else this.#commitAfter(waitMs)
+    return core.pressure.wants(this) === 'tier' ? Math.min(dueMs, this.#roomBackoff.untilMs) : dueMs
   }
 
-  #commitAfter(ms: number): void {
-    this.#commitTimer = this.#topic.core.runtime.timers.after(ms, () => {
-      this.#commitTimer = undefined
-      this.#evaluate()
-    })
+  #releaseDueMs(): number {
+    const isWanted = this.#release.oldestMs !== undefined && this.#isRoomWanted
+    return isWanted ? -Infinity : this.#release.dueMs
+  }
+
+  get #isRoomWanted(): boolean {
+    return this.#topic.core.pressure.wants(this) !== 'nothing'
+  }
+
+  #cleanUpDueMs(): number {
+    const dueMs = this.#topic.attached?.cleanUpDueMs?.()
+    if (dueMs === undefined || this.#topic.refusal !== undefined) return Infinity
+    const { clock } = this.#topic.core.runtime
+    return clock.monotonic() + Math.max(0, dueMs - clock.now())
+  }
+
+  #cleanUp(): Promise<void> {
+    return this.#cleanUps.attempt(() =>
+      this.#topic.withTable(async (cold) => cold.cleanUp?.({ signal: this.#topic.core.closing })),
+    )
   }
 
   #oldestMs(): number {
@@ -204,139 +311,23 @@ export class TopicTiering {
       Infinity,
     )
   }
+}
 
-  /**
-   * For how long the table has answered for the frontier: not longer than since its commit, nor than since the youngest
-   * record below it, so that one wrong wall clock alone does not end the grace of records of today.
-   */
-  #confirmedForMs(frontier: readonly bigint[], committedAtMs: number | undefined): number {
-    if (committedAtMs === undefined) return 0
-    const { hot, core } = this.#topic
-    const { clock } = core.runtime
-    const now = clock.monotonic()
-    return hot.partitions.reduce(
-      (age, partition, index) => Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity)),
-      Math.max(0, clock.now() - committedAtMs),
-    )
-  }
+/** A reader, or the table itself, held back all that was to be released. */
+const isInVain = (hasReleased: boolean): boolean => !hasReleased
 
-  #commitInBackground(): void {
-    this.#start().then(
-      () => (this.#retryMs = FIRST_RETRY_MS),
-      (error: unknown) => this.#failed(error, 'Tiering failed', () => this.#evaluate()),
-    )
-  }
+const refusing: ReadonlySet<string> = new Set(['conflict', 'unsupported', 'not-found', 'exists', 'corrupt', 'invalid'])
 
-  #failed(error: unknown, message: string, again: () => void): void {
-    if (this.#isStopped) return
-    const { core, record } = this.#topic
-    const isFinal = isLineageBroken(error) || (isMoulinError(error) && error.kind === 'fenced')
-    const fields = {
-      err: error,
-      topic: record.name,
-      table: record.config.table,
-      retryMs: isFinal ? null : this.#retryMs,
-    }
-    core.runtime.logger.warn(fields, isFinal ? `${message} for good` : `${message}: it will be tried again`)
-    if (isFinal) return
-    this.#commitTimer?.cancel()
-    this.#commitTimer = core.runtime.timers.after(this.#retryMs, () => {
-      this.#commitTimer = undefined
-      again()
-    })
-    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
-  }
-
-  #confirm(frontier: readonly bigint[], ageMs = 0): void {
-    const last = this.#confirmed.at(-1)?.frontier
-    const { core, hot } = this.#topic
-    const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
-    if (!isNew) return
-    const { clock } = core.runtime
-    const sinceMs = Math.max(0, Math.trunc(clock.now() - ageMs))
-    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs: clock.monotonic() + core.graceMs - ageMs })
-    this.#remember(hot.partitions.map(({ released }) => released))
-    this.#setReleaseTimer()
-  }
-
-  /** The next checkpoint names the first frontier that something above `released` waits for. */
-  #remember(released: readonly bigint[]): void {
-    const first = this.#confirmed.find(({ frontier }) => released.some((offset, index) => frontier[index]! > offset))
-    this.#topic.hot.confirmed = first && { frontier: first.frontier, sinceMs: first.sinceMs }
-  }
-
-  #setReleaseTimer(): void {
-    const next = this.#confirmed[0]
-    if (next === undefined || this.#releaseTimer !== undefined || this.#isStopped) return
-    const { runtime } = this.#topic.core
-    const waitMs = Math.max(0, next.dueMs - runtime.clock.monotonic())
-    this.#releaseTimer = runtime.timers.after(waitMs, () => {
-      this.#releaseTimer = undefined
-      void this.#releaseDue()
-    })
-  }
-
-  async #releaseDue(): Promise<void> {
-    const { runtime } = this.#topic.core
-    const now = runtime.clock.monotonic()
-    const due = this.#confirmed.filter(({ dueMs }) => dueMs <= now).at(-1)
-    try {
-      if (due !== undefined) await this.#release(due.frontier)
-    } catch (error) {
-      runtime.logger.warn(
-        { err: error, topic: this.#topic.record.name },
-        'Releasing write-ahead data failed: it will be tried again',
-      )
-      this.#confirmed = this.#confirmed.map((entry) => ({
-        ...entry,
-        dueMs: Math.max(entry.dueMs, now + this.#retryMs),
-      }))
-      this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
-    }
-    this.#setReleaseTimer()
-  }
-
-  /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
-  #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<void> {
-    const before = this.#releasing
-    const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
-    this.#releasing = before.then(() => done.catch(() => undefined))
-    return done
-  }
-
-  async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<void> {
-    if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
-    const { hot, core } = this.#topic
-    const call = signal === undefined ? {} : { signal }
-    const confirmed = await this.#topic.withTable((cold) => cold.release(call))
-    // What an earlier incarnation has stays.
-    if (hot !== this.#topic.hot) return
-    const upTo = hot.partitions.map((partition, index) => {
-      const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
-      const pinned = lowestPin(hot, index)
-      if (pinned !== undefined) offsets.push(pinned)
-      return partition.releasable(offsets.reduce(smaller))
-    })
-    if (hot.partitions.some(({ released }, index) => upTo[index]! > released)) {
-      this.#remember(upTo)
-      await core.checkpoints.release(hot, upTo)
-    }
-    // What a pin or the table itself held back is tried again.
-    const retryAt = core.runtime.clock.monotonic() + FIRST_RETRY_MS
-    this.#confirmed = this.#confirmed
-      .filter((entry) => hot.partitions.some((p, index) => p.releasable(entry.frontier[index] ?? 0n) > p.released))
-      .map((entry) => ({ ...entry, dueMs: Math.max(entry.dueMs, retryAt) }))
-  }
+/** What a table refuses stays until it answers otherwise; that it did not answer says nothing of it. */
+function refusalIn(error: unknown, before: Error | undefined): Error | undefined {
+  if (error === undefined) return undefined
+  return isMoulinError(error) && refusing.has(error.kind) && !isLogBehind(error) ? error : before
 }
 
 /** @throws `invalid` on a read-only log. */
 export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
   if (access === 'read-write') return
   throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,55 +1,175 @@
-import { isMoulinError, type Logger } from '@moulin/core'
+import { aborted, exhausted, type Failing, type Runtime, type WalFull } from '@moulin/core'
+import { Chore, Scheduler } from './chore.ts'
 import type { WalPressure } from './log-core.ts'
-import type { TopicState } from './topic-state.ts'
+import type { TopicTiering } from './topic-tiering.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
+/** Producers wait while room is being made, too, once this share of `maxWalBytes` has been taken on top of it. */
+const ABOVE = 1 / 8
+/** Above `maxWalBytes`, appends of this share of it are looked at together. */
+const STEP = 1 / 64
+
+/** A topic, as far as it can make room. */
+export type ReliefTopic = Pick<TopicTiering, 'evaluate' | 'oldestConfirmedMs' | 'isReleasing' | 'isBusy' | 'holding'>
 
 export interface WalReliefOptions {
   readonly maxWalBytes: number
-  readonly liveBytes: () => number
-  readonly topics: () => Iterable<TopicState>
+  /** How long a send waits for room before it is refused. */
+  readonly maxBlockMs: number
+  /** See `WalUsage`. */
+  readonly heldBytes: () => number
+  readonly topics: () => Iterable<ReliefTopic>
   readonly checkpoint: () => Promise<void>
-  readonly logger: Logger
+  readonly runtime: Runtime
 }
 
 /**
- * Above `maxWalBytes` the grace ends early: confirmed data goes first, oldest first; if that is not enough, topics are
- * tiered ahead of time. Also writes a checkpoint every so often.
+ * Keeps the write-ahead tier below `maxWalBytes`: above it the grace ends early, that of the oldest confirmed data first; once nothing
+ * is confirmed, topics are tiered ahead of time. The topics' own schedulers do both, at their own pace; this says what for. Where
+ * nothing helps, producers wait. Also writes a checkpoint every so often.
  */
-export function walRelief({ maxWalBytes, liveBytes, topics, checkpoint, logger }: WalReliefOptions): WalPressure {
-  let checkpointAt = liveBytes() + CHECKPOINT_EVERY_BYTES
-  let working: Promise<void> | undefined
+export class WalRelief implements WalPressure {
+  readonly checkpoints: Chore
+  readonly #options: WalReliefOptions
+  readonly #scheduler: Scheduler
+  #stage: 'none' | 'release' | 'tier' = 'none'
+  #releasing: ReliefTopic | undefined
+  #appendedBytes = 0
+  #checkpointAt = CHECKPOINT_EVERY_BYTES
+  #lookAgainAt = 0
+  #isStuck = false
+  #isStopped = false
+  readonly #waiting = new Set<() => void>()
+  #full: WalFull | null = null
 
-  const relieve = async (): Promise<void> => {
-    while (liveBytes() > maxWalBytes) {
-      const before = liveBytes()
-      for (const topic of topics()) {
-        while (liveBytes() > maxWalBytes && (await topic.tiering.releaseOldest()));
-      }
-      if (liveBytes() <= maxWalBytes) return
-      for (const topic of topics()) if (topic.tiering.untieredBytes > 0) await topic.tiering.tier()
-      for (const topic of topics()) await topic.tiering.releaseNow()
-      if (liveBytes() >= before) return
+  constructor(options: WalReliefOptions) {
+    this.#options = options
+    const { runtime, checkpoint } = options
+    this.checkpoints = new Chore(
+      runtime.clock,
+      {
+        name: 'A checkpoint',
+        due: () => (this.#appendedBytes >= this.#checkpointAt ? -Infinity : Infinity),
+        run: () => this.checkpoints.attempt(checkpoint).catch(() => undefined),
+      },
+      (error, retryMs) => {
+        if (error === undefined) this.#checkpointAt = this.#appendedBytes + CHECKPOINT_EVERY_BYTES
+        else if (retryMs !== null) {
+          runtime.logger.warn({ err: error, retryMs }, 'A checkpoint could not be written: it will be tried again')
+        }
+        this.#scheduler.evaluate()
+      },
+    )
+    this.#scheduler = new Scheduler(runtime, [this.checkpoints])
+  }
+
+  get walFull(): WalFull | null {
+    return this.#full
+  }
+
+  appended(bytes: number): void {
+    this.#appendedBytes += bytes
+    if (this.#appendedBytes >= this.#checkpointAt) this.#scheduler.evaluate()
+    const held = this.#options.heldBytes()
+    if (held > this.#options.maxWalBytes && held >= this.#lookAgainAt) this.#look()
+  }
+
+  wants(topic: ReliefTopic): 'nothing' | 'release' | 'tier' {
+    if (this.#stage === 'release') return topic === this.#releasing ? 'release' : 'nothing'
+    return this.#stage === 'tier' ? 'tier' : 'nothing'
+  }
+
+  ended(): void {
+    if (this.#full !== null || this.#stage !== 'none' || this.#options.heldBytes() > this.#options.maxWalBytes)
+      this.#look()
+  }
+
+  get failing(): Failing {
+    return this.checkpoints.failures.now
+  }
+
+  #look(): void {
+    if (this.#isStopped) return
+    const { heldBytes, maxWalBytes, topics } = this.#options
+    const held = heldBytes()
+    this.#lookAgainAt = held + maxWalBytes * STEP
+    const all = held > maxWalBytes ? [...topics()] : []
+    if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
+      const confirmed = all.filter(({ oldestConfirmedMs }) => oldestConfirmedMs !== undefined)
+      this.#releasing = confirmed.sort((a, b) => a.oldestConfirmedMs! - b.oldestConfirmedMs!)[0]
+      this.#stage = this.#releasing === undefined ? 'tier' : 'release'
     }
+    if (held <= maxWalBytes) this.#stage = 'none'
+    for (const topic of all) topic.evaluate()
+    this.#isStuck = held > maxWalBytes && !all.some(({ isBusy }) => isBusy)
+    this.#judge(all)
   }
-  const inBackground = (work: () => Promise<void>): void => {
-    working = work()
-      .catch((error: unknown) => {
-        if (isMoulinError(error) && error.kind === 'closed') return
-        logger.warn({ err: error, liveBytes: liveBytes(), maxWalBytes }, 'Making room in the write-ahead tier failed')
-      })
-      .finally(() => (working = undefined))
+
+  room(signal?: AbortSignal): Promise<void> | undefined {
+    return this.#full === null ? undefined : this.#wait(signal)
   }
-  return {
-    appended() {
-      if (working !== undefined) return
-      const bytes = liveBytes()
-      if (bytes > maxWalBytes) inBackground(relieve)
-      else if (bytes > checkpointAt) {
-        checkpointAt = bytes + CHECKPOINT_EVERY_BYTES
-        inBackground(checkpoint)
+
+  stop(): void {
+    this.#isStopped = true
+    this.#scheduler.stop()
+    this.#full = null
+    this.#letIn()
+  }
+
+  /** Whether producers wait, and why. */
+  #judge(all: readonly ReliefTopic[]): void {
+    const { heldBytes, maxWalBytes, runtime } = this.#options
+    const held = heldBytes()
+    if (!this.#isStuck && held <= maxWalBytes * (1 + ABOVE)) {
+      if (this.#full !== null)
+        runtime.logger.info({ heldBytes: held, maxWalBytes }, 'There is room in the write-ahead tier again')
+      this.#full = null
+      this.#letIn()
+      return
+    }
+    const holding = all.flatMap(({ holding }) => (holding === undefined ? [] : [holding]))
+    const reason = `the write-ahead tier holds ${held} bytes, maxWalBytes is ${maxWalBytes}; ${holding.slice(0, 3).join('; ') || 'no topic holds it: the last segments do'}`
+    if (this.#full === null)
+      runtime.logger.warn({ heldBytes: held, maxWalBytes, holding }, 'Producers wait for room in the write-ahead tier')
+    this.#full = { sinceMs: this.#full?.sinceMs ?? runtime.clock.now(), reason }
+  }
+
+  #letIn(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const go of waiting) go()
+  }
+
+  /** In the order of the calls, as all of them are let in together. */
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    const { maxBlockMs, runtime } = this.#options
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#waiting.delete(go)
+        timer.cancel()
+        signal?.removeEventListener('abort', stop)
+        settle()
       }
-    },
+      const go = (): void => end(resolve)
+      const stop = (): void => {
+        const cause: unknown = signal?.reason
+        end(() =>
+          reject(
+            aborted('ABORTED', 'The send was aborted while it waited for room in the write-ahead tier.', { cause }),
+          ),
+        )
+      }
+      const timer = runtime.timers.after(maxBlockMs, () => end(() => reject(this.#refused())), { ref: true })
+      if (signal?.aborted === true) return stop()
+      signal?.addEventListener('abort', stop, { once: true })
+      this.#waiting.add(go)
+    })
+  }
+
+  #refused(): Error {
+    const { maxBlockMs, maxWalBytes } = this.#options
+    const message = `No room for ${maxBlockMs} ms (maxBlockMs): ${this.#full?.reason ?? 'there is some only now'}. Nothing of this call was stored. Mend what holds the records back, or raise maxWalBytes.`
+    return exhausted('WAL_FULL', message, { retryable: true, context: { maxBlockMs, maxWalBytes } })
   }
 }

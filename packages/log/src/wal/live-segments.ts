@@ -4,21 +4,34 @@ import type { WalLocation } from '@moulin/core'
 export interface LiveCount {
   sections: number
   bytes: number
+  /** All that was written to it, once nothing more will be. */
+  sealedBytes: number | undefined
 }
 
 /** Counts live sections per segment, and says when a segment has none left. */
 export class LiveSegments {
   readonly #counts = new Map<string, LiveCount>()
   liveBytes = 0
+  /** See `WalUsage`. */
+  heldBytes = 0
 
   add({ segment, sizeBytes }: WalLocation): void {
     const count = this.#counts.get(segment)
-    if (count === undefined) this.#counts.set(segment, { sections: 1, bytes: sizeBytes })
+    if (count === undefined) this.#counts.set(segment, { sections: 1, bytes: sizeBytes, sealedBytes: undefined })
     else {
       count.sections += 1
       count.bytes += sizeBytes
     }
     this.liveBytes += sizeBytes
+    if (count?.sealedBytes === undefined) this.heldBytes += sizeBytes
+  }
+
+  /** Nothing more will be written to the segment, in which `bytes` were: as long as one section lives it holds them all. */
+  seal(segment: string, bytes: number): void {
+    const count = this.#counts.get(segment)
+    if (count === undefined || count.sealedBytes !== undefined) return
+    count.sealedBytes = bytes
+    this.heldBytes += bytes - count.bytes
   }
 
   /** Returns the segments that these were the last sections of. */
@@ -30,7 +43,9 @@ export class LiveSegments {
       count.sections -= 1
       count.bytes -= sizeBytes
       this.liveBytes -= sizeBytes
+      if (count.sealedBytes === undefined) this.heldBytes -= sizeBytes
       if (count.sections > 0) continue
+      this.heldBytes -= count.sealedBytes ?? 0
       this.#counts.delete(segment)
       emptied.push(segment)
     }

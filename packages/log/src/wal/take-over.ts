@@ -67,11 +67,13 @@ async function recoverInto(
   const source =
     predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive, afterScan })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
+  throwIfAborted(options.signal)
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
     adoptSealed(writer, source, place, options)
     await copyTail(writer, source, place, options)
+    throwIfAborted(options.signal)
     const info = epochInfo(options, epoch, predecessor, source)
     await linkEpochInfo(runtime, dir, info)
     await writer.checkFence()
@@ -119,11 +121,11 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
 
 function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace, options: WalOpenOptions): void {
   for (const segment of source.sealed) {
-    const { epoch, name, generation, live } = segment
+    const { epoch, name, generation, live, end } = segment
     const id = segmentId(epoch, name, generation)
     const path = `${epochPath(place.dir, epoch)}/${name}`
     const locations = live.map((frame) => locationOf(id, frame))
-    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations)
+    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, end)
     live.forEach((frame, index) => options.recover(frame.header, locations[index]!))
   }
 }

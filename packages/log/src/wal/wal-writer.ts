@@ -85,10 +85,11 @@ export class WalWriter implements WalSession {
     return new WalWriter(runtime, place, supply, active, options.maxFlushBytes)
   }
 
-  /** Live sections of an older epoch's file, which stay where they are. */
-  adopt(segment: ForeignSegment, locations: readonly WalLocation[]): void {
+  /** Live sections of an older epoch's file of `bytes`, which stay where they are. */
+  adopt(segment: ForeignSegment, locations: readonly WalLocation[], bytes: number): void {
     this.#foreign.set(segment.id, segment)
     for (const location of locations) this.#live.add(location)
+    this.#live.seal(segment.id, bytes)
   }
 
   append(section: Section): Promise<WalLocation> {
@@ -141,6 +142,7 @@ export class WalWriter implements WalSession {
   usage(): WalUsage {
     return {
       liveBytes: this.#live.liveBytes,
+      heldBytes: this.#live.heldBytes,
       segments: 1 + this.#sealed.size + this.#foreign.size + this.#supply.idleSegments,
       liveSegments: this.#live.size,
     }
@@ -235,6 +237,7 @@ export class WalWriter implements WalSession {
     this.#active = await this.#patiently(() => this.#supply.next(batchesBytes))
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
+    this.#live.seal(full.id, full.position)
     if (!this.#live.has(full.id)) await this.#free(full.id)
   }
 

@@ -1,0 +1,158 @@
+import { isKind, type Clock, type Runtime, type Timer } from '@moulin/core'
+import { Failures } from './failures.ts'
+
+const FIRST_WAIT_MS = 1_000
+const MAX_WAIT_MS = 60_000
+
+/** Time between tries that did not help: longer each time. */
+export class Backoff {
+  readonly #clock: Clock
+  #waitMs = FIRST_WAIT_MS
+  /** Not before, on the monotonic clock. */
+  untilMs: number = -Infinity
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Returns for how long. */
+  postpone(): number {
+    const waitMs = this.#waitMs
+    this.untilMs = this.#clock.monotonic() + waitMs
+    this.#waitMs = Math.min(MAX_WAIT_MS, waitMs * 2)
+    return waitMs
+  }
+
+  reset(): void {
+    this.#waitMs = FIRST_WAIT_MS
+    this.untilMs = -Infinity
+  }
+}
+
+export interface ChoreWork {
+  /** For messages: `Tiering`. */
+  readonly name: string
+  /** When it is due as things stand, on the monotonic clock; Infinity for never. */
+  readonly due: () => number
+  /** Does it once, through {@link Chore.attempt}. Never rejects. */
+  readonly run: () => Promise<unknown>
+}
+
+/**
+ * Work that is done by itself, again and again: when it is next due, and how long it waits after an attempt that failed or brought
+ * nothing, whoever asked for that attempt.
+ */
+export class Chore {
+  readonly failures: Failures
+  readonly #work: ChoreWork
+  readonly #clock: Clock
+  readonly #ended: (error: unknown, retryMs: number | null) => void
+  readonly #backoff: Backoff
+  #running = 0
+
+  /** `ended` is called after each attempt, with its error and when it will be tried again (null: never). */
+  constructor(clock: Clock, work: ChoreWork, ended: (error: unknown, retryMs: number | null) => void) {
+    this.#clock = clock
+    this.#work = work
+    this.#ended = ended
+    this.#backoff = new Backoff(clock)
+    this.failures = new Failures(clock)
+  }
+
+  get name(): string {
+    return this.#work.name
+  }
+
+  /** When it should be started next; Infinity while an attempt runs, or nothing is due. */
+  get nextMs(): number {
+    return this.#running > 0 ? Infinity : Math.max(this.#work.due(), this.#backoff.untilMs)
+  }
+
+  get isRunning(): boolean {
+    return this.#running > 0
+  }
+
+  /** It failed or brought nothing a moment ago: only an explicit call tries it now. */
+  get isWaiting(): boolean {
+    return this.#backoff.untilMs > this.#clock.monotonic()
+  }
+
+  start(): void {
+    void this.#work.run()
+  }
+
+  /** One attempt, whoever asks for it. Its end decides when the next one may be. `isInVain`: it did what it could, and nothing came of it. */
+  async attempt<T>(work: () => Promise<T>, isInVain: (result: T) => boolean = () => false): Promise<T> {
+    this.#running++
+    let failure: unknown
+    let retryMs: number | null = null
+    try {
+      const result = await work()
+      this.failures.succeeded()
+      if (isInVain(result)) this.#backoff.postpone()
+      else this.#backoff.reset()
+      return result
+    } catch (error) {
+      failure = error
+      // That a caller gave up, or the log was closed, says nothing of the work.
+      if (!isKind(error, 'aborted') && !isKind(error, 'closed')) {
+        this.failures.failed(error)
+        if (isKind(error, 'fenced')) this.#backoff.untilMs = Infinity
+        else retryMs = this.#backoff.postpone()
+      }
+      throw error
+    } finally {
+      this.#running--
+      this.#ended(failure, retryMs)
+    }
+  }
+
+  /** What it waited for may have come: the next attempt need not wait. */
+  mayHelp(): void {
+    this.#backoff.reset()
+  }
+}
+
+/** Starts each of its chores when it is due, with one timer: none while nothing is due. */
+export class Scheduler {
+  readonly #runtime: Runtime
+  readonly #chores: readonly Chore[]
+  #timer: Timer | undefined
+  #timerMs = Infinity
+  #isStopped = false
+
+  constructor(runtime: Runtime, chores: readonly Chore[]) {
+    this.#runtime = runtime
+    this.#chores = chores
+  }
+
+  /** Starts what is due and sets the timer for what will be. To be called after whatever may change that. */
+  evaluate(): void {
+    if (this.#isStopped) return
+    const now = this.#runtime.clock.monotonic()
+    for (const chore of this.#chores) if (chore.nextMs <= now) chore.start()
+    const next = this.#chores.reduce((first, { nextMs }) => Math.min(first, nextMs), Infinity)
+    if (next === this.#timerMs) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerMs = next
+    if (next === Infinity) return
+    this.#timer = this.#runtime.timers.after(Math.max(0, next - now), () => {
+      this.#timer = undefined
+      this.#timerMs = Infinity
+      this.evaluate()
+    })
+  }
+
+  /** Whether something is to be done at a known time. */
+  get isSet(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** Starts nothing more. */
+  stop(): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}

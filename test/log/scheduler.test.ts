@@ -1,0 +1,239 @@
+/** One scheduler for every stored topic: it neither sleeps while something is due, nor spins while nothing helps. */
+import { unavailable, type Limits, type Log, type Topic } from '@moulin/core'
+import { describe, expect, it } from 'vitest'
+import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, machine, openIn, valuesOf, type Machine } from './machine.ts'
+
+const SECOND = 1_000
+const HOUR = 3_600 * SECOND
+
+interface Setting {
+  readonly on: Machine
+  readonly tables: FakeTables
+  open(options?: { graceMs?: number; maxBlockMs?: number; limits?: Partial<Limits> }): Promise<Log>
+}
+
+function setting(): Setting {
+  const on = machine()
+  const tables = fakeTables()
+  return {
+    on,
+    tables,
+    open: (options = {}) => openIn(on.runtime(), { tier: fakeColdTier(tables), ...options }),
+  }
+}
+
+async function send(topic: Topic<Uint8Array>, count: number, size = 400): Promise<void> {
+  const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+  for (let i = 0; i < count; i++) await producer.send({ value: bytesOf(String(i).padEnd(size, '.')) })
+  await producer.close()
+}
+
+const released = (topic: Topic<Uint8Array>): bigint => topic.offsets()[0]!.released
+const frontier = (topic: Topic<Uint8Array>): bigint => topic.offsets()[0]!.frontier
+
+describe('an attempt that fails', () => {
+  it('leads to the next one, whoever asked for it', async () => {
+    const { on, tables, open } = setting()
+    const log = await open()
+    const topic = await log.ensureTopic('meter', { freshnessMs: 700 })
+    let fail!: (error: Error) => void
+    const begun = new Promise<void>((hasBegun) => {
+      tables.beforeCommit = () => {
+        hasBegun()
+        return new Promise((_, reject) => (fail = reject))
+      }
+    })
+    await send(topic, 1)
+    const asked = topic.tier()
+    await begun
+    // The record grows old while the attempt hangs.
+    await on.clock.advance(900)
+    tables.beforeCommit = async () => {}
+    fail(unavailable('DOWN', 'The catalog is down.'))
+    await expect(asked).rejects.toMatchObject({ code: 'DOWN' })
+    expect(topic.stats()).toMatchObject({
+      untieredRecords: 1,
+      retries: 0,
+      lastError: { code: 'DOWN', kind: 'unavailable' },
+    })
+    await on.clock.advance(2 * SECOND)
+    expect(topic.stats()).toMatchObject({ untieredRecords: 0, lastError: null, failingSinceMs: null })
+    await log.close()
+  })
+
+  it('says since when, how often and why, in the stats of topic and log', async () => {
+    const { on, tables, open } = setting()
+    const log = await open()
+    const topic = await log.ensureTopic('meter', { freshnessMs: SECOND })
+    tables.beforeCommit = async () => {
+      throw unavailable('DOWN', 'The catalog is down.')
+    }
+    await send(topic, 1)
+    const beganMs = on.clock.now() + SECOND
+    await on.clock.advance(20 * SECOND)
+    // At 1, 2, 4 and 8 s after another.
+    const failing = { failingSinceMs: beganMs, retries: 4, lastError: { code: 'DOWN', timeMs: beganMs + 15 * SECOND } }
+    expect(topic.stats()).toMatchObject(failing)
+    expect(log.stats()).toMatchObject(failing)
+    expect(JSON.parse(JSON.stringify([log.stats(), topic.stats()]))).toMatchObject([
+      failing,
+      { snapshotId: null, ...failing },
+    ])
+    await log.close()
+  })
+})
+
+describe('a topic that nobody opens in this process', () => {
+  it('is tiered when its records are old, and released when its grace has passed', async () => {
+    const { on, tables, open } = setting()
+    const first = await open({ graceMs: HOUR })
+    await send(await first.ensureTopic('forgotten', { freshnessMs: 5 * SECOND }), 3)
+    await first.close()
+    const second = await open({ graceMs: HOUR })
+    await on.clock.advance(4 * SECOND)
+    expect(tables.commits).toBe(0)
+    await on.clock.advance(SECOND)
+    expect(tables.commits).toBe(1)
+    await second.close()
+    // In a process of its own, which sees the commit only by what the checkpoint says.
+    const third = await open({ graceMs: HOUR })
+    await on.clock.advance(HOUR - SECOND)
+    expect(third.stats().wal.liveSegments).toBe(1)
+    await on.clock.advance(SECOND)
+    expect(third.stats().wal.liveSegments).toBe(0)
+    const topic = await third.topic<Uint8Array>('forgotten')
+    expect(released(topic)).toBe(3n)
+    expect(await valuesOf(topic)).toHaveLength(3)
+    await third.close()
+  })
+
+  it('is left alone by a log without tables', async () => {
+    const { on } = setting()
+    const runtime = on.runtime()
+    const log = await openIn(runtime)
+    await send(await log.ensureTopic('plain'), 3)
+    await on.clock.advance(HOUR)
+    expect(runtime.logs.filter(({ level }) => level === 'warn')).toEqual([])
+    expect(log.stats()).toMatchObject({ lastError: null })
+    expect(on.clock.waiting).toBe(0)
+    await log.close({ tier: true })
+  })
+
+  it('costs nothing while there is nothing to do', async () => {
+    const { on, tables, open } = setting()
+    const first = await open({ graceMs: 0 })
+    const topic = await first.ensureTopic('quiet')
+    await send(topic, 3)
+    await topic.tier()
+    await first.releaseNow()
+    await first.close()
+    const attached = tables.attached
+    const second = await open()
+    expect(on.clock.waiting).toBe(0)
+    await on.clock.advance(24 * HOUR)
+    expect(tables.attached).toBe(attached)
+    await second.close()
+  })
+})
+
+describe('a write-ahead tier above maxWalBytes', () => {
+  const limits = { maxWalBytes: 64 * 1024 }
+
+  it('is not relieved again and again while a reader holds it, and at once when it lets go', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, graceMs: HOUR, maxBlockMs: 1 })
+    const topic = await log.ensureTopic('meter')
+    await send(topic, 60)
+    const pin = tables.hot[0]!.pin([0n])
+    const producer = topic.producer({ lingerMs: 0 })
+    await expect(sendUntilRefused(on, producer)).rejects.toMatchObject({ code: 'WAL_FULL', kind: 'exhausted' })
+    let asked = 0
+    tables.beforeRelease = async () => void asked++
+    const commits = tables.commits
+    await on.clock.advance(120 * SECOND)
+    // Each time later: 1, 2, 4, 8, 16, 32 and 60 s after another.
+    expect(asked).toBeLessThan(9)
+    expect(tables.commits - commits).toBeLessThan(2)
+    expect(log.stats().walFull).toMatchObject({
+      reason: expect.stringContaining('a reader or a scan holds it') as string,
+    })
+    pin.release()
+    await on.clock.advance(0)
+    expect(log.stats()).toMatchObject({ walFull: null })
+    expect(released(topic)).toBeGreaterThan(60n)
+    await producer.send({ value: bytesOf('more') })
+    await log.close()
+  })
+
+  it('holds producers back while no commit succeeds, refuses them after maxBlockMs, and loses none of them for good', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, maxBlockMs: 30 * SECOND })
+    const topic = await log.ensureTopic('meter')
+    let tried = 0
+    tables.beforeCommit = async () => {
+      tried++
+      throw unavailable('DOWN', 'The catalog is down.')
+    }
+    const producer = topic.producer({ lingerMs: 0 })
+    let waiting: Promise<unknown> = Promise.resolve()
+    let sent = 0
+    for (; log.stats().walFull === null; sent++) {
+      waiting = producer.send({ value: new Uint8Array(1_000) })
+      await Promise.race([waiting, on.clock.advance(0)])
+    }
+    await waiting
+    await on.clock.advance(0)
+    const { highWatermark } = topic.offsets()[0]!
+    expect(highWatermark).toBe(BigInt(sent))
+    expect(log.stats().wal.heldBytes).toBeLessThan(limits.maxWalBytes * 1.2)
+    expect(log.stats().walFull).toMatchObject({ reason: expect.stringMatching(/meter.*DOWN/) as string })
+
+    const controller = new AbortController()
+    const batches = bytesOf('') // Checked before there is any waiting.
+    await expect(topic.append({ partition: 0, batches })).rejects.toMatchObject({ code: 'BATCH_EMPTY' })
+    const aborted = producer.send({ value: bytesOf('a') }, { signal: controller.signal })
+    const refused = producer.send({ value: bytesOf('b') })
+    const all = producer.sendAll([{ value: bytesOf('c') }])
+    controller.abort()
+    await expect(aborted).rejects.toMatchObject({ kind: 'aborted' })
+    const ends = Promise.all([
+      expect(refused).rejects.toMatchObject({ code: 'WAL_FULL', outcome: 'rejected' }),
+      expect(all).rejects.toMatchObject({ code: 'WAL_FULL' }),
+    ])
+    await on.clock.advance(30 * SECOND)
+    await ends
+    // 1, 2, 4, 8, 16, 32 s after another.
+    expect(tried).toBeLessThan(8)
+    expect(topic.offsets()[0]!.highWatermark).toBe(highWatermark)
+
+    const patient = producer.send({ value: bytesOf('d') })
+    tables.beforeCommit = async () => {}
+    await on.clock.advance(40 * SECOND)
+    expect(await patient).toMatchObject({ offset: highWatermark })
+    expect(log.stats().walFull).toBeNull()
+    expect(frontier(topic)).toBeGreaterThanOrEqual(highWatermark)
+    await log.close()
+  })
+})
+
+async function sendUntilRefused(on: Machine, producer: ReturnType<Topic<Uint8Array>['producer']>): Promise<void> {
+  for (let at = 0; at < 500; at++) {
+    const sent = producer.send({ value: bytesOf(String(at).padEnd(400, '.')) })
+    const settled = sent.catch(() => undefined)
+    await Promise.race([settled, on.clock.advance(5)])
+    await sent
+  }
+}
+
+describe('close({ tier: true })', () => {
+  it('commits what waits, once for each topic that has something', async () => {
+    const { tables, open } = setting()
+    const log = await open()
+    await send(await log.ensureTopic('one'), 2)
+    await send(await log.ensureTopic('two'), 1)
+    await log.ensureTopic('none')
+    await log.close({ tier: true })
+    expect(tables.commits).toBe(2)
+  })
+})
