@@ -9,10 +9,31 @@ export interface Mutant {
 }
 
 const fences = `      await active.file.datasync()
-      await this.checkFence()
+      await this.#patiently(() => this.checkFence())
 `
 
 export const mutants: readonly Mutant[] = [
+  {
+    name: 'give out the memory of all readers',
+    file: 'packages/log/src/record-view.ts',
+    original: `  const own = new Uint8Array(run.batches)`,
+    planted: `  const own = run.batches`,
+    caughtBy: ['test/own-bytes.test.ts'],
+  },
+  {
+    name: 'stop shared work with the first who leaves',
+    file: 'packages/core/src/shared-work.ts',
+    original: `if (this.#waiting === 0 && !this.#isOver)`,
+    planted: `if (!this.#isOver)`,
+    caughtBy: ['test/log/shared-waits.test.ts'],
+  },
+  {
+    name: 'keep what the writer has released',
+    file: 'packages/log/src/moulin-log.ts',
+    original: `.then(forgetReleased)`,
+    planted: ``,
+    caughtBy: ['test/log/follower-forgets.test.ts'],
+  },
   {
     name: 'sleep after an attempt that failed',
     file: 'packages/log/src/topic-tiering.ts',

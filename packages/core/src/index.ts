@@ -86,6 +86,7 @@ export {
   unavailable,
   unsupported,
 } from './errors.ts'
+export { dateMs } from './date-ms.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './errors.ts'
 export { and, columnsOf, eq, gt, gte, isIn, isNull, lt, lte, ne, not, notNull, or, startsWith } from './expression.ts'
 export type { Comparable, Comparison, Expression, Literal, Where } from './expression.ts'

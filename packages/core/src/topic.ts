@@ -106,7 +106,11 @@ export interface Topic<T = unknown> {
   scan<K extends keyof (T & SystemRow) & string = keyof T & string>(
     options?: ScanOptions<K, Where<Comparable<T & SystemRow>>>,
   ): Scan<Pick<T & SystemRow, K>>
-  /** Moves everything committed at the call into the table; resolves after the commit is read back. */
+  /**
+   * Moves everything committed at the call into the table; resolves after the commit is read back. Calls share a commit: a signal
+   * ends the wait of its caller, and the commit only when nobody waits for it any more.
+   * @throws `aborted` with outcome `unknown`: the next call settles what became of the commit.
+   */
   tier(options?: { readonly signal?: AbortSignal }): Promise<TierResult>
   /**
    * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that

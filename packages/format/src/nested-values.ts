@@ -1,5 +1,5 @@
 import type { Schema, Type, TypeKind } from '@moulin/core'
-import { formatCaps, unsupported } from '@moulin/core'
+import { dateMs, formatCaps, unsupported } from '@moulin/core'
 import { parseDecimal } from './scalars.ts'
 
 /** Levels of lists, structs and maps in one value. */
@@ -62,7 +62,7 @@ export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
       return (key) => Buffer.from(key as Uint8Array).toString('latin1')
     case 'timestamp':
     case 'timestamptz':
-      return spec.as === 'micros' ? undefined : (key) => (key as Date).getTime()
+      return spec.as === 'micros' ? undefined : dateMs
     case 'uuid':
       return (key) => (key as string).toLowerCase()
     case 'decimal':

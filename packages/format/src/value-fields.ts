@@ -1,5 +1,5 @@
-import { isDate, isMap } from 'node:util/types'
-import { INT64_MAX, INT64_MIN, invalid, type Field, type Type, shown } from '@moulin/core'
+import { isMap } from 'node:util/types'
+import { INT64_MAX, INT64_MIN, invalid, type Field, type Type, shown, dateMs } from '@moulin/core'
 import { keyIdentity } from './nested-values.ts'
 import { MS_PER_DAY, parseDate, parseDecimal } from './scalars.ts'
 import { memberPath, type ValuePath } from './value-path.ts'
@@ -182,9 +182,7 @@ export function asTimeMicros(value: unknown, name: ValuePath): bigint {
 
 /** Milliseconds since the epoch. */
 export function asDateMs(value: unknown, name: ValuePath): number {
-  if (value instanceof Date || isDate(value)) {
-    const ms = value.getTime()
-    if (ms === ms) return ms
-  }
+  const ms = dateMs(value)
+  if (ms === ms) return ms
   throw mismatch(name, 'a valid Date', value)
 }

@@ -1,4 +1,4 @@
-import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown, dateMs } from '@moulin/core'
 import { daysOf } from './calendar.ts'
 import type { Datum } from './datum.ts'
 import { primitiveOf, typeName, type PrimitiveType } from './primitive-type.ts'
@@ -73,7 +73,7 @@ function convert(literal: Literal, type: PrimitiveType): Datum | undefined {
     case 'timestamp':
     case 'timestamptz':
       if (!(literal instanceof Date)) return int64(literal)
-      return Number.isNaN(literal.getTime()) ? undefined : BigInt(literal.getTime()) * 1000n
+      return Number.isNaN(dateMs(literal)) ? undefined : BigInt(dateMs(literal)) * 1000n
     case 'string':
       return typeof literal === 'string' && literal.isWellFormed() ? encoder.encode(literal) : undefined
     case 'uuid':

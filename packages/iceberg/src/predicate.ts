@@ -51,12 +51,14 @@ export function bindExpression(expression: Expression | undefined, fields: reado
 }
 
 function bind(expression: Expression, fields: ReadonlyMap<string, IcebergField>, negated: boolean): Predicate {
+  if (typeof expression !== 'object' || expression === null)
+    throw invalid('EXPRESSION', `${shown(expression)} is no expression: make them with eq, and, not and the like.`)
   switch (expression.op) {
     case 'not':
       return bind(expression.arg, fields, !negated)
     case 'and':
     case 'or': {
-      const args = expression.args.map((arg) => bind(arg, fields, negated))
+      const args = listOf(expression.args).map((arg) => bind(arg, fields, negated))
       return { op: negated ? (expression.op === 'and' ? 'or' : 'and') : expression.op, args }
     }
     default:
@@ -68,13 +70,13 @@ type LeafExpression = Exclude<Expression, { op: 'and' | 'or' | 'not' }>
 
 function bindLeaf(expression: LeafExpression, fields: ReadonlyMap<string, IcebergField>, negated: boolean): Predicate {
   const { op, column: name } = expression
-  if (!Object.hasOwn(opposite, op))
-    throw invalid('EXPRESSION', `${shown(op)} is no operator of an expression.`, { context: { column: name } })
+  if (typeof op !== 'string' || !Object.hasOwn(opposite, op))
+    throw invalid('EXPRESSION', `${shown(op)} is no operator of an expression.`)
   const field = fields.get(name)
   if (field === undefined) {
     const names = [...fields.keys()].join(', ')
     throw invalid('EXPRESSION', `There is no column ${shown(name)}; the columns are ${names}.`, {
-      context: { column: name },
+      context: { column: shown(name) },
     })
   }
   const { id, type } = field
@@ -89,8 +91,13 @@ function bindLeaf(expression: LeafExpression, fields: ReadonlyMap<string, Iceber
 }
 
 function literalsOf(expression: LeafExpression): readonly (Datum | string | Date)[] {
-  if ('values' in expression) return expression.values
+  if ('values' in expression) return listOf(expression.values)
   return 'value' in expression ? [expression.value] : []
+}
+
+function listOf<T>(values: readonly T[]): readonly T[] {
+  if (Array.isArray(values)) return values
+  throw invalid('EXPRESSION', `${shown(values)} stands where an expression wants an array.`)
 }
 
 /** Rising, each once. */

@@ -256,6 +256,7 @@ function resolve(parts: UnionScanParts, options: ScanOptions, types: ReadonlyMap
   const { info } = parts
   const valueNames = [...types.keys()].filter((name) => !systemTypes.has(name))
   const columns = options.columns ?? (valueNames.length > 0 ? valueNames : ['_kafka_value'])
+  if (!Array.isArray(columns)) throw invalid('COLUMNS', `columns is ${shown(columns)}; it must be an array of names.`)
   for (const name of columns) {
     if (!types.has(name)) {
       const message = `Topic ${info.name} has no column ${shown(name)}; the columns are ${[...types.keys()].join(', ')}.`

@@ -1,4 +1,4 @@
-import { exhausted, invalid, throwIfAborted, unsupported } from '@moulin/core'
+import { exhausted, invalid, throwIfAborted, unsupported, shown } from '@moulin/core'
 import { checkBatch, patchBatch, type CheckedBatch } from '@moulin/format'
 import { checkTimestampBounds } from './record-input.ts'
 import type { TopicState } from './topic-state.ts'
@@ -16,13 +16,15 @@ export async function appendBatches(
 ): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
   const { core, hot, record } = topic
   throwIfAborted(signal)
-  if (hot.partitions[partition] === undefined) {
+  if (typeof partition !== 'number' || hot.partitions[partition] === undefined) {
     throw invalid(
       'PARTITION',
-      `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${partition} is none of them.`,
-      { context: { topic: record.name, partition } },
+      `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${shown(partition)} is none of them.`,
+      { context: { topic: record.name } },
     )
   }
+  if (!(batches instanceof Uint8Array))
+    throw invalid('BATCHES', `Topic ${record.name}: batches is ${shown(batches)}; it must be a Uint8Array.`)
   if (batches.length === 0) throw invalid('BATCH_EMPTY', `Topic ${record.name}: there is no batch to append.`)
   if (batches.length > core.limits.maxBatchBytes) {
     throw exhausted(

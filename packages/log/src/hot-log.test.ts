@@ -57,13 +57,8 @@ describe('an append', () => {
       limits: { commitBytes: 1_000_000 },
       runtime: virtualRuntime({ seed: 1 }),
     }
-    const state = {
-      core,
-      hot: topic,
-      record: { config: { freshnessMs: null } },
-      attached: undefined,
-      lookDueMs: Infinity,
-    }
+    const record = { name: 't', config: { freshnessMs: null } }
+    const state = { core, hot: topic, record, attached: undefined, lookDueMs: Infinity }
     const tiering = new TopicTiering(state as unknown as TopicState)
     tiering.begin()
     await append(0)

@@ -18,6 +18,7 @@ import {
   type Topic,
   type TopicConfig,
   type TopicStats,
+  throwIfAborted,
 } from '@moulin/core'
 import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './batch-appender.ts'
@@ -136,6 +137,7 @@ class LogTopic {
       try {
         return (await waitFor(this.#state.coldForReleased(), options.signal)).scan(options)
       } catch (error) {
+        throwIfAborted(options.signal)
         return this.#state.scanHot(options, error)
       }
     })

@@ -1,6 +1,5 @@
 import {
   invalid,
-  printedValue,
   TIMESTAMP_MS_MAX,
   unsupported,
   type Clock,
@@ -9,6 +8,7 @@ import {
   type Limits,
   type ProducerRecord,
   shown,
+  dateMs,
 } from '@moulin/core'
 import { bodySize } from '@moulin/format'
 
@@ -55,11 +55,10 @@ export class RecordInput {
   }
 
   prepare(record: ProducerRecord<never> | ProducerRecord): PreparedRecord {
-    if (typeof record !== 'object' || record === null)
-      throw invalid(
-        'RECORD',
-        `Topic ${this.#options.topic}: a record is an object with a value, not ${printedValue(record)}.`,
-      )
+    if (typeof record !== 'object' || record === null) {
+      const message = `Topic ${this.#options.topic}: a record is an object with a value, not ${shown(record)}.`
+      throw invalid('RECORD', message)
+    }
     if ('sequence' in record)
       throw unsupported('SEQUENCE', 'A record with a sequence comes with named producers, later.')
     const key = this.#key(record.key)
@@ -126,7 +125,7 @@ export class RecordInput {
     const { clock, timestampBeforeMaxMs, timestampAfterMaxMs, topic } = this.#options
     const now = clock.now()
     if (given === undefined) return now
-    const timestamp = given instanceof Date ? Date.prototype.getTime.call(given) : given
+    const timestamp = typeof given === 'object' ? dateMs(given) : given
     const isInt64 =
       typeof timestamp === 'bigint' ? BigInt.asIntN(64, timestamp) === timestamp : Number.isSafeInteger(timestamp)
     if (!isInt64) {
@@ -174,10 +173,13 @@ function outOfBounds(timestamp: bigint | number, side: string, option: string, b
 
 /** Headers in order. A string value is its UTF-8. @throws `invalid` for a key or string with half a surrogate pair. */
 function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly Header[] {
-  const pairs: readonly (readonly [string, string | Uint8Array | null])[] = Array.isArray(headers)
-    ? headers
-    : Object.entries(headers as Readonly<Record<string, string | Uint8Array | null>>)
-  return pairs.map(([key, value]) => {
+  if (typeof headers !== 'object' || headers === null) {
+    throw invalid('HEADERS', `headers is ${shown(headers)}; it must be an object, or an array of pairs.`)
+  }
+  const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers)
+  return pairs.map((pair): Header => {
+    if (!Array.isArray(pair)) throw invalid('HEADERS', `${shown(pair)} is no header: each is a pair of key and value.`)
+    const [key, value] = pair as readonly unknown[]
     if (typeof key !== 'string' || !key.isWellFormed()) {
       throw invalid('HEADER_KEY', `The header key ${shown(key)} has no UTF-8: it must be a whole string.`)
     }

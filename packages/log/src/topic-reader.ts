@@ -140,7 +140,7 @@ export async function* readTopicAt(
 ): AsyncGenerator<LogRecord | undefined> {
   const { core, hot } = topic
   if (core.access === 'read-only') await waitFor(core.refresh(), signal)
-  for (const { partition } of positions) chosenPartitions(topic, partition)
+  checkPositions(topic, positions)
   const isCold = ({ partition, offset }: Position): boolean => offset < hot.partitions[partition]!.released
   const view = viewOptions(topic, 'yield')
   let next = 0
@@ -167,6 +167,18 @@ export async function* readTopicAt(
       yield undefined
       next++
     }
+  }
+}
+
+function checkPositions(topic: TopicState, positions: readonly unknown[]): void {
+  if (!Array.isArray(positions)) throw invalid('POSITIONS', `${shown(positions)} is no array of positions.`)
+  for (const position of positions) {
+    const { partition, offset } = (position ?? {}) as Partial<Position>
+    if (partition === undefined || typeof offset !== 'bigint') {
+      const given = `partition ${shown(partition)}, offset ${shown(offset)}`
+      throw invalid('POSITIONS', `A position is a partition and an offset, a bigint; given is ${given}.`)
+    }
+    chosenPartitions(topic, partition)
   }
 }
 

@@ -101,11 +101,8 @@ export class TopicRelease {
   #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<boolean> {
     const before = this.#last
     const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
-    const settled = done.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.#last = before.then(() => settled)
+    const ended = (): undefined => undefined
+    this.#last = before.then(() => done.then(ended, ended))
     return done
   }
 

@@ -11,6 +11,7 @@ import {
   type WalSession,
   type WalUsage,
   shown,
+  isKind,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
@@ -21,6 +22,10 @@ import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
 import type { SegmentFile, SegmentPlace } from './segment-file.ts'
 import { allocateInBackground, SegmentSupply } from './segment-supply.ts'
+
+/** How long a flush waits until it can open what it needs. */
+const PATIENCE_MS = 10_000
+const FIRST_PATIENCE_MS = 10
 
 /** A sealed file of an older epoch that this one lists: read, then deleted, never written. */
 export interface ForeignSegment extends SegmentIdentity {
@@ -185,7 +190,7 @@ export class WalWriter implements WalSession {
       await active.file.writev(this.#buffer.frames(taken, start, active), start)
       active.position = end
       await active.file.datasync()
-      await this.checkFence()
+      await this.#patiently(() => this.checkFence())
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) this.#supply.prepare()
     } catch (error) {
@@ -229,11 +234,29 @@ export class WalWriter implements WalSession {
     await full.allocate(full.position + SEAL_BYTES)
     await full.file.writev([sealFrame(full.position, full)], full.position)
     await full.file.datasync()
-    this.#active = await this.#supply.next(batchesBytes)
+    this.#active = await this.#patiently(() => this.#supply.next(batchesBytes))
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
     this.#live.seal(full.id, full.position)
     if (!this.#live.has(full.id)) await this.#free(full.id)
+  }
+
+  /**
+   * What only opens or lists, tried again for a while: that too many files are open passes, and says nothing of what is on
+   * disk. @throws at once what leaves that in doubt.
+   */
+  async #patiently<T>(open: () => Promise<T>): Promise<T> {
+    const { clock, timers } = this.#runtime
+    const startMs = clock.monotonic()
+    for (let waitMs = FIRST_PATIENCE_MS; ; waitMs = Math.min(1_000, waitMs * 2)) {
+      try {
+        return await open()
+      } catch (error) {
+        const mayPass = isKind(error, 'unavailable') && error.retryable && error.code !== 'READ_ONLY'
+        if (!mayPass || clock.monotonic() - startMs >= PATIENCE_MS) throw error
+        await timers.sleep(waitMs)
+      }
+    }
   }
 
   async #free(segment: string): Promise<void> {
