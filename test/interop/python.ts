@@ -18,8 +18,7 @@ export function cacheFolder(): string {
  * A Python of our own with the pinned engines, made on first use. It lies in `MOULIN_CACHE_DIR` when that is set, so
  * that a clean checkout need not install again, else below `.cache/`. Its name carries the pins: other pins, other folder.
  */
-export async function python(pinned = 'requirements.txt'): Promise<string> {
-  const requirements = here(pinned)
+export async function python(requirements = here('requirements.txt')): Promise<string> {
   const pins = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')

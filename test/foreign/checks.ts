@@ -1,0 +1,200 @@
+import { expect } from 'vitest'
+import { eq } from 'moulin'
+import type { AuditReport, SystemRow, Topic } from 'moulin'
+import { keyBytes, Order, PARTITIONS } from './orders.ts'
+import type { OrderBook, Sent } from './orders.ts'
+
+/** What an operation means for the rows of the table, in terms of what was sent. */
+export interface Meaning {
+  /** The record itself where it stays as it is; undefined where its row is gone. */
+  readonly change: (sent: Sent) => Sent | undefined
+  /** Rows that the record has beyond its own. */
+  readonly copies?: (sent: Sent) => number
+  /** Rows of the log that lie in files of others afterwards; undefined where that is the engine's choice. */
+  readonly rowsOfOthers?: (tabled: readonly Sent[]) => number
+}
+
+/** Where the topic stands; exclusive, per partition. */
+export interface Standing {
+  /** What the table held when it was changed. */
+  readonly changedBelow: readonly bigint[]
+  /** Below it, reads come from the table. */
+  readonly released: readonly bigint[]
+  readonly frontier: readonly bigint[]
+}
+
+const valueNames = Order.fields.map(({ name }) => name)
+const systemNames = [
+  '_kafka_partition',
+  '_kafka_offset',
+  '_kafka_incarnation',
+  '_kafka_timestamp',
+  '_kafka_timestamp_type',
+  '_kafka_key',
+  '_kafka_headers',
+  '_kafka_value_state',
+  '_kafka_value',
+  '_kafka_schema_id',
+] as const satisfies readonly (keyof SystemRow)[]
+
+const isBelow = ({ partition, offset }: Sent, ends: readonly bigint[]): boolean => offset < ends[partition]!
+
+/** Reads, scans and audits the topic, and holds all of it against what was sent and what was done. */
+export async function checkTopic(topic: Topic<Order>, book: OrderBook, meaning: Meaning, at: Standing): Promise<void> {
+  expect(topic.offsets().map(({ released }) => released)).toEqual(at.released)
+  await checkRead(topic, book, meaning, at)
+  await checkScan(topic, book, meaning, at)
+  expect(topic.offsets().map(({ frontier }) => frontier)).toEqual(at.frontier)
+  expect(topic.stats().stoppedBy).toBeNull()
+  await checkAudit(topic, book, meaning, at)
+}
+
+/** What a reader gets, from the earliest record on. What was changed is seen below what the write-ahead tier has let go of. */
+export async function checkRead(topic: Topic<Order>, book: OrderBook, { change }: Meaning, at: Standing): Promise<void> {
+  const expected = book.records.flatMap((sent) => {
+    const isChanged = isBelow(sent, at.changedBelow) && isBelow(sent, at.released)
+    const record = isChanged ? change(sent) : sent
+    return record === undefined ? [] : [recordOf(record, record === sent ? 'exact' : 'rewritten')]
+  })
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const found: unknown[] = []
+    for await (const read of topic.read({ partition, to: 'end' })) {
+      const { offset, key, headers, timestamp, timestampType, bytes, fidelity, value, error } = read
+      found.push(plain({ partition, offset, key, headers, timestamp, timestampType, bytes, fidelity, value, error: error !== undefined }))
+    }
+    expect(found).toEqual(expected.filter((record) => record.partition === String(partition)))
+  }
+}
+
+function recordOf(sent: Sent, fidelity: string): Record<string, unknown> {
+  const { partition, offset, key, headers, timestamp, value, bytes } = sent
+  const wanted = { partition, offset, key: keyBytes(key), headers, timestamp, timestampType: 'create', bytes, fidelity }
+  return plain({ ...wanted, value: value ?? undefined, error: value === undefined }) as Record<string, unknown>
+}
+
+async function checkScan(topic: Topic<Order>, book: OrderBook, { change }: Meaning, at: Standing): Promise<void> {
+  const rows = book.records.flatMap((sent) => {
+    const record = isBelow(sent, at.changedBelow) ? change(sent) : sent
+    return record === undefined ? [] : [record]
+  })
+  const found = await topic.scan({ columns: [...systemNames, ...valueNames] as never }).toArray()
+  expect(byPlace(found.map((row) => plain(row)))).toEqual(byPlace(rows.map((sent) => rowOf(book, sent))))
+  expect(await topic.scan().count()).toBe(rows.length)
+  const cities = [...new Set(rows.map(({ value }) => value?.city))]
+  for (const city of cities) {
+    if (typeof city !== 'string') continue
+    const where = eq('city', city)
+    const ids = (await topic.scan({ columns: ['id'], where }).toArray()).map(({ id }) => id)
+    const wanted = rows.flatMap(({ value }) => (value?.city === city ? [value.id] : []))
+    expect(ids.toSorted(ascending), city).toEqual(wanted.toSorted(ascending))
+    expect(await topic.scan({ where }).count(), city).toBe(wanted.length)
+  }
+}
+
+function rowOf({ codec }: OrderBook, sent: Sent): unknown {
+  const { partition, offset, key, headers, timestamp, value, bytes } = sent
+  const isCanonical = value != null && Buffer.compare(codec.encode(value), bytes!) === 0
+  return plain({
+    _kafka_partition: partition,
+    _kafka_offset: offset,
+    _kafka_incarnation: 0,
+    _kafka_timestamp: new Date(Number(timestamp)),
+    _kafka_timestamp_type: 0,
+    _kafka_key: keyBytes(key),
+    _kafka_headers: headers.map(([name, content]) => ({ key: name, value: content })),
+    _kafka_value_state: value === null ? 'null' : value === undefined ? 'raw' : isCanonical ? 'typed' : 'typed+raw',
+    _kafka_value: value === null || isCanonical ? null : bytes,
+    _kafka_schema_id: 1,
+    ...(value ?? Object.fromEntries(valueNames.map((name) => [name, null]))),
+  })
+}
+
+async function checkAudit(topic: Topic<Order>, book: OrderBook, meaning: Meaning, at: Standing): Promise<void> {
+  const { change, copies = () => 0 } = meaning
+  const tabled = book.records.filter((sent) => isBelow(sent, at.frontier))
+  const changed = tabled.filter((sent) => isBelow(sent, at.changedBelow))
+  const gone = changed.filter((sent) => change(sent) === undefined)
+  const altered = changed.filter((sent) => change(sent) !== undefined && change(sent) !== sent)
+  const copied = changed.filter((sent) => copies(sent) > 0)
+  const ofPartition = (records: readonly Sent[], partition: number): Sent[] =>
+    records.filter((sent) => sent.partition === partition)
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => {
+    const own = ofPartition(tabled, partition)
+    const lost = ofPartition(gone, partition)
+    const extra = ofPartition(copied, partition).reduce((sum, sent) => sum + copies(sent), 0)
+    return {
+      partition,
+      start: 0n,
+      frontier: at.frontier[partition],
+      rows: BigInt(own.length - lost.length + extra),
+      ledgerRows: BigInt(own.length),
+      control: 0n,
+      aborted: 0n,
+      skipped: 0n,
+      deleted: BigInt(lost.length),
+    }
+  })
+  const hasAllRows = gone.length === 0 && copied.length === 0
+  const gaps = rangesOf(gone).map((range) => ({ ...range, reason: 'deleted' }))
+
+  const report = await topic.audit()
+  expect(report).toMatchObject({ clean: hasAllRows, partitions, gaps, deep: null })
+  expect(report.gaps).toHaveLength(gaps.length)
+  expect(hasSums(report)).toBe(hasAllRows)
+
+  const deep = await topic.audit({ deep: true })
+  expect(deep).toMatchObject({ clean: hasAllRows && altered.length === 0, partitions, gaps })
+  expect(deep.deep).toMatchObject({
+    mismatched: BigInt(altered.length),
+    doubledRows: BigInt(copied.reduce((sum, sent) => sum + copies(sent), 0)),
+    unproven: 0n,
+    altered: rangesOf(altered),
+    moved: [],
+    doubled: rangesOf(copied),
+  })
+  if (meaning.rowsOfOthers !== undefined) expect(deep.deep!.rows).toBe(BigInt(meaning.rowsOfOthers(changed)))
+}
+
+const hasSums = ({ partitions }: AuditReport): boolean =>
+  partitions.every(({ checksum, ledgerChecksum }) => checksum === ledgerChecksum)
+
+interface Range {
+  partition: number
+  from: bigint
+  to: bigint
+}
+
+export function rangesOf(records: readonly Sent[]): Range[] {
+  const ranges: Range[] = []
+  for (const { partition, offset } of records.toSorted(
+    (a, b) => a.partition - b.partition || Number(a.offset - b.offset),
+  )) {
+    const last = ranges.at(-1)
+    if (last?.partition === partition && last.to === offset) last.to++
+    else ranges.push({ partition, from: offset, to: offset + 1n })
+  }
+  return ranges
+}
+
+const ascending = (a: number, b: number): number => a - b
+
+function byPlace(rows: readonly unknown[]): unknown[] {
+  const place = (row: unknown): number => {
+    const { _kafka_partition: partition, _kafka_offset: offset } = row as Record<string, string>
+    return Number(partition) * 1_000_000 + Number(offset)
+  }
+  return rows.toSorted((a, b) => place(a) - place(b))
+}
+
+/** A value in a form that is compared fast and reads well where it differs. */
+function plain(value: unknown): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString('hex')}`
+  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Map) return [...(value as Map<unknown, unknown>)].map((entry) => plain(entry))
+  if (Array.isArray(value)) return value.map((each) => plain(each))
+  if (value === undefined) return 'undefined'
+  return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, plain(held)]))
+}
