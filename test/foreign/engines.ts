@@ -110,7 +110,9 @@ export async function pyicebergAppend(uri: string, table: string, rows: readonly
 }
 
 function engine(program: string, args: readonly string[]): SqlEngine {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'] })
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
+  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answered = async (statement: string): Promise<Rows> => {
     child.stdin.write(`${JSON.stringify(statement)}\n`)

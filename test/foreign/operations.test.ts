@@ -2,85 +2,104 @@
  * What other engines do to the table of a topic, and what the log says afterwards. Needs Java 17, Maven and Python; README.md
  * says how it works.
  */
-import { identity } from 'moulin'
-import type { TopicConfig } from 'moulin'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Meaning } from './checks.ts'
-import { duckdb, pyicebergAppend, restCatalog, spark } from './engines.ts'
-import type { RestCatalog, SqlEngine } from './engines.ts'
-import { checkLog, filledLog, operate, removeLog } from './operated-log.ts'
+import { rangesOf } from './checks.ts'
+import { duckdb, restCatalog, spark } from './engines.ts'
+import type { RestCatalog } from './engines.ts'
+import { checkLog, checkRefused, filledLog, opened, operate, removeLog, topicOf } from './operated-log.ts'
 import type { OperatedLog } from './operated-log.ts'
+import { call, copies, operations, rowLevel, unchanged, withoutRowLevelDeletes } from './operations.ts'
+import type { Engines, Operation } from './operations.ts'
 import { codecs } from './orders.ts'
-import type { Order, Sent } from './orders.ts'
+import type { Sent } from './orders.ts'
 
 const INSTALLS_MS = 900_000
+/** On a busy machine; seconds of an idle one are in README.md. */
+const TEST_MS = 240_000
 
 let catalog: RestCatalog
-/** All operations run in one process of an engine. */
-const engines: { spark: SqlEngine; duckdb: SqlEngine } = {} as never
-
+/** One process of each for all operations. */
+let engines: Engines
 beforeAll(async () => {
   catalog = await restCatalog()
   const { uri } = catalog
-  engines.duckdb = await duckdb(uri)
-  engines.spark = await spark({ iceberg: '1.11.0', uri })
+  engines = { spark: await spark({ iceberg: '1.11.0', uri }), duckdb: await duckdb(uri), uri }
 }, INSTALLS_MS)
 afterAll(async () => {
-  await engines.spark?.stop()
-  await engines.duckdb?.stop()
+  await engines?.spark.stop()
+  await engines?.duckdb.stop()
   await catalog?.stop()
 })
 
-let operated: OperatedLog | undefined
-afterEach(async () => {
-  if (operated !== undefined) await removeLog(operated)
-  operated = undefined
+let operated: OperatedLog
+afterEach(() => removeLog(operated))
+
+describe('an operation of another engine on the table of a topic', { timeout: TEST_MS }, () => {
+  const check = async ({ config, work, meaning, verdict = 'intact' }: Operation): Promise<void> => {
+    operated = await filledLog(config)
+    await operate(catalog, operated, (table) => work(engines, table))
+    await checkLog(operated, meaning, verdict)
+  }
+  it.each(operations)('$name', check)
+  it(copies.name, () => check(copies))
 })
 
-const sparkSql = (statement: string): Promise<unknown> => engines.spark.sql(statement)
-const call = (procedure: string, table: string, ...args: string[]): Promise<unknown> =>
-  sparkSql(`CALL lake.system.${procedure}(${[`table => '${table}'`, ...args].join(', ')})`)
-const rewriteAll = "options => map('rewrite-all', 'true')"
-const expire = (table: string, ...args: string[]): Promise<unknown> =>
-  call('expire_snapshots', table, "older_than => TIMESTAMP '2099-01-01 00:00:00'", 'retain_last => 1', ...args)
-
-const unchanged: Meaning = { change: (sent) => sent }
-const allRows = (tabled: readonly Sent[]): number => tabled.length
-/** A change of the values that `test` takes. */
-const values = (test: (value: Order) => boolean, set: (value: Order) => Order) => {
-  return (codec: TopicConfig<Order>['value']): Meaning => ({
-    change: (sent) => {
-      if (sent.value == null || !test(sent.value)) return sent
-      const value = set(sent.value)
-      return { ...sent, value, bytes: codec!.encode(value) }
-    },
-  })
-}
-
-interface Operation {
-  readonly name: string
-  readonly config: TopicConfig<Order>
-  readonly verdict: 'intact' | 'plausible'
-  readonly work: (table: string) => Promise<void>
-  readonly meaning: Meaning
-}
-
-const operations: readonly Operation[] = [
-  {
-    name: 'Spark: binpack',
-    config: { value: codecs.avro },
-    verdict: 'intact',
-    work: async (table) => {
-      await call('rewrite_data_files', table, "strategy => 'binpack'", rewriteAll)
-    },
-    meaning: { ...unchanged, rowsOfOthers: allRows },
-  },
-]
-
-describe('an operation of a stranger', () => {
-  it.each(operations)('$name', { timeout: 120_000 }, async ({ config, work, meaning, verdict }) => {
+describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => {
+  it.each(rowLevel)('until its files are rewritten, after $name', async ({ config, work, meaning }) => {
     operated = await filledLog(config)
-    await operate(catalog, operated, work)
-    await checkLog(operated, meaning, verdict)
+    await operate(catalog, operated, (table) => work(engines, table))
+    await checkRefused(operated, { kind: 'unsupported', code: 'DELETE_FILES' })
+    await operate(catalog, operated, (table) => withoutRowLevelDeletes(engines, table))
+    await checkLog(operated, meaning, 'intact')
+  })
+
+  const rollBack = (commit: number): Promise<void> =>
+    operate(catalog, operated, (table) =>
+      call(engines, 'rollback_to_snapshot', table, `snapshot_id => ${operated.commits[commit]!.snapshotId}`),
+    )
+
+  it('until the rollback is taken back, after Spark: rollback', async () => {
+    operated = await filledLog({ value: codecs.json })
+    await rollBack(0)
+    const lost = operated.at.released.map((end, partition) => `partition ${partition} [0, ${end})`).join(', ')
+    const context = expect.objectContaining({ fault: 'left-main', lost }) as object
+    await checkRefused(operated, { kind: 'conflict', code: 'LINEAGE_BROKEN', context })
+    await operate(catalog, operated, (table) =>
+      call(engines, 'set_current_snapshot', table, `snapshot_id => ${operated.commits[3]!.snapshotId}`),
+    )
+    await checkLog(operated, unchanged, 'intact')
+  })
+
+  it('until the table is adopted, after Spark: rollback', async () => {
+    operated = await filledLog({ value: codecs.avro })
+    const { book, dir, commits, at } = operated
+    await rollBack(0)
+    // All that the second commit had, and the write-ahead tier has let go of.
+    const isLost = ({ partition, offset }: Sent): boolean =>
+      offset >= commits[0]!.frontier[partition]! && offset < at.released[partition]!
+    const lost = book.records.filter(isLost)
+    const log = await opened(dir)
+    const adoption = await (await topicOf(log)).adoptTable()
+    expect(adoption).toMatchObject({
+      outcome: 'recounted',
+      frontier: at.released,
+      skippedOffsets: BigInt(lost.length),
+      skipped: rangesOf(lost),
+    })
+    await log.close()
+    operated.at = { changedBelow: at.released, released: at.released, frontier: at.released }
+    const meaning = { change: (sent: Sent) => (isLost(sent) ? undefined : sent), isSkipped: isLost }
+    await checkLog(operated, meaning, 'intact')
+  })
+
+  it('until what the write-ahead tier holds is tiered again, after Spark: rollback of what it has not let go of', async () => {
+    operated = await filledLog({ value: codecs.json, partitionBy: [] })
+    await rollBack(1)
+    const log = await opened(operated.dir, { onBroken: 'restore' })
+    const { frontier } = await (await topicOf(log)).tier()
+    expect(frontier).toEqual(operated.book.ends)
+    await log.close()
+    operated.at = { ...operated.at, frontier }
+    await checkLog(operated, unchanged, 'intact')
   })
 })

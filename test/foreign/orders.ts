@@ -32,6 +32,8 @@ export interface Sent {
   /** Null for a tombstone, undefined where the bytes are no value. */
   readonly value: Order | null | undefined
   readonly bytes: Uint8Array | null
+  /** What the row keeps beside the columns: bytes that these do not give back. */
+  readonly kept: Uint8Array | null
 }
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
@@ -42,7 +44,7 @@ function order(id: number): Order {
     id,
     city: isBare ? null : `city ${id % 8}`,
     note: id % 3 === 0 ? null : `grüße\n${id}`,
-    total: isBare ? null : id % 11 === 0 ? -0 : id / 7,
+    total: isBare ? null : id / 7,
     wide: isBare ? null : (id % 2 === 0 ? 1n : -1n) * (2n ** 62n + BigInt(id)),
     paid: isBare ? null : `${id}.${String(id % 100).padStart(2, '0')}`,
     due: isBare ? null : `20${String(10 + (id % 80)).padStart(2, '0')}-02-28`,
@@ -65,9 +67,9 @@ const headers: readonly (readonly Header[])[] = [
 ]
 const keys = [null, 'ä', '', 'key 3', 'key 4']
 
-// 2026-01-01; some days of records, so that the table's default partition spec has some partitions.
-const FIRST_MS = 1_767_225_600_000
-const EVERY_MS = 15 * 60_000
+// From 2026-01-01T18:00 into the next day, so that a table by day has more than one partition, and few files.
+const FIRST_MS = 1_767_290_400_000
+const EVERY_MS = 100_000
 
 /** What a topic was sent: all that the tests expect comes from here, and from what an operation means. */
 export class OrderBook {
@@ -114,6 +116,7 @@ export class OrderBook {
   }
 
   #add(id: number, partition: number, value: Order | null | undefined, encoded: Uint8Array | null): Sent {
+    const isCanonical = value ? Buffer.compare(this.codec.encode(value), encoded!) === 0 : false
     const sent = {
       partition,
       offset: this.ends[partition]!,
@@ -122,6 +125,7 @@ export class OrderBook {
       timestamp: BigInt(FIRST_MS + id * EVERY_MS),
       value,
       bytes: encoded,
+      kept: isCanonical ? null : encoded,
     }
     this.ends[partition]!++
     this.records.push(sent)

@@ -2,7 +2,7 @@
 
 usage: pyiceberg_append.py URI TABLE < ROWS       TABLE: namespace.name; ROWS: a JSON list of objects, by column
 
-Columns that no row names are null. Prints the number of rows that the table has afterwards.
+Columns that no row names are null, a map is a list of pairs. Prints the number of rows that the table has afterwards.
 """
 
 import json
@@ -14,7 +14,10 @@ from pyiceberg.catalog.rest import RestCatalog
 uri, name = sys.argv[1:]
 table = RestCatalog("lake", uri=uri).load_table(name)
 rows = json.load(sys.stdin)
-named = {column for row in rows for column in row}
-types = [field for field in table.schema().as_arrow() if field.name in named]
-table.append(pa.Table.from_pylist(rows, schema=pa.schema(types)))
+types = table.schema().as_arrow()
+for row in rows:
+    for field in types:
+        if pa.types.is_map(field.type) and row.get(field.name) is not None:
+            row[field.name] = [tuple(pair) for pair in row[field.name]]
+table.append(pa.Table.from_pylist(rows, schema=types))
 print(table.scan().to_arrow().num_rows)

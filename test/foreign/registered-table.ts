@@ -13,7 +13,7 @@ let registered = 0
 export async function registeredElsewhere(
   { uri }: RestCatalog,
   folder: string,
-  work: (table: string) => Promise<void>,
+  work: (table: string) => Promise<unknown>,
 ): Promise<void> {
   const namespace = `by_hand_${++registered}`
   const metadata = join(folder, 'metadata')
