@@ -146,12 +146,13 @@ async function checkAudit(topic: Topic<Order>, book: OrderBook, meaning: Meaning
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => {
     const of = (records: readonly Sent[]): Sent[] => records.filter((sent) => sent.partition === partition)
     const ledgerRows = of(tabled).length - of(skipped).length
-    const rows = ledgerRows - of(gone).length + sum(of(doubled))
+    const unseen = sum(of(doubled))
     return {
       partition,
       start: 0n,
       frontier: at.frontier[partition],
-      rows: BigInt(rows),
+      rows: BigInt(ledgerRows - of(gone).length),
+      ...(unseen === 0 ? {} : { unseen: BigInt(unseen) }),
       ledgerRows: BigInt(ledgerRows),
       control: 0n,
       aborted: 0n,
@@ -168,7 +169,7 @@ async function checkAudit(topic: Topic<Order>, book: OrderBook, meaning: Meaning
   const report = await topic.audit()
   expect(report).toMatchObject({ clean: hasAllRows, partitions, gaps, deep: null })
   expect(report.gaps).toHaveLength(gaps.length)
-  expect(hasSums(report)).toBe(hasAllRows)
+  expect(hasSums(report)).toBe(gone.length === 0)
 
   const deep = await topic.audit({ deep: true })
   expect(deep).toMatchObject({ clean: hasAllRows && mismatched.length === 0, partitions, gaps })
