@@ -1,31 +1,16 @@
 /** Engines of others, each installed into the cache on first use, each a process that this one starts and ends. */
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { cacheFolder, python } from '../interop/python.ts'
+import { made } from '../interop/cache.ts'
+import { python } from '../interop/python.ts'
 
 const run = promisify(execFile)
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-
-/** A folder in the cache that `make` fills once; another `recipe`, another folder. */
-async function made(name: string, recipe: string, make: (folder: string) => Promise<void>): Promise<string> {
-  const hash = createHash('sha256').update(recipe).digest('hex').slice(0, 12)
-  const folder = join(cacheFolder(), `interop-${name}-${hash}`)
-  const done = join(folder, '.done')
-  if (!existsSync(done)) {
-    await rm(folder, { recursive: true, force: true })
-    await mkdir(folder, { recursive: true })
-    await make(folder)
-    await writeFile(done, '')
-  }
-  return folder
-}
 
 /** Maven, as the machine has it; what it prints is said only when it fails. */
 const maven = (...args: string[]): Promise<unknown> => run('mvn', ['-q', '-B', ...args], { maxBuffer: 1 << 26 })

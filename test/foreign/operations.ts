@@ -155,6 +155,42 @@ export const operations: readonly Operation[] = [
     },
     meaning: { ...unchanged, rowsOfOthers: noRows },
   },
+  {
+    name: 'Spark: another partition spec and one more column, then binpack',
+    config: { value: codecs.avro },
+    work: async (engines, table) => {
+      await engines.spark.sql(`ALTER TABLE lake.${table} ADD COLUMN extra STRING AFTER id`)
+      await engines.spark.sql(`ALTER TABLE lake.${table} DROP PARTITION FIELD _kafka_timestamp_day`)
+      await engines.spark.sql(`ALTER TABLE lake.${table} ADD PARTITION FIELD bucket(2, id)`)
+      await binpack(engines, table)
+    },
+    meaning: { ...unchanged, rowsOfOthers: allRows },
+  },
+  {
+    name: 'Spark: UPDATE, sort, DELETE, INSERT, binpack and expire, one after the other',
+    config: { value: codecs.json, partitionBy: [identity('city')] },
+    work: async (engines, table) => {
+      const { duckdb, spark } = engines
+      await spark.sql(`UPDATE lake.${table} SET note = 'noted', geo = NULL WHERE id % 9 = 2`)
+      await call(engines, 'rewrite_data_files', table, "strategy => 'sort'", "sort_order => 'id DESC'", rewriteAll)
+      await spark.sql(`DELETE FROM lake.${table} WHERE id % 10 = 2`)
+      await duckdb.sql(`INSERT INTO lake.${table} (id, city) VALUES (900001, 'foreign')`)
+      await binpack(engines, table)
+      await expire(engines, table)
+    },
+    meaning: {
+      change: (sent) =>
+        hasId(sent, (id) => id % 10 === 2)
+          ? undefined
+          : changedValues(
+              codecs.json,
+              ({ id }) => id % 9 === 2,
+              (value) => ({ ...value, note: 'noted', geo: null }),
+            )(sent),
+      rowsOfOthers: (tabled) => tabled.filter((sent) => !hasId(sent, (id) => id % 10 === 2)).length,
+    },
+    verdict: 'plausible',
+  },
 ]
 
 /** Rows that have a place twice, or three times: the one that its checksum binds to it is the record. */
