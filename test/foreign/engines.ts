@@ -23,6 +23,9 @@ async function ended(child: ChildProcess): Promise<void> {
   await exit
 }
 
+/** For a process that lives for some minutes. */
+const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+
 export interface RestCatalog {
   /** Of an Iceberg REST catalog. */
   readonly uri: string
@@ -39,7 +42,7 @@ export async function restCatalog(): Promise<RestCatalog> {
     await run('javac', ['-nowarn', '-cp', join(into, 'libs/*'), '-d', join(into, 'classes'), program])
   })
   const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
-  const options = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
+  const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
   const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -70,21 +73,41 @@ export interface SparkOptions {
   readonly iceberg: string
   /** Of tables opened by their path. */
   readonly folder?: string
-  /** Of a REST catalog. */
+  /** Of a REST catalog, whose tables are then the catalog `lake`. */
   readonly uri?: string
+  /** Many statements about small tables: nothing is compiled that is hardly ever run twice. */
+  readonly isBrief?: boolean
+}
+
+const brief = {
+  'spark.driver.extraJavaOptions': javaBrief.join(' '),
+  'spark.sql.codegen.wholeStage': 'false',
+}
+
+function lakeOf(uri: string): Readonly<Record<string, string>> {
+  const lake = 'spark.sql.catalog.lake'
+  return {
+    [lake]: 'org.apache.iceberg.spark.SparkCatalog',
+    [`${lake}.type`]: 'rest',
+    [`${lake}.uri`]: uri,
+    [`${lake}.io-impl`]: 'org.apache.iceberg.hadoop.HadoopFileIO',
+    // Else Spark does not see for half a minute what others commit.
+    [`${lake}.cache-enabled`]: 'false',
+  }
 }
 
 // Spark frees the vectors of a batch after its rows since 3.5.4, and Iceberg before 1.10 goes on to write into them: the
 // process dies over any table of more than one batch, its own too. So this is the last Spark that reads with both.
 /** Spark 3.5.3: see spark.py. Needs Java 17 and Maven. */
-export async function spark({ iceberg, folder = '/', uri }: SparkOptions): Promise<SqlEngine> {
+export async function spark({ iceberg, folder = '/', uri, isBrief }: SparkOptions): Promise<SqlEngine> {
   const artifact = `org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:${iceberg}`
   const jars = await made('spark', artifact, async (into) => {
     await maven('dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${into}`)
   })
   const jar = join(jars, `iceberg-spark-runtime-3.5_2.12-${iceberg}.jar`)
   const program = await python(here('requirements-spark.txt'))
-  return engine(program, [here('spark.py'), jar, folder, ...(uri === undefined ? [] : [uri])])
+  const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
+  return engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
 }
 
 /** Appends with PyIceberg, and says how many rows the table has then: see pyiceberg_append.py. */

@@ -23,7 +23,7 @@ let engines: Engines
 beforeAll(async () => {
   catalog = await restCatalog()
   const { uri } = catalog
-  const [theirSpark, theirDuckdb] = await Promise.all([spark({ iceberg: '1.11.0', uri }), duckdb(uri)])
+  const [theirSpark, theirDuckdb] = await Promise.all([spark({ iceberg: '1.11.0', uri, isBrief: true }), duckdb(uri)])
   engines = { spark: theirSpark, duckdb: theirDuckdb, uri }
 }, INSTALLS_MS)
 afterAll(async () => {

@@ -1,10 +1,10 @@
 """Spark with Iceberg, as they come: the vectorised reader is on. One process for as many statements as there are.
 
-usage: spark.py JAR FOLDER [URI] < STATEMENTS     JAR: iceberg-spark-runtime; STATEMENTS: SQL, each a JSON text on a line
+usage: spark.py JAR FOLDER SETTINGS < STATEMENTS     JAR: iceberg-spark-runtime; SETTINGS: more of Spark's, a JSON object;
+                                                     STATEMENTS: SQL, each a JSON text on a line
 
-The tables of the REST catalog at URI are the catalog `lake`. `{path:NAME}` in a statement becomes a view of the table in
-FOLDER/NAME, opened by its path alone. Answers each statement with a line: a JSON list of its rows, every value as text, or
-{"error": message}. Ends with its input.
+`{path:NAME}` in a statement becomes a view of the table in FOLDER/NAME, opened by its path alone. Answers each statement with
+a line: a JSON list of its rows, every value as text, or {"error": message}. Ends with its input.
 """
 
 import json
@@ -14,7 +14,7 @@ import sys
 
 from pyspark.sql import SparkSession
 
-jar, folder, uri = [*sys.argv[1:], None][:3]
+jar, folder, more = sys.argv[1:]
 # Java prints where it likes: the answers have the real output for themselves.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
@@ -27,16 +27,8 @@ settings = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
 }
-if uri is not None:
-    settings |= {
-        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-        "spark.sql.catalog.lake.type": "rest",
-        "spark.sql.catalog.lake.uri": uri,
-        "spark.sql.catalog.lake.io-impl": "org.apache.iceberg.hadoop.HadoopFileIO",
-        "spark.sql.catalog.lake.cache-enabled": "false",
-    }
 builder = SparkSession.builder.master("local[2]")
-for name, value in settings.items():
+for name, value in (settings | json.loads(more)).items():
     builder = builder.config(name, value)
 spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("OFF")
