@@ -116,6 +116,23 @@ async function checkScan(topic: Topic<Order>, book: OrderBook, { change }: Meani
   }
 }
 
+/** What the columns of identity, `id` and `city` hold after all, to an engine that is asked for rows of the log. */
+export function rowsOfEngine(book: OrderBook, meaning: Meaning, at: Standing): string[][] {
+  const { change, copies = none, alteredCopies = none } = meaning
+  const rows = book.records.flatMap((sent) => {
+    const isChanged = isBelow(sent, at.changedBelow)
+    const record = isChanged ? change(sent) : sent
+    if (record === undefined || !isBelow(sent, at.frontier)) return []
+    const { partition, offset, value } = record
+    const row = (city: string | null | undefined): string[] =>
+      [partition, offset, value?.id ?? 'None', city ?? 'None'].map(String)
+    const same = Array.from({ length: 1 + (isChanged ? copies(sent) : 0) }, () => row(value?.city))
+    const others = Array.from({ length: isChanged ? alteredCopies(sent) : 0 }, () => row('copy'))
+    return [...same, ...others]
+  })
+  return rows.toSorted((a, b) => Number(a[0]) - Number(b[0]) || Number(a[1]) - Number(b[1]) || (a[3]! < b[3]! ? -1 : 1))
+}
+
 function rowOf({ partition, offset, key, headers, timestamp, value, kept }: Sent): unknown {
   return plain({
     _kafka_partition: partition,

@@ -3,7 +3,7 @@
  * says how it works.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { rangesOf } from './checks.ts'
+import { rangesOf, rowsOfEngine } from './checks.ts'
 import { duckdb, restCatalog, spark } from './engines.ts'
 import type { RestCatalog } from './engines.ts'
 import { checkLog, checkRefused, filledLog, opened, operate, removeLog, topicOf } from './operated-log.ts'
@@ -35,11 +35,24 @@ afterAll(async () => {
 let operated: OperatedLog
 afterEach(() => removeLog(operated))
 
+/** The log has committed on top of what others did: they must read that, too. */
+async function checkEngine({ meaning, cityColumn = 'city' }: Pick<Operation, 'meaning' | 'cityColumn'>): Promise<void> {
+  await operate(catalog, operated, async (table) => {
+    const rows = await engines.duckdb.sql(
+      `SELECT _kafka_partition, _kafka_offset, id, ${cityColumn} FROM lake.${table}
+       WHERE _kafka_partition IS NOT NULL ORDER BY 1, 2, 4`,
+    )
+    expect(rows).toEqual(rowsOfEngine(operated.book, meaning, operated.at))
+  })
+}
+
 describe('an operation of another engine on the table of a topic', { timeout: TEST_MS }, () => {
-  const check = async ({ config, work, meaning, verdict = 'intact' }: Operation): Promise<void> => {
+  const check = async (operation: Operation): Promise<void> => {
+    const { config, work, meaning, verdict = 'intact' } = operation
     operated = await filledLog(config)
     await operate(catalog, operated, (table) => work(engines, table))
     await checkLog(operated, meaning, verdict)
+    await checkEngine(operation)
   }
   for (const operation of operations) it(operation.name, () => check(operation))
   it.fails(copies.name, () => check(copies))
@@ -52,6 +65,7 @@ describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => 
     await checkRefused(operated, { kind: 'unsupported', code: 'DELETE_FILES' })
     await operate(catalog, operated, (table) => withoutRowLevelDeletes(engines, table))
     await checkLog(operated, meaning, 'intact')
+    await checkEngine({ meaning })
   })
 
   const rollBack = (commit: number): Promise<void> =>
@@ -91,6 +105,7 @@ describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => 
     operated.at = { changedBelow: at.released, released: at.released, frontier: at.released }
     const meaning = { change: (sent: Sent) => (isLost(sent) ? undefined : sent), isSkipped: isLost }
     await checkLog(operated, meaning, 'intact')
+    await checkEngine({ meaning })
   })
 
   it('until what the write-ahead tier holds is tiered again, after Spark: rollback of what it has not let go of', async () => {

@@ -18,6 +18,8 @@ export interface Operation {
   readonly config: TopicConfig<Order>
   readonly work: (engines: Engines, table: string) => Promise<unknown>
   readonly meaning: Meaning
+  /** What SQL calls the column `city` afterwards; default that. */
+  readonly cityColumn?: string
   /** Default `intact`. */
   readonly verdict?: 'intact' | 'plausible'
 }
@@ -154,6 +156,7 @@ export const operations: readonly Operation[] = [
       await expire(engines, table, 'clean_expired_metadata => true')
     },
     meaning: { ...unchanged, rowsOfOthers: noRows },
+    cityColumn: 'note',
   },
   {
     name: 'Spark: another partition spec and one more column, then binpack',
