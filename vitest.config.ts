@@ -16,7 +16,7 @@ export default defineConfig({
     fsModuleCache: process.env['MOULIN_MUTANT'] === undefined,
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     // Tests that start foreign engines or services have a command of their own.
-    exclude: process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**'],
+    exclude: process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**', 'test/foreign/**'],
     execArgv: ['--conditions=moulin-source'],
     testTimeout: long ? 600_000 : 30_000,
     hookTimeout: long ? 600_000 : 30_000,

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { openLog } from 'moulin'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { sparkSql } from './java.ts'
+import { spark } from '../foreign/engines.ts'
+import type { Rows } from '../foreign/engines.ts'
 
 interface Row {
   readonly _kafka_partition: number
@@ -18,6 +19,15 @@ interface Row {
   readonly distance: number
   readonly origin: string
   readonly destination: string
+}
+
+async function sparkSql(tables: string, statements: readonly string[]): Promise<Rows[]> {
+  const engine = await spark({ iceberg: '1.6.1', folder: tables })
+  try {
+    return await Promise.all(statements.map((statement) => engine.sql(statement)))
+  } finally {
+    await engine.stop()
+  }
 }
 
 const ROWS = 300_000

@@ -1,38 +1,23 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { made } from './cache.ts'
 
 const run = promisify(execFile)
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-/** What is installed for tests: `MOULIN_CACHE_DIR` when that is set, else below `.cache/`. */
-export function cacheFolder(): string {
-  return process.env['MOULIN_CACHE_DIR'] ?? here('../../.cache')
-}
-
 /**
- * A Python of our own with the pinned engines, made on first use. It lies in `MOULIN_CACHE_DIR` when that is set, so
- * that a clean checkout need not install again, else below `.cache/`. Its name carries the pins: other pins, other folder.
+ * A Python of our own with the pinned engines, made on first use. Its folder in the cache carries the pins: other pins, other
+ * folder. Only its `bin/python` may be run: scripts beside it name the folder in which it was made.
  */
-export async function python(pinned = 'requirements.txt'): Promise<string> {
-  const requirements = here(pinned)
-  const pins = createHash('sha256')
-    .update(await readFile(requirements))
-    .digest('hex')
-    .slice(0, 12)
-  const cache = cacheFolder()
-  const venv = join(cache, `interop-python-${pins}`)
-  const done = join(venv, '.done')
-  if (!existsSync(done)) {
-    await mkdir(cache, { recursive: true })
-    await run('python3', ['-m', 'venv', '--clear', venv])
-    await run(join(venv, 'bin/pip'), ['install', '--quiet', '--requirement', requirements], { maxBuffer: 1 << 26 })
-    await writeFile(done, '')
-  }
+export async function python(requirements = here('requirements.txt')): Promise<string> {
+  const venv = await made('python', await readFile(requirements, 'utf8'), async (folder) => {
+    await run('python3', ['-m', 'venv', folder])
+    const install = ['-m', 'pip', 'install', '--quiet', '--requirement', requirements]
+    await run(join(folder, 'bin/python'), install, { maxBuffer: 1 << 26 })
+  })
   return join(venv, 'bin/python')
 }
 

@@ -1,19 +1,23 @@
-"""Runs SQL with Spark and Iceberg, as they come: the vectorised reader is on.
+"""Spark with Iceberg, as they come: the vectorised reader is on. One process for as many statements as there are.
 
-usage: run_spark.py JAR FOLDER < STATEMENTS       JAR: iceberg-spark-runtime; STATEMENTS: a JSON list of SQL texts
+usage: spark.py JAR FOLDER SETTINGS < STATEMENTS     JAR: iceberg-spark-runtime; SETTINGS: more of Spark's, a JSON object;
+                                                     STATEMENTS: SQL, each a JSON text on a line
 
-The tables of FOLDER are the catalog `lake`. `{path:NAME}` in a statement becomes a view of the table in FOLDER/NAME, opened
-by its path alone. Prints, as the last line, a JSON list: of each statement its rows, as text, or {"error": message}.
+`{path:NAME}` in a statement becomes a view of the table in FOLDER/NAME, opened by its path alone. Answers each statement with
+a line: a JSON list of its rows, every value as text, or {"error": message}. Ends with its input.
 """
 
 import json
+import os
 import re
 import sys
 
 from pyspark.sql import SparkSession
 
-jar, folder = sys.argv[1:]
-builder = SparkSession.builder.master("local[2]")
+jar, folder, more = sys.argv[1:]
+# Java prints where it likes: the answers have the real output for themselves.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
 settings = {
     "spark.jars": jar,
     "spark.ui.enabled": "false",
@@ -22,11 +26,9 @@ settings = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-    "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-    "spark.sql.catalog.lake.type": "hadoop",
-    "spark.sql.catalog.lake.warehouse": "file://" + folder,
 }
-for name, value in settings.items():
+builder = SparkSession.builder.master("local[2]")
+for name, value in (settings | json.loads(more)).items():
     builder = builder.config(name, value)
 spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("OFF")
@@ -46,6 +48,5 @@ def answer(statement):
         return {"error": str(error)[:2000]}
 
 
-answers = [answer(statement) for statement in json.load(sys.stdin)]
-print()
-print(json.dumps(answers))
+for line in sys.stdin:
+    print(json.dumps(answer(json.loads(line))), file=answers)

@@ -1,8 +1,8 @@
-"""Runs SQL with DuckDB on the tables of an Iceberg REST catalog, attached as `lake`.
+"""DuckDB on the tables of an Iceberg REST catalog, attached as `lake`.
 
-usage: write_with_duckdb.py URI < STATEMENTS      STATEMENTS: a JSON list of SQL texts, one transaction each
+usage: duckdb_sql.py URI < STATEMENTS      STATEMENTS: SQL, each a JSON text on a line, a transaction each
 
-Prints a JSON list: of each statement its rows, as text, or {"error": message}.
+Answers each statement with a line: a JSON list of its rows, every value as text, or {"error": message}. Ends with its input.
 """
 
 import importlib
@@ -28,4 +28,5 @@ def answer(statement):
         return {"error": str(error)}
 
 
-print(json.dumps([answer(statement) for statement in json.load(sys.stdin)]))
+for line in sys.stdin:
+    print(json.dumps(answer(json.loads(line))), flush=True)

@@ -12,17 +12,22 @@ import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 
 /**
- * Serves the tables of a folder, in the layout that Iceberg's Hadoop catalog and ours share, through Iceberg's REST
- * fixture, on 127.0.0.1 only. Prints the port that it got, and ends with its standard input. It shares the fixture's
- * package because the constructors there are not public.
- *
- * <p>usage: FolderCatalog FOLDER
+ * Iceberg's REST fixture over a catalog in memory, on 127.0.0.1 only, for tables that are registered by their metadata.
+ * Prints the port that it got, and ends with its standard input. It shares the fixture's package because the constructors
+ * there are not public.
  */
-public final class FolderCatalog {
+public final class RegisteredTables {
   public static void main(String[] args) throws Exception {
+    // One connection: each would have a database of its own.
     Map<String, String> properties =
-        Map.of("catalog-impl", "org.apache.iceberg.hadoop.HadoopCatalog", "warehouse", args[0]);
-    Catalog catalog = CatalogUtil.buildIcebergCatalog("folder", properties, new Configuration());
+        Map.of(
+            "catalog-impl", "org.apache.iceberg.jdbc.JdbcCatalog",
+            "uri", "jdbc:sqlite::memory:",
+            "clients", "1",
+            "jdbc.schema-version", "V1",
+            "warehouse", "file:///nothing-is-created-here",
+            "io-impl", "org.apache.iceberg.hadoop.HadoopFileIO");
+    Catalog catalog = CatalogUtil.buildIcebergCatalog("registered", properties, new Configuration());
     RESTCatalogAdapter adapter =
         new RESTServerCatalogAdapter(new RESTCatalogServer.CatalogContext(catalog, properties));
     ServletContextHandler context = new ServletContextHandler(ServletContextHandler.NO_SESSIONS);

@@ -1,0 +1,142 @@
+/** Engines of others, each installed into the cache on first use, each a process that this one starts and ends. */
+import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { made } from '../interop/cache.ts'
+import { python } from '../interop/python.ts'
+
+const run = promisify(execFile)
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** Maven, as the machine has it; what it prints is said only when it fails. */
+const maven = (...args: string[]): Promise<unknown> => run('mvn', ['-q', '-B', ...args], { maxBuffer: 1 << 26 })
+
+/** Ends a process that ends with its input, and waits for it. */
+async function ended(child: ChildProcess): Promise<void> {
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.stdin!.end()
+  await exit
+}
+
+/** For a process that lives for some minutes. */
+const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+
+export interface RestCatalog {
+  /** Of an Iceberg REST catalog. */
+  readonly uri: string
+  stop(): Promise<void>
+}
+
+/** Apache's REST fixture, without tables: see rest-fixture/RegisteredTables.java. Needs Java 17 and Maven. */
+export async function restCatalog(): Promise<RestCatalog> {
+  const [pom, program] = [here('rest-fixture/pom.xml'), here('rest-fixture/RegisteredTables.java')]
+  const recipe = (await readFile(pom, 'utf8')) + (await readFile(program, 'utf8'))
+  const home = await made('rest-fixture', recipe, async (into) => {
+    const libs = `-DoutputDirectory=${join(into, 'libs')}`
+    await maven('-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', libs)
+    await run('javac', ['-nowarn', '-cp', join(into, 'libs/*'), '-d', join(into, 'classes'), program])
+  })
+  const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
+  const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
+  const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const port = new Promise<string>((resolve) => java.stdout.once('data', (text) => resolve(String(text).trim())))
+  const gone = new Promise<undefined>((resolve) => java.once('exit', () => resolve(undefined)))
+  const started = await Promise.race([port, gone])
+  if (started === undefined) throw new Error('The REST fixture ended before it listened.')
+  return { uri: `http://127.0.0.1:${started}`, stop: () => ended(java) }
+}
+
+/** Rows of a statement, every value as text. */
+export type Rows = readonly (readonly string[])[]
+
+/** An engine that takes SQL, one statement after the other. */
+export interface SqlEngine {
+  /** @throws Error with what the engine says of the statement. */
+  sql(statement: string): Promise<Rows>
+  stop(): Promise<void>
+}
+
+/** DuckDB over a REST catalog: see duckdb_sql.py. */
+export async function duckdb(uri: string): Promise<SqlEngine> {
+  return engine(await python(), [here('duckdb_sql.py'), uri])
+}
+
+export interface SparkOptions {
+  /** Version of `iceberg-spark-runtime`. */
+  readonly iceberg: string
+  /** Of tables opened by their path. */
+  readonly folder?: string
+  /** Of a REST catalog, whose tables are then the catalog `lake`. */
+  readonly uri?: string
+  /** Many statements about small tables: nothing is compiled that is hardly ever run twice. */
+  readonly isBrief?: boolean
+}
+
+const brief = {
+  'spark.driver.extraJavaOptions': javaBrief.join(' '),
+  'spark.sql.codegen.wholeStage': 'false',
+}
+
+function lakeOf(uri: string): Readonly<Record<string, string>> {
+  const lake = 'spark.sql.catalog.lake'
+  return {
+    [lake]: 'org.apache.iceberg.spark.SparkCatalog',
+    [`${lake}.type`]: 'rest',
+    [`${lake}.uri`]: uri,
+    [`${lake}.io-impl`]: 'org.apache.iceberg.hadoop.HadoopFileIO',
+    // Else Spark does not see for half a minute what others commit.
+    [`${lake}.cache-enabled`]: 'false',
+  }
+}
+
+// Spark frees the vectors of a batch after its rows since 3.5.4, and Iceberg before 1.10 goes on to write into them: the
+// process dies over any table of more than one batch, its own too. So this is the last Spark that reads with both.
+/** Spark 3.5.3: see spark.py. Needs Java 17 and Maven. */
+export async function spark({ iceberg, folder = '/', uri, isBrief }: SparkOptions): Promise<SqlEngine> {
+  const artifact = `org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:${iceberg}`
+  const jars = await made('spark', artifact, async (into) => {
+    await maven('dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${into}`)
+  })
+  const jar = join(jars, `iceberg-spark-runtime-3.5_2.12-${iceberg}.jar`)
+  const program = await python(here('requirements-spark.txt'))
+  const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
+  return engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
+}
+
+/** Appends with PyIceberg, and says how many rows the table has then: see pyiceberg_append.py. */
+export async function pyicebergAppend(uri: string, table: string, rows: readonly object[]): Promise<number> {
+  const running = run(await python(), [here('pyiceberg_append.py'), uri, table], { maxBuffer: 1 << 26 })
+  running.child.stdin!.end(JSON.stringify(rows))
+  return Number((await running).stdout)
+}
+
+function engine(program: string, args: readonly string[]): SqlEngine {
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const answered = async (statement: string): Promise<Rows> => {
+    child.stdin.write(`${JSON.stringify(statement)}\n`)
+    const { done, value } = await lines.next()
+    if (done === true) throw new Error(`The engine ended over ${statement}`)
+    const answer = JSON.parse(value) as Rows | { readonly error: string }
+    if ('error' in answer) throw new Error(`${answer.error}\nSQL: ${statement}`)
+    return answer
+  }
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    sql(statement) {
+      const answer = last.then(() => answered(statement))
+      last = answer.catch(() => {})
+      return answer
+    },
+    stop: () => ended(child),
+  }
+}
