@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as catalogPackage from '@moulin/catalog'
 import * as corePackage from '@moulin/core'
 import type { AuditOptions, GetOptions, ListOptions, Log, ObjectStore, Producer, ProducerOptions } from '@moulin/core'
@@ -39,6 +42,8 @@ function door<T extends object>(
   return { name, call, options: options as Door['options'], valid }
 }
 
+/** On the simulated disks and, where a runtime is left out, on this one: for the test to remove. */
+export const place: string = mkdtempSync(join(tmpdir(), 'moulin-options-'))
 const runtime = (): testingPackage.VirtualRuntime => virtualRuntime({ seed: 1 })
 export const store: ObjectStore = memory()
 await store.put('a', new Uint8Array(8))
@@ -61,8 +66,8 @@ const badOffset = [5, 1.5, '5', 2n ** 63n]
 
 function composed(): logPackage.OpenLogOptions {
   const own = runtime()
-  const wal = logPackage.fileWal({ dir: '/lake/log/wal', segmentBytes: 16_384 })
-  return { store: fileSystem({ root: '/lake', files: own.files }), wal, runtime: own }
+  const wal = logPackage.fileWal({ dir: join(place, 'log/wal'), segmentBytes: 16_384 })
+  return { store: fileSystem({ root: place, files: own.files }), wal, runtime: own }
 }
 
 async function openTopic(): Promise<{ log: Log; topic: Topic<{ id: number }>; producer: Producer<{ id: number }> }> {
@@ -269,7 +274,7 @@ export const doors: readonly Door[] = [
   ...(['openFolder', 'openLog'] as const).map((name) =>
     door<moulinPackage.EmbeddedOptions>(
       name,
-      (options) => (name === 'openLog' ? openLog('/lake', options) : openFolder('/lake', options)),
+      (options) => (name === 'openLog' ? openLog(place, options) : openFolder(place, options)),
       {
         access: badAccess,
         takeover: ['force', true],

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import * as catalogPackage from '@moulin/catalog'
 import * as corePackage from '@moulin/core'
 import { isKind, isMoulinError } from '@moulin/core'
@@ -8,8 +9,21 @@ import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
 import * as storagePackage from '@moulin/storage'
 import * as testingPackage from '@moulin/testing'
-import { describe, expect, it } from 'vitest'
-import { catalog, doors, log, noFunction, parquetFile, producer, store, topic, type Door } from './option-doors.ts'
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  catalog,
+  doors,
+  log,
+  noFunction,
+  parquetFile,
+  place,
+  producer,
+  store,
+  topic,
+  type Door,
+} from './option-doors.ts'
+
+afterAll(() => rm(place, { recursive: true }))
 
 /** The error of a call, whether thrown or rejected; what it opens is closed. */
 async function errorOf({ call }: Door, options: unknown): Promise<unknown> {
