@@ -460,8 +460,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'swallow an aborted put',
     file: 'packages/storage/src/memory.ts',
-    original: `    async put(key, bytes, { mode = 'overwrite', signal } = {}) {`,
-    planted: `    async put(key, bytes, { mode = 'overwrite', signal } = {}) {\n      if (signal?.aborted) return { etag: '' }`,
+    original: `      const { mode = 'overwrite', signal } = options ?? {}
+      checkKey(key)`,
+    planted: `      const { mode = 'overwrite', signal } = options ?? {}
+      if (signal?.aborted) return { etag: '' }
+      checkKey(key)`,
     caughtBy: ['packages/storage/src/conformance.test.ts'],
   },
   {
