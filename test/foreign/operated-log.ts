@@ -51,7 +51,7 @@ export const opened = (dir: string, options: EmbeddedOptions = {}): Promise<Log>
 
 export const topicOf = (log: Log): Promise<Topic<Order>> => log.topic<Order>('orders')
 
-export const removeLog = ({ dir }: OperatedLog): Promise<void> => rm(join(dir, '..'), { recursive: true })
+export const removeLog = ({ dir }: OperatedLog): Promise<void> => rm(join(dir, '..'), { recursive: true, force: true })
 
 /** See {@link registeredElsewhere}. */
 export function operate(
