@@ -2,7 +2,7 @@ import { conflict, exists, isSameLocation, throwIfAborted, unsupported, uriOf } 
 import type { Catalog, LoadedTable, ObjectStore, Runtime, TableIdentifier } from '@moulin/core'
 import { newTableMetadata } from '@moulin/iceberg'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { metadataLimits, nextMetadata, noTable, stamped, warnBytesOf } from './next-metadata.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 
 export interface MemoryCatalogOptions {
@@ -52,6 +52,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
 
   return {
     name: `memoryCatalog(${store.name})`,
+    ...warnBytesOf(options.limits),
 
     async createTable(table, request, { signal } = {}) {
       throwIfAborted(signal)

@@ -1,5 +1,5 @@
 import { defaultLimits, exhausted, notFound, unsupported } from '@moulin/core'
-import type { Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMetadata } from '@moulin/core'
+import type { Catalog, Limits, Logger, LoadedTable, TableCommit, TableIdentifier, TableMetadata } from '@moulin/core'
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
 import { printed } from './table-name.ts'
 
@@ -8,6 +8,11 @@ export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopByt
 export function metadataLimits(limits: Partial<MetadataLimits> | undefined): MetadataLimits {
   const { metadataWarnBytes, metadataStopBytes, maxJsonBytes } = { ...defaultLimits, ...limits }
   return { metadataWarnBytes, metadataStopBytes, maxJsonBytes }
+}
+
+/** What a catalog says of a limit of its own; see `Catalog.metadataWarnBytes`. */
+export function warnBytesOf(own: Partial<MetadataLimits> | undefined): Pick<Catalog, 'metadataWarnBytes'> {
+  return own?.metadataWarnBytes === undefined ? {} : { metadataWarnBytes: own.metadataWarnBytes }
 }
 
 /** A version of a table's metadata that is about to be stored. */
@@ -34,6 +39,8 @@ export function nextMetadata(
   const applied = applyUpdates(current.metadata, commit.updates, {
     nowMs: context.nowMs,
     previousLocation: current.metadataLocation,
+    // Whatever `write.metadata.previous-versions-max` says.
+    metadataLogBytes: context.limits.metadataWarnBytes / 8,
   })
   if (applied.location !== current.metadata.location) {
     const message = `The table ${printed(current.identifier)} cannot move to ${applied.location}: its folder is its name.`

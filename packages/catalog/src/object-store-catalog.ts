@@ -16,7 +16,7 @@ import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
 import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import { metadataLimits, nextMetadata, noTable, stamped } from './next-metadata.ts'
+import { metadataLimits, nextMetadata, noTable, stamped, warnBytesOf } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
@@ -53,6 +53,7 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, metadataLimits(options.limits))
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
+    ...warnBytesOf(options.limits),
     createTable: (table, request, call) => catalog.create(table, request, call?.signal),
     loadTable: async (table, call) => loadedOf(await catalog.load(table, call?.signal)),
     commitTable: (table, commit, call) => catalog.commit(table, commit, call?.signal),

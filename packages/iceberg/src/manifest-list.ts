@@ -82,6 +82,8 @@ export interface ReadManifestListOptions {
   /** Names it in errors. */
   readonly path: string
   readonly limits?: Limits
+  /** True: delete manifests are given whether live or not, for those who ask for names only. */
+  readonly withDeletes?: boolean
 }
 
 /**
@@ -91,14 +93,14 @@ export interface ReadManifestListOptions {
  * Spec: "Manifest lists".
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
-  const { path, limits } = options
+  const { path, limits, withDeletes = false } = options
   const what = `The manifest list ${path}`
   const { schema, records } = readAvroFile(bytes, { what, ...(limits === undefined ? {} : { limits }) })
   const shape = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const summaries = summaryShape(shape)
   return records.map((record) => {
     const manifest = manifestFromAvro(record, shape, summaries)
-    if (manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
+    if (!withDeletes && manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
       throw deletes(`The delete manifest ${manifest.path}`)
     return manifest
   })

@@ -29,6 +29,7 @@ function committedAtMs({ loaded, marker }: TableState): number | undefined {
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
   let running: { readonly upTo: readonly bigint[]; readonly result: Promise<TierResult> } | undefined
+  let cleaning: Promise<void> | undefined
   let isClosed = false
 
   const check = (): void => {
@@ -91,9 +92,18 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       check()
       return await audit(parts, await table.load(options), options)
     },
+    cleanUpDueMs: () => committer?.forgotten.dueMs(),
+    async cleanUp(options = {}) {
+      check()
+      cleaning ??= committer?.forgotten.cleanUp(options).finally(() => {
+        cleaning = undefined
+      })
+      await cleaning
+    },
     async close() {
       isClosed = true
       await running?.result.catch(() => undefined)
+      await cleaning?.catch(() => undefined)
     },
   }
 }
