@@ -52,7 +52,6 @@ interface Written extends EncodedCommit {
   forgets?: ForgottenCommit | undefined
 }
 
-
 /**
  * Moves committed records into the table: plan, staged record, data files, one commit, read back, delete the record.
  * One run at a time. Exactly once rests on the marker, which commits with the data, and on the catalog's compare-and-set.
