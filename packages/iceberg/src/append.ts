@@ -48,6 +48,8 @@ export interface AppendPlan {
   readonly objects: readonly { readonly key: string; readonly bytes: Uint8Array }[]
   readonly commit: TableCommit
   readonly snapshot: Snapshot
+  /** What its manifest list names. */
+  readonly manifests: readonly ManifestFile[]
   /** Snapshots that the commit forgets. Their files stay. */
   readonly expiredSnapshotIds: readonly bigint[]
 }
@@ -125,7 +127,7 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
     ...expiry.updates,
   ]
   const commit = { requirements: requirementsOf(metadata, parent), updates }
-  return { objects, commit, snapshot, expiredSnapshotIds: expiry.snapshotIds }
+  return { objects, commit, snapshot, manifests, expiredSnapshotIds: expiry.snapshotIds }
 }
 
 function requirementsOf(metadata: TableMetadata, parent: Snapshot | undefined): TableCommit['requirements'] {

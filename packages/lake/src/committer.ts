@@ -276,6 +276,7 @@ export class Committer {
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       this.#pending = { attempt, written }
+      this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
     } catch (error) {
       await this.#discardWritten(written)
       throw beforeCommit(error)

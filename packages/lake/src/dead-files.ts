@@ -3,11 +3,9 @@ import type { CallOptions, Logger, ObjectStore, TableMetadata } from '@moulin/co
 import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
 import type { ManifestEntry, ManifestFile } from '@moulin/iceberg'
 import type { ForgottenSnapshot } from './forgotten-commit.ts'
+import type { ManifestLists } from './manifest-lists.ts'
 import { spellingsOf } from './reachable.ts'
 import { inTurn, keyPrefixOf } from './table-objects.ts'
-
-/** Contents of manifest lists, by location. */
-export type ManifestLists = Map<string, readonly ManifestFile[]>
 
 export interface DeadFilesQuestion {
   readonly store: ObjectStore
@@ -16,7 +14,7 @@ export interface DeadFilesQuestion {
   readonly forgotten: readonly ForgottenSnapshot[]
   /** Forgotten too, but not for long enough: what they name counts as live. */
   readonly later: readonly ForgottenSnapshot[]
-  /** Kept from one call to the next; those that are of no use any more leave it. */
+  /** What is known already; what is of no use any more leaves it. */
   readonly lists: ManifestLists
   readonly logger: Logger
 }
@@ -58,7 +56,8 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
     async ({ manifestList }) => {
       const key = keyIn(store, manifestList)
       if (key === undefined || !isOurs(key)) return
-      const found = await orTold(question, manifestList, () => listAt(question, manifestList, call))
+      const known = lists.get(manifestList)
+      const found = known ?? (await orTold(question, manifestList, () => listAt(question, manifestList, call)))
       if (found === undefined) return
       manifestLists.push(key)
       for (const manifest of found) if (!live.names.has(store, manifest.path)) manifests.set(manifest.path, manifest)
@@ -104,7 +103,7 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
       return isOfSnapshot && isOurs(key) && !live.names.has(store, path) ? [key] : []
     }),
   )
-  for (const path of lists.keys()) if (!live.lists.has(path)) lists.delete(path)
+  lists.keepOnly(live.lists)
   return { dataFiles: [...candidates.keys()], manifests: deadManifests, statistics, manifestLists }
 }
 
@@ -115,6 +114,7 @@ interface LiveNames {
   readonly names: Names
   /** By location. */
   readonly manifests: ReadonlyMap<string, ManifestFile>
+  /** Locations of manifest lists, of snapshots forgotten later too. */
   readonly lists: ReadonlySet<string>
 }
 
@@ -134,9 +134,10 @@ async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promis
     [...paths],
     async (path) => {
       names.add(store, path)
-      const known = lists.get(path) ?? (await listAt(question, path, call))
-      lists.set(path, known)
-      add(known)
+      const known = lists.get(path)
+      const found = known ?? (await listAt(question, path, call))
+      if (known === undefined) lists.set(path, found)
+      add(found)
     },
     call,
   )
@@ -144,10 +145,13 @@ async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promis
     (a, b) => (a === undefined || b.sequence < a.sequence ? b : a),
     undefined,
   )
-  if (first !== undefined) add((await listAt(question, first.manifestList, call).catch(unlessGone)) ?? [])
+  if (first !== undefined) {
+    const { manifestList: path } = first
+    add(lists.get(path) ?? (await listAt(question, path, call).catch(unlessGone)) ?? [])
+  }
   for (const path of manifests.keys()) names.add(store, path)
   for (const { manifestList } of later) names.add(store, manifestList)
-  return { names, manifests, lists: paths }
+  return { names, manifests, lists: new Set([...paths, ...later.map(({ manifestList }) => manifestList)]) }
 }
 
 /** Locations that are live, in either spelling: what an engine may have encoded is not deleted on doubt. */

@@ -1,9 +1,9 @@
 import { isMoulinError, throwIfAborted } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import { deadFiles } from './dead-files.ts'
-import type { ManifestLists } from './dead-files.ts'
 import { deleteForgotten, listForgotten, loadForgotten } from './forgotten-commit.ts'
 import type { ForgottenCommit } from './forgotten-commit.ts'
+import { ManifestLists } from './manifest-lists.ts'
 import { listStaged } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { inTurn } from './table-objects.ts'
@@ -44,8 +44,8 @@ export class ForgottenFiles {
   readonly #parts: ForgottenParts
   /** By commit. */
   readonly #waiting = new Map<string, Waiting>()
-  /** Manifest lists never change; those of snapshots that are live need not be read each time. */
-  readonly #lists: ManifestLists = new Map()
+  /** Of live snapshots and forgotten ones: our own commits need not be read again. */
+  readonly lists: ManifestLists = new ManifestLists()
 
   constructor(parts: ForgottenParts) {
     this.#parts = parts
@@ -123,7 +123,7 @@ export class ForgottenFiles {
         metadata,
         forgotten: ofTable(due).flatMap(({ snapshots }) => snapshots),
         later: ofTable(later).flatMap(({ snapshots }) => snapshots),
-        lists: this.#lists,
+        lists: this.lists,
         logger: context.runtime.logger,
       },
       call,
