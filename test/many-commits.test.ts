@@ -94,10 +94,7 @@ describe('a table after very many commits', () => {
     const after = await checkFolder(log)
     expect(after).toMatchObject({ unnamed: [], missing: [] })
 
-    await log.runtime.clock.advance(2 * HOUR - 1)
-    await cleanUpDue(log, life.topic)
-    expect((await checkFolder(log)).records).not.toEqual([])
-    await log.runtime.clock.advance(1)
+    await log.runtime.clock.advance(2 * HOUR)
     await cleanUpDue(log, life.topic)
     expect(await checkFolder(log)).toEqual({ unreached: [], unnamed: [], missing: [], records: [] })
     expect(life.topic.cleanUpDueMs!()).toBeUndefined()
