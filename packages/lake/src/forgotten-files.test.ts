@@ -98,6 +98,30 @@ describe('what the snapshots that a commit forgets leave behind', () => {
     await checkTable(topic, log)
   })
 
+  it('serves who began to read before, and afterwards tells them that their snapshot is gone', async () => {
+    const { log, topic } = await tableAfter(20)
+    const begin = async (): Promise<AsyncIterator<unknown>> => {
+      const scan = topic.scan({})[Symbol.asyncIterator]()
+      await scan.next()
+      return scan
+    }
+    const rest = async (scan: AsyncIterator<unknown>): Promise<number> => {
+      let rows = 1
+      while ((await scan.next()).done !== true) rows++
+      return rows
+    }
+    const [soon, late] = [await begin(), await begin()]
+    await replaceRows(log, [await allRows(log)])
+    for (let n = 0; n < 40; n++) await commit(log, topic)
+    await log.runtime.clock.advance(2 * HOUR - 60_000)
+    await cleanUpDue(log, topic)
+    expect(await rest(soon)).toBe(20)
+    await log.runtime.clock.advance(60_000)
+    await cleanUpDue(log, topic)
+    await expect(rest(late)).rejects.toMatchObject({ kind: 'conflict', code: 'SNAPSHOT_EXPIRED', retryable: true })
+    expect(await rest(await begin())).toBe(60)
+  })
+
   it('stays while a tag or a branch names it, and what is said of a snapshot that the table has is not believed', async () => {
     const { log, topic } = await tableAfter(3)
     const { metadata } = await tableOf(log)
