@@ -3,9 +3,10 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 const project = mkdtempSync(join(tmpdir(), 'moulin-packed-'))
+const natives = ['snappy', '@node-rs/crc32']
 const run = (command: string, args: string[], cwd: string): string =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 try {
@@ -18,6 +19,7 @@ try {
   if (!said.includes("city: 'ams'") || !said.includes('audit: clean')) throw new Error(`The quick start said:\n${said}`)
   const topics = run(process.execPath, ['node_modules/moulin/dist/cli.js', 'topics', './lake'], project)
   if (!topics.includes('orders')) throw new Error(`moulin topics said:\n${topics}`)
+  for (const bundler of ['esbuild', 'vite'] as const) await tryBundle(bundler)
   const { version } = JSON.parse(readFileSync(join(project, 'node_modules/moulin/package.json'), 'utf8')) as {
     version: string
   }
@@ -27,4 +29,67 @@ try {
   )
 } finally {
   rmSync(project, { recursive: true })
+}
+
+/** What docs/bundlers.md says: found where the packages are installed, told where they are not, and named by the application. */
+async function tryBundle(bundler: 'esbuild' | 'vite'): Promise<void> {
+  const beside = join(project, `${bundler}-out`)
+  await bundle(bundler, 'examples/bundled.ts', join(beside, 'app.mjs'))
+  // Elsewhere only what cannot be bundled is installed.
+  const alone = mkdtempSync(join(tmpdir(), 'moulin-bundled-'))
+  try {
+    cpSync(join(beside, 'app.mjs'), join(alone, 'app.mjs'))
+    writeFileSync(join(alone, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+    const { dependencies } = JSON.parse(readFileSync('packages/format/package.json', 'utf8')) as {
+      dependencies: Record<string, string>
+    }
+    run(
+      'npm',
+      ['install', '--silent', '--no-audit', '--no-fund', ...natives.map((name) => `${name}@${dependencies[name]}`)],
+      alone,
+    )
+    await bundle(bundler, join(project, 'node_modules/@moulin/lake/dist/worker.js'), join(alone, 'moulin-worker.mjs'))
+    expectSaid(run(process.execPath, ['app.mjs', './lake'], beside), 'frontier 1000, no error')
+    expectSaid(run(process.execPath, ['app.mjs', './lake'], alone), 'frontier 1000, WORKER_START')
+    expectSaid(run(process.execPath, ['app.mjs', './named', './moulin-worker.mjs'], alone), 'frontier 1000, no error')
+  } finally {
+    rmSync(alone, { recursive: true })
+  }
+  console.log(`a bundle of ${bundler} works beside the packages, and without them with and without a worker of its own`)
+}
+
+async function bundle(bundler: 'esbuild' | 'vite', entry: string, outfile: string): Promise<void> {
+  // In the project, so that the packages are found there, as an application of its own would.
+  const isThere = entry.startsWith(project)
+  const source = isThere ? entry : join(project, basename(entry))
+  if (!isThere) cpSync(entry, source)
+  if (bundler === 'esbuild') {
+    const { build } = await import('esbuild')
+    await build({
+      entryPoints: [source],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile,
+      external: natives,
+      logLevel: 'error',
+    })
+    return
+  }
+  const { build } = await import('vite')
+  await build({
+    root: project,
+    logLevel: 'error',
+    ssr: { noExternal: true, external: natives },
+    build: {
+      ssr: source,
+      outDir: join(project, 'vite-made'),
+      rolldownOptions: { output: { entryFileNames: 'made.mjs', codeSplitting: false } },
+    },
+  })
+  cpSync(join(project, 'vite-made/made.mjs'), outfile)
+}
+
+function expectSaid(said: string, wanted: string): void {
+  if (!said.includes(wanted)) throw new Error(`The bundle said not "${wanted}" but:\n${said}`)
 }

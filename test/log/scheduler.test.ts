@@ -108,6 +108,18 @@ describe('a topic that nobody opens in this process', () => {
     await third.close()
   })
 
+  it('is left alone by a log without tables', async () => {
+    const { on } = setting()
+    const runtime = on.runtime()
+    const log = await openIn(runtime)
+    await send(await log.ensureTopic('plain'), 3)
+    await on.clock.advance(HOUR)
+    expect(runtime.logs.filter(({ level }) => level === 'warn')).toEqual([])
+    expect(log.stats()).toMatchObject({ lastError: null })
+    expect(on.clock.waiting).toBe(0)
+    await log.close({ tier: true })
+  })
+
   it('costs nothing while there is nothing to do', async () => {
     const { on, tables, open } = setting()
     const first = await open({ graceMs: 0 })

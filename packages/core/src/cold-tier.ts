@@ -41,6 +41,8 @@ export interface ColdTier {
   scanHot?(topic: ColdTopicInfo, context: ColdContext, options: ScanOptions): Scan<Record<string, unknown>>
   /** Field ids that it asks for in a new table with values of this codec, for the schema ledger; null when they are no columns. */
   fieldIds?(codec: Codec): readonly SchemaFieldId[] | null
+  /** What is going wrong with it that fails no call; the log's `stats()` show it. */
+  failing?(): Error | undefined
   close(): Promise<void>
 }
 

@@ -7,7 +7,6 @@ import type {
   ColdTopic,
   ColdTopicInfo,
   ObjectStore,
-  Runtime,
   TableGuard,
 } from '@moulin/core'
 import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
@@ -26,7 +25,7 @@ import { hasValueColumns } from './system-columns.ts'
 import { tableIdentifier, tableLayout, valueFieldIds } from './table-layout.ts'
 import { builtInParts } from './tier-task.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
-import type { TierPool, TierWorkers } from './tier-workers.ts'
+import type { TierPool, TierPoolOptions, TierWorkers } from './tier-workers.ts'
 import { TopicTable } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
@@ -52,6 +51,11 @@ export interface IcebergTierOptions {
    * Default false.
    */
   readonly deltas?: boolean
+  /**
+   * The module that worker threads run: a bundle's own copy of `@moulin/lake/worker`. Default: that entry, as installed. Threads that
+   * do not start are a failure in `stats()` (`WORKER_START`), and the calling thread does their work meanwhile. See docs/bundlers.md.
+   */
+  readonly worker?: URL
   /** Codecs beyond the built-in ones; their topics are encoded in the calling thread. */
   readonly codecs?: readonly CodecFormat[]
   /** Compressed bytes at which a data file is full; default 128 MiB. */
@@ -94,7 +98,10 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
 
   const workersFor = ({ runtime, limits }: ColdContext): Workers => {
     const count = threads ?? Math.max(1, runtime.process.cores - 1)
-    return (workers ??= makeWorkers(count, memoryBytes ?? limits.maxWorkerBytes, limits.decodeDeadlineMs, runtime))
+    return (workers ??= makeWorkers(
+      { threads: count, memoryBytes: memoryBytes ?? limits.maxWorkerBytes, runtime, source: options.worker },
+      limits.decodeDeadlineMs,
+    ))
   }
 
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
@@ -160,6 +167,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
     scanHot: (info, context, options) => unionScan({ ...opening(info, context).parts, isHotOnly: true }, options),
     fieldIds: valueFieldIds,
+    failing: () => workers?.pool?.startFailure,
     async close() {
       isClosed = true
       await Promise.all([...topics].map((topic) => topic.close()))
@@ -181,9 +189,10 @@ interface Workers {
   readonly decoders: ParquetWorkers
 }
 
-function makeWorkers(threads: number, memoryBytes: number, deadlineMs: number, runtime: Runtime): Workers {
+function makeWorkers(options: TierPoolOptions, deadlineMs: number): Workers {
+  const { threads, runtime } = options
   if (threads === 0)
     return { pool: undefined, encoders: tierWorkers(undefined), decoders: parquetWorkers({ threads: 0, runtime }) }
-  const pool = tierPool({ threads, memoryBytes, runtime })
+  const pool = tierPool(options)
   return { pool, encoders: tierWorkers(pool), decoders: pooledDecodes(pool, { deadlineMs }) }
 }

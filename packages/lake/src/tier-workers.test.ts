@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { defaultLimits, schema, systemRuntime, t } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat } from '@moulin/core'
 import { avro, encodeBatch, hyparquetWriter } from '@moulin/format'
+import { virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkTable, testLog, utf8 } from './lake.test-support.ts'
 import type { TestLog, TestLogOptions } from './lake.test-support.ts'
@@ -175,6 +176,28 @@ describe('tierWorkers', () => {
     healthy.release()
     expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 1 })
     expect(await encode(workers)).toEqual(await encode(here))
+  })
+
+  it.each([
+    ['no module', new URL('./no-such-worker.ts', import.meta.url), /no-such-worker/],
+    ['no file', new URL('https://example.org/worker.js'), /protocol|scheme|URL/],
+    ['a module that throws', new URL('data:text/javascript,throw new TypeError("bundled")'), /bundled/],
+  ])('goes on in the calling thread where the worker is %s, and says so once a minute', async (_, source, cause) => {
+    const runtime = virtualRuntime({ seed: 3 })
+    const threads = pool({ source, runtime })
+    const workers = tierWorkers(threads)
+    expect(await encode(workers)).toEqual(await encode(here))
+    expect(await encode(workers)).toEqual(await encode(here))
+    expect(workers.hasIdle).toBe(false)
+    expect(threads.startFailure).toMatchObject({ kind: 'invalid', code: 'WORKER_START' })
+    expect(threads.startFailure!.message).toMatch(cause)
+    expect(threads.startFailure!.message).toMatch(/docs\/bundlers\.md/)
+    expect(runtime.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
+    await runtime.clock.advance(60_000)
+    expect(threads.startFailure).toBeUndefined()
+    expect(await encode(workers)).toEqual(await encode(here))
+    expect(runtime.logs.filter(({ level }) => level === 'warn')).toHaveLength(2)
+    expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 0, queued: 0 })
   })
 
   it('fails the task of bytes that are no batch, and keeps its thread', async () => {

@@ -1,4 +1,4 @@
-import { closed, unavailable } from '@moulin/core'
+import { closed, invalid, isKind, unavailable } from '@moulin/core'
 import type { BatchRun, MoulinError, Runtime } from '@moulin/core'
 import { threadPool } from '@moulin/format'
 import type { MemoryGrant, ThreadEnd, ThreadLease, ThreadPool } from '@moulin/format'
@@ -55,38 +55,51 @@ export interface TierPoolOptions {
   readonly threads: number
   readonly memoryBytes?: number
   readonly runtime: Runtime
-  /** For tests. */
-  readonly source?: URL
+  /** The module that threads run; default `@moulin/lake/worker`. */
+  readonly source?: URL | undefined
 }
 
-// The built package has the worker beside it as JavaScript.
-const workerSource = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+// By the package's own name: a bundle that left the package out finds it where it is installed.
+const workerSource = (): URL => new URL(import.meta.resolve('@moulin/lake/worker'))
 
 /** The threads of a cold tier, which encode and decode. */
 export function tierPool(options: TierPoolOptions): TierPool {
-  return threadPool<WorkerCalls>({ source: workerSource, name: 'moulin-tier', ...options })
+  const { source = workerSource, ...rest } = options
+  return threadPool<WorkerCalls>({ ...rest, source, name: 'moulin-tier', startError: workerStartError })
 }
 
 /** Without a pool all runs in the calling thread and gives the same bytes. */
 export function tierWorkers(pool: TierPool | undefined): TierWorkers {
   return {
     get hasIdle() {
-      return pool !== undefined && pool.stats.busy < pool.threads
+      return pool !== undefined && pool.startFailure === undefined && pool.stats.busy < pool.threads
     },
     async begin(setup, parts, { signal } = {}) {
       const isBuiltIn = parts.factory === builtInParts.factory && isCovered(setup, builtInParts)
-      if (pool === undefined || !isBuiltIn) return localSession(new TierTask(setup, parts))
-      const lease = await pool.lease('session', { signal, endError })
+      const here = (): TierSession => localSession(new TierTask(setup, parts))
+      if (pool === undefined || !isBuiltIn || pool.startFailure !== undefined) return here()
+      let lease: ThreadLease<WorkerCalls> | undefined
       try {
+        lease = await pool.lease('session', { signal, endError })
         await lease.call('begin', setup)
+        return new PooledSession(pool, lease)
       } catch (error) {
-        lease.release()
-        throw error
+        lease?.release()
+        // Threads that cannot start say nothing of the records.
+        if (pool.startFailure === undefined || isKind(error, 'aborted') || isKind(error, 'closed')) throw error
+        return here()
       }
-      return new PooledSession(pool, lease)
     },
   }
 }
+
+/** What `stats()` say of threads that cannot start, and of what to do. */
+function workerStartError(cause: Error): MoulinError {
+  const message = `Worker threads do not start, so the calling thread encodes and decodes, and sends wait for it: ${firstLine(cause)} In a bundle keep @moulin/lake external, or pass its worker as the option worker (docs/bundlers.md); threads: 0 wants none.`
+  return invalid('WORKER_START', message, { cause })
+}
+
+const firstLine = ({ message }: Error): string => `${message.split('\n', 1)[0]!.replace(/\.?$/, '.')}`
 
 function isCovered({ values }: TierSetup, { formats }: TierParts): boolean {
   return values === undefined || formats.some(({ format }) => format === values.format)

@@ -1,13 +1,14 @@
 import {
   closed,
   type Durability,
+  type Failing,
   type Log,
   type LogRecovery,
   type LogStats,
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
-import { Failures, worstOf } from './failures.ts'
+import { failureOf, Failures, worstOf } from './failures.ts'
 import type { LogCore } from './log-core.ts'
 import { logTopic } from './log-topic.ts'
 import { asPlainJson } from './plain-json.ts'
@@ -97,12 +98,21 @@ export class MoulinLog implements Log {
     for (const { tiering } of this.#states()) untieredBytes += tiering.untieredBytes
     const { pressure } = this.#core
     const failing = worstOf([
+      this.#tierFailing(),
       pressure.failing,
       this.#following.now,
       ...this.#states().map(({ tiering }) => tiering.failing),
     ])
     const waiting = { untieredBytes, unreleasedBytes: unreleasedBytes - untieredBytes }
     return asPlainJson({ wal, ...waiting, walFull: pressure.walFull, ...failing })
+  }
+
+  /** Seen when it is asked for: since when, it does not say. */
+  #tierFailing(): Failing {
+    const error = this.#core.tier?.failing?.()
+    if (error === undefined) return { lastError: null, failingSinceMs: null, retries: 0 }
+    const now = this.#core.runtime.clock.now()
+    return { lastError: failureOf(error, now), failingSinceMs: now, retries: 0 }
   }
 
   async releaseNow(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

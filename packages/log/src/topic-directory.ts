@@ -1,5 +1,6 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLogBehind, TopicState } from './topic-state.ts'
@@ -42,7 +43,7 @@ export class TopicDirectory {
     for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#core.topics.newest(name)
+        topic = await withWayBack(this.#core.topics.newest(name))
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -127,7 +128,7 @@ export class TopicDirectory {
   async #find(name: string): Promise<TopicState | undefined> {
     let state = this.#states.get(name)
     if (state === undefined) {
-      const topic = await this.#core.topics.newest(name)
+      const topic = await withWayBack(this.#core.topics.newest(name))
       if (topic?.state !== 'live') return undefined
       state = new TopicState(this.#core, topic.record)
       await state.loadCodecs()

@@ -151,6 +151,8 @@ export class TopicState {
     } finally {
       this.#adopting = undefined
       finished()
+      // What waited for this, whatever became of it.
+      this.tiering.evaluate()
     }
     if (done.outcome !== 'none') this.#refusal = undefined
     // It is done: a catalog that is away now is only waited for.

@@ -90,7 +90,8 @@ export class TopicTiering {
 
   /** Starts what is due, and sets the timer for what will be. */
   evaluate(): void {
-    if (!this.#hasBegun || this.#isStopped || this.#topic.core.access === 'read-only') return
+    const { access, tier } = this.#topic.core
+    if (!this.#hasBegun || this.#isStopped || access === 'read-only' || tier === undefined) return
     this.#evaluatedBytes = this.#topic.hot.totalBytes
     this.#scheduler.evaluate()
   }
@@ -150,13 +151,14 @@ export class TopicTiering {
 
   /** What keeps this topic's write-ahead data, in words; undefined when there is none. */
   get holding(): string | undefined {
-    const { hot, record } = this.#topic
+    const { core, hot, record } = this.#topic
     const bytes = sum(hot.partitions.map((partition) => partition.bytesFrom(partition.released)))
     if (bytes === 0) return undefined
     const { lastError } = this.failing
     const why =
       this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
-    const now = this.isBusy ? 'it is being moved' : hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
+    const isHeld = hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
+    const now = this.isBusy ? 'it is being moved' : core.tier === undefined ? 'there is no cold tier' : isHeld
     return `topic ${record.name} ${bytes} bytes (${why ?? now})`
   }
 

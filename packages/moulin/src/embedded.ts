@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
 import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
-import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
+import { checkOptionNames, checkRoot, invalid, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
 import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
@@ -24,6 +24,10 @@ export interface EmbeddedOptions {
   readonly graceMs?: number
   /** How long the first send to a topic waits for its table; default 10 000. See `OpenLogOptions`. */
   readonly catalogWaitMs?: number
+  /** How long a send waits for room in a write-ahead tier that is full; default 60 000. See `OpenLogOptions`. */
+  readonly maxBlockMs?: number
+  /** The module that worker threads run, for bundles: see `IcebergTierOptions` and docs/bundlers.md. */
+  readonly worker?: URL
   /** What happens to a topic whose table's history is broken; default `error`. See `OpenLogOptions`. */
   readonly onBroken?: OnBroken
   readonly limits?: Partial<Limits>
@@ -32,6 +36,23 @@ export interface EmbeddedOptions {
   readonly logger?: Logger
   readonly runtime?: Runtime
   readonly signal?: AbortSignal
+}
+
+const optionNames: Readonly<Record<keyof EmbeddedOptions, true>> = {
+  access: true,
+  takeover: true,
+  threads: true,
+  deltas: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  maxBlockMs: true,
+  worker: true,
+  onBroken: true,
+  limits: true,
+  networkMount: true,
+  logger: true,
+  runtime: true,
+  signal: true,
 }
 
 /**
@@ -45,6 +66,8 @@ export interface EmbeddedOptions {
  * const log = await openLog('./lake')
  */
 export async function openFolder(dir: string, options: EmbeddedOptions = {}): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
+  if (dir === '') throw invalid('PLACE', 'openLog needs a folder: its path is empty.')
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
@@ -56,7 +79,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
-  const { takeover, graceMs, catalogWaitMs, onBroken, limits, signal } = options
+  const { takeover, graceMs, catalogWaitMs, maxBlockMs, onBroken, limits, signal } = options
   return openComposedLog({
     store,
     wal: fileWal({ dir: walDirOf(root), networkMount: options.networkMount ?? 'refuse' }),
@@ -64,6 +87,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
       catalog,
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.deltas === undefined ? {} : { deltas: options.deltas }),
+      ...(options.worker === undefined ? {} : { worker: options.worker }),
     }),
     probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
     runtime,
@@ -71,6 +95,7 @@ export async function openFolder(dir: string, options: EmbeddedOptions = {}): Pr
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
+    ...(maxBlockMs === undefined ? {} : { maxBlockMs }),
     ...(onBroken === undefined ? {} : { onBroken }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),
@@ -109,7 +134,10 @@ async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) =>
 export function openLog(dir: string, options?: EmbeddedOptions): Promise<Log>
 export function openLog(options: OpenLogOptions): Promise<Log>
 export function openLog(where: string | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
-  return typeof where === 'string' ? openFolder(where, options) : openComposedLog(where)
+  if (typeof where === 'string') return openFolder(where, options)
+  if (typeof where === 'object' && where !== null && 'store' in where && 'wal' in where) return openComposedLog(where)
+  const message = 'openLog takes the path of a folder, or the parts of a log: an object with store and wal.'
+  return Promise.reject(invalid('PLACE', message))
 }
 
 const walDirOf = (root: string): string => `${root}/log/wal`

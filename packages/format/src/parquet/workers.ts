@@ -7,6 +7,7 @@ import {
   exhausted,
   internal,
   invalid,
+  isKind,
   type Runtime,
   throwIfAborted,
 } from '@moulin/core'
@@ -64,7 +65,7 @@ export function parquetWorkers(options: ParquetWorkersOptions): ParquetWorkers {
   if (!Number.isInteger(threads) || threads < 0)
     throw invalid('THREADS', `threads is ${threads}; it must be a whole number from 0.`)
   if (threads === 0) return inProcess
-  const source = new URL(import.meta.resolve('@moulin/format/worker'))
+  const source = (): URL => new URL(import.meta.resolve('@moulin/format/worker'))
   const pool = threadPool<DecodeCalls>({ ...options, source, name: 'moulin-parquet' })
   return { ...pooledDecodes(pool, options), close: () => pool.close() }
 }
@@ -78,7 +79,14 @@ export function pooledDecodes(pool: ThreadPool<DecodeCalls>, options: PooledDeco
       throwIfAborted(signal)
       const bytes = loadedBytes(task)
       if (bytes <= inlineBytes && task.rows.end - task.rows.start <= MAX_INLINE_ROWS) return decodeRowGroup(task)
-      return await unlessAborted(inPool(pool, task, bytes, deadlineMs, signal), signal)
+      if (pool.startFailure !== undefined) return decodeRowGroup(task)
+      try {
+        return await unlessAborted(inPool(pool, task, bytes, deadlineMs, signal), signal)
+      } catch (error) {
+        // Threads that cannot start say nothing of the bytes; this one can decode them, only without a deadline.
+        if (pool.startFailure === undefined || isKind(error, 'aborted') || isKind(error, 'closed')) throw error
+        return decodeRowGroup(task)
+      }
     },
     close: () => Promise.resolve(),
   }

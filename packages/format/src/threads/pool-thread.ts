@@ -21,7 +21,7 @@ export interface PoolThreadOptions {
   /** Memory that comes back. */
   returned(buffer: ArrayBuffer): void
   /** The thread is gone; called once, before its calls fail. */
-  ended(): void
+  ended(end: ThreadEnd): void
 }
 
 export interface ThreadCall {
@@ -109,7 +109,7 @@ export class PoolThread {
   #over(end: ThreadEnd): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#options.ended()
+    this.#options.ended(end)
     for (const { call, timer, reject } of this.#pending.splice(0)) {
       timer?.cancel()
       reject(call.endError(end))

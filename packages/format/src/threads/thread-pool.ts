@@ -1,4 +1,4 @@
-import { aborted, defaultLimits, invalid, throwIfAborted } from '@moulin/core'
+import { aborted, defaultLimits, internal, invalid, throwIfAborted } from '@moulin/core'
 import type { Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -10,8 +10,8 @@ import type { ThreadCalls } from './thread-calls.ts'
 export interface ThreadPoolOptions {
   /** Threads, at least 1. They start when they are first needed. */
   readonly threads: number
-  /** The module that a thread runs; it ends in `serveCalls`. */
-  readonly source: URL
+  /** The module that a thread runs; it ends in `serveCalls`. Or what finds it, when the first one starts. */
+  readonly source: URL | (() => URL)
   readonly runtime: Runtime
   /** Bytes of the pool's {@link ThreadPool.budget}. Default {@link Limits.maxWorkerBytes}. */
   readonly memoryBytes?: number
@@ -19,6 +19,8 @@ export interface ThreadPoolOptions {
   readonly maxHeapMiB?: number
   /** Seen in profilers. */
   readonly name?: string
+  /** Says what to do about a thread that did not start. */
+  readonly startError?: (cause: Error) => Error
 }
 
 /**
@@ -44,6 +46,8 @@ export interface ThreadPool<C extends ThreadCalls> {
   /** Recycled memory for what is handed over. */
   readonly buffers: BufferPool
   readonly stats: ThreadPoolStats
+  /** Why a thread that was started in the last minute never said a word; undefined while there is no such thread. */
+  readonly startFailure: Error | undefined
   /** Waits for a thread. @throws `aborted`; what `endError` makes of a closed pool. */
   lease(kind: LeaseKind, options: LeaseOptions): Promise<ThreadLease<C>>
   /** Ends the threads; calls under way and waiting leases fail. May be called twice. */
@@ -85,8 +89,13 @@ export function threadPool<C extends ThreadCalls>(options: ThreadPoolOptions): T
 
 interface Waiting {
   give(thread: PoolThread): void
-  fail(): void
+  fail(error: Error): void
+  /** The pool has no more threads to give. */
+  close(): void
 }
+
+/** For how long after a thread that did not start it is not worth starting another one. */
+const START_AGAIN_MS = 60_000
 
 class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   readonly threads: number
@@ -96,6 +105,7 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   readonly #idle: PoolThread[] = []
   readonly #busy = new Map<PoolThread, LeaseKind>()
   readonly #queues: Readonly<Record<LeaseKind, Waiting[]>> = { session: [], task: [] }
+  #startFailed: { readonly error: Error; readonly atMs: number } | undefined
   #isClosed = false
 
   constructor(options: ThreadPoolOptions) {
@@ -116,6 +126,12 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
     }
   }
 
+  get startFailure(): Error | undefined {
+    const failed = this.#startFailed
+    const isRecent = failed !== undefined && this.#options.runtime.clock.monotonic() - failed.atMs < START_AGAIN_MS
+    return isRecent ? failed.error : undefined
+  }
+
   async lease(kind: LeaseKind, { signal, endError }: LeaseOptions): Promise<ThreadLease<C>> {
     throwIfAborted(signal)
     if (this.#isClosed) throw endError({ why: 'closed' })
@@ -131,10 +147,11 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
           signal?.removeEventListener('abort', stop)
           resolve(found)
         },
-        fail: () => {
+        fail: (error) => {
           signal?.removeEventListener('abort', stop)
-          reject(endError({ why: 'closed' }))
+          reject(error)
         },
+        close: () => waiting.fail(endError({ why: 'closed' })),
       }
       signal?.addEventListener('abort', stop, { once: true })
       queue.push(waiting)
@@ -156,7 +173,7 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   async close(): Promise<void> {
     this.#isClosed = true
     this.budget.close()
-    for (const queue of Object.values(this.#queues)) for (const waiting of queue.splice(0)) waiting.fail()
+    for (const queue of Object.values(this.#queues)) for (const { close } of queue.splice(0)) close()
     const threads = [...this.#idle, ...this.#busy.keys()]
     await Promise.all(threads.map((thread) => thread.terminate({ why: 'closed' })))
     this.buffers.clear()
@@ -164,9 +181,16 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
 
   #dispatch(): void {
     for (let kind = this.#next(); kind !== undefined && !this.#isClosed; kind = this.#next()) {
-      const thread = this.#idle.pop() ?? this.#start()
-      this.#busy.set(thread, kind)
-      this.#queues[kind].shift()!.give(thread)
+      const waiting = this.#queues[kind].shift()!
+      try {
+        const thread = this.#idle.pop() ?? this.#start()
+        this.#busy.set(thread, kind)
+        waiting.give(thread)
+      } catch (error) {
+        // There is no such module, or the system has no thread left.
+        this.#failedToStart(error as Error)
+        waiting.fail(this.#startFailed!.error)
+      }
     }
   }
 
@@ -185,12 +209,15 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   #start(): PoolThread {
     const { source, runtime, maxHeapMiB = 1024, name = 'moulin' } = this.#options
     const thread = new PoolThread({
-      source,
+      source: typeof source === 'function' ? source() : source,
       name,
       maxHeapMiB,
       runtime,
       returned: (buffer) => this.buffers.give(buffer),
-      ended: () => {
+      ended: (end) => {
+        if (end.why === 'died' && !end.isReady) {
+          this.#failedToStart(end.cause instanceof Error ? end.cause : internal('WORKER_DIED', end.reason))
+        }
         this.#busy.delete(thread)
         const at = this.#idle.indexOf(thread)
         if (at >= 0) this.#idle.splice(at, 1)
@@ -198,5 +225,12 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
       },
     })
     return thread
+  }
+
+  #failedToStart(cause: Error): void {
+    const { runtime, startError } = this.#options
+    const error = startError?.(cause) ?? cause
+    this.#startFailed = { error, atMs: runtime.clock.monotonic() }
+    runtime.logger.warn({ err: error }, 'A worker thread did not start')
   }
 }
