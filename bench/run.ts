@@ -12,6 +12,7 @@ import { short, writeTable } from './table.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   back: () => import('./cases/back.ts'),
+  commits: () => import('./cases/commits.ts'),
   decode: () => import('./cases/decode.ts'),
   encode: () => import('./cases/encode.ts'),
   needle: () => import('./cases/needle.ts'),

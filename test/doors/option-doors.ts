@@ -472,13 +472,21 @@ export const doors: readonly Door[] = [
   door<icebergPackage.ExpiryOptions>(
     'planExpiry',
     (options) => icebergPackage.planExpiry(newTable(), options),
-    { nowMs: badMs, keepSnapshots: [-1, 0.5], keepMs: badMs },
+    {
+      nowMs: badMs,
+      keepSnapshots: [-1, 0.5],
+      keepMs: badMs,
+      maxBytes: [-1, '1'],
+      addedBytes: [-1, Infinity],
+      held: [[1n], {}],
+      batch: [0, 0.5],
+    },
     { nowMs: 1 },
   ),
   door<icebergPackage.ApplyOptions>(
     'applyUpdates',
     (options) => icebergPackage.applyUpdates(newTable(), [], options),
-    { nowMs: badMs, previousLocation: [5] },
+    { nowMs: badMs, previousLocation: [5], metadataLogBytes: [-1, Infinity] },
     { nowMs: 1 },
   ),
   door<icebergPackage.MetricsOptions>(
@@ -548,7 +556,7 @@ export const doors: readonly Door[] = [
   door<icebergPackage.ReadManifestListOptions>(
     'readManifestList',
     (options) => icebergPackage.readManifestList(new Uint8Array(1), options),
-    { path: [5] },
+    { path: [5], withDeletes: badFlag },
     { path: 'snap.avro' },
   ),
   door<icebergPackage.WriteManifestRequest>(

@@ -78,6 +78,37 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/table-refusal.test.ts'],
   },
   {
+    name: 'keep for ever what a wrong clock has stamped',
+    file: 'packages/iceberg/src/expiry.ts',
+    original: ` && Number(time) <= nowMs`,
+    planted: ``,
+    caughtBy: ['packages/iceberg/src/expiry.test.ts', 'test/forgotten-snapshots.test.ts'],
+  },
+  {
+    name: 'forget snapshots without a record',
+    file: 'packages/lake/src/commit-expiry.ts',
+    original: `  await putForgotten(context.store, forgets)\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/forgotten-files.test.ts'],
+  },
+  {
+    name: 'take a merged manifest for the end of its files',
+    file: 'packages/lake/src/dead-files.ts',
+    original: `if (!mayName(manifest, candidates)) return`,
+    planted: `if (mayName(manifest, candidates)) return`,
+    caughtBy: ['packages/lake/src/forgotten-files.test.ts'],
+  },
+  {
+    name: 'name what was forgotten no more before its files are gone',
+    file: 'packages/lake/src/forgotten-files.ts',
+    original: `    let count = 0
+    // What is found`,
+    planted: `    for (const { commit } of due) await deleteForgotten(context.store, info.id, commit)
+    let count = 0
+    // What is found`,
+    caughtBy: ['packages/lake/src/forgotten-files.test.ts'],
+  },
+  {
     name: 'a marker before its ledger',
     file: 'packages/lake/src/committer.ts',
     original: `      await table.markers.put({ text, ...objects })\n`,

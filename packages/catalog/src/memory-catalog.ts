@@ -27,6 +27,7 @@ import {
   nextMetadata,
   noTable,
   stamped,
+  warnBytesOf,
 } from './next-metadata.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
 
@@ -91,6 +92,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
 
   return {
     name: `memoryCatalog(${store.name})`,
+    ...warnBytesOf(options.limits),
 
     async createTable(table, request, call) {
       const limits = check('createTable', call)

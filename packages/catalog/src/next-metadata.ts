@@ -1,5 +1,6 @@
 import { defaultLimits, exhausted, notFound, option, unsupported, withDefaults } from '@moulin/core'
 import type {
+  Catalog,
   CatalogCallOptions,
   Limits,
   Logger,
@@ -33,6 +34,11 @@ export function metadataLimits(
   return { metadataWarnBytes, metadataStopBytes }
 }
 
+/** What a catalog says of a limit of its own; see `Catalog.metadataWarnBytes`. */
+export function warnBytesOf(own: Partial<MetadataLimits> | undefined): Pick<Catalog, 'metadataWarnBytes'> {
+  return own?.metadataWarnBytes === undefined ? {} : { metadataWarnBytes: own.metadataWarnBytes }
+}
+
 /** A version of a table's metadata that is about to be stored. */
 export interface NextMetadata {
   readonly metadata: TableMetadata
@@ -57,6 +63,8 @@ export function nextMetadata(
   const applied = applyUpdates(current.metadata, commit.updates, {
     nowMs: context.nowMs,
     previousLocation: current.metadataLocation,
+    // Whatever `write.metadata.previous-versions-max` says.
+    metadataLogBytes: context.limits.metadataWarnBytes / 8,
   })
   if (applied.location !== current.metadata.location) {
     const message = `The table ${printed(current.identifier)} cannot move to ${applied.location}: its folder is its name.`

@@ -35,6 +35,7 @@ import {
   nextMetadata,
   noTable,
   stamped,
+  warnBytesOf,
 } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
@@ -82,6 +83,7 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, options.limits)
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
+    ...warnBytesOf(options.limits),
     createTable: async (table, request, call) => catalog.create(table, request, checked('createTable', call)),
     loadTable: async (table, call) => loadedOf(await catalog.load(table, checked('loadTable', call).signal)),
     commitTable: async (table, commit, call) => catalog.commit(table, commit, checked('commitTable', call)),

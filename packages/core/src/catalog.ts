@@ -9,6 +9,8 @@ import type { Limits } from './limits.ts'
  */
 export interface Catalog {
   readonly name: string
+  /** What the metadata of a table is to stay below, where this catalog has a limit of its own. Committers expire snapshots before it. */
+  readonly metadataWarnBytes?: number
   /** @throws `exists`. A commit-like call: an error with outcome `unknown` may have created it. */
   createTable(table: TableIdentifier, request: CreateTableRequest, options?: CatalogCallOptions): Promise<LoadedTable>
   /** @throws `not-found`; `corrupt`; `unsupported` for a format version that we do not read. */

@@ -25,6 +25,11 @@ export function integer(unit: string, min: number, max: number = Number.MAX_SAFE
   }
 }
 
+/** A share of some number of bytes: it need not be a whole one. */
+export const aboutBytes: OptionCheck = {
+  expected: 'a number of bytes from 0',
+  accepts: (value) => typeof value === 'number' && value >= 0 && value < Infinity,
+}
 export const positiveBytes: OptionCheck = integer('bytes', 1)
 
 /** A finite duration, fractions included. */

@@ -4,7 +4,7 @@ import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import type { AppendPlan, AppendRequest } from './append.ts'
 import { planAppend } from './append.ts'
-import type { DataFile, ManifestEntry } from './data-file.ts'
+import type { DataFile, ManifestEntry, ManifestFile } from './data-file.ts'
 import { readManifestList, writeManifestList } from './manifest-list.ts'
 import { readManifest } from './manifest.ts'
 import { currentSnapshot } from './metadata-lookup.ts'
@@ -263,6 +263,61 @@ describe('planAppend', () => {
     await objects.put(keyOf(objects, path), bytes)
     const refused = await planAppend(requestOf(objects, table, 2)).catch((error: unknown) => error)
     expect(isKind(refused, 'unsupported', 'DELETE_FILES')).toBe(true)
+  })
+
+  describe('with very many appends', () => {
+    const uuidOf = (number: number): string => `5eed0000-0000-4000-8000-${String(number).padStart(12, '0')}`
+    const manifestsOf = async (objects: ObjectStore, { metadata }: LoadedTable): Promise<ManifestFile[]> => {
+      const path = currentSnapshot(metadata)!['manifest-list']
+      return readManifestList((await objects.get(keyOf(objects, path))).bytes, { path })
+    }
+
+    it('merges its own small manifests level by level, and every file keeps its numbers', async () => {
+      const objects = hookedStore()
+      let table = tableIn(objects)
+      const most: number[] = []
+      for (let number = 1; number <= 1100; number++) {
+        table = await append(objects, table, number, { commitId: uuidOf(number) })
+        if (number % 31 === 0) most.push((await manifestsOf(objects, table)).length)
+      }
+      expect(Math.max(...most)).toBeLessThanOrEqual(32 + 32)
+      const manifests = await manifestsOf(objects, table)
+      // One of 1 024 files, two of 32, and the last twelve.
+      expect(manifests.map(({ existingFiles }) => existingFiles).filter((files) => files! > 0)).toEqual([32, 32, 1024])
+      expect(manifests.every(({ deletedFiles }) => deletedFiles === 0)).toBe(true)
+      const large = manifests.at(-1)!
+      expect([large.minSequenceNumber, large.existingRows]).toEqual([1n, 10_240n])
+      const entries = await entriesOf(objects, table)
+      const found = entries.map(({ file, sequenceNumber, fileSequenceNumber, snapshotId }) => {
+        const number = BigInt(/(\d+)\.parquet$/.exec(file.filePath)![1]!)
+        return [number, sequenceNumber === number, fileSequenceNumber === number, snapshotId === FIRST_ID + number]
+      })
+      found.sort(([a], [b]) => Number(a) - Number(b))
+      expect(found).toEqual(Array.from({ length: 1100 }, (_, at) => [BigInt(at + 1), true, true, true]))
+      expect(entries.find(({ file }) => file.filePath.endsWith('/7.parquet'))!.file).toEqual(fileOf(7))
+    })
+
+    it('leaves manifests of others as they are, and all where the table says so', async () => {
+      const objects = hookedStore()
+      let table = tableIn(objects)
+      const names = (list: readonly ManifestFile[]): string[] => list.map(({ path }) => path)
+      for (let number = 1; number <= 40; number++) table = await append(objects, table, number)
+      const foreign = names(await manifestsOf(objects, table))
+      expect(foreign).toHaveLength(40)
+      for (let number = 41; number <= 80; number++) {
+        table = await append(objects, table, number, { commitId: uuidOf(number) })
+      }
+      const mixed = names(await manifestsOf(objects, table))
+      expect(mixed).toEqual(expect.arrayContaining(foreign))
+      expect(mixed).toHaveLength(40 + 1 + 8)
+      const properties = { 'commit.manifest-merge.enabled': 'false' }
+      table = loadedTable({ ...table.metadata, properties })
+      for (let number = 81; number <= 130; number++) {
+        table = await append(objects, table, number, { commitId: uuidOf(number) })
+      }
+      expect(await manifestsOf(objects, table)).toHaveLength(40 + 1 + 58)
+      expect(await entriesOf(objects, table)).toHaveLength(130)
+    })
   })
 
   it('carries a thousand manifests over', async () => {

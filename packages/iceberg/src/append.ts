@@ -1,4 +1,14 @@
-import { checkOptions, defaultLimits, exhausted, invalid, keyOf, openLocation, option, uriOf } from '@moulin/core'
+import {
+  checkOptions,
+  defaultLimits,
+  exhausted,
+  invalid,
+  jsonBytes,
+  keyOf,
+  openLocation,
+  option,
+  uriOf,
+} from '@moulin/core'
 import type {
   Int64,
   Limits,
@@ -16,6 +26,7 @@ import { keepTable, planExpiry } from './expiry.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { readManifestList, writeManifestList } from './manifest-list.ts'
 import { writeManifest } from './manifest.ts'
+import { mergeManifests } from './merge-manifests.ts'
 import { currentSchema, currentSnapshot, currentSpec } from './metadata-lookup.ts'
 import { bindPartitionSpec } from './partition-fields.ts'
 import { appendSummary } from './snapshot-summary.ts'
@@ -36,7 +47,7 @@ export interface AppendRequest {
   readonly summary?: Readonly<Record<string, string>>
   /** Table properties that the commit sets. */
   readonly properties?: Readonly<Record<string, string>>
-  /** What the commit forgets of old snapshots; default: all but the newest 100 and those of the last 2 hours. */
+  /** What the commit forgets of old snapshots: {@link planExpiry}. */
   readonly expire?: Omit<ExpiryOptions, 'nowMs'> | false
   readonly nowMs: number
   readonly limits?: Limits
@@ -63,7 +74,9 @@ export interface AppendPlan {
   readonly objects: readonly { readonly key: string; readonly bytes: Uint8Array }[]
   readonly commit: TableCommit
   readonly snapshot: Snapshot
-  /** Snapshots that the commit forgets. */
+  /** What its manifest list names. */
+  readonly manifests: readonly ManifestFile[]
+  /** Snapshots that the commit forgets. Their files stay. */
   readonly expiredSnapshotIds: readonly bigint[]
 }
 
@@ -72,14 +85,12 @@ const MARKER_PREFIX = 'moulin.marker.'
 
 /**
  * Plans the commit that appends files to a table: one manifest for the files, a manifest list that carries the parent's
- * manifests over as they are, and requirements and updates that take effect as one. Reads the parent's manifest list;
- * writes nothing.
+ * manifests over, small ones of ours merged now and then ({@link mergeManifests}), and requirements and updates that
+ * take effect as one. Reads the parent's manifest list, and the manifests that it merges; writes nothing.
  *
  * The commit requires that the table is the same one, that `main` still is the parent, and that partition spec and
  * schema are those that the files were written with. In the same update it sets `properties` and forgets old snapshots.
  * The snapshot's time never lies before the table's last change, whatever the clock says.
- *
- * Manifests are not merged here (that is maintenance): the list grows by one entry of about 100 bytes per append.
  *
  * @throws `unsupported` naming a delete manifest of the parent; `invalid` for a file of another partition spec;
  * `exhausted` for a marker above `markerBytes`; what the store throws.
@@ -98,17 +109,28 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
   const names = objectNames(request)
 
   const objects: { key: string; bytes: Uint8Array }[] = []
-  const manifests = [...parentManifests]
+  const kept = await mergeManifests({
+    store,
+    metadata,
+    manifests: parentManifests,
+    keyOf: names.manifest,
+    snapshotId,
+    sequenceNumber,
+    signal: request.signal,
+  })
+  objects.push(...kept.objects)
+  const manifests = [...kept.manifests]
   if (files.length > 0) {
+    const key = names.manifest(0)
     const { bytes, manifest } = writeManifest({
-      path: uriOf(store, names.manifest),
+      path: uriOf(store, key),
       spec: bindPartitionSpec(currentSpec(metadata), [currentSchema(metadata)]),
       schema: currentSchema(metadata),
       entries: files.map((file) => addedEntry(file, snapshotId)),
       snapshotId,
       sequenceNumber,
     })
-    objects.push({ key: names.manifest, bytes })
+    objects.push({ key, bytes })
     manifests.unshift(manifest)
   }
   const parentSnapshotId = parent === undefined ? null : BigInt(parent['snapshot-id'])
@@ -124,7 +146,7 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
     summary: appendSummary({ files, parent, parentManifests, extra: request.summary ?? {} }),
     'schema-id': metadata['current-schema-id'],
   }
-  const expiry = expiryOf(metadata, request, nowMs)
+  const expiry = expiryOf(metadata, request, snapshot)
   const updates: TableUpdate[] = [
     { action: 'add-snapshot', snapshot },
     { action: 'set-snapshot-ref', 'ref-name': 'main', ...mainRef(metadata, snapshot['snapshot-id']) },
@@ -132,7 +154,7 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
     ...expiry.updates,
   ]
   const commit = { requirements: requirementsOf(metadata, parent), updates }
-  return { objects, commit, snapshot, expiredSnapshotIds: expiry.snapshotIds }
+  return { objects, commit, snapshot, manifests, expiredSnapshotIds: expiry.snapshotIds }
 }
 
 function requirementsOf(metadata: TableMetadata, parent: Snapshot | undefined): TableCommit['requirements'] {
@@ -153,14 +175,18 @@ function mainRef(metadata: TableMetadata, snapshotId: Int64): { type: 'branch'; 
 
 function expiryOf(
   metadata: TableMetadata,
-  { expire = {} }: AppendRequest,
-  nowMs: number,
+  { expire = {}, nowMs, properties = {} }: AppendRequest,
+  snapshot: Snapshot,
 ): ReturnType<typeof planExpiry> {
   if (expire === false) return { updates: [], snapshotIds: [] }
   // The new snapshot is one of those kept. The parent stays: until the commit, main names it.
   const keepSnapshots = Math.max(1, (expire.keepSnapshots ?? 100) - 1)
-  return planExpiry(metadata, { ...expire, keepSnapshots, nowMs })
+  const addedBytes = jsonBytes({ snapshot, properties }).length + COMMIT_BYTES
+  return planExpiry(metadata, { addedBytes, ...expire, keepSnapshots, nowMs })
 }
+
+/** What a commit adds beside snapshot and properties, at most: entries of the logs, what the catalog says of itself. */
+const COMMIT_BYTES = 1024
 
 function addedEntry(file: DataFile, snapshotId: bigint): ManifestEntry {
   return { status: 'added', snapshotId, sequenceNumber: undefined, fileSequenceNumber: undefined, file }
@@ -177,13 +203,14 @@ async function manifestsOf(
 }
 
 function objectNames({ table, store, snapshotId, commitId, attempt = 0 }: AppendRequest): {
-  readonly manifest: string
+  /** The commit's own is the 0th, merged ones follow. */
+  readonly manifest: (n: number) => string
   readonly manifestList: string
 } {
   // The location may be the store's root, which is no key, and may end in a slash.
   const folder = keyOf(store, `${table.metadata.location.replace(/\/+$/, '')}/metadata`)
   return {
-    manifest: `${folder}/${commitId}-${attempt}-m0.avro`,
+    manifest: (n) => `${folder}/${commitId}-${attempt}-m${n}.avro`,
     manifestList: `${folder}/snap-${snapshotId}-${attempt}-${commitId}.avro`,
   }
 }

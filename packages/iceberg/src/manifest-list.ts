@@ -91,10 +91,13 @@ function summaryToAvro({ containsNull, containsNan, lowerBound, upperBound }: Pa
 export interface ReadManifestListOptions {
   /** Names it in errors. */
   readonly path: string
+  /** True: delete manifests are given whether live or not, for those who ask for names only. */
+  readonly withDeletes?: boolean
 }
 
 const readTable: OptionTable<ReadManifestListOptions> = {
   path: option.required(option.text),
+  withDeletes: option.flag,
 }
 
 /**
@@ -105,14 +108,14 @@ const readTable: OptionTable<ReadManifestListOptions> = {
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
   checkOptions('readManifestList', options, readTable)
-  const { path } = options
+  const { path, withDeletes = false } = options
   const what = `The manifest list ${path}`
   const { schema, records } = readAvroFile(bytes, { what })
   const shape = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const summaries = summaryShape(shape)
   return records.map((record) => {
     const manifest = manifestFromAvro(record, shape, summaries)
-    if (manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
+    if (!withDeletes && manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
       throw deletes(`The delete manifest ${manifest.path}`)
     return manifest
   })

@@ -73,15 +73,19 @@ export function removeSnapshots(metadata: TableMetadata, ids: readonly Int64[]):
     throw invalid('SNAPSHOT_IN_USE', message, { context: { ref: name, snapshotId: ref['snapshot-id'] } })
   }
   const isKept = (entry: unknown): boolean => !gone.has(BigInt((entry as Snapshot)['snapshot-id']))
+  const snapshots = (metadata.snapshots ?? []).filter(isKept)
+  const present = new Set(snapshots.map((snapshot) => BigInt(snapshot['snapshot-id'])))
+  // Others may have left some of snapshots that went before.
+  const isOfPresent = (entry: unknown): boolean => present.has(BigInt((entry as Snapshot)['snapshot-id']))
   const log = metadata['snapshot-log'] ?? []
   const { statistics, 'partition-statistics': partitionStatistics } = metadata
   return {
     ...metadata,
-    snapshots: (metadata.snapshots ?? []).filter(isKept),
+    snapshots,
     'snapshot-log': log.slice(log.findLastIndex((entry) => !isKept(entry)) + 1),
-    ...(statistics === undefined || statistics === null ? {} : { statistics: statistics.filter(isKept) }),
+    ...(statistics === undefined || statistics === null ? {} : { statistics: statistics.filter(isOfPresent) }),
     ...(partitionStatistics === undefined || partitionStatistics === null
       ? {}
-      : { 'partition-statistics': partitionStatistics.filter(isKept) }),
+      : { 'partition-statistics': partitionStatistics.filter(isOfPresent) }),
   }
 }

@@ -166,6 +166,27 @@ describe('applyUpdates', () => {
     expect(other['metadata-log']).toHaveLength(100)
     expect(other['metadata-log']![0]).toEqual({ 'metadata-file': 'v21', 'timestamp-ms': T0 })
   })
+
+  it('names no more of them than fit, whatever the table asks for', () => {
+    let table = emptyTable({ 'write.metadata.previous-versions-max': '5000' })
+    const previousLocation = `memory://main/${'m'.repeat(80)}`
+    for (let n = 1; n <= 60; n++)
+      table = applyUpdates(table, [], { nowMs: T0, previousLocation, metadataLogBytes: 4000 })
+    const { length } = table['metadata-log']!
+    expect(length).toBeGreaterThan(20)
+    expect(JSON.stringify(table['metadata-log']).length).toBeLessThan(4000 + length + 2)
+    const least = applyUpdates(table, [], { nowMs: T0, previousLocation: 'v61', metadataLogBytes: 1 })
+    expect(least['metadata-log']).toHaveLength(1)
+  })
+
+  it('drops statistics of snapshots that went before, as others may leave them', () => {
+    const at = (number: number): { 'snapshot-id': bigint } => ({
+      'snapshot-id': snapshotOf(number)['snapshot-id'] as bigint,
+    })
+    const table = { ...tableOf(4), statistics: [at(9), at(3)], 'partition-statistics': [at(3), at(9), at(2)] }
+    const after = apply(table, { action: 'remove-snapshots', 'snapshot-ids': [snapshotOf(2)['snapshot-id']] })
+    expect([after.statistics, after['partition-statistics']]).toEqual([[at(3)], [at(3)]])
+  })
 })
 
 function refusal(run: () => unknown): string {

@@ -1,4 +1,4 @@
-import { checkOptions, invalid, option, shown, unsupported } from '@moulin/core'
+import { checkOptions, invalid, jsonBytes, option, shown, unsupported } from '@moulin/core'
 import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
@@ -10,11 +10,14 @@ export interface ApplyOptions {
   readonly nowMs: number
   /** Where the metadata that is changed was stored: goes into the metadata log. */
   readonly previousLocation?: string
+  /** What the metadata log may take, about; the oldest entries go first. Default: no bound but the table's own. */
+  readonly metadataLogBytes?: number
 }
 
 const optionTable: OptionTable<ApplyOptions> = {
   nowMs: option.required(option.milliseconds()),
   previousLocation: option.text,
+  metadataLogBytes: option.aboutBytes,
 }
 
 /** Default of `write.metadata.previous-versions-max`. */
@@ -41,7 +44,8 @@ export function applyUpdates(
   for (const update of updates) next = applyUpdate(next, update, change)
   const touched = laterOf(next['last-updated-ms'], laterOf(metadata['last-updated-ms'], toInt64(BigInt(options.nowMs))))
   next = { ...next, 'last-updated-ms': touched }
-  return options.previousLocation === undefined ? next : withMetadataLog(next, metadata, options.previousLocation)
+  const { previousLocation, metadataLogBytes = Infinity } = options
+  return previousLocation === undefined ? next : withMetadataLog(next, metadata, previousLocation, metadataLogBytes)
 }
 
 /** What one commit has done so far. */
@@ -136,9 +140,16 @@ function removeProperties(metadata: TableMetadata, removals: readonly string[]):
   return { ...metadata, properties: Object.fromEntries(kept) }
 }
 
-function withMetadataLog(next: TableMetadata, previous: TableMetadata, location: string): TableMetadata {
+function withMetadataLog(
+  next: TableMetadata,
+  previous: TableMetadata,
+  location: string,
+  maxBytes: number,
+): TableMetadata {
   const entry = { 'timestamp-ms': previous['last-updated-ms'], 'metadata-file': location }
-  return { ...next, 'metadata-log': [...(next['metadata-log'] ?? []), entry].slice(-previousVersionsMax(next)) }
+  // All entries are about as long.
+  const count = Math.max(1, Math.min(previousVersionsMax(next), Math.floor(maxBytes / jsonBytes(entry).length)))
+  return { ...next, 'metadata-log': [...(next['metadata-log'] ?? []), entry].slice(-count) }
 }
 
 /** How many earlier metadata files a table names: `write.metadata.previous-versions-max`, at least 1. */

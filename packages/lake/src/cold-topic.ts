@@ -31,6 +31,7 @@ function committedAtMs({ loaded, marker }: TableState): number | undefined {
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
   let running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
+  let cleaning: Promise<void> | undefined
   let isClosed = false
 
   const check = (): void => {
@@ -94,9 +95,18 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       check()
       return await audit(parts, await table.load(callOf(options.signal)), options)
     },
+    cleanUpDueMs: () => committer?.forgotten.dueMs(),
+    async cleanUp(options = {}) {
+      check()
+      cleaning ??= committer?.forgotten.cleanUp(options).finally(() => {
+        cleaning = undefined
+      })
+      await cleaning
+    },
     async close() {
       isClosed = true
       await running?.work.done.catch(() => undefined)
+      await cleaning?.catch(() => undefined)
     },
   }
 }

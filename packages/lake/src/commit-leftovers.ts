@@ -1,5 +1,6 @@
 import { isKind } from '@moulin/core'
 import type { ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import { deleteForgotten } from './forgotten-commit.ts'
 import type { MarkerStore } from './marker-store.ts'
 import { isReachable } from './reachable.ts'
 import { deleteStaged, listStaged, stagedElsewhere } from './staged-commit.ts'
@@ -42,6 +43,11 @@ export class CommitLeftovers {
     this.#parts = parts
   }
 
+  /** Commits whose outcome nobody knows yet. */
+  get unsettled(): ReadonlySet<string> {
+    return new Set(this.#unsettled.map(({ commit }) => commit))
+  }
+
   /** @throws `unsupported` or `corrupt` for a record of the topic that cannot be settled: it and its files stay. */
   async attach(state: TableState): Promise<void> {
     this.#unsettled = await listStaged(this.#parts.context.store, this.#parts.info.id)
@@ -57,9 +63,14 @@ export class CommitLeftovers {
   }
 
   /** Removes what one attempt wrote that is known never to happen; the commit's data files stay for the next. */
-  async discardAttempt(id: string, keys: readonly string[], ledger: string | undefined): Promise<void> {
+  async discardAttempt(
+    id: string,
+    { keys, ledger, forgets }: { keys: readonly string[]; ledger: string | undefined; forgets: boolean },
+  ): Promise<void> {
+    const { context, info } = this.#parts
     for (const key of keys) await this.#quietly(() => this.#parts.store.delete(key))
     await this.#quietly(() => this.#parts.markers.discard(ledger, id))
+    if (forgets) await this.#quietly(() => deleteForgotten(context.store, info.id, id))
   }
 
   /**
@@ -71,6 +82,8 @@ export class CommitLeftovers {
     await this.#quietly(async () => {
       const count = await discardObjects(store, prefixes, id)
       await markers.discard(ledger, id)
+      // What did not happen has forgotten nothing.
+      await deleteForgotten(context.store, info.id, id)
       await deleteStaged(context.store, info.id, id)
       context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
     })

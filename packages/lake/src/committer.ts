@@ -3,11 +3,14 @@ import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
 import type { ReadBack } from './commit-attempt.ts'
+import { expiryOf, nameForgotten } from './commit-expiry.ts'
 import { CommitLeftovers } from './commit-leftovers.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
 import type { TierRange } from './encode-shards.ts'
 import type { FileLook } from './file-look.ts'
+import type { ForgottenCommit } from './forgotten-commit.ts'
+import { ForgottenFiles } from './forgotten-files.ts'
 import { grow } from './ledger.ts'
 import { markerKey, mergeLedger, sha256, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
@@ -48,6 +51,8 @@ interface Written extends EncodedCommit {
   snapshotId: bigint
   /** Name of its ledger where that is an object. */
   ledger?: string | undefined
+  /** Which snapshots the attempt forgets; undefined for none. */
+  forgets?: ForgottenCommit | undefined
 }
 
 /**
@@ -59,15 +64,19 @@ export class Committer {
   /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
   #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
   readonly #leftovers: CommitLeftovers
+  /** What commits have left behind of snapshots that they forgot. */
+  readonly forgotten: ForgottenFiles
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
+    this.forgotten = new ForgottenFiles(parts)
     this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
   }
 
   /** Settles what earlier writers of the topic left behind. */
-  attach(state: TableState): Promise<void> {
-    return this.#leftovers.attach(state)
+  async attach(state: TableState): Promise<void> {
+    await this.#leftovers.attach(state)
+    await this.forgotten.attach()
   }
 
   /** Moves everything below `upTo` that is committed. */
@@ -250,11 +259,14 @@ export class Committer {
         attempt: written.attempts++,
         summary: this.#summary(written, text),
         properties: { [markerKey(marker.topic)]: text },
+        expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
         nowMs: clock.now(),
         limits: context.limits,
       })
       const objectKeys = plan.objects.map(({ key }) => key)
-      await allDone(plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {})))
+      const stored = plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {}))
+      const named = nameForgotten(this.#parts, state, written, plan.expiredSnapshotIds)
+      await allDone([...stored, named.then((forgets) => (written.forgets = forgets))])
       const attempt = new CommitAttempt({
         catalog,
         runtime: context.runtime,
@@ -269,6 +281,7 @@ export class Committer {
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       this.#pending = { attempt, written }
+      this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
     } catch (error) {
       await this.#discardWritten(written)
       throw beforeCommit(error)
@@ -301,7 +314,12 @@ export class Committer {
     }
     if (outcome === 'lost') {
       this.#pending = undefined
-      await this.#leftovers.discardAttempt(written.id, attempt.objectKeys, written.ledger)
+      const { ledger, forgets } = written
+      await this.#leftovers.discardAttempt(written.id, {
+        keys: attempt.objectKeys,
+        ledger,
+        forgets: forgets !== undefined,
+      })
       return 'lost'
     }
     // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
@@ -309,6 +327,7 @@ export class Committer {
     this.#pending = undefined
     // By our own reader, while the records still are in the write-ahead tier; before the record of the commit goes.
     await this.#parts.look.opened(written.files)
+    if (written.forgets !== undefined) this.forgotten.remember(written.forgets)
     await this.#leftovers.committed(written.id, state)
     return 'committed'
   }

@@ -32,8 +32,11 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
   return false
 }
 
-// What lies elsewhere is below no prefix of ours: a file that somebody added from there keeps nobody from settling.
-function spellingsOf(store: ObjectStore, uri: string): readonly string[] {
+/**
+ * The keys that a location may mean. None for one elsewhere, which is below no prefix of ours: a file that somebody added from
+ * there keeps nobody from settling.
+ */
+export function spellingsOf(store: ObjectStore, uri: string): readonly string[] {
   try {
     return keysOf(store, uri)
   } catch (error) {

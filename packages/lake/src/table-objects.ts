@@ -1,4 +1,4 @@
-import { isMoulinError, keyOf, MoulinError } from '@moulin/core'
+import { isMoulinError, keyOf, MoulinError, throwIfAborted } from '@moulin/core'
 import type { CallOptions, ObjectStore } from '@moulin/core'
 
 /**
@@ -47,4 +47,31 @@ export function keyUnder(store: ObjectStore, location: string, path: string): st
 export function keyPrefixOf(store: ObjectStore, location: string): string {
   // The location may be the store's root, which is no key.
   return keyUnder(store, location, 'x').slice(0, -1)
+}
+
+/** Requests of one piece of housekeeping that are under way at once. */
+const AT_ONCE = 16
+
+/** Runs the work for each item, some at a time. After an error it begins nothing more, and throws when what runs has ended. */
+export async function inTurn<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<unknown>,
+  { signal }: CallOptions,
+): Promise<void> {
+  let next = 0
+  let hasFailed = false
+  const worker = async (): Promise<void> => {
+    while (next < items.length && !hasFailed) {
+      throwIfAborted(signal)
+      try {
+        await work(items[next++]!)
+      } catch (error) {
+        hasFailed = true
+        throw error
+      }
+    }
+  }
+  const workers = Array.from({ length: Math.min(AT_ONCE, items.length) }, worker)
+  await Promise.allSettled(workers)
+  await Promise.all(workers)
 }

@@ -16,6 +16,7 @@ export function faultyCatalog(catalog: Catalog, rules: readonly FaultRule<Catalo
   const plan = new FaultPlan(rules)
   return {
     name: `faulty(${catalog.name})`,
+    ...(catalog.metadataWarnBytes === undefined ? {} : { metadataWarnBytes: catalog.metadataWarnBytes }),
     createTable: (table, request, options) =>
       plan.run('createTable', keyOf(table), () => catalog.createTable(table, request, options)),
     loadTable: (table, options) => plan.run('loadTable', keyOf(table), () => catalog.loadTable(table, options)),
