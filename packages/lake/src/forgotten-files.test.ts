@@ -264,8 +264,8 @@ describe('a fault at any call', { timeout: long ? 1_200_000 : 180_000 }, () => {
     async (fault) => {
       const { log: base } = await tableAfter(32)
       const whole = await copyOf(base, 32)
-      const before = whole.faulty.calls.length
       const known = new Set(await records(whole.log))
+      const before = whole.faulty.calls.length
       await commit(whole.log, whole.topic)
       const calls = whole.faulty.calls.slice(before)
       expect((await records(whole.log)).filter((key) => !known.has(key))).toHaveLength(1)
