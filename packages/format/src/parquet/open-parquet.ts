@@ -61,8 +61,7 @@ const optionTable: OptionTable<OpenParquetOptions> = {
 }
 const metricValue: OptionCheck = {
   expected: 'a value as stored: a boolean, number, bigint or Uint8Array',
-  accepts: (value) =>
-    ['boolean', 'number', 'bigint'].includes(typeof value) ? !Number.isNaN(value) : value instanceof Uint8Array,
+  accepts: (value) => ['boolean', 'number', 'bigint'].includes(typeof value) || value instanceof Uint8Array,
 }
 const isRowGroup = option.required(option.integer('', 0))
 const isFieldId = option.required(option.integer('', 0))
