@@ -20,6 +20,12 @@ const portable = [
     'Node 22 does not know `await using`; call close() in a finally block.',
   ),
 ]
+const matchers = [
+  syntax(
+    "CallExpression[callee.property.name='toMatchObject'] Property > Literal[regex]",
+    'To toMatchObject a RegExp is an object without members, which matches anything: expect.stringMatching(…).',
+  ),
+]
 const clock = [
   syntax("NewExpression[callee.name='Date'][arguments.length=0]", door),
   syntax("CallExpression[callee.name='Date']", door),
@@ -116,8 +122,12 @@ export default defineConfig(
       'no-restricted-globals': 'off',
       'no-restricted-imports': 'off',
       'no-restricted-properties': 'off',
-      'no-restricted-syntax': ['error', ...shape, ...portable],
+      'no-restricted-syntax': ['error', ...shape, ...portable, ...matchers],
     },
+  },
+  {
+    files: ['test/**/*.test.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...shape, ...matchers] },
   },
   // What their tools require to be default exports.
   {

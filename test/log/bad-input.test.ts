@@ -160,6 +160,32 @@ describe('a bad record', () => {
   })
 })
 
+describe('an audit or a read', () => {
+  it('is refused with an option that means nothing, by its name and its value', async () => {
+    const { topic } = await topicOf()
+    const wrong: [options: unknown, text: string][] = [
+      [{ deep: 'no' }, 'deep is "no"'],
+      [{ deep: 0 }, 'deep is 0'],
+      [{ deepp: true }, 'no option deepp'],
+      [{ onProgress: true }, 'onProgress is true'],
+      [null, 'not null'],
+      [true, 'not true'],
+    ]
+    for (const [options, text] of wrong) {
+      const refused = topic.audit(options as never)
+      await expect(refused).rejects.toMatchObject({ kind: 'invalid', code: 'AUDIT_OPTIONS' })
+      await expect(refused).rejects.toThrow(text)
+    }
+    // One that means something comes as far as the table, which this log has not.
+    await expect(topic.audit({ deep: true, onProgress: () => {} })).rejects.toMatchObject({ code: 'NO_COLD_TIER' })
+    for (const incarnation of ['0', 1.5, -1, null, 0n] as never[]) {
+      const refused = collect(topic.read({ incarnation, to: 'end' }))
+      await expect(refused).rejects.toMatchObject({ kind: 'invalid', code: 'INCARNATION' })
+      await expect(refused).rejects.toThrow(`incarnation ${String(incarnation)} must`)
+    }
+  })
+})
+
 describe('append', () => {
   it('keeps the batches but for their offsets, and leaves the caller’s bytes alone', async () => {
     const { topic, on } = await topicOf({ timestampBeforeMaxMs: -1 })
@@ -283,6 +309,9 @@ describe('a place that is not ours', () => {
     await expect(openIn(runtime(), { access: 'write' as never })).rejects.toMatchObject({ code: 'ACCESS' })
     await expect(openIn(runtime(), { takeover: 'force' as never })).rejects.toMatchObject({ code: 'TAKEOVER' })
     await expect(openIn(runtime(), { graceMs: -1 })).rejects.toMatchObject({ code: 'GRACE' })
+    for (const catalogWaitMs of [-1, NaN, Infinity, '5 s' as never]) {
+      await expect(openIn(runtime(), { catalogWaitMs })).rejects.toThrow(`catalogWaitMs ${catalogWaitMs} must be`)
+    }
     expect(() => fileWal({ dir: '/wal', segmentBytes: 100 })).toThrow(/segmentBytes 100/)
     expect(isKind(await openIn(runtime(), { signal: AbortSignal.abort() }).catch((e: unknown) => e), 'aborted')).toBe(
       true,

@@ -221,6 +221,19 @@ describe('a damaged segment', () => {
     }
   })
 
+  it('is corrupt without its header also where the first frame went with it, in the newest segment too', async () => {
+    const on = machine()
+    await killed(on, 9)
+    const [only] = await segments(on)
+    await change(on, only!, 0, new Uint8Array(8192))
+    expect((await framesOf(on, only!)).length).toBeGreaterThan(0)
+    const refused = { kind: 'corrupt', code: 'SEGMENT', context: { file: only, position: 0 } }
+    await expect(openIn(on.runtime())).rejects.toMatchObject(refused)
+    on.processes.reboot()
+    await expect(openIn(on.runtime())).rejects.toMatchObject(refused)
+    await expect(openIn(on.runtime(), { access: 'read-only' })).rejects.toMatchObject(refused)
+  })
+
   it('is missed when a file is gone', async () => {
     const on = machine()
     await killed(on, 60)
@@ -285,6 +298,32 @@ describe('a recycled segment', () => {
     const again = await openIn(on.runtime(), { tier: fakeColdTier(tables), graceMs: 0 })
     expect(short(await valuesOf(await again.topic('orders')))).toEqual([...all, 'last'])
     await again.close()
+  })
+
+  it('takes nothing that records left there for a frame of ours, whatever numbers they hold', async () => {
+    // Eleven sections fill a segment, and of three files each is used again three segments later: integers of four bytes that are the number of that use.
+    for (const shift of [0, 1, 2, 3]) {
+      for (let count = 80; count < 90; count++) {
+        const on = machine()
+        const owner = on.runtime()
+        const log = await openIn(owner, { tier: fakeColdTier(fakeTables()), graceMs: 0 })
+        const topic = await log.ensureTopic('orders')
+        const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+        for (let n = 0; n < count; n++) {
+          const next = Math.floor(n / 11) + 4
+          const value = new Uint8Array(860 + ((n * 37) % 120)).map((_, at) => (at % 4 === shift ? next : 0))
+          await producer.send({ value })
+          if (n % 11 !== 10) continue
+          await topic.tier()
+          await log.releaseNow()
+        }
+        on.disk.kill()
+        owner.exit()
+        const again = await openIn(on.runtime())
+        expect(again.recovery.torn, `${count} records`).toEqual([])
+        await again.close()
+      }
+    }
   })
 })
 

@@ -98,7 +98,11 @@ it('refuses a log whose checkpoint knows an incarnation that no version of the t
   await adoptAndSend(on, tables, new Map())
   const store = fileSystem({ root: LAKE, files: on.disk.files })
   await store.delete('log/topics/tides/0000000002.json')
-  await expect(open(on, tables)).rejects.toMatchObject({ kind: 'corrupt', code: 'TOPIC_OUTDATED', message: /tides/ })
+  await expect(open(on, tables)).rejects.toMatchObject({
+    kind: 'corrupt',
+    code: 'TOPIC_OUTDATED',
+    message: expect.stringMatching(/tides/),
+  })
 })
 
 it('has nothing to adopt for a read-only log, and without tables', async () => {

@@ -1,7 +1,8 @@
-import { t, schema } from '@moulin/core'
+import { t, schema, type Files } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf } from './machine.ts'
+import { fileWal } from '@moulin/log'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL } from './machine.ts'
 
 describe('openLog', () => {
   it('gives back what was sent, in order, before and after a clean reopen', async () => {
@@ -72,5 +73,42 @@ describe('openLog', () => {
     expect(seen.sort()).toEqual(['beside a', 'beside b', 'inside a', 'inside b'])
     await Promise.all([log.close(), reader.close()])
     await Promise.all(tails)
+  })
+
+  it('makes segments of the size that limits say, where fileWal says none', async () => {
+    const on = machine()
+    const wal = fileWal({ dir: WAL })
+    await expect(openIn(on.runtime(), { wal, limits: { segmentBytes: 1000 } })).rejects.toMatchObject({ code: 'LIMIT' })
+    const log = await openIn(on.runtime(), { wal, limits: { segmentBytes: 24_000 } })
+    const producer = (await log.ensureTopic('orders')).producer({ lingerMs: 0 })
+    for (let n = 0; n < 30; n++) await producer.send({ value: new Uint8Array(2000) })
+    await log.close()
+    const files = (await on.disk.files.readdir(`${WAL}/epoch-1`)).filter(({ name }) => name.endsWith('.wal'))
+    expect(files.length).toBeGreaterThan(2)
+    for (const { name } of files) expect((await on.disk.files.stat(`${WAL}/epoch-1/${name}`))!.size).toBe(24_000)
+  })
+
+  it('stops when it is aborted in the middle, and the next opening finds all', async () => {
+    for (const access of ['read-write', 'read-only'] as const) {
+      const on = machine()
+      const first = on.runtime()
+      const log = await openIn(first)
+      await (await log.ensureTopic('orders')).producer({ lingerMs: 0 }).send({ value: bytesOf('kept') })
+      await log.close()
+      const cancel = new AbortController()
+      const { files } = on.disk
+      const aborting: Files = {
+        ...files,
+        async open(path, mode) {
+          if (path.endsWith('.wal') && mode === 'read') cancel.abort()
+          return files.open(path, mode)
+        },
+      }
+      const opening = openIn(on.runtime(aborting), { access, signal: cancel.signal })
+      await expect(opening, access).rejects.toMatchObject({ kind: 'aborted' })
+      const again = await openIn(on.runtime())
+      expect(await valuesOf(await again.topic('orders'))).toEqual(['kept'])
+      await again.close()
+    }
   })
 })

@@ -1,5 +1,5 @@
 import { planRepair, repairLog, type RepairLogOptions, type RepairPlan } from '@moulin/log'
-import { schema, t, type Files, type Runtime, type Topic } from '@moulin/core'
+import { schema, t, unavailable, type Files, type Runtime, type Topic } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
@@ -116,7 +116,7 @@ describe('a repair', () => {
     expect(short(await valuesOf(topic, 1))).toEqual(['b0', 'b1', 'after'])
     await log.close()
     // The opening that was refused had taken epoch 2.
-    expect(await bytesOfFile(on, '/lake/log/repair/epoch-3/epoch-1-0000000001.wal')).toEqual(damaged)
+    expect(await bytesOfFile(on, `${WAL}/repair/epoch-3/epoch-1-0000000001.wal`)).toEqual(damaged)
     expect(await planRepair(parts(on))).toMatchObject({ isNeeded: false })
   })
 
@@ -145,6 +145,7 @@ describe('a repair', () => {
         await (await openIn(on.runtime())).close()
         await spoil(on, all[1]!, (await framesOf(on, all[1]!)).at(-2)!, 16_000)
       },
+      'segment header and first frame': async (on: Machine, all: string[]) => spoil(on, all[0]!, 0, 4500),
       'segment header': async (on: Machine, all: string[]) => spoil(on, all[0]!, 10, 30),
     }
     for (const [where, damage] of Object.entries(places)) {
@@ -250,6 +251,69 @@ describe('a repair', () => {
     expect(repairedTopic.offsets()[0]).toMatchObject({ highWatermark: 61n, frontier: 60n })
     expect(short(await valuesOf(repairedTopic))).toEqual([...names('a', 60), 'b'])
     await again.close()
+  })
+
+  it.each(['a frame', 'all checkpoints'])('keeps the incarnations of a topic apart, %s damaged', async (what) => {
+    const on = machine()
+    const tables = fakeTables()
+    const tier = fakeColdTier(tables)
+    const open = async (runtime: Runtime) => {
+      const log = await openIn(runtime, { tier })
+      return { log, topic: await log.ensureTopic('tides', { partitions: 2 }) }
+    }
+    const first = await open(on.runtime())
+    await send(first.topic, names('a', 3), 0)
+    await first.topic.tier()
+    await send(first.topic, names('b', 4), 1)
+    await first.log.close()
+    tables.tables.get(first.topic.id)!.frontier[0] = 11n
+    const owner = on.runtime()
+    const second = await open(owner)
+    await second.topic.adoptTable()
+    await send(second.topic, names('c', 3), 0)
+    await send(second.topic, names('d', 2), 1)
+    const before = second.topic.stats().earlier
+    const offsets = second.topic.offsets().map(({ highWatermark }) => highWatermark)
+    expect(before.length).toBe(2)
+    on.disk.kill()
+    owner.exit()
+    if (what === 'a frame') {
+      const [segment] = await segments(on, 2)
+      await spoil(on, segment!, (await framesOf(on, segment!)).at(-1)! + 300)
+    } else for (const key of await keysBelow(on, 'log/checkpoints/')) await storeOf(on).put(key, bytesOf('{'))
+
+    const options = { ...parts(on), tier }
+    const plan = await planRepair(options)
+    const lost = { topic: 'tides', incarnation: 1, partition: 1, from: offsets[1]! - 1n, to: offsets[1], stranded: 0 }
+    expect(plan.givenUp).toMatchObject(what === 'a frame' ? [lost] : [])
+    await repairLog(options, plan)
+    const { log, topic } = await open(on.runtime())
+    expect(topic.stats().earlier).toEqual(before)
+    const kept = await collect(topic.read({ incarnation: 0, partition: 1, to: 'end' }))
+    expect(kept.map(({ bytes }) => Buffer.from(bytes!).toString().replaceAll('.', ''))).toEqual(names('b', 4))
+    const found = topic.offsets().map(({ highWatermark }) => highWatermark)
+    expect(found).toEqual(what === 'a frame' ? [offsets[0], offsets[1]! - 1n] : offsets)
+    await log.close()
+  })
+
+  it('works where the write-ahead folder is a disk of its own', async () => {
+    const on = machine()
+    await killed(on, 9)
+    const [segment] = await segments(on)
+    await spoil(on, segment!, (await framesOf(on, segment!))[4]! + 300)
+    const { files } = on.disk
+    const isInside = (path: string): boolean => path.startsWith(`${WAL}/`)
+    const within = (call: 'link' | 'rename'): Files['link'] => {
+      return async (from, to) => {
+        if (isInside(from) !== isInside(to)) throw unavailable('EXDEV', `${call} of ${to} failed: cross-device link`)
+        return files[call](from, to)
+      }
+    }
+    const runtime = on.runtime({ ...files, link: within('link'), rename: within('rename') })
+    expect(await repaired(on, runtime)).toMatchObject({ givenUp: [{ partition: 0, from: 2n, to: 5n }] })
+    const log = await openIn(on.runtime())
+    expect(short(await valuesOf(await log.topic('orders'), 1))).toEqual(names('b', 4))
+    await log.close()
   })
 
   it('refuses another plan than the one that was shown, and a log that is being written', async () => {
@@ -369,6 +433,36 @@ describe('a repair of what the log stores of itself', () => {
     await again.close()
   })
 
+  it.each(['with a table', 'without one'])(
+    'makes up for a damaged checkpoint that had released what is recycled, %s',
+    async (how) => {
+      const on = machine()
+      const tier = fakeColdTier(fakeTables())
+      const owner = on.runtime()
+      const log = await openIn(owner, { tier, graceMs: 0 })
+      const topic = await log.ensureTopic('orders')
+      for (let round = 0; round < 5; round++) {
+        await send(topic, names(`${round}-`, 60), 0)
+        await topic.tier()
+        await log.releaseNow()
+      }
+      await send(topic, ['last'], 0)
+      on.disk.kill()
+      owner.exit()
+      const keys = await keysBelow(on, 'log/checkpoints/')
+      await put(on, keys.at(-1)!)
+      await expect(openIn(on.runtime(), { tier })).rejects.toMatchObject({ kind: 'corrupt', message: /moulin repair/ })
+      const options = how === 'with a table' ? { ...parts(on), tier } : parts(on)
+      const plan = await planRepair(options)
+      expect(plan).toMatchObject({ damages: [{ place: keys.at(-1), remedy: 'rewrite' }], givenUp: [], isNeeded: true })
+      await repairLog(options, plan)
+      const again = await openIn(on.runtime(), { tier })
+      const found = await valuesOf(await again.topic('orders'), 0)
+      expect(short(found)).toEqual([...[0, 1, 2, 3, 4].flatMap((round) => names(`${round}-`, 60)), 'last'])
+      await again.close()
+    },
+  )
+
   it('refuses to guess when all checkpoints and a segment are damaged; a checkpoint from a backup is enough', async () => {
     const on = machine()
     await killed(on, 8)
@@ -405,6 +499,27 @@ describe('a repair of what the log stores of itself', () => {
     const again = await openIn(on.runtime())
     expect(await valuesOf(await again.topic('rides'))).toEqual(['\x0e'])
     await again.close()
+  })
+
+  it('names the newest open.json when it is damaged, which never changes, and does nothing before it is back', async () => {
+    const on = machine()
+    await killed(on, 4)
+    await (await openIn(on.runtime())).close()
+    const path = `${WAL}/epoch-2/open.json`
+    const whole = await bytesOfFile(on, path)
+    await spoil(on, path, 1, 30)
+    await expect(openIn(on.runtime())).rejects.toMatchObject({ kind: 'corrupt' })
+    const plan = await planRepair(parts(on))
+    expect(plan).toMatchObject({ damages: [{ place: path, remedy: 'restore' }], givenUp: [], isNeeded: false })
+    const before = changes(on)
+    await expect(repairLog(parts(on), plan)).rejects.toMatchObject({ kind: 'conflict', code: 'RESTORE_FIRST' })
+    expect(changes(on)).toBe(before)
+    const file = await on.disk.files.open(path, 'write')
+    await file.writev([whole], 0)
+    await file.close()
+    const log = await openIn(on.runtime())
+    expect(short(await valuesOf(await log.topic('orders'), 0))).toEqual(['a0', 'a1'])
+    await log.close()
   })
 
   it('takes nothing that needs a newer reader for damage', async () => {

@@ -106,6 +106,7 @@ export type {
   StoreCapabilities,
   StoredObject,
 } from './object-store.ts'
+export { checkOptionNames } from './option-names.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
 export type { PartitionFieldOf } from './partition-spec.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'

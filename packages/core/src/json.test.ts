@@ -31,6 +31,12 @@ describe('parseJson', () => {
     )
   })
 
+  it('says so in one line, whatever it quotes', () => {
+    const error = catching(() => parseJson('{ "id":\r\n\t\u001b[31m no }', 'moulin.json')) as Error
+    expect(error.message).toMatch(/^moulin\.json is not valid JSON: [^\p{Cc}]+\.$/u)
+    expect(error.message).toContain('[31m no')
+  })
+
   it('refuses more bytes than its limit', () => {
     expect(parseJson('[1]', 'x', 3)).toEqual([1])
     expect(catching(() => parseJson('[12]', 'x', 3))).toSatisfy((e) => isKind(e, 'exhausted', 'JSON_TOO_LARGE'))

@@ -34,7 +34,9 @@ export function parseJson(
     const text = typeof input === 'string' ? input : new TextDecoder('utf-8', { fatal: true }).decode(input)
     return JSON.parse(text, reviver as never) as JsonValue
   } catch (cause) {
-    throw corrupt('JSON_MALFORMED', `${what} is not valid JSON: ${(cause as Error).message}`, { cause })
+    // Of what it quotes, line breaks and other control characters have no place in a sentence.
+    const fault = (cause as Error).message.replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    throw corrupt('JSON_MALFORMED', `${what} is not valid JSON: ${fault}.`, { cause })
   }
 }
 

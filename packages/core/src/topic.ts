@@ -108,7 +108,7 @@ export interface Topic<T = unknown> {
   /**
    * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
    * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
-   * @throws `aborted`; `conflict` code `LINEAGE_BROKEN`.
+   * @throws `invalid` for an option that means nothing; `aborted`; `conflict` code `LINEAGE_BROKEN`.
    */
   audit(options?: AuditOptions): Promise<AuditReport>
   /**

@@ -113,7 +113,10 @@ describe('a broken table', () => {
     const next = log.reopen()
     const before = (await tableOf(log)).metadataLocation
     log.hot.release([6n, 8n])
-    await expect(next.adopt('restore')).rejects.toMatchObject({ ...broken, message: /partition 1 .*\[6, 8\)/ })
+    await expect(next.adopt('restore')).rejects.toMatchObject({
+      ...broken,
+      message: expect.stringMatching(/partition 1 .*\[6, 8\)/),
+    })
     expect((await tableOf(log)).metadataLocation).toBe(before)
     log.hot.release([6n, 5n])
     expect(await next.adopt('restore')).toMatchObject({ outcome: 'recounted', frontier: [6n, 6n], skippedOffsets: 0n })
@@ -163,7 +166,7 @@ describe('a broken table', () => {
       await expect(log.reopen().adopt(how)).rejects.toMatchObject({
         ...broken,
         context: { fault: 'foreign-rows' },
-        message: /partition 0 offset 10, at or above 6/,
+        message: expect.stringMatching(/partition 0 offset 10, at or above 6/),
       })
     }
   })
@@ -228,7 +231,10 @@ describe('a table that is newer than its log', () => {
   it('is not adopted by any policy', async () => {
     const log = await older()
     for (const how of ['restore', 'gap'] as const)
-      await expect(log.adopt(how)).rejects.toMatchObject({ code: 'LOG_BEHIND_TABLE', message: /adoptTable/ })
+      await expect(log.adopt(how)).rejects.toMatchObject({
+        code: 'LOG_BEHIND_TABLE',
+        message: expect.stringMatching(/adoptTable/),
+      })
   })
 
   it('gives the topic its next incarnation, above all that either knows, and keeps its rows', async () => {

@@ -200,10 +200,10 @@ describe('the verdict on a table that others changed', () => {
     await checkTable(await log.reopen().attach(), log)
   })
 
-  it('says that nothing is lost while the write-ahead tier holds all of it', async () => {
+  it('says that nothing is lost while the write-ahead tier holds all of it, and what to do', async () => {
     const { log, topic } = await tieredLog()
     await change(log, [mainAt((await snapshots(log))[0]!)])
-    await expect(topic.refresh()).rejects.toThrow(/Nothing is lost/)
+    await expect(topic.refresh()).rejects.toThrow(/Nothing is lost.*topic\.adoptTable\(\) and onBroken/)
   })
 
   it('names a dropped table, and one that was made anew under its name', async () => {

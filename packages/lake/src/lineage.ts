@@ -32,6 +32,8 @@ export type Verdict =
       readonly reached?: readonly bigint[]
       /** Per partition, what the table holds of the log and the log has not: it is the older one. */
       readonly ahead?: readonly LostRange[]
+      /** What to do, where that is known and touches neither table nor log. */
+      readonly remedy?: string
     }
 
 /** The chain of snapshots ends at an expired one before it comes to ours: the metadata alone does not decide. */
@@ -161,9 +163,11 @@ function checkOffsets(question: LineageQuestion, marker: Marker): Verdict | unde
     const ahead = presentLedger(marker, { ...info, incarnation: marker.incarnation }).map(
       ({ partition, start: from, frontier: to }) => ({ partition, from, to }),
     )
-    return committed === undefined
-      ? { kind: 'broken', fault: 'table-ahead-of-log', reason }
-      : { kind: 'broken', fault: 'log-behind-table', reason, ahead }
+    if (committed !== undefined) return { kind: 'broken', fault: 'log-behind-table', reason, ahead }
+    const remedy =
+      'This log is open for reading and does not know that incarnation: open it again. ' +
+      'If it says the same then, open it for writing and see topic.adoptTable().'
+    return { kind: 'broken', fault: 'table-ahead-of-log', reason, remedy }
   }
   const entries = presentLedger(marker, info)
   const recovered = question.recovered(marker)
@@ -224,16 +228,17 @@ export function lostRanges(
 /** The error that stops tiering and cold reads. */
 export function lineageBroken(
   table: string,
-  verdict: { readonly fault: LineageFault; readonly reason: string },
+  { fault, reason, remedy }: { readonly fault: LineageFault; readonly reason: string; readonly remedy?: string },
   lost: readonly LostRange[],
 ): MoulinError {
-  const ranges = textsOf(lost)
+  const ranges = remedy === undefined ? textsOf(lost) : []
   const loss =
     ranges.length === 0
       ? 'Nothing is lost: the write-ahead tier still holds all of it.'
-      : `In doubt: ${ranges.join(', ')}. Put the table right, or see topic.adoptTable() and onBroken.`
-  return conflict('LINEAGE_BROKEN', `The history of table ${table} is broken: ${verdict.reason}. ${loss}`, {
-    context: { table, fault: verdict.fault, lost: ranges.join(', ') },
+      : `In doubt: ${ranges.join(', ')}.`
+  const sentences = remedy ?? `${loss} Put the table right, or see topic.adoptTable() and onBroken.`
+  return conflict('LINEAGE_BROKEN', `The history of table ${table} is broken: ${reason}. ${sentences}`, {
+    context: { table, fault, lost: ranges.join(', ') },
   })
 }
 

@@ -3,11 +3,11 @@ import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { allRows, commitFiles, foreignFile, pick, replaceRows, tableOf } from './foreign.test-support.ts'
 import type { Spelling } from './foreign.test-support.ts'
-import { checkTable, readAll, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
+import { checkTable, readAll, testLog, utf8 } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
+import { COMMIT, stage } from './staged-commit.test-support.ts'
 
 const ROOT = 'file:///my lake/50%25/'
-const COMMIT = 'bbbbbbbb-0000-4000-8000-00000000000b'
 
 /** Puts data files into a folder below `data/`. */
 const inFolder =
@@ -92,26 +92,6 @@ describe('files of another engine', () => {
     await expect(readAll(await log.reopen().attach(), 0)).rejects.toMatchObject({ kind: 'corrupt' })
   })
 })
-
-/** What a commit that nobody knows the outcome of leaves: its record, and an object for each of its names. */
-async function stage(log: TestLog, change: Readonly<Record<string, unknown>> = {}): Promise<void> {
-  const { metadata } = await tableOf(log)
-  const record = {
-    format: 1,
-    minimumReader: 1,
-    commit: COMMIT,
-    topic: TOPIC_ID,
-    table: log.info.table,
-    tableUuid: metadata['table-uuid'],
-    epoch: '1',
-    parent: '5',
-    objectPrefixes: [`tables/shop/orders/data/${COMMIT}-`],
-    ledger: null,
-    ranges: [[0, '4', '5']],
-    ...change,
-  }
-  await log.store.put(`log/staged/${TOPIC_ID}/${COMMIT}.json`, utf8(JSON.stringify(record)))
-}
 
 describe('a staged commit', () => {
   it.each([

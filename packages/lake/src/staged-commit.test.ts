@@ -3,9 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { tableOf } from './foreign.test-support.ts'
 import { checkTable, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
-
-const COMMIT = 'aaaaaaaa-0000-4000-8000-00000000000a'
-const keyOf = (commit: string, topic = TOPIC_ID): string => `log/staged/${topic}/${commit}.json`
+import { COMMIT, keyOf, stage } from './staged-commit.test-support.ts'
 
 async function tieredLog(): Promise<{ log: TestLog; topic: ColdTopic }> {
   const log = testLog()
@@ -20,25 +18,6 @@ async function tieredLog(): Promise<{ log: TestLog; topic: ColdTopic }> {
     await log.store.put(key, utf8('x'))
   }
   return { log, topic }
-}
-
-async function stage(log: TestLog, change: Readonly<Record<string, unknown>>, key = keyOf(COMMIT)): Promise<void> {
-  const { metadata } = await tableOf(log)
-  const record = {
-    format: 1,
-    minimumReader: 1,
-    commit: COMMIT,
-    topic: TOPIC_ID,
-    table: 'shop.orders',
-    tableUuid: metadata['table-uuid'],
-    epoch: '1',
-    parent: '5',
-    objectPrefixes: [`tables/shop/orders/data/${COMMIT}-`],
-    ledger: null,
-    ranges: [[0, '1', '2']],
-    ...change,
-  }
-  await log.store.put(key, utf8(JSON.stringify(record)))
 }
 
 async function keysOf(log: TestLog): Promise<string[]> {

@@ -261,7 +261,7 @@ export class TopicTable {
   }
 
   /** The error of a broken history, with what is in doubt. */
-  broken(verdict: { fault: LineageFault; reason: string; reached?: readonly bigint[] }): Error {
+  broken(verdict: { fault: LineageFault; reason: string; reached?: readonly bigint[]; remedy?: string }): Error {
     const { info, context } = this.#parts
     const lost = lostRanges(info.startOffsets, context.hot.releasedOffsets(), verdict.reached)
     return lineageBroken(info.table, verdict, lost)

@@ -15,6 +15,10 @@ async function* read(
   { from = 'earliest', to, partition: only, onBadValue = 'yield', signal }: ReadOptions,
 ): AsyncGenerator<readonly LogRecord[]> {
   const { core, record } = topic
+  if (!Number.isSafeInteger(incarnation) || incarnation < 0) {
+    const message = `Topic ${record.name}: incarnation ${String(incarnation)} must be a whole number from 0; stats().earlier lists those that are kept.`
+    throw invalid('INCARNATION', message, { context: { topic: record.name } })
+  }
   if (typeof from === 'object' || from === 'latest') {
     const message = `Topic ${record.name}: an earlier incarnation is read from 'earliest' or from an offset.`
     throw invalid('FROM', message, { context: { topic: record.name, incarnation } })

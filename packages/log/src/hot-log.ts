@@ -169,7 +169,7 @@ export class HotLog {
         if (found >= expected) return
         throw corrupt(
           'WAL_INCOMPLETE',
-          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it.`,
+          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it, or see what \`moulin repair\` would give up.`,
           { context: { topic: name, partition: index, expected, found } },
         )
       })

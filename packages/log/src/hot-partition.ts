@@ -154,7 +154,7 @@ export class HotPartition {
   #hole(baseOffset: bigint): Error {
     return corrupt(
       'WAL_INCOMPLETE',
-      `Partition ${this.partition} of topic ${this.topicId}: the write-ahead data goes on at offset ${baseOffset}, but ${this.highWatermark} is due. A segment file is missing: restore it.`,
+      `Partition ${this.partition} of topic ${this.topicId}: the write-ahead data goes on at offset ${baseOffset}, but ${this.highWatermark} is due. A segment file is missing, or a newer checkpoint is damaged: restore it, or see what \`moulin repair\` would give up.`,
       {
         context: { topicId: this.topicId, partition: this.partition, expected: this.highWatermark, found: baseOffset },
       },

@@ -11,6 +11,7 @@ import {
   type ObjectStore,
   type Runtime,
 } from '@moulin/core'
+import { withWayBack } from './stored-damage.ts'
 import { identityKind } from './stored-kinds.ts'
 
 const KEY = 'moulin.json'
@@ -57,7 +58,7 @@ export async function logIdentity(
 }
 
 async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string | undefined> {
-  const json = await loadStored(store, identityKind, KEY, limits.maxJsonBytes)
+  const json = await withWayBack(loadStored(store, identityKind, KEY, limits.maxJsonBytes))
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
   if (!isSameLocation(root, store.root)) {
@@ -73,10 +74,9 @@ async function loadIdentity(store: ObjectStore, limits: Limits): Promise<string 
 async function refuseOccupied(store: ObjectStore): Promise<void> {
   for await (const { key } of store.list()) {
     if (key.startsWith(PROBE_PREFIX)) continue
-    throw exists(
-      'NOT_A_LOG',
-      `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`,
-      { context: { key } },
-    )
+    const message = `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`
+    // A log whose first object got lost.
+    const wayBack = key.startsWith('log/') ? ` If it is a log, \`moulin repair\` can write ${KEY} anew.` : ''
+    throw exists('NOT_A_LOG', `${message}${wayBack}`, { context: { key } })
   }
 }

@@ -1,5 +1,6 @@
 import {
   closed,
+  invalid,
   type AuditOptions,
   type AuditReport,
   type LogRecord,
@@ -137,6 +138,7 @@ class LogTopic {
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
+    checkAudit(this.name, options)
     return (await this.#state.coldForReleased()).audit(options)
   }
 
@@ -173,5 +175,23 @@ class LogTopic {
 
   #checkOpen(): void {
     if (this.#state.core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
+  }
+}
+
+// A shallow audit that was meant to be deep would call clean what it never looked at.
+function checkAudit(topic: string, options: AuditOptions): void {
+  const refuse = (fault: string): Error => invalid('AUDIT_OPTIONS', `Topic ${topic}: ${fault}.`, { context: { topic } })
+  if (typeof options !== 'object' || options === null) {
+    throw refuse(`audit takes an object of options such as { deep: true }, not ${String(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!['deep', 'onProgress', 'signal'].includes(name)) {
+      throw refuse(`audit has no option ${name}; it has deep, onProgress and signal`)
+    }
+  }
+  const { deep = false, onProgress } = options
+  if (typeof deep !== 'boolean') throw refuse(`deep is ${JSON.stringify(deep)}; it must be true or false`)
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw refuse(`onProgress is ${JSON.stringify(onProgress)}; it must be a function`)
   }
 }

@@ -1,4 +1,5 @@
 import {
+  checkOptionNames,
   checkRoot,
   defaultLimits,
   invalid,
@@ -27,6 +28,7 @@ import { logIdentity } from './log-identity.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { schemaLedger } from './schema-ledger.ts'
 import { single } from './single.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkOnBroken } from './topic-config.ts'
 import { TopicDirectory } from './topic-directory.ts'
 import { topicStore } from './topic-store.ts'
@@ -75,6 +77,23 @@ export interface OpenLogOptions {
   readonly signal?: AbortSignal
 }
 
+const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
+  store: true,
+  wal: true,
+  tier: true,
+  runtime: true,
+  sequencer: true,
+  codecs: true,
+  access: true,
+  takeover: true,
+  limits: true,
+  probe: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  onBroken: true,
+  signal: true,
+}
+
 /**
  * Opens a log, or begins one in an empty store. Recovers what is in the write-ahead tier: every acked record is there, offsets are
  * dense, and an older writer acks nothing any more.
@@ -86,12 +105,14 @@ export interface OpenLogOptions {
  * Spec: docs/formats/wal.md, docs/formats/log.md.
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
   const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
   const limits = checkLimits({ ...defaultLimits, ...options.limits })
   checkOptions({ access, takeover, graceMs, store })
   const { catalogWaitMs = CATALOG_WAIT_MS } = options
   if (!(catalogWaitMs >= 0 && Number.isFinite(catalogWaitMs))) {
-    throw invalid('CATALOG_WAIT', `catalogWaitMs ${catalogWaitMs} must be a number of milliseconds from 0.`)
+    const message = `catalogWaitMs ${String(catalogWaitMs)} must be a finite number of milliseconds from 0, where 0 waits for no table.`
+    throw invalid('CATALOG_WAIT', message)
   }
   const { maxBlockMs = MAX_BLOCK_MS } = options
   if (!(maxBlockMs >= 0 && Number.isFinite(maxBlockMs))) {
@@ -117,7 +138,7 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     takeover,
     ...recovery(hot, checkpoints, torn, runtime),
     claimEpoch: epochClaims(store, limits),
-    mustExist: (await checkpoints.newest()) !== undefined,
+    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   try {
@@ -133,7 +154,7 @@ type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | '
 
 function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
   return {
-    beforeRecovery: async () => hot.begin(await checkpoints.newest()),
+    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
     isLive: (header) => hot.isLive(header),
     isAcked: (header) => hot.isAcked(header),
     recover: (header, at) => hot.recover(header, at),
@@ -228,6 +249,7 @@ async function assemble(
     await core.ledger.load()
     await directory.load()
     hot.checkComplete()
+    throwIfAborted(options.signal)
     await writer.write()
     await wal.checkFence()
   }
@@ -271,7 +293,8 @@ function checkOptions({
   if (takeover !== 'refuse' && takeover !== 'newest') {
     throw invalid('TAKEOVER', `takeover ${takeover} is neither 'refuse' nor 'newest'.`)
   }
-  if (!(graceMs >= 0)) throw invalid('GRACE', `graceMs ${graceMs} must be a number of milliseconds from 0.`)
+  if (typeof graceMs !== 'number' || !(graceMs >= 0))
+    throw invalid('GRACE', `graceMs ${String(graceMs)} must be a number of milliseconds from 0.`)
   if (!store.capabilities.createIfAbsent) {
     throw invalid('STORE', `${store.name} has no atomic create-if-absent, which a log needs.`)
   }

@@ -18,8 +18,14 @@ import { loadEntry, SCHEMAS } from './schema-ledger.ts'
 import { identityKind } from './stored-kinds.ts'
 import { tableFrontiers } from './table-frontiers.ts'
 import { topicStore, type TopicRecord } from './topic-store.ts'
-import { listEpochs, newestInfo } from './wal/epoch-folder.ts'
-import { partitionKey, type CheckpointBounds, type GivenUp, type PartitionBounds } from './wal/repair-selection.ts'
+import { damagedInfo, listEpochs, newestInfo } from './wal/epoch-folder.ts'
+import {
+  parsePartitionKey,
+  partitionKey,
+  type GivenUp,
+  type PartitionBounds,
+  type RepairEvidence,
+} from './wal/repair-selection.ts'
 import { filesToSetAside, repairWal, salvageWal, type WalSalvage } from './wal/repair-wal.ts'
 
 const IDENTITY = 'moulin.json'
@@ -37,7 +43,7 @@ export interface RepairLogOptions {
 
 /** Something stored that cannot be read as it was written. */
 export interface Damage {
-  /** Path of a segment file, or key of an object. */
+  /** Path of a segment file or of an epoch's `open.json`, or key of an object. */
   readonly place: string
   /** Where in a segment file the good frames end; null for an object. */
   readonly position: number | null
@@ -76,7 +82,7 @@ export async function planRepair(options: RepairLogOptions): Promise<RepairPlan>
 
 /**
  * Does exactly this plan, under a new epoch that fences every other writer. Nothing that was damaged is deleted: it is kept below
- * `log/repair/`. Cut off in the middle it can be planned and done again.
+ * `log/repair/`, and in the folder of the write-ahead files below `repair/`. Cut off in the middle it can be planned and done again.
  * @throws `conflict` code `PLAN_CHANGED` when the log is not as it was, `RESTORE_FIRST`, `WRITER_ALIVE`; whatever the disk and the store throw.
  */
 export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Promise<void> {
@@ -88,7 +94,7 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   const seen = await look(options)
   checkSame(seen.plan, plan)
   const { store, walDir: dir } = options
-  const { runtime, limits, bounds, frontiers } = seen
+  const { runtime, limits, evidence } = seen
   const { logId } = plan
   for (const { place, remedy } of plan.damages) {
     if (remedy !== 'rewrite') continue
@@ -97,7 +103,7 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   }
   if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir, logId, bounds, frontiers, claimEpoch: epochClaims(store, limits) },
+    { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store, limits) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
     (epoch, found) =>
       checkpointStore(store, { logId, limits, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
@@ -111,8 +117,7 @@ interface Seen {
   readonly topics: readonly TopicRecord[]
   readonly checkpoint: StoredCheckpoint | undefined
   readonly named: readonly { id: string; name: string }[]
-  readonly bounds: CheckpointBounds
-  readonly frontiers: ReadonlyMap<string, bigint>
+  readonly evidence: RepairEvidence
   /** Whether write-ahead data moves, or a checkpoint is made. */
   readonly needsEpoch: boolean
 }
@@ -138,22 +143,25 @@ async function look(options: RepairLogOptions): Promise<Seen> {
     () => undefined,
   )
   const isLost = checkpoint === undefined && bad.length > 0
-  for (const [key, error] of bad) damaged(key, error, isLost ? 'rewrite' : 'pass over')
-
-  const bounds = isLost ? undefined : boundsOf(checkpoint)
   const frontiers =
     options.tier === undefined
       ? new Map<string, bigint>()
       : await tableFrontiers(options.tier, topics, { store, ...at })
-  const found = await salvageWal({ runtime, dir, logId: at.logId, bounds, frontiers })
+  const bounds = isLost ? undefined : boundsOf(checkpoint)
+  const evidence = { bounds, isStale: bad.length > 0, starts: startsOf(topics), frontiers }
+  const unreadable = await damagedInfo(runtime.files, dir)
+  if (unreadable !== undefined) damaged(unreadable.path, unreadable.error, 'restore')
+  const found = unreadable === undefined ? await salvageWal({ runtime, dir, logId: at.logId, evidence }) : undefined
+  const isRewritten = isLost || (found?.isReleasedFurther ?? false)
+  for (const [key, error] of bad) damaged(key, error, isRewritten ? 'rewrite' : 'pass over')
   for (const { file, position, reason } of found?.segments.flatMap((segment) => segment.damages) ?? []) {
     damages.push({ place: file, position, reason, remedy: 'set aside' })
   }
   const named = [...topics, ...(checkpoint?.topics ?? [])]
   const givenUp = found === undefined ? [] : namedRanges(found, named)
-  const needsEpoch = found !== undefined && (isLost || givenUp.length > 0 || filesToSetAside(found).length > 0)
+  const needsEpoch = found !== undefined && (isRewritten || givenUp.length > 0 || filesToSetAside(found).length > 0)
   const plan = { logId: at.logId, damages, givenUp, isNeeded: needsEpoch || logId === undefined }
-  return { plan, runtime, limits, topics, checkpoint, named, bounds, frontiers, needsEpoch }
+  return { plan, runtime, limits, topics, checkpoint, named, evidence, needsEpoch }
 }
 
 /** Undefined, and told, for what is damaged; undefined for what needs a newer reader, which is not damage. */
@@ -207,33 +215,63 @@ async function topicsOf(
 
 function boundsOf(checkpoint: StoredCheckpoint | undefined): Map<string, PartitionBounds> {
   const bounds = new Map<string, PartitionBounds>()
-  for (const { id: topicId, next, released } of checkpoint?.topics ?? []) {
+  for (const { id: topicId, incarnation, next, released } of checkpoint?.topics ?? []) {
     next.forEach((end, partition) => {
-      bounds.set(partitionKey({ topicId, partition }), { released: released[partition]!, next: end })
+      bounds.set(partitionKey({ topicId, incarnation, partition }), { released: released[partition]!, next: end })
     })
   }
   return bounds
+}
+
+function startsOf(topics: readonly TopicRecord[]): Map<string, bigint> {
+  const starts = new Map<string, bigint>()
+  for (const { id: topicId, incarnation, start } of topics) {
+    start.forEach((offset, partition) => starts.set(partitionKey({ topicId, incarnation, partition }), offset))
+  }
+  return starts
 }
 
 function namedRanges({ givenUp }: WalSalvage, topics: readonly { id: string; name: string }[]): GivenUpRange[] {
   return givenUp.map((range) => ({ ...range, topic: topics.find(({ id }) => id === range.topicId)?.name }))
 }
 
-/** Where every partition stands now, of topics that are newer than the checkpoint, too. */
-function entriesOf({ checkpoint, topics }: Seen, { ends }: WalSalvage): StoredCheckpointTopic[] {
-  const known = checkpoint?.topics ?? []
-  const newer = topics.filter(({ id }) => !known.some((entry) => entry.id === id))
-  return [...known, ...newer.map(emptyEntry)].map((entry) => {
-    const at = entry.next.map((_, partition) => ends.get(partitionKey({ topicId: entry.id, partition })))
-    const next = at.map((end) => end?.next ?? 0n)
-    const released = at.map((end) => end?.released ?? 0n)
+/**
+ * Where every partition stands now, in every incarnation of which something is known: by the checkpoint, by a topic that is newer, or by
+ * sections alone, whose topic this version may not be able to read.
+ */
+function entriesOf(
+  { checkpoint, topics, named, evidence: { starts } }: Seen,
+  { ends }: WalSalvage,
+): StoredCheckpointTopic[] {
+  const entries = new Map<string, StoredCheckpointTopic>()
+  const add = (entry: StoredCheckpointTopic): void => {
+    const life = `${entry.id}/${entry.incarnation}`
+    if (!entries.has(life)) entries.set(life, entry)
+  }
+  checkpoint?.topics.forEach(add)
+  for (const { name, id, incarnation, config } of topics) add(emptyEntry(name, id, incarnation, config.partitions))
+  const found = [...ends.keys()].map(parsePartitionKey)
+  for (const { topicId, incarnation } of found) {
+    const ofLife = found.filter((each) => each.topicId === topicId && each.incarnation === incarnation)
+    const partitions = Math.max(...ofLife.map(({ partition }) => partition)) + 1
+    add(emptyEntry(named.find(({ id }) => id === topicId)?.name ?? topicId, topicId, incarnation, partitions))
+  }
+  return [...entries.values()].map((entry) => {
+    const { id: topicId, incarnation } = entry
+    const at = entry.next.map((_, partition) => {
+      const key = partitionKey({ topicId, incarnation, partition })
+      const start = starts.get(key) ?? 0n
+      return ends.get(key) ?? { next: start, released: start }
+    })
+    const next = at.map((end) => end.next)
+    const released = at.map((end) => end.released)
     const now = { next, released, recovered: next }
     return { ...entry, ...now, json: { ...entry.json, ...now } }
   })
 }
 
-function emptyEntry({ name, id, incarnation, config }: TopicRecord): StoredCheckpointTopic {
-  const zeros = Array.from({ length: config.partitions }, () => 0n)
+function emptyEntry(name: string, id: string, incarnation: number, partitions: number): StoredCheckpointTopic {
+  const zeros = Array.from({ length: partitions }, () => 0n)
   const json = { name, id, incarnation, logStart: [], stable: [], leaderEpoch: [] }
   return { name, id, incarnation, next: zeros, released: zeros, recovered: zeros, confirmed: undefined, json }
 }

@@ -20,6 +20,7 @@ import {
   type SchemaLedgerEntry,
 } from '@moulin/core'
 import { checkRegistry, identityText, parseFieldIds, parseRegistry, registryToJson } from './registry-identity.ts'
+import { withWayBack } from './stored-damage.ts'
 import { schemaKind } from './stored-kinds.ts'
 
 export const SCHEMAS = 'log/schemas/'
@@ -77,7 +78,7 @@ export function schemaLedger({
 
   const load = async (): Promise<void> => {
     for await (const { key } of store.list({ prefix: SCHEMAS })) {
-      const entry = await loadEntry(store, key, limits)
+      const entry = await withWayBack(loadEntry(store, key, limits))
       if (entry !== undefined) keep(entry)
     }
   }
@@ -108,7 +109,7 @@ export function schemaLedger({
       await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
       if (!isKind(error, 'exists') && !(isMoulinError(error) && error.outcome === 'unknown')) throw error
-      const present = await loadEntry(store, key, limits)
+      const present = await withWayBack(loadEntry(store, key, limits))
       if (present === undefined) throw error
       keep(present)
       if (isSameEntry(entries.get(present.id), present)) {

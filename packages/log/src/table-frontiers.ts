@@ -58,7 +58,9 @@ export async function tableFrontiers(
         epoch: 0n,
       } as const
       const cold = await tier.attach({ logId, name, id, incarnation, ...layout }, context)
-      cold.frontier().forEach((end, partition) => frontiers.set(partitionKey({ topicId: id, partition }), end))
+      cold
+        .frontier()
+        .forEach((end, partition) => frontiers.set(partitionKey({ topicId: id, incarnation, partition }), end))
       await cold.close()
     } catch (error) {
       if (!isMoulinError(error) || !saysNothing.has(error.kind)) throw error

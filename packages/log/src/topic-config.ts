@@ -101,7 +101,7 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
 /** @throws `invalid`. */
 export function checkOnBroken(onBroken: OnBroken | undefined, what: string): void {
   if (onBroken === undefined || ['error', 'restore', 'gap'].includes(onBroken)) return
-  throw invalid('ON_BROKEN', `${what}: onBroken ${String(onBroken)} is not error, restore or gap.`)
+  throw invalid('ON_BROKEN', `${what}: onBroken ${String(onBroken)} is not 'error', 'restore' or 'gap'.`)
 }
 
 function timestampBound(topic: string, option: string, value: number | undefined, byDefault: number): number {

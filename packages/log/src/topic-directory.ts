@@ -1,5 +1,6 @@
 import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
 import type { LogCore } from './log-core.ts'
+import { withWayBack } from './stored-damage.ts'
 import { checkSameCodec, checkSameConfig, comparedOptions, resolveConfig, type StoredConfig } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
 import { isLogBehind, TopicState } from './topic-state.ts'
@@ -42,7 +43,7 @@ export class TopicDirectory {
     for (const name of await this.#core.topics.everNamed()) {
       let topic: TopicVersion | undefined
       try {
-        topic = await this.#core.topics.newest(name)
+        topic = await withWayBack(this.#core.topics.newest(name))
       } catch (error) {
         if (!isKind(error, 'unsupported')) throw error
         refused++
@@ -125,6 +126,7 @@ export class TopicDirectory {
   }
 
   async #find(name: string): Promise<TopicState | undefined> {
+<<<<<<< HEAD
     let state = this.#states.get(name)
     if (state === undefined) {
       const topic = await this.#core.topics.newest(name)
@@ -136,6 +138,15 @@ export class TopicDirectory {
     }
     await state.loadCodecs()
     return state
+=======
+    const known = this.#states.get(name)
+    if (known !== undefined) return known
+    const topic = await withWayBack(this.#core.topics.newest(name))
+    if (topic?.state !== 'live') return undefined
+    const { record } = topic
+    const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
+    return this.#keep(new TopicState(this.#core, record, codecs))
+>>>>>>> golden
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {

@@ -5,7 +5,7 @@ const tableName = /^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)+$/
 
 /** @throws `invalid` for a name that is not 1 to 249 of `a-z A-Z 0-9 . _ -`, or `.` or `..`. */
 export function checkTopicName(name: string): void {
-  if (topicName.test(name) && name !== '.' && name !== '..') return
+  if (typeof name === 'string' && topicName.test(name) && name !== '.' && name !== '..') return
   throw invalid(
     'TOPIC_NAME',
     `The topic name ${JSON.stringify(name)} is not allowed: use 1 to 249 of a-z, A-Z, 0-9, dot, underscore and hyphen, and not "." or "..".`,

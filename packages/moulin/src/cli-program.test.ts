@@ -136,9 +136,9 @@ describe('moulin repair', () => {
     expect((await run('topics', lake)).out).toContain('partition 0: offsets 0 to 1,')
     expect(await run('repair', lake)).toMatchObject({ status: 0, out: 'nothing is damaged\n' })
     const was = before[join(lake, 'log/wal/epoch-1/0000000001.wal')]
-    expect((await snapshot(join(lake, 'log/repair')))[join(lake, 'log/repair/epoch-2/epoch-1-0000000001.wal')]).toBe(
-      was,
-    )
+    expect(
+      (await snapshot(join(lake, 'log/wal/repair')))[join(lake, 'log/wal/repair/epoch-2/epoch-1-0000000001.wal')],
+    ).toBe(was)
   })
 
   it('names what only a backup brings back, and does nothing before', async () => {

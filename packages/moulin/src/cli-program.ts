@@ -96,7 +96,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       'what is damaged in a log that does not open, and what a repair gives up; exit status 1 if something is left',
     )
     .argument('<dir>', 'folder of the log')
-    .option('--yes', 'do exactly that; what leaves the log is kept below log/repair')
+    .option('--yes', 'do exactly that; what leaves the log is kept below log/wal/repair and log/repair')
     .option('--json', 'the plan as one JSON object')
     .action(async (dir: string, options: { yes?: boolean; json?: boolean }) => {
       const plan = await planFolderRepair(dir)
@@ -170,7 +170,7 @@ const placeText = ({ incarnation, partition, offset }: AuditPlace): string =>
   `offset ${offset} in incarnation ${incarnation} partition ${partition}`
 
 const remedies: Readonly<Record<Damage['remedy'], string>> = {
-  'set aside': 'its good records move, the file is kept below log/repair',
+  'set aside': 'its good records move, the file is kept below log/wal/repair',
   rewrite: 'it is kept below log/repair and written anew from the write-ahead files',
   'pass over': 'the one before it counts, nothing to do',
   restore: 'it never changes: put a copy from any backup back',
@@ -183,9 +183,10 @@ function repairLines({ damages, givenUp, isNeeded }: RepairPlan): string[] {
       const where = position === null ? place : `${place} at position ${position}`
       return `${where}: ${reason} -> ${remedies[remedy]}`
     }),
-    ...givenUp.map(({ topic, topicId, partition, from, to, stranded }) => {
+    ...givenUp.map(({ topic, topicId, incarnation, partition, from, to, stranded }) => {
       const rest = stranded === 0 ? '' : `, ${stranded} whole sections behind the damage among them`
-      return `GIVEN UP: ${topic ?? topicId} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
+      const life = incarnation === 0 ? '' : ` incarnation ${incarnation}`
+      return `GIVEN UP: ${topic ?? topicId}${life} partition ${partition}, offsets ${from} to ${to - 1n}${rest}; new records begin at ${from}`
     }),
   ]
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { avro, day, isKind, openLog, schema, systemRuntime, t } from './index.ts'
+import { avro, day, fileSystem, fileWal, isKind, openLog, schema, systemRuntime, t } from './index.ts'
 import type { EmbeddedOptions, ErrorKind, Log } from './index.ts'
 
 const Order = schema({ id: t.int53, city: t.string, placed_at: t.timestamptz })
@@ -32,6 +32,32 @@ const of = (kind: ErrorKind, sentence: RegExp) => (error: unknown) =>
   isKind(error, kind) && sentence.test(error.message)
 
 describe('openLog of a folder', () => {
+  it('refuses what is misspelt, of another type or empty, before anything is written', async () => {
+    const lake = join(dir, 'lake')
+    for (const options of [
+      { acces: 'read-only' },
+      { takeOver: 'newest' },
+      { __proto__: null, toString: 1 },
+      { grace: 1 },
+    ]) {
+      expect(await failure(openLog(lake, options as never))).toSatisfy(
+        of('invalid', /has no option (acces|takeOver|toString|grace):/),
+      )
+    }
+    expect(await failure(openLog(lake, { networkMount: 'never' as never }))).toSatisfy(
+      of('invalid', /networkMount never/),
+    )
+    expect(await failure(openLog(lake, { graceMs: '5' as never }))).toSatisfy(of('invalid', /graceMs 5/))
+    for (const place of ['', 5, undefined, null, {}, new URL('file:///lake')]) {
+      expect(await failure(openLog(place as never)), String(place)).toSatisfy(of('invalid', /folder/))
+    }
+    const parts = { store: fileSystem({ root: lake }), wal: fileWal({ dir: lake }), graceMS: 1 }
+    expect(await failure(openLog(parts as never))).toSatisfy(of('invalid', /has no option graceMS/))
+    expect(await readdir(dir)).not.toContain('other')
+    const log = await opened('other')
+    expect(await failure(log.ensureTopic(7 as never))).toSatisfy(of('invalid', /topic name 7/))
+  })
+
   it('creates the folder with the layout of the design, and reopens it', async () => {
     const log = await opened('a/lake')
     const orders = await log.ensureTopic('orders', {

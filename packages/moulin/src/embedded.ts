@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
 import type { Files, Limits, Log, Logger, OnBroken, Runtime } from '@moulin/core'
-import { checkRoot, isKind, notFound, systemRuntime } from '@moulin/core'
+import { checkOptionNames, checkRoot, invalid, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
 import type { OpenLogOptions, RepairLogOptions, RepairPlan } from '@moulin/log'
@@ -34,6 +34,21 @@ export interface EmbeddedOptions {
   readonly signal?: AbortSignal
 }
 
+const optionNames: Readonly<Record<keyof EmbeddedOptions, true>> = {
+  access: true,
+  takeover: true,
+  threads: true,
+  deltas: true,
+  graceMs: true,
+  catalogWaitMs: true,
+  onBroken: true,
+  limits: true,
+  networkMount: true,
+  logger: true,
+  runtime: true,
+  signal: true,
+}
+
 /**
  * Opens a log in a folder, everything in it: write-ahead segments, topics, and the Iceberg tables below `tables/`.
  * Creates the folder when it is missing or empty. An ack survives the process and a power loss, not the disk.
@@ -45,6 +60,8 @@ export interface EmbeddedOptions {
  * const log = await openLog('./lake')
  */
 export async function openFolder(dir: string, options: EmbeddedOptions = {}): Promise<Log> {
+  checkOptionNames('openLog', options, optionNames)
+  if (dir === '') throw invalid('PLACE', 'openLog needs a folder: its path is empty.')
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
   const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
@@ -109,7 +126,10 @@ async function withRepairParts<T>(dir: string, use: (parts: RepairLogOptions) =>
 export function openLog(dir: string, options?: EmbeddedOptions): Promise<Log>
 export function openLog(options: OpenLogOptions): Promise<Log>
 export function openLog(where: string | OpenLogOptions, options?: EmbeddedOptions): Promise<Log> {
-  return typeof where === 'string' ? openFolder(where, options) : openComposedLog(where)
+  if (typeof where === 'string') return openFolder(where, options)
+  if (typeof where === 'object' && where !== null && 'store' in where && 'wal' in where) return openComposedLog(where)
+  const message = 'openLog takes the path of a folder, or the parts of a log: an object with store and wal.'
+  return Promise.reject(invalid('PLACE', message))
 }
 
 const walDirOf = (root: string): string => `${root}/log/wal`

@@ -91,6 +91,22 @@ export async function newestInfo(files: Files, dir: string, epochs: readonly big
   return undefined
 }
 
+/** The newest epoch's `open.json`, where it is damaged: its path, and what is wrong. */
+export async function damagedInfo(
+  files: Files,
+  dir: string,
+): Promise<{ readonly path: string; readonly error: Error } | undefined> {
+  for (const epoch of (await listEpochs(files, dir)).reverse()) {
+    try {
+      if ((await readEpochInfo(files, dir, epoch)) !== undefined) return undefined
+    } catch (error) {
+      if (!isKind(error, 'corrupt')) throw error
+      return { path: `${epochPath(dir, epoch)}/${INFO}`, error }
+    }
+  }
+  return undefined
+}
+
 export async function readEpochInfo(files: Files, dir: string, epoch: bigint): Promise<EpochInfo | undefined> {
   const path = `${epochPath(dir, epoch)}/${INFO}`
   const bytes = await readWhole(files, path)

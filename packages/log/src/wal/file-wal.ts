@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { defaultLimits, invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import { invalid, unsupported, type Files, type Wal } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import { checkSegmentBytes } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
@@ -8,7 +8,7 @@ import { WalFollower } from './wal-follower.ts'
 export interface FileWalOptions {
   /** Folder of the write-ahead files, on a local disk: network mounts do not keep what they sync. */
   readonly dir: string
-  /** Size of a segment file; default {@link Limits.segmentBytes}. */
+  /** Size of a segment file; default the log's limit {@link Limits.segmentBytes}. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -22,9 +22,12 @@ export interface FileWalOptions {
  * Spec: docs/formats/wal.md.
  */
 export function fileWal(options: FileWalOptions): Wal {
-  const { dir, segmentBytes = defaultLimits.segmentBytes, networkMount = 'refuse' } = options
+  const { dir, segmentBytes, networkMount = 'refuse' } = options
   if (dir === '') throw invalid('WAL_DIR', 'fileWal needs a folder: dir is empty.')
-  checkSegmentBytes(segmentBytes)
+  if (networkMount !== 'refuse' && networkMount !== 'allow') {
+    throw invalid('NETWORK_MOUNT', `networkMount ${String(networkMount)} is neither 'refuse' nor 'allow'.`)
+  }
+  if (segmentBytes !== undefined) checkSegmentBytes(segmentBytes)
   const path = resolve(dir)
   return {
     name: `fileWal(${path})`,
@@ -32,9 +35,11 @@ export function fileWal(options: FileWalOptions): Wal {
     async open(open) {
       if (open.access === 'read-only') return WalFollower.begin(path, open)
       const { files } = open.runtime
+      const bytes = segmentBytes ?? open.limits.segmentBytes
+      checkSegmentBytes(bytes)
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
-      return takeOver(path, segmentBytes, open)
+      return takeOver(path, bytes, open)
     },
   }
 }

@@ -13,10 +13,14 @@ export const FRAME_MAGIC = 0x4d574c46
 const MAX_HEADER_BYTES = 4096
 const BATCHES_CRC_AT = 124
 /**
- * The last word of a header, whatever its length: the low half of the generation once more, and the checksum. No page
- * boundary parts them, so the checksum of a header that was cut short is not taken for that of an earlier use of the file.
+ * The last word of a header, whatever its length: a checksum of which use of which place it is for, and the checksum of all. No page
+ * boundary parts them, so the checksum of a header that was cut short is not taken for that of an earlier use of the file. Not
+ * the numbers themselves: records that an earlier use left may hold any number, but no log's id.
  */
 const ECHO_BYTES = 4
+/** What the echo is of: log id, epoch, generation, position. */
+const PLACE_AT = 16
+const PLACE_END = 56
 const CRC_BYTES = 4
 /** Flags that a reader must understand; the others may be ignored. We know none. */
 const MUST_UNDERSTAND = 0xf0
@@ -120,7 +124,7 @@ export function writeFrameHeader(
   view.setUint32(120, header.recordCount)
   view.setUint32(BATCHES_CRC_AT, batchesCrc)
   const crcAt = FRAME_HEADER_BYTES - CRC_BYTES
-  view.setUint32(crcAt - ECHO_BYTES, echoOf(generation))
+  view.setUint32(crcAt - ECHO_BYTES, echoOf(target, at))
   const crc = crc32c(target.subarray(at, at + crcAt))
   view.setUint32(crcAt, crc)
   return crc
@@ -134,8 +138,8 @@ export function writeFrameTrailer(target: Uint8Array, at: number, headerCrc: num
   target[at + 3] = headerCrc
 }
 
-function echoOf(generation: bigint): number {
-  return Number(generation & 0xffffffffn)
+function echoOf(bytes: Uint8Array, at: number): number {
+  return crc32c(bytes.subarray(at + PLACE_AT, at + PLACE_END))
 }
 
 /** The header of a seal, which holds no section. */
@@ -263,7 +267,7 @@ function proofWith(
   const header = bytes.slice(0, headerBytes)
   const view = new DataView(header.buffer)
   const stored = view.getUint32(crcAt)
-  const hasEcho = view.getUint32(crcAt - ECHO_BYTES) === echoOf(generation)
+  const claimedEcho = view.getUint32(crcAt - ECHO_BYTES)
   // What a frame at this place says of itself is known: put in, it may mend what is damaged.
   view.setUint32(0, FRAME_MAGIC)
   view.setUint16(6, headerBytes)
@@ -271,16 +275,22 @@ function proofWith(
   view.setBigUint64(32, epoch)
   view.setBigUint64(40, generation)
   view.setBigUint64(48, BigInt(position))
-  view.setUint32(crcAt - ECHO_BYTES, echoOf(generation))
+  const echo = echoOf(header, 0)
+  view.setUint32(crcAt - ECHO_BYTES, echo)
   const expected = crc32c(header.subarray(0, crcAt))
   const trailerAt = headerBytes + view.getUint32(8)
   const isThere = trailerAt + FRAME_TRAILER_BYTES <= bytes.length
   const trailer = isThere ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(trailerAt) : undefined
   if (trailer === expected) return { proof: 'whole' }
-  // The header is right, and its frame was cut short; or its end is not of this generation.
-  if (expected === stored || !hasEcho) return { proof: 'cut' }
+  // The header is right, and its frame was cut short; or its end is not of this use of this place.
+  if (expected === stored || claimedEcho !== echo) return { proof: 'cut' }
   if (trailer === stored) return { proof: 'whole' }
   return { proof: 'trailer', trailer: bytes.slice(crcAt, headerBytes), from: headerBytes }
+}
+
+/** The generation that a header names, right or wrong. */
+export function generationAt(header: Uint8Array): bigint {
+  return new DataView(header.buffer, header.byteOffset).getBigUint64(40)
 }
 
 function isOurs(

@@ -10,13 +10,25 @@ export interface PartitionBounds {
   readonly next: bigint
 }
 
-/** By {@link partitionKey}; a partition that the checkpoint does not name begins at 0. Undefined: no checkpoint can be read. */
+/** By {@link partitionKey}; a partition that the checkpoint does not name begins where its incarnation does. Undefined: no checkpoint can be read. */
 export type CheckpointBounds = ReadonlyMap<string, PartitionBounds> | undefined
 
+/** A partition in one of the incarnations of its topic: what is kept of an earlier one has offsets of its own. */
+export type LifePartition = Pick<SectionHeader, 'topicId' | 'incarnation' | 'partition'>
+
+/** What is known beside the segments. All by {@link partitionKey}. */
+export interface RepairEvidence {
+  readonly bounds: CheckpointBounds
+  /** A checkpoint newer than the one of `bounds` is damaged: it may have released more. */
+  readonly isStale: boolean
+  /** First offsets of the newest incarnations; 0 for one that is not there. */
+  readonly starts: ReadonlyMap<string, bigint>
+  /** Below it the table has all. */
+  readonly frontiers: ReadonlyMap<string, bigint>
+}
+
 /** Offsets of a partition that a repair gives up. */
-export interface GivenUp {
-  readonly topicId: string
-  readonly partition: number
+export interface GivenUp extends LifePartition {
   readonly from: bigint
   /** Exclusive, as far as can be told. */
   readonly to: bigint
@@ -30,21 +42,25 @@ export interface Selection {
   readonly givenUp: readonly GivenUp[]
   /** Where each partition begins and ends in the write-ahead tier afterwards. */
   readonly ends: ReadonlyMap<string, PartitionBounds>
+  /** A partition begins behind where its checkpoint says: a newer one, which is damaged, had released that. */
+  readonly isReleasedFurther: boolean
 }
 
-export function partitionKey({ topicId, partition }: Pick<SectionHeader, 'topicId' | 'partition'>): string {
-  return `${topicId}/${partition}`
+export function partitionKey({ topicId, incarnation, partition }: LifePartition): string {
+  return `${topicId}/${incarnation}/${partition}`
+}
+
+export function parsePartitionKey(key: string): LifePartition {
+  const [topicId, incarnation, partition] = key.split('/')
+  return { topicId: topicId!, incarnation: Number(incarnation), partition: Number(partition) }
 }
 
 /**
  * Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. Where that ends below
  * what the table has, from there: so no offset of the table is given again.
  */
-export function selectKept(
-  segments: readonly SalvagedSegment[],
-  bounds: CheckpointBounds,
-  frontiers: ReadonlyMap<string, bigint>,
-): Selection {
+export function selectKept(segments: readonly SalvagedSegment[], evidence: RepairEvidence): Selection {
+  const { bounds, starts, frontiers } = evidence
   const byPartition = new Map<string, Frame[]>()
   for (const { live } of segments) {
     for (const frame of live) {
@@ -52,7 +68,10 @@ export function selectKept(
       byPartition.set(key, [...(byPartition.get(key) ?? []), frame])
     }
   }
-  const damaged = segments.flatMap(({ damages }) => damages).flatMap(({ header }) => header ?? [])
+  const damages = segments.flatMap((segment) => segment.damages)
+  const damaged = damages.flatMap(({ header }) => header ?? [])
+  // Where a segment is damaged, too, a hole may be a loss: then it is named as one.
+  const isStale = evidence.isStale && damages.length === 0
   const keys = new Set([
     ...(bounds?.keys() ?? []),
     ...frontiers.keys(),
@@ -62,10 +81,17 @@ export function selectKept(
   const kept = new Set<Frame>()
   const givenUp: GivenUp[] = []
   const ends = new Map<string, PartitionBounds>()
+  let isReleasedFurther = false
   for (const key of keys) {
     const frames = byPartition.get(key) ?? []
     const bound = bounds?.get(key)
-    let released = bounds === undefined ? lastRunStart(frames) : (bound?.released ?? 0n)
+    const runStart = lastRunStart(frames) ?? (isStale ? bound?.next : undefined)
+    let released = bound?.released ?? starts.get(key) ?? 0n
+    if (bounds === undefined) released = runStart ?? released
+    else if (isStale && runStart !== undefined && runStart > released) {
+      released = runStart
+      isReleasedFurther = true
+    }
     let { run, next } = runFrom(frames, released)
     const frontier = frontiers.get(key) ?? 0n
     if (next < frontier) {
@@ -81,10 +107,9 @@ export function selectKept(
     }
     if (to <= next) continue
     const stranded = frames.filter(({ header }) => header.baseOffset >= next).length
-    const slash = key.lastIndexOf('/')
-    givenUp.push({ topicId: key.slice(0, slash), partition: Number(key.slice(slash + 1)), from: next, to, stranded })
+    givenUp.push({ ...parsePartitionKey(key), from: next, to, stranded })
   }
-  return { kept, givenUp, ends }
+  return { kept, givenUp, ends, isReleasedFurther }
 }
 
 function runFrom(frames: readonly Frame[], released: bigint): { run: Frame[]; next: bigint } {
@@ -101,9 +126,9 @@ function runFrom(frames: readonly Frame[], released: bigint): { run: Frame[]; ne
   return { run, next }
 }
 
-/** A file is used again only when all in it is released, so what lies before a hole is released too. */
-function lastRunStart(frames: readonly Frame[]): bigint {
-  let start = 0n
+/** A file is used again only when all in it is released, so what lies before a hole is released too. Undefined without frames. */
+function lastRunStart(frames: readonly Frame[]): bigint | undefined {
+  let start: bigint | undefined
   let next: bigint | undefined
   for (const { header } of frames) {
     if (header.baseOffset !== next) start = header.baseOffset

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path'
 import { conflict, corrupt, notFound, type Limits, type Runtime, type Section, type WalOpenOptions } from '@moulin/core'
 import { makeDurableFolder } from './durable-folder.ts'
 import {
@@ -15,7 +14,7 @@ import {
 import { giveUp, takeEpoch } from './epoch-opener.ts'
 import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
-import { partitionKey, selectKept, type CheckpointBounds, type Selection } from './repair-selection.ts'
+import { partitionKey, selectKept, type RepairEvidence, type Selection } from './repair-selection.ts'
 import { salvage, type SalvagedSegment } from './salvage.ts'
 import { readSection } from './section-read.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
@@ -27,9 +26,7 @@ export interface WalRepairOptions extends Pick<WalOpenOptions, 'logId' | 'claimE
   readonly runtime: Runtime
   readonly limits: Limits
   readonly dir: string
-  readonly bounds: CheckpointBounds
-  /** By `partitionKey`: below it the table has all. */
-  readonly frontiers: ReadonlyMap<string, bigint>
+  readonly evidence: RepairEvidence
 }
 
 /** What is wrong in the write-ahead folder, and what would stay. */
@@ -46,21 +43,22 @@ export async function salvageWal({
   runtime,
   dir,
   logId,
-  bounds,
-  frontiers,
+  evidence,
 }: Omit<WalRepairOptions, 'claimEpoch' | 'limits'>): Promise<WalSalvage | undefined> {
   const info = await refuseRunning(runtime, dir)
   if (info === undefined) return undefined
+  const { bounds, starts } = evidence
+  const beginOf = (key: string): bigint => bounds?.get(key)?.released ?? (bounds && starts.get(key)) ?? 0n
   const segments = await salvage({
     files: runtime.files,
     dir,
     logId: uuidBytes(logId),
     info,
     bootId: runtime.process.bootId,
-    isLive: (header) => header.lastOffset >= (bounds?.get(partitionKey(header))?.released ?? 0n),
+    isLive: (header) => header.lastOffset >= beginOf(partitionKey(header)),
   })
   if (bounds === undefined) refuseBoth(segments)
-  return { info, segments, ...selectKept(segments, bounds, frontiers) }
+  return { info, segments, ...selectKept(segments, evidence) }
 }
 
 /** The newest epoch that is a source. */
@@ -84,9 +82,9 @@ function refuseBoth(segments: readonly SalvagedSegment[]): void {
   )
 }
 
-/** Where a repair keeps the files that it takes out of the log. */
+/** Where a repair keeps the files that it takes out of the log: in the folder itself, since that may be a disk of its own. */
 export function asideFolder(dir: string, epoch: bigint): string {
-  return `${dirname(dir)}/repair/epoch-${epoch}`
+  return `${dir}/repair/epoch-${epoch}`
 }
 
 /** Files that do not stay as they are: damaged, or with a section that is given up. Their good sections move. */

@@ -2,7 +2,7 @@ import { corrupt, type FileHandle, type Files, type SectionHeader } from '@mouli
 import { epochPath, isSegmentName, type EpochInfo } from './epoch-folder.ts'
 import type { Frame, SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
-import { aftermathOf, scanSegment, wasWritten } from './segment-scan.ts'
+import { aftermathOf, framesWithoutHeader, scanSegment, wasWritten } from './segment-scan.ts'
 import { headerOf, withFile } from './source-scan.ts'
 
 /** A stretch of a segment file that holds no good frame, and once did. */
@@ -78,7 +78,7 @@ async function salvageFile(
   })
 }
 
-/** A file that lost its header: what its frames say of themselves is enough. */
+/** A file that lost its header: what its good frames say of themselves is enough. Those of an earlier use are not live. */
 async function salvageHeaderless(
   request: SalvageRequest,
   file: FileHandle,
@@ -87,9 +87,10 @@ async function salvageHeaderless(
   path: string,
   recorded?: { readonly generation: bigint; readonly end: number },
 ): Promise<SalvagedSegment | undefined> {
-  const start = await file.read(SEGMENT_HEADER_BYTES, 48)
-  if (start.length < 48) return undefined
-  const generation = recorded?.generation ?? new DataView(start.buffer, start.byteOffset).getBigUint64(40)
+  let generation = recorded?.generation ?? 0n
+  for await (const { identity } of framesWithoutHeader(file, path, { logId: request.logId, epoch })) {
+    if (recorded === undefined && identity.generation > generation) generation = identity.generation
+  }
   const identity = { logId: request.logId, epoch, generation }
   const segment = await walk(request, file, name, path, identity, recorded?.end)
   if (segment.live.length === 0) return undefined

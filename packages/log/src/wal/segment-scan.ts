@@ -4,6 +4,7 @@ import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
+  generationAt,
   proofOfWrite,
   readFrame,
   type Frame,
@@ -79,12 +80,46 @@ export interface Aftermath {
 
 /** Looks behind `from`, where no good frame of this segment begins, for later ones. */
 export async function aftermathOf({ file, name, identity, from = 0 }: ScanRequest): Promise<Aftermath> {
-  const size = await file.size()
-  const window = new Window(file, size)
+  const window = new Window(file, await file.size())
   let first: Frame | undefined
   let remainsEnd: number | undefined
-  let position = from + FRAME_ALIGNMENT
-  while (position < size) {
+  for await (const { frame } of framesBehind(window, name, from + FRAME_ALIGNMENT, () => identity)) {
+    first ??= frame
+    if (frame.flushStart > from) return { durable: frame, first, remainsEnd }
+    remainsEnd = frame.end
+  }
+  return { durable: undefined, first, remainsEnd }
+}
+
+/** A frame of whichever use of its file. */
+export interface FoundFrame {
+  readonly frame: Frame
+  readonly identity: SegmentIdentity
+}
+
+/** All good frames of a file that lost its header, of whichever use of it, past all that is not good. */
+export async function* framesWithoutHeader(
+  file: FileHandle,
+  name: string,
+  { logId, epoch }: Pick<SegmentIdentity, 'logId' | 'epoch'>,
+): AsyncGenerator<FoundFrame> {
+  const window = new Window(file, await file.size())
+  yield* framesBehind(window, name, SEGMENT_HEADER_BYTES, (start) => ({
+    logId,
+    epoch,
+    generation: generationAt(start),
+  }))
+}
+
+/** Good frames from `from` on, wherever they begin; `identify` is told the first bytes of what may be one. */
+async function* framesBehind(
+  window: Window,
+  name: string,
+  from: number,
+  identify: (start: Uint8Array) => SegmentIdentity,
+): AsyncGenerator<FoundFrame> {
+  let position = from
+  while (position < window.size) {
     const bytes = await window.at(position, magic.length)
     const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(magic)
     if (found < 0) {
@@ -92,18 +127,17 @@ export async function aftermathOf({ file, name, identity, from = 0 }: ScanReques
       continue
     }
     position += found
-    const read = position % FRAME_ALIGNMENT === 0 ? await frameAt(window, position, identity) : undefined
-    if (read?.status !== 'frame') {
-      if (read !== undefined) refuseLater(read, name, position)
+    const start = position % FRAME_ALIGNMENT === 0 ? await window.at(position, FRAME_HEADER_BYTES) : undefined
+    if (start === undefined || start.length < FRAME_HEADER_BYTES) {
       position += 1
       continue
     }
-    first ??= read.frame
-    if (read.frame.flushStart > from) return { durable: read.frame, first, remainsEnd }
-    position = read.frame.end
-    remainsEnd = position
+    const identity = identify(start)
+    const read = await frameAt(window, position, identity)
+    refuseLater(read, name, position)
+    if (read.status === 'frame') yield { frame: read.frame, identity }
+    position = read.status === 'frame' ? read.frame.end : position + 1
   }
-  return { durable: undefined, first, remainsEnd }
 }
 
 /**

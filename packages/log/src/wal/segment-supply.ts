@@ -65,14 +65,19 @@ export class SegmentSupply {
     this.#ahead = undefined
   }
 
-  // A prepared segment gets a later generation first: generations are the order in which segments get their frames.
+  // Generations are the order in which segments get their frames: a prepared one gets a later one. Not before ours has its header: who lists the
+  // files must never see a generation while one below it is still to come.
   async #oversized(sizeBytes: number): Promise<SegmentFile> {
+    const ahead = await this.#ahead
     const generation = ++this.#generation
-    if (this.#ahead !== undefined) {
-      const ahead = await this.#ahead
-      await ahead.use(++this.#generation)
+    const segment = await SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
+    try {
+      await ahead?.use(++this.#generation)
+      return segment
+    } catch (error) {
+      await segment.close()
+      throw error
     }
-    return SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
   }
 
   async #make(sizeBytes: number): Promise<SegmentFile> {

@@ -2,7 +2,14 @@ import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type 
 import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
 import { readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
-import { aftermathOf, scanSegment, wasWritten, type Aftermath, type SegmentScan } from './segment-scan.ts'
+import {
+  aftermathOf,
+  framesWithoutHeader,
+  scanSegment,
+  wasWritten,
+  type Aftermath,
+  type SegmentScan,
+} from './segment-scan.ts'
 
 /** A segment of a source, with its live sections. */
 export interface SourceSegment {
@@ -112,8 +119,14 @@ function tornTail({ info }: SourceRequest, { name, scan, remainsEnd }: OwnScan):
   return { segment: `epoch-${info.epoch}/${name}`, position: end, bytes, reason }
 }
 
+/**
+ * Headers are read one after the other while a living writer may use files anew: one that was read as of an earlier use may hold what stands
+ * before a file that is read later. So a first look says how far to go: every generation up to there has its header by then, and the second look
+ * finds it, unless it was recycled, and so released.
+ */
 async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Promise<OwnFile[]> {
   const folder = epochPath(dir, info.epoch)
+  const newest = (await generationsIn(files, folder)).at(-1)?.generation ?? 0n
   const own: OwnFile[] = []
   for (const { name } of await files.readdir(folder)) {
     if (!isSegmentName(name)) continue
@@ -123,7 +136,7 @@ async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Prom
       if (found === undefined) await checkHeaderless(handle, path, { logId, epoch: info.epoch, isLive })
       return found
     })
-    if (header === undefined) continue
+    if (header === undefined || header.generation > newest) continue
     checkIdentity(header, logId, info.epoch, path)
     own.push({ name, header })
   }
@@ -184,16 +197,31 @@ async function checkHeaderless(
   path: string,
   { logId, epoch, isLive }: Pick<SourceRequest, 'logId' | 'isLive'> & { readonly epoch: bigint },
 ): Promise<void> {
-  const start = await file.read(SEGMENT_HEADER_BYTES, 48)
-  if (start.length < 48) return
-  const generation = new DataView(start.buffer, start.byteOffset).getBigUint64(40)
-  const scan = await scanSegment({ file, name: path, identity: { logId, epoch, generation } })
-  if (!scan.frames.some((frame) => isLive(frame.header))) return
-  // Its owner may have recycled it in the meantime.
-  if ((await headerOf(file, path)) !== undefined) return
-  throw corrupt('SEGMENT', `${path} holds live sections, but its header is damaged.`, {
-    context: { file: path, position: 0 },
-  })
+  for await (const { frame } of framesWithoutHeader(file, path, { logId, epoch })) {
+    if (!isLive(frame.header)) continue
+    // Its owner may have recycled it in the meantime.
+    if ((await headerOf(file, path)) !== undefined) return
+    throw corrupt(
+      'SEGMENT',
+      `${path} holds live sections, but its header is damaged. Restore the file, or see what \`moulin repair\` would give up.`,
+      { context: { file: path, position: 0 } },
+    )
+  }
+}
+
+/** Which generation each segment file of a folder is in, by its header, ascending. */
+export async function generationsIn(
+  files: Files,
+  folder: string,
+): Promise<{ readonly name: string; readonly generation: bigint }[]> {
+  const found: { name: string; generation: bigint }[] = []
+  for (const { name } of await files.readdir(folder)) {
+    if (!isSegmentName(name)) continue
+    const path = `${folder}/${name}`
+    const header = await withFile(files, path, (file) => headerOf(file, path))
+    if (header !== undefined) found.push({ name, generation: header.generation })
+  }
+  return found.sort((a, b) => (a.generation < b.generation ? -1 : 1))
 }
 
 /** The header of a segment file, if there is a whole one. */

@@ -67,11 +67,13 @@ async function recoverInto(
   const source =
     predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive, afterScan })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
+  throwIfAborted(options.signal)
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
     adoptSealed(writer, source, place, options)
     await copyTail(writer, source, place, options)
+    throwIfAborted(options.signal)
     const info = epochInfo(options, epoch, predecessor, source)
     await linkEpochInfo(runtime, dir, info)
     await writer.checkFence()

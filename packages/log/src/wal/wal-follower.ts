@@ -3,6 +3,7 @@ import {
   corrupt,
   invalid,
   notFound,
+  throwIfAborted,
   type FileHandle,
   type WalLocation,
   type WalOpenOptions,
@@ -10,7 +11,7 @@ import {
   type WalUsage,
 } from '@moulin/core'
 import { areOpenersGone } from './epoch-opener.ts'
-import { epochPath, hasHigherEpoch, isSegmentName, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
+import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
 import { ReadSlots } from './read-slots.ts'
@@ -18,7 +19,7 @@ import { readSection, released } from './section-read.ts'
 import { parseSegmentId, segmentId } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { scanSegment, type SegmentScan } from './segment-scan.ts'
-import { headerOf, scanSource, withFile, type SourceSegment } from './source-scan.ts'
+import { generationsIn, headerOf, scanSource, withFile, type SourceSegment } from './source-scan.ts'
 import { watchEpochs } from './epoch-watch.ts'
 
 /** Where the reader stands in the epoch that it follows. */
@@ -61,6 +62,7 @@ export class WalFollower implements WalSession {
     const info = await newestSource(dir, options)
     const follower = new WalFollower(dir, options, info)
     await follower.#begin(info)
+    throwIfAborted(options.signal)
     return follower
   }
 
@@ -235,17 +237,18 @@ export class WalFollower implements WalSession {
   }
 
   async #segmentAfter(generation: bigint): Promise<Place | undefined> {
-    const { files } = this.#options.runtime
     const folder = epochPath(this.#dir, this.epoch)
-    let next: Place | undefined
-    for (const { name } of await files.readdir(folder)) {
-      if (!isSegmentName(name)) continue
-      const header = await withFile(files, `${folder}/${name}`, (file) => headerOf(file, name))
-      if (header === undefined || header.generation <= generation) continue
-      if (next !== undefined && next.generation < header.generation) continue
-      next = { name, generation: header.generation, position: SEGMENT_HEADER_BYTES, isSealed: false }
+    let last: bigint | undefined
+    for (;;) {
+      const all = await generationsIn(this.#options.runtime.files, folder)
+      const next = all.find((each) => each.generation > generation)
+      if (next === undefined) return undefined
+      // What lies between may have been used anew behind our look: seen twice, it was recycled before.
+      if (next.generation === generation + 1n || next.generation === last) {
+        return { ...next, position: SEGMENT_HEADER_BYTES, isSealed: false }
+      }
+      last = next.generation
     }
-    return next
   }
 
   #show({ epoch, name, generation }: SegmentKey, frames: readonly Frame[]): void {
