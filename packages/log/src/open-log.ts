@@ -90,6 +90,7 @@ const optionNames: Readonly<Record<keyof OpenLogOptions, true>> = {
   probe: true,
   graceMs: true,
   catalogWaitMs: true,
+  maxBlockMs: true,
   onBroken: true,
   signal: true,
 }

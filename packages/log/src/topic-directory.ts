@@ -126,10 +126,9 @@ export class TopicDirectory {
   }
 
   async #find(name: string): Promise<TopicState | undefined> {
-<<<<<<< HEAD
     let state = this.#states.get(name)
     if (state === undefined) {
-      const topic = await this.#core.topics.newest(name)
+      const topic = await withWayBack(this.#core.topics.newest(name))
       if (topic?.state !== 'live') return undefined
       state = new TopicState(this.#core, topic.record)
       await state.loadCodecs()
@@ -138,15 +137,6 @@ export class TopicDirectory {
     }
     await state.loadCodecs()
     return state
-=======
-    const known = this.#states.get(name)
-    if (known !== undefined) return known
-    const topic = await withWayBack(this.#core.topics.newest(name))
-    if (topic?.state !== 'live') return undefined
-    const { record } = topic
-    const codecs = { value: await this.#codec(record.valueSchemaId), key: await this.#codec(record.keySchemaId) }
-    return this.#keep(new TopicState(this.#core, record, codecs))
->>>>>>> golden
   }
 
   async #create(name: string, config: AnyConfig): Promise<TopicState> {
