@@ -89,7 +89,7 @@ export interface SectionHeader {
 }
 
 export interface Section extends Omit<SectionHeader, 'appendedMs'> {
-  /** Only of a section that was appended before, and moves: without it, the append says now. */
+  /** Of a section that was appended before, and moves: what it had. Without it, the append says now. */
   readonly appendedMs?: number
   /** v2 record batches, back to back. */
   readonly batches: Uint8Array
@@ -128,13 +128,19 @@ export interface WalSession {
   release(locations: readonly WalLocation[]): Promise<void>
   /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
   checkFence(): Promise<void>
+  /**
+   * Segments that nothing more will be written to, of which at most `share` (0 to 1) lives, by the names in their locations; those
+   * that hold least first. Whoever appends their live sections again, and then releases the old locations, frees them for little.
+   * Recovery takes a section that it finds twice from where it was appended last, whatever was appended in between. None to a reader.
+   */
+  sparse(share: number): readonly string[]
   /** Bytes of live sections, and of the storage that holds them. */
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
   watch(changed: () => void): { close(): void }
   /**
    * Read-only sessions: reports sections that became durable since, by the ack rule, to the `recover` of the open. After a
-   * change of epoch it reports known sections again, at their new places.
+   * change of epoch, and when they were appended again, it reports known sections again, at their new places.
    */
   refresh(): Promise<void>
   /** Waits for appends already begun, gives up the epoch. Idempotent. */

@@ -1,6 +1,7 @@
 import {
   corrupt,
   isKind,
+  isMoulinError,
   notFound,
   type BatchRun,
   type EarlierRange,
@@ -182,7 +183,8 @@ export class HotLog {
   /** Sequences the batches, makes them durable, then moves the high watermark and wakes readers. */
   async append(session: SequencerSession, topic: HotTopic, request: BatchesToAppend): Promise<Sequenced> {
     const { partition, batches } = request
-    const section = { ...request, topicId: topic.id, incarnation: topic.incarnation }
+    const appendedMs = Math.trunc(this.#options.now())
+    const section = { ...request, topicId: topic.id, incarnation: topic.incarnation, appendedMs }
     const sequenced = await session.append(section).catch((error: unknown) => {
       this.#failed(error as Error)
       throw error
@@ -199,6 +201,51 @@ export class HotLog {
     this.onAppended(batches.length)
     topic.onAppended?.()
     return sequenced
+  }
+
+  /**
+   * Appends what lives in these segments again, as it was appended, so that they are freed: offsets, schemas and ages stay. Returns
+   * how many sections moved.
+   */
+  async copyOn(segments: readonly string[], maxFlushBytes: number): Promise<number> {
+    const wanted = new Set(segments)
+    const partitions = [...this.#topics.values()].flatMap((topic) => topic.partitions)
+    const sections = partitions.flatMap((partition) =>
+      partition.sectionsIn(wanted).map((section) => ({ partition, section })),
+    )
+    let moved = 0
+    for (let at = 0; at < sections.length;) {
+      const moving: Promise<boolean>[] = []
+      // What one flush takes is in memory at a time.
+      for (let bytes = 0; at < sections.length && bytes < maxFlushBytes; at++) {
+        const { partition, section } = sections[at]!
+        moving.push(this.#copy(partition, section))
+        bytes += section.batchesBytes
+      }
+      for (const hasMoved of await Promise.all(moving)) if (hasMoved) moved += 1
+    }
+    return moved
+  }
+
+  /** False for a section that has been released meanwhile. */
+  async #copy(partition: HotPartition, section: HotSection): Promise<boolean> {
+    const { location: old, appendedMs } = section
+    const isHeld = (): boolean => partition.find(section.baseOffset) === section
+    const batches = await this.#batchesOf(section, undefined)
+    if (batches === undefined || !isHeld()) return false
+    const { topicId, incarnation, partition: index, baseOffset, lastOffset, recordCount } = section
+    const { valueSchemaId, keySchemaId } = section
+    const header = { topicId, incarnation, partition: index, baseOffset, lastOffset, recordCount }
+    const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, batches })
+    const location = await append.catch((error: unknown) => {
+      if (isMoulinError(error) && error.outcome === 'unknown') this.#failed(error)
+      throw error
+    })
+    // It may have been released meanwhile, from where it was.
+    const hasMoved = isHeld()
+    if (hasMoved) section.location = location
+    await this.#wal!.release([hasMoved ? old : location])
+    return hasMoved
   }
 
   #failed(error: Error): void {

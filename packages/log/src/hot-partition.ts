@@ -1,7 +1,7 @@
 import { assert, corrupt, type SectionHeader, type WalLocation } from '@moulin/core'
 
 /** A section in the write-ahead tier. */
-export interface HotSection extends Omit<SectionHeader, 'appendedMs'> {
+export interface HotSection extends SectionHeader {
   location: WalLocation
   readonly batchesBytes: number
   /** Bytes of this partition's sections before it, ever. */
@@ -34,12 +34,7 @@ export class HotPartition {
   }
 
   /** The section is durable: readers may see it. They come in offset order, without gaps. */
-  add(
-    header: Omit<SectionHeader, 'appendedMs'>,
-    location: WalLocation,
-    batchesBytes: number,
-    durableMs: number,
-  ): HotSection {
+  add(header: SectionHeader, location: WalLocation, batchesBytes: number, durableMs: number): HotSection {
     assert(header.baseOffset === this.highWatermark, `section ${header.baseOffset} follows ${this.highWatermark}`)
     const section = hotSection(header, location, batchesBytes, this.totalBytes, durableMs)
     this.#sections.push(section)
@@ -79,6 +74,11 @@ export class HotPartition {
   /** The first section that reaches to `offset` or beyond. */
   find(offset: bigint): HotSection | undefined {
     return this.#sections[this.#indexOf(offset)]
+  }
+
+  /** Its sections that stand in one of these segments. */
+  sectionsIn(segments: ReadonlySet<string>): HotSection[] {
+    return this.#sections.filter(({ location }) => segments.has(location.segment))
   }
 
   #indexOf(offset: bigint): number {
@@ -163,13 +163,14 @@ export class HotPartition {
 }
 
 function hotSection(
-  header: Omit<SectionHeader, 'appendedMs'>,
+  header: SectionHeader,
   location: WalLocation,
   batchesBytes: number,
   bytesBefore: number,
   durableMs: number,
 ): HotSection {
-  const { topicId, incarnation, partition, baseOffset, lastOffset, recordCount, valueSchemaId, keySchemaId } = header
+  const { topicId, incarnation, partition, baseOffset, lastOffset, recordCount } = header
+  const { valueSchemaId, keySchemaId, appendedMs } = header
   return {
     topicId,
     incarnation,
@@ -179,6 +180,7 @@ function hotSection(
     recordCount,
     valueSchemaId,
     keySchemaId,
+    appendedMs,
     location,
     batchesBytes,
     bytesBefore,

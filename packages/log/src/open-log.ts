@@ -237,6 +237,8 @@ async function assemble(
       maxWalBytes: limits.maxWalBytes,
       maxBlockMs,
       heldBytes: () => wal.usage().heldBytes,
+      sparse: (share) => wal.sparse(share),
+      copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
       topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
       runtime,

@@ -1,5 +1,6 @@
 import { aborted, exhausted, type Failing, type Runtime, type WalFull } from '@moulin/core'
 import { Chore, Scheduler } from './chore.ts'
+import { worstOf } from './failures.ts'
 import type { WalPressure } from './log-core.ts'
 import type { TopicTiering } from './topic-tiering.ts'
 
@@ -7,6 +8,8 @@ import type { TopicTiering } from './topic-tiering.ts'
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
 /** Producers wait while room is being made, too, once this share of `maxWalBytes` has been taken on top of it. */
 const ABOVE = 1 / 8
+/** Segments of which at most this share lives are not worth their bytes: what lives in them is copied on. */
+const SPARSE = 1 / 4
 /** Above `maxWalBytes`, appends of this share of it are looked at together. */
 const STEP = 1 / 64
 
@@ -19,21 +22,26 @@ export interface WalReliefOptions {
   readonly maxBlockMs: number
   /** See `WalUsage`. */
   readonly heldBytes: () => number
+  /** See `WalSession`. */
+  readonly sparse: (share: number) => readonly string[]
+  /** Copies what lives in these segments on, so that they are freed; returns how many sections moved. */
+  readonly copyOn: (segments: readonly string[]) => Promise<number>
   readonly topics: () => Iterable<ReliefTopic>
   readonly checkpoint: () => Promise<void>
   readonly runtime: Runtime
 }
 
 /**
- * Keeps the write-ahead tier below `maxWalBytes`: above it the grace ends early, that of the oldest confirmed data first; once nothing
+ * Keeps the write-ahead tier below `maxWalBytes`: above it what lives in nearly empty segments is copied on; then the grace ends early, that of the oldest confirmed data first; once nothing
  * is confirmed, topics are tiered ahead of time. The topics' own schedulers do both, at their own pace; this says what for. Where
  * nothing helps, producers wait. Also writes a checkpoint every so often.
  */
 export class WalRelief implements WalPressure {
   readonly checkpoints: Chore
+  readonly #copies: Chore
   readonly #options: WalReliefOptions
   readonly #scheduler: Scheduler
-  #stage: 'none' | 'release' | 'tier' = 'none'
+  #stage: 'none' | 'copy' | 'release' | 'tier' = 'none'
   #releasing: ReliefTopic | undefined
   #appendedBytes = 0
   #checkpointAt = CHECKPOINT_EVERY_BYTES
@@ -61,7 +69,21 @@ export class WalRelief implements WalPressure {
         this.#scheduler.evaluate()
       },
     )
-    this.#scheduler = new Scheduler(runtime, [this.checkpoints])
+    this.#copies = new Chore(
+      runtime.clock,
+      {
+        name: 'Copying on what lives in nearly empty segments',
+        due: () => (this.#stage === 'copy' ? -Infinity : Infinity),
+        run: () => this.#copies.attempt(() => this.#copyOn(), isInVain).catch(() => undefined),
+      },
+      (error, retryMs) => {
+        if (error !== undefined && retryMs !== null)
+          runtime.logger.warn({ err: error, retryMs }, `${this.#copies.name} failed: it will be tried again`)
+        this.ended()
+        this.#scheduler.evaluate()
+      },
+    )
+    this.#scheduler = new Scheduler(runtime, [this.checkpoints, this.#copies])
   }
 
   get walFull(): WalFull | null {
@@ -86,7 +108,7 @@ export class WalRelief implements WalPressure {
   }
 
   get failing(): Failing {
-    return this.checkpoints.failures.now
+    return worstOf([this.checkpoints.failures.now, this.#copies.failures.now])
   }
 
   #look(): void {
@@ -95,15 +117,30 @@ export class WalRelief implements WalPressure {
     const held = heldBytes()
     this.#lookAgainAt = held + maxWalBytes * STEP
     const all = held > maxWalBytes ? [...topics()] : []
-    if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
+    if (held > maxWalBytes && this.#canCopyOn()) {
+      this.#stage = 'copy'
+      this.#scheduler.evaluate()
+    } else if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
       const confirmed = all.filter(({ oldestConfirmedMs }) => oldestConfirmedMs !== undefined)
       this.#releasing = confirmed.sort((a, b) => a.oldestConfirmedMs! - b.oldestConfirmedMs!)[0]
       this.#stage = this.#releasing === undefined ? 'tier' : 'release'
     }
     if (held <= maxWalBytes) this.#stage = 'none'
     for (const topic of all) topic.evaluate()
-    this.#isStuck = held > maxWalBytes && !all.some(({ isBusy }) => isBusy)
+    this.#isStuck = held > maxWalBytes && !this.#copies.isRunning && !all.some(({ isBusy }) => isBusy)
     this.#judge(all)
+  }
+
+  #canCopyOn(): boolean {
+    return this.#copies.isRunning || (!this.#copies.isWaiting && this.#options.sparse(SPARSE).length > 0)
+  }
+
+  async #copyOn(): Promise<number> {
+    const segments = this.#options.sparse(SPARSE)
+    const moved = await this.#options.copyOn(segments)
+    const { logger } = this.#options.runtime
+    if (moved > 0) logger.info({ segments: segments.length, sections: moved }, 'Nearly empty segments were freed')
+    return moved
   }
 
   room(signal?: AbortSignal): Promise<void> | undefined {
@@ -173,3 +210,6 @@ export class WalRelief implements WalPressure {
     return exhausted('WAL_FULL', message, { retryable: true, context: { maxBlockMs, maxWalBytes } })
   }
 }
+
+/** All of it had been released meanwhile, or was being read in vain. */
+const isInVain = (moved: number): boolean => moved === 0

@@ -25,6 +25,7 @@ import { removeFile } from './durable-folder.ts'
 import { giveUp, removePrepared, takeEpoch } from './epoch-opener.ts'
 import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
+import { orderSections } from './section-order.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
 import { readSection } from './section-read.ts'
 import { scanSource, withFile, type Source, type SourceSegment } from './source-scan.ts'
@@ -71,8 +72,8 @@ async function recoverInto(
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
-    adoptSealed(writer, source, place, options)
-    await copyTail(writer, source, place, options)
+    const recovered = [...adoptSealed(writer, source, place), ...(await copyTail(writer, source, place, options))]
+    for (const { header, location } of orderSections(recovered).ordered) options.recover(header, location)
     throwIfAborted(options.signal)
     const info = epochInfo(options, epoch, predecessor, source)
     await linkEpochInfo(runtime, dir, info)
@@ -119,15 +120,22 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
   }
 }
 
-function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace, options: WalOpenOptions): void {
+interface Recovered {
+  readonly header: SectionHeader
+  readonly location: WalLocation
+}
+
+function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace): Recovered[] {
+  const recovered: Recovered[] = []
   for (const segment of source.sealed) {
     const { epoch, name, generation, live, end } = segment
     const id = segmentId(epoch, name, generation)
     const path = `${epochPath(place.dir, epoch)}/${name}`
     const locations = live.map((frame) => locationOf(id, frame))
     writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, end)
-    live.forEach((frame, index) => options.recover(frame.header, locations[index]!))
+    live.forEach(({ header }, index) => recovered.push({ header, location: locations[index]! }))
   }
+  return recovered
 }
 
 /** The active segment may still change under its old writer: what it holds becomes frames of our own. */
@@ -135,17 +143,19 @@ async function copyTail(
   writer: WalWriter,
   { active }: Source,
   { files, dir, logId }: SegmentPlace,
-  { limits, recover }: WalOpenOptions,
-): Promise<void> {
-  if (active === undefined) return
+  { limits }: WalOpenOptions,
+): Promise<Recovered[]> {
+  const recovered: Recovered[] = []
+  if (active === undefined) return recovered
   const { epoch, name, generation } = active
   const id = segmentId(epoch, name, generation)
   await withFile(files, `${epochPath(dir, epoch)}/${name}`, async (file) => {
-    let sections: (Section & SectionHeader)[] = []
+    let sections: Section[] = []
     let bytes = 0
     const flush = async (): Promise<void> => {
       const locations = await Promise.all(sections.map((section) => writer.append(section)))
-      sections.forEach((section, index) => recover(section, locations[index]!))
+      // Not the sections themselves: they hold their bytes.
+      for (const location of locations) recovered.push({ header: active.live[recovered.length]!.header, location })
       sections = []
       bytes = 0
     }
@@ -157,6 +167,7 @@ async function copyTail(
     }
     await flush()
   })
+  return recovered
 }
 
 export function locationOf(segment: string, { position, sizeBytes }: Frame): WalLocation {

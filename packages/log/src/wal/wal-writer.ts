@@ -132,6 +132,10 @@ export class WalWriter implements WalSession {
     }
   }
 
+  sparse(share: number): readonly string[] {
+    return this.#live.sparse(share)
+  }
+
   watch(): { close(): void } {
     throw unsupported('WATCH', 'A writing session is told of every section that it appends: it has nothing to watch.')
   }
