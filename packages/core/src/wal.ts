@@ -118,10 +118,16 @@ export interface WalSession {
   /**
    * Makes the section durable, then checks the fence. Resolves in the order of the calls. Appends made while a flush
    * runs share the next one.
-   * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over), `exhausted` code `NO_SPACE`,
-   * `unavailable`. Any error is final: every later append rejects with `closed`.
+   * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over); `unavailable`; `exhausted` code `NO_SPACE`. An
+   * error is final, and every later append rejects with `closed`; but for `NO_SPACE` with outcome `rejected`: nothing was stored of this
+   * append, nor of any that waited behind it, and the next one may succeed. See {@link rejections}.
    */
   append(section: Section): Promise<WalLocation>
+  /**
+   * How often all appends that were under way have been rejected while the session lives on. It rises before any of them rejects: what
+   * was given to their sections, offsets above all, can be given again from then on.
+   */
+  readonly rejections: number
   /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
   read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /** These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. */
@@ -134,6 +140,10 @@ export interface WalSession {
    * Recovery takes a section that it finds twice from where it was appended last, whatever was appended in between. None to a reader.
    */
   sparse(share: number): readonly string[]
+  /**
+   * The disk, as it is now; undefined where there is none to fill. Below the reserve, what was taken ahead of need is given back first.
+   */
+  space(): Promise<WalSpace | undefined>
   /** Bytes of live sections, and of the storage that holds them. */
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
@@ -145,6 +155,12 @@ export interface WalSession {
   refresh(): Promise<void>
   /** Waits for appends already begun, gives up the epoch. Idempotent. */
   close(): Promise<void>
+}
+
+export interface WalSpace {
+  readonly freeBytes: number
+  /** Kept free for the commits and releases that free more: below it nothing new should be accepted. */
+  readonly reserveBytes: number
 }
 
 export interface WalUsage {

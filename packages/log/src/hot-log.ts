@@ -16,6 +16,7 @@ import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from 
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from './wakeups.ts'
+import { isLivedThrough } from './wal/disk-space.ts'
 
 /** Batches that a producer or an appender hands over; the offsets come with durability. */
 export interface BatchesToAppend {
@@ -186,7 +187,7 @@ export class HotLog {
     const appendedMs = Math.trunc(this.#options.now())
     const section = { ...request, topicId: topic.id, incarnation: topic.incarnation, appendedMs }
     const sequenced = await session.append(section).catch((error: unknown) => {
-      this.#failed(error as Error)
+      if (!isLivedThrough(error)) this.#failed(error as Error)
       throw error
     })
     const added = topic.partitions[partition]!.add(
@@ -238,6 +239,7 @@ export class HotLog {
     const header = { topicId, incarnation, partition: index, baseOffset, lastOffset, recordCount }
     const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, batches })
     const location = await append.catch((error: unknown) => {
+      // That the log was closed meanwhile is no failure.
       if (isMoulinError(error) && error.outcome === 'unknown') this.#failed(error)
       throw error
     })

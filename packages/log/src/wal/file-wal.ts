@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { invalid, unsupported, type Files, type Wal } from '@moulin/core'
+import { segmentBytesFor } from './disk-space.ts'
 import { makeDurableFolder } from './durable-folder.ts'
 import { checkSegmentBytes } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
@@ -8,7 +9,7 @@ import { WalFollower } from './wal-follower.ts'
 export interface FileWalOptions {
   /** Folder of the write-ahead files, on a local disk: network mounts do not keep what they sync. */
   readonly dir: string
-  /** Size of a segment file; default the log's limit {@link Limits.segmentBytes}. */
+  /** Size of a segment file, at most; default the log's limit {@link Limits.segmentBytes}. On a small disk it is a 32nd of that. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -39,7 +40,7 @@ export function fileWal(options: FileWalOptions): Wal {
       checkSegmentBytes(bytes)
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
-      return takeOver(path, bytes, open)
+      return takeOver(path, await segmentBytesFor(files, path, bytes), open)
     },
   }
 }

@@ -1,4 +1,5 @@
-import { invalid, type FileHandle, type Files } from '@moulin/core'
+import { exhausted, invalid, type FileHandle, type Files } from '@moulin/core'
+import { asRejected, isNoSpace, spaceAt } from './disk-space.ts'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
 import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
@@ -14,6 +15,7 @@ export class SegmentFile implements SegmentIdentity {
   readonly path: string
   readonly file: FileHandle
   readonly sizeBytes: number
+  readonly #place: SegmentPlace
   generation: bigint
   /** Where the next frame goes. */
   position: number = SEGMENT_HEADER_BYTES
@@ -27,6 +29,7 @@ export class SegmentFile implements SegmentIdentity {
     { slot, generation, sizeBytes }: { slot: number; generation: bigint; sizeBytes: number },
   ) {
     this.file = file
+    this.#place = place
     this.logId = place.logId
     this.epoch = place.epoch
     this.slot = slot
@@ -49,7 +52,9 @@ export class SegmentFile implements SegmentIdentity {
       return segment
     } catch (error) {
       await file.close()
-      throw error
+      // Nobody knows of it. What could not be removed is in no one's way.
+      await place.files.unlink(path).catch(() => undefined)
+      throw asRejected(error)
     }
   }
 
@@ -72,14 +77,44 @@ export class SegmentFile implements SegmentIdentity {
   }
 
   /**
-   * Zero-fills up to `position` (default: all), so that a flush there changes no metadata. Only this grows the file: a
-   * flush must wait for it, or its bytes could be zeroed.
+   * Zero-fills up to `position` at least, so that a flush there changes no metadata. Only this grows the file: a flush must wait for it,
+   * or its bytes could be zeroed.
+   * @throws `exhausted` code `NO_SPACE`: nothing was taken; so, too, where `keepsReserve`, and less than half of the reserve would be left.
    */
-  async allocate(position: number = this.sizeBytes): Promise<void> {
-    while (this.#allocated < position && !this.#isClosed) {
-      this.#extending ??= this.#extend().finally(() => (this.#extending = undefined))
-      await this.#extending
+  async allocate(position: number, keepsReserve = false): Promise<void> {
+    while (this.#allocated < position) {
+      if (keepsReserve) await this.#keepReserve(position)
+      const step = this.#nextStep()
+      const size = step > position && (await this.#leavesReserve(step)) ? step : position
+      // One that began ahead of need may fail for room that this one can do without.
+      if (this.#extending !== undefined) await this.#extending.catch(() => undefined)
+      else await this.#extendOnce(size)
     }
+  }
+
+  /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
+  async allocateAhead(): Promise<void> {
+    while (this.#allocated < this.sizeBytes && !this.#isClosed) {
+      const isFree = await this.#leavesReserve(this.#nextStep())
+      if (this.#extending !== undefined) await this.#extending
+      else if (!isFree || this.#isClosed) return
+      else await this.#extendOnce(this.#nextStep())
+    }
+  }
+
+  /** Takes back all from `position` on, durably: what a write left there that is not to count. */
+  async cutBack(position: number): Promise<void> {
+    await this.file.truncate(position)
+    await this.file.sync()
+    this.#allocated = position
+  }
+
+  /** Gives back what was taken ahead and will not be written to. Best effort. */
+  async trim(): Promise<void> {
+    await this.#extending?.catch(() => undefined)
+    if (this.#isClosed || this.#allocated <= this.position) return
+    await this.file.truncate(this.position).catch(() => undefined)
+    this.#allocated = this.position
   }
 
   /** Stops preallocation, closes the file. */
@@ -90,11 +125,38 @@ export class SegmentFile implements SegmentIdentity {
     await this.file.close()
   }
 
-  async #extend(): Promise<void> {
-    const next = Math.min(this.sizeBytes, this.#allocated + PREALLOCATION_STEP_BYTES)
-    await this.file.preallocate(next)
+  #nextStep(): number {
+    return Math.min(this.sizeBytes, this.#allocated + PREALLOCATION_STEP_BYTES)
+  }
+
+  async #leavesReserve(size: number): Promise<boolean> {
+    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
+    return freeBytes - (size - this.#allocated) >= reserveBytes
+  }
+
+  async #keepReserve(position: number): Promise<void> {
+    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
+    if (freeBytes - (position - this.#allocated) >= reserveBytes / 2) return
+    const message = `No space left for ${this.path}: ${freeBytes} bytes are free, of which ${reserveBytes / 2} are kept for commits. Free some.`
+    throw exhausted('NO_SPACE', message, { retryable: true, context: { path: this.path, freeBytes, reserveBytes } })
+  }
+
+  #extendOnce(size: number): Promise<void> {
+    const extending = this.#extend(size).finally(() => (this.#extending = undefined))
+    this.#extending = extending
+    return extending
+  }
+
+  async #extend(size: number): Promise<void> {
+    try {
+      await this.file.preallocate(size)
+    } catch (error) {
+      if (!isNoSpace(error)) throw error
+      await this.file.truncate(this.#allocated).catch(() => undefined)
+      throw asRejected(error)
+    }
     await this.file.sync()
-    this.#allocated = next
+    this.#allocated = size
   }
 }
 

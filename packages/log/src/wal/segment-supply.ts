@@ -1,3 +1,5 @@
+import { asRejected, spaceAt } from './disk-space.ts'
+import { removeFile } from './durable-folder.ts'
 import { SegmentFile, sizeForSection, type SegmentPlace } from './segment-file.ts'
 
 /** Free files kept for the next generations. More are deleted: a burst should not hold its disk for ever. */
@@ -45,38 +47,65 @@ export class SegmentSupply {
     return ahead
   }
 
-  /** Takes back a segment whose sections are all released. */
+  /** Takes back a segment whose sections are all released. On a full disk its room is worth more than its making. */
   async recycle(segment: SegmentFile): Promise<void> {
-    if (this.#isClosed || this.#free.length >= MAX_FREE || segment.sizeBytes !== this.#segmentBytes) {
-      await segment.close()
-      await this.#place.files.unlink(segment.path)
-      return
-    }
-    this.#free.push(segment)
+    const isKept = !this.#isClosed && this.#free.length < MAX_FREE && segment.sizeBytes === this.#segmentBytes
+    if (isKept && !(await this.#isDiskFull())) this.#free.push(segment)
+    else await this.#remove(segment)
+  }
+
+  /** Takes back a segment from {@link next} in which nothing was written. */
+  async putBack(segment: SegmentFile): Promise<void> {
+    if (this.#ahead === undefined && segment.sizeBytes === this.#segmentBytes) this.#ahead = Promise.resolve(segment)
+    else await this.#remove(segment)
+  }
+
+  /** Removes the free and prepared files: they hold nothing. */
+  async giveBack(): Promise<void> {
+    const idle = this.#free.splice(0)
+    const preparing = this.#ahead
+    this.#ahead = undefined
+    const ahead = await preparing?.catch(() => undefined)
+    for (const segment of ahead === undefined ? idle : [...idle, ahead]) await this.#remove(segment)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const ahead = await this.#ahead?.catch(() => undefined)
-    for (const segment of [...this.#free, ...(ahead === undefined ? [] : [ahead])]) {
-      await segment.close()
-    }
-    this.#free.length = 0
-    this.#ahead = undefined
+    await this.giveBack()
+  }
+
+  async #remove(segment: SegmentFile): Promise<void> {
+    await segment.close()
+    // A newer writer may have removed it.
+    await removeFile(this.#place.files, segment.path)
+  }
+
+  async #isDiskFull(): Promise<boolean> {
+    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
+    return freeBytes < reserveBytes
   }
 
   // Generations are the order in which segments get their frames: a prepared one gets a later one. Not before ours has its header: who lists the
   // files must never see a generation while one below it is still to come.
   async #oversized(sizeBytes: number): Promise<SegmentFile> {
-    const ahead = await this.#ahead
+    const preparing = this.#ahead
+    this.#ahead = undefined
+    const ahead = await preparing?.catch(() => undefined)
     const generation = ++this.#generation
-    const segment = await SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
     try {
-      await ahead?.use(++this.#generation)
-      return segment
+      const segment = await SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
+      if (ahead === undefined) return segment
+      try {
+        await ahead.use(++this.#generation)
+        await this.putBack(ahead)
+        return segment
+      } catch (error) {
+        await this.#remove(segment)
+        throw error
+      }
     } catch (error) {
-      await segment.close()
-      throw error
+      if (ahead !== undefined) await this.#remove(ahead)
+      throw asRejected(error)
     }
   }
 
@@ -90,13 +119,13 @@ export class SegmentSupply {
       await recycled.use(generation)
       return recycled
     } catch (error) {
-      await recycled.close()
-      throw error
+      await this.#remove(recycled)
+      throw asRejected(error)
     }
   }
 }
 
-/** Preallocation ahead of the writer. Should it fail, the flush that needs the room tries again and reports. */
+/** Preallocation ahead of the writer. Should it fail, it has given back what it took; the flush that needs the room tries again and reports. */
 export function allocateInBackground(segment: SegmentFile): void {
-  segment.allocate().catch(() => undefined)
+  segment.allocateAhead().catch(() => undefined)
 }

@@ -4,6 +4,7 @@ import {
   notFound,
   throwIfAborted,
   type FileHandle,
+  type Files,
   type Section,
   type SectionHeader,
   type WalLocation,
@@ -14,9 +15,11 @@ import {
   checkFence,
   epochPath,
   isOwnerRunning,
+  isSegmentName,
   linkEpochInfo,
   listEpochs,
   newestInfo,
+  readEpochInfo,
   OPENER,
   type EpochInfo,
   type ForeignFile,
@@ -36,6 +39,7 @@ export async function takeOver(dir: string, segmentBytes: number, options: WalOp
   const { files } = options.runtime
   throwIfAborted(options.signal)
   await refuseEarly(dir, options)
+  await emptyDead(files, dir)
 
   const epoch = await takeEpoch(dir, options, () => refuseEarly(dir, options))
   try {
@@ -69,6 +73,12 @@ async function recoverInto(
     predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive, afterScan })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
   throwIfAborted(options.signal)
+  if (predecessor !== undefined) {
+    // Before we need room of our own. A later opener that did not link is no source, and may become one: what it has stays.
+    const epochs = older.filter((other) => other <= predecessor.epoch)
+    const kept = source.active === undefined ? source.sealed : [...source.sealed, source.active]
+    await removeSegments(place, predecessor, epochs, kept)
+  }
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
@@ -80,10 +90,47 @@ async function recoverInto(
     await writer.checkFence()
     await emptyOlder(place, older, info.files)
     await removePrepared(runtime, dir)
+    writer.keepsReserve = true
     return writer
   } catch (error) {
     await writer.close()
+    await giveBack(place)
     throw error
+  }
+}
+
+/** Segments of an epoch that will not be a source. */
+async function giveBack({ files, dir, epoch }: SegmentPlace): Promise<void> {
+  if ((await readEpochInfo(files, dir, epoch)) !== undefined) return
+  const folder = epochPath(dir, epoch)
+  for (const { name } of await files.readdir(folder)) {
+    if (isSegmentName(name)) await removeFile(files, `${folder}/${name}`)
+  }
+}
+
+/** Files that no opener will ever look at: of epochs before the newest source, which does not list them. An opener was cut off here. */
+async function emptyDead(files: Files, dir: string): Promise<void> {
+  const epochs = await listEpochs(files, dir)
+  const source = await newestInfo(files, dir, epochs)
+  if (source === undefined) return
+  const before = epochs.filter((epoch) => epoch < source.epoch)
+  await removeSegments({ files, dir }, source, before, source.files)
+}
+
+async function removeSegments(
+  { files, dir }: Pick<SegmentPlace, 'files' | 'dir'>,
+  source: EpochInfo,
+  epochs: readonly bigint[],
+  kept: readonly Pick<ForeignFile, 'epoch' | 'name'>[],
+): Promise<void> {
+  // Its link may be in memory only, if it was killed: what it does not need was the source before.
+  await files.syncDirectory(epochPath(dir, source.epoch))
+  const isKept = new Set(kept.map(({ epoch, name }) => `${epoch}/${name}`))
+  for (const epoch of epochs) {
+    for (const { name } of await files.readdir(epochPath(dir, epoch))) {
+      if (!isSegmentName(name) || isKept.has(`${epoch}/${name}`)) continue
+      await removeFile(files, `${epochPath(dir, epoch)}/${name}`)
+    }
   }
 }
 

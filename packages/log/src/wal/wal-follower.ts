@@ -104,6 +104,10 @@ export class WalFollower implements WalSession {
     return []
   }
 
+  readonly rejections = 0
+
+  async space(): Promise<undefined> {}
+
   watch(changed: () => void): { close(): void } {
     const watcher = watchEpochs(this.#options.runtime, this.#dir, () => this.epoch, changed)
     const close = (): void => {

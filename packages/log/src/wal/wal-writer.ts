@@ -9,12 +9,14 @@ import {
   type Section,
   type WalLocation,
   type WalSession,
+  type WalSpace,
   type WalUsage,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
+import { asRejected, isLivedThrough, isNoSpace, spaceAt } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
-import { frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
+import { FRAME_HEADER_BYTES, frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
 import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
@@ -50,6 +52,9 @@ export class WalWriter implements WalSession {
   #queue: Pending[] = []
   #flushing: Promise<void> | undefined
   #failure: Error | undefined
+  rejections = 0
+  /** Once it is open. What a takeover copies may use all there is. */
+  keepsReserve = false
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -123,6 +128,15 @@ export class WalWriter implements WalSession {
     return checkFence(this.#place.files, this.#place.dir, this.epoch)
   }
 
+  async space(): Promise<WalSpace> {
+    const { files, dir } = this.#place
+    const space = await spaceAt(files, dir)
+    if (space.freeBytes >= space.reserveBytes || this.#closing !== undefined || this.#supply.idleSegments === 0)
+      return space
+    await this.#supply.giveBack()
+    return spaceAt(files, dir)
+  }
+
   usage(): WalUsage {
     return {
       liveBytes: this.#live.liveBytes,
@@ -150,7 +164,11 @@ export class WalWriter implements WalSession {
   async #close(): Promise<void> {
     await this.#flushing
     await this.#supply.close()
-    for (const segment of [this.#active, ...this.#sealed.values()]) await segment.close()
+    for (const segment of [this.#active, ...this.#sealed.values()]) {
+      // What a flush left that failed is for the next opener to judge.
+      if (this.#failure === undefined) await segment.trim()
+      await segment.close()
+    }
     for (const { file } of this.#foreign.values()) await closeFile(file)
     await unmarkRunning(this.#place.files, this.#place.dir, this.epoch)
   }
@@ -173,16 +191,31 @@ export class WalWriter implements WalSession {
       const active = this.#active
       const start = active.position
       const end = this.#endOfFlush(start)
-      await active.allocate(end)
+      // With room for the seal: it must not be the one thing that does not fit any more.
+      await active.allocate(end + SEAL_BYTES, this.keepsReserve)
       taken = this.#take(end)
-      await active.file.writev(this.#buffer.frames(taken, start, active), start)
+      await this.#write(active, this.#buffer.frames(taken, start, active), start)
       active.position = end
       await active.file.datasync()
       await this.checkFence()
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) this.#supply.prepare()
     } catch (error) {
-      this.#fail(error, taken)
+      if (isLivedThrough(error)) this.#reject(error as Error, taken)
+      else this.#fail(error, taken)
+    }
+  }
+
+  /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
+  async #write(segment: SegmentFile, parts: readonly Uint8Array[], start: number): Promise<void> {
+    try {
+      await segment.file.writev(parts, start)
+    } catch (error) {
+      const written = isNoSpace(error) ? error.context['written'] : undefined
+      // Less than a header is no frame, whatever stands behind it.
+      if (typeof written !== 'number' || written >= FRAME_HEADER_BYTES) throw error
+      await segment.cutBack(start)
+      throw asRejected(error)
     }
   }
 
@@ -219,10 +252,16 @@ export class WalWriter implements WalSession {
   async #makeRoom(batchesBytes: number): Promise<void> {
     const full = this.#active
     if (full.fits(batchesBytes)) return
-    await full.allocate(full.position + SEAL_BYTES)
-    await full.file.writev([sealFrame(full.position, full)], full.position)
-    await full.file.datasync()
-    this.#active = await this.#supply.next(batchesBytes)
+    const next = await this.#supply.next(batchesBytes)
+    try {
+      await full.allocate(full.position + SEAL_BYTES)
+      await this.#write(full, [sealFrame(full.position, full)], full.position)
+      await full.file.datasync()
+    } catch (error) {
+      await this.#supply.putBack(next)
+      throw error
+    }
+    this.#active = next
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
     this.#live.seal(full.id, full.position)
@@ -241,6 +280,16 @@ export class WalWriter implements WalSession {
     this.#foreign.delete(segment)
     await closeFile(foreign.file)
     await this.#place.files.unlink(foreign.path)
+  }
+
+  /** The disk is full, and holds nothing of them: the next ones may find room. */
+  #reject(error: Error, inFlight: readonly Pending[]): void {
+    const rejected = [...inFlight, ...this.#queue]
+    this.#queue = []
+    this.rejections++
+    const { logger } = this.#runtime
+    logger.warn({ err: error, epoch: this.epoch, appends: rejected.length }, 'The disk is full: appends were rejected')
+    for (const { reject } of rejected) reject(error)
   }
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
