@@ -91,6 +91,8 @@ export interface SectionHeader {
 export interface Section extends Omit<SectionHeader, 'appendedMs'> {
   /** Of a section that was appended before, and moves: what it had. Without it, the append says now. */
   readonly appendedMs?: number
+  /** It will free more of the disk than it takes: it may use the reserve, and goes ahead of those that wait for it. */
+  readonly frees?: boolean
   /** v2 record batches, back to back. */
   readonly batches: Uint8Array
 }
@@ -120,7 +122,8 @@ export interface WalSession {
    * runs share the next one.
    * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over); `unavailable`; `exhausted` code `NO_SPACE`. An
    * error is final, and every later append rejects with `closed`; but for `NO_SPACE` with outcome `rejected`: nothing was stored of this
-   * append, nor of any that waited behind it, and the next one may succeed. See {@link rejections}.
+   * append, nor of any that waited behind it, and the next one may succeed. See {@link rejections}. Where it would take what is left of
+   * the reserve, it waits some seconds for room first.
    */
   append(section: Section): Promise<WalLocation>
   /**

@@ -237,7 +237,7 @@ export class HotLog {
     const { topicId, incarnation, partition: index, baseOffset, lastOffset, recordCount } = section
     const { valueSchemaId, keySchemaId } = section
     const header = { topicId, incarnation, partition: index, baseOffset, lastOffset, recordCount }
-    const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, batches })
+    const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, frees: true, batches })
     const location = await append.catch((error: unknown) => {
       // That the log was closed meanwhile is no failure.
       if (isMoulinError(error) && error.outcome === 'unknown') this.#failed(error)

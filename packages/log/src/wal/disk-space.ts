@@ -1,4 +1,4 @@
-import { isKind, isMoulinError, MoulinError, type Files, type WalSpace } from '@moulin/core'
+import { exhausted, isKind, isMoulinError, MoulinError, type Files, type WalSpace } from '@moulin/core'
 
 const MAX_RESERVE_BYTES = 64 * 1024 * 1024
 const RESERVE = 1 / 16
@@ -18,6 +18,19 @@ export async function segmentBytesFor(files: Files, dir: string, wanted: number)
   const { totalBytes } = await files.spaceOf(dir)
   const share = Math.floor((totalBytes * SEGMENT) / PAGE_BYTES) * PAGE_BYTES
   return Math.min(wanted, Math.max(SMALLEST_BYTES, share))
+}
+
+/** @throws `NO_SPACE`, {@link isReserved}: taking so many bytes would leave less than half of the reserve. */
+export async function checkReserve(files: Files, dir: string, bytes: number): Promise<void> {
+  const { freeBytes, reserveBytes } = await spaceAt(files, dir)
+  if (freeBytes - bytes >= reserveBytes / 2) return
+  const message = `No space left in ${dir}: ${freeBytes} bytes of the disk are free, and ${reserveBytes / 2} are kept for commits. Free some.`
+  throw exhausted('NO_SPACE', message, { retryable: true, context: { dir, freeBytes, reserveBytes } })
+}
+
+/** The disk is not full: what is left is kept for commits. */
+export function isReserved(error: unknown): boolean {
+  return isNoSpace(error) && error.context['reserveBytes'] !== undefined
 }
 
 const syncs: ReadonlySet<unknown> = new Set(['fsync', 'fdatasync', 'sync', 'datasync', 'syncDirectory'])

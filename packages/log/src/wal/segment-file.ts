@@ -1,5 +1,5 @@
-import { exhausted, invalid, type FileHandle, type Files } from '@moulin/core'
-import { asRejected, isNoSpace, spaceAt } from './disk-space.ts'
+import { invalid, type FileHandle, type Files } from '@moulin/core'
+import { asRejected, checkReserve, isNoSpace, spaceAt } from './disk-space.ts'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
 import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
@@ -83,7 +83,7 @@ export class SegmentFile implements SegmentIdentity {
    */
   async allocate(position: number, keepsReserve = false): Promise<void> {
     while (this.#allocated < position) {
-      if (keepsReserve) await this.#keepReserve(position)
+      if (keepsReserve) await checkReserve(this.#place.files, this.#place.dir, position - this.#allocated)
       const step = this.#nextStep()
       const size = step > position && (await this.#leavesReserve(step)) ? step : position
       // One that began ahead of need may fail for room that this one can do without.
@@ -132,13 +132,6 @@ export class SegmentFile implements SegmentIdentity {
   async #leavesReserve(size: number): Promise<boolean> {
     const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
     return freeBytes - (size - this.#allocated) >= reserveBytes
-  }
-
-  async #keepReserve(position: number): Promise<void> {
-    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
-    if (freeBytes - (position - this.#allocated) >= reserveBytes / 2) return
-    const message = `No space left for ${this.path}: ${freeBytes} bytes are free, of which ${reserveBytes / 2} are kept for commits. Free some.`
-    throw exhausted('NO_SPACE', message, { retryable: true, context: { path: this.path, freeBytes, reserveBytes } })
   }
 
   #extendOnce(size: number): Promise<void> {

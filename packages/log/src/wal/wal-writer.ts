@@ -13,7 +13,7 @@ import {
   type WalUsage,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
-import { asRejected, isLivedThrough, isNoSpace, spaceAt } from './disk-space.ts'
+import { asRejected, isLivedThrough, isNoSpace, isReserved, spaceAt } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
 import { FRAME_HEADER_BYTES, frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
@@ -22,6 +22,10 @@ import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
 import type { SegmentFile, SegmentPlace } from './segment-file.ts'
 import { allocateInBackground, SegmentSupply } from './segment-supply.ts'
+
+/** How long appends wait for room on a disk of which only the reserve is left, and how often they look. */
+const HOLD_MS = 10_000
+const LOOK_MS = 200
 
 /** A sealed file of an older epoch that this one lists: read, then deleted, never written. */
 export interface ForeignSegment extends SegmentIdentity {
@@ -53,6 +57,9 @@ export class WalWriter implements WalSession {
   #flushing: Promise<void> | undefined
   #failure: Error | undefined
   rejections = 0
+  /** Since when appends wait for the disk. */
+  #heldSinceMs: number | undefined
+  #wake: (() => void) | undefined
   /** Once it is open. What a takeover copies may use all there is. */
   keepsReserve = false
   #closing: Promise<void> | undefined
@@ -97,7 +104,8 @@ export class WalWriter implements WalSession {
     const batchesCrc = crc32c(section.batches)
     const appendedMs = section.appendedMs ?? Math.trunc(this.#runtime.clock.now())
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, appendedMs, batchesCrc, resolve, reject })
+      this.#enqueue([{ section, appendedMs, batchesCrc, resolve, reject }])
+      if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
   }
@@ -158,6 +166,7 @@ export class WalWriter implements WalSession {
 
   close(): Promise<void> {
     this.#closing ??= this.#close()
+    this.#wake?.()
     return this.#closing
   }
 
@@ -184,26 +193,65 @@ export class WalWriter implements WalSession {
     this.#flushing = undefined
   }
 
+  /** What frees room first, and else in the order of the calls. */
+  #enqueue(pending: readonly Pending[]): void {
+    const first = this.#queue.findIndex(({ section }) => section.frees !== true)
+    const freeing = pending.filter(({ section }) => section.frees === true)
+    const others = pending.filter(({ section }) => section.frees !== true)
+    if (first < 0) this.#queue.push(...freeing, ...others)
+    else if (freeing.length === 0) this.#queue.push(...others)
+    else this.#queue.splice(first, 0, ...freeing)
+  }
+
   async #flush(): Promise<void> {
     let taken: Pending[] = []
     try {
-      await this.#makeRoom(this.#queue[0]!.section.batches.length)
+      // Another one may have come to be the first meanwhile.
+      do await this.#makeRoom(this.#queue[0]!.section.batches.length)
+      while (!this.#active.fits(this.#queue[0]!.section.batches.length))
       const active = this.#active
       const start = active.position
       const end = this.#endOfFlush(start)
       // With room for the seal: it must not be the one thing that does not fit any more.
-      await active.allocate(end + SEAL_BYTES, this.keepsReserve)
       taken = this.#take(end)
+      await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
       await this.#write(active, this.#buffer.frames(taken, start, active), start)
       active.position = end
       await active.file.datasync()
       await this.checkFence()
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) this.#supply.prepare()
+      if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
     } catch (error) {
+      if (isReserved(error)) {
+        // First among their kind.
+        this.#queue = [...taken, ...this.#queue]
+        taken = []
+        this.#enqueue(this.#queue.splice(0))
+        if (await this.#roomMayCome()) return
+      }
       if (isLivedThrough(error)) this.#reject(error as Error, taken)
       else this.#fail(error, taken)
     }
+  }
+
+  /** Waits for what is being freed, for {@link HOLD_MS} in all. */
+  async #roomMayCome(): Promise<boolean> {
+    const { clock, timers } = this.#runtime
+    this.#heldSinceMs ??= clock.monotonic()
+    if (this.#closing !== undefined || clock.monotonic() - this.#heldSinceMs >= HOLD_MS) {
+      this.#heldSinceMs = undefined
+      return false
+    }
+    await new Promise<void>((resolve) => {
+      const timer = timers.after(LOOK_MS, resolve, { ref: true })
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    this.#wake = undefined
+    return true
   }
 
   /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
@@ -222,9 +270,11 @@ export class WalWriter implements WalSession {
   /** How far the sections reach that go out together: at least one, at most a flush, all in this segment. */
   #endOfFlush(start: number): number {
     let end = start
+    const { frees } = this.#queue[0]!.section
     for (const { section } of this.#queue) {
       const next = frameEnd(end, section.batches.length)
       const isFirst = end === start
+      if (section.frees !== frees) break
       if (!isFirst && (next - start > this.#maxFlushBytes || next + SEAL_BYTES > this.#active.sizeBytes)) break
       end = next
     }
@@ -265,21 +315,21 @@ export class WalWriter implements WalSession {
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
     this.#live.seal(full.id, full.position)
+    full.position += SEAL_BYTES
     if (!this.#live.has(full.id)) await this.#free(full.id)
   }
 
   async #free(segment: string): Promise<void> {
     const own = this.#sealed.get(segment)
-    if (own !== undefined) {
-      this.#sealed.delete(segment)
-      await this.#supply.recycle(own)
-      return
-    }
     const foreign = this.#foreign.get(segment)
-    if (foreign === undefined) return
+    this.#sealed.delete(segment)
     this.#foreign.delete(segment)
-    await closeFile(foreign.file)
-    await this.#place.files.unlink(foreign.path)
+    if (own !== undefined) await this.#supply.recycle(own)
+    if (foreign !== undefined) {
+      await closeFile(foreign.file)
+      await this.#place.files.unlink(foreign.path)
+    }
+    this.#wake?.()
   }
 
   /** The disk is full, and holds nothing of them: the next ones may find room. */
