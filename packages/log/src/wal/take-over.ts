@@ -39,7 +39,8 @@ export async function takeOver(dir: string, segmentBytes: number, options: WalOp
   const { files } = options.runtime
   throwIfAborted(options.signal)
   await refuseEarly(dir, options)
-  await emptyDead(files, dir)
+  // Another one may have opened meanwhile.
+  if (await emptyDead(files, dir)) await refuseEarly(dir, options)
 
   const epoch = await takeEpoch(dir, options, () => refuseEarly(dir, options))
   try {
@@ -109,29 +110,33 @@ async function giveBack({ files, dir, epoch }: SegmentPlace): Promise<void> {
 }
 
 /** Files that no opener will ever look at: of epochs before the newest source, which does not list them. An opener was cut off here. */
-async function emptyDead(files: Files, dir: string): Promise<void> {
+async function emptyDead(files: Files, dir: string): Promise<boolean> {
   const epochs = await listEpochs(files, dir)
   const source = await newestInfo(files, dir, epochs)
-  if (source === undefined) return
+  if (source === undefined) return false
   const before = epochs.filter((epoch) => epoch < source.epoch)
-  await removeSegments({ files, dir }, source, before, source.files)
+  return removeSegments({ files, dir }, source, before, source.files)
 }
 
+/** Of these epochs, but for those that are kept. False when there are none. */
 async function removeSegments(
   { files, dir }: Pick<SegmentPlace, 'files' | 'dir'>,
   source: EpochInfo,
   epochs: readonly bigint[],
   kept: readonly Pick<ForeignFile, 'epoch' | 'name'>[],
-): Promise<void> {
-  // Its link may be in memory only, if it was killed: what it does not need was the source before.
-  await files.syncDirectory(epochPath(dir, source.epoch))
+): Promise<boolean> {
   const isKept = new Set(kept.map(({ epoch, name }) => `${epoch}/${name}`))
+  const dead: string[] = []
   for (const epoch of epochs) {
     for (const { name } of await files.readdir(epochPath(dir, epoch))) {
-      if (!isSegmentName(name) || isKept.has(`${epoch}/${name}`)) continue
-      await removeFile(files, `${epochPath(dir, epoch)}/${name}`)
+      if (isSegmentName(name) && !isKept.has(`${epoch}/${name}`)) dead.push(`${epochPath(dir, epoch)}/${name}`)
     }
   }
+  if (dead.length === 0) return false
+  // Its link may be in memory only, if it was killed: what it does not need was the source before.
+  await files.syncDirectory(epochPath(dir, source.epoch))
+  for (const path of dead) await removeFile(files, path)
+  return true
 }
 
 const noSource: Source = { sealed: [], active: undefined, torn: undefined }
