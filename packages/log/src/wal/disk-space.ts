@@ -40,9 +40,9 @@ export function isNoSpace(error: unknown): error is MoulinError {
   return isKind(error, 'exhausted', 'NO_SPACE') && !syncs.has(error.context['call'])
 }
 
-/** The error of a full disk, once nothing that was written counts. Any other error, as it is. */
+/** The error of a full disk, once nothing that was written or synced counts. Any other error, as it is. */
 export function asRejected(error: unknown): unknown {
-  if (!isNoSpace(error) || error.outcome === 'rejected') return error
+  if (!isKind(error, 'exhausted', 'NO_SPACE') || error.outcome === 'rejected') return error
   const { kind, code, message, context } = error
   return new MoulinError(kind, code, message, { outcome: 'rejected', retryable: true, context, cause: error })
 }

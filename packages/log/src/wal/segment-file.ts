@@ -38,7 +38,7 @@ export class SegmentFile implements SegmentIdentity {
     this.generation = generation
   }
 
-  /** A new file with its header, durable. */
+  /** A new file with its header, durable. Should it fail, whoever asked removes what there is of it. */
   static async create(
     place: SegmentPlace,
     options: { readonly slot: number; readonly generation: bigint; readonly sizeBytes: number },
@@ -52,9 +52,7 @@ export class SegmentFile implements SegmentIdentity {
       return segment
     } catch (error) {
       await file.close()
-      // Nobody knows of it. What could not be removed is in no one's way.
-      await place.files.unlink(path).catch(() => undefined)
-      throw asRejected(error)
+      throw error
     }
   }
 
@@ -191,6 +189,6 @@ export function parseSegmentId(id: string): { epoch: bigint; name: string; gener
   return { epoch: BigInt(epoch), name, generation: BigInt(generation) }
 }
 
-function segmentPath({ dir, epoch }: SegmentPlace, slot: number): string {
+export function segmentPath({ dir, epoch }: SegmentPlace, slot: number): string {
   return `${epochPath(dir, epoch)}/${segmentFileName(slot)}`
 }

@@ -1,6 +1,7 @@
 import { asRejected, spaceAt } from './disk-space.ts'
 import { removeFile } from './durable-folder.ts'
-import { SegmentFile, sizeForSection, type SegmentPlace } from './segment-file.ts'
+import { epochPath } from './epoch-folder.ts'
+import { SegmentFile, segmentPath, sizeForSection, type SegmentPlace } from './segment-file.ts'
 
 /** Free files kept for the next generations. More are deleted: a burst should not hold its disk for ever. */
 const MAX_FREE = 2
@@ -13,6 +14,7 @@ export class SegmentSupply {
   readonly #place: SegmentPlace
   readonly #segmentBytes: number
   readonly #free: SegmentFile[] = []
+  readonly #leftovers = new Set<string>()
   #slots = 0
   #generation = 0n
   #ahead: Promise<SegmentFile> | undefined
@@ -28,7 +30,7 @@ export class SegmentSupply {
     return this.#free.length + (this.#ahead === undefined ? 0 : 1)
   }
 
-  /** Begins to make the next segment. An error is met again, or gone, at {@link next}. */
+  /** Begins to make the next segment. After an error {@link next} tries again. */
   prepare(): void {
     if (this.#ahead !== undefined || this.#isClosed) return
     const ahead = this.#make(this.#segmentBytes)
@@ -42,9 +44,9 @@ export class SegmentSupply {
   async next(batchesBytes: number): Promise<SegmentFile> {
     const needed = sizeForSection(batchesBytes)
     if (needed > this.#segmentBytes) return this.#oversized(needed)
-    const ahead = this.#ahead ?? this.#make(this.#segmentBytes)
+    const preparing = this.#ahead
     this.#ahead = undefined
-    return ahead
+    return (await preparing?.catch(() => undefined)) ?? this.#make(this.#segmentBytes)
   }
 
   /** Takes back a segment whose sections are all released. On a full disk its room is worth more than its making. */
@@ -57,16 +59,17 @@ export class SegmentSupply {
   /** Takes back a segment from {@link next} in which nothing was written. */
   async putBack(segment: SegmentFile): Promise<void> {
     if (this.#ahead === undefined && segment.sizeBytes === this.#segmentBytes) this.#ahead = Promise.resolve(segment)
-    else await this.#remove(segment)
+    else await this.#discard(segment)
   }
 
   /** Removes the free and prepared files: they hold nothing. */
   async giveBack(): Promise<void> {
-    const idle = this.#free.splice(0)
+    const free = this.#free.splice(0)
     const preparing = this.#ahead
     this.#ahead = undefined
+    for (const segment of free) await this.#remove(segment)
     const ahead = await preparing?.catch(() => undefined)
-    for (const segment of ahead === undefined ? idle : [...idle, ahead]) await this.#remove(segment)
+    if (ahead !== undefined) await this.#discard(ahead)
   }
 
   async close(): Promise<void> {
@@ -80,6 +83,30 @@ export class SegmentSupply {
     await removeFile(this.#place.files, segment.path)
   }
 
+  async #discard(segment: SegmentFile): Promise<void> {
+    await segment.close()
+    await this.#leave(segment.path)
+  }
+
+  /** A file whose generation gets no frame. Where it cannot be removed now, it is before another one is given out. */
+  async #leave(path: string): Promise<void> {
+    this.#leftovers.add(path)
+    await this.#clear().catch(() => undefined)
+  }
+
+  /** Durably: a header without frames below a generation that has some is taken for a segment that lost them. */
+  async #clear(): Promise<void> {
+    if (this.#leftovers.size === 0) return
+    const { files, dir, epoch } = this.#place
+    try {
+      for (const path of this.#leftovers) await removeFile(files, path)
+      await files.syncDirectory(epochPath(dir, epoch))
+    } catch (error) {
+      throw asRejected(error)
+    }
+    this.#leftovers.clear()
+  }
+
   async #isDiskFull(): Promise<boolean> {
     const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
     return freeBytes < reserveBytes
@@ -91,35 +118,40 @@ export class SegmentSupply {
     const preparing = this.#ahead
     this.#ahead = undefined
     const ahead = await preparing?.catch(() => undefined)
-    const generation = ++this.#generation
+    let segment: SegmentFile | undefined
     try {
-      const segment = await SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
+      segment = await this.#create(sizeBytes)
       if (ahead === undefined) return segment
-      try {
-        await ahead.use(++this.#generation)
-        await this.putBack(ahead)
-        return segment
-      } catch (error) {
-        await this.#remove(segment)
-        throw error
-      }
+      await ahead.use(++this.#generation)
     } catch (error) {
-      if (ahead !== undefined) await this.#remove(ahead)
+      if (segment !== undefined) await this.#discard(segment)
+      if (ahead !== undefined) await this.#discard(ahead)
+      throw asRejected(error)
+    }
+    await this.putBack(ahead)
+    return segment
+  }
+
+  async #make(sizeBytes: number): Promise<SegmentFile> {
+    const recycled = this.#free.shift()
+    if (recycled === undefined) return this.#create(sizeBytes)
+    try {
+      await this.#clear()
+      await recycled.use(++this.#generation)
+      return recycled
+    } catch (error) {
+      await this.#discard(recycled)
       throw asRejected(error)
     }
   }
 
-  async #make(sizeBytes: number): Promise<SegmentFile> {
-    const generation = ++this.#generation
-    const recycled = this.#free.shift()
-    if (recycled === undefined) {
-      return SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
-    }
+  async #create(sizeBytes: number): Promise<SegmentFile> {
+    await this.#clear()
+    const slot = ++this.#slots
     try {
-      await recycled.use(generation)
-      return recycled
+      return await SegmentFile.create(this.#place, { slot, generation: ++this.#generation, sizeBytes })
     } catch (error) {
-      await this.#remove(recycled)
+      await this.#leave(segmentPath(this.#place, slot))
       throw asRejected(error)
     }
   }
