@@ -86,6 +86,90 @@ describe('a disk with less room than a segment', () => {
   })
 })
 
+describe('a disk that is full for a while', () => {
+  it.each(['preallocate', 'write', 'create'] as const)(
+    'at a %s rejects all that is on its way, and the same log goes on with dense offsets',
+    async (call) => {
+      const on = machine()
+      const log = await openIn(on.runtime())
+      const topics = [await log.ensureTopic('one'), await log.ensureTopic('two')]
+      const sendTo = async (topic: Topic<Uint8Array>, count: number): Promise<unknown[]> => {
+        const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+        const sends = Array.from({ length: count }, (_, n) =>
+          producer.send({ value: bytesOf(`${n}`.padEnd(1500, '.')) }),
+        )
+        const ends = await Promise.allSettled(sends)
+        await producer.close()
+        return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+      }
+      expect(await sendTo(topics[0]!, 2)).toEqual([])
+      for (let round = 0; round < 3; round++) {
+        const full = on.disk.fail({ fault: 'NO_SPACE', call, path: /\.wal$/, times: Infinity })
+        const errors = (await Promise.all(topics.map((topic) => sendTo(topic, 12)))).flat()
+        expect(errors.length).toBeGreaterThan(0)
+        for (const error of errors) {
+          expect(error).toMatchObject({ outcome: 'rejected' })
+          expect(['NO_SPACE', 'PRODUCER_FAILED']).toContain((error as { code: string }).code)
+        }
+        full.remove()
+        for (const topic of topics) expect(await sendTo(topic, 3)).toEqual([])
+      }
+      const ends = topics.map((topic) => Number(topic.offsets()[0]!.highWatermark))
+      for (const [index, topic] of topics.entries()) expect(await valuesOf(topic)).toHaveLength(ends[index]!)
+      await log.close()
+      const again = await openIn(on.runtime())
+      for (const [index, name] of ['one', 'two'].entries())
+        expect(await valuesOf(await again.topic(name))).toHaveLength(ends[index]!)
+      await again.close()
+    },
+  )
+
+  it('at a sync ends the writer, as ever: nobody knows what the disk holds', async () => {
+    const on = machine()
+    const log = await openIn(on.runtime())
+    const topic = await log.ensureTopic('one')
+    on.disk.fail({ fault: 'NO_SPACE', call: 'datasync', path: /\.wal$/ })
+    const producer = topic.producer({ lingerMs: 0 })
+    await expect(producer.send({ value: bytesOf('a') })).rejects.toMatchObject({ code: 'NO_SPACE', outcome: 'unknown' })
+    await expect(topic.producer({ lingerMs: 0 }).send({ value: bytesOf('b') })).rejects.toMatchObject({
+      kind: 'closed',
+    })
+    await log.close()
+  })
+})
+
+describe('a takeover', () => {
+  it('removes what no longer lives before it takes room of its own, and gives that back when it fails', async () => {
+    const on = machine()
+    const tables = fakeTables()
+    const writer = on.runtime(on.disk.process('writer').files)
+    const log = await openIn(writer, { tier: fakeColdTier(tables), graceMs: 0 })
+    const topic = await log.ensureTopic('orders')
+    const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+    for (let n = 0; n < 40; n++) await producer.send({ value: bytesOf(`${n}`.padEnd(1000, '.')) })
+    await topic.tier()
+    await log.releaseNow()
+    writer.exit()
+    const before = await bytesIn(on, `${WAL}/epoch-1`)
+    const seen = on.disk.effects.length
+    // The link of open.json fails: the epoch is no source, and keeps nothing but who took it.
+    const full = on.disk.fail({ fault: 'NO_SPACE', call: 'link', path: `${WAL}/epoch-2` })
+    const open = (): Promise<Log> =>
+      openIn(on.runtime(on.disk.process().files), { tier: fakeColdTier(tables), takeover: 'newest' })
+    await expect(open()).rejects.toMatchObject({ code: 'NO_SPACE' })
+    full.remove()
+    const effects = on.disk.effects.slice(seen).map(({ kind, path }) => `${kind} ${path.slice(WAL.length)}`)
+    const removed = effects.findIndex((effect) => effect.startsWith('unlink /epoch-1/0'))
+    expect(removed).toBeGreaterThan(0)
+    expect(removed).toBeLessThan(effects.indexOf('create /epoch-2/0000000001.wal'))
+    expect(await bytesIn(on, `${WAL}/epoch-1`)).toBeLessThan(before / 2)
+    expect(await bytesIn(on, `${WAL}/epoch-2`)).toBeLessThan(1000)
+    const third = await open()
+    expect(await valuesOf(await third.topic('orders'))).toHaveLength(40)
+    await third.close()
+  })
+})
+
 /** What the application was told. */
 interface Told {
   readonly acked: Map<bigint, string>
