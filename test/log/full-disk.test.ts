@@ -1,10 +1,10 @@
 /** A disk that is small, or full: what was acked stays, what frees room goes on, and all works again once there is some. */
-import { isMoulinError, type Log, type Topic } from '@moulin/core'
+import { isMoulinError, type DiskSize, type Log, type Topic } from '@moulin/core'
 import { fileWal, openLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, stalledTier, type FakeTables } from './fake-cold-tier.ts'
-import { bytesOf, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
+import { bytesOf, LAKE, machine, openIn, SEGMENT_BYTES, valuesOf, WAL, type Machine } from './machine.ts'
 
 const KiB = 1024
 const long = process.env['MOULIN_LONG'] === '1'
@@ -82,6 +82,56 @@ describe('a disk with less room than a segment', () => {
     await on.clock.advance(1_000)
     expect(await patient).toMatchObject({ offset: BigInt(acked) })
     expect(log.stats().walFull).toBeNull()
+    await log.close()
+  })
+})
+
+describe('what is taken ahead of need', () => {
+  it('is given back at the close', async () => {
+    const on = machine()
+    const log = await openIn(on.runtime())
+    const producer = (await log.ensureTopic('orders')).producer({ lingerMs: 0 })
+    await producer.send({ value: bytesOf('a') })
+    await on.clock.advance(0)
+    expect(await bytesIn(on, `${WAL}/epoch-1`)).toBeGreaterThan(SEGMENT_BYTES)
+    await log.close()
+    expect(await bytesIn(on, `${WAL}/epoch-1`)).toBeLessThan(SEGMENT_BYTES / 2)
+  })
+
+  it('is given back at once where somebody else has filled the disk meanwhile', async () => {
+    const on = machine()
+    on.disk.quotaBytes = SEGMENT_BYTES
+    const { files } = on.disk
+    const spaceOf = async (): Promise<DiskSize> => ({ totalBytes: 1e12, freeBytes: 1e12 })
+    const log = await openIn(on.runtime({ ...files, spaceOf }))
+    await on.clock.advance(0)
+    expect(await freeOf(on)).toBeGreaterThan(SEGMENT_BYTES / 2)
+    const topic = await log.ensureTopic('orders')
+    await topic.producer({ lingerMs: 0 }).send({ value: bytesOf('a') })
+    expect(await valuesOf(topic)).toEqual(['a'])
+    await log.close()
+  })
+
+  it('is not the reserve, however much is on its way to a disk that fills', async () => {
+    const on = machine()
+    const total = 3_000 * KiB
+    on.disk.quotaBytes = total
+    const tables = fakeTables()
+    const log = await openByDefault(on, tables, stalledTier(fakeColdTier(tables), 'meter'))
+    const topic = await log.ensureTopic('meter')
+    const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
+    const sends = Array.from({ length: 400 }, () => producer.send({ value: new Uint8Array(10_000) }))
+    const settled = Promise.allSettled(sends)
+    await on.clock.advance(80_000)
+    const ends = await settled
+    const acked = ends.filter(({ status }) => status === 'fulfilled').length
+    expect(acked).toBeLessThan(400)
+    expect(acked).toBeGreaterThan(200)
+    expect(await freeOf(on)).toBeGreaterThan(total / 32)
+    on.disk.quotaBytes = 2 * total
+    await on.clock.advance(1_000)
+    const next = await topic.producer({ lingerMs: 0 }).send({ value: bytesOf('next') })
+    expect(next.offset).toBe(BigInt(acked))
     await log.close()
   })
 })

@@ -86,7 +86,12 @@ export class SegmentFile implements SegmentIdentity {
       const size = step > position && (await this.#leavesReserve(step)) ? step : position
       // One that began ahead of need may fail for room that this one can do without.
       if (this.#extending !== undefined) await this.#extending.catch(() => undefined)
-      else await this.#extendOnce(size)
+      else
+        await this.#extendOnce(size).catch((error: unknown) => {
+          // Somebody else took it meanwhile.
+          if (size > position && isNoSpace(error)) return this.#extendOnce(position)
+          throw error
+        })
     }
   }
 
@@ -98,13 +103,6 @@ export class SegmentFile implements SegmentIdentity {
       else if (!isFree || this.#isClosed) return
       else await this.#extendOnce(this.#nextStep())
     }
-  }
-
-  /** Takes back all from `position` on, durably: what a write left there that is not to count. */
-  async cutBack(position: number): Promise<void> {
-    await this.file.truncate(position)
-    await this.file.sync()
-    this.#allocated = position
   }
 
   /** Gives back what was taken ahead and will not be written to. Best effort. */

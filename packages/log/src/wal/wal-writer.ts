@@ -260,10 +260,8 @@ export class WalWriter implements WalSession {
       await segment.file.writev(parts, start)
     } catch (error) {
       const written = isNoSpace(error) ? error.context['written'] : undefined
-      // Less than a header is no frame, whatever stands behind it.
-      if (typeof written !== 'number' || written >= FRAME_HEADER_BYTES) throw error
-      await segment.cutBack(start)
-      throw asRejected(error)
+      // Less than a header is no frame, whatever stands behind it, and the next flush writes over it.
+      throw typeof written === 'number' && written < FRAME_HEADER_BYTES ? asRejected(error) : error
     }
   }
 
