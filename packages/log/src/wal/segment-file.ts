@@ -19,6 +19,8 @@ export class SegmentFile implements SegmentIdentity {
   generation: bigint
   /** Where the next frame goes. */
   position: number = SEGMENT_HEADER_BYTES
+  /** Nothing more goes there. */
+  isSealed = false
   #allocated = SEGMENT_HEADER_BYTES
   #extending: Promise<void> | undefined
   #isClosed = false
@@ -60,6 +62,7 @@ export class SegmentFile implements SegmentIdentity {
   async use(generation: bigint): Promise<void> {
     this.generation = generation
     this.position = SEGMENT_HEADER_BYTES
+    this.isSealed = false
     await this.file.writev([segmentHeaderBytes(this)], 0)
     await this.file.sync()
   }

@@ -208,7 +208,7 @@ export class WalWriter implements WalSession {
     try {
       // Another one may have come to be the first meanwhile.
       do await this.#makeRoom(this.#queue[0]!.section.batches.length)
-      while (!this.#active.fits(this.#queue[0]!.section.batches.length))
+      while (this.#active.isSealed || !this.#active.fits(this.#queue[0]!.section.batches.length))
       const active = this.#active
       const start = active.position
       const end = this.#endOfFlush(start)
@@ -299,21 +299,19 @@ export class WalWriter implements WalSession {
   /** Seals a full segment before the next one gets its first frame: only the last may hold unsynced bytes. */
   async #makeRoom(batchesBytes: number): Promise<void> {
     const full = this.#active
-    if (full.fits(batchesBytes)) return
-    const next = await this.#supply.next(batchesBytes)
-    try {
+    if (!full.isSealed && full.fits(batchesBytes)) return
+    if (!full.isSealed) {
       await full.allocate(full.position + SEAL_BYTES)
       await this.#write(full, [sealFrame(full.position, full)], full.position)
       await full.file.datasync()
-    } catch (error) {
-      await this.#supply.putBack(next)
-      throw error
+      this.#live.seal(full.id, full.position)
+      full.isSealed = true
+      full.position += SEAL_BYTES
     }
-    this.#active = next
+    // On a full disk there may be none for a while.
+    this.#active = await this.#supply.next(batchesBytes)
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
-    this.#live.seal(full.id, full.position)
-    full.position += SEAL_BYTES
     if (!this.#live.has(full.id)) await this.#free(full.id)
   }
 
