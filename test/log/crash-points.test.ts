@@ -2,8 +2,8 @@ import type { Log, Topic } from '@moulin/core'
 import { planRepair } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
-import { bytesOf, collect, LAKE, machine, openIn, textOf, WAL, type Machine } from './machine.ts'
+import { fakeColdTier, fakeTables, stalledTier, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, LAKE, machine, openIn, SEGMENT_BYTES, textOf, WAL, type Machine } from './machine.ts'
 
 const PARTITIONS = 2
 const long = process.env['MOULIN_LONG'] === '1'
@@ -52,6 +52,25 @@ async function life({ runtime }: Machine, tables: FakeTables, ledger: Ledger): P
   await second.releaseNow()
   await send(again, ledger, 3)
   await second.close()
+}
+
+/** One epoch in which the table of a topic takes nothing, while all else is released. */
+async function pinned({ runtime, clock }: Machine, ledger: Ledger, tables: FakeTables, rounds: number): Promise<void> {
+  const tier = stalledTier(fakeColdTier(tables), 'orders')
+  const log = await openIn(runtime(), { tier, graceMs: 0, limits: { maxWalBytes: 3 * SEGMENT_BYTES } })
+  const orders = await log.ensureTopic('orders', { partitions: PARTITIONS })
+  const busy = await log.ensureTopic('busy')
+  const producer = busy.producer({ lingerMs: 0 })
+  for (let round = 0; round < rounds; round++) {
+    await send(orders, ledger, 1)
+    for (let n = 0; n < 2; n++) await producer.send({ value: new Uint8Array(7_000) })
+    await busy.tier()
+    await log.releaseNow()
+    await clock.advance(0)
+  }
+  // The first ones have been copied on.
+  expect(log.stats().wal.liveSegments).toBeLessThan(5)
+  await log.close()
 }
 
 /** No crash is damage: a repair has nothing to do, and nothing to give up. */
@@ -121,15 +140,16 @@ type End = 'kill' | 'reboot' | 'crash' | 'tear'
 
 async function atEveryEffect(
   name: string,
-  prepare: (on: Machine, ledger: Ledger) => Promise<void>,
+  prepare: (on: Machine, ledger: Ledger, tables: FakeTables) => Promise<void>,
   run: (on: Machine, tables: FakeTables, ledger: Ledger) => Promise<void>,
   isChosen: (effect: number, when: string, end: End) => boolean,
 ): Promise<void> {
   const whole = machine()
   const clean = newLedger()
-  await prepare(whole, clean)
+  const cleanTables = fakeTables()
+  await prepare(whole, clean, cleanTables)
   const [first, before] = [whole.disk.effectCount, whole.disk.effects.length]
-  await run(whole, fakeTables(), clean)
+  await run(whole, cleanTables, clean)
   const effects = whole.disk.effects.slice(before)
   expect(effects.length, name).toBeGreaterThan(30)
 
@@ -140,7 +160,7 @@ async function atEveryEffect(
         const one = machine(index + 1)
         const tables = fakeTables()
         const ledger = newLedger()
-        await prepare(one, ledger)
+        await prepare(one, ledger, tables)
         one.disk.stopAt({ effect: first + index + 1, when })
         await Promise.race([run(one, tables, ledger), one.disk.halted()])
         if (end === 'kill' || end === 'reboot') one.disk.kill()
@@ -176,6 +196,16 @@ describe('a crash at any effect on the disk', () => {
       )
     },
   )
+
+  it('of copying on what lives in nearly empty segments loses nothing either', { timeout }, async () => {
+    await atEveryEffect(
+      'pinned',
+      (on, ledger, tables) => pinned(on, ledger, tables, 4),
+      (on, tables, ledger) => pinned(on, ledger, tables, 4),
+      (effect, when, end) =>
+        (when === 'during' && (end === 'kill' || end === 'tear')) || (end === 'crash' && effect % 3 === 0),
+    )
+  })
 
   it('of a takeover loses nothing either: the next opener starts where this one did', { timeout }, async () => {
     await atEveryEffect(

@@ -1,4 +1,5 @@
 import {
+  unavailable,
   unsupported,
   type BatchRun,
   type ColdContext,
@@ -75,6 +76,18 @@ export function fakeColdTier(store: FakeTables): ColdTier {
     },
     async close() {
       store.closed++
+    },
+  }
+}
+
+/** The same tier, but that one topic's table takes nothing: its catalog is down. */
+export function stalledTier(tier: ColdTier, name: string): ColdTier {
+  const refuse = (): Promise<never> => Promise.reject(unavailable('DOWN', 'The catalog is down.'))
+  return {
+    ...tier,
+    attach: async (topic, context) => {
+      const attached = await tier.attach(topic, context)
+      return topic.name === name ? { ...attached, tier: refuse } : attached
     },
   }
 }

@@ -82,10 +82,10 @@ describe('openLog', () => {
     const log = await openIn(on.runtime(), { wal, limits: { segmentBytes: 24_000 } })
     const producer = (await log.ensureTopic('orders')).producer({ lingerMs: 0 })
     for (let n = 0; n < 30; n++) await producer.send({ value: new Uint8Array(2000) })
-    await log.close()
     const files = (await on.disk.files.readdir(`${WAL}/epoch-1`)).filter(({ name }) => name.endsWith('.wal'))
     expect(files.length).toBeGreaterThan(2)
     for (const { name } of files) expect((await on.disk.files.stat(`${WAL}/epoch-1/${name}`))!.size).toBe(24_000)
+    await log.close()
   })
 
   it('stops when it is aborted in the middle, and the next opening finds all', async () => {

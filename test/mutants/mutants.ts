@@ -771,4 +771,18 @@ export const mutants: readonly Mutant[] = [
     planted: `return value.length >= 0 ?`,
     caughtBy: ['packages/format/src/parquet/encode/encoded-bound.test.ts'],
   },
+  {
+    name: 'a section that was copied on counts twice',
+    file: 'packages/log/src/wal/section-order.ts',
+    original: `a.baseOffset === other?.header.baseOffset && `,
+    planted: `a.baseOffset === other?.header.baseOffset && a.baseOffset < 0n && `,
+    caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
+  {
+    name: 'a reader takes what was copied on for released',
+    file: 'packages/log/src/wal/wal-follower.ts',
+    original: `await this.#newSections(info.epoch, end)`,
+    planted: `await this.#newSections(-1n, { name: '', generation: 2n ** 62n, position: 0, isSealed: true }).catch(() => ({ found: [], isBehind: false }))`,
+    caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
 ]

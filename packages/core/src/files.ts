@@ -39,6 +39,14 @@ export interface Files {
    * atomicity of its creates in every case, and FUSE does not tell. @throws `not-found`.
    */
   mountOf(path: string): Promise<'local' | 'network'>
+  /** The disk that the path lies on. @throws `not-found`. */
+  spaceOf(path: string): Promise<DiskSize>
+}
+
+export interface DiskSize {
+  readonly totalBytes: number
+  /** What this process may still take. */
+  readonly freeBytes: number
 }
 
 export interface DirectoryEntry {
@@ -57,9 +65,15 @@ export interface FileStat {
 export interface FileHandle {
   /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>
-  /** Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync}. */
+  /**
+   * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync}. On a
+   * full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.
+   */
   writev(parts: readonly Uint8Array[], position: number): Promise<void>
-  /** Zero-fills up to `size` so that later writes change no metadata; never shortens. Not durable until `sync`. */
+  /**
+   * Zero-fills up to `size` so that later writes change no metadata; never shortens. Not durable until `sync`. On a full disk it may have
+   * filled a part.
+   */
   preallocate(size: number): Promise<void>
   truncate(size: number): Promise<void>
   /** fdatasync. After an error the state of earlier writes is unknown for good. */

@@ -90,7 +90,7 @@ export { dateMs } from './date-ms.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './errors.ts'
 export { and, columnsOf, eq, gt, gte, isIn, isNull, lt, lte, ne, not, notNull, or, startsWith } from './expression.ts'
 export type { Comparable, Comparison, Expression, Literal, Where } from './expression.ts'
-export type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
+export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './files.ts'
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
 export type { JsonValue } from './json.ts'
 export { formatCaps } from './format-caps.ts'
@@ -197,5 +197,6 @@ export type {
   WalLocation,
   WalOpenOptions,
   WalSession,
+  WalSpace,
   WalUsage,
 } from './wal.ts'

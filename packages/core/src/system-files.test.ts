@@ -93,6 +93,10 @@ describe('systemFiles', () => {
   it('knows a local disk', async () => {
     expect(await files.mountOf(dir)).toBe('local')
     expect(await failure(files.mountOf(join(dir, 'none')))).toSatisfy(kind('not-found'))
+    const { totalBytes, freeBytes } = await files.spaceOf(dir)
+    expect(totalBytes).toBeGreaterThan(freeBytes)
+    expect(freeBytes).toBeGreaterThan(0)
+    expect(await failure(files.spaceOf(join(dir, 'none')))).toSatisfy(kind('not-found'))
   })
 
   it('watches a folder', async () => {

@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { exhausted, exists, notFound, unavailable } from './errors.ts'
+import { exhausted, exists, notFound, unavailable, type ErrorContext } from './errors.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from './files.ts'
 
 // statfs(2), "f_type": NFS, SMB, CIFS, SMB2, AFS, Coda, Ceph, Lustre, GFS2, OCFS2, GPFS, 9P, FUSE.
@@ -58,6 +58,10 @@ export function systemFiles(): Files {
       const { type } = await doing('statfs', path, fs.statfs(path))
       return networkTypes.has(type) ? 'network' : 'local'
     },
+    async spaceOf(path) {
+      const { bsize, blocks, bavail } = await doing('statfs', path, fs.statfs(path))
+      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
+    },
   }
 }
 
@@ -76,9 +80,12 @@ function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
     },
     async writev(parts, position) {
       let queue = parts.filter((part) => part.length > 0)
+      let written = 0
       while (queue.length > 0) {
         // The kernel takes at most IOV_MAX (1024) parts, and may write fewer bytes than asked for.
-        const { bytesWritten } = await doing('write', path, handle.writev(queue.slice(0, 1024), position))
+        const writing = handle.writev(queue.slice(0, 1024), position)
+        const { bytesWritten } = await doing('write', path, writing, { written })
+        written += bytesWritten
         if (bytesWritten === 0)
           throw unavailable('SHORT_WRITE', `${path}: the disk took no bytes.`, { outcome: 'unknown' })
         position += bytesWritten
@@ -120,17 +127,17 @@ function statOf(stat: Stats): FileStat {
   return { kind, size: stat.size, modifiedMs: stat.mtimeMs, inode: `${stat.dev}:${stat.ino}` }
 }
 
-async function doing<T>(call: string, path: string, work: Promise<T>): Promise<T> {
+async function doing<T>(call: string, path: string, work: Promise<T>, facts: ErrorContext = {}): Promise<T> {
   try {
     return await work
   } catch (cause) {
-    throw fileError(call, path, cause)
+    throw fileError(call, path, cause, facts)
   }
 }
 
-function fileError(call: string, path: string, cause: unknown): Error {
+function fileError(call: string, path: string, cause: unknown, facts: ErrorContext = {}): Error {
   const errno = (cause as NodeJS.ErrnoException).code ?? 'EUNKNOWN'
-  const context = { path, call, errno }
+  const context = { path, call, errno, ...facts }
   // Only these two calls can leave something behind although they failed.
   const outcome = call === 'write' || call === 'fdatasync' || call === 'fsync' ? 'unknown' : 'rejected'
   if (errno === 'ENOENT' || errno === 'ENOTDIR')
@@ -138,7 +145,7 @@ function fileError(call: string, path: string, cause: unknown): Error {
   if (errno === 'EEXIST' || errno === 'ENOTEMPTY')
     return exists('FILE_EXISTS', `${path} exists already.`, { context, cause })
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return exhausted('NO_SPACE', `No space left for ${path}: free some and open the log again.`, {
+    return exhausted('NO_SPACE', `No space left for ${path}: free some.`, {
       context,
       cause,
       outcome,

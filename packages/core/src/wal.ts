@@ -89,8 +89,10 @@ export interface SectionHeader {
 }
 
 export interface Section extends Omit<SectionHeader, 'appendedMs'> {
-  /** Only of a section that was appended before, and moves: without it, the append says now. */
+  /** Of a section that was appended before, and moves: what it had. Without it, the append says now. */
   readonly appendedMs?: number
+  /** It will free more of the disk than it takes: it may use the reserve, and goes ahead of those that wait for it. */
+  readonly frees?: boolean
   /** v2 record batches, back to back. */
   readonly batches: Uint8Array
 }
@@ -118,10 +120,17 @@ export interface WalSession {
   /**
    * Makes the section durable, then checks the fence. Resolves in the order of the calls. Appends made while a flush
    * runs share the next one.
-   * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over), `exhausted` code `NO_SPACE`,
-   * `unavailable`. Any error is final: every later append rejects with `closed`.
+   * @throws `fenced` (outcome unknown: the newer writer may have taken the bytes over); `unavailable`; `exhausted` code `NO_SPACE`. An
+   * error is final, and every later append rejects with `closed`; but for `NO_SPACE` with outcome `rejected`: nothing was stored of this
+   * append, nor of any that waited behind it, and the next one may succeed. See {@link rejections}. Where it would take what is left of
+   * the reserve, it waits some seconds for room first.
    */
   append(section: Section): Promise<WalLocation>
+  /**
+   * How often all appends that were under way have been rejected while the session lives on. It rises before any of them rejects: what
+   * was given to their sections, offsets above all, can be given again from then on.
+   */
+  readonly rejections: number
   /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
   read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
@@ -131,17 +140,33 @@ export interface WalSession {
   release(locations: readonly WalLocation[]): Promise<void>
   /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
   checkFence(): Promise<void>
+  /**
+   * Segments that nothing more will be written to, of which at most `share` (0 to 1) lives, by the names in their locations; those
+   * that hold least first. Whoever appends their live sections again, and then releases the old locations, frees them for little.
+   * Recovery takes a section that it finds twice from where it was appended last, whatever was appended in between. None to a reader.
+   */
+  sparse(share: number): readonly string[]
+  /**
+   * The disk, as it is now; undefined where there is none to fill. Below the reserve, what was taken ahead of need is given back first.
+   */
+  space(): Promise<WalSpace | undefined>
   /** Bytes of live sections, and of the storage that holds them. */
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
   watch(changed: () => void): { close(): void }
   /**
    * Read-only sessions: reports sections that became durable since, by the ack rule, to the `recover` of the open. After a
-   * change of epoch it reports known sections again, at their new places.
+   * change of epoch, and when they were appended again, it reports known sections again, at their new places.
    */
   refresh(): Promise<void>
   /** Waits for appends already begun, gives up the epoch. Idempotent. */
   close(): Promise<void>
+}
+
+export interface WalSpace {
+  readonly freeBytes: number
+  /** Kept free for the commits and releases that free more: below it nothing new should be accepted. */
+  readonly reserveBytes: number
 }
 
 export interface WalUsage {

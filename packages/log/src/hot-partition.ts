@@ -11,6 +11,8 @@ export interface HotSection {
   readonly valueSchemaId: number
   readonly keySchemaId: number
   readonly location: WalLocation
+  /** When it became durable, on the monotonic clock of this process: of one that was recovered, by its wall time of append. */
+  readonly durableMs: number
 }
 
 /** What a partition has to know of a section. */
@@ -97,7 +99,28 @@ export class HotPartition {
       valueSchemaId: sections.valueSchemaId(index),
       keySchemaId: sections.keySchemaId(index),
       location: sections.location(index),
+      durableMs: sections.durableMs(index),
     }
+  }
+
+  /** Its sections that stand in one of these segments. */
+  sectionsIn(segments: ReadonlySet<string>): HotSection[] {
+    const found: HotSection[] = []
+    for (let index = 0; index < this.#sections.length; index++) {
+      if (segments.has(this.#sections.location(index).segment)) found.push(this.find(this.#sections.lastOffset(index))!)
+    }
+    return found
+  }
+
+  /** Whether the section is still held, and where it was. */
+  holds({ baseOffset, location }: HotSection): boolean {
+    const found = this.find(baseOffset)
+    return found?.baseOffset === baseOffset && isSamePlace(found.location, location)
+  }
+
+  /** The section lies at `to` now. */
+  move({ baseOffset }: HotSection, to: WalLocation): void {
+    this.#sections.move(this.#sections.indexOf(baseOffset), to)
   }
 
   #baseOffset(index: number): bigint {
@@ -173,4 +196,8 @@ export class HotPartition {
       },
     )
   }
+}
+
+function isSamePlace(a: WalLocation, b: WalLocation): boolean {
+  return a.segment === b.segment && a.position === b.position
 }

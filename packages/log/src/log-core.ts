@@ -51,6 +51,8 @@ export interface LogCore {
 
 /** Watches how much the write-ahead tier holds. */
 export interface WalPressure {
+  /** Looks at the disk of the write-ahead tier, as it does by itself again and again. Never rejects. */
+  measure(): Promise<void>
   /** Why producers wait; null while they do not. */
   readonly walFull: WalFull | null
   /** Called after each durable section. */

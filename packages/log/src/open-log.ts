@@ -232,6 +232,9 @@ async function assemble(
       maxWalBytes: limits.maxWalBytes,
       maxBlockMs,
       heldBytes: () => wal.usage().heldBytes,
+      space: () => wal.space(),
+      sparse: (share) => wal.sparse(share),
+      copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
       topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
       runtime,
@@ -254,6 +257,7 @@ async function assemble(
   hot.onAppended = (bytes) => core.pressure.appended(bytes)
   hot.onFailed = () => core.pressure.stop()
   directory.begin()
+  if (access === 'read-write') await core.pressure.measure()
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },

@@ -26,13 +26,8 @@ import { identityKind } from './stored-kinds.ts'
 import { tableFrontiers } from './table-frontiers.ts'
 import { topicStore, type TopicRecord } from './topic-store.ts'
 import { damagedInfo, listEpochs, newestInfo } from './wal/epoch-folder.ts'
-import {
-  parsePartitionKey,
-  partitionKey,
-  type GivenUp,
-  type PartitionBounds,
-  type RepairEvidence,
-} from './wal/repair-selection.ts'
+import { parsePartitionKey, partitionKey } from './wal/life-partition.ts'
+import type { GivenUp, PartitionBounds, RepairEvidence } from './wal/repair-selection.ts'
 import { filesToSetAside, repairWal, salvageWal, type WalSalvage } from './wal/repair-wal.ts'
 
 const IDENTITY = 'moulin.json'

@@ -11,7 +11,7 @@ import {
 import { codecFormats } from '@moulin/format'
 import { schemaLedger } from './schema-ledger.ts'
 import type { TopicRecord } from './topic-store.ts'
-import { partitionKey } from './wal/repair-selection.ts'
+import { partitionKey } from './wal/life-partition.ts'
 
 const saysNothing: ReadonlySet<ErrorKind> = new Set(['not-found', 'exists', 'conflict', 'corrupt', 'unsupported'])
 

@@ -1,5 +1,6 @@
-import { aborted, exhausted, type Failing, type Runtime, type WalFull } from '@moulin/core'
+import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalSpace } from '@moulin/core'
 import { Chore, Scheduler } from './chore.ts'
+import { worstOf } from './failures.ts'
 import type { WalPressure } from './log-core.ts'
 import type { TopicTiering } from './topic-tiering.ts'
 
@@ -7,6 +8,11 @@ import type { TopicTiering } from './topic-tiering.ts'
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
 /** Producers wait while room is being made, too, once this share of `maxWalBytes` has been taken on top of it. */
 const ABOVE = 1 / 8
+/** Segments of which at most this share lives are not worth their bytes: what lives in them is copied on. */
+const SPARSE = 1 / 4
+/** The disk is looked at whenever this share of its reserve has been appended, and, below the reserve, so often. */
+const MEASURE_EVERY = 1 / 16
+const LOOK_MS = 1_000
 /** Above `maxWalBytes`, appends of this share of it are looked at together. */
 const STEP = 1 / 64
 
@@ -19,21 +25,32 @@ export interface WalReliefOptions {
   readonly maxBlockMs: number
   /** See `WalUsage`. */
   readonly heldBytes: () => number
+  /** See `WalSession`. */
+  readonly sparse: (share: number) => readonly string[]
+  /** Copies what lives in these segments on, so that they are freed; returns how many sections moved. */
+  readonly copyOn: (segments: readonly string[]) => Promise<number>
+  /** See `WalSession`. */
+  readonly space: () => Promise<WalSpace | undefined>
   readonly topics: () => Iterable<ReliefTopic>
   readonly checkpoint: () => Promise<void>
   readonly runtime: Runtime
 }
 
 /**
- * Keeps the write-ahead tier below `maxWalBytes`: above it the grace ends early, that of the oldest confirmed data first; once nothing
+ * Keeps the write-ahead tier below `maxWalBytes`, and its disk above the reserve: else what lives in nearly empty segments is copied on; then the grace ends early, that of the oldest confirmed data first; once nothing
  * is confirmed, topics are tiered ahead of time. The topics' own schedulers do both, at their own pace; this says what for. Where
  * nothing helps, producers wait. Also writes a checkpoint every so often.
  */
 export class WalRelief implements WalPressure {
   readonly checkpoints: Chore
+  readonly #copies: Chore
   readonly #options: WalReliefOptions
   readonly #scheduler: Scheduler
-  #stage: 'none' | 'release' | 'tier' = 'none'
+  readonly #measures: Chore
+  #space: WalSpace | undefined
+  #measureAt = Infinity
+  #measuredMs = 0
+  #stage: 'none' | 'copy' | 'release' | 'tier' = 'none'
   #releasing: ReliefTopic | undefined
   #appendedBytes = 0
   #checkpointAt = CHECKPOINT_EVERY_BYTES
@@ -61,16 +78,67 @@ export class WalRelief implements WalPressure {
         this.#scheduler.evaluate()
       },
     )
-    this.#scheduler = new Scheduler(runtime, [this.checkpoints])
+    this.#copies = new Chore(
+      runtime.clock,
+      {
+        name: 'Copying on what lives in nearly empty segments',
+        due: () => (this.#stage === 'copy' ? -Infinity : Infinity),
+        run: () => this.#copies.attempt(() => this.#copyOn(), isInVain).catch(() => undefined),
+      },
+      (error, retryMs) => {
+        if (error !== undefined && retryMs !== null)
+          runtime.logger.warn({ err: error, retryMs }, `${this.#copies.name} failed: it will be tried again`)
+        this.ended()
+        this.#scheduler.evaluate()
+      },
+    )
+    this.#measures = new Chore(
+      runtime.clock,
+      {
+        name: 'Measuring the disk',
+        due: () =>
+          this.#appendedBytes >= this.#measureAt ? -Infinity : this.#isLow ? this.#measuredMs + LOOK_MS : Infinity,
+        run: () => this.measure(),
+      },
+      () => this.#scheduler.evaluate(),
+    )
+    this.#scheduler = new Scheduler(runtime, [this.checkpoints, this.#copies, this.#measures])
   }
 
   get walFull(): WalFull | null {
     return this.#full
   }
 
+  /** Looks at the disk. Never rejects. */
+  async measure(): Promise<void> {
+    const { space, runtime } = this.#options
+    const wasLow = this.#isLow
+    await this.#measures
+      .attempt(async () => {
+        this.#space = await space()
+        this.#measuredMs = runtime.clock.monotonic()
+        this.#measureAt =
+          this.#space === undefined ? Infinity : this.#appendedBytes + this.#space.reserveBytes * MEASURE_EVERY
+      })
+      .catch((error: unknown) => {
+        runtime.logger.warn({ err: error }, 'How much of the disk is free could not be found out')
+      })
+    if (wasLow || this.#isLow) this.#look()
+  }
+
+  /** Below the reserve. */
+  get #isLow(): boolean {
+    return this.#space !== undefined && this.#space.freeBytes < this.#space.reserveBytes
+  }
+
+  /** Room is wanted. */
+  #isAbove(held: number): boolean {
+    return held > this.#options.maxWalBytes || this.#isLow
+  }
+
   appended(bytes: number): void {
     this.#appendedBytes += bytes
-    if (this.#appendedBytes >= this.#checkpointAt) this.#scheduler.evaluate()
+    if (this.#appendedBytes >= Math.min(this.#checkpointAt, this.#measureAt)) this.#scheduler.evaluate()
     const held = this.#options.heldBytes()
     if (held > this.#options.maxWalBytes && held >= this.#lookAgainAt) this.#look()
   }
@@ -81,12 +149,13 @@ export class WalRelief implements WalPressure {
   }
 
   ended(): void {
-    if (this.#full !== null || this.#stage !== 'none' || this.#options.heldBytes() > this.#options.maxWalBytes)
-      this.#look()
+    // What has ended may have freed some of it.
+    if (this.#isLow) void this.measure()
+    else if (this.#full !== null || this.#stage !== 'none' || this.#isAbove(this.#options.heldBytes())) this.#look()
   }
 
   get failing(): Failing {
-    return this.checkpoints.failures.now
+    return worstOf([this.checkpoints.failures.now, this.#copies.failures.now])
   }
 
   #look(): void {
@@ -94,16 +163,32 @@ export class WalRelief implements WalPressure {
     const { heldBytes, maxWalBytes, topics } = this.#options
     const held = heldBytes()
     this.#lookAgainAt = held + maxWalBytes * STEP
-    const all = held > maxWalBytes ? [...topics()] : []
-    if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
+    const isAbove = this.#isAbove(held)
+    const all = isAbove ? [...topics()] : []
+    if (isAbove && this.#canCopyOn()) {
+      this.#stage = 'copy'
+      this.#scheduler.evaluate()
+    } else if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
       const confirmed = all.filter(({ oldestConfirmedMs }) => oldestConfirmedMs !== undefined)
       this.#releasing = confirmed.sort((a, b) => a.oldestConfirmedMs! - b.oldestConfirmedMs!)[0]
       this.#stage = this.#releasing === undefined ? 'tier' : 'release'
     }
-    if (held <= maxWalBytes) this.#stage = 'none'
+    if (!isAbove) this.#stage = 'none'
     for (const topic of all) topic.evaluate()
-    this.#isStuck = held > maxWalBytes && !all.some(({ isBusy }) => isBusy)
+    this.#isStuck = isAbove && !this.#copies.isRunning && !all.some(({ isBusy }) => isBusy)
     this.#judge(all)
+  }
+
+  #canCopyOn(): boolean {
+    return this.#copies.isRunning || (!this.#copies.isWaiting && this.#options.sparse(SPARSE).length > 0)
+  }
+
+  async #copyOn(): Promise<number> {
+    const segments = this.#options.sparse(SPARSE)
+    const moved = await this.#options.copyOn(segments)
+    const { logger } = this.#options.runtime
+    if (moved > 0) logger.info({ segments: segments.length, sections: moved }, 'Nearly empty segments were freed')
+    return moved
   }
 
   room(signal?: AbortSignal): Promise<void> | undefined {
@@ -121,7 +206,7 @@ export class WalRelief implements WalPressure {
   #judge(all: readonly ReliefTopic[]): void {
     const { heldBytes, maxWalBytes, runtime } = this.#options
     const held = heldBytes()
-    if (!this.#isStuck && held <= maxWalBytes * (1 + ABOVE)) {
+    if (!this.#isStuck && !this.#isLow && held <= maxWalBytes * (1 + ABOVE)) {
       if (this.#full !== null)
         runtime.logger.info({ heldBytes: held, maxWalBytes }, 'There is room in the write-ahead tier again')
       this.#full = null
@@ -129,7 +214,10 @@ export class WalRelief implements WalPressure {
       return
     }
     const holding = all.flatMap(({ holding }) => (holding === undefined ? [] : [holding]))
-    const reason = `the write-ahead tier holds ${held} bytes, maxWalBytes is ${maxWalBytes}; ${holding.slice(0, 3).join('; ') || 'no topic holds it: the last segments do'}`
+    const what = this.#isLow
+      ? `the disk of the write-ahead tier has ${this.#space!.freeBytes} bytes free, and ${this.#space!.reserveBytes} are kept for commits`
+      : `the write-ahead tier holds ${held} bytes, maxWalBytes is ${maxWalBytes}`
+    const reason = `${what}; ${holding.slice(0, 3).join('; ') || 'no topic holds it: the last segments do'}`
     if (this.#full === null)
       runtime.logger.warn({ heldBytes: held, maxWalBytes, holding }, 'Producers wait for room in the write-ahead tier')
     this.#full = { sinceMs: this.#full?.sinceMs ?? runtime.clock.now(), reason }
@@ -169,7 +257,10 @@ export class WalRelief implements WalPressure {
 
   #refused(): Error {
     const { maxBlockMs, maxWalBytes } = this.#options
-    const message = `No room for ${maxBlockMs} ms (maxBlockMs): ${this.#full?.reason ?? 'there is some only now'}. Nothing of this call was stored. Mend what holds the records back, or raise maxWalBytes.`
+    const message = `No room for ${maxBlockMs} ms (maxBlockMs): ${this.#full?.reason ?? 'there is some only now'}. Nothing of this call was stored. Mend what holds the records back, ${this.#isLow ? 'or free some of the disk' : 'or raise maxWalBytes'}.`
     return exhausted('WAL_FULL', message, { retryable: true, context: { maxBlockMs, maxWalBytes } })
   }
 }
+
+/** All of it had been released meanwhile, or was being read in vain. */
+const isInVain = (moved: number): boolean => moved === 0

@@ -1,4 +1,4 @@
-import type { MoulinError } from '@moulin/core'
+import type { ErrorContext, MoulinError } from '@moulin/core'
 import { exhausted, exists, notFound, unavailable } from '@moulin/core'
 
 /** What a process may ask of a disk. The first group changes it: those are its effects. */
@@ -25,8 +25,9 @@ export type DiskFault = 'NO_SPACE' | 'READ_ONLY' | 'EIO'
 const mayHaveHappened: ReadonlySet<DiskCall> = new Set(['write', 'preallocate', 'datasync', 'sync', 'syncDirectory'])
 
 /** The errors of core's own disk, for the same reasons. */
-export function diskFault(fault: DiskFault, call: DiskCall, path: string): MoulinError {
-  const context = { path, call, simulated: true }
+export function diskFault(fault: DiskFault, call: DiskCall, path: string, facts: ErrorContext = {}): MoulinError {
+  // A fault by order comes before anything is written.
+  const context = { path, call, simulated: true, ...(call === 'write' ? { written: 0 } : {}), ...facts }
   const outcome = mayHaveHappened.has(call) ? 'unknown' : 'rejected'
   switch (fault) {
     case 'NO_SPACE':

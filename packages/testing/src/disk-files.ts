@@ -1,4 +1,4 @@
-import type { DirectoryEntry, FileHandle, Files, FileStat } from '@moulin/core'
+import type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from '@moulin/core'
 import { compareKeys } from '@moulin/core'
 import type { DiskCall, DiskEffectKind } from './disk-errors.ts'
 import { diskFault, misuse, noFile } from './disk-errors.ts'
@@ -14,6 +14,7 @@ export interface DiskDevice {
   now(): number
   /** Throws the fault that a test has ordered for this call. */
   admit(process: string, call: DiskCall, path: string): void
+  space(): DiskSize
   /** How many of `bytes` more still fit. */
   room(bytes: number): number
   /** A sync failed by order: some of the unsynced bytes are lost for good. */
@@ -93,6 +94,11 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
         tree.require('stat', path)
         return device.mount
       }),
+    spaceOf: (path) =>
+      ask('stat', path, () => {
+        tree.require('stat', path)
+        return device.space()
+      }),
   }
 }
 
@@ -137,7 +143,7 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
     const fits = bytes.length - (grows - device.room(grows))
     file.write(position, bytes.subarray(0, Math.max(0, fits)))
     file.modifiedMs = device.now()
-    if (fits < bytes.length) throw diskFault('NO_SPACE', kind, path)
+    if (fits < bytes.length) throw diskFault('NO_SPACE', kind, path, { written: Math.max(0, fits) })
   }
 
   return {

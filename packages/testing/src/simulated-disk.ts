@@ -99,6 +99,7 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
       }
     },
     mount: options.mount ?? 'local',
+    space: () => ({ totalBytes: quotaBytes, freeBytes: Math.max(0, quotaBytes - tree.usedBytes()) }),
     room: (bytes) => (quotaBytes === Infinity ? bytes : Math.max(0, Math.min(bytes, quotaBytes - tree.usedBytes()))),
     failedSync: (file) => file.failSync(random),
     changed(folder) {

@@ -1,4 +1,5 @@
 import { checkOptions, folderOf, option, unsupported, type Files, type OptionTable, type Wal } from '@moulin/core'
+import { segmentBytesFor } from './disk-space.ts'
 import { makeDurableFolder } from './durable-folder.ts'
 import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
@@ -7,7 +8,7 @@ import { WalFollower } from './wal-follower.ts'
 export interface FileWalOptions {
   /** Folder of the write-ahead files, by path or `file:` URL, on a local disk: network mounts do not keep what they sync. */
   readonly dir: string | URL
-  /** Size of a segment file; default the log's limit {@link Limits.segmentBytes}. */
+  /** Size of a segment file, at most; default the log's limit {@link Limits.segmentBytes}. On a small disk it is a 32nd of that. */
   readonly segmentBytes?: number
   /** Default `refuse`: a writer on a network mount could lose what it acked, or share the log with another writer. */
   readonly networkMount?: 'refuse' | 'allow'
@@ -42,7 +43,7 @@ export function fileWal(options: FileWalOptions): Wal {
       checkOptions('fileWal', { segmentBytes: bytes }, { segmentBytes: segmentBytesCheck })
       await makeDurableFolder(files, path)
       if (networkMount === 'refuse') await refuseNetwork(files, path)
-      return takeOver(path, bytes, open)
+      return takeOver(path, await segmentBytesFor(files, path, bytes), open)
     },
   }
 }

@@ -52,6 +52,14 @@ export class LiveSegments {
     return emptied
   }
 
+  /** Segments that nothing more will be written to, of which at most `share` lives: those that hold least first. */
+  sparse(share: number): string[] {
+    return [...this.#counts]
+      .filter(([, { bytes, sealedBytes }]) => sealedBytes !== undefined && bytes <= sealedBytes * share)
+      .sort(([, a], [, b]) => a.bytes - b.bytes)
+      .map(([segment]) => segment)
+  }
+
   has(segment: string): boolean {
     return this.#counts.has(segment)
   }

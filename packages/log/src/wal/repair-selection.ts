@@ -1,6 +1,7 @@
-import type { SectionHeader } from '@moulin/core'
 import type { Frame } from './frame.ts'
+import { parsePartitionKey, partitionKey, type LifePartition } from './life-partition.ts'
 import type { SalvagedSegment } from './salvage.ts'
+import { orderSections } from './section-order.ts'
 
 /** What the newest checkpoint says of a partition. */
 export interface PartitionBounds {
@@ -12,9 +13,6 @@ export interface PartitionBounds {
 
 /** By {@link partitionKey}; a partition that the checkpoint does not name begins where its incarnation does. Undefined: no checkpoint can be read. */
 export type CheckpointBounds = ReadonlyMap<string, PartitionBounds> | undefined
-
-/** A partition in one of the incarnations of its topic: what is kept of an earlier one has offsets of its own. */
-export type LifePartition = Pick<SectionHeader, 'topicId' | 'incarnation' | 'partition'>
 
 /** What is known beside the segments. All by {@link partitionKey}. */
 export interface RepairEvidence {
@@ -46,15 +44,6 @@ export interface Selection {
   readonly isReleasedFurther: boolean
 }
 
-export function partitionKey({ topicId, incarnation, partition }: LifePartition): string {
-  return `${topicId}/${incarnation}/${partition}`
-}
-
-export function parsePartitionKey(key: string): LifePartition {
-  const [topicId, incarnation, partition] = key.split('/')
-  return { topicId: topicId!, incarnation: Number(incarnation), partition: Number(partition) }
-}
-
 /**
  * Per partition: the sections without a hole from where it must begin; without a checkpoint, the last run without one. Where that ends below
  * what the table has, from there: so no offset of the table is given again.
@@ -62,11 +51,11 @@ export function parsePartitionKey(key: string): LifePartition {
 export function selectKept(segments: readonly SalvagedSegment[], evidence: RepairEvidence): Selection {
   const { bounds, starts, frontiers } = evidence
   const byPartition = new Map<string, Frame[]>()
-  for (const { live } of segments) {
-    for (const frame of live) {
-      const key = partitionKey(frame.header)
-      byPartition.set(key, [...(byPartition.get(key) ?? []), frame])
-    }
+  for (const frame of orderSections(segments.flatMap(({ live }) => live)).ordered) {
+    const key = partitionKey(frame.header)
+    const frames = byPartition.get(key)
+    if (frames === undefined) byPartition.set(key, [frame])
+    else frames.push(frame)
   }
   const damages = segments.flatMap((segment) => segment.damages)
   const damaged = damages.flatMap(({ header }) => header ?? [])

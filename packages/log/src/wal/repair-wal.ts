@@ -14,7 +14,8 @@ import {
 import { giveUp, takeEpoch } from './epoch-opener.ts'
 import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
-import { partitionKey, selectKept, type RepairEvidence, type Selection } from './repair-selection.ts'
+import { partitionKey } from './life-partition.ts'
+import { selectKept, type RepairEvidence, type Selection } from './repair-selection.ts'
 import { salvage, type SalvagedSegment } from './salvage.ts'
 import { readSection } from './section-read.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
@@ -87,9 +88,17 @@ export function asideFolder(dir: string, epoch: bigint): string {
   return `${dir}/repair/epoch-${epoch}`
 }
 
-/** Files that do not stay as they are: damaged, or with a section that is given up. Their good sections move. */
-export function filesToSetAside({ segments, kept }: WalSalvage): SalvagedSegment[] {
-  return segments.filter(({ damages, live }) => damages.length > 0 || live.some((frame) => !kept.has(frame)))
+/**
+ * Files that do not stay as they are: damaged, or with a section that is given up, be it that the one that counted stands elsewhere.
+ * Their good sections move.
+ */
+export function filesToSetAside({ segments, kept, givenUp }: WalSalvage): SalvagedSegment[] {
+  const isGivenUp = ({ header }: Frame): boolean =>
+    givenUp.some((range) => partitionKey(range) === partitionKey(header) && header.lastOffset >= range.from)
+  return segments.filter(
+    ({ damages, live, superseded }) =>
+      damages.length > 0 || live.some((frame) => !kept.has(frame)) || superseded.some(isGivenUp),
+  )
 }
 
 /**

@@ -2,6 +2,7 @@ import { corrupt, type FileHandle, type Files, type SectionHeader } from '@mouli
 import { epochPath, isSegmentName, type EpochInfo } from './epoch-folder.ts'
 import type { Frame, SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
+import { orderSections } from './section-order.ts'
 import { aftermathOf, framesWithoutHeader, scanSegment, wasWritten } from './segment-scan.ts'
 import { headerOf, withFile } from './source-scan.ts'
 
@@ -22,6 +23,8 @@ export interface SalvagedSegment extends SegmentIdentity {
   readonly name: string
   readonly path: string
   readonly live: readonly Frame[]
+  /** Would be live, but were found whole in a later place, too, which counts. */
+  readonly superseded: readonly Frame[]
   readonly end: number
   readonly isSealed: boolean
   readonly damages: readonly DamagedStretch[]
@@ -54,8 +57,29 @@ export async function salvage(request: SalvageRequest): Promise<SalvagedSegment[
     if (segment !== undefined) own.push(segment)
   }
   own.sort((a, b) => (a.generation < b.generation ? -1 : 1))
-  const last = own.findLastIndex(({ live, isSealed, damages }) => live.length + damages.length > 0 || isSealed)
-  return [...found, ...own.map((segment, index) => (index < last ? sealLost(segment) : segment))]
+  const { superseded } = orderSections([...found, ...own].flatMap(({ live }) => live))
+  const current = own.map((segment) => withoutSuperseded(segment, superseded)).filter((segment) => !isUsedAnew(segment))
+  const last = current.findLastIndex(
+    ({ live, superseded: moved, isSealed, damages }) => live.length + moved.length + damages.length > 0 || isSealed,
+  )
+  return [
+    ...found.map((segment) => withoutSuperseded(segment, superseded)).filter((segment) => !isUsedAnew(segment)),
+    ...current.map((segment, index) => (index < last ? sealLost(segment) : segment)),
+  ]
+}
+
+function withoutSuperseded(segment: SalvagedSegment, superseded: ReadonlySet<Frame>): SalvagedSegment {
+  if (superseded.size === 0) return segment
+  return {
+    ...segment,
+    live: segment.live.filter((frame) => !superseded.has(frame)),
+    superseded: segment.live.filter((frame) => superseded.has(frame)),
+  }
+}
+
+/** All in it had been copied on, and it was being used again: that is why it has no header. */
+function isUsedAnew({ damages, live, superseded }: SalvagedSegment): boolean {
+  return damages[0]?.position === 0 && live.length === 0 && superseded.length > 0
 }
 
 async function salvageFile(
@@ -132,7 +156,7 @@ async function walk(
     break
   }
   const live = frames.filter(({ header }) => isLive(header))
-  return { ...identity, name, path, live, end: scan.end, isSealed: scan.isSealed, damages }
+  return { ...identity, name, path, live, superseded: [], end: scan.end, isSealed: scan.isSealed, damages }
 }
 
 /** A segment that a later one follows had been sealed. */

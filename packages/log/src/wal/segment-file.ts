@@ -1,4 +1,5 @@
 import { invalid, option, type FileHandle, type Files, type OptionCheck } from '@moulin/core'
+import { asRejected, checkReserve, isNoSpace, spaceAt } from './disk-space.ts'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
 import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
@@ -14,9 +15,12 @@ export class SegmentFile implements SegmentIdentity {
   readonly path: string
   readonly file: FileHandle
   readonly sizeBytes: number
+  readonly #place: SegmentPlace
   generation: bigint
   /** Where the next frame goes. */
   position: number = SEGMENT_HEADER_BYTES
+  /** Nothing more goes there. */
+  isSealed = false
   #allocated = SEGMENT_HEADER_BYTES
   #extending: Promise<void> | undefined
   #isClosed = false
@@ -27,6 +31,7 @@ export class SegmentFile implements SegmentIdentity {
     { slot, generation, sizeBytes }: { slot: number; generation: bigint; sizeBytes: number },
   ) {
     this.file = file
+    this.#place = place
     this.logId = place.logId
     this.epoch = place.epoch
     this.slot = slot
@@ -35,7 +40,7 @@ export class SegmentFile implements SegmentIdentity {
     this.generation = generation
   }
 
-  /** A new file with its header, durable. */
+  /** A new file with its header, durable. Should it fail, whoever asked removes what there is of it. */
   static async create(
     place: SegmentPlace,
     options: { readonly slot: number; readonly generation: bigint; readonly sizeBytes: number },
@@ -57,6 +62,7 @@ export class SegmentFile implements SegmentIdentity {
   async use(generation: bigint): Promise<void> {
     this.generation = generation
     this.position = SEGMENT_HEADER_BYTES
+    this.isSealed = false
     await this.file.writev([segmentHeaderBytes(this)], 0)
     await this.file.sync()
   }
@@ -72,14 +78,42 @@ export class SegmentFile implements SegmentIdentity {
   }
 
   /**
-   * Zero-fills up to `position` (default: all), so that a flush there changes no metadata. Only this grows the file: a
-   * flush must wait for it, or its bytes could be zeroed.
+   * Zero-fills up to `position` at least, so that a flush there changes no metadata. Only this grows the file: a flush must wait for it,
+   * or its bytes could be zeroed.
+   * @throws `exhausted` code `NO_SPACE`: nothing was taken; so, too, where `keepsReserve`, and less than half of the reserve would be left.
    */
-  async allocate(position: number = this.sizeBytes): Promise<void> {
-    while (this.#allocated < position && !this.#isClosed) {
-      this.#extending ??= this.#extend().finally(() => (this.#extending = undefined))
-      await this.#extending
+  async allocate(position: number, keepsReserve = false): Promise<void> {
+    while (this.#allocated < position) {
+      if (keepsReserve) await checkReserve(this.#place.files, this.#place.dir, position - this.#allocated)
+      const step = this.#nextStep()
+      const size = step > position && (await this.#leavesReserve(step)) ? step : position
+      // One that began ahead of need may fail for room that this one can do without.
+      if (this.#extending !== undefined) await this.#extending.catch(() => undefined)
+      else
+        await this.#extendOnce(size).catch((error: unknown) => {
+          // Somebody else took it meanwhile.
+          if (size > position && isNoSpace(error)) return this.#extendOnce(position)
+          throw error
+        })
     }
+  }
+
+  /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
+  async allocateAhead(): Promise<void> {
+    while (this.#allocated < this.sizeBytes && !this.#isClosed) {
+      const isFree = await this.#leavesReserve(this.#nextStep())
+      if (this.#extending !== undefined) await this.#extending
+      else if (!isFree || this.#isClosed) return
+      else await this.#extendOnce(this.#nextStep())
+    }
+  }
+
+  /** Gives back what was taken ahead and will not be written to. Best effort. */
+  async trim(): Promise<void> {
+    await this.#extending?.catch(() => undefined)
+    if (this.#isClosed || this.#allocated <= this.position) return
+    await this.file.truncate(this.position).catch(() => undefined)
+    this.#allocated = this.position
   }
 
   /** Stops preallocation, closes the file. */
@@ -90,11 +124,31 @@ export class SegmentFile implements SegmentIdentity {
     await this.file.close()
   }
 
-  async #extend(): Promise<void> {
-    const next = Math.min(this.sizeBytes, this.#allocated + PREALLOCATION_STEP_BYTES)
-    await this.file.preallocate(next)
+  #nextStep(): number {
+    return Math.min(this.sizeBytes, this.#allocated + PREALLOCATION_STEP_BYTES)
+  }
+
+  async #leavesReserve(size: number): Promise<boolean> {
+    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
+    return freeBytes - (size - this.#allocated) >= reserveBytes
+  }
+
+  #extendOnce(size: number): Promise<void> {
+    const extending = this.#extend(size).finally(() => (this.#extending = undefined))
+    this.#extending = extending
+    return extending
+  }
+
+  async #extend(size: number): Promise<void> {
+    try {
+      await this.file.preallocate(size)
+    } catch (error) {
+      if (!isNoSpace(error)) throw error
+      await this.file.truncate(this.#allocated).catch(() => undefined)
+      throw asRejected(error)
+    }
     await this.file.sync()
-    this.#allocated = next
+    this.#allocated = size
   }
 }
 
@@ -134,6 +188,6 @@ export function parseSegmentId(id: string): { epoch: bigint; name: string; gener
   return { epoch: BigInt(epoch), name, generation: BigInt(generation) }
 }
 
-function segmentPath({ dir, epoch }: SegmentPlace, slot: number): string {
+export function segmentPath({ dir, epoch }: SegmentPlace, slot: number): string {
   return `${epochPath(dir, epoch)}/${segmentFileName(slot)}`
 }

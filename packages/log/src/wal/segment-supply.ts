@@ -1,4 +1,7 @@
-import { SegmentFile, sizeForSection, type SegmentPlace } from './segment-file.ts'
+import { asRejected, spaceAt } from './disk-space.ts'
+import { removeFile } from './durable-folder.ts'
+import { epochPath } from './epoch-folder.ts'
+import { SegmentFile, segmentPath, sizeForSection, type SegmentPlace } from './segment-file.ts'
 
 /** Free files kept for the next generations. More are deleted: a burst should not hold its disk for ever. */
 const MAX_FREE = 2
@@ -11,6 +14,7 @@ export class SegmentSupply {
   readonly #place: SegmentPlace
   readonly #segmentBytes: number
   readonly #free: SegmentFile[] = []
+  readonly #leftovers = new Set<string>()
   #slots = 0
   #generation = 0n
   #ahead: Promise<SegmentFile> | undefined
@@ -26,7 +30,7 @@ export class SegmentSupply {
     return this.#free.length + (this.#ahead === undefined ? 0 : 1)
   }
 
-  /** Begins to make the next segment. An error is met again, or gone, at {@link next}. */
+  /** Begins to make the next segment. After an error {@link next} tries again. */
   prepare(): void {
     if (this.#ahead !== undefined || this.#isClosed) return
     const ahead = this.#make(this.#segmentBytes)
@@ -40,63 +44,120 @@ export class SegmentSupply {
   async next(batchesBytes: number): Promise<SegmentFile> {
     const needed = sizeForSection(batchesBytes)
     if (needed > this.#segmentBytes) return this.#oversized(needed)
-    const ahead = this.#ahead ?? this.#make(this.#segmentBytes)
+    const preparing = this.#ahead
     this.#ahead = undefined
-    return ahead
+    return (await preparing?.catch(() => undefined)) ?? this.#make(this.#segmentBytes)
   }
 
-  /** Takes back a segment whose sections are all released. */
+  /** Takes back a segment whose sections are all released. On a full disk its room is worth more than its making. */
   async recycle(segment: SegmentFile): Promise<void> {
-    if (this.#isClosed || this.#free.length >= MAX_FREE || segment.sizeBytes !== this.#segmentBytes) {
-      await segment.close()
-      await this.#place.files.unlink(segment.path)
-      return
-    }
-    this.#free.push(segment)
+    const isKept = !this.#isClosed && this.#free.length < MAX_FREE && segment.sizeBytes === this.#segmentBytes
+    if (isKept && !(await this.#isDiskFull())) this.#free.push(segment)
+    else await this.#remove(segment)
+  }
+
+  /** Takes back a segment from {@link next} in which nothing was written. */
+  async putBack(segment: SegmentFile): Promise<void> {
+    if (this.#ahead === undefined && segment.sizeBytes === this.#segmentBytes) this.#ahead = Promise.resolve(segment)
+    else await this.#discard(segment)
+  }
+
+  /** Removes the free and prepared files: they hold nothing. */
+  async giveBack(): Promise<void> {
+    const free = this.#free.splice(0)
+    const preparing = this.#ahead
+    this.#ahead = undefined
+    for (const segment of free) await this.#remove(segment)
+    const ahead = await preparing?.catch(() => undefined)
+    if (ahead !== undefined) await this.#discard(ahead)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const ahead = await this.#ahead?.catch(() => undefined)
-    for (const segment of [...this.#free, ...(ahead === undefined ? [] : [ahead])]) {
-      await segment.close()
+    await this.giveBack()
+  }
+
+  async #remove(segment: SegmentFile): Promise<void> {
+    await segment.close()
+    // A newer writer may have removed it.
+    await removeFile(this.#place.files, segment.path)
+  }
+
+  async #discard(segment: SegmentFile): Promise<void> {
+    await segment.close()
+    await this.#leave(segment.path)
+  }
+
+  /** A file whose generation gets no frame. Where it cannot be removed now, it is before another one is given out. */
+  async #leave(path: string): Promise<void> {
+    this.#leftovers.add(path)
+    await this.#clear().catch(() => undefined)
+  }
+
+  /** Durably: a header without frames below a generation that has some is taken for a segment that lost them. */
+  async #clear(): Promise<void> {
+    if (this.#leftovers.size === 0) return
+    const { files, dir, epoch } = this.#place
+    try {
+      for (const path of this.#leftovers) await removeFile(files, path)
+      await files.syncDirectory(epochPath(dir, epoch))
+    } catch (error) {
+      throw asRejected(error)
     }
-    this.#free.length = 0
-    this.#ahead = undefined
+    this.#leftovers.clear()
+  }
+
+  async #isDiskFull(): Promise<boolean> {
+    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
+    return freeBytes < reserveBytes
   }
 
   // Generations are the order in which segments get their frames: a prepared one gets a later one. Not before ours has its header: who lists the
   // files must never see a generation while one below it is still to come.
   async #oversized(sizeBytes: number): Promise<SegmentFile> {
-    const ahead = await this.#ahead
-    const generation = ++this.#generation
-    const segment = await SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
+    const preparing = this.#ahead
+    this.#ahead = undefined
+    const ahead = await preparing?.catch(() => undefined)
+    let segment: SegmentFile | undefined
     try {
-      await ahead?.use(++this.#generation)
-      return segment
+      segment = await this.#create(sizeBytes)
+      if (ahead === undefined) return segment
+      await ahead.use(++this.#generation)
     } catch (error) {
-      await segment.close()
-      throw error
+      if (segment !== undefined) await this.#discard(segment)
+      if (ahead !== undefined) await this.#discard(ahead)
+      throw asRejected(error)
     }
+    await this.putBack(ahead)
+    return segment
   }
 
   async #make(sizeBytes: number): Promise<SegmentFile> {
-    const generation = ++this.#generation
     const recycled = this.#free.shift()
-    if (recycled === undefined) {
-      return SegmentFile.create(this.#place, { slot: ++this.#slots, generation, sizeBytes })
-    }
+    if (recycled === undefined) return this.#create(sizeBytes)
     try {
-      await recycled.use(generation)
+      await this.#clear()
+      await recycled.use(++this.#generation)
       return recycled
     } catch (error) {
-      await recycled.close()
-      throw error
+      await this.#discard(recycled)
+      throw asRejected(error)
+    }
+  }
+
+  async #create(sizeBytes: number): Promise<SegmentFile> {
+    await this.#clear()
+    const slot = ++this.#slots
+    try {
+      return await SegmentFile.create(this.#place, { slot, generation: ++this.#generation, sizeBytes })
+    } catch (error) {
+      await this.#leave(segmentPath(this.#place, slot))
+      throw asRejected(error)
     }
   }
 }
 
-/** Preallocation ahead of the writer. Should it fail, the flush that needs the room tries again and reports. */
+/** Preallocation ahead of the writer. Should it fail, it has given back what it took; the flush that needs the room tries again and reports. */
 export function allocateInBackground(segment: SegmentFile): void {
-  segment.allocate().catch(() => undefined)
+  segment.allocateAhead().catch(() => undefined)
 }

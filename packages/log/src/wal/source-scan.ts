@@ -1,6 +1,7 @@
 import { corrupt, isKind, type FileHandle, type Files, type SectionHeader, type TornTail } from '@moulin/core'
 import { epochPath, isSegmentName, type EpochInfo, type ForeignFile } from './epoch-folder.ts'
 import { FRAME_HEADER_BYTES, type Frame } from './frame.ts'
+import { orderSections, sectionKey } from './section-order.ts'
 import { readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
 import {
   aftermathOf,
@@ -41,25 +42,42 @@ export interface SourceRequest {
   readonly afterScan?: (file: FileHandle) => Promise<void>
 }
 
-/** Reads all live sections that an epoch answers for. @throws `corrupt`, naming file and position. */
+/**
+ * Reads all live sections that an epoch answers for, each at the one place that counts.
+ * @throws `corrupt`, naming file and position.
+ */
 export async function scanSource(request: SourceRequest): Promise<Source> {
   const { info } = request
   const foreign: SourceSegment[] = []
+  const headerless: HeaderlessFile[] = []
   for (const file of info.files) {
-    const segment = await scanForeign(request, file)
+    const segment = await scanForeign(request, file, headerless)
     if (segment !== undefined) foreign.push(segment)
   }
-  const own = await scanOwn(request)
-  return { ...own, sealed: [...foreign, ...own.sealed].filter(({ live }) => live.length > 0) }
+  const own = await scanOwn(request, headerless)
+  const sealed = [...foreign, ...own.sealed]
+  const live = [...sealed, ...(own.active === undefined ? [] : [own.active])].flatMap((segment) => segment.live)
+  await checkHeaderless(request.files, headerless, live)
+  const { superseded } = orderSections(live)
+  const current = (segment: SourceSegment): SourceSegment => ({
+    ...segment,
+    live: superseded.size === 0 ? segment.live : segment.live.filter((frame) => !superseded.has(frame)),
+  })
+  const active = own.active === undefined ? undefined : current(own.active)
+  return { ...own, active, sealed: sealed.map(current).filter((segment) => segment.live.length > 0) }
 }
 
 /** A file listed by its successor. One that is gone, or has been used anew, held nothing live. */
-async function scanForeign(request: SourceRequest, file: ForeignFile): Promise<SourceSegment | undefined> {
+async function scanForeign(
+  request: SourceRequest,
+  file: ForeignFile,
+  headerless: HeaderlessFile[],
+): Promise<SourceSegment | undefined> {
   const { epoch, name, generation, end } = file
   const path = `${epochPath(request.dir, epoch)}/${name}`
   return withFile(request.files, path, async (handle) => {
     const header = await headerOf(handle, path)
-    if (header === undefined) await checkHeaderless(handle, path, { ...request, epoch })
+    if (header === undefined) headerless.push(await liveWithoutHeader(handle, path, { ...request, epoch }))
     if (header?.generation !== generation) return undefined
     checkIdentity(header, request.logId, epoch, path)
     const scan = await scanSegment({ file: handle, name: path, identity: header, limit: end })
@@ -81,10 +99,10 @@ interface OwnScan extends OwnFile {
   readonly wasWhole: boolean
 }
 
-async function scanOwn(request: SourceRequest): Promise<Source> {
+async function scanOwn(request: SourceRequest, headerless: HeaderlessFile[]): Promise<Source> {
   const scans: OwnScan[] = []
   // Newest first: what is seen in a newer segment proves that the older one was sealed before (docs/formats/wal.md).
-  const ownFiles = await listOwn(request)
+  const ownFiles = await listOwn(request, headerless)
   let isFollowed = false
   for (const own of ownFiles.sort((a, b) => (a.header.generation < b.header.generation ? 1 : -1))) {
     const scan = await scanOwnFile(request, own, isFollowed)
@@ -122,9 +140,12 @@ function tornTail({ info }: SourceRequest, { name, scan, remainsEnd }: OwnScan):
 /**
  * Headers are read one after the other while a living writer may use files anew: one that was read as of an earlier use may hold what stands
  * before a file that is read later. So a first look says how far to go: every generation up to there has its header by then, and the second look
- * finds it, unless it was recycled, and so released.
+ * finds it, unless it was recycled, and so released, or copied on.
  */
-async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Promise<OwnFile[]> {
+async function listOwn(
+  { files, dir, logId, info, isLive }: SourceRequest,
+  headerless: HeaderlessFile[],
+): Promise<OwnFile[]> {
   const folder = epochPath(dir, info.epoch)
   const newest = (await generationsIn(files, folder)).at(-1)?.generation ?? 0n
   const own: OwnFile[] = []
@@ -133,7 +154,8 @@ async function listOwn({ files, dir, logId, info, isLive }: SourceRequest): Prom
     const path = `${folder}/${name}`
     const header = await withFile(files, path, async (handle) => {
       const found = await headerOf(handle, path)
-      if (found === undefined) await checkHeaderless(handle, path, { logId, epoch: info.epoch, isLive })
+      if (found === undefined)
+        headerless.push(await liveWithoutHeader(handle, path, { logId, epoch: info.epoch, isLive }))
       return found
     })
     if (header === undefined || header.generation > newest) continue
@@ -151,7 +173,7 @@ async function scanOwnFile(
   const path = `${epochPath(request.dir, request.info.epoch)}/${name}`
   return withFile(request.files, path, async (file) => {
     const whole = { file, name: path, identity: header }
-    // While it was read: its owner has released it, durably, so nothing in it is live.
+    // While it was read: its owner has released it, or copied it on, durably, so nothing in it is live.
     const isRecycled = async (): Promise<boolean> => (await headerOf(file, path))?.generation !== header.generation
     let scan = await scanSegment(whole)
     let remainsEnd: number | undefined
@@ -191,16 +213,38 @@ function evidenceOfDamage(
   return wasWhole ? 'the whole frame had been written' : undefined
 }
 
-/** A file without a header was being made or recycled; one that still holds live sections lost it. */
-async function checkHeaderless(
+/** A file without a right header, and what in it would be live. */
+interface HeaderlessFile {
+  readonly path: string
+  readonly live: readonly SectionHeader[]
+}
+
+async function liveWithoutHeader(
   file: FileHandle,
   path: string,
   { logId, epoch, isLive }: Pick<SourceRequest, 'logId' | 'isLive'> & { readonly epoch: bigint },
-): Promise<void> {
+): Promise<HeaderlessFile> {
+  const live: SectionHeader[] = []
   for await (const { frame } of framesWithoutHeader(file, path, { logId, epoch })) {
-    if (!isLive(frame.header)) continue
+    if (frame.kind === 'section' && isLive(frame.header)) live.push(frame.header)
+  }
+  return { path, live }
+}
+
+/** A file without a header was being made or recycled; one that still holds live sections, which are nowhere else, lost it. */
+async function checkHeaderless(
+  files: Files,
+  headerless: readonly HeaderlessFile[],
+  found: readonly Frame[],
+): Promise<void> {
+  const suspects = headerless.filter(({ live }) => live.length > 0)
+  if (suspects.length === 0) return
+  const elsewhere = new Set(found.map(({ header }) => sectionKey(header)))
+  for (const { path, live } of suspects) {
+    if (live.every((header) => elsewhere.has(sectionKey(header)))) continue
     // Its owner may have recycled it in the meantime.
-    if ((await headerOf(file, path)) !== undefined) return
+    const header = await withFile(files, path, (file) => headerOf(file, path))
+    if (header !== undefined) continue
     throw corrupt(
       'SEGMENT',
       `${path} holds live sections, but its header is damaged. Restore the file, or see what \`moulin repair\` would give up.`,

@@ -4,6 +4,7 @@ import {
   notFound,
   throwIfAborted,
   type FileHandle,
+  type Files,
   type Section,
   type SectionHeader,
   type WalLocation,
@@ -14,9 +15,11 @@ import {
   checkFence,
   epochPath,
   isOwnerRunning,
+  isSegmentName,
   linkEpochInfo,
   listEpochs,
   newestInfo,
+  readEpochInfo,
   OPENER,
   type EpochInfo,
   type ForeignFile,
@@ -25,6 +28,7 @@ import { removeFile } from './durable-folder.ts'
 import { giveUp, removePrepared, takeEpoch } from './epoch-opener.ts'
 import { ownerOf } from './epoch-owner.ts'
 import { uuidBytes, type Frame } from './frame.ts'
+import { orderSections } from './section-order.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
 import { readSection } from './section-read.ts'
 import { scanSource, withFile, type Source, type SourceSegment } from './source-scan.ts'
@@ -35,6 +39,8 @@ export async function takeOver(dir: string, segmentBytes: number, options: WalOp
   const { files } = options.runtime
   throwIfAborted(options.signal)
   await refuseEarly(dir, options)
+  // Another one may have opened meanwhile.
+  if (await emptyDead(files, dir)) await refuseEarly(dir, options)
 
   const epoch = await takeEpoch(dir, options, () => refuseEarly(dir, options))
   try {
@@ -68,22 +74,69 @@ async function recoverInto(
     predecessor === undefined ? noSource : await scanSource({ ...place, bootId, info: predecessor, isLive, afterScan })
   if (source.torn !== undefined) options.onTornTail?.(source.torn)
   throwIfAborted(options.signal)
+  if (predecessor !== undefined) {
+    // Before we need room of our own. A later opener that did not link is no source, and may become one: what it has stays.
+    const epochs = older.filter((other) => other <= predecessor.epoch)
+    const kept = source.active === undefined ? source.sealed : [...source.sealed, source.active]
+    await removeSegments(place, predecessor, epochs, kept)
+  }
   const { maxFlushBytes } = options.limits
   const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
-    adoptSealed(writer, source, place, options)
-    await copyTail(writer, source, place, options)
+    const recovered = [...adoptSealed(writer, source, place), ...(await copyTail(writer, source, place, options))]
+    for (const { header, location } of orderSections(recovered).ordered) options.recover(header, location)
     throwIfAborted(options.signal)
     const info = epochInfo(options, epoch, predecessor, source)
     await linkEpochInfo(runtime, dir, info)
     await writer.checkFence()
     await emptyOlder(place, older, info.files)
     await removePrepared(runtime, dir)
+    writer.keepsReserve = true
     return writer
   } catch (error) {
     await writer.close()
+    await giveBack(place)
     throw error
   }
+}
+
+/** Segments of an epoch that will not be a source. */
+async function giveBack({ files, dir, epoch }: SegmentPlace): Promise<void> {
+  if ((await readEpochInfo(files, dir, epoch)) !== undefined) return
+  const folder = epochPath(dir, epoch)
+  for (const { name } of await files.readdir(folder)) {
+    if (isSegmentName(name)) await removeFile(files, `${folder}/${name}`)
+  }
+}
+
+/** Files that no opener will ever look at: of epochs before the newest source, which does not list them. An opener was cut off here. */
+async function emptyDead(files: Files, dir: string): Promise<boolean> {
+  const epochs = await listEpochs(files, dir)
+  const source = await newestInfo(files, dir, epochs)
+  if (source === undefined) return false
+  const before = epochs.filter((epoch) => epoch < source.epoch)
+  return removeSegments({ files, dir }, source, before, source.files)
+}
+
+/** Of these epochs, but for those that are kept. False when there are none. */
+async function removeSegments(
+  { files, dir }: Pick<SegmentPlace, 'files' | 'dir'>,
+  source: EpochInfo,
+  epochs: readonly bigint[],
+  kept: readonly Pick<ForeignFile, 'epoch' | 'name'>[],
+): Promise<boolean> {
+  const isKept = new Set(kept.map(({ epoch, name }) => `${epoch}/${name}`))
+  const dead: string[] = []
+  for (const epoch of epochs) {
+    for (const { name } of await files.readdir(epochPath(dir, epoch))) {
+      if (isSegmentName(name) && !isKept.has(`${epoch}/${name}`)) dead.push(`${epochPath(dir, epoch)}/${name}`)
+    }
+  }
+  if (dead.length === 0) return false
+  // Its link may be in memory only, if it was killed: what it does not need was the source before.
+  await files.syncDirectory(epochPath(dir, source.epoch))
+  for (const path of dead) await removeFile(files, path)
+  return true
 }
 
 const noSource: Source = { sealed: [], active: undefined, torn: undefined }
@@ -119,15 +172,22 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
   }
 }
 
-function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace, options: WalOpenOptions): void {
+interface Recovered {
+  readonly header: SectionHeader
+  readonly location: WalLocation
+}
+
+function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace): Recovered[] {
+  const recovered: Recovered[] = []
   for (const segment of source.sealed) {
     const { epoch, name, generation, live, end } = segment
     const id = segmentId(epoch, name, generation)
     const path = `${epochPath(place.dir, epoch)}/${name}`
     const locations = live.map((frame) => locationOf(id, frame))
     writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, end)
-    live.forEach((frame, index) => options.recover(frame.header, locations[index]!))
+    live.forEach(({ header }, index) => recovered.push({ header, location: locations[index]! }))
   }
+  return recovered
 }
 
 /** The active segment may still change under its old writer: what it holds becomes frames of our own. */
@@ -135,17 +195,19 @@ async function copyTail(
   writer: WalWriter,
   { active }: Source,
   { files, dir, logId }: SegmentPlace,
-  { limits, recover }: WalOpenOptions,
-): Promise<void> {
-  if (active === undefined) return
+  { limits }: WalOpenOptions,
+): Promise<Recovered[]> {
+  const recovered: Recovered[] = []
+  if (active === undefined) return recovered
   const { epoch, name, generation } = active
   const id = segmentId(epoch, name, generation)
   await withFile(files, `${epochPath(dir, epoch)}/${name}`, async (file) => {
-    let sections: (Section & SectionHeader)[] = []
+    let sections: Section[] = []
     let bytes = 0
     const flush = async (): Promise<void> => {
       const locations = await Promise.all(sections.map((section) => writer.append(section)))
-      sections.forEach((section, index) => recover(section, locations[index]!))
+      // Not the sections themselves: they hold their bytes.
+      for (const location of locations) recovered.push({ header: active.live[recovered.length]!.header, location })
       sections = []
       bytes = 0
     }
@@ -157,6 +219,7 @@ async function copyTail(
     }
     await flush()
   })
+  return recovered
 }
 
 export function locationOf(segment: string, { position, sizeBytes }: Frame): WalLocation {

@@ -5,6 +5,7 @@ import {
   notFound,
   throwIfAborted,
   type FileHandle,
+  type SectionHeader,
   type WalLocation,
   type WalOpenOptions,
   type WalSession,
@@ -13,8 +14,10 @@ import {
 import { areOpenersGone } from './epoch-opener.ts'
 import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
+import { partitionKey } from './life-partition.ts'
 import { LiveSegments } from './live-segments.ts'
 import { ReadSlots } from './read-slots.ts'
+import { orderSections } from './section-order.ts'
 import { readSection, released } from './section-read.ts'
 import { parseSegmentId, segmentId } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
@@ -45,6 +48,8 @@ export class WalFollower implements WalSession {
   #place: Place | undefined
   /** A newer opener was at work when we began here: what no checkpoint proves has not been shown. */
   #isPartial = false
+  /** By partition, the end of what we have shown: a section below it may stand elsewhere by now. */
+  readonly #shown = new Map<string, bigint>()
   #live = new LiveSegments()
   #refreshing: Promise<void> | undefined
   #nextRefresh: Promise<void> | undefined
@@ -97,6 +102,14 @@ export class WalFollower implements WalSession {
     return { liveBytes, heldBytes, segments: size, liveSegments: size }
   }
 
+  sparse(): readonly string[] {
+    return []
+  }
+
+  readonly rejections = 0
+
+  async space(): Promise<undefined> {}
+
   watch(changed: () => void): { close(): void } {
     const watcher = watchEpochs(this.#options.runtime, this.#dir, () => this.epoch, changed)
     const close = (): void => {
@@ -143,23 +156,25 @@ export class WalFollower implements WalSession {
         await this.#begin(info)
         return
       }
-      if (this.#isPartial) {
-        // Nothing new until that opener is a source, or will never be one.
-        if (await areOpenersGone(this.#options.runtime, this.#dir, info.epoch)) await this.#begin(info)
+      // Nothing new until that opener is a source, or will never be one.
+      if (this.#isPartial && (await areOpenersGone(this.#options.runtime, this.#dir, info.epoch))) {
+        await this.#begin(info)
         return
       }
-      const { found, isBehind } = await this.#newSections()
-      // What was recycled before we came is released: the checkpoint says up to where.
+      const { found, isBehind } = await this.#newSections(info.epoch, this.#place)
+      // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
-      if (await this.#isFinal(info)) {
-        for (const { place, frames } of found) {
-          this.#show({ epoch: info.epoch, name: place.name, generation: place.generation }, frames)
-          this.#place = place
-        }
+      const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
+      if (!this.#isPartial && (await this.#isFinal(info))) {
+        this.#show(placed)
+        this.#place = found.at(-1)!.place
         return
       }
-      if ((await newestSource(this.#dir, this.#options, info)).epoch === info.epoch) return
+      if ((await newestSource(this.#dir, this.#options, info)).epoch !== info.epoch) continue
+      // What has been shown was acked, wherever it was copied to.
+      this.#show(placed.filter(({ header }) => this.#wasShown(header)))
+      return
     }
   }
 
@@ -184,6 +199,12 @@ export class WalFollower implements WalSession {
       const afterScan = (file: FileHandle): Promise<void> => file.datasync()
       const { bootId } = runtime.process
       const source = await scanSource({ files, dir: this.#dir, logId: this.#logId, info, bootId, isLive, afterScan })
+      const segments = source.active === undefined ? source.sealed : [...source.sealed, source.active]
+      const last = segments.findLast(({ epoch }) => epoch === info.epoch)
+      const end = last && { ...last, position: last.end }
+      // A file that was used anew while we read may hold what a living writer has copied to behind the end that we saw.
+      const { found, isBehind } = await this.#newSections(info.epoch, end)
+      if (isBehind) await beforeRecovery()
       const isFinal = await this.#isFinal(info)
       // A newer writer deletes files of older epochs as soon as it is a source itself.
       const newest = await newestSource(this.#dir, this.#options, info)
@@ -193,44 +214,47 @@ export class WalFollower implements WalSession {
       }
       this.#info = info
       this.#live = new LiveSegments()
-      this.#place = undefined
+      this.#place = found.at(-1)?.place ?? end
       this.#isPartial = !isFinal
-      const segments = source.active === undefined ? source.sealed : [...source.sealed, source.active]
-      for (const segment of segments) {
-        this.#show(segment, isFinal ? segment.live : segment.live.filter(({ header }) => isAcked(header)))
-        if (segment.epoch !== info.epoch) continue
-        const { name, generation, end: position, isSealed } = segment
-        this.#place = { name, generation, position, isSealed }
-      }
+      const placed = [
+        ...segments.flatMap((segment) => placedIn(segment, segment.live)),
+        ...found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames)),
+      ]
+      this.#show(isFinal ? placed : placed.filter(({ header }) => isAcked(header) || this.#wasShown(header)))
       return
     }
   }
 
-  /** What follows our place, durable by our own sync. `isBehind`: some of it was recycled before we came. */
-  async #newSections(): Promise<{ readonly found: readonly Found[]; readonly isBehind: boolean }> {
+  /**
+   * What follows a place, durable by our own sync. `isBehind`: some of it was recycled before we came. What of that was copied on is
+   * found all the same: a copy stands in a later place than what it was copied from, and was durable before that was recycled.
+   */
+  async #newSections(
+    epoch: bigint,
+    from: Place | undefined,
+  ): Promise<{ readonly found: readonly Found[]; readonly isBehind: boolean }> {
     const found: Found[] = []
     let isBehind = false
-    let place = this.#place
+    let place = from
     for (;;) {
       if (place === undefined || place.isSealed) {
         const generation: bigint = place?.generation ?? 0n
-        const next = await this.#segmentAfter(generation)
+        const next = await this.#segmentAfter(epoch, generation)
         if (next === undefined) return { found, isBehind }
         isBehind ||= next.generation > generation + 1n
         place = next
       }
-      const scan = await this.#scanFrom(place)
+      const scan = await this.#scanFrom(epoch, place)
       isBehind ||= scan === undefined
       const { end: position, isSealed, frames } = scan ?? { end: place.position, isSealed: true, frames: [] }
-      const isMoved = place.generation !== this.#place?.generation || position > place.position || isSealed
+      const isMoved = place.generation !== from?.generation || position > place.position || isSealed
       place = { ...place, position, isSealed }
       if (isMoved) found.push({ place, frames })
       if (!isSealed) return { found, isBehind }
     }
   }
 
-  async #scanFrom({ name, generation, position }: Place): Promise<SegmentScan | undefined> {
-    const { epoch } = this.#info
+  async #scanFrom(epoch: bigint, { name, generation, position }: Place): Promise<SegmentScan | undefined> {
     const path = `${epochPath(this.#dir, epoch)}/${name}`
     const identity = { logId: this.#logId, epoch, generation }
     return withFile(this.#options.runtime.files, path, async (file) => {
@@ -241,8 +265,8 @@ export class WalFollower implements WalSession {
     })
   }
 
-  async #segmentAfter(generation: bigint): Promise<Place | undefined> {
-    const folder = epochPath(this.#dir, this.epoch)
+  async #segmentAfter(epoch: bigint, generation: bigint): Promise<Place | undefined> {
+    const folder = epochPath(this.#dir, epoch)
     let last: bigint | undefined
     for (;;) {
       const all = await generationsIn(this.#options.runtime.files, folder)
@@ -256,19 +280,33 @@ export class WalFollower implements WalSession {
     }
   }
 
-  #show({ epoch, name, generation }: SegmentKey, frames: readonly Frame[]): void {
-    const segment = segmentId(epoch, name, generation)
-    for (const { header, position, sizeBytes } of frames) {
-      // Released before it was seen here.
-      if (!this.#options.isLive(header)) continue
-      const location = { segment, position, sizeBytes }
+  #show(placed: readonly PlacedSection[]): void {
+    // Not what was released before it was seen here.
+    const live = placed.filter(({ header }) => this.#options.isLive(header))
+    for (const { header, location } of orderSections(live).ordered) {
       this.#live.add(location)
       this.#options.recover(header, location)
+      if (!this.#wasShown(header)) this.#shown.set(partitionKey(header), header.lastOffset + 1n)
     }
+  }
+
+  #wasShown(header: SectionHeader): boolean {
+    return header.lastOffset < (this.#shown.get(partitionKey(header)) ?? 0n)
   }
 }
 
-type SegmentKey = Pick<SourceSegment, 'epoch' | 'name' | 'generation'>
+interface PlacedSection {
+  readonly header: SectionHeader
+  readonly location: WalLocation
+}
+
+function placedIn(
+  { epoch, name, generation }: Pick<SourceSegment, 'epoch' | 'name' | 'generation'>,
+  frames: readonly Frame[],
+): PlacedSection[] {
+  const segment = segmentId(epoch, name, generation)
+  return frames.map(({ header, position, sizeBytes }) => ({ header, location: { segment, position, sizeBytes } }))
+}
 
 /** The newest epoch that holds something; `known` if there is no newer one. @throws `not-found`, `corrupt`. */
 async function newestSource(dir: string, { runtime, logId }: WalOpenOptions, known?: EpochInfo): Promise<EpochInfo> {

@@ -9,23 +9,26 @@ import {
   type Section,
   type WalLocation,
   type WalSession,
+  type WalSpace,
   type WalUsage,
   shown,
   isKind,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
+import { asRejected, isLivedThrough, isNoSpace, isReserved, spaceAt } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
-import { frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
+import { FRAME_HEADER_BYTES, frameBytes, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
+import { patiently } from './patience.ts'
 import { ReadSlots } from './read-slots.ts'
 import { readSection, released } from './section-read.ts'
 import type { SegmentFile, SegmentPlace } from './segment-file.ts'
 import { allocateInBackground, SegmentSupply } from './segment-supply.ts'
 
-/** How long a flush waits until it can open what it needs. */
-const PATIENCE_MS = 10_000
-const FIRST_PATIENCE_MS = 10
+/** How long appends wait for room on a disk of which only the reserve is left, and how often they look. */
+const HOLD_MS = 10_000
+const LOOK_MS = 200
 
 /** A sealed file of an older epoch that this one lists: read, then deleted, never written. */
 export interface ForeignSegment extends SegmentIdentity {
@@ -56,6 +59,12 @@ export class WalWriter implements WalSession {
   #queue: Pending[] = []
   #flushing: Promise<void> | undefined
   #failure: Error | undefined
+  rejections = 0
+  /** Since when appends wait for the disk. */
+  #heldSinceMs: number | undefined
+  #wake: (() => void) | undefined
+  /** Once it is open. What a takeover copies may use all there is. */
+  keepsReserve = false
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -98,7 +107,8 @@ export class WalWriter implements WalSession {
     const batchesCrc = crc32c(section.batches)
     const appendedMs = section.appendedMs ?? Math.trunc(this.#runtime.clock.now())
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, appendedMs, batchesCrc, resolve, reject })
+      this.#enqueue([{ section, appendedMs, batchesCrc, resolve, reject }])
+      if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
   }
@@ -139,6 +149,15 @@ export class WalWriter implements WalSession {
     return checkFence(this.#place.files, this.#place.dir, this.epoch)
   }
 
+  async space(): Promise<WalSpace> {
+    const { files, dir } = this.#place
+    const space = await spaceAt(files, dir)
+    if (space.freeBytes >= space.reserveBytes || this.#closing !== undefined || this.#supply.idleSegments === 0)
+      return space
+    await this.#supply.giveBack()
+    return spaceAt(files, dir)
+  }
+
   usage(): WalUsage {
     return {
       liveBytes: this.#live.liveBytes,
@@ -146,6 +165,10 @@ export class WalWriter implements WalSession {
       segments: 1 + this.#sealed.size + this.#foreign.size + this.#supply.idleSegments,
       liveSegments: this.#live.size,
     }
+  }
+
+  sparse(share: number): readonly string[] {
+    return this.#live.sparse(share)
   }
 
   watch(): { close(): void } {
@@ -156,13 +179,18 @@ export class WalWriter implements WalSession {
 
   close(): Promise<void> {
     this.#closing ??= this.#close()
+    this.#wake?.()
     return this.#closing
   }
 
   async #close(): Promise<void> {
     await this.#flushing
     await this.#supply.close()
-    for (const segment of [this.#active, ...this.#sealed.values()]) await segment.close()
+    for (const segment of [this.#active, ...this.#sealed.values()]) {
+      // What a flush left that failed is for the next opener to judge.
+      if (this.#failure === undefined) await segment.trim()
+      await segment.close()
+    }
     for (const { file } of this.#foreign.values()) await closeFile(file)
     await unmarkRunning(this.#place.files, this.#place.dir, this.epoch)
   }
@@ -178,32 +206,86 @@ export class WalWriter implements WalSession {
     this.#flushing = undefined
   }
 
+  /** What frees room first, and else in the order of the calls. */
+  #enqueue(pending: readonly Pending[]): void {
+    const first = this.#queue.findIndex(({ section }) => section.frees !== true)
+    const freeing = pending.filter(({ section }) => section.frees === true)
+    const others = pending.filter(({ section }) => section.frees !== true)
+    if (first < 0) this.#queue.push(...freeing, ...others)
+    else if (freeing.length === 0) this.#queue.push(...others)
+    else this.#queue.splice(first, 0, ...freeing)
+  }
+
   async #flush(): Promise<void> {
     let taken: Pending[] = []
     try {
-      await this.#makeRoom(this.#queue[0]!.section.batches.length)
+      // Another one may have come to be the first meanwhile.
+      do await this.#makeRoom(this.#queue[0]!.section.batches.length)
+      while (this.#active.isSealed || !this.#active.fits(this.#queue[0]!.section.batches.length))
       const active = this.#active
       const start = active.position
       const end = this.#endOfFlush(start)
-      await active.allocate(end)
+      // With room for the seal: it must not be the one thing that does not fit any more.
       taken = this.#take(end)
-      await active.file.writev(this.#buffer.frames(taken, start, active), start)
+      await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
+      await this.#write(active, this.#buffer.frames(taken, start, active), start)
       active.position = end
       await active.file.datasync()
-      await this.#patiently(() => this.checkFence())
+      await patiently(this.#runtime, () => this.checkFence())
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) this.#supply.prepare()
+      if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
     } catch (error) {
-      this.#fail(error, taken)
+      if (isReserved(error)) {
+        // First among their kind.
+        this.#queue = [...taken, ...this.#queue]
+        taken = []
+        this.#enqueue(this.#queue.splice(0))
+        if (await this.#roomMayCome()) return
+      }
+      if (isLivedThrough(error)) this.#reject(error as Error, taken)
+      else this.#fail(error, taken)
+    }
+  }
+
+  /** Waits for what is being freed, for {@link HOLD_MS} in all. */
+  async #roomMayCome(): Promise<boolean> {
+    const { clock, timers } = this.#runtime
+    this.#heldSinceMs ??= clock.monotonic()
+    if (this.#closing !== undefined || clock.monotonic() - this.#heldSinceMs >= HOLD_MS) {
+      this.#heldSinceMs = undefined
+      return false
+    }
+    await new Promise<void>((resolve) => {
+      const timer = timers.after(LOOK_MS, resolve, { ref: true })
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    this.#wake = undefined
+    return true
+  }
+
+  /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
+  async #write(segment: SegmentFile, parts: readonly Uint8Array[], start: number): Promise<void> {
+    try {
+      await segment.file.writev(parts, start)
+    } catch (error) {
+      const written = isNoSpace(error) ? error.context['written'] : undefined
+      // Less than a header is no frame, whatever stands behind it, and the next flush writes over it.
+      throw typeof written === 'number' && written < FRAME_HEADER_BYTES ? asRejected(error) : error
     }
   }
 
   /** How far the sections reach that go out together: at least one, at most a flush, all in this segment. */
   #endOfFlush(start: number): number {
     let end = start
+    const { frees } = this.#queue[0]!.section
     for (const { section } of this.#queue) {
       const next = frameEnd(end, section.batches.length)
       const isFirst = end === start
+      if (section.frees !== frees) break
       if (!isFirst && (next - start > this.#maxFlushBytes || next + SEAL_BYTES > this.#active.sizeBytes)) break
       end = next
     }
@@ -230,47 +312,43 @@ export class WalWriter implements WalSession {
   /** Seals a full segment before the next one gets its first frame: only the last may hold unsynced bytes. */
   async #makeRoom(batchesBytes: number): Promise<void> {
     const full = this.#active
-    if (full.fits(batchesBytes)) return
-    await full.allocate(full.position + SEAL_BYTES)
-    await full.file.writev([sealFrame(full.position, full)], full.position)
-    await full.file.datasync()
-    this.#active = await this.#patiently(() => this.#supply.next(batchesBytes))
+    if (!full.isSealed && full.fits(batchesBytes)) return
+    if (!full.isSealed) {
+      await full.allocate(full.position + SEAL_BYTES)
+      await this.#write(full, [sealFrame(full.position, full)], full.position)
+      await full.file.datasync()
+      this.#live.seal(full.id, full.position)
+      full.isSealed = true
+      full.position += SEAL_BYTES
+    }
+    // On a full disk there may be none for a while.
+    this.#active = await patiently(this.#runtime, () => this.#supply.next(batchesBytes))
     allocateInBackground(this.#active)
     this.#sealed.set(full.id, full)
-    this.#live.seal(full.id, full.position)
     if (!this.#live.has(full.id)) await this.#free(full.id)
-  }
-
-  /**
-   * What only opens or lists, tried again for a while: that too many files are open passes, and says nothing of what is on
-   * disk. @throws at once what leaves that in doubt.
-   */
-  async #patiently<T>(open: () => Promise<T>): Promise<T> {
-    const { clock, timers } = this.#runtime
-    const startMs = clock.monotonic()
-    for (let waitMs = FIRST_PATIENCE_MS; ; waitMs = Math.min(1_000, waitMs * 2)) {
-      try {
-        return await open()
-      } catch (error) {
-        const mayPass = isKind(error, 'unavailable') && error.retryable && error.code !== 'READ_ONLY'
-        if (!mayPass || clock.monotonic() - startMs >= PATIENCE_MS) throw error
-        await timers.sleep(waitMs)
-      }
-    }
   }
 
   async #free(segment: string): Promise<void> {
     const own = this.#sealed.get(segment)
-    if (own !== undefined) {
-      this.#sealed.delete(segment)
-      await this.#supply.recycle(own)
-      return
-    }
     const foreign = this.#foreign.get(segment)
-    if (foreign === undefined) return
+    this.#sealed.delete(segment)
     this.#foreign.delete(segment)
-    await closeFile(foreign.file)
-    await this.#place.files.unlink(foreign.path)
+    if (own !== undefined) await this.#supply.recycle(own)
+    if (foreign !== undefined) {
+      await closeFile(foreign.file)
+      await this.#place.files.unlink(foreign.path)
+    }
+    this.#wake?.()
+  }
+
+  /** The disk is full, and holds nothing of them: the next ones may find room. */
+  #reject(error: Error, inFlight: readonly Pending[]): void {
+    const rejected = [...inFlight, ...this.#queue]
+    this.#queue = []
+    this.rejections++
+    const { logger } = this.#runtime
+    logger.warn({ err: error, epoch: this.epoch, appends: rejected.length }, 'The disk is full: appends were rejected')
+    for (const { reject } of rejected) reject(error)
   }
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
