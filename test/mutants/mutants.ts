@@ -9,7 +9,7 @@ export interface Mutant {
 }
 
 const fences = `      await active.file.datasync()
-      await this.#patiently(() => this.checkFence())
+      await patiently(this.#runtime, () => this.checkFence())
 `
 
 export const mutants: readonly Mutant[] = [
@@ -419,17 +419,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'look for openers before the sync',
     file: 'packages/log/src/wal/wal-follower.ts',
-    original: `      const { found, isBehind } = await this.#newSections()
-      // What was recycled before we came is released: the checkpoint says up to where.
+    original: `      const { found, isBehind } = await this.#newSections(info.epoch, this.#place)
+      // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
-      if (await this.#isFinal(info)) {`,
+      const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
+      if (!this.#isPartial && (await this.#isFinal(info))) {`,
     planted: `      const isFinal = await this.#isFinal(info)
-      const { found, isBehind } = await this.#newSections()
-      // What was recycled before we came is released: the checkpoint says up to where.
+      const { found, isBehind } = await this.#newSections(info.epoch, this.#place)
+      // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
-      if (isFinal) {`,
+      const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
+      if (!this.#isPartial && isFinal) {`,
     caughtBy: ['test/log/beside-an-opener.test.ts'],
   },
   {

@@ -12,7 +12,6 @@ import {
   type WalSpace,
   type WalUsage,
   shown,
-  isKind,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { asRejected, isLivedThrough, isNoSpace, isReserved, spaceAt } from './disk-space.ts'
