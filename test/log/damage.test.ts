@@ -354,6 +354,22 @@ describe('a failing disk', () => {
     await again.close()
   })
 
+  it('is final, too, after a failed sync of what was taken ahead of need: the system tells an error once', async () => {
+    const on = machine()
+    // The header of the first segment, then what is taken ahead, in steps.
+    on.disk.fail({ fault: 'EIO', call: 'sync', path: /epoch-1\/.*\.wal$/, nth: 2 })
+    const log = await openIn(on.runtime(), { segmentBytes: 64 * 1024 })
+    const topic = await log.ensureTopic('orders')
+    await expect(send(topic, ['a'])).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(send(topic, ['b'])).rejects.toMatchObject({ kind: 'closed' })
+    await log.close()
+    on.disk.crash()
+    on.processes.reboot()
+    const again = await openIn(on.runtime())
+    expect(short(await valuesOf(await again.topic('orders')))).not.toContain('b')
+    await again.close()
+  })
+
   it('says that it is full at any write, and loses nothing acked', { timeout: 60_000 }, async () => {
     const whole = machine()
     const count = async (on: Machine, acked: string[]): Promise<void> => {

@@ -1,5 +1,5 @@
 /** One scheduler for every stored topic: it neither sleeps while something is due, nor spins while nothing helps. */
-import { unavailable, type Limits, type Log, type Topic } from '@moulin/core'
+import { closed, unavailable, type Limits, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
 import { bytesOf, machine, openIn, valuesOf, type Machine } from './machine.ts'
@@ -213,6 +213,64 @@ describe('a write-ahead tier above maxWalBytes', () => {
     expect(await patient).toMatchObject({ offset: highWatermark })
     expect(log.stats().walFull).toBeNull()
     expect(frontier(topic)).toBeGreaterThanOrEqual(highWatermark)
+    await log.close()
+  })
+
+  it('asks another topic where the table of the oldest does not answer', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, graceMs: HOUR, maxBlockMs: HOUR })
+    const [older, newer] = [await log.ensureTopic('older'), await log.ensureTopic('newer')]
+    for (const topic of [older, newer]) {
+      await send(topic, 25)
+      await topic.tier()
+      await on.clock.advance(SECOND)
+    }
+    let asked = 0
+    tables.beforeRelease = () => (++asked === 1 ? new Promise(() => {}) : Promise.resolve())
+    const producer = newer.producer({ lingerMs: 0 })
+    const sends: Promise<unknown>[] = []
+    for (let at = 0; at < 100; at++) {
+      sends.push(producer.send({ value: new Uint8Array(1_000) }).catch(() => undefined))
+      await on.clock.advance(5)
+    }
+    await on.clock.advance(10 * SECOND)
+    expect(released(older)).toBe(0n)
+    expect(released(newer)).toBeGreaterThan(24n)
+    await Promise.all([on.clock.advance(120 * SECOND), log.close({ drainMs: 1_000 })])
+    await Promise.all(sends)
+  })
+
+  it('makes room as often as it is wanted, while every commit helps', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, graceMs: HOUR, maxBlockMs: 5 * SECOND })
+    const topic = await log.ensureTopic('meter')
+    const producer = topic.producer({ lingerMs: 0 })
+    // Twelve times what the write-ahead tier may hold.
+    for (let at = 0; at < 800; at++) {
+      const sent = producer.send({ value: new Uint8Array(1_000) })
+      await Promise.all([sent, on.clock.advance(1)])
+    }
+    expect(tables.commits).toBeGreaterThan(9)
+    expect(on.clock.monotonic()).toBeLessThan(10 * SECOND)
+    await log.close()
+  })
+})
+
+describe('a tier that somebody else has closed', () => {
+  it('is asked later each time, and the error is seen', async () => {
+    const { on, tables, open } = setting()
+    const log = await open()
+    const topic = await log.ensureTopic('meter', { freshnessMs: SECOND })
+    let asked = 0
+    tables.beforeCommit = async () => {
+      // A spin would never let the test end.
+      if (++asked > 50) return
+      throw closed('CLOSED', 'The cold tier is closed.')
+    }
+    await send(topic, 1)
+    await on.clock.advance(30 * SECOND)
+    expect(asked).toBeLessThan(7)
+    expect(topic.stats()).toMatchObject({ lastError: { code: 'CLOSED' } })
     await log.close()
   })
 })

@@ -8,7 +8,7 @@ export interface Mutant {
   readonly caughtBy: readonly string[]
 }
 
-const fences = `      await active.file.datasync()
+const fences = `      await active.datasync()
       await patiently(this.#runtime, () => this.checkFence())
 `
 
@@ -371,7 +371,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no fence check',
     file: 'packages/log/src/wal/wal-writer.ts',
     original: fences,
-    planted: `      await active.file.datasync()\n`,
+    planted: `      await active.datasync()\n`,
     caughtBy: ['test/log/fence.test.ts'],
   },
   {

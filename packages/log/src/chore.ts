@@ -49,6 +49,8 @@ export class Chore {
   readonly #ended: (error: unknown, retryMs: number | null) => void
   readonly #backoff: Backoff
   #running = 0
+  /** Fenced: nothing makes it right again. */
+  #isOver = false
 
   /** `ended` is called after each attempt, with its error and when it will be tried again (null: never). */
   constructor(clock: Clock, work: ChoreWork, ended: (error: unknown, retryMs: number | null) => void) {
@@ -65,7 +67,7 @@ export class Chore {
 
   /** When it should be started next; Infinity while an attempt runs, or nothing is due. */
   get nextMs(): number {
-    return this.#running > 0 ? Infinity : Math.max(this.#work.due(), this.#backoff.untilMs)
+    return this.#running > 0 || this.#isOver ? Infinity : Math.max(this.#work.due(), this.#backoff.untilMs)
   }
 
   get isRunning(): boolean {
@@ -74,7 +76,7 @@ export class Chore {
 
   /** It failed or brought nothing a moment ago: only an explicit call tries it now. */
   get isWaiting(): boolean {
-    return this.#backoff.untilMs > this.#clock.monotonic()
+    return this.#isOver || this.#backoff.untilMs > this.#clock.monotonic()
   }
 
   start(): void {
@@ -94,11 +96,15 @@ export class Chore {
       return result
     } catch (error) {
       failure = error
-      // That a caller gave up, or the log was closed, says nothing of the work.
-      if (!isKind(error, 'aborted') && !isKind(error, 'closed')) {
+      if (isKind(error, 'fenced')) {
         this.failures.failed(error)
-        if (isKind(error, 'fenced')) this.#backoff.untilMs = Infinity
-        else retryMs = this.#backoff.postpone()
+        this.#isOver = true
+      } else if (isKind(error, 'aborted')) {
+        // That a caller gave up says nothing of the work; that somebody below did must not make it spin.
+        this.#backoff.postpone()
+      } else {
+        this.failures.failed(error)
+        retryMs = this.#backoff.postpone()
       }
       throw error
     } finally {

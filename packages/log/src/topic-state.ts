@@ -172,6 +172,8 @@ export class TopicState {
       const ends = life.partitions.map(({ highWatermark }) => highWatermark)
       await this.core.checkpoints.release(life, ends)
     }
+    // Producers may wait for just this room.
+    this.core.pressure.ended()
   }
 
   async #begin(done: ColdAdoption): Promise<void> {

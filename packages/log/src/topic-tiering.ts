@@ -244,7 +244,8 @@ export class TopicTiering {
     const { snapshotId, rows, frontier } = result
     this.snapshotId = snapshotId
     this.#release.confirm(frontier)
-    if (core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
+    // What has been moved can be let go: it helps, though the stage says so only later.
+    if (rows === 0 && core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
     else this.#roomBackoff.reset()
     if (rows > 0) {
       const fields = {
@@ -285,6 +286,7 @@ export class TopicTiering {
   }
 
   #releaseDueMs(): number {
+    if (this.#topic.refusal !== undefined) return Infinity
     const isWanted = this.#release.oldestMs !== undefined && this.#isRoomWanted
     return isWanted ? -Infinity : this.#release.dueMs
   }

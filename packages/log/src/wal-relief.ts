@@ -13,6 +13,8 @@ const SPARSE = 1 / 4
 /** The disk is looked at whenever this share of its reserve has been appended, and, below the reserve, so often. */
 const MEASURE_EVERY = 1 / 16
 const LOOK_MS = 1_000
+/** How long the release of one topic is waited for before another one is asked. */
+const PATIENCE_MS = 5_000
 /** Above `maxWalBytes`, appends of this share of it are looked at together. */
 const STEP = 1 / 64
 
@@ -47,14 +49,19 @@ export class WalRelief implements WalPressure {
   readonly #options: WalReliefOptions
   readonly #scheduler: Scheduler
   readonly #measures: Chore
+  /** While producers wait: whatever makes room, they are not to miss it. */
+  readonly #looks: Chore
   #space: WalSpace | undefined
-  #measureAt = Infinity
+  /** Bytes appended, at which the disk is looked at next: at once, until it has been. */
+  #measureAt = -Infinity
   #measuredMs = 0
   #stage: 'none' | 'copy' | 'release' | 'tier' = 'none'
   #releasing: ReliefTopic | undefined
   #appendedBytes = 0
   #checkpointAt = CHECKPOINT_EVERY_BYTES
   #lookAgainAt = 0
+  #lookedMs = 0
+  #chosenMs = 0
   #isStuck = false
   #isStopped = false
   readonly #waiting = new Set<() => void>()
@@ -102,7 +109,16 @@ export class WalRelief implements WalPressure {
       },
       () => this.#scheduler.evaluate(),
     )
-    this.#scheduler = new Scheduler(runtime, [this.checkpoints, this.#copies, this.#measures])
+    this.#looks = new Chore(
+      runtime.clock,
+      {
+        name: 'Looking for room',
+        due: () => (this.#full === null ? Infinity : this.#lookedMs + LOOK_MS),
+        run: () => this.#looks.attempt(async () => this.#look()),
+      },
+      () => this.#scheduler.evaluate(),
+    )
+    this.#scheduler = new Scheduler(runtime, [this.checkpoints, this.#copies, this.#measures, this.#looks])
   }
 
   get walFull(): WalFull | null {
@@ -160,23 +176,32 @@ export class WalRelief implements WalPressure {
 
   #look(): void {
     if (this.#isStopped) return
-    const { heldBytes, maxWalBytes, topics } = this.#options
+    const { heldBytes, maxWalBytes, topics, runtime } = this.#options
     const held = heldBytes()
+    const now = runtime.clock.monotonic()
+    this.#lookedMs = now
     this.#lookAgainAt = held + maxWalBytes * STEP
     const isAbove = this.#isAbove(held)
     const all = isAbove ? [...topics()] : []
     if (isAbove && this.#canCopyOn()) {
       this.#stage = 'copy'
       this.#scheduler.evaluate()
-    } else if (all.length > 0 && !all.some(({ isReleasing }) => isReleasing)) {
-      const confirmed = all.filter(({ oldestConfirmedMs }) => oldestConfirmedMs !== undefined)
+    } else if (all.length > 0 && !this.#isWorthWaiting(now)) {
+      // A table that does not answer holds up no other.
+      const confirmed = all.filter((topic) => topic.oldestConfirmedMs !== undefined && !topic.isReleasing)
       this.#releasing = confirmed.sort((a, b) => a.oldestConfirmedMs! - b.oldestConfirmedMs!)[0]
+      this.#chosenMs = now
       this.#stage = this.#releasing === undefined ? 'tier' : 'release'
     }
     if (!isAbove) this.#stage = 'none'
     for (const topic of all) topic.evaluate()
     this.#isStuck = isAbove && !this.#copies.isRunning && !all.some(({ isBusy }) => isBusy)
     this.#judge(all)
+  }
+
+  /** The topic that was to release what is oldest is at it, and has not been for long. */
+  #isWorthWaiting(now: number): boolean {
+    return this.#stage === 'release' && this.#releasing?.isReleasing === true && now - this.#chosenMs < PATIENCE_MS
   }
 
   #canCopyOn(): boolean {
@@ -221,6 +246,7 @@ export class WalRelief implements WalPressure {
     if (this.#full === null)
       runtime.logger.warn({ heldBytes: held, maxWalBytes, holding }, 'Producers wait for room in the write-ahead tier')
     this.#full = { sinceMs: this.#full?.sinceMs ?? runtime.clock.now(), reason }
+    this.#scheduler.evaluate()
   }
 
   #letIn(): void {

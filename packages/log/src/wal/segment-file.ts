@@ -23,6 +23,8 @@ export class SegmentFile implements SegmentIdentity {
   isSealed = false
   #allocated = SEGMENT_HEADER_BYTES
   #extending: Promise<void> | undefined
+  /** Of an extension: what was written meanwhile may be gone. Final. */
+  #failure: Error | undefined
   #isClosed = false
 
   private constructor(
@@ -87,8 +89,8 @@ export class SegmentFile implements SegmentIdentity {
       if (keepsReserve) await checkReserve(this.#place.files, this.#place.dir, position - this.#allocated)
       const step = this.#nextStep()
       const size = step > position && (await this.#leavesReserve(step)) ? step : position
-      // One that began ahead of need may fail for room that this one can do without.
-      if (this.#extending !== undefined) await this.#extending.catch(() => undefined)
+      // One that began ahead of need may fail for room that this one can do without; of any other failure see `datasync`.
+      if (this.#extending !== undefined) await this.#extending.catch(() => this.#check())
       else
         await this.#extendOnce(size).catch((error: unknown) => {
           // Somebody else took it meanwhile.
@@ -96,6 +98,16 @@ export class SegmentFile implements SegmentIdentity {
           throw error
         })
     }
+  }
+
+  /**
+   * Makes what was written durable. The system tells an error of a file once: where a sync ahead of need has been told it, what was
+   * written beside it may be gone, so that is an error here, too.
+   */
+  async datasync(): Promise<void> {
+    await this.file.datasync()
+    await this.#extending?.catch(() => undefined)
+    this.#check()
   }
 
   /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
@@ -142,13 +154,20 @@ export class SegmentFile implements SegmentIdentity {
   async #extend(size: number): Promise<void> {
     try {
       await this.file.preallocate(size)
+      await this.file.sync()
     } catch (error) {
-      if (!isNoSpace(error)) throw error
+      if (!isNoSpace(error)) {
+        this.#failure = error as Error
+        throw error
+      }
       await this.file.truncate(this.#allocated).catch(() => undefined)
       throw asRejected(error)
     }
-    await this.file.sync()
     this.#allocated = size
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure
   }
 }
 

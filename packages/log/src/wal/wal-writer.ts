@@ -229,7 +229,7 @@ export class WalWriter implements WalSession {
       await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
       await this.#write(active, this.#buffer.frames(taken, start, active), start)
       active.position = end
-      await active.file.datasync()
+      await active.datasync()
       await patiently(this.#runtime, () => this.checkFence())
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) this.#supply.prepare()
@@ -315,7 +315,7 @@ export class WalWriter implements WalSession {
     if (!full.isSealed) {
       await full.allocate(full.position + SEAL_BYTES)
       await this.#write(full, [sealFrame(full.position, full)], full.position)
-      await full.file.datasync()
+      await full.datasync()
       this.#live.seal(full.id, full.position)
       full.isSealed = true
       full.position += SEAL_BYTES
