@@ -42,7 +42,8 @@ async function checkEngine({ meaning, cityColumn = 'city' }: Pick<Operation, 'me
       `SELECT _kafka_partition, _kafka_offset, id, ${cityColumn} FROM lake.${table}
        WHERE _kafka_partition IS NOT NULL ORDER BY 1, 2, 4`,
     )
-    expect(rows).toEqual(rowsOfEngine(operated.book, meaning, operated.at))
+    // In an order of our own: engines differ in where nulls go.
+    expect(rows.map(String).sort()).toEqual(rowsOfEngine(operated.book, meaning, operated.at).map(String).sort())
   })
 }
 
