@@ -34,6 +34,7 @@ const ROWS = 300_000
 let folder = ''
 let dir = ''
 
+// 300 000 rows take minutes: in the lane `npm run test:engines`, which says so by MOULIN_LONG.
 describe.skipIf(process.env['MOULIN_LONG'] !== '1')('Spark, its vectorised reader on', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'moulin-flights-'))

@@ -39,12 +39,13 @@ export interface WalReliefOptions {
 }
 
 /**
- * Keeps the write-ahead tier below `maxWalBytes`, and its disk above the reserve: else what lives in nearly empty segments is copied on; then the grace ends early, that of the oldest confirmed data first; once nothing
- * is confirmed, topics are tiered ahead of time. The topics' own schedulers do both, at their own pace; this says what for. Where
- * nothing helps, producers wait. Also writes a checkpoint every so often.
+ * Keeps the write-ahead tier below `maxWalBytes`, and its disk above the reserve. Else what lives in nearly empty segments is copied on;
+ * then the grace ends early, that of the oldest confirmed data first; once nothing is confirmed, topics are tiered ahead of time. The
+ * topics' own schedulers do the last two, at their own pace; this says what for. Where nothing helps, producers wait. Also writes a
+ * checkpoint every so often.
  */
 export class WalRelief implements WalPressure {
-  readonly checkpoints: Chore
+  readonly #checkpoints: Chore
   readonly #copies: Chore
   readonly #options: WalReliefOptions
   readonly #scheduler: Scheduler
@@ -62,7 +63,6 @@ export class WalRelief implements WalPressure {
   #lookAgainAt = 0
   #lookedMs = 0
   #chosenMs = 0
-  #isStuck = false
   #isStopped = false
   readonly #waiting = new Set<() => void>()
   #full: WalFull | null = null
@@ -70,12 +70,12 @@ export class WalRelief implements WalPressure {
   constructor(options: WalReliefOptions) {
     this.#options = options
     const { runtime, checkpoint } = options
-    this.checkpoints = new Chore(
+    this.#checkpoints = new Chore(
       runtime.clock,
       {
         name: 'A checkpoint',
         due: () => (this.#appendedBytes >= this.#checkpointAt ? -Infinity : Infinity),
-        run: () => this.checkpoints.attempt(checkpoint).catch(() => undefined),
+        run: () => this.#checkpoints.attempt(checkpoint).catch(() => undefined),
       },
       (error, retryMs) => {
         if (error === undefined) this.#checkpointAt = this.#appendedBytes + CHECKPOINT_EVERY_BYTES
@@ -118,7 +118,7 @@ export class WalRelief implements WalPressure {
       },
       () => this.#scheduler.evaluate(),
     )
-    this.#scheduler = new Scheduler(runtime, [this.checkpoints, this.#copies, this.#measures, this.#looks])
+    this.#scheduler = new Scheduler(runtime, [this.#checkpoints, this.#copies, this.#measures, this.#looks])
   }
 
   get walFull(): WalFull | null {
@@ -171,7 +171,7 @@ export class WalRelief implements WalPressure {
   }
 
   get failing(): Failing {
-    return worstOf([this.checkpoints.failures.now, this.#copies.failures.now])
+    return worstOf([this.#checkpoints.failures.now, this.#copies.failures.now])
   }
 
   #look(): void {
@@ -195,8 +195,8 @@ export class WalRelief implements WalPressure {
     }
     if (!isAbove) this.#stage = 'none'
     for (const topic of all) topic.evaluate()
-    this.#isStuck = isAbove && !this.#copies.isRunning && !all.some(({ isBusy }) => isBusy)
-    this.#judge(all)
+    const isStuck = isAbove && !this.#copies.isRunning && !all.some(({ isBusy }) => isBusy)
+    this.#judge(all, isStuck)
   }
 
   /** The topic that was to release what is oldest is at it, and has not been for long. */
@@ -227,11 +227,11 @@ export class WalRelief implements WalPressure {
     this.#letIn()
   }
 
-  /** Whether producers wait, and why. */
-  #judge(all: readonly ReliefTopic[]): void {
+  /** Whether producers wait, and why. `isStuck`: room is wanted, and nothing that may make some is under way. */
+  #judge(all: readonly ReliefTopic[], isStuck: boolean): void {
     const { heldBytes, maxWalBytes, runtime } = this.#options
     const held = heldBytes()
-    if (!this.#isStuck && !this.#isLow && held <= maxWalBytes * (1 + ABOVE)) {
+    if (!isStuck && !this.#isLow && held <= maxWalBytes * (1 + ABOVE)) {
       if (this.#full !== null)
         runtime.logger.info({ heldBytes: held, maxWalBytes }, 'There is room in the write-ahead tier again')
       this.#full = null
