@@ -86,7 +86,8 @@ describe.each([
     await fill(topic, 400, 600)
     expect(await topic.scan().count()).toBe(600)
     expect((await topic.scan({ columns: ['id'], where: eq('city', 'city-3') }).toArray()).length).toBe(120)
-    await topic.tier()
+    const { snapshotId } = await topic.tier()
+    expect(topic.stats().snapshotId).toBe(snapshotId)
     await log.releaseNow()
     expect(log.stats()).toMatchObject({ untieredBytes: 0, unreleasedBytes: 0 })
     const cold = await allOf(topic)
@@ -99,6 +100,8 @@ describe.each([
     const again = await reader.topic('trips')
     const read = await allOf(again)
     expect(bytesOf(read)).toEqual(bytesOf(cold))
+    // Of the table, whoever made its last commit.
+    expect(again.stats().snapshotId).toBe(snapshotId)
     expect(read.filter(({ value, bytes }) => (value === undefined) !== (bytes === null))).toEqual([])
     expect(read.find(({ offset, partition }) => offset === 0n && partition === 0)!.value).toMatchObject({
       city: expect.stringMatching(/^city/),

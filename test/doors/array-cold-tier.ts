@@ -78,8 +78,11 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
     }
   }
 
+  const snapshotId = (): bigint | null => (history.commits === 0n ? null : history.commits)
+
   return {
     frontier: () => history.frontier,
+    snapshotId,
     lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},
     async tier({ upTo }) {
@@ -98,7 +101,7 @@ function arrayColdTopic(topic: ColdTopicInfo, context: ColdContext, history: His
         history.frontier = [...upTo]
         history.commits++
       }
-      return { snapshotId: history.commits === 0n ? null : history.commits, rows, frontier: history.frontier }
+      return { snapshotId: snapshotId(), rows, frontier: history.frontier }
     },
     read,
     async *readAt(positions: readonly Position[]) {

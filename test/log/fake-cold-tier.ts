@@ -148,6 +148,7 @@ function fakeTopic(store: FakeTables, topic: ColdTopicInfo, context: ColdContext
   })
   return {
     frontier: () => [...frontier],
+    snapshotId: () => current.snapshotId,
     committedAtMs: () => current.committedAtMs,
     lineage: () => ({ verdict: 'intact', evidence: null }),
     async refresh() {},

@@ -1,5 +1,5 @@
 /** One scheduler for every stored topic: it neither sleeps while something is due, nor spins while nothing helps. */
-import { closed, unavailable, type Limits, type Log, type Topic } from '@moulin/core'
+import { closed, unavailable, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
 import { bytesOf, machine, openIn, valuesOf, type Machine } from './machine.ts'
@@ -10,7 +10,7 @@ const HOUR = 3_600 * SECOND
 interface Setting {
   readonly on: Machine
   readonly tables: FakeTables
-  open(options?: { graceMs?: number; maxBlockMs?: number; limits?: Partial<Limits> }): Promise<Log>
+  open(options?: Parameters<typeof openIn>[1]): Promise<Log>
 }
 
 function setting(): Setting {
@@ -106,6 +106,21 @@ describe('a topic that nobody opens in this process', () => {
     expect(released(topic)).toBe(3n)
     expect(await valuesOf(topic)).toHaveLength(3)
     await third.close()
+  })
+
+  it.each(['closed', 'killed'])('is released by releaseNow, in a process that follows one that was %s', async (end) => {
+    const { open } = setting()
+    const first = await open({ graceMs: HOUR })
+    const topic = await first.ensureTopic('confirmed')
+    await send(topic, 4)
+    await topic.tier()
+    if (end === 'closed') await first.close()
+    const second = await open({ graceMs: HOUR, takeover: 'newest' })
+    expect(second.stats().wal.liveSegments).toBe(1)
+    await second.releaseNow()
+    expect(second.stats().wal.liveSegments).toBe(0)
+    expect(released(await second.topic<Uint8Array>('confirmed'))).toBe(4n)
+    await second.close()
   })
 
   it('is left alone by a log without tables', async () => {

@@ -80,6 +80,36 @@ describe('tiering', () => {
     await log.close()
   })
 
+  it('makes one commit at a time, whenever it is called between two of them', async () => {
+    const { topic, tables, log } = await setting()
+    let running = 0
+    let most = 0
+    const gates: (() => void)[] = []
+    tables.beforeCommit = async () => {
+      most = Math.max(most, ++running)
+      await new Promise<void>((resolve) => gates.push(resolve))
+      running--
+    }
+    await send(topic, 1)
+    const calls = [topic.tier()]
+    await expect.poll(() => gates.length).toBe(1)
+    await send(topic, 1)
+    calls.push(topic.tier())
+    gates[0]!()
+    // Once in each step of what follows the end of the first.
+    for (let step = 0; step < 40; step++) {
+      await Promise.resolve()
+      calls.push(topic.tier())
+    }
+    tables.beforeCommit = async () => {}
+    await expect.poll(() => gates.length).toBe(2)
+    gates[1]!()
+    await Promise.all(calls)
+    expect(most).toBe(1)
+    expect(at(topic)).toBe('0/2/2')
+    await log.close()
+  })
+
   it('begins by itself when the oldest record reaches freshnessMs', async () => {
     const { topic, on, tables, log } = await setting({ freshnessMs: 5_000 })
     await send(topic, 1)

@@ -120,6 +120,8 @@ export interface HotSource {
 export interface ColdTopic {
   /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
   frontier(): readonly bigint[]
+  /** Of the table that the frontier was read from, as it was then; null where the table has no snapshot yet. */
+  snapshotId(): bigint | null
   /**
    * Wall time of the commit that holds the frontier, or later, milliseconds since the epoch; undefined where the table does not say. The
    * log counts the grace of what was committed before it opened from here, and from its opening without. Safety must not rest on it.

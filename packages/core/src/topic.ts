@@ -191,7 +191,7 @@ export interface Failing {
 export interface TopicStats extends Failing {
   readonly untieredBytes: number
   readonly untieredRecords: number
-  /** Snapshot that the frontier comes from. */
+  /** Of the table that the frontier comes from; null until the table has been read, or has a snapshot. */
   readonly snapshotId: bigint | null
   /**
    * Why the table takes nothing and gives nothing: it refuses what is there (a broken lineage, deletes or a format that cannot be

@@ -6,7 +6,7 @@ import type { ColdReadParts } from './cold-read.ts'
 import { releasable } from './held-records.ts'
 import type { Committer } from './committer.ts'
 import { lacksSchema, schemaMissing } from './table-layout.ts'
-import type { TableState } from './topic-table.ts'
+import { snapshotIdOf, type TableState } from './topic-table.ts'
 import { unionScan } from './union-scan.ts'
 
 export interface ColdTopicParts extends ColdReadParts {
@@ -66,6 +66,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
 
   return {
     frontier: () => table.state.entries.map(({ frontier }) => frontier),
+    snapshotId: () => snapshotIdOf(table.state.loaded),
     committedAtMs: () => committedAtMs(table.state),
     lineage: () => table.state.lineage,
     async refresh(options = {}) {

@@ -181,8 +181,9 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, snapshotId, stoppedBy, failing } = this.#state.tiering
+    const { untieredBytes, untieredRecords, stoppedBy, failing } = this.#state.tiering
     const { attached, core } = this.#state
+    const snapshotId = attached?.snapshotId() ?? null
     const lineage = attached?.lineage() ?? null
     const earlier = this.#state.earlier()
     const missing = attached?.missingFiles?.() ?? []

@@ -22,18 +22,31 @@ export class TopicRelease {
 
   /** Since when, by wall time, the oldest of it waits; undefined when nothing does. */
   get oldestMs(): number | undefined {
-    return this.#confirmed[0]?.sinceMs
+    return (this.#confirmed[0] ?? this.#earlierProcess)?.sinceMs
+  }
+
+  /** What an earlier process left to wait, until the table is asked for it, whether or not anybody opens the topic. */
+  get #earlierProcess(): ConfirmedFrontier | undefined {
+    const { hot, attached } = this.#topic
+    return attached === undefined ? hot.confirmed : undefined
+  }
+
+  /** The table may answer for something of an earlier process, and nothing is known of it. */
+  get isUnasked(): boolean {
+    const { hot, attached, core } = this.#topic
+    if (this.oldestMs !== undefined || attached !== undefined || core.tier === undefined) return false
+    return hot.partitions.some(({ released, highWatermark }) => released < highWatermark)
   }
 
   /** When the grace of the oldest ends, on the monotonic clock; Infinity when nothing waits. */
   get dueMs(): number {
     const next = this.#confirmed[0]
     if (next !== undefined) return next.dueMs
-    // Of an earlier process: the table is asked then, whether or not anybody opens the topic.
-    const { hot, attached, core } = this.#topic
-    if (hot.confirmed === undefined || attached !== undefined) return Infinity
-    const { clock } = core.runtime
-    return clock.monotonic() + Math.max(0, hot.confirmed.sinceMs + core.graceMs - clock.now())
+    const earlier = this.#earlierProcess
+    if (earlier === undefined) return Infinity
+    const { runtime, graceMs } = this.#topic.core
+    const { clock } = runtime
+    return clock.monotonic() + Math.max(0, earlier.sinceMs + graceMs - clock.now())
   }
 
   /** The topic has begun an incarnation. */
@@ -77,8 +90,7 @@ export class TopicRelease {
    * of it.
    */
   async releaseDue(isRoomWanted: boolean): Promise<boolean> {
-    // Of an earlier process: what waits comes to be known by attaching.
-    if (this.#confirmed.length === 0) await this.#topic.cold()
+    await this.#know()
     const now = this.#topic.core.runtime.clock.monotonic()
     const due = this.#confirmed.filter(({ dueMs }) => dueMs <= now).at(-1)
     const upTo = due ?? (isRoomWanted ? this.#confirmed[0] : undefined)
@@ -87,8 +99,14 @@ export class TopicRelease {
 
   /** Releases all that waits, grace or not. False as {@link releaseDue} says. */
   async releaseAll(signal?: AbortSignal): Promise<boolean> {
+    await this.#know(signal)
     const last = this.#confirmed.at(-1)
     return last === undefined || this.#release(last.frontier, signal)
+  }
+
+  /** What waits of an earlier process comes to be known by attaching. */
+  async #know(signal?: AbortSignal): Promise<void> {
+    if (this.#confirmed.length === 0) await waitFor(this.#topic.cold(), signal)
   }
 
   /** Begins nothing more; resolves when what has begun has ended. */

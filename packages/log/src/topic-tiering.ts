@@ -5,6 +5,7 @@ import {
   isMoulinError,
   SharedWork,
   throwIfAborted,
+  waitFor,
   type ColdTopic,
   type Failing,
   type TierResult,
@@ -40,7 +41,6 @@ export class TopicTiering {
   readonly #roomBackoff: Backoff
   #hasBegun = false
   #isStopped = false
-  snapshotId: bigint | null = null
 
   constructor(topic: TopicState) {
     this.#topic = topic
@@ -126,14 +126,15 @@ export class TopicTiering {
 
   /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
   tier(signal?: AbortSignal): Promise<TierResult> {
+    // It begins after this call, even where the one before it has just ended.
+    if (this.#isAsked) return this.#waiting!.wait(signal)
     const running = this.#running
     if (running === undefined) return this.#start(signal)
     const { work } = running
     const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
     const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
     if (isCovered && !work.isAbandoned) return work.wait(signal)
-    if (this.#waiting?.isAbandoned === true) this.#waiting = undefined
-    this.#waiting ??= new SharedWork(async (shared) => {
+    this.#waiting = new SharedWork(async (shared) => {
       await work.done.catch(() => undefined)
       throwIfAborted(shared)
       this.#waiting = undefined
@@ -144,6 +145,13 @@ export class TopicTiering {
 
   /** Releases what is confirmed, grace or not. */
   async releaseNow(signal?: AbortSignal): Promise<void> {
+    if (this.#topic.refusal !== undefined) return
+    // What a table refuses that was never asked before is seen in the stats: nothing of it is confirmed.
+    if (this.#release.isUnasked)
+      await waitFor(
+        this.#topic.cold().catch(() => undefined),
+        signal,
+      )
     if (this.#release.oldestMs === undefined) return
     await this.#releases.attempt(() => this.#release.releaseAll(signal), isInVain)
   }
@@ -233,6 +241,11 @@ export class TopicTiering {
     return work.wait(signal)
   }
 
+  /** A commit after the running one is asked for. */
+  get #isAsked(): boolean {
+    return this.#waiting !== undefined && !this.#waiting.isAbandoned
+  }
+
   async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
     const { core, record } = this.#topic
     const { clock, logger } = core.runtime
@@ -242,7 +255,6 @@ export class TopicTiering {
     const call = { upTo, ...(signal === undefined ? {} : { signal }) }
     const result = await this.#topic.withTable((cold) => cold.tier(call))
     const { snapshotId, rows, frontier } = result
-    this.snapshotId = snapshotId
     this.#release.confirm(frontier)
     // What has been moved can be let go: it helps, though the stage says so only later.
     if (rows === 0 && core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
@@ -275,8 +287,7 @@ export class TopicTiering {
 
   #commitDueMs(): number {
     const { core, record, refusal } = this.#topic
-    const isAsked = this.#waiting !== undefined && !this.#waiting.isAbandoned
-    if (this.#running !== undefined || isAsked || refusal !== undefined) return Infinity
+    if (this.#running !== undefined || this.#isAsked || refusal !== undefined) return Infinity
     const bytes = this.untieredBytes
     if (bytes === 0) return Infinity
     if (bytes >= core.limits.commitBytes) return -Infinity
