@@ -10,15 +10,19 @@ export interface BenchLine {
   readonly unit: string
   readonly peer: string | null
   readonly ratio: number | null
+  /** Lowest and highest of the ratios round by round, of the values where there is no peer; null for what is no time. */
+  readonly spread: Spread | null
   /** What the figure must not be above. */
   readonly reach?: Reach
 }
+
+export type Spread = readonly [lowest: number, highest: number]
 
 /** Upper limits: of the ratio, or of the value itself. */
 export type Reach = { readonly ratio: number } | { readonly value: number }
 
 export interface BenchOptions {
-  /** Measured rounds; one more comes before them and is not counted. */
+  /** In each, every contender runs once for the count, after a run that is not counted. */
   readonly rounds: number
   /** Rows of a shape, where they can be chosen. */
   readonly rows: number | undefined
@@ -43,7 +47,11 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!
 }
 
-/** Runs every contender once per round, in turn, so that a change of the machine's mood meets all of them. */
+/**
+ * One turn of every contender per round, so that a change of the machine's mood meets all of them. A turn is a forced collection of
+ * garbage, a run that is not counted, and one that is: the collection drops the hidden classes of objects that nothing holds
+ * just then and deoptimises what relied on them, which a peer in a process of its own is spared.
+ */
 export async function rounds<R>(
   count: number,
   contenders: Readonly<Record<string, () => Promise<R>>>,
@@ -53,19 +61,34 @@ export async function rounds<R>(
   for (let round = 0; round < count; round++) {
     for (const [name, run] of Object.entries(contenders)) {
       collectGarbage()
+      await run()
       results[name]!.push(await run())
     }
   }
   return results
 }
 
-/** Milliseconds of each contender, medians of the rounds that follow one to warm up. */
-export async function medians(
-  { rounds: count }: BenchOptions,
-  contenders: Readonly<Record<string, () => Promise<number>>>,
-): Promise<Record<string, number>> {
-  const times = await rounds(count + 1, contenders)
-  return Object.fromEntries(Object.entries(times).map(([name, each]) => [name, median(each.slice(1))]))
+/** One contender beside another, by the same figure of both in every round; `ratio` is of the medians. */
+export function beside(
+  own: readonly number[],
+  peer: readonly number[],
+): { readonly value: number; readonly ratio: number; readonly spread: Spread } {
+  const ratios = own.map((figure, round) => figure / peer[round]!)
+  return { value: median(own), ratio: median(own) / median(peer), spread: spreadOf(ratios) }
+}
+
+/** A figure that has no peer. */
+export function alone(figures: readonly number[]): {
+  readonly value: number
+  readonly peer: null
+  readonly ratio: null
+  readonly spread: Spread
+} {
+  return { value: median(figures), peer: null, ratio: null, spread: spreadOf(figures) }
+}
+
+export function spreadOf(figures: readonly number[]): Spread {
+  return [Math.min(...figures), Math.max(...figures)]
 }
 
 /** Milliseconds that the work takes in this process, by the clock of the options. */

@@ -2,13 +2,14 @@
  *     npm run bench -- NAME [--json | --write] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu]
  *
  * Runs one bench: every case beside its peers, in interleaved rounds of one run, and prints medians. With `--json`, one
- * line `{bench, case, value, unit, peer, ratio}` per case and peer; `ratio` is our time over the peer's. `--write`
+ * line `{bench, case, value, unit, peer, ratio, spread}` per case and peer; `ratio` is our time over the peer's, `spread` the
+ * lowest and highest of the ratios round by round. `--write`
  * also puts the table into docs/performance.md, `--check` fails when a figure is above what it must reach.
  */
 import { parseArgs } from 'node:util'
 import { reaches } from './bench.ts'
 import type { Bench, BenchLine } from './bench.ts'
-import { short, writeTable } from './table.ts'
+import { short, spreadText, writeTable } from './table.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   back: () => import('./cases/back.ts'),
@@ -59,16 +60,17 @@ if (values.check) for (const line of missed) console.error(`missed: ${plainLine(
 // Peers and workers may hold the process open; all figures are out.
 process.exit(values.check && missed.length > 0 ? 1 : 0)
 
-function jsonLine({ bench, case: of, value, unit, peer, ratio }: BenchLine): string {
-  return JSON.stringify({ bench, case: of, value, unit, peer, ratio })
+function jsonLine({ bench, case: of, value, unit, peer, ratio, spread }: BenchLine): string {
+  return JSON.stringify({ bench, case: of, value, unit, peer, ratio, spread })
 }
 
 function plainLine(line: BenchLine): string {
   const { case: of, value, unit, peer, ratio, reach } = line
-  const beside = peer === null ? '' : `${ratio!.toFixed(2)} x ${peer}`
+  const range = spreadText(line)
+  const beside = peer === null ? range : `${ratio!.toFixed(2)} ${range && `(${range}) `}x ${peer}`
   const goal =
     reach === undefined
       ? ''
       : `${reaches(line) === true ? 'ok  ' : 'MISS'} <= ${short(Object.values(reach)[0] as number)}`
-  return `${of.padEnd(36)} ${value.toFixed(3).padStart(12)} ${unit.padEnd(12)} ${beside.padEnd(28)} ${goal}`.trimEnd()
+  return `${of.padEnd(36)} ${value.toFixed(3).padStart(12)} ${unit.padEnd(12)} ${beside.padEnd(42)} ${goal}`.trimEnd()
 }

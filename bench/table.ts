@@ -7,7 +7,11 @@ const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 
 /** The table of docs/performance.md; a figure that misses its reach is bold. */
 export function table(lines: readonly BenchLine[]): string {
-  return ['| case | value | peer | ratio | reach |', '| --- | --- | --- | --- | --- |', ...lines.map(row)].join('\n')
+  return [
+    '| case | value | peer | ratio | lowest – highest | reach |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines.map(row),
+  ].join('\n')
 }
 
 /** Puts the table in its place in docs/performance.md. */
@@ -33,9 +37,16 @@ function row(line: BenchLine): string {
     isOfRatio ? figure : strong(figure),
     peer ?? '',
     isOfRatio ? strong(quotient) : quotient,
+    spreadText(line),
     goal,
   ]
   return `| ${cells.join(' | ')} |`
+}
+
+/** Of the ratios, or of the values where there are none; empty for what has no spread. */
+export function spreadText({ ratio, spread }: BenchLine): string {
+  const text = (figure: number): string => (ratio === null ? short(figure) : figure.toFixed(2))
+  return spread === null ? '' : `${text(spread[0])} – ${text(spread[1])}`
 }
 
 /** Three digits, or all before the point. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { ColdTopic, ObjectStore } from '@moulin/core'
 import { memory } from '@moulin/storage'
 import { testLog } from '../../packages/lake/src/lake.test-support.ts'
-import { medians, timed } from '../bench.ts'
+import { alone, beside, rounds, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { pyarrow } from '../peers/pyarrow.ts'
 import { eventRuns, eventsCodec } from '../shapes/event-batches.ts'
@@ -39,7 +39,7 @@ export const bench: Bench = async (print, options) => {
       }
     })
     let batchBytes = 0
-    const ms = await medians(options, {
+    const ms = await rounds(options.rounds, {
       moulin: () =>
         timed(options, async () => {
           batchBytes = await readAll(topic, end)
@@ -52,10 +52,10 @@ export const bench: Bench = async (print, options) => {
     })
     const own = ms['moulin']!
     const peer = 'pyarrow'
-    print({ bench: 'back', case: name, value: own, unit: 'ms', peer, ratio: own / ms[peer]!, reach })
-    const alone = { peer: null, ratio: null }
-    print({ bench: 'back', case: `${name}/rows`, value: (shape.rows / own) * 1000, unit: 'records/s', ...alone })
-    print({ bench: 'back', case: `${name}/batches`, value: batchBytes / own / 1000, unit: 'MB/s', ...alone })
+    print({ bench: 'back', case: name, unit: 'ms', peer, ...beside(own, ms[peer]!), reach })
+    const speed = (amount: number): ReturnType<typeof alone> => alone(own.map((each) => amount / each))
+    print({ bench: 'back', case: `${name}/rows`, unit: 'records/s', ...speed(shape.rows * 1000) })
+    print({ bench: 'back', case: `${name}/batches`, unit: 'MB/s', ...speed(batchBytes / 1000) })
   }
   python.close()
 }

@@ -10,7 +10,7 @@ import { virtualRuntime } from '@moulin/testing'
 import { cleanUpDue } from '../../packages/lake/src/forgotten.test-support.ts'
 import { testLog, utf8 } from '../../packages/lake/src/lake.test-support.ts'
 import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
-import { median, rounds } from '../bench.ts'
+import { beside, rounds } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 
 const early = 500
@@ -22,18 +22,17 @@ export const bench: Bench = async (print, options) => {
   if (!'commit/zstd'.includes(options.only)) return
   const few = await tableAfter(early)
   const many = await tableAfter(late)
-  const ms = await rounds(options.rounds + 1, {
+  const ms = await rounds(options.rounds, {
     few: () => cpuMs(() => commits(few, perRound)),
     many: () => cpuMs(() => commits(many, perRound)),
   })
-  const [own, peer] = [ms['many']!, ms['few']!].map((measured) => median(measured.slice(1)) / perRound)
+  const [own, other] = [ms['many']!, ms['few']!].map((sums) => sums.map((sum) => sum / perRound))
   print({
     bench: 'commits',
     case: `commit/zstd/${late}`,
-    value: own!,
     unit: 'ms',
     peer: `after ${early}`,
-    ratio: own! / peer!,
+    ...beside(own!, other!),
     reach: { ratio: 1.5 },
   })
 }

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesRangeReader, openParquet } from '@moulin/format'
-import { medians, timed } from '../bench.ts'
+import { alone, beside, rounds, timed } from '../bench.ts'
 import type { Bench, Reach } from '../bench.ts'
 import { hyparquetColumnsOf } from '../peers/hyparquet.ts'
 import { pyarrow, pyarrowTuned } from '../peers/pyarrow.ts'
@@ -69,14 +69,13 @@ export const bench: Bench = async (print, options) => {
       hyparquet: () => timed(options, () => hyparquetColumnsOf(bytes)),
     }
     const wanted = Object.entries(peers).filter(([peer]) => peer.startsWith(options.peer))
-    const ms = await medians(options, { moulin: ours, ...Object.fromEntries(wanted) })
+    const ms = await rounds(options.rounds, { moulin: ours, ...Object.fromEntries(wanted) })
     const own = ms['moulin']!
     for (const [peer] of wanted) {
       const goal = reach[peer]
-      const ratio = own / ms[peer]!
-      print({ bench: 'decode', case: of, value: own, unit: 'ms', peer, ratio, ...(goal && { reach: goal }) })
+      print({ bench: 'decode', case: of, unit: 'ms', peer, ...beside(own, ms[peer]!), ...(goal && { reach: goal }) })
     }
-    const speed = rows / own / 1000
-    print({ bench: 'decode', case: `${of}/rows`, value: speed, unit: 'M rows/s', peer: null, ratio: null })
+    const speeds = own.map((each) => rows / each / 1000)
+    print({ bench: 'decode', case: `${of}/rows`, unit: 'M rows/s', ...alone(speeds) })
   }
 }

@@ -10,7 +10,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parquetWriter } from '@moulin/format'
-import { medians, timed } from '../bench.ts'
+import { alone, beside, rounds, timed } from '../bench.ts'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
 import { hyparquetColumns, hyparquetWrite } from '../peers/hyparquet-writer.ts'
 import { parquetWasmWrite } from '../peers/parquet-wasm.ts'
@@ -88,31 +88,25 @@ export const bench: Bench = async (print, options) => {
         return [peer, contender]
       }),
     )
-    const ms = await medians(options, contenders)
+    const ms = await rounds(options.rounds, contenders)
     const own = ms['moulin']!
     for (const [peer] of peers) {
       const goal = reach[peer]
       print({
         bench: 'encode',
         case: name,
-        value: own,
         unit: 'ms',
         peer,
-        ratio: own / ms[peer]!,
+        ...beside(own, ms[peer]!),
         ...(goal && { reach: goal }),
       })
     }
     if (bytes['pyarrow'] === undefined) return
-    print({
-      bench: 'encode',
-      case: `${name}/rows`,
-      value: shape.rows / own / 1000,
-      unit: 'M rows/s',
-      peer: null,
-      ratio: null,
-    })
-    const ratio = bytes['moulin']! / bytes['pyarrow']
-    print({ bench: 'encode', case: `${name}/size`, value: bytes['moulin']! / 1e6, unit: 'MB', peer: 'pyarrow', ratio })
+    const speeds = own.map((each) => shape.rows / each / 1000)
+    print({ bench: 'encode', case: `${name}/rows`, unit: 'M rows/s', ...alone(speeds) })
+    const value = bytes['moulin']! / 1e6
+    const size = { value, unit: 'MB', peer: 'pyarrow', ratio: bytes['moulin']! / bytes['pyarrow'], spread: null }
+    print({ bench: 'encode', case: `${name}/size`, ...size })
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { bytesRangeReader, openParquet, parquetWriter } from '@moulin/format'
 import type { RangeReader } from '@moulin/format'
-import { medians, timed } from '../bench.ts'
+import { beside, rounds, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { hyparquetRowsOf } from '../peers/hyparquet.ts'
 import { randomOf } from '../shapes/random.ts'
@@ -28,7 +28,7 @@ export const bench: Bench = async (print, options) => {
     })
     let fetched = 0
     let theirs = 0
-    const ms = await medians(options, {
+    const ms = await rounds(options.rounds, {
       moulin: () =>
         timed(options, async () => {
           fetched = 0
@@ -41,22 +41,16 @@ export const bench: Bench = async (print, options) => {
         }),
     })
     const peer = 'hyparquet'
-    const own = ms['moulin']! / needlesPerRound
+    const [own, other] = [ms['moulin']!, ms[peer]!].map((each) => each.map((sum) => sum / needlesPerRound))
     const line = { bench: 'needle', peer }
-    print({
-      ...line,
-      case: `${name}/time`,
-      value: own,
-      unit: 'ms',
-      ratio: ms['moulin']! / ms[peer]!,
-      reach: { value: 8 },
-    })
+    print({ ...line, case: `${name}/time`, unit: 'ms', ...beside(own!, other!), reach: { value: 8 } })
     print({
       ...line,
       case: `${name}/bytes`,
       value: fetched / needlesPerRound / 1e6,
       unit: 'MB',
       ratio: fetched / theirs,
+      spread: null,
       reach: { value: 0.5 },
     })
   }

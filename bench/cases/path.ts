@@ -11,7 +11,7 @@ import { appendRecordsSection, batchesIn, checkCrc, codecFormats, parquetWriter,
 import { emptyTally, RowBuilder } from '../../packages/lake/src/row-builder.ts'
 import { FIRST_VALUE_ID, systemFields, tableSchema } from '../../packages/lake/src/system-columns.ts'
 import { TierTask } from '../../packages/lake/src/tier-task.ts'
-import { medians, timed } from '../bench.ts'
+import { alone, beside, rounds, timed } from '../bench.ts'
 import type { Bench, Reach } from '../bench.ts'
 import { pyarrow, pyarrowTuned } from '../peers/pyarrow.ts'
 import type { Pyarrow } from '../peers/pyarrow.ts'
@@ -58,7 +58,7 @@ export const bench: Bench = async (print, options) => {
     const tuned = table === 'values' ? shape.tuned : withSystem(shape.tuned)
     const how = { ...pyarrowTuned(compression, tuned), row_group_size: rowGroupRows }
     const bytes = { moulin: 0, pyarrow: 0 }
-    const ms = await medians(options, {
+    const ms = await rounds(options.rounds, {
       moulin: () => timed(options, () => (bytes.moulin = ours())),
       pyarrow: async () => {
         const written = await python.write(table, how)
@@ -68,17 +68,11 @@ export const bench: Bench = async (print, options) => {
     })
     const own = ms['moulin']!
     const peer = 'pyarrow'
-    print({ bench: 'path', case: name, value: own, unit: 'ms', peer, ratio: own / ms[peer]!, reach })
-    print({
-      bench: 'path',
-      case: `${name}/rows`,
-      value: (rows / own) * 1000,
-      unit: 'records/s',
-      peer: null,
-      ratio: null,
-    })
-    const ratio = bytes.moulin / bytes.pyarrow
-    print({ bench: 'path', case: `${name}/size`, value: bytes.moulin / 1e6, unit: 'MB', peer, ratio })
+    print({ bench: 'path', case: name, unit: 'ms', peer, ...beside(own, ms[peer]!), reach })
+    const speeds = own.map((each) => (rows / each) * 1000)
+    print({ bench: 'path', case: `${name}/rows`, unit: 'records/s', ...alone(speeds) })
+    const size = { value: bytes.moulin / 1e6, unit: 'MB', peer, ratio: bytes.moulin / bytes.pyarrow, spread: null }
+    print({ bench: 'path', case: `${name}/size`, ...size })
   }
 }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { defaultLimits, systemRuntime } from '@moulin/core'
 import { fileWal } from '@moulin/log'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
-import { median, quantile, rounds } from '../bench.ts'
+import { alone, beside, quantile, rounds } from '../bench.ts'
 import { inFolder } from '../temporary.ts'
 import { tieringLoad } from './tiering-load.ts'
 import type { LoadFigures } from './tiering-load.ts'
@@ -45,14 +45,14 @@ const loads: readonly { readonly threads: number; readonly p99Ms: number }[] = [
 
 export const bench: Bench = async (print, options) => {
   for (const shape of shapes) await idle(shape)
-  for (const { threads, p99Ms } of loads) await beside(shapes[2]!, threads, p99Ms)
+  for (const { threads, p99Ms } of loads) await underLoad(shapes[2]!, threads, p99Ms)
 
   async function idle(shape: Shape): Promise<void> {
     const name = `${nameOf(shape)}/none/idle`
     if (name.includes(options.only)) lines(name, shape, await measure(shape, options))
   }
 
-  async function beside(shape: Shape, threads: number, p99Ms: number): Promise<void> {
+  async function underLoad(shape: Shape, threads: number, p99Ms: number): Promise<void> {
     const name = `${nameOf(shape)}/none/${threads} encoding`
     if (!name.includes(options.only)) return
     const { seen, load } = await inFolder(async (dir) => {
@@ -65,20 +65,21 @@ export const bench: Bench = async (print, options) => {
   }
 
   function lines(name: string, shape: Shape, seen: Record<string, Seen[]>, reach?: Reach): void {
-    const line = (suffix: string, unit: string, figure: (run: Seen) => number, isTime: boolean, goal?: Reach): void => {
-      const [own, peer] = [seen['moulin']!, seen['raw']!].map((runs) => median(runs.map(figure)))
-      const ratio = isTime ? own! / peer! : peer! / own!
-      const which = { bench: 'wal', case: `${name}/${suffix}`, peer: 'writev+fdatasync' }
-      print({ ...which, value: own!, unit, ratio, ...(goal && { reach: goal }) })
+    const [own, peer] = [seen['moulin']!, seen['raw']!]
+    const line = (suffix: string, figure: (run: Seen) => number, goal?: Reach): void => {
+      const which = { bench: 'wal', case: `${name}/${suffix}`, unit: 'ms', peer: 'writev+fdatasync' }
+      print({ ...which, ...beside(own.map(figure), peer.map(figure)), ...(goal && { reach: goal }) })
     }
-    line('p50', 'ms', ({ latencies }) => quantile(latencies, 0.5), true)
-    line('p99', 'ms', ({ latencies }) => quantile(latencies, 0.99), true, reach)
-    line('throughput', 'MB/s', ({ seconds }) => (shape.appends * shape.bytes) / 1e6 / seconds, false)
+    line('p50', ({ latencies }) => quantile(latencies, 0.5))
+    line('p99', ({ latencies }) => quantile(latencies, 0.99), reach)
+    line('whole', ({ seconds }) => seconds * 1000)
+    const speeds = own.map(({ seconds }) => (shape.appends * shape.bytes) / 1e6 / seconds)
+    print({ bench: 'wal', case: `${name}/throughput`, unit: 'MB/s', ...alone(speeds) })
   }
 
   // Nobody shall be fast by starving the rest.
   function besides(name: string, { seconds, encodedBytes, needleMs }: LoadFigures): void {
-    const line = { bench: 'wal', peer: null, ratio: null }
+    const line = { bench: 'wal', peer: null, ratio: null, spread: null }
     print({ ...line, case: `${name}/encoded`, value: encodedBytes / 1e6 / seconds, unit: 'MB/s' })
     print({ ...line, case: `${name}/needles p50`, value: quantile(needleMs, 0.5), unit: 'ms' })
     print({ ...line, case: `${name}/needles`, value: needleMs.length / seconds, unit: '/s' })

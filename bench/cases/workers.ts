@@ -10,7 +10,7 @@ import { builtInParts } from '../../packages/lake/src/tier-task.ts'
 import type { TierSetup } from '../../packages/lake/src/tier-task.ts'
 import { tierPool, tierWorkers } from '../../packages/lake/src/tier-workers.ts'
 import type { TierWorkers } from '../../packages/lake/src/tier-workers.ts'
-import { medians, timed } from '../bench.ts'
+import { beside, rounds, timed } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { eventRuns, eventsCodec } from '../shapes/event-batches.ts'
 import { events } from '../shapes/events.ts'
@@ -33,7 +33,7 @@ export const bench: Bench = async (print, options) => {
       timed(wall, async () => {
         bytes.push(await encode(workers, setup, runs))
       })
-    const ms = await medians(wall, {
+    const ms = await rounds(wall.rounds, {
       none: by(tierWorkers(undefined)),
       one: by(tierWorkers(pools[0])),
       two: by(tierWorkers(pools[1])),
@@ -41,14 +41,13 @@ export const bench: Bench = async (print, options) => {
     if (new Set(bytes).size > 1) throw new Error('The number of threads changed the files.')
     const [none, one, two] = [ms['none']!, ms['one']!, ms['two']!]
     const line = { bench: 'workers', unit: 'ms' }
-    print({ ...line, case: `${name}/1 thread`, value: one, peer: 'no thread', ratio: one / none })
+    print({ ...line, case: `${name}/1 thread`, peer: 'no thread', ...beside(one, none) })
     // 1.5 times as fast with two.
     print({
       ...line,
       case: `${name}/2 threads`,
-      value: two,
       peer: '1 thread',
-      ratio: two / one,
+      ...beside(two, one),
       reach: { ratio: 1 / 1.5 },
     })
   }
