@@ -112,7 +112,7 @@ export default defineConfig(
   },
   // The doors themselves.
   {
-    files: ['packages/core/src/runtime*.ts', 'packages/core/src/system-*.ts'],
+    files: ['packages/core/src/system/*.ts'],
     rules: {
       'no-restricted-globals': 'off',
       'no-restricted-imports': 'off',
@@ -121,11 +121,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/core/src/json.ts'],
+    files: ['packages/core/src/model/json.ts'],
     rules: { 'no-restricted-properties': ['error', ...ambientProperties] },
   },
   {
-    files: ['packages/core/src/errors.ts'],
+    files: ['packages/core/src/model/errors.ts'],
     rules: { 'no-restricted-syntax': ['error', ...shape, ...portable, ...clock] },
   },
   // Tests may make up times and errors; they still list their exports and run on Node 22.

@@ -17,7 +17,7 @@ export const folderArrows: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The only published files that may touch the disk: the system's own runtime. */
-const diskDoor = /^packages\/core\/src\/(files|system-[^/]+)\.ts$/
+const diskDoor = /^packages\/core\/src\/(doors\/files|system\/system-[^/]+)\.ts$/
 
 const diskModules: ReadonlySet<string> = new Set(['fs', 'fs/promises', 'node:fs', 'node:fs/promises'])
 const testFile = /\.test(-[^/]*)?\.ts$/

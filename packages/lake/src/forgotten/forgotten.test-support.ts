@@ -1,0 +1,74 @@
+/** What lies in a table's folder, against what its snapshots and the records of forgotten ones name: worked out anew, from bytes. */
+import { isKind, keyOf } from '@moulin/core'
+import type { ColdTopic, ObjectStore, TableMetadata } from '@moulin/core'
+import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
+import { TOPIC_ID } from '../lake.test-support.ts'
+import type { TestLog } from '../lake.test-support.ts'
+
+export const HOUR = 3_600_000
+const RECORDS = `log/forgotten/${TOPIC_ID}/`
+
+export interface FolderCheck {
+  /** Data files, manifests and manifest lists that no snapshot reaches. */
+  readonly unreached: readonly string[]
+  /** Those of them that no record names either. */
+  readonly unnamed: readonly string[]
+  /** What a snapshot reaches and is not there. */
+  readonly missing: readonly string[]
+  readonly records: readonly string[]
+}
+
+export async function checkFolder({ store, catalog }: TestLog): Promise<FolderCheck> {
+  const { metadata } = await catalog.loadTable({ namespace: ['shop'], name: 'orders' })
+  const reached = new Set<string>()
+  for (const snapshot of metadata.snapshots ?? []) await reach(store, metadata, snapshot['manifest-list'], reached)
+  const named = new Set(reached)
+  const records = await keysBelow(store, RECORDS)
+  for (const key of records) {
+    const record = JSON.parse(new TextDecoder().decode((await store.get(key)).bytes)) as {
+      snapshots: { manifestList: string }[]
+    }
+    for (const { manifestList } of record.snapshots) await reach(store, metadata, manifestList, named)
+  }
+  const files = (await keysBelow(store, 'tables/shop/orders/')).filter((key) => /\.(avro|parquet)$/.test(key))
+  const there = new Set(files)
+  return {
+    unreached: files.filter((key) => !reached.has(key)),
+    unnamed: files.filter((key) => !named.has(key)),
+    missing: [...reached].filter((key) => !there.has(key)),
+    records,
+  }
+}
+
+// Lists and manifests that many snapshots share are read once.
+async function reach(store: ObjectStore, metadata: TableMetadata, list: string, found: Set<string>): Promise<void> {
+  const bytesOf = async (path: string): Promise<Uint8Array | undefined> => {
+    const key = keyOf(store, path)
+    if (found.has(key)) return undefined
+    found.add(key)
+    return (await store.get(key).catch(unlessGone))?.bytes
+  }
+  const bytes = await bytesOf(list)
+  if (bytes === undefined) return
+  for (const manifest of readManifestList(bytes, { path: list })) {
+    const content = await bytesOf(manifest.path)
+    if (content === undefined) continue
+    const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
+    for (const { file } of readManifest(content, { manifest, spec })) found.add(keyOf(store, file.filePath))
+  }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!isKind(error, 'not-found')) throw error
+}
+
+export async function keysBelow(store: ObjectStore, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of store.list({ prefix })) keys.push(key)
+  return keys
+}
+
+/** What the log's scheduler does: deletes what is due, until nothing is. */
+export async function cleanUpDue({ runtime }: TestLog, topic: ColdTopic): Promise<void> {
+  while ((topic.cleanUpDueMs!() ?? Infinity) <= runtime.clock.now()) await topic.cleanUp!()
+}
