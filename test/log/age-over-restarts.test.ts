@@ -1,4 +1,4 @@
-import { unavailable, type Topic } from '@moulin/core'
+import { conflict, unavailable, type ColdTier, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
 import { bytesOf, machine, openIn } from './machine.ts'
@@ -93,6 +93,81 @@ describe('freshness over restarts', () => {
       }
     }
     expect(await run(4_999, jumping)).toBe('0/0/3')
+  })
+})
+
+describe('grace of records that the table lost and was given again', () => {
+  const graceMs = 50_000
+
+  /** A tier whose table proves set back, to nothing, when `setBack` was called; the log may mend that. */
+  function setting() {
+    const on = machine()
+    const tables = fakeTables()
+    const fake = fakeColdTier(tables)
+    let isBroken = false
+    const check = (): void => {
+      if (isBroken) throw conflict('LINEAGE_BROKEN', 'The table was rolled back.')
+    }
+    const tier: ColdTier = {
+      ...fake,
+      async attach(info, context) {
+        check()
+        const cold = await fake.attach(info, context)
+        const checked = async <T>(work: () => Promise<T>): Promise<T> => (check(), work())
+        return {
+          ...cold,
+          tier: (request) => checked(() => cold.tier(request)),
+          releasable: (request) => checked(() => cold.releasable(request)),
+        }
+      },
+      async adopt(info, context, request) {
+        isBroken = false
+        return fake.adopt(info, context, request)
+      },
+    }
+    const setBack = (): void => {
+      isBroken = true
+      const [table] = tables.tables.values()
+      table!.frontier.fill(0n)
+      for (const records of table!.partitions) records.length = 0
+    }
+    const open = (): Promise<Log> => openIn(on.runtime(), { tier, graceMs, onBroken: 'restore', takeover: 'newest' })
+    return { on, open, setBack }
+  }
+
+  it('begins with the commit that holds them now', async () => {
+    const { on, open, setBack } = setting()
+    const log = await open()
+    const topic = await log.ensureTopic('tides')
+    await sendAndTier(topic)
+    await on.clock.advance(45_000)
+    setBack()
+    await topic.tier()
+    expect(topic.offsets()[0]!.frontier).toBe(1n)
+    await on.clock.advance(49_000)
+    expect(topic.offsets()[0]!.released).toBe(0n)
+    await on.clock.advance(1_000)
+    expect(topic.offsets()[0]!.released).toBe(1n)
+    await log.close()
+  })
+
+  it('begins with it though the process is another one by then', async () => {
+    const { on, open, setBack } = setting()
+    const first = await open()
+    await sendAndTier(await first.ensureTopic('tides'))
+    await first.close()
+    await on.clock.advance(45_000)
+    setBack()
+    const second = await open()
+    await (await second.ensureTopic('tides')).tier()
+    await second.close()
+    const third = await open()
+    const topic = await third.ensureTopic('tides')
+    await on.clock.advance(48_000)
+    expect(topic.offsets()[0]!.released).toBe(0n)
+    await on.clock.advance(2_000)
+    expect(topic.offsets()[0]!.released).toBe(1n)
+    await third.close()
   })
 })
 

@@ -231,6 +231,55 @@ describe('a write-ahead tier above maxWalBytes', () => {
     await log.close()
   })
 
+  it('says of a sendAll what of it is stored when the rest is refused', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, maxBlockMs: 7_000 })
+    const topic = await log.ensureTopic('meter')
+    tables.beforeCommit = () => Promise.reject(unavailable('DOWN', 'The catalog is down.'))
+    const producer = topic.producer({ lingerMs: 0, batchBytes: 2_000 })
+    let acked = 0
+    const records = Array.from({ length: 300 }, () => ({ value: new Uint8Array(1_000) }))
+    const call = producer.sendAll(records, { onAck: (ack) => void (acked += ack.records) })
+    const refused = expect(call).rejects.toMatchObject({ code: 'WAL_FULL', outcome: 'unknown', retryable: false })
+    while (log.stats().walFull === null) await on.clock.advance(1)
+    await on.clock.advance(8_000)
+    await refused
+    expect(acked).toBeGreaterThan(10)
+    expect(topic.offsets()[0]!.highWatermark).toBe(BigInt(acked))
+    await expect(call).rejects.toMatchObject({ context: { records: acked, next: String(acked) } })
+    await log.close()
+  })
+
+  it('has flush and close wait for the sends that wait for room', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ limits, maxBlockMs: 50_000 })
+    const topic = await log.ensureTopic('meter')
+    tables.beforeCommit = () => Promise.reject(unavailable('DOWN', 'The catalog is down.'))
+    const producer = topic.producer({ lingerMs: 0 })
+    while (log.stats().walFull === null) {
+      await Promise.race([producer.send({ value: new Uint8Array(1_000) }), on.clock.advance(0)])
+    }
+    const ends: string[] = []
+    const named = (name: string, call: Promise<unknown>): Promise<void> =>
+      call.then(
+        () => void ends.push(name),
+        (error: unknown) => void ends.push(`${name}: ${String((error as { code: unknown }).code)}`),
+      )
+    const calls = [named('refused', producer.send({ value: bytesOf('x') })), named('flush', producer.flush())]
+    await on.clock.advance(49_000)
+    expect(ends).toEqual([])
+    await on.clock.advance(2_000)
+    expect(ends).toEqual(['refused: WAL_FULL', 'flush'])
+    calls.push(named('sent', producer.send({ value: bytesOf('y') })), named('close', producer.close()))
+    await on.clock.advance(1)
+    expect(ends).toHaveLength(2)
+    tables.beforeCommit = async () => {}
+    await on.clock.advance(60_000)
+    await Promise.all(calls)
+    expect(ends.slice(2)).toEqual(['sent', 'close'])
+    await log.close()
+  })
+
   it('asks another topic where the table of the oldest does not answer', async () => {
     const { on, tables, open } = setting()
     const log = await open({ limits, graceMs: HOUR, maxBlockMs: HOUR })

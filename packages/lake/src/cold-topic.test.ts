@@ -1,8 +1,9 @@
-import { eq, schema, t } from '@moulin/core'
+import { eq, schema, t, type Catalog } from '@moulin/core'
 import { avro, parquetWriter } from '@moulin/format'
 import type { FileWriterOptions } from '@moulin/format'
-import { hookedStore } from '@moulin/testing'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
+import { plainCatalog } from './catalog.test-support.ts'
 import { readAll, testLog, utf8 } from './lake.test-support.ts'
 
 const Order = schema({ id: t.int53, city: t.string, total: t.double, placed_at: t.timestamptz })
@@ -66,9 +67,36 @@ describe('coldTopic', () => {
     const last = new AbortController()
     const left = topic.tier({ upTo: log.hot.committedOffsets(), signal: last.signal })
     last.abort()
-    await expect(left).rejects.toMatchObject({ kind: 'aborted', outcome: 'unknown' })
+    // It is known that nothing came of it.
+    await expect(left).rejects.toMatchObject({ kind: 'aborted', outcome: 'rejected' })
     expect(topic.frontier()).toEqual([1n, 0n])
     expect(await topic.tier({ upTo: log.hot.committedOffsets() })).toMatchObject({ rows: 1 })
+  })
+
+  it('tells whoever gives up, as the last, of a commit that had been sent', async () => {
+    const [store, runtime] = [hookedStore(), virtualRuntime({ seed: 3 })]
+    const catalog = plainCatalog(store, runtime)
+    let [send, answer]: (() => void)[] = []
+    const sent = new Promise<void>((resolve) => (send = resolve))
+    const held = new Promise<void>((resolve) => (answer = resolve))
+    const slow: Catalog = {
+      ...catalog,
+      commitTable: async (...request) => {
+        const committed = await catalog.commitTable(...request)
+        send!()
+        await held
+        return committed
+      },
+    }
+    const log = testLog({ codec, store, runtime, catalog: slow })
+    const topic = await log.attach()
+    log.hot.send(0, [{ key: null, value: order(7) }])
+    const stop = new AbortController()
+    const call = topic.tier({ upTo: log.hot.committedOffsets(), signal: stop.signal })
+    await sent
+    stop.abort()
+    answer!()
+    expect(await call).toMatchObject({ rows: 1, frontier: [1n, 0n] })
   })
 
   it.each([

@@ -27,6 +27,16 @@ function committedAtMs({ loaded, marker }: TableState): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
+/** What became of the work: whoever gave it up, as the last one, hears of a commit that had been sent by then. */
+async function ended<T>(work: SharedWork<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await work.wait(signal)
+  } catch (error) {
+    if (!work.isAbandoned) throw error
+    return await work.done
+  }
+}
+
 /** One topic's history in its table. */
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
@@ -48,7 +58,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     while (running !== undefined) {
       const { work, upTo: target } = running
       const isCovered = upTo.every((offset, partition) => offset <= target[partition]!)
-      if (isCovered && !work.isAbandoned) return await work.wait(signal)
+      if (isCovered && !work.isAbandoned) return await ended(work, signal)
       await waitFor(
         work.done.catch(() => undefined),
         signal,
@@ -61,7 +71,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       }),
     )
     running = { upTo, work }
-    return await work.wait(signal)
+    return await ended(work, signal)
   }
 
   return {

@@ -10,7 +10,7 @@ import type {
   WalFull,
   WalSession,
 } from '@moulin/core'
-import type { ByteGate } from './produce/byte-gate.ts'
+import type { Admission, Room } from './produce/admission.ts'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './stored/checkpoint-store.ts'
 import type { HotLog, HotTopic } from './hot/hot-log.ts'
 import type { WritableSchemaLedger } from './stored/schema-ledger.ts'
@@ -40,7 +40,7 @@ export interface LogCore {
   readonly checkpoints: CheckpointWriter
   readonly pressure: WalPressure
   /** Bounds what raw appends wait to make durable, as each producer bounds its own: by `maxUnackedBytes`. */
-  readonly appends: ByteGate
+  readonly appends: Admission
   /** Fires when the log is closed: readers end. */
   readonly closing: AbortSignal
   /** Read-only: recovers what became durable since. */
@@ -50,7 +50,7 @@ export interface LogCore {
 }
 
 /** Watches how much the write-ahead tier holds. */
-export interface WalPressure {
+export interface WalPressure extends Room {
   /** Looks at the disk of the write-ahead tier, as it does by itself again and again. Never rejects. */
   measure(): Promise<void>
   /** Why producers wait; null while they do not. */
@@ -61,11 +61,13 @@ export interface WalPressure {
   ended(): void
   /** What a topic is to do for room, besides what is due anyway. */
   wants(topic: ReliefTopic): 'nothing' | 'release' | 'tier'
+  /** Producers wait. */
+  readonly isFull: boolean
   /**
-   * To be awaited before more is accepted; undefined while there is room.
-   * @throws `exhausted` code `WAL_FULL` after `maxBlockMs`; `aborted`; `closed`.
+   * Begins the work as soon as there is room, in this very turn where there is; those that wait begin in the order of their calls.
+   * @throws `exhausted` code `WAL_FULL` after `maxBlockMs`; `aborted`; what the work throws.
    */
-  room(signal?: AbortSignal): Promise<void> | undefined
+  enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
   /** What went wrong with checkpoints that are written by themselves. */
   readonly failing: Failing
   stop(): void

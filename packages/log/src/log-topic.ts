@@ -96,7 +96,7 @@ class LogTopic {
         partitions,
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
-        room: (signal) => core.pressure.room(signal),
+        room: core.pressure,
         closed: (done) => void producers.delete(done),
       },
       options,

@@ -20,7 +20,7 @@ import {
   type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
-import { ByteGate } from './produce/byte-gate.ts'
+import { Admission } from './produce/admission.ts'
 import { checkpointStore, type CheckpointStore } from './stored/checkpoint-store.ts'
 import { epochClaims } from './stored/epoch-claims.ts'
 import { HotLog } from './hot/hot-log.ts'
@@ -200,6 +200,17 @@ async function assemble(
     await wal.refresh()
     hot.begin(await checkpoints.newest())
   }
+  const pressure = new WalRelief({
+    maxWalBytes: limits.maxWalBytes,
+    maxBlockMs,
+    heldBytes: () => wal.usage().heldBytes,
+    space: () => wal.space(),
+    sparse: (share) => wal.sparse(share),
+    copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
+    topics: () => directory.tierings(),
+    checkpoint: () => writer.write(),
+    runtime,
+  })
   const core: LogCore = {
     logId,
     name: `log(${store.root})`,
@@ -228,18 +239,8 @@ async function assemble(
     }),
     topics: topicStore(store, { runtime }),
     checkpoints: writer,
-    pressure: new WalRelief({
-      maxWalBytes: limits.maxWalBytes,
-      maxBlockMs,
-      heldBytes: () => wal.usage().heldBytes,
-      space: () => wal.space(),
-      sparse: (share) => wal.sparse(share),
-      copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
-      topics: () => directory.tierings(),
-      checkpoint: () => writer.write(),
-      runtime,
-    }),
-    appends: new ByteGate(limits.maxUnackedBytes),
+    pressure,
+    appends: new Admission(pressure, limits.maxUnackedBytes),
     closing: closing.signal,
     refresh,
     forgetReleased,

@@ -133,7 +133,8 @@ export interface ColdTopic {
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>
   /**
    * Moves all committed records below `upTo` (exclusive, per partition) into the table, in one commit, and resolves after
-   * that commit has been read back. With nothing to move it makes no commit and says what is there.
+   * that commit has been read back. With nothing to move it makes no commit and says what is there. A signal asks it to stop where
+   * it still can: whoever aborts hears what became of it, so that a commit which had been sent is not lost sight of.
    * @throws `conflict` code `LINEAGE_BROKEN`; an error with outcome `unknown` is settled by the next call, never re-done blindly.
    */
   tier(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<TierResult>

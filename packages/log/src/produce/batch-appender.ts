@@ -50,8 +50,6 @@ export async function appendBatches(
       next += BigInt(place.recordCount)
     }
   }
-  const room = core.pressure.room(signal)
-  if (room !== undefined) await room
   return core.appends.pass(async () => {
     core.appends.take(own.length)
     try {

@@ -16,7 +16,7 @@ import {
   type Sequenced,
 } from '@moulin/core'
 import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
-import { ByteGate } from './byte-gate.ts'
+import { Admission, type Room } from './admission.ts'
 import { partitionForKey } from './partitioner.ts'
 import { ProducerBatch } from './producer-batch.ts'
 import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
@@ -52,8 +52,7 @@ export interface ProducerTarget {
     readonly recordCount: number
     readonly patch: (baseOffset: bigint) => void
   }): Promise<Sequenced>
-  /** See `WalPressure`. */
-  room(signal?: AbortSignal): Promise<void> | undefined
+  readonly room: Room
   closed(producer: LogProducer): void
 }
 
@@ -62,7 +61,7 @@ export class LogProducer implements Producer {
   readonly #target: ProducerTarget
   readonly #lingerMs: number
   readonly #batchBytes: number
-  readonly #gate: ByteGate
+  readonly #admission: Admission
   readonly #builders: (RecordBatchBuilder | undefined)[] = []
   readonly #open: (ProducerBatch | undefined)[] = []
   readonly #inFlight = new Set<Promise<void>>()
@@ -80,7 +79,7 @@ export class LogProducer implements Producer {
     this.#target = target
     this.#lingerMs = lingerMs
     this.#batchBytes = batchBytes
-    this.#gate = new ByteGate(options.maxUnackedBytes ?? target.limits.maxUnackedBytes)
+    this.#admission = new Admission(target.room, options.maxUnackedBytes ?? target.limits.maxUnackedBytes)
     this.#makeBuilder = () => recordBatchBuilder({ compression })
   }
 
@@ -91,10 +90,8 @@ export class LogProducer implements Producer {
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
     // Where there is room, the record is accepted before this call returns.
-    const room = this.#room(options.signal)
-    const taken = room === undefined && this.#gate.isOpen ? prepared : ownCopy(prepared)
-    if (room !== undefined) await room
-    return this.#gate.pass(() => {
+    const taken = this.#admission.isOpen ? prepared : ownCopy(prepared)
+    return this.#admission.pass(() => {
       this.#checkAlive()
       const batch = this.#add(taken)
       const ack = batch.addSender(BigInt(taken.timestamp))
@@ -132,7 +129,7 @@ export class LogProducer implements Producer {
     }
     this.#closeAll()
     await call.settled()
-    if (call.failure !== undefined) throw call.failure
+    if (call.failure !== undefined) throw call.error(call.failure)
     const next = call.next.map((offset, partition) => (offset < 0n ? nextOffset(partition) : offset))
     return { records: call.records, next }
   }
@@ -147,34 +144,25 @@ export class LogProducer implements Producer {
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
     const prepared = this.#target.input.prepare(record)
-    const room = this.#room(signal)
-    if (room !== undefined || !this.#gate.isOpen) return this.#sendLater(ownCopy(prepared), call, { room, signal })
+    if (!this.#admission.isOpen) return this.#sendLater(ownCopy(prepared), call, signal)
     const isFull = this.#addObserved(prepared, call)
     if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
     this.#sinceTurn = 0
     return this.#target.runtime.timers.turn()
   }
 
-  async #sendLater(
-    prepared: PreparedRecord,
-    call: SendAllCall,
-    { room, signal }: { readonly room: Promise<void> | undefined; readonly signal: AbortSignal | undefined },
-  ): Promise<void> {
-    await room
-    await this.#gate.pass(() => {
+  async #sendLater(prepared: PreparedRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
+    await this.#admission.pass(() => {
       this.#checkAlive()
       this.#addObserved(prepared, call)
     }, signal)
   }
 
-  /** Waits for room in the write-ahead tier, where there is none; what waits is not accepted yet. */
-  #room(signal: AbortSignal | undefined): Promise<void> | undefined {
-    return this.#target.room(signal)?.then(() => this.#checkOpen())
-  }
-
   async flush(): Promise<void> {
-    // Behind those that wait for room.
-    await this.#gate.pass(() => this.#closeAll())
+    this.#closeAll()
+    // Sends that wait to be let in were called before.
+    await this.#admission.settled()
+    this.#closeAll()
     await Promise.all(this.#inFlight)
     this.#checkAlive()
   }
@@ -189,8 +177,9 @@ export class LogProducer implements Producer {
   }
 
   async #close(): Promise<void> {
-    // Sends that wait for room were called before: they go out, too.
-    this.#gate.openForGood()
+    // Sends that wait to be let in were called before: they go out, too, or are refused.
+    this.#admission.openForGood()
+    await this.#admission.settled()
     this.#closeAll()
     await Promise.all(this.#inFlight)
     this.#target.closed(this)
@@ -245,7 +234,7 @@ export class LogProducer implements Producer {
     }
     const bytes = builder.sizeBytes - before
     batch.bytes += bytes
-    this.#gate.take(bytes)
+    this.#admission.take(bytes)
     return batch
   }
 
@@ -298,11 +287,11 @@ export class LogProducer implements Producer {
       const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
       const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
       batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
-      this.#gate.give(batch.bytes)
+      this.#admission.give(batch.bytes)
     } catch (error) {
       this.#failure ??= error as Error
       batch.fail(error as Error)
-      this.#gate.openForGood()
+      this.#admission.openForGood()
     }
   }
 }

@@ -58,6 +58,7 @@ export class TopicRelease {
   attached(cold: ColdTopic): void {
     const { core, hot, record } = this.#topic
     const frontier = cold.frontier()
+    this.#cut(frontier)
     const { confirmed } = hot
     // Of an earlier process: what it saw in the table has waited longer than what has been committed since.
     if (this.#confirmed.length === 0 && confirmed !== undefined) {
@@ -65,12 +66,24 @@ export class TopicRelease {
       this.confirm(still, this.#agedMs(still, confirmed.sinceMs))
     }
     this.confirm(frontier, this.#agedMs(frontier, cold.committedAtMs?.()))
+    this.#remember(hot.partitions.map(({ released }) => released))
     // Left by a process that was killed: so that the next one knows, however this one ends.
     if (hot.confirmed?.sinceMs === confirmed?.sinceMs) return
     core.checkpoints.write().catch((error: unknown) => {
       const fields = { err: error, topic: record.name }
       core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
     })
+  }
+
+  /** A table that was set back answers for less: what it lost begins its grace anew when it is committed again. */
+  #cut(frontier: readonly bigint[]): void {
+    const { partitions } = this.#topic.hot
+    this.#confirmed = this.#confirmed
+      .map((entry) => ({
+        ...entry,
+        frontier: entry.frontier.map((offset, index) => smaller(offset, frontier[index] ?? 0n)),
+      }))
+      .filter((entry) => partitions.some(({ released }, index) => entry.frontier[index]! > released))
   }
 
   /** The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. */

@@ -216,8 +216,12 @@ export class WalRelief implements WalPressure {
     return moved
   }
 
-  room(signal?: AbortSignal): Promise<void> | undefined {
-    return this.#full === null ? undefined : this.#wait(signal)
+  get isFull(): boolean {
+    return this.#full !== null
+  }
+
+  enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#full === null ? work() : this.#wait(work, signal)
   }
 
   stop(): void {
@@ -256,7 +260,7 @@ export class WalRelief implements WalPressure {
   }
 
   /** In the order of the calls, as all of them are let in together. */
-  #wait(signal: AbortSignal | undefined): Promise<void> {
+  #wait<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const { maxBlockMs, runtime } = this.#options
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
@@ -265,7 +269,8 @@ export class WalRelief implements WalPressure {
         signal?.removeEventListener('abort', stop)
         settle()
       }
-      const go = (): void => end(resolve)
+      // At once, not when whoever waits is resumed: else a later call would pass.
+      const go = (): void => end(() => resolve(work()))
       const stop = (): void => {
         const cause: unknown = signal?.reason
         end(() =>

@@ -1,0 +1,67 @@
+import { ByteGate } from './byte-gate.ts'
+
+/** Whether the write-ahead tier takes more: see `WalPressure`. */
+export interface Room {
+  readonly isFull: boolean
+  enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
+}
+
+/**
+ * What lets records in: room in the write-ahead tier, and few enough bytes that are accepted and not yet durable. Those that must
+ * wait, for the one or the other, pass in the order of their calls, and nobody who comes later passes them.
+ */
+export class Admission {
+  readonly #room: Room
+  readonly #gate: ByteGate
+  readonly #waiting = new Set<Promise<void>>()
+
+  constructor(room: Room, maxBytes: number) {
+    this.#room = room
+    this.#gate = new ByteGate(maxBytes)
+  }
+
+  get isOpen(): boolean {
+    return !this.#room.isFull && this.#gate.isOpen
+  }
+
+  take(bytes: number): void {
+    this.#gate.take(bytes)
+  }
+
+  give(bytes: number): void {
+    this.#gate.give(bytes)
+  }
+
+  /** Waits for nothing but room from now on: what those who wait then do fails by itself. */
+  openForGood(): void {
+    this.#gate.openForGood()
+  }
+
+  /**
+   * Runs `work` as soon as it may pass, in order; in this very turn while it {@link isOpen}. `work` never runs where this throws by itself.
+   * @throws `aborted`; `exhausted` code `WAL_FULL`.
+   */
+  async pass<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (this.isOpen) return await work()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.add(promise)
+    const ended = (): void => {
+      this.#waiting.delete(promise)
+      resolve()
+    }
+    const enter = (): T | Promise<T> => {
+      ended()
+      return work()
+    }
+    try {
+      return await this.#room.enter(() => this.#gate.pass(enter, signal), signal)
+    } finally {
+      ended()
+    }
+  }
+
+  /** Resolves when all that wait at the call have been let in or refused. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#waiting)
+  }
+}
