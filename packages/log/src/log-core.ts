@@ -61,6 +61,10 @@ export interface WalPressure extends Room {
   ended(): void
   /** What a topic is to do for room, besides what is due anyway. */
   wants(topic: ReliefTopic): 'nothing' | 'release' | 'tier'
+  /** Of the disk, where little of it is left, as it was last looked at; else Infinity: a commit is not to take all of it. */
+  readonly freeBytes: number
+  /** More is held than is to be, or little of the disk is left. */
+  readonly isRoomWanted: boolean
   /** Producers wait. */
   readonly isFull: boolean
   /**

@@ -1,4 +1,4 @@
-import { defaultLimits, formatCaps, invalid, shown, type Limits } from '@moulin/core'
+import { defaultLimits, formatCaps, invalid, shown, withDefaults, type Limits } from '@moulin/core'
 import { LONE_RECORD_BYTES } from '@moulin/format'
 
 /** Below these nothing could be stored. */
@@ -33,7 +33,7 @@ const orders: readonly Order[] = [
  * format would take ({@link formatCaps}), and for two that contradict each other, naming both.
  */
 export function logLimits(given: Partial<Limits> = {}): Limits {
-  const limits: Limits = { ...defaultLimits, ...given }
+  const limits = withDefaults<Limits>(defaultLimits, given)
   for (const [name, value] of Object.entries(limits) as [keyof Limits, unknown][]) {
     if (!(name in defaultLimits)) throw invalid('LIMIT', `There is no limit ${name}.`, { context: { limit: name } })
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {

@@ -30,7 +30,10 @@ export interface Limits {
   readonly maxWalBytes: number
   /** Newest batches kept in memory for tailing readers. */
   readonly tailRingBytes: number
-  /** Write-ahead bytes of one tiering commit. */
+  /**
+   * Write-ahead bytes at which a tiering commit is due, and which one takes of what is more than twice as much; less where the store
+   * had no room for the files of one so large.
+   */
   readonly commitBytes: number
   /** Memory for column builds of open partition writers; above it the largest goes out as a small file. */
   readonly maxOpenWriterBytes: number

@@ -158,6 +158,23 @@ export class HotPartition {
     return index === this.#sections.length ? 0 : this.totalBytes - this.#sections.bytesBefore(index)
   }
 
+  /** Where so many bytes of sections end, from the one on that reaches to `offset`: exclusive, whole sections, and one at least. */
+  endOf(offset: bigint, bytes: number): bigint {
+    const sections = this.#sections
+    const first = sections.indexOf(offset)
+    if (first === sections.length) return this.highWatermark
+    const limit = sections.bytesBefore(first) + bytes
+    let [low, high] = [first + 1, sections.length]
+    // The first section that begins beyond the limit, or fits only in part.
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const end = middle + 1 === sections.length ? this.totalBytes : sections.bytesBefore(middle + 1)
+      if (end <= limit) low = middle + 1
+      else high = middle
+    }
+    return sections.lastOffset(low - 1) + 1n
+  }
+
   /** How far {@link dropBelow} would release: up to the last section that ends below `offset`. */
   releasable(offset: bigint): bigint {
     const index = this.#sections.indexOf(offset)

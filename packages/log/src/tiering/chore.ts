@@ -38,6 +38,13 @@ export interface ChoreWork {
   readonly run: () => Promise<unknown>
 }
 
+export interface Attempt<T> {
+  /** It did what it could, and nothing came of it. */
+  readonly isInVain?: (result: T) => boolean
+  /** Of those who asked for it. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
  * Work that is done by itself, again and again: when it is next due, and how long it waits after an attempt that failed or brought
  * nothing, whoever asked for that attempt.
@@ -83,15 +90,15 @@ export class Chore {
     void this.#work.run()
   }
 
-  /** One attempt, whoever asks for it. Its end decides when the next one may be. `isInVain`: it did what it could, and nothing came of it. */
-  async attempt<T>(work: () => Promise<T>, isInVain: (result: T) => boolean = () => false): Promise<T> {
+  /** One attempt, whoever asks for it. Its end decides when the next one may be. */
+  async attempt<T>(work: () => Promise<T>, { isInVain, signal }: Attempt<T> = {}): Promise<T> {
     this.#running++
     let failure: unknown
     let retryMs: number | null = null
     try {
       const result = await work()
       this.failures.succeeded()
-      if (isInVain(result)) this.#backoff.postpone()
+      if (isInVain?.(result) === true) this.#backoff.postpone()
       else this.#backoff.reset()
       return result
     } catch (error) {
@@ -100,8 +107,8 @@ export class Chore {
         this.failures.failed(error)
         this.#isOver = true
       } else if (isKind(error, 'aborted')) {
-        // That a caller gave up says nothing of the work; that somebody below did must not make it spin.
-        this.#backoff.postpone()
+        // That its callers gave up says nothing of the work; that somebody below did must not make it spin.
+        if (signal?.aborted !== true) this.#backoff.postpone()
       } else {
         this.failures.failed(error)
         retryMs = this.#backoff.postpone()

@@ -11,6 +11,7 @@ import {
   type TierResult,
 } from '@moulin/core'
 import { Backoff, Chore, Scheduler } from './chore.ts'
+import { CommitSize } from './commit-size.ts'
 import { worstOf } from './failures.ts'
 import { TopicRelease } from './topic-release.ts'
 import { isLogBehind, type TopicState } from '../topics/topic-state.ts'
@@ -33,6 +34,7 @@ export class TopicTiering {
   readonly #releases: Chore
   readonly #cleanUps: Chore
   readonly #release: TopicRelease
+  readonly #size: CommitSize
   #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
   #waiting: SharedWork<TierResult> | undefined
   #evaluatedBytes = 0
@@ -45,6 +47,7 @@ export class TopicTiering {
   constructor(topic: TopicState) {
     this.#topic = topic
     this.#release = new TopicRelease(topic)
+    this.#size = new CommitSize(topic.core.limits.commitBytes)
     this.#roomBackoff = new Backoff(topic.core.runtime.clock)
     this.#looks = this.#chore(
       'Looking at the table',
@@ -59,7 +62,7 @@ export class TopicTiering {
     this.#releases = this.#chore(
       'Releasing write-ahead data',
       () => this.#releaseDueMs(),
-      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), isInVain),
+      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), { isInVain }),
     )
     this.#cleanUps = this.#chore(
       'Cleaning up',
@@ -128,6 +131,7 @@ export class TopicTiering {
   tier(signal?: AbortSignal): Promise<TierResult> {
     // It begins after this call, even where the one before it has just ended.
     if (this.#isAsked) return this.#waiting!.wait(signal)
+    if (this.#topic.core.tier === undefined) return Promise.reject(this.#topic.noTier())
     const running = this.#running
     if (running === undefined) return this.#start(signal)
     const { work } = running
@@ -153,7 +157,7 @@ export class TopicTiering {
         signal,
       )
     if (this.#release.oldestMs === undefined) return
-    await this.#releases.attempt(() => this.#release.releaseAll(signal), isInVain)
+    await this.#releases.attempt(() => this.#release.releaseAll(signal), { isInVain })
   }
 
   /** Since when, by wall time, the oldest data waits that could be released now; undefined when there is none, or it was tried in vain a moment ago. */
@@ -228,17 +232,49 @@ export class TopicTiering {
   #start(signal?: AbortSignal): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const work = new SharedWork((shared) =>
-      this.#commits.attempt(async () => {
-        try {
-          return await this.#commit(upTo, shared)
-        } finally {
-          this.#running = undefined
-        }
-      }),
-    )
+    const work = new SharedWork(async (shared) => {
+      try {
+        return await this.#commitAll(upTo, shared)
+      } finally {
+        this.#running = undefined
+        this.evaluate()
+      }
+    })
     this.#running = { upTo, work }
     return work.wait(signal)
+  }
+
+  /** As many commits as it takes, each an attempt of its own. */
+  async #commitAll(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
+    let rows = 0
+    for (;;) {
+      const before = this.#frontier()
+      const result = await this.#commits.attempt(() => this.#commitSome(upTo, signal), { signal })
+      rows += result.rows
+      const isDone = upTo.every((offset, index) => offset <= result.frontier[index]!)
+      const isMoving = result.frontier.some((offset, index) => offset > before[index]!)
+      if (isDone || !isMoving) return { ...result, rows }
+      if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
+    }
+  }
+
+  async #commitSome(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
+    const { core, hot } = this.#topic
+    // The commit before may have taken the last of the disk. What the table has already makes room for this one.
+    await core.pressure.measure()
+    if (core.pressure.isRoomWanted && this.#release.oldestMs !== undefined) {
+      await this.#releases.attempt(() => this.#release.releaseAll(signal), { isInVain, signal }).catch(() => undefined)
+      await core.pressure.measure()
+    }
+    const some = this.#size.cut(hot.partitions, this.#frontier(), upTo, core.pressure.freeBytes / 2)
+    try {
+      const result = await this.#commit(some, signal)
+      this.#size.succeeded()
+      return result
+    } catch (error) {
+      this.#size.failed(error)
+      throw error
+    }
   }
 
   /** A commit after the running one is asked for. */

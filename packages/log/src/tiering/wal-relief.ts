@@ -90,7 +90,7 @@ export class WalRelief implements WalPressure {
       {
         name: 'Copying on what lives in nearly empty segments',
         due: () => (this.#stage === 'copy' ? -Infinity : Infinity),
-        run: () => this.#copies.attempt(() => this.#copyOn(), isInVain).catch(() => undefined),
+        run: () => this.#copies.attempt(() => this.#copyOn(), { isInVain }).catch(() => undefined),
       },
       (error, retryMs) => {
         if (error !== undefined && retryMs !== null)
@@ -214,6 +214,14 @@ export class WalRelief implements WalPressure {
     const { logger } = this.#options.runtime
     if (moved > 0) logger.info({ segments: segments.length, sections: moved }, 'Nearly empty segments were freed')
     return moved
+  }
+
+  get freeBytes(): number {
+    return this.#isLow ? this.#space!.freeBytes : Infinity
+  }
+
+  get isRoomWanted(): boolean {
+    return this.#isAbove(this.#options.heldBytes())
   }
 
   get isFull(): boolean {

@@ -84,6 +84,7 @@ export class TopicState {
 
   /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
   cold(): Promise<ColdTopic> {
+    if (this.core.tier === undefined) return Promise.reject(this.noTier())
     this.#attaching ??= this.tiering.attaching(async () => {
       try {
         await this.#adopting
@@ -134,7 +135,7 @@ export class TopicState {
   async #adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
     const { core } = this
     const { tier } = core
-    if (tier === undefined) throw this.#noTier()
+    if (tier === undefined) throw this.noTier()
     let finished!: () => void
     this.#adopting = new Promise((resolve) => (finished = resolve))
     let done: ColdAdoption
@@ -277,7 +278,7 @@ export class TopicState {
 
   async #attach(): Promise<ColdTopic> {
     const { tier } = this.core
-    if (tier === undefined) throw this.#noTier()
+    if (tier === undefined) throw this.noTier()
     await this.loadCodecs()
     const { info, context } = lentTo(this)
     const cold = await tier.attach(info, context).catch(async (error: unknown) => {
@@ -297,7 +298,8 @@ export class TopicState {
     return cold
   }
 
-  #noTier(): Error {
+  /** A log without a cold tier: it was opened so, and nothing is wrong with it. */
+  noTier(): Error {
     const { name } = this.record
     const message = `Topic ${name} has no table: this log was opened without a cold tier. Give openLog a tier.`
     return invalid('NO_COLD_TIER', message)
