@@ -43,13 +43,18 @@ export interface WalOpenOptions {
    * opening, which may or may not take over what was not acked.
    */
   readonly isAcked: (header: SectionHeader) => boolean
-  readonly recover: (header: SectionHeader, at: WalLocation) => void
-  /** A tail that was cut at the last good section: what an operator should hear of. */
+  /**
+   * A section that is needed, and where it is. Returns the places that count no more: where it was before (the same one, if it has not
+   * moved), `at` itself if it is not needed after all, and those of sections that are given up for it. So whoever counts `at` and
+   * takes off what is returned has counted each section once, however often it was told.
+   */
+  readonly recover: (header: SectionHeader, at: WalLocation) => readonly WalLocation[]
   /**
    * Read-write: claims the epoch for this opening in the log's store, once its folder is there and before `beforeRecovery`. False
    * when another opening has it: then the next number is taken in both.
    */
   readonly claimEpoch: (epoch: bigint, opener: EpochOpener) => Promise<boolean>
+  /** A tail that was cut at the last good section: what an operator should hear of. */
   readonly onTornTail?: (report: TornTail) => void
   readonly signal?: AbortSignal
 }

@@ -85,14 +85,13 @@ export class HotLog {
     for (const { id, incarnation, released } of this.#checkpointed.values()) {
       const topic = this.#topics.get(lifeOf(id, incarnation))
       if (topic === undefined) continue
-      for (const partition of topic.partitions) this.#forget(partition.releaseTo(released[partition.partition] ?? 0n))
+      for (const partition of topic.partitions) {
+        const dropped = partition.releaseTo(released[partition.partition] ?? 0n)
+        // A reader's session forgets them, too.
+        if (dropped.length > 0) void this.#wal?.release(dropped)
+      }
       topic.wakeups.wake()
     }
-  }
-
-  /** A reader's session forgets it, too. */
-  #forget(released: readonly WalLocation[]): void {
-    if (released.length > 0) void this.#wal?.release(released)
   }
 
   attach(wal: WalSession): void {
@@ -108,16 +107,18 @@ export class HotLog {
     return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
   }
 
-  recover(header: SectionHeader, location: WalLocation): void {
+  /** See `WalOpenOptions`. */
+  recover(header: SectionHeader, location: WalLocation): WalLocation[] {
     const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
     const partition = topic.partitions[header.partition]!
     const { monotonic, now, gap } = this.#options
     // An append from the future says nothing but that a clock was wrong: its age begins now.
     const ageMs = Math.max(0, now() - header.appendedMs)
     const { totalBytes } = partition
-    this.#forget(partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap))
+    const gone = partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
     topic.totalBytes += partition.totalBytes - totalBytes
     topic.wakeups.wake()
+    return gone
   }
 
   /**

@@ -50,7 +50,8 @@ export class WalFollower implements WalSession {
   #isPartial = false
   /** By partition, the end of what we have shown: a section below it may stand elsewhere by now. */
   readonly #shown = new Map<string, bigint>()
-  #live = new LiveSegments()
+  /** Each section that was shown, once, at its last place: whatever moves, from one epoch to the next, too. */
+  readonly #live = new LiveSegments()
   #refreshing: Promise<void> | undefined
   #nextRefresh: Promise<void> | undefined
   #watchers = new Set<{ close(): void }>()
@@ -213,7 +214,6 @@ export class WalFollower implements WalSession {
         continue
       }
       this.#info = info
-      this.#live = new LiveSegments()
       this.#place = found.at(-1)?.place ?? end
       this.#isPartial = !isFinal
       const placed = [
@@ -285,7 +285,7 @@ export class WalFollower implements WalSession {
     const live = placed.filter(({ header }) => this.#options.isLive(header))
     for (const { header, location } of orderSections(live).ordered) {
       this.#live.add(location)
-      this.#options.recover(header, location)
+      this.#live.remove(this.#options.recover(header, location))
       if (!this.#wasShown(header)) this.#shown.set(partitionKey(header), header.lastOffset + 1n)
     }
   }
