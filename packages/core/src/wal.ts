@@ -1,5 +1,6 @@
 import type { Limits } from './limits.ts'
 import type { Runtime } from './runtime.ts'
+import type { Failing } from './topic.ts'
 
 /**
  * The door to the write-ahead tier: where the newest records are durable before they are in a table.
@@ -139,8 +140,8 @@ export interface WalSession {
   /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
   read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
-   * These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. A read-only session
-   * forgets them, and changes nothing that is stored.
+   * These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. Storage that cannot be freed
+   * now is freed later: see {@link failing}. A read-only session forgets them, and changes nothing that is stored.
    */
   release(locations: readonly WalLocation[]): Promise<void>
   /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
@@ -155,6 +156,8 @@ export interface WalSession {
    * The disk, as it is now; undefined where there is none to fill. Below the reserve, what was taken ahead of need is given back first.
    */
   space(): Promise<WalSpace | undefined>
+  /** What goes wrong beside the appends: released storage that cannot be freed. It is tried again. */
+  readonly failing: Failing
   /** Bytes of live sections, and of the storage that holds them. */
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */

@@ -301,8 +301,9 @@ export async function withFile<T>(
   files: Files,
   path: string,
   work: (file: FileHandle) => Promise<T>,
+  mode: 'read' | 'write' = 'read',
 ): Promise<T | undefined> {
-  const handle = await files.open(path, 'read').catch((error: unknown) => {
+  const handle = await files.open(path, mode).catch((error: unknown) => {
     if (isKind(error, 'not-found')) return undefined
     throw error
   })

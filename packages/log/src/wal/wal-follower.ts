@@ -4,6 +4,7 @@ import {
   invalid,
   notFound,
   throwIfAborted,
+  type Failing,
   type FileHandle,
   type SectionHeader,
   type WalLocation,
@@ -11,6 +12,7 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
+import { worstOf } from '../failures.ts'
 import { areOpenersGone } from './epoch-opener.ts'
 import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
@@ -108,6 +110,7 @@ export class WalFollower implements WalSession {
   }
 
   readonly rejections = 0
+  readonly failing: Failing = worstOf([])
 
   async space(): Promise<undefined> {}
 

@@ -3,6 +3,7 @@ import {
   isMoulinError,
   MoulinError,
   unsupported,
+  type Failing,
   type FileHandle,
   type Outcome,
   type Runtime,
@@ -14,6 +15,7 @@ import {
   shown,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
+import { DeadFiles } from './dead-files.ts'
 import { asRejected, isLivedThrough, isNoSpace, isReserved, spaceAt } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
 import { FlushBuffer, sealFrame, type PendingSection } from './flush-buffer.ts'
@@ -49,6 +51,7 @@ export class WalWriter implements WalSession {
   readonly #place: SegmentPlace
   readonly #maxFlushBytes: number
   readonly #supply: SegmentSupply
+  readonly #dead: DeadFiles
   readonly #buffer = new FlushBuffer()
   readonly #live = new LiveSegments()
   readonly #reads = new ReadSlots()
@@ -69,7 +72,7 @@ export class WalWriter implements WalSession {
   private constructor(
     runtime: Runtime,
     place: SegmentPlace,
-    supply: SegmentSupply,
+    { supply, dead }: { readonly supply: SegmentSupply; readonly dead: DeadFiles },
     active: SegmentFile,
     flush: number,
   ) {
@@ -77,6 +80,7 @@ export class WalWriter implements WalSession {
     this.#runtime = runtime
     this.#place = place
     this.#supply = supply
+    this.#dead = dead
     this.#active = active
     this.#maxFlushBytes = flush
   }
@@ -87,10 +91,11 @@ export class WalWriter implements WalSession {
     place: SegmentPlace,
     options: { readonly segmentBytes: number; readonly maxFlushBytes: number },
   ): Promise<WalWriter> {
-    const supply = new SegmentSupply(place, options.segmentBytes)
+    const dead = new DeadFiles(runtime)
+    const supply = new SegmentSupply(place, options.segmentBytes, dead)
     const active = await supply.next(0)
     allocateInBackground(active)
-    return new WalWriter(runtime, place, supply, active, options.maxFlushBytes)
+    return new WalWriter(runtime, place, { supply, dead }, active, options.maxFlushBytes)
   }
 
   /** Live sections of an older epoch's file of `bytes`, which stay where they are. */
@@ -151,8 +156,8 @@ export class WalWriter implements WalSession {
   async space(): Promise<WalSpace> {
     const { files, dir } = this.#place
     const space = await spaceAt(files, dir)
-    if (space.freeBytes >= space.reserveBytes || this.#closing !== undefined || this.#supply.idleSegments === 0)
-      return space
+    const idle = this.#supply.idleSegments + this.#dead.size
+    if (space.freeBytes >= space.reserveBytes || this.#closing !== undefined || idle === 0) return space
     await this.#supply.giveBack()
     return spaceAt(files, dir)
   }
@@ -161,9 +166,13 @@ export class WalWriter implements WalSession {
     return {
       liveBytes: this.#live.liveBytes,
       heldBytes: this.#live.heldBytes,
-      segments: 1 + this.#sealed.size + this.#foreign.size + this.#supply.idleSegments,
+      segments: 1 + this.#sealed.size + this.#foreign.size + this.#supply.idleSegments + this.#dead.size,
       liveSegments: this.#live.size,
     }
+  }
+
+  get failing(): Failing {
+    return this.#dead.failing
   }
 
   sparse(share: number): readonly string[] {
@@ -191,6 +200,7 @@ export class WalWriter implements WalSession {
       await segment.close()
     }
     for (const { file } of this.#foreign.values()) await closeFile(file)
+    await this.#dead.close()
     await unmarkRunning(this.#place.files, this.#place.dir, this.epoch)
   }
 
@@ -327,6 +337,7 @@ export class WalWriter implements WalSession {
     if (!this.#live.has(full.id)) await this.#free(full.id)
   }
 
+  /** Never rejects: what cannot be removed now is later. */
   async #free(segment: string): Promise<void> {
     const own = this.#sealed.get(segment)
     const foreign = this.#foreign.get(segment)
@@ -334,8 +345,8 @@ export class WalWriter implements WalSession {
     this.#foreign.delete(segment)
     if (own !== undefined) await this.#supply.recycle(own)
     if (foreign !== undefined) {
-      await closeFile(foreign.file)
-      await this.#place.files.unlink(foreign.path)
+      await closeFile(foreign.file).catch(() => undefined)
+      await this.#dead.remove(foreign.path)
     }
     this.#wake?.()
   }
