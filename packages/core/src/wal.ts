@@ -180,7 +180,7 @@ export interface WalSpace {
 export interface WalUsage {
   readonly liveBytes: number
   /**
-   * What the live sections keep from being freed: all that was written to their segments, but for the one being written, of which only
+   * What the live sections keep from being freed: all that their segments take of the disk, but for the one being written, of which only
    * what is live. This is what `maxWalBytes` bounds.
    */
   readonly heldBytes: number

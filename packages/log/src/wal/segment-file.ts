@@ -25,6 +25,8 @@ export class SegmentFile implements SegmentIdentity {
   #extending: Promise<void> | undefined
   /** Of an extension: what was written meanwhile may be gone. Final. */
   #failure: Error | undefined
+  /** Nothing is taken ahead any more. */
+  #isTrimmed = false
   #isClosed = false
 
   private constructor(
@@ -65,6 +67,7 @@ export class SegmentFile implements SegmentIdentity {
     this.generation = generation
     this.position = SEGMENT_HEADER_BYTES
     this.isSealed = false
+    this.#isTrimmed = false
     await this.file.writev([segmentHeaderBytes(this)], 0)
     await this.file.sync()
   }
@@ -112,20 +115,26 @@ export class SegmentFile implements SegmentIdentity {
 
   /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
   async allocateAhead(): Promise<void> {
-    while (this.#allocated < this.sizeBytes && !this.#isClosed) {
+    while (this.#allocated < this.sizeBytes && !this.#isEnded) {
       const isFree = await this.#leavesReserve(this.#nextStep())
       if (this.#extending !== undefined) await this.#extending
-      else if (!isFree || this.#isClosed) return
+      else if (!isFree || this.#isEnded) return
       else await this.#extendOnce(this.#nextStep())
     }
   }
 
-  /** Gives back what was taken ahead and will not be written to. Best effort. */
-  async trim(): Promise<void> {
+  /** Gives back what was taken ahead and will not be written to. Best effort: returns how many bytes of the disk it has then. */
+  async trim(): Promise<number> {
+    this.#isTrimmed = true
     await this.#extending?.catch(() => undefined)
-    if (this.#isClosed || this.#allocated <= this.position) return
-    await this.file.truncate(this.position).catch(() => undefined)
+    const before = this.#allocated
+    if (this.#isClosed || before <= this.position) return Math.max(before, this.position)
+    // Whether or not it was cut: zeros that are there already are no harm to the next use.
     this.#allocated = this.position
+    return this.file.truncate(this.position).then(
+      () => this.position,
+      () => before,
+    )
   }
 
   /** Stops preallocation, closes the file. */
@@ -134,6 +143,10 @@ export class SegmentFile implements SegmentIdentity {
     this.#isClosed = true
     await this.#extending?.catch(() => undefined)
     await this.file.close()
+  }
+
+  get #isEnded(): boolean {
+    return this.#isTrimmed || this.#isClosed
   }
 
   #nextStep(): number {

@@ -98,7 +98,7 @@ export class WalWriter implements WalSession {
     return new WalWriter(runtime, place, { supply, dead }, active, options.maxFlushBytes)
   }
 
-  /** Live sections of an older epoch's file of `bytes`, which stay where they are. */
+  /** Live sections of an older epoch's file, which takes `bytes` of the disk: they stay where they are. */
   adopt(segment: ForeignSegment, locations: readonly WalLocation[], bytes: number): void {
     this.#foreign.set(segment.id, segment)
     for (const location of locations) this.#live.add(location)
@@ -326,9 +326,10 @@ export class WalWriter implements WalSession {
       await full.allocate(full.position + SEAL_BYTES)
       await this.#write(full, [sealFrame(full.position, full)], full.position)
       await full.datasync()
-      this.#live.seal(full.id, full.position)
       full.isSealed = true
       full.position += SEAL_BYTES
+      // What it holds from being freed is what it takes of the disk.
+      this.#live.seal(full.id, await full.trim())
     }
     // On a full disk there may be none for a while.
     this.#active = await patiently(this.#runtime, () => this.#supply.next(batchesBytes))
