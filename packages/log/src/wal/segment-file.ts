@@ -1,7 +1,7 @@
 import { invalid, option, type FileHandle, type Files, type OptionCheck } from '@moulin/core'
 import { asRejected, checkReserve, isNoSpace, spaceAt } from './disk-space.ts'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
-import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
+import { FRAME_HEADER_BYTES, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
 
 /** How much of a file is zero-filled and synced at a time: a bigger step would stand in the way of a flush. */
@@ -100,6 +100,17 @@ export class SegmentFile implements SegmentIdentity {
           if (size > position && isNoSpace(error)) return this.#extendOnce(position)
           throw error
         })
+    }
+  }
+
+  /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
+  async write(frames: readonly Uint8Array[], position: number): Promise<void> {
+    try {
+      await this.file.writev(frames, position)
+    } catch (error) {
+      const written = isNoSpace(error) ? error.context['written'] : undefined
+      // Less than a header is no frame, whatever stands behind it, and the next flush writes over it.
+      throw typeof written === 'number' && written < FRAME_HEADER_BYTES ? asRejected(error) : error
     }
   }
 
