@@ -28,6 +28,31 @@ async function send(topic: Topic<Uint8Array>, from: number, to: number, bytes = 
 const filesIn = async ({ disk }: Machine, epoch: number): Promise<string[]> =>
   (await disk.files.readdir(`${WAL}/epoch-${epoch}`)).map(({ name }) => name).filter((name) => name.endsWith('.wal'))
 
+describe('an older checkpoint that cannot be removed', () => {
+  it('keeps nothing from being released, and goes with a later one', async () => {
+    const { on, log, topic } = await setting()
+    const rule = on.disk.fail({ fault: 'EIO', call: 'unlink', path: /checkpoints/, times: Infinity })
+    const count = async (): Promise<number> => (await on.disk.files.readdir('/lake/log/checkpoints')).length
+    for (let round = 0; round < 5; round++) {
+      await send(topic, round * 20, round * 20 + 20)
+      await topic.tier()
+      await log.releaseNow()
+      expect(log.stats().wal.liveBytes).toBe(0)
+    }
+    expect(await count()).toBeGreaterThan(5)
+    rule.remove()
+    const first = on.disk.fail({ fault: 'EIO', call: 'unlink', path: /checkpoints\/.*0001\.json/, times: Infinity })
+    for (const expected of [3, 2]) {
+      await send(topic, 100, 101)
+      await topic.tier()
+      await log.releaseNow()
+      expect(await count()).toBe(expected)
+      first.remove()
+    }
+    await log.close()
+  })
+})
+
 describe('a segment file that cannot be removed', () => {
   it.each([1, 2])(
     'keeps no other from being freed, and goes as soon as it can, by the writer of epoch %s',
