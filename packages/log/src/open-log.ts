@@ -30,6 +30,7 @@ import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { releaseFollower } from './release-follower.ts'
 import { schemaLedger } from './schema-ledger.ts'
+import { copyOn } from './section-copies.ts'
 import { single } from './single.ts'
 import { withWayBack } from './stored-damage.ts'
 import { onBrokenCheck } from './topic-config.ts'
@@ -234,7 +235,7 @@ async function assemble(
       heldBytes: () => wal.usage().heldBytes,
       space: () => wal.space(),
       sparse: (share) => wal.sparse(share),
-      copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
+      copyOn: (segments) => copyOn({ hot, wal, clock: runtime.clock, maxFlushBytes: limits.maxFlushBytes }, segments),
       topics: () => directory.tierings(),
       checkpoint: () => writer.write(),
       runtime,
