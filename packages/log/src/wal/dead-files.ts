@@ -1,20 +1,22 @@
-import type { Failing, Files, Runtime } from '@moulin/core'
+import type { Failing, Runtime } from '@moulin/core'
 import { Chore, Scheduler } from '../chore.ts'
 import { removeFile } from './durable-folder.ts'
+import { checkFence } from './epoch-folder.ts'
+import type { SegmentPlace } from './segment-file.ts'
 
 /**
  * Files that hold nothing any more. One that cannot be removed stands in nobody's way: it is tried again whenever another one is
  * removed, and by itself after ever longer waits. The next opener removes what is left.
  */
 export class DeadFiles {
-  readonly #files: Files
+  readonly #place: SegmentPlace
   readonly #left = new Set<string>()
   readonly #removal: Chore
   readonly #scheduler: Scheduler
 
-  constructor(runtime: Runtime) {
-    const { files, clock, logger } = runtime
-    this.#files = files
+  constructor(runtime: Runtime, place: SegmentPlace) {
+    const { clock, logger } = runtime
+    this.#place = place
     const work = {
       name: 'Removing files of the write-ahead tier',
       due: () => (this.#left.size > 0 ? -Infinity : Infinity),
@@ -23,7 +25,7 @@ export class DeadFiles {
     this.#removal = new Chore(clock, work, (error, retryMs) => {
       if (error !== undefined) {
         const fields = { err: error, files: this.#left.size, retryMs }
-        logger.warn(fields, `${work.name} failed: it will be tried again`)
+        logger.warn(fields, `${work.name} failed${retryMs === null ? ' for good' : ': it will be tried again'}`)
       }
       this.#scheduler.evaluate()
     })
@@ -39,16 +41,22 @@ export class DeadFiles {
     return this.#removal.failures.now
   }
 
-  /** Never rejects. False where the file is still there, or may be. */
+  /** Nobody is newer than us, and nothing in it is needed. Never rejects. False where the file is still there, or may be. */
   async remove(path: string): Promise<boolean> {
     this.#left.add(path)
-    await this.retry()
+    await this.#removal.attempt(() => this.#removeAll()).catch(() => undefined)
     return !this.#left.has(path)
   }
 
-  /** Tries what is left. Never rejects. */
+  /** Tries what is left, unless a newer writer has taken over by now: it removes that itself. Never rejects. */
   async retry(): Promise<void> {
-    if (this.#left.size > 0) await this.#removal.attempt(() => this.#removeAll()).catch(() => undefined)
+    if (this.#left.size === 0) return
+    const { files, dir, epoch } = this.#place
+    const work = async (): Promise<void> => {
+      await checkFence(files, dir, epoch)
+      await this.#removeAll()
+    }
+    await this.#removal.attempt(work).catch(() => undefined)
   }
 
   /** Tries once more, and no more by itself. */
@@ -62,7 +70,7 @@ export class DeadFiles {
     for (const path of this.#left) {
       try {
         // A newer writer may have removed it.
-        await removeFile(this.#files, path)
+        await removeFile(this.#place.files, path)
         this.#left.delete(path)
       } catch (error) {
         failure ??= error

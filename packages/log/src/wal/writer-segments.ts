@@ -46,7 +46,7 @@ export class WriterSegments {
 
   /** One empty segment. */
   static async begin(runtime: Runtime, place: SegmentPlace, segmentBytes: number): Promise<WriterSegments> {
-    const dead = new DeadFiles(runtime)
+    const dead = new DeadFiles(runtime, place)
     const supply = new SegmentSupply(place, segmentBytes, dead)
     const active = await supply.next(0)
     allocateInBackground(active)
