@@ -107,7 +107,7 @@ async function ours(shape: Shape): Promise<Seen> {
       beforeRecovery: async () => {},
       isLive: () => true,
       isAcked: () => true,
-      recover: () => {},
+      recover: () => [],
     })
     let offset = 0n
     const seen = await drive(shape, async (batches) => {

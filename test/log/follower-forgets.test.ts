@@ -2,8 +2,8 @@
 import type { Log, ObjectStore, Topic } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
-import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
-import { bytesOf, LAKE, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
+import { fakeColdTier, fakeTables, stalledTier, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, LAKE, machine, openIn, SEGMENT_BYTES, textOf, valuesOf, type Machine } from './machine.ts'
 
 async function send(topic: Topic<Uint8Array>, from: number, to: number): Promise<void> {
   const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
@@ -122,6 +122,68 @@ describe('a reader beside a writer', () => {
     await on.clock.advance(3_000)
     expect(releasedOf(beside)).toEqual([30n, 30n])
     expect(reader.stats().wal).toMatchObject({ liveBytes: 0, liveSegments: 0 })
+    await reader.close()
+    await next.close()
+  })
+})
+
+describe('a reader beside a writer that copies sections on', () => {
+  /** A slow topic keeps a little of each segment, which fills with what is released at once. */
+  async function copying(): Promise<{
+    readonly on: Machine
+    readonly tables: FakeTables
+    readonly log: Log
+    readonly reader: Log
+    readonly sent: string[]
+    readonly lists: () => number
+    readonly round: () => Promise<void>
+  }> {
+    const on = machine()
+    const tables = fakeTables()
+    const limits = { maxWalBytes: 4 * SEGMENT_BYTES }
+    const log = await openIn(on.runtime(), { tier: stalledTier(fakeColdTier(tables), 'slow'), graceMs: 0, limits })
+    const slow = (await log.createTopic('slow')).producer({ lingerMs: 0 })
+    const fast = await log.createTopic('fast', { partitions: 2 })
+    const { files } = on.disk.process('beside')
+    const { store, lists } = counted(fileSystem({ root: LAKE, files }))
+    const reader = await openIn(on.runtime(files), { access: 'read-only', store, tier: fakeColdTier(tables) })
+    const sent: string[] = []
+    const round = async (): Promise<void> => {
+      sent.push(`slow ${sent.length}`)
+      await slow.send({ value: bytesOf(sent.at(-1)!) })
+      await send(fast, 0, 16)
+      await fast.tier()
+      await log.releaseNow()
+      await on.clock.advance(3_000)
+    }
+    return { on, tables, log, reader, sent, lists, round }
+  }
+
+  it('counts each at one place, sees the old segments as dead, and makes no requests once all is released', async () => {
+    const { on, tables, log, reader, sent, lists, round } = await copying()
+    let wasSparser = false
+    for (let n = 0; n < 25; n++) {
+      await round()
+      const { liveBytes, liveSegments } = log.stats().wal
+      wasSparser ||= liveSegments < sent.length / 2
+      expect(reader.stats().wal).toMatchObject({ liveBytes, liveSegments })
+    }
+    expect(wasSparser).toBe(true)
+    expect(await valuesOf(await reader.topic('slow'))).toEqual(sent)
+    await log.close()
+    // Nobody is told anew of what stays where it is.
+    const next = await openIn(on.runtime(), { tier: fakeColdTier(tables), graceMs: 0 })
+    await on.clock.advance(3_000)
+    const { liveBytes, liveSegments } = next.stats().wal
+    expect(liveBytes).toBeGreaterThan(0)
+    expect(reader.stats().wal).toMatchObject({ liveBytes, liveSegments })
+    await (await next.topic('slow')).tier()
+    await next.releaseNow()
+    await on.clock.advance(61_000)
+    expect(reader.stats().wal).toMatchObject({ liveBytes: 0, heldBytes: 0, liveSegments: 0 })
+    const before = lists()
+    await on.clock.advance(600_000)
+    expect(lists()).toBe(before)
     await reader.close()
     await next.close()
   })

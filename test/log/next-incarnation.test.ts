@@ -2,8 +2,8 @@
 import type { Log, Topic } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import { expect, it } from 'vitest'
-import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
-import { bytesOf, collect, LAKE, machine, openIn, textOf, type Machine } from './machine.ts'
+import { fakeColdTier, fakeTables, stalledTier, type FakeTables } from './fake-cold-tier.ts'
+import { bytesOf, collect, LAKE, machine, openIn, SEGMENT_BYTES, textOf, type Machine } from './machine.ts'
 
 const PARTITIONS = 2
 const JUMP = 2n ** 20n
@@ -115,4 +115,52 @@ it('has nothing to adopt for a read-only log, and without tables', async () => {
   const plain = await openIn(on.runtime())
   await expect((await topicOf(plain)).adoptTable()).rejects.toMatchObject({ kind: 'invalid', code: 'NO_COLD_TIER' })
   await plain.close()
+})
+
+it('names what earlier incarnations hold to producers that wait for room, and lets them in once that is dropped', async () => {
+  const on = machine()
+  const tables = fakeTables()
+  const first = await open(on, tables)
+  const before = await topicOf(first)
+  for (let n = 0; n < 8; n++) await send(before, 1, `${n}`.padEnd(9_000, '.'))
+  // Others hold something, too, but less.
+  const others = ['ash', 'birch', 'cedar', 'fir']
+  for (const name of others) {
+    const other = await first.ensureTopic(name)
+    await other.producer({ lingerMs: 0 }).send({ value: bytesOf(name) })
+  }
+  await first.close()
+  // Never committed: a table that somebody else has filled.
+  const partitions = Array.from({ length: PARTITIONS }, () => [])
+  const table = { partitions, frontier: [9n, 0n], schemaId: 0, snapshotId: null, committedAtMs: undefined }
+  tables.tables.set(before.id, table)
+  const limits = { maxWalBytes: 3 * SEGMENT_BYTES }
+  const tier = others.reduce(stalledTier, fakeColdTier(tables))
+  const log = await openIn(on.runtime(), { tier, graceMs: 0, limits })
+  const topic = await topicOf(log)
+  await topic.adoptTable()
+  const producer = topic.producer({ lingerMs: 0 })
+  producer.send({ value: bytesOf('first'), partition: 0 }).catch(() => undefined)
+  await on.clock.advance(0)
+  const earlier = topic.stats().earlier.reduce((bytes, range) => bytes + range.bytes, 0)
+  expect(earlier).toBeGreaterThan(limits.maxWalBytes)
+  expect(log.stats().walFull!.reason).toMatch(`topic tides ${earlier} bytes of earlier incarnations`)
+  expect(log.stats().walFull!.reason).toMatch('topic.dropEarlier()')
+  const refused = expect(producer.send({ value: bytesOf('refused'), partition: 0 })).rejects.toMatchObject({
+    code: 'WAL_FULL',
+    message: expect.stringMatching(/dropEarlier/),
+  })
+  await on.clock.advance(60_000)
+  await refused
+  let isIn = false
+  const patient = producer.send({ value: bytesOf('patient'), partition: 0 }).then(() => (isIn = true))
+  await on.clock.advance(0)
+  expect(isIn).toBe(false)
+  await topic.dropEarlier()
+  // At once: no timer has to come.
+  await on.clock.advance(0)
+  expect(isIn).toBe(true)
+  await patient
+  expect(log.stats().walFull).toBeNull()
+  await log.close()
 })

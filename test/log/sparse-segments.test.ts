@@ -109,6 +109,27 @@ describe('a topic that pins a little of every segment', () => {
     expect((await valuesOf(seenEarly)).slice(0, known.length)).toEqual(known)
     await Promise.all([early.close(), late.close(), log.close().catch(() => undefined)])
   })
+
+  it('is counted once by a reader that is shown it again and again, as an opener that is no source hangs', async () => {
+    const { on, log, sent, round, tables } = await pinned()
+    for (let n = 0; n < 3; n++) await round()
+    const reader = await openIn(on.runtime(unwatched(on.disk.files)), {
+      access: 'read-only',
+      tier: fakeColdTier(tables),
+    })
+    const seen = await reader.topic('quiet')
+    const known = sent.length
+    const before = reader.stats().wal
+    for (let n = 0; n < 20; n++) await round()
+    await hungOpener(on)
+    for (let n = 0; n < 3; n++) {
+      expect(await valuesOf(seen)).toEqual(sent.slice(0, known))
+      expect(reader.stats().wal.liveBytes).toBeLessThanOrEqual(before.liveBytes)
+    }
+    // They stand together now.
+    expect(reader.stats().wal.liveSegments).toBeLessThan(known)
+    await Promise.all([reader.close(), log.close().catch(() => undefined)])
+  })
 })
 
 describe('a writer that dies between the copy and the end of what was copied', () => {

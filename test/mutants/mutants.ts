@@ -787,4 +787,44 @@ export const mutants: readonly Mutant[] = [
     planted: `await this.#newSections(-1n, { name: '', generation: 2n ** 62n, position: 0, isSealed: true }).catch(() => ({ found: [], isBehind: false }))`,
     caughtBy: ['test/log/sparse-segments.test.ts'],
   },
+  {
+    name: 'count a section that was copied on at both its places',
+    file: 'packages/log/src/hot/hot-partition.ts',
+    original: `return [isKnown ? this.#sections.move(index, location) : location]`,
+    planted: `return [isKnown ? this.#sections.move(index, location) : location].slice(1)`,
+    caughtBy: ['test/log/follower-forgets.test.ts'],
+  },
+  {
+    name: 'let one file that cannot be removed keep all others',
+    file: 'packages/log/src/wal/file/dead-files.ts',
+    original: `        failure ??= error
+`,
+    planted: `        failure ??= error
+        break
+`,
+    caughtBy: ['test/log/dead-files.test.ts'],
+  },
+  {
+    name: 'leave its header to a file that never got a frame',
+    file: 'packages/log/src/wal/file/segment-supply.ts',
+    original: `      await file.truncate(0)
+`,
+    planted: ``,
+    caughtBy: ['test/log/dead-files.test.ts'],
+  },
+  {
+    name: 'keep what was preallocated behind a seal',
+    file: 'packages/log/src/wal/file/writer-segments.ts',
+    original: `await full.trim()`,
+    planted: `full.position`,
+    caughtBy: ['test/log/early-seal.test.ts'],
+  },
+  {
+    name: 'drop earlier incarnations and leave producers waiting',
+    file: 'packages/log/src/topics/topic-state.ts',
+    original: `    this.core.pressure.ended()
+`,
+    planted: ``,
+    caughtBy: ['test/log/next-incarnation.test.ts'],
+  },
 ]

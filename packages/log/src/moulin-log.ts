@@ -101,6 +101,7 @@ export class MoulinLog implements Log {
     const failing = worstOf([
       this.#tierFailing(),
       pressure.failing,
+      this.#core.wal.failing,
       this.#following.now,
       ...this.#states().map(({ tiering }) => tiering.failing),
     ])

@@ -30,6 +30,7 @@ import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
 import { releaseFollower } from './hot/release-follower.ts'
 import { schemaLedger } from './stored/schema-ledger.ts'
+import { copyOn } from './hot/section-copies.ts'
 import { single } from './produce/single.ts'
 import { withWayBack } from './stored/stored-damage.ts'
 import { onBrokenCheck } from './topics/topic-config.ts'
@@ -206,7 +207,7 @@ async function assemble(
     heldBytes: () => wal.usage().heldBytes,
     space: () => wal.space(),
     sparse: (share) => wal.sparse(share),
-    copyOn: (segments) => hot.copyOn(segments, limits.maxFlushBytes),
+    copyOn: (segments) => copyOn({ hot, wal, clock: runtime.clock, maxFlushBytes: limits.maxFlushBytes }, segments),
     topics: () => directory.tierings(),
     checkpoint: () => writer.write(),
     runtime,

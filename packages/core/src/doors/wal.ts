@@ -1,5 +1,6 @@
 import type { Limits } from '../model/limits.ts'
 import type { Runtime } from './runtime.ts'
+import type { Failing } from './topic.ts'
 
 /**
  * The door to the write-ahead tier: where the newest records are durable before they are in a table.
@@ -43,13 +44,18 @@ export interface WalOpenOptions {
    * opening, which may or may not take over what was not acked.
    */
   readonly isAcked: (header: SectionHeader) => boolean
-  readonly recover: (header: SectionHeader, at: WalLocation) => void
-  /** A tail that was cut at the last good section: what an operator should hear of. */
+  /**
+   * A section that is needed, and where it is. Returns the places that count no more: where it was before (the same one, if it has not
+   * moved), `at` itself if it is not needed after all, and those of sections that are given up for it. So whoever counts `at` and
+   * takes off what is returned has counted each section once, however often it was told.
+   */
+  readonly recover: (header: SectionHeader, at: WalLocation) => readonly WalLocation[]
   /**
    * Read-write: claims the epoch for this opening in the log's store, once its folder is there and before `beforeRecovery`. False
    * when another opening has it: then the next number is taken in both.
    */
   readonly claimEpoch: (epoch: bigint, opener: EpochOpener) => Promise<boolean>
+  /** A tail that was cut at the last good section: what an operator should hear of. */
   readonly onTornTail?: (report: TornTail) => void
   readonly signal?: AbortSignal
 }
@@ -134,8 +140,8 @@ export interface WalSession {
   /** The batches at a location. @throws `corrupt`; `not-found` when it was released. */
   read(location: WalLocation, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
-   * These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. A read-only session
-   * forgets them, and changes nothing that is stored.
+   * These sections are not needed any more. The caller has made that durable (a checkpoint) before it calls. Storage that cannot be freed
+   * now is freed later: see {@link failing}. A read-only session forgets them, and changes nothing that is stored.
    */
   release(locations: readonly WalLocation[]): Promise<void>
   /** Throws `fenced` if a newer writer exists. Called after a checkpoint and before `release`. */
@@ -150,6 +156,8 @@ export interface WalSession {
    * The disk, as it is now; undefined where there is none to fill. Below the reserve, what was taken ahead of need is given back first.
    */
   space(): Promise<WalSpace | undefined>
+  /** What goes wrong beside the appends: released storage that cannot be freed. It is tried again. */
+  readonly failing: Failing
   /** Bytes of live sections, and of the storage that holds them. */
   usage(): WalUsage
   /** Read-only sessions: calls back when there may be more; `refresh` then recovers it. */
@@ -172,7 +180,7 @@ export interface WalSpace {
 export interface WalUsage {
   readonly liveBytes: number
   /**
-   * What the live sections keep from being freed: all that was written to their segments, but for the one being written, of which only
+   * What the live sections keep from being freed: all that their segments take of the disk, but for the one being written, of which only
    * what is live. This is what `maxWalBytes` bounds.
    */
   readonly heldBytes: number

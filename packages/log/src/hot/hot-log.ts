@@ -1,7 +1,6 @@
 import {
   corrupt,
   isKind,
-  isMoulinError,
   notFound,
   throwIfAborted,
   waitFor,
@@ -85,14 +84,13 @@ export class HotLog {
     for (const { id, incarnation, released } of this.#checkpointed.values()) {
       const topic = this.#topics.get(lifeOf(id, incarnation))
       if (topic === undefined) continue
-      for (const partition of topic.partitions) this.#forget(partition.releaseTo(released[partition.partition] ?? 0n))
+      for (const partition of topic.partitions) {
+        const dropped = partition.releaseTo(released[partition.partition] ?? 0n)
+        // A reader's session forgets them, too.
+        if (dropped.length > 0) void this.#wal?.release(dropped)
+      }
       topic.wakeups.wake()
     }
-  }
-
-  /** A reader's session forgets it, too. */
-  #forget(released: readonly WalLocation[]): void {
-    if (released.length > 0) void this.#wal?.release(released)
   }
 
   attach(wal: WalSession): void {
@@ -108,16 +106,18 @@ export class HotLog {
     return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
   }
 
-  recover(header: SectionHeader, location: WalLocation): void {
+  /** See `WalOpenOptions`. */
+  recover(header: SectionHeader, location: WalLocation): WalLocation[] {
     const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
     const partition = topic.partitions[header.partition]!
     const { monotonic, now, gap } = this.#options
     // An append from the future says nothing but that a clock was wrong: its age begins now.
     const ageMs = Math.max(0, now() - header.appendedMs)
     const { totalBytes } = partition
-    this.#forget(partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap))
+    const gone = partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
     topic.totalBytes += partition.totalBytes - totalBytes
     topic.wakeups.wake()
+    return gone
   }
 
   /**
@@ -195,7 +195,7 @@ export class HotLog {
     const appendedMs = Math.trunc(this.#options.now())
     const section = { ...request, topicId: topic.id, incarnation: topic.incarnation, appendedMs }
     const sequenced = await session.append(section).catch((error: unknown) => {
-      if (!isLivedThrough(error)) this.#failed(error as Error)
+      if (!isLivedThrough(error)) this.failed(error as Error)
       throw error
     })
     const hot = topic.partitions[partition]!
@@ -208,61 +208,8 @@ export class HotLog {
     return sequenced
   }
 
-  /**
-   * Appends what lives in these segments again, as it was appended, so that they are freed: offsets, schemas and ages stay. Returns
-   * how many sections moved.
-   */
-  async copyOn(segments: readonly string[], maxFlushBytes: number): Promise<number> {
-    const wanted = new Set(segments)
-    const sections = [...this.#topics.values()].flatMap((topic) =>
-      topic.partitions.flatMap((partition) =>
-        partition.sectionsIn(wanted).map((section) => ({ topic, partition, section })),
-      ),
-    )
-    let moved = 0
-    for (let at = 0; at < sections.length;) {
-      const moving: Promise<boolean>[] = []
-      // What one flush takes is in memory at a time.
-      for (let bytes = 0; at < sections.length && bytes < maxFlushBytes; at++) {
-        const { topic, partition, section } = sections[at]!
-        moving.push(this.#copy(topic, partition, section))
-        bytes += section.location.sizeBytes
-      }
-      for (const hasMoved of await Promise.all(moving)) if (hasMoved) moved += 1
-    }
-    return moved
-  }
-
-  /** False for a section that has been released meanwhile. */
-  async #copy(topic: HotTopic, partition: HotPartition, section: HotSection): Promise<boolean> {
-    const batches = await this.#batchesOf(partition, section, undefined)
-    if (batches === undefined || !partition.holds(section)) return false
-    const { partition: index, baseOffset, lastOffset, valueSchemaId, keySchemaId } = section
-    const recordCount = Number(lastOffset - baseOffset) + 1
-    const { monotonic, now } = this.#options
-    const appendedMs = Math.trunc(now() - (monotonic() - section.durableMs))
-    const header = {
-      topicId: topic.id,
-      incarnation: topic.incarnation,
-      partition: index,
-      baseOffset,
-      lastOffset,
-      recordCount,
-    }
-    const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, frees: true, batches })
-    const location = await append.catch((error: unknown) => {
-      // That the log was closed meanwhile is no failure.
-      if (isMoulinError(error) && error.outcome === 'unknown') this.#failed(error)
-      throw error
-    })
-    // It may have been released meanwhile, from where it was.
-    const hasMoved = partition.holds(section)
-    if (hasMoved) partition.move(section, location)
-    await this.#wal!.release([hasMoved ? section.location : location])
-    return hasMoved
-  }
-
-  #failed(error: Error): void {
+  /** An append ended in an error after which nobody knows what the disk holds. */
+  failed(error: Error): void {
     this.failure ??= error
     this.onFailed()
     this.wakeAll()
@@ -280,7 +227,7 @@ export class HotLog {
   async read(partition: HotPartition, offset: bigint, signal?: AbortSignal): Promise<HotRead | undefined> {
     for (;;) {
       const section = partition.find(offset)
-      const batches = section === undefined ? undefined : await this.#batchesOf(partition, section, signal)
+      const batches = section === undefined ? undefined : await this.batchesOf(partition, section, signal)
       if (section !== undefined && batches !== undefined) return { section, batches }
       await waitFor(this.replan(), signal)
       if (offset < partition.released) return undefined
@@ -289,11 +236,8 @@ export class HotLog {
     }
   }
 
-  async #batchesOf(
-    partition: HotPartition,
-    section: HotSection,
-    signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | undefined> {
+  /** Undefined when the section is not there any more. */
+  async batchesOf(partition: HotPartition, section: HotSection, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const kept = this.#ring.get(partition, section.lastOffset)
     if (kept !== undefined) return kept
     try {

@@ -53,7 +53,7 @@ export class HotPartition {
   /**
    * A section found in the write-ahead tier, with the age that its wall time of append gives it. One that is known already has
    * moved. `gap`: what a hole before it means; a reader beside a writer may find that what was there has been released
-   * (`skip`): it is forgotten, and its places returned.
+   * (`skip`): it is forgotten. Returns the places that count no more.
    */
   recover(
     facts: SectionFacts,
@@ -65,8 +65,8 @@ export class HotPartition {
     const { baseOffset, lastOffset } = facts
     if (lastOffset < this.highWatermark) {
       const index = this.#sections.indexOf(baseOffset)
-      if (index < this.#sections.length && this.#baseOffset(index) === baseOffset) this.#sections.move(index, location)
-      return []
+      const isKnown = index < this.#sections.length && this.#baseOffset(index) === baseOffset
+      return [isKnown ? this.#sections.move(index, location) : location]
     }
     const isFirst = this.#sections.length === 0
     const follows = isFirst ? baseOffset <= this.highWatermark : baseOffset === this.highWatermark

@@ -74,4 +74,18 @@ describe('SectionTable', () => {
     }
     expect(table.memoryBytes).toBeLessThan(20_000)
   })
+
+  it('forgets the segments that its sections have left', () => {
+    const table = new SectionTable()
+    for (let at = 0; at < 8; at++) table.push(rowAt(BigInt(at), 0), at)
+    table.drop(5)
+    for (let at = 1; at < 10_000; at++) {
+      const before = table.location(at % 3)
+      expect(table.move(at % 3, rowAt(0n, at).location)).toEqual(before)
+    }
+    expect(table.memoryBytes).toBeLessThan(2_000)
+    expect([0, 1, 2].map((index) => table.location(index).segment)).toEqual(
+      [9_999, 9_997, 9_998].map((segment) => `epoch-1/${segment}.wal`),
+    )
+  })
 })

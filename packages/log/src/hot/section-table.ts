@@ -34,9 +34,9 @@ export class SectionTable {
     return this.#end - this.#first
   }
 
-  /** Memory of the columns. */
+  /** Memory of the columns, and about that of the names of segments. */
   get memoryBytes(): number {
-    return this.#capacity * 48
+    return this.#capacity * 48 + this.#segmentIds.length * 64
   }
 
   /** `bytesBefore`: of the partition's sections before it, ever. */
@@ -89,9 +89,13 @@ export class SectionTable {
     return { segment, position: this.#positions[at]!, sizeBytes: this.#sizes[at]! }
   }
 
-  /** The section lies elsewhere now. */
-  move(index: number, location: WalLocation): void {
+  /** The section lies elsewhere now. Returns where it was. */
+  move(index: number, location: WalLocation): WalLocation {
+    const before = this.location(index)
     this.#place(this.#first + index, location)
+    // Nothing comes or goes when sections move, and each may leave a segment behind.
+    if (this.#segmentIds.length > 2 * this.length + FIRST_CAPACITY) this.#forgetSegments()
+    return before
   }
 
   /** Takes the first sections away, and says where they were. */
@@ -142,7 +146,7 @@ export class SectionTable {
   #forgetSegments(): void {
     const ids: string[] = []
     const numbers = new Map<number, number>()
-    for (let at = 0; at < this.#end; at++) {
+    for (let at = this.#first; at < this.#end; at++) {
       const old = this.#segments[at]!
       let number = numbers.get(old)
       if (number === undefined) {

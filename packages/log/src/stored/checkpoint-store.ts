@@ -61,7 +61,7 @@ export interface CheckpointStore {
    * @throws `unsupported` when it needs a newer reader, never the one before it; `corrupt` when all are damaged.
    */
   newest(onDamaged?: (key: string, error: Error) => void): Promise<StoredCheckpoint | undefined>
-  /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. Older ones are removed, but for one. */
+  /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. Older ones are removed, but for one, now or by a later one. */
   write(checkpoint: Checkpoint, carried?: readonly StoredCheckpointTopic[]): Promise<void>
 }
 
@@ -110,7 +110,10 @@ export function checkpointStore(
         transactions: null,
       }
       await store.put(name, storedBytes(checkpointKind, members))
-      await removeOlder(store, name)
+      // It counts without that, and the next one tries it again.
+      await removeOlder(store, name).catch((error: unknown) => {
+        runtime.logger.warn({ err: error, key: name }, 'A checkpoint before this one could not be removed')
+      })
     },
   }
 }
@@ -124,7 +127,11 @@ async function removeOlder(store: ObjectStore, newest: string): Promise<void> {
   for await (const object of store.list({ prefix: PREFIX })) {
     if (key.test(object.key) && object.key < newest) older.push(object.key)
   }
-  for (const name of older.slice(0, Math.max(0, older.length - (KEPT - 1)))) await store.delete(name)
+  const removed = older.slice(0, Math.max(0, older.length - (KEPT - 1)))
+  // Each for itself: one that stays must not keep all the others.
+  for (const end of await Promise.allSettled(removed.map((name) => store.delete(name)))) {
+    if (end.status === 'rejected') throw end.reason
+  }
 }
 
 function keyOf(epoch: bigint, number: number): string {

@@ -174,17 +174,23 @@ export class TopicTiering {
     return this.#releases.isRunning || this.#commits.isRunning
   }
 
-  /** What keeps this topic's write-ahead data, in words; undefined when there is none. */
-  get holding(): string | undefined {
+  /** What keeps this topic's write-ahead data, in words: that of the present incarnation, and that of earlier ones. */
+  get holding(): readonly Holding[] {
     const { core, hot, record } = this.#topic
     const bytes = sum(hot.partitions.map((partition) => partition.bytesFrom(partition.released)))
-    if (bytes === 0) return undefined
+    const earlier = sum(this.#topic.earlier().map((range) => range.bytes))
     const { lastError } = this.failing
     const why =
       this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
     const isHeld = hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
     const now = this.isBusy ? 'it is being moved' : core.tier === undefined ? 'there is no cold tier' : isHeld
-    return `topic ${record.name} ${bytes} bytes (${why ?? now})`
+    return [
+      { bytes, reason: `topic ${record.name} ${bytes} bytes (${why ?? now})` },
+      {
+        bytes: earlier,
+        reason: `topic ${record.name} ${earlier} bytes of earlier incarnations (read what you need of them, then call topic.dropEarlier())`,
+      },
+    ].filter((holding) => holding.bytes > 0)
   }
 
   /** Starts nothing more; resolves when a commit or release already begun has ended. */
@@ -362,6 +368,12 @@ export class TopicTiering {
       Infinity,
     )
   }
+}
+
+/** Bytes of the write-ahead tier, and what keeps them there. */
+export interface Holding {
+  readonly bytes: number
+  readonly reason: string
 }
 
 /** A reader, or the table itself, held back all that was to be released. */

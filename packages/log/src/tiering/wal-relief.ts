@@ -250,7 +250,11 @@ export class WalRelief implements WalPressure {
       this.#letIn()
       return
     }
-    const holding = all.flatMap(({ holding }) => (holding === undefined ? [] : [holding]))
+    // What holds most comes first: only some of it fits into words.
+    const holding = all
+      .flatMap((topic) => topic.holding)
+      .sort((a, b) => b.bytes - a.bytes)
+      .map((each) => each.reason)
     const what = this.#isLow
       ? `the disk of the write-ahead tier has ${this.#space!.freeBytes} bytes free, and ${this.#space!.reserveBytes} are kept for commits`
       : `the write-ahead tier holds ${held} bytes, maxWalBytes is ${maxWalBytes}`

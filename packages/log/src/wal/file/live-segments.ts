@@ -4,7 +4,7 @@ import type { WalLocation } from '@moulin/core'
 export interface LiveCount {
   sections: number
   bytes: number
-  /** All that was written to it, once nothing more will be. */
+  /** All that it takes of the disk, once nothing more will be written to it. */
   sealedBytes: number | undefined
 }
 
@@ -26,7 +26,7 @@ export class LiveSegments {
     if (count?.sealedBytes === undefined) this.heldBytes += sizeBytes
   }
 
-  /** Nothing more will be written to the segment, in which `bytes` were: as long as one section lives it holds them all. */
+  /** Nothing more will be written to the segment, which takes `bytes` of the disk: as long as one section lives it holds them all. */
   seal(segment: string, bytes: number): void {
     const count = this.#counts.get(segment)
     if (count === undefined || count.sealedBytes !== undefined) return

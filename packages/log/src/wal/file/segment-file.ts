@@ -1,7 +1,7 @@
 import { invalid, option, type FileHandle, type Files, type OptionCheck } from '@moulin/core'
 import { asRejected, checkReserve, isNoSpace, spaceAt } from './disk-space.ts'
 import { epochPath, segmentFileName } from './epoch-folder.ts'
-import { frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
+import { FRAME_HEADER_BYTES, frameEnd, SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
 
 /** How much of a file is zero-filled and synced at a time: a bigger step would stand in the way of a flush. */
@@ -25,6 +25,8 @@ export class SegmentFile implements SegmentIdentity {
   #extending: Promise<void> | undefined
   /** Of an extension: what was written meanwhile may be gone. Final. */
   #failure: Error | undefined
+  /** Nothing is taken ahead any more. */
+  #isTrimmed = false
   #isClosed = false
 
   private constructor(
@@ -65,6 +67,7 @@ export class SegmentFile implements SegmentIdentity {
     this.generation = generation
     this.position = SEGMENT_HEADER_BYTES
     this.isSealed = false
+    this.#isTrimmed = false
     await this.file.writev([segmentHeaderBytes(this)], 0)
     await this.file.sync()
   }
@@ -100,6 +103,17 @@ export class SegmentFile implements SegmentIdentity {
     }
   }
 
+  /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
+  async write(frames: readonly Uint8Array[], position: number): Promise<void> {
+    try {
+      await this.file.writev(frames, position)
+    } catch (error) {
+      const written = isNoSpace(error) ? error.context['written'] : undefined
+      // Less than a header is no frame, whatever stands behind it, and the next flush writes over it.
+      throw typeof written === 'number' && written < FRAME_HEADER_BYTES ? asRejected(error) : error
+    }
+  }
+
   /**
    * Makes what was written durable. The system tells an error of a file once: where a sync ahead of need has been told it, what was
    * written beside it may be gone, so that is an error here, too.
@@ -112,20 +126,26 @@ export class SegmentFile implements SegmentIdentity {
 
   /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
   async allocateAhead(): Promise<void> {
-    while (this.#allocated < this.sizeBytes && !this.#isClosed) {
+    while (this.#allocated < this.sizeBytes && !this.#isEnded) {
       const isFree = await this.#leavesReserve(this.#nextStep())
       if (this.#extending !== undefined) await this.#extending
-      else if (!isFree || this.#isClosed) return
+      else if (!isFree || this.#isEnded) return
       else await this.#extendOnce(this.#nextStep())
     }
   }
 
-  /** Gives back what was taken ahead and will not be written to. Best effort. */
-  async trim(): Promise<void> {
+  /** Gives back what was taken ahead and will not be written to. Best effort: returns how many bytes of the disk it has then. */
+  async trim(): Promise<number> {
+    this.#isTrimmed = true
     await this.#extending?.catch(() => undefined)
-    if (this.#isClosed || this.#allocated <= this.position) return
-    await this.file.truncate(this.position).catch(() => undefined)
+    const before = this.#allocated
+    if (this.#isClosed || before <= this.position) return Math.max(before, this.position)
+    // Whether or not it was cut: zeros that are there already are no harm to the next use.
     this.#allocated = this.position
+    return this.file.truncate(this.position).then(
+      () => this.position,
+      () => before,
+    )
   }
 
   /** Stops preallocation, closes the file. */
@@ -134,6 +154,10 @@ export class SegmentFile implements SegmentIdentity {
     this.#isClosed = true
     await this.#extending?.catch(() => undefined)
     await this.file.close()
+  }
+
+  get #isEnded(): boolean {
+    return this.#isTrimmed || this.#isClosed
   }
 
   #nextStep(): number {

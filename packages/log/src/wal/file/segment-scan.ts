@@ -27,6 +27,8 @@ export interface SegmentScan {
   /** After the last good frame (the seal included). */
   readonly end: number
   readonly isSealed: boolean
+  /** Of the file: there may be more behind the seal. */
+  readonly fileBytes: number
   /** The remains of a frame of this segment at `end`: a flush that was never acked, or damage. */
   readonly damage?: { readonly reason: string; readonly bytes: number; readonly header: SectionHeader | undefined }
 }
@@ -44,8 +46,8 @@ export interface ScanRequest {
 
 /** Reads the good frames of a segment, in order, up to its seal or the first position without one. */
 export async function scanSegment({ file, name, identity, from, limit }: ScanRequest): Promise<SegmentScan> {
-  const size = Math.min(await file.size(), limit ?? Infinity)
-  const window = new Window(file, size)
+  const fileBytes = await file.size()
+  const window = new Window(file, Math.min(fileBytes, limit ?? Infinity))
   const frames: Frame[] = []
   let position = from ?? SEGMENT_HEADER_BYTES
   for (;;) {
@@ -54,10 +56,10 @@ export async function scanSegment({ file, name, identity, from, limit }: ScanReq
       refuseLater(read, name, position)
       const damage =
         read.status === 'damaged' ? { damage: { reason: read.reason, bytes: read.sizeBytes, header: read.header } } : {}
-      return { frames, end: position, isSealed: false, ...damage }
+      return { frames, end: position, isSealed: false, fileBytes, ...damage }
     }
     const { frame } = read
-    if (frame.kind === 'seal') return { frames, end: frame.end, isSealed: true }
+    if (frame.kind === 'seal') return { frames, end: frame.end, isSealed: true, fileBytes }
     if (frame.header.lastOffset < frame.header.baseOffset) {
       throw corrupt('SEGMENT', `${name} at position ${position}: a section ends before it begins.`, {
         context: { file: name, position },
@@ -121,6 +123,8 @@ async function* framesBehind(
   let position = from
   while (position < window.size) {
     const bytes = await window.at(position, magic.length)
+    // Its writer has cut it behind the seal meanwhile, or this is the end.
+    if (bytes.length < magic.length) return
     const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(magic)
     if (found < 0) {
       position += Math.max(1, bytes.length - magic.length + 1)
@@ -205,6 +209,7 @@ class Window {
   async has(wanted: Uint8Array, position: number): Promise<boolean> {
     while (position + wanted.length <= this.size) {
       const bytes = await this.at(position, wanted.length)
+      if (bytes.length < wanted.length) return false
       if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(wanted))) return true
       position += Math.max(1, bytes.length - wanted.length + 1)
     }

@@ -1,5 +1,7 @@
+import type { Files } from '@moulin/core'
 import { asRejected, spaceAt } from './disk-space.ts'
-import { removeFile } from './durable-folder.ts'
+import type { DeadFiles } from './dead-files.ts'
+import { withFile } from './source-scan.ts'
 import { epochPath } from './epoch-folder.ts'
 import { SegmentFile, segmentPath, sizeForSection, type SegmentPlace } from './segment-file.ts'
 
@@ -13,6 +15,7 @@ const MAX_FREE = 2
 export class SegmentSupply {
   readonly #place: SegmentPlace
   readonly #segmentBytes: number
+  readonly #dead: DeadFiles
   readonly #free: SegmentFile[] = []
   readonly #leftovers = new Set<string>()
   #slots = 0
@@ -20,9 +23,10 @@ export class SegmentSupply {
   #ahead: Promise<SegmentFile> | undefined
   #isClosed = false
 
-  constructor(place: SegmentPlace, segmentBytes: number) {
+  constructor(place: SegmentPlace, segmentBytes: number, dead: DeadFiles) {
     this.#place = place
     this.#segmentBytes = segmentBytes
+    this.#dead = dead
   }
 
   /** Free and prepared files. */
@@ -49,7 +53,7 @@ export class SegmentSupply {
     return (await preparing?.catch(() => undefined)) ?? this.#make(this.#segmentBytes)
   }
 
-  /** Takes back a segment whose sections are all released. On a full disk its room is worth more than its making. */
+  /** Takes back a segment whose sections are all released. On a full disk its room is worth more than its making. Never rejects. */
   async recycle(segment: SegmentFile): Promise<void> {
     const isKept = !this.#isClosed && this.#free.length < MAX_FREE && segment.sizeBytes === this.#segmentBytes
     if (isKept && !(await this.#isDiskFull())) this.#free.push(segment)
@@ -62,7 +66,7 @@ export class SegmentSupply {
     else await this.#discard(segment)
   }
 
-  /** Removes the free and prepared files: they hold nothing. */
+  /** Removes the free and prepared files: they hold nothing. Never rejects. */
   async giveBack(): Promise<void> {
     const free = this.#free.splice(0)
     const preparing = this.#ahead
@@ -70,6 +74,7 @@ export class SegmentSupply {
     for (const segment of free) await this.#remove(segment)
     const ahead = await preparing?.catch(() => undefined)
     if (ahead !== undefined) await this.#discard(ahead)
+    await this.#dead.retry()
   }
 
   async close(): Promise<void> {
@@ -78,17 +83,17 @@ export class SegmentSupply {
   }
 
   async #remove(segment: SegmentFile): Promise<void> {
-    await segment.close()
-    // A newer writer may have removed it.
-    await removeFile(this.#place.files, segment.path)
+    // Of a file that holds nothing it may say what it likes.
+    await segment.close().catch(() => undefined)
+    await this.#dead.remove(segment.path)
   }
 
   async #discard(segment: SegmentFile): Promise<void> {
-    await segment.close()
+    await segment.close().catch(() => undefined)
     await this.#leave(segment.path)
   }
 
-  /** A file whose generation gets no frame. Where it cannot be removed now, it is before another one is given out. */
+  /** A file whose generation gets no frame. Where it cannot be removed now, it is, or loses its header, before another one is given out. */
   async #leave(path: string): Promise<void> {
     this.#leftovers.add(path)
     await this.#clear().catch(() => undefined)
@@ -99,7 +104,7 @@ export class SegmentSupply {
     if (this.#leftovers.size === 0) return
     const { files, dir, epoch } = this.#place
     try {
-      for (const path of this.#leftovers) await removeFile(files, path)
+      for (const path of this.#leftovers) if (!(await this.#dead.remove(path))) await empty(files, path)
       await files.syncDirectory(epochPath(dir, epoch))
     } catch (error) {
       throw asRejected(error)
@@ -108,8 +113,8 @@ export class SegmentSupply {
   }
 
   async #isDiskFull(): Promise<boolean> {
-    const { freeBytes, reserveBytes } = await spaceAt(this.#place.files, this.#place.dir)
-    return freeBytes < reserveBytes
+    const space = await spaceAt(this.#place.files, this.#place.dir).catch(() => undefined)
+    return space !== undefined && space.freeBytes < space.reserveBytes
   }
 
   // Generations are the order in which segments get their frames: a prepared one gets a later one. Not before ours has its header: who lists the
@@ -155,6 +160,19 @@ export class SegmentSupply {
       throw asRejected(error)
     }
   }
+}
+
+/** Durable on return: a file without a header is none. It takes no room, and needs none. */
+async function empty(files: Files, path: string): Promise<void> {
+  await withFile(
+    files,
+    path,
+    async (file) => {
+      await file.truncate(0)
+      await file.sync()
+    },
+    'write',
+  )
 }
 
 /** Preallocation ahead of the writer. Should it fail, it has given back what it took; the flush that needs the room tries again and reports. */

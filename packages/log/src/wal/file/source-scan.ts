@@ -20,6 +20,8 @@ export interface SourceSegment {
   readonly live: readonly Frame[]
   readonly end: number
   readonly isSealed: boolean
+  /** What it takes of the disk. */
+  readonly fileBytes: number
 }
 
 /** What an epoch holds: sealed segments, oldest first, and the active one of its writer, if that has frames. */
@@ -284,7 +286,7 @@ function checkIdentity(header: SegmentHeader, logId: Uint8Array, epoch: bigint, 
 function segmentOf({ isLive }: SourceRequest, header: SegmentHeader, name: string, scan: SegmentScan): SourceSegment {
   const live = scan.frames.filter((frame) => isLive(frame.header))
   const { epoch, generation } = header
-  return { epoch, name, generation, live, end: scan.end, isSealed: scan.isSealed }
+  return { epoch, name, generation, live, end: scan.end, isSealed: scan.isSealed, fileBytes: scan.fileBytes }
 }
 
 function damaged(path: string, { end, damage }: SegmentScan, because: string): Error {
@@ -301,8 +303,9 @@ export async function withFile<T>(
   files: Files,
   path: string,
   work: (file: FileHandle) => Promise<T>,
+  mode: 'read' | 'write' = 'read',
 ): Promise<T | undefined> {
-  const handle = await files.open(path, 'read').catch((error: unknown) => {
+  const handle = await files.open(path, mode).catch((error: unknown) => {
     if (isKind(error, 'not-found')) return undefined
     throw error
   })

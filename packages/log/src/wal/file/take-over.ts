@@ -180,11 +180,11 @@ interface Recovered {
 function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace): Recovered[] {
   const recovered: Recovered[] = []
   for (const segment of source.sealed) {
-    const { epoch, name, generation, live, end } = segment
+    const { epoch, name, generation, live, fileBytes } = segment
     const id = segmentId(epoch, name, generation)
     const path = `${epochPath(place.dir, epoch)}/${name}`
     const locations = live.map((frame) => locationOf(id, frame))
-    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, end)
+    writer.adopt({ id, path, logId: place.logId, epoch, generation, file: undefined }, locations, fileBytes)
     live.forEach(({ header }, index) => recovered.push({ header, location: locations[index]! }))
   }
   return recovered

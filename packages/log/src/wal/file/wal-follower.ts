@@ -4,6 +4,7 @@ import {
   invalid,
   notFound,
   throwIfAborted,
+  type Failing,
   type FileHandle,
   type SectionHeader,
   type WalLocation,
@@ -11,6 +12,7 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
+import { worstOf } from '../../tiering/failures.ts'
 import { areOpenersGone } from './epoch-opener.ts'
 import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
@@ -50,7 +52,8 @@ export class WalFollower implements WalSession {
   #isPartial = false
   /** By partition, the end of what we have shown: a section below it may stand elsewhere by now. */
   readonly #shown = new Map<string, bigint>()
-  #live = new LiveSegments()
+  /** Each section that was shown, once, at its last place: whatever moves, from one epoch to the next, too. */
+  readonly #live = new LiveSegments()
   #refreshing: Promise<void> | undefined
   #nextRefresh: Promise<void> | undefined
   #watchers = new Set<{ close(): void }>()
@@ -107,6 +110,7 @@ export class WalFollower implements WalSession {
   }
 
   readonly rejections = 0
+  readonly failing: Failing = worstOf([])
 
   async space(): Promise<undefined> {}
 
@@ -213,7 +217,6 @@ export class WalFollower implements WalSession {
         continue
       }
       this.#info = info
-      this.#live = new LiveSegments()
       this.#place = found.at(-1)?.place ?? end
       this.#isPartial = !isFinal
       const placed = [
@@ -285,7 +288,7 @@ export class WalFollower implements WalSession {
     const live = placed.filter(({ header }) => this.#options.isLive(header))
     for (const { header, location } of orderSections(live).ordered) {
       this.#live.add(location)
-      this.#options.recover(header, location)
+      this.#live.remove(this.#options.recover(header, location))
       if (!this.#wasShown(header)) this.#shown.set(partitionKey(header), header.lastOffset + 1n)
     }
   }
