@@ -1,5 +1,5 @@
 import { conflict, isMoulinError, throwIfAborted } from '@moulin/core'
-import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
+import type { CallOptions, Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
 import type { ReadBack } from './commit-attempt.ts'
@@ -88,12 +88,14 @@ export class Committer {
    * Commits the marker that goes with what was counted, in a snapshot of ours without files: that vouches for the marker, and
    * moves main, so that no commit which is still under way can land behind it.
    */
-  adopt<T extends { readonly state: TableState }>(count: () => Promise<T>): Promise<T> {
+  adopt<T extends { readonly state: TableState }>(count: () => Promise<T>, { signal }: CallOptions): Promise<T> {
     return this.#parts.guard.run(this.#parts.table.identifier, async () => {
       const { clock, random } = this.#parts.context.runtime
       const startMs = clock.monotonic()
       for (let round = 0; ; round++) {
         const counted = await count()
+        // It may have waited for other work on the table.
+        throwIfAborted(signal)
         const { state } = counted
         const nothing = { ranges: [], files: [], gains: [], sizeBytes: 0, attempts: 0 }
         const plan = { ...nothing, id: random.uuid(), state, atMs: clock.monotonic(), snapshotId: random.int63() }
