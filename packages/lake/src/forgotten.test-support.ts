@@ -1,7 +1,7 @@
 /** What lies in a table's folder, against what its snapshots and the records of forgotten ones name: worked out anew, from bytes. */
 import { isKind, keyOf } from '@moulin/core'
-import type { ColdTopic, ObjectStore, TableMetadata } from '@moulin/core'
-import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
+import type { ColdTopic, ObjectStore } from '@moulin/core'
+import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import { TOPIC_ID } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
 
@@ -21,15 +21,9 @@ export interface FolderCheck {
 export async function checkFolder({ store, catalog }: TestLog): Promise<FolderCheck> {
   const { metadata } = await catalog.loadTable({ namespace: ['shop'], name: 'orders' })
   const reached = new Set<string>()
-  for (const snapshot of metadata.snapshots ?? []) await reach(store, metadata, snapshot['manifest-list'], reached)
-  const named = new Set(reached)
+  for (const snapshot of metadata.snapshots ?? []) await reach(store, snapshot['manifest-list'], reached)
   const records = await keysBelow(store, RECORDS)
-  for (const key of records) {
-    const record = JSON.parse(new TextDecoder().decode((await store.get(key)).bytes)) as {
-      snapshots: { manifestList: string }[]
-    }
-    for (const { manifestList } of record.snapshots) await reach(store, metadata, manifestList, named)
-  }
+  const named = new Set([...reached, ...(await namedBy(store, records))])
   const files = (await keysBelow(store, 'tables/shop/orders/')).filter((key) => /\.(avro|parquet)$/.test(key))
   const there = new Set(files)
   return {
@@ -40,8 +34,25 @@ export async function checkFolder({ store, catalog }: TestLog): Promise<FolderCh
   }
 }
 
+/** What the records name that are there, and is not there itself. */
+export async function lostTooEarly({ store }: TestLog): Promise<string[]> {
+  const there = new Set(await keysBelow(store, 'tables/shop/orders/'))
+  return [...(await namedBy(store, await keysBelow(store, RECORDS)))].filter((key) => !there.has(key))
+}
+
+async function namedBy(store: ObjectStore, records: readonly string[]): Promise<Set<string>> {
+  const named = new Set<string>()
+  for (const key of records) {
+    const record = JSON.parse(new TextDecoder().decode((await store.get(key)).bytes)) as {
+      snapshots: { manifestList: string }[]
+    }
+    for (const { manifestList } of record.snapshots) await reach(store, manifestList, named)
+  }
+  return named
+}
+
 // Lists and manifests that many snapshots share are read once.
-async function reach(store: ObjectStore, metadata: TableMetadata, list: string, found: Set<string>): Promise<void> {
+async function reach(store: ObjectStore, list: string, found: Set<string>): Promise<void> {
   const bytesOf = async (path: string): Promise<Uint8Array | undefined> => {
     const key = keyOf(store, path)
     if (found.has(key)) return undefined
@@ -50,11 +61,10 @@ async function reach(store: ObjectStore, metadata: TableMetadata, list: string, 
   }
   const bytes = await bytesOf(list)
   if (bytes === undefined) return
-  for (const manifest of readManifestList(bytes, { path: list })) {
+  for (const manifest of readManifestList(bytes, { path: list, withDeletes: true })) {
     const content = await bytesOf(manifest.path)
     if (content === undefined) continue
-    const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-    for (const { file } of readManifest(content, { manifest, spec })) found.add(keyOf(store, file.filePath))
+    for (const { filePath } of readManifestNames(content, manifest)) found.add(keyOf(store, filePath))
   }
 }
 
