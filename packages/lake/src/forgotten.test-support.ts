@@ -2,7 +2,10 @@
 import { isKind, keyOf } from '@moulin/core'
 import type { ColdTopic, ObjectStore } from '@moulin/core'
 import { readManifestList, readManifestNames } from '@moulin/iceberg'
-import { TOPIC_ID } from './lake.test-support.ts'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
+import { expect } from 'vitest'
+import { plainCatalog } from './catalog.test-support.ts'
+import { settled, testLog, TOPIC_ID, utf8 } from './lake.test-support.ts'
 import type { TestLog } from './lake.test-support.ts'
 
 export const HOUR = 3_600_000
@@ -81,4 +84,42 @@ export async function keysBelow(store: ObjectStore, prefix: string): Promise<str
 /** What the log's scheduler does: deletes what is due, until nothing is. */
 export async function cleanUpDue({ runtime }: TestLog, topic: ColdTopic): Promise<void> {
   while ((topic.cleanUpDueMs!() ?? Infinity) <= runtime.clock.now()) await topic.cleanUp!()
+}
+
+/** Little room for metadata: a table forgets its oldest snapshots after a dozen commits, a few at a time. */
+export const limits = { metadataWarnBytes: 24 * 1024 }
+export const clean = { unreached: [], unnamed: [], missing: [], records: [] }
+
+export function logOn(store: ObjectStore, seed = 5, metadataWarnBytes = limits.metadataWarnBytes): TestLog {
+  const runtime = virtualRuntime({ seed })
+  const info = { partitions: 1, partitionBy: [] }
+  return testLog({ store, runtime, catalog: plainCatalog(store, runtime), info, limits: { metadataWarnBytes } })
+}
+
+export async function commit(log: TestLog, topic: ColdTopic): Promise<void> {
+  const next = log.hot.committedOffsets()[0]!
+  log.hot.send(0, [{ value: utf8(`record ${next}`) }])
+  await log.runtime.clock.advance(1000)
+  await settled(log.runtime, topic.tier({ upTo: log.hot.committedOffsets() }))
+}
+
+export const records = (log: TestLog): Promise<string[]> => keysBelow(log.store, RECORDS)
+
+/** Commits on until one has forgotten something. */
+export async function untilForgotten(log: TestLog, topic: ColdTopic): Promise<void> {
+  for (let n = 0; n < 40 && (await records(log)).length === 0; n++) await commit(log, topic)
+  expect(await records(log)).not.toEqual([])
+}
+
+export async function afterTwoHours(log: TestLog, topic: ColdTopic): Promise<void> {
+  await log.runtime.clock.advance(2 * HOUR)
+  await cleanUpDue(log, topic)
+}
+
+/** So many commits, and what they have left. */
+export async function tableAfter(commits: number): Promise<{ log: TestLog; topic: ColdTopic }> {
+  const log = logOn(hookedStore())
+  const topic = await log.attach()
+  for (let n = 0; n < commits; n++) await commit(log, topic)
+  return { log, topic }
 }
