@@ -1,6 +1,7 @@
 import {
   closed,
   isMoulinError,
+  messageOf,
   MoulinError,
   unsupported,
   type FileHandle,
@@ -11,7 +12,6 @@ import {
   type WalSession,
   type WalSpace,
   type WalUsage,
-  shown,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { asRejected, isLivedThrough, isNoSpace, isReserved, spaceAt } from './disk-space.ts'
@@ -352,7 +352,7 @@ export class WalWriter implements WalSession {
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
   #fail(error: unknown, inFlight: readonly Pending[]): void {
-    const failure = error instanceof Error ? error : closed('WAL_FAILED', shown(error))
+    const failure = error instanceof Error ? error : closed('WAL_FAILED', messageOf(error))
     this.#failure = failure
     const behind = this.#queue
     this.#queue = []
