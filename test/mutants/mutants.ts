@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a marker before its ledger',
-    file: 'packages/lake/src/committer.ts',
+    file: 'packages/lake/src/commit-sender.ts',
     original: `      await table.markers.put({ text, ...objects })\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/marker-store.test.ts'],
@@ -194,7 +194,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a footer that nobody opens',
-    file: 'packages/lake/src/committer.ts',
+    file: 'packages/lake/src/commit-sender.ts',
     original: `    await this.#parts.look.opened(written.files)\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/file-look.test.ts'],
