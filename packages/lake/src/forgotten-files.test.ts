@@ -2,7 +2,7 @@ import { uriOf } from '@moulin/core'
 import type { ColdTopic, TableUpdate } from '@moulin/core'
 import { currentSnapshot, readManifestList } from '@moulin/iceberg'
 import { faultyStore, hookedStore } from '@moulin/testing'
-import type { FaultyStore } from '@moulin/testing'
+import type { FaultyStore, HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { faults } from './commit-faults.test-support.ts'
 import { allRows, change, replaceRows, tableOf } from './foreign.test-support.ts'
@@ -175,6 +175,41 @@ describe('what the snapshots that a commit forgets leave behind', () => {
     expect(topic.cleanUpDueMs!()).toBeUndefined()
     expect(await keysBelow(next.store, 'tables/')).toEqual(before)
     await checkTable(topic, next)
+  })
+
+  it('is waited for by each caller as long as his signal says', async () => {
+    const { log, topic } = await tableAfter(3)
+    await untilForgotten(log, topic)
+    await log.runtime.clock.advance(2 * HOUR)
+    const { hooks } = log.store as HookedStore
+    let letGo!: () => void
+    const isLetGo = new Promise<void>((resolve) => (letGo = resolve))
+    let hangs!: () => void
+    const isHanging = new Promise<void>((resolve) => (hangs = resolve))
+    hooks.before = async ({ op }) => {
+      if (op !== 'delete') return
+      hangs()
+      await isLetGo
+    }
+    const [first, third] = [new AbortController(), new AbortController()]
+    const calls = [topic.cleanUp!({ signal: first.signal }), topic.cleanUp!(), topic.cleanUp!({ signal: third.signal })]
+    for (const call of calls) call.catch(() => undefined)
+    await isHanging
+    first.abort()
+    third.abort()
+    for (const call of [calls[0], calls[2]]) await expect(call).rejects.toMatchObject({ kind: 'aborted' })
+    letGo()
+    await calls[1]
+    expect(await checkFolder(log)).toEqual(clean)
+    // One that nobody waits for any more is begun anew.
+    await untilForgotten(log, topic)
+    await log.runtime.clock.advance(2 * HOUR)
+    const stop = new AbortController()
+    const left = topic.cleanUp!({ signal: stop.signal })
+    stop.abort()
+    await expect(left).rejects.toMatchObject({ kind: 'aborted' })
+    await topic.cleanUp!()
+    expect(await checkFolder(log)).toEqual(clean)
   })
 
   it('is not waited for to the end of a time that a wrong clock has said', async () => {
