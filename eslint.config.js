@@ -121,11 +121,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/core/src/json.ts'],
+    files: ['packages/core/src/model/json.ts'],
     rules: { 'no-restricted-properties': ['error', ...ambientProperties] },
   },
   {
-    files: ['packages/core/src/errors.ts'],
+    files: ['packages/core/src/model/errors.ts'],
     rules: { 'no-restricted-syntax': ['error', ...shape, ...portable, ...clock] },
   },
   // Tests may make up times and errors; they still list their exports and run on Node 22.

@@ -28,9 +28,9 @@ describe('boundaries', () => {
   })
 
   it('keeps core free of dependencies and the disk behind its door', () => {
-    expect(check('packages/core/src/schema.ts', 'hyparquet')).toMatch(/core imports nothing/)
-    expect(check('packages/core/src/system-files.ts', 'node:fs/promises')).toBeUndefined()
-    expect(check('packages/core/src/schema.ts', 'node:fs')).toMatch(/disk/)
+    expect(check('packages/core/src/model/schema.ts', 'hyparquet')).toMatch(/core imports nothing/)
+    expect(check('packages/core/src/system/system-files.ts', 'node:fs/promises')).toBeUndefined()
+    expect(check('packages/core/src/model/schema.ts', 'node:fs')).toMatch(/disk/)
     expect(check('packages/storage/src/file-system.ts', 'node:fs')).toMatch(/disk/)
   })
 

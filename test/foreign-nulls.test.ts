@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { allRows, replaceRows as replaceWith, withColumn } from '../packages/lake/src/foreign.test-support.ts'
 import { checkTable, testLog, utf8 } from '../packages/lake/src/lake.test-support.ts'
 import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
-import { recordsOfRun } from '../packages/log/src/record-view.ts'
+import { recordsOfRun } from '../packages/log/src/read/record-view.ts'
 
 const Visit = schema({
   who: t.uuid,

@@ -3,8 +3,8 @@ import { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'
 import { memory } from '@moulin/storage'
 import { faultyCatalog, faultyStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { failEveryCall, faults } from '../packages/lake/src/commit-faults.test-support.ts'
-import type { World } from '../packages/lake/src/commit-faults.test-support.ts'
+import { failEveryCall, faults } from '../packages/lake/src/commit/commit-faults.test-support.ts'
+import type { World } from '../packages/lake/src/commit/commit-faults.test-support.ts'
 import { testLog } from '../packages/lake/src/lake.test-support.ts'
 
 /** Every store call counts, also those of the catalog, which is nothing but objects here. */

@@ -4,7 +4,7 @@ import type { ColdTopic, ObjectStore } from '@moulin/core'
 import { memory } from '@moulin/storage'
 import { virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { checkFolder, cleanUpDue, HOUR, keysBelow } from '../packages/lake/src/forgotten.test-support.ts'
+import { checkFolder, cleanUpDue, HOUR, keysBelow } from '../packages/lake/src/forgotten/forgotten.test-support.ts'
 import { checkTable, testLog, utf8 } from '../packages/lake/src/lake.test-support.ts'
 import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
 

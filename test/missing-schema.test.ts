@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { allRows, numbersOf, replaceRows, withColumn, withNumbers } from '../packages/lake/src/foreign.test-support.ts'
 import { testLog, utf8 } from '../packages/lake/src/lake.test-support.ts'
 import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
-import { recordsOfRun } from '../packages/log/src/record-view.ts'
+import { recordsOfRun } from '../packages/log/src/read/record-view.ts'
 
 const Sounding = schema({ fathoms: t.int.optional(), bottom: t.string.optional() })
 const codec = avro(Sounding) as Codec

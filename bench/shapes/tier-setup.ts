@@ -1,6 +1,6 @@
 import { defaultLimits } from '@moulin/core'
 import type { Codec, IcebergSchema } from '@moulin/core'
-import type { TierSetup } from '../../packages/lake/src/tier-task.ts'
+import type { TierSetup } from '../../packages/lake/src/encode/tier-task.ts'
 
 /** A task that encodes values of the codec into one file per shard. */
 export function encodeSetup(schema: IcebergSchema, codec: Codec, compression: 'snappy' | 'zstd'): TierSetup {

@@ -1,7 +1,7 @@
-import * as option from './option-checks.ts'
+import * as option from './options/option-checks.ts'
 
-export { Arena } from './arena.ts'
-export { sameInt64 } from './catalog.ts'
+export { Arena } from './columns/arena.ts'
+export { sameInt64 } from './doors/catalog.ts'
 export type {
   Catalog,
   CatalogCallOptions,
@@ -21,7 +21,7 @@ export type {
   TableMetadata,
   TableRequirement,
   TableUpdate,
-} from './catalog.ts'
+} from './doors/catalog.ts'
 export type {
   Codec,
   CodecFormat,
@@ -31,7 +31,7 @@ export type {
   SchemaLedger,
   SchemaLedgerEntry,
   ValueFidelity,
-} from './codec.ts'
+} from './doors/codec.ts'
 export type {
   ColdAdoption,
   ColdContext,
@@ -41,7 +41,7 @@ export type {
   HotSource,
   PlannedTopic,
   ValueMode,
-} from './cold-tier.ts'
+} from './doors/cold-tier.ts'
 export {
   BooleanBuilder,
   builderFor,
@@ -53,9 +53,9 @@ export {
   Int64Builder,
   ListBuilder,
   StructBuilder,
-} from './column-builder.ts'
-export type { ColumnBuilder } from './column-builder.ts'
-export { decimalWidth, isValid, nullCount, takeRows } from './columns.ts'
+} from './columns/column-builder.ts'
+export type { ColumnBuilder } from './columns/column-builder.ts'
+export { decimalWidth, isValid, nullCount, takeRows } from './columns/columns.ts'
 export type {
   BytesColumn,
   Column,
@@ -64,7 +64,7 @@ export type {
   ListColumn,
   PrimitiveColumn,
   StructColumn,
-} from './columns.ts'
+} from './columns/columns.ts'
 export {
   aborted,
   assert,
@@ -85,19 +85,34 @@ export {
   toErrorData,
   unavailable,
   unsupported,
-} from './errors.ts'
-export { dateMs } from './date-ms.ts'
-export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './errors.ts'
-export { and, columnsOf, eq, gt, gte, isIn, isNull, lt, lte, ne, not, notNull, or, startsWith } from './expression.ts'
-export type { Comparable, Comparison, Expression, Literal, Where } from './expression.ts'
-export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './files.ts'
-export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './json.ts'
-export type { JsonValue } from './json.ts'
-export { formatCaps } from './format-caps.ts'
-export type { BatchCaps, FileCaps, FormatCaps } from './format-caps.ts'
-export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './limits.ts'
-export type { Limits } from './limits.ts'
-export type { Log, LogRecovery, LogStats, WalFull } from './log.ts'
+} from './model/errors.ts'
+export { dateMs } from './model/date-ms.ts'
+export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
+export {
+  and,
+  columnsOf,
+  eq,
+  gt,
+  gte,
+  isIn,
+  isNull,
+  lt,
+  lte,
+  ne,
+  not,
+  notNull,
+  or,
+  startsWith,
+} from './model/expression.ts'
+export type { Comparable, Comparison, Expression, Literal, Where } from './model/expression.ts'
+export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './doors/files.ts'
+export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './model/json.ts'
+export type { JsonValue } from './model/json.ts'
+export { formatCaps } from './model/format-caps.ts'
+export type { BatchCaps, FileCaps, FormatCaps } from './model/format-caps.ts'
+export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './model/limits.ts'
+export type { Limits } from './model/limits.ts'
+export type { Log, LogRecovery, LogStats, WalFull } from './doors/log.ts'
 export {
   checkKey,
   checkRoot,
@@ -108,8 +123,8 @@ export {
   keysOf,
   openLocation,
   uriOf,
-} from './object-key.ts'
-export { defineObjectStore } from './object-store.ts'
+} from './model/object-key.ts'
+export { defineObjectStore } from './doors/object-store.ts'
 export type {
   ByteRange,
   CallOptions,
@@ -120,26 +135,35 @@ export type {
   PutOptions,
   StoreCapabilities,
   StoredObject,
-} from './object-store.ts'
-export { objectStoreOptions } from './object-store-options.ts'
-export type { ObjectStoreOptions } from './object-store-options.ts'
+} from './doors/object-store.ts'
+export { objectStoreOptions } from './options/object-store-options.ts'
+export type { ObjectStoreOptions } from './options/object-store-options.ts'
 export { option }
-export { checkOptions, withDefaults } from './options.ts'
-export type { OptionCheck, OptionTable } from './options.ts'
-export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './partition-spec.ts'
-export type { PartitionFieldOf } from './partition-spec.ts'
-export { folderOf } from './place.ts'
-export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './producer.ts'
-export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './record.ts'
-export type { RecordSource, SourcePartition } from './record-source.ts'
-export { Redacted, redacted } from './redacted.ts'
+export { checkOptions, withDefaults } from './options/options.ts'
+export type { OptionCheck, OptionTable } from './options/options.ts'
+export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './model/partition-spec.ts'
+export type { PartitionFieldOf } from './model/partition-spec.ts'
+export { folderOf } from './model/place.ts'
+export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './doors/producer.ts'
+export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './model/record.ts'
+export type { RecordSource, SourcePartition } from './doors/record-source.ts'
+export { Redacted, redacted } from './model/redacted.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
-export { messageOf, shown } from './shown.ts'
-export { silentLogger } from './runtime.ts'
-export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './runtime.ts'
-export { checkSchema, schema, schemaFromJson, schemaOf, schemaToJson, structOf, SYSTEM_PREFIX, t } from './schema.ts'
-export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './schema.ts'
-export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './sequencer.ts'
+export { messageOf, shown } from './model/shown.ts'
+export { silentLogger } from './doors/runtime.ts'
+export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './doors/runtime.ts'
+export {
+  checkSchema,
+  schema,
+  schemaFromJson,
+  schemaOf,
+  schemaToJson,
+  structOf,
+  SYSTEM_PREFIX,
+  t,
+} from './model/schema.ts'
+export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './model/schema.ts'
+export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './doors/sequencer.ts'
 export {
   arrayField,
   asObject,
@@ -151,13 +175,13 @@ export {
   parseStored,
   storedBytes,
   stringField,
-} from './stored-json.ts'
-export type { AnyVersion, JsonObject, StoredKind } from './stored-json.ts'
-export { systemFiles } from './system-files.ts'
-export { systemRuntime } from './system-runtime.ts'
-export { lowerThreadPriority } from './system-threads.ts'
-export { tableGuard } from './table-guard.ts'
-export type { TableGuard } from './table-guard.ts'
+} from './model/stored-json.ts'
+export type { AnyVersion, JsonObject, StoredKind } from './model/stored-json.ts'
+export { systemFiles } from './system/system-files.ts'
+export { systemRuntime } from './system/system-runtime.ts'
+export { lowerThreadPriority } from './system/system-threads.ts'
+export { tableGuard } from './doors/table-guard.ts'
+export type { TableGuard } from './doors/table-guard.ts'
 export type {
   AuditGap,
   AuditMove,
@@ -184,7 +208,7 @@ export type {
   Failing,
   Failure,
   TopicStats,
-} from './topic.ts'
+} from './doors/topic.ts'
 export type {
   Durability,
   Section,
@@ -198,4 +222,4 @@ export type {
   WalSession,
   WalSpace,
   WalUsage,
-} from './wal.ts'
+} from './doors/wal.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isKind } from './errors.ts'
+import { isKind } from './model/errors.ts'
 import { SharedWork, waitFor } from './shared-work.ts'
 
 /** Work that ends when told, or with its signal. */

@@ -1,4 +1,4 @@
-import { aborted, throwIfAborted, type Outcome } from './errors.ts'
+import { aborted, throwIfAborted, type Outcome } from './model/errors.ts'
 
 /**
  * Waits for work that others wait for, too, or that goes on for its own sake: the signal ends this wait and nothing else.

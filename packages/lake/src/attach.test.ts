@@ -5,7 +5,7 @@ import { planScan } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { change, tableOf } from './foreign.test-support.ts'
 import { checkTable, readAll, testLog, utf8 } from './lake.test-support.ts'
-import { markerKey } from './marker.ts'
+import { markerKey } from './table/marker.ts'
 
 const Order = schema({ id: t.int53, city: t.string.optional(), price: t.decimal(9, 2), at: t.timestamptz, day: t.date })
 const codec = avro(Order) as Codec

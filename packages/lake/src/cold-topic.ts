@@ -1,13 +1,13 @@
 import { closed, invalid, SharedWork, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
-import { audit } from './audit.ts'
-import { coldRead, coldReadAt } from './cold-read.ts'
-import type { ColdReadParts } from './cold-read.ts'
-import { releasable } from './held-records.ts'
-import type { Committer } from './committer.ts'
-import { lacksSchema, schemaMissing } from './table-layout.ts'
-import type { TableState } from './topic-table.ts'
-import { unionScan } from './union-scan.ts'
+import { audit } from './audit/audit.ts'
+import { coldRead, coldReadAt } from './replay/cold-read.ts'
+import type { ColdReadParts } from './replay/cold-read.ts'
+import { releasable } from './look/held-records.ts'
+import type { Committer } from './commit/committer.ts'
+import { lacksSchema, schemaMissing } from './table/table-layout.ts'
+import type { TableState } from './table/topic-table.ts'
+import { unionScan } from './scan/union-scan.ts'
 
 export interface ColdTopicParts extends ColdReadParts {
   /** Undefined for a read-only log. */

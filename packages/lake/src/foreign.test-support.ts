@@ -18,8 +18,8 @@ import {
 } from '@moulin/iceberg'
 import type { DataFile, ManifestEntry } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
-import { SliceBuffer } from './slice-buffer.ts'
-import { tableIdentifier } from './table-layout.ts'
+import { SliceBuffer } from './encode/slice-buffer.ts'
+import { tableIdentifier } from './table/table-layout.ts'
 
 export interface ForeignRow {
   readonly partition: number | null

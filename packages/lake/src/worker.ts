@@ -2,8 +2,8 @@
 import { parentPort } from 'node:worker_threads'
 import { lowerThreadPriority } from '@moulin/core'
 import { decodeHandlers, serveCalls, WORKER_NICENESS } from '@moulin/format'
-import { builtInParts, TierTask } from './tier-task.ts'
-import type { WorkerCalls } from './worker-messages.ts'
+import { builtInParts, TierTask } from './encode/tier-task.ts'
+import type { WorkerCalls } from './encode/worker-messages.ts'
 
 let task: TierTask | undefined
 

@@ -10,12 +10,12 @@ import type {
   WalFull,
   WalSession,
 } from '@moulin/core'
-import type { ByteGate } from './byte-gate.ts'
-import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
-import type { HotLog, HotTopic } from './hot-log.ts'
-import type { WritableSchemaLedger } from './schema-ledger.ts'
-import type { TopicRecord, TopicStore } from './topic-store.ts'
-import type { ReliefTopic } from './wal-relief.ts'
+import type { ByteGate } from './produce/byte-gate.ts'
+import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './stored/checkpoint-store.ts'
+import type { HotLog, HotTopic } from './hot/hot-log.ts'
+import type { WritableSchemaLedger } from './stored/schema-ledger.ts'
+import type { TopicRecord, TopicStore } from './stored/topic-store.ts'
+import type { ReliefTopic } from './tiering/wal-relief.ts'
 
 /** What the parts of one open log share. */
 export interface LogCore {

@@ -21,15 +21,15 @@ import {
   throwIfAborted,
 } from '@moulin/core'
 import { asPlainJson } from './plain-json.ts'
-import { appendBatches, type AppendRequest } from './batch-appender.ts'
-import { readEarlier } from './earlier-reader.ts'
-import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topic-options.ts'
-import { lazyScan } from './lazy-scan.ts'
-import { LogProducer } from './log-producer.ts'
-import { RecordInput } from './record-input.ts'
-import { readTopic, readTopicAt } from './topic-reader.ts'
-import type { TopicState } from './topic-state.ts'
-import { checkWritable } from './topic-tiering.ts'
+import { appendBatches, type AppendRequest } from './produce/batch-appender.ts'
+import { readEarlier } from './read/earlier-reader.ts'
+import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topics/topic-options.ts'
+import { lazyScan } from './read/lazy-scan.ts'
+import { LogProducer } from './produce/log-producer.ts'
+import { RecordInput } from './produce/record-input.ts'
+import { readTopic, readTopicAt } from './read/topic-reader.ts'
+import type { TopicState } from './topics/topic-state.ts'
+import { checkWritable } from './tiering/topic-tiering.ts'
 
 /** A topic as an application sees it. See `Topic`. */
 export function logTopic<T>(state: TopicState): Topic<T> {

@@ -11,13 +11,13 @@ import {
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
-import { failureOf, Failures, worstOf } from './failures.ts'
+import { failureOf, Failures, worstOf } from './tiering/failures.ts'
 import type { LogCore } from './log-core.ts'
 import { logTopic } from './log-topic.ts'
 import { asPlainJson } from './plain-json.ts'
-import type { TopicDirectory } from './topic-directory.ts'
-import type { TopicState } from './topic-state.ts'
-import { checkWritable } from './topic-tiering.ts'
+import type { TopicDirectory } from './topics/topic-directory.ts'
+import type { TopicState } from './topics/topic-state.ts'
+import { checkWritable } from './tiering/topic-tiering.ts'
 
 const DRAIN_MS = 30_000
 

@@ -3,9 +3,9 @@ import type { JsonValue } from '@moulin/core'
 import { INT64_MAX, INT64_MIN, isKind, isMoulinError } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compress } from '../compression.ts'
+import { compress } from '../bytes/compression.ts'
 import { readAvroFile, writeAvroFile } from './avro-file.ts'
-import { ByteSink } from '../byte-sink.ts'
+import { ByteSink } from '../bytes/byte-sink.ts'
 
 const schema: JsonValue = {
   type: 'record',

@@ -12,8 +12,8 @@ import {
   unsupported,
   withDefaults,
 } from '@moulin/core'
-import { decompress, inflated } from '../compression.ts'
-import { ByteSink } from '../byte-sink.ts'
+import { decompress, inflated } from '../bytes/compression.ts'
+import { ByteSink } from '../bytes/byte-sink.ts'
 import { AvroReader, avroReaderOf, MAX_EMPTY_ITEMS, minimumBytes, tooManyEmpty } from './avro-reader.ts'
 import { parseAvroSchema, type AvroType } from './avro-schema.ts'
 import { AvroSink, avroWriterOf } from './avro-writer.ts'

@@ -1,7 +1,7 @@
 import type { Field, Schema, Type } from '@moulin/core'
 import { decimalWidth, isMoulinError, schemaOf, structOf, t } from '@moulin/core'
 import { minimumBytes } from './avro-reader.ts'
-import { isMapKey, MAX_VALUE_DEPTH, MAX_VALUE_FIELDS } from '../nested-values.ts'
+import { isMapKey, MAX_VALUE_DEPTH, MAX_VALUE_FIELDS } from '../values/nested-values.ts'
 import {
   nullable,
   type AvroArray,

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { corrupt, exhausted } from '@moulin/core'
-import { textBuffer, type TextBuffer } from '../text-buffer.ts'
+import { textBuffer, type TextBuffer } from '../bytes/text-buffer.ts'
 import { branchName, MAX_AVRO_DEPTH, nullable, type AvroType } from './avro-schema.ts'
 
 /** Values that take no bytes (null, a record of nulls) could come in any number: they are counted instead. */

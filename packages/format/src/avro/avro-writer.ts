@@ -1,5 +1,5 @@
 import { INT64_MAX, INT64_MIN, invalid, shown } from '@moulin/core'
-import { ByteSink } from '../byte-sink.ts'
+import { ByteSink } from '../bytes/byte-sink.ts'
 import { branchName, MAX_AVRO_DEPTH, nullable, type AvroType } from './avro-schema.ts'
 
 /** Where Avro data is written, with how deep in records it is. */

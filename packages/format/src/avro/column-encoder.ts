@@ -1,7 +1,7 @@
 import type { Column, ListColumn, StructColumn } from '@moulin/core'
 import { isValid } from '@moulin/core'
-import type { RowWriter } from '../row-writer.ts'
-import { nullColumn } from '../value-fields.ts'
+import type { RowWriter } from '../values/row-writer.ts'
+import { nullColumn } from '../values/value-fields.ts'
 import type { AvroNode } from './avro-node.ts'
 import { scalarEncoder } from './scalar-encoder.ts'
 

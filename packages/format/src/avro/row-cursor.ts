@@ -1,4 +1,4 @@
-import { MapKeys } from '../map-keys.ts'
+import { MapKeys } from '../values/map-keys.ts'
 
 /**
  * A cursor over one Avro datum on its way into columns. It never throws: the first thing that does not decode sets

@@ -8,12 +8,12 @@ import type {
   Int64Builder,
 } from '@moulin/core'
 import { decimalWidth } from '@moulin/core'
-import { NAN_BITS_32, NAN_BITS_64 } from '../nan-bits.ts'
-import { bigIntBytes, MAX_DATE_MS, MS_PER_DAY, parseUuid, UUID_TEXT_BYTES } from '../scalars.ts'
+import { NAN_BITS_32, NAN_BITS_64 } from '../bytes/nan-bits.ts'
+import { bigIntBytes, MAX_DATE_MS, MS_PER_DAY, parseUuid, UUID_TEXT_BYTES } from '../values/scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import type { AvroNode } from './avro-node.ts'
 import type { ColumnDecoder } from './column-decoder.ts'
-import { isUtf8Range } from '../utf8.ts'
+import { isUtf8Range } from '../bytes/utf8.ts'
 import type { RowCursor } from './row-cursor.ts'
 import type { SymbolBuilder } from './symbol-builder.ts'
 

@@ -1,13 +1,13 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
 import { invalid } from '@moulin/core'
-import { ViewOf } from '../copy-range.ts'
-import { halvesOf } from '../int64-halves.ts'
-import { bigIntBytes, bigIntOf, bigIntWidth, floorMillis, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
+import { ViewOf } from '../bytes/copy-range.ts'
+import { halvesOf } from '../bytes/int64-halves.ts'
+import { bigIntBytes, bigIntOf, bigIntWidth, floorMillis, UUID_TEXT_BYTES, writeUuid } from '../values/scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
-import { NAN_BITS_32, NAN_BITS_64 } from '../nan-bits.ts'
+import { NAN_BITS_32, NAN_BITS_64 } from '../bytes/nan-bits.ts'
 import { symbolBytes } from './symbol-builder.ts'
 import type { AvroNode } from './avro-node.ts'
-import type { RowWriter } from '../row-writer.ts'
+import type { RowWriter } from '../values/row-writer.ts'
 import type { ColumnEncoder } from './column-encoder.ts'
 
 type Values<A> = { readonly values: A }

@@ -1,6 +1,6 @@
 import type { Field } from '@moulin/core'
-import { entrySetter, keyIdentity } from '../nested-values.ts'
-import { bigIntOf, dateText, decimalText, MAX_DATE_MS, MS_PER_DAY, parseUuid, writeUuid } from '../scalars.ts'
+import { entrySetter, keyIdentity } from '../values/nested-values.ts'
+import { bigIntOf, dateText, decimalText, MAX_DATE_MS, MS_PER_DAY, parseUuid, writeUuid } from '../values/scalars.ts'
 import { minimumBytesOf, type AvroNode } from './avro-node.ts'
 import { readBlocks, type AvroReader, type AvroRead } from './avro-reader.ts'
 

@@ -1,6 +1,6 @@
 import type { Field } from '@moulin/core'
-import { ByteSink } from '../byte-sink.ts'
-import { bigIntBytes, bigIntWidth } from '../scalars.ts'
+import { ByteSink } from '../bytes/byte-sink.ts'
+import { bigIntBytes, bigIntWidth } from '../values/scalars.ts'
 import {
   asArray,
   asBoolean,
@@ -25,8 +25,8 @@ import {
   mismatch,
   missing,
   valueFields,
-} from '../value-fields.ts'
-import { EntryPath, ItemPath, memberPath, type ValuePath } from '../value-path.ts'
+} from '../values/value-fields.ts'
+import { EntryPath, ItemPath, memberPath, type ValuePath } from '../values/value-path.ts'
 import type { AvroColumns, AvroNode } from './avro-node.ts'
 import type { AvroEnum } from './avro-schema.ts'
 

@@ -1,10 +1,10 @@
-import { doubled } from '../doubled.ts'
+import { doubled } from '../bytes/doubled.ts'
 import { assert } from '@moulin/core'
-import { varintSize } from '../byte-sink.ts'
-import { copyRange, ViewOf } from '../copy-range.ts'
-import { crc32cBefore, crc32cOf } from '../crc32c.ts'
-import { crc32cRanges } from '../crc32c-ranges.ts'
-import { isUtf8Range } from '../utf8.ts'
+import { varintSize } from '../bytes/byte-sink.ts'
+import { copyRange, ViewOf } from '../bytes/copy-range.ts'
+import { crc32cBefore, crc32cOf } from '../bytes/crc32c.ts'
+import { crc32cRanges } from '../bytes/crc32c-ranges.ts'
+import { isUtf8Range } from '../bytes/utf8.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
 
 /** When a batch began: int64s as signed 32-bit halves. */

@@ -1,7 +1,7 @@
 import type { Header } from '@moulin/core'
 import { invalid } from '@moulin/core'
-import { ByteSink, varintSize } from '../byte-sink.ts'
-import { crc32cOf } from '../crc32c.ts'
+import { ByteSink, varintSize } from '../bytes/byte-sink.ts'
+import { crc32cOf } from '../bytes/crc32c.ts'
 import type { RecordCursor } from './record-cursor.ts'
 
 /** Key, value and headers: the part of a record that `_kafka_crc` covers behind what it binds them to. */

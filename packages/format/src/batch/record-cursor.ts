@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type BatchCaps, corrupt, exhausted, formatCaps, invalid } from '@moulin/core'
-import { textBuffer, type TextBuffer } from '../text-buffer.ts'
+import { textBuffer, type TextBuffer } from '../bytes/text-buffer.ts'
 import type { BatchHeader } from './batch-header.ts'
 
 /** What a batch may hold. Who reads what is stored takes {@link formatCaps}, the default; a limit is for what comes in. */

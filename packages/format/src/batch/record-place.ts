@@ -1,4 +1,4 @@
-import { crc32cBefore, crc32cOf, crc32cOfByte, crc32cOfInt64 } from '../crc32c.ts'
+import { crc32cBefore, crc32cOf, crc32cOfByte, crc32cOfInt64 } from '../bytes/crc32c.ts'
 
 /** When and how, as `_kafka_crc` binds it: milliseconds as signed 32-bit halves, −1 for none. */
 export interface RecordTime {

@@ -1,7 +1,7 @@
 import type { Column, Field, ListColumn, StructColumn, Type } from '@moulin/core'
 import { isValid } from '@moulin/core'
-import type { RowWriter } from '../row-writer.ts'
-import { nullColumn } from '../value-fields.ts'
+import type { RowWriter } from '../values/row-writer.ts'
+import { nullColumn } from '../values/value-fields.ts'
 import { jsonKeys } from './json-object.ts'
 import { scalarColumnText, type ColumnText } from './json-scalar-writer.ts'
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { MapKeys } from '../map-keys.ts'
-import { newTextBuffer, putUtf8, textBuffer, type TextBuffer } from '../text-buffer.ts'
+import { MapKeys } from '../values/map-keys.ts'
+import { newTextBuffer, putUtf8, textBuffer, type TextBuffer } from '../bytes/text-buffer.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -1,5 +1,5 @@
 import type { Field, ListBuilder, StructBuilder, Type } from '@moulin/core'
-import { entrySetter, keyIdentity } from '../nested-values.ts'
+import { entrySetter, keyIdentity } from '../values/nested-values.ts'
 import { ColumnTarget, jsonField, readObject, ValueTarget, type JsonField } from './json-object.ts'
 import { kindOf, scalarKind, stringKind, type JsonKind } from './json-scalars.ts'
 

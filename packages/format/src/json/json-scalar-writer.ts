@@ -1,7 +1,7 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn, Type } from '@moulin/core'
 import { invalid, stringifyJson } from '@moulin/core'
-import { longReader } from '../int64-halves.ts'
-import { bigIntOf, dateText, decimalText, UUID_TEXT_BYTES, writeUuid } from '../scalars.ts'
+import { longReader } from '../bytes/int64-halves.ts'
+import { bigIntOf, dateText, decimalText, UUID_TEXT_BYTES, writeUuid } from '../values/scalars.ts'
 import {
   asBoolean,
   asBytes,
@@ -19,9 +19,9 @@ import {
   asTimeMs,
   asUuid,
   mismatch,
-} from '../value-fields.ts'
-import type { ValuePath } from '../value-path.ts'
-import type { RowWriter } from '../row-writer.ts'
+} from '../values/value-fields.ts'
+import type { ValuePath } from '../values/value-path.ts'
+import type { RowWriter } from '../values/row-writer.ts'
 import { timestampText, timeText, writeTime, writeTimestamp } from './json-times.ts'
 
 /** The JSON text of a value that is there. @throws `invalid` naming the field. */

@@ -21,7 +21,7 @@ import {
   parseUuid,
   UUID_TEXT_BYTES,
   writeUuid,
-} from '../scalars.ts'
+} from '../values/scalars.ts'
 import type { JsonCursor } from './json-cursor.ts'
 import { parseTime } from './json-times.ts'
 

@@ -1,5 +1,5 @@
-import { dateText, daysOf, MICROS_PER_DAY } from '../scalars.ts'
-import type { RowWriter } from '../row-writer.ts'
+import { dateText, daysOf, MICROS_PER_DAY } from '../values/scalars.ts'
+import type { RowWriter } from '../values/row-writer.ts'
 import type { JsonCursor } from './json-cursor.ts'
 
 /** A time of day: `HH:MM:SS` and 3 digits (milliseconds) or 6 (microseconds). */

@@ -1,7 +1,7 @@
 import type { Field, Type } from '@moulin/core'
 import { stringifyJson } from '@moulin/core'
-import { asArray, asMap, asObject, keyChecker, missing, valueFields } from '../value-fields.ts'
-import { EntryPath, ItemPath, memberPath, type ValuePath } from '../value-path.ts'
+import { asArray, asMap, asObject, keyChecker, missing, valueFields } from '../values/value-fields.ts'
+import { EntryPath, ItemPath, memberPath, type ValuePath } from '../values/value-path.ts'
 import { scalarText, type ValueText } from './json-scalar-writer.ts'
 
 /** Composes the text of an object from its JavaScript value; without a path it is the whole value. */

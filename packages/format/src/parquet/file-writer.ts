@@ -1,5 +1,5 @@
 import type { ColumnBatch, IcebergSchema } from '@moulin/core'
-import type { Compression } from '../compression.ts'
+import type { Compression } from '../bytes/compression.ts'
 
 /**
  * The door between columns and a data file. `parquetWriter` is our own encoder, `hyparquetWriter` the second opinion.

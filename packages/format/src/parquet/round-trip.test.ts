@@ -2,7 +2,7 @@ import { type IcebergField, type IcebergType, INT64_MAX, INT64_MIN } from '@moul
 import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
-import type { Compression } from '../compression.ts'
+import type { Compression } from '../bytes/compression.ts'
 import { parquetWriter } from './encode/parquet-writer.ts'
 import type { FileWriterFactory, WrittenFile } from './file-writer.ts'
 import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'

@@ -1,7 +1,7 @@
 import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { corrupt, unsupported } from '@moulin/core'
-import { decompress, type Inflate, inflated } from '../../compression.ts'
-import { isWholeZstd } from '../../zstd-frame.ts'
+import { decompress, type Inflate, inflated } from '../../bytes/compression.ts'
+import { isWholeZstd } from '../../bytes/zstd-frame.ts'
 import { lz4Block, lz4Hadoop } from './lz4-block.ts'
 import type { Page } from './pages.ts'
 

@@ -1,7 +1,7 @@
 import { brotliCompressSync } from 'node:zlib'
 import type { Column, IcebergType } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { compress } from '../../compression.ts'
+import { compress } from '../../bytes/compression.ts'
 import { openParquet } from '../open-parquet.ts'
 import {
   concat,

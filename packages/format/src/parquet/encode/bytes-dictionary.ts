@@ -1,4 +1,4 @@
-import { doubled } from '../../doubled.ts'
+import { doubled } from '../../bytes/doubled.ts'
 import { type Dictionary, maxDictionaryBytes } from './dictionary.ts'
 import { fixedAsBytes } from './delta-bytes-encoder.ts'
 import { bytesValues, type LeafValues } from './leaf-values.ts'

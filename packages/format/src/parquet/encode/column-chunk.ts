@@ -1,4 +1,4 @@
-import type { Compression } from '../../compression.ts'
+import type { Compression } from '../../bytes/compression.ts'
 import { compareMetricValues } from '../leaf-bounds.ts'
 import type { Leaf } from '../parquet-schema.ts'
 import { Bounds } from './bounds.ts'

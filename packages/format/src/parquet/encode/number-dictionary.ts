@@ -1,4 +1,4 @@
-import { doubled } from '../../doubled.ts'
+import { doubled } from '../../bytes/doubled.ts'
 import { type Dictionary, maxDictionaryBytes } from './dictionary.ts'
 import { halvesOf, type LeafValues, wordsOf } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'

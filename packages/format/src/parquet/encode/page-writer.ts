@@ -1,5 +1,5 @@
 import { crc32 } from '@node-rs/crc32'
-import { compress, type Compression } from '../../compression.ts'
+import { compress, type Compression } from '../../bytes/compression.ts'
 import { encodingCodes, type PageEncoding, pageTypes } from './parquet-codes.ts'
 import type { PageBuffer } from './page-buffer.ts'
 import { ThriftWriter } from './thrift-writer.ts'

@@ -1,4 +1,4 @@
-import type { Compression } from '../../compression.ts'
+import type { Compression } from '../../bytes/compression.ts'
 import type { LeafEncoding } from '../file-writer.ts'
 import type { PhysicalType } from '../parquet-schema.ts'
 

@@ -1,5 +1,5 @@
 import { defaultLimits, unsupported } from '@moulin/core'
-import { type Compression } from '../../compression.ts'
+import { type Compression } from '../../bytes/compression.ts'
 import type { FileWriterOptions } from '../file-writer.ts'
 import type { Leaf } from '../parquet-schema.ts'
 import type { LeafOptions } from './column-chunk.ts'

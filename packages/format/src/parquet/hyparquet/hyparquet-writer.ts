@@ -12,7 +12,7 @@ import {
 } from '@moulin/core'
 import type { CompressionCodec } from 'hyparquet'
 import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
-import { compress, type Compression } from '../../compression.ts'
+import { compress, type Compression } from '../../bytes/compression.ts'
 import type {
   FieldMetrics,
   FileWriter,

@@ -1,0 +1,190 @@
+import type { JsonValue } from '../model/json.ts'
+import type { Limits } from '../model/limits.ts'
+
+/**
+ * The door to tables by name. It speaks the JSON of Iceberg's REST catalog specification as plain types (64-bit ids as
+ * number | bigint, see {@link parseJson}); what the words mean is in `@moulin/iceberg`.
+ *
+ * One commit is one compare-and-set: all requirements hold and all updates apply, or nothing does.
+ */
+export interface Catalog {
+  readonly name: string
+  /** What the metadata of a table is to stay below, where this catalog has a limit of its own. Committers expire snapshots before it. */
+  readonly metadataWarnBytes?: number
+  /** @throws `exists`. A commit-like call: an error with outcome `unknown` may have created it. */
+  createTable(table: TableIdentifier, request: CreateTableRequest, options?: CatalogCallOptions): Promise<LoadedTable>
+  /** @throws `not-found`; `corrupt`; `unsupported` for a format version that we do not read. */
+  loadTable(table: TableIdentifier, options?: CatalogCallOptions): Promise<LoadedTable>
+  /**
+   * @throws `conflict` code `REQUIREMENT_FAILED` (outcome rejected): nothing happened, reload. Any error with outcome
+   * `unknown`: load the table and look for your own commit before anything else. Tried once: never re-sent inside.
+   */
+  commitTable(table: TableIdentifier, commit: TableCommit, options?: CatalogCallOptions): Promise<LoadedTable>
+  /** Removes the name. Files stay. @throws `not-found`. */
+  dropTable(table: TableIdentifier, options?: CatalogCallOptions): Promise<void>
+  /** All tables, in no order. */
+  listTables(options?: CatalogCallOptions): AsyncIterable<TableIdentifier>
+  close?(): Promise<void>
+}
+
+export interface CatalogCallOptions {
+  readonly signal?: AbortSignal
+  /** How large a table's metadata may become, for a catalog that writes it itself and was given no limits of its own. */
+  readonly limits?: Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
+}
+
+export interface TableIdentifier {
+  /** Levels, outermost first. */
+  readonly namespace: readonly string[]
+  readonly name: string
+}
+
+export interface LoadedTable {
+  readonly identifier: TableIdentifier
+  readonly metadataLocation: string
+  readonly metadata: TableMetadata
+}
+
+export interface CreateTableRequest {
+  readonly location?: string
+  readonly schema: IcebergSchema
+  readonly partitionSpec?: PartitionSpec
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+export interface TableCommit {
+  readonly requirements: readonly TableRequirement[]
+  readonly updates: readonly TableUpdate[]
+}
+
+/** REST specification, `TableRequirement`. */
+export type TableRequirement =
+  | { readonly type: 'assert-create' }
+  | { readonly type: 'assert-table-uuid'; readonly uuid: string }
+  | { readonly type: 'assert-ref-snapshot-id'; readonly ref: string; readonly 'snapshot-id': Int64 | null }
+  | { readonly type: 'assert-last-assigned-field-id'; readonly 'last-assigned-field-id': number }
+  | { readonly type: 'assert-current-schema-id'; readonly 'current-schema-id': number }
+  | { readonly type: 'assert-last-assigned-partition-id'; readonly 'last-assigned-partition-id': number }
+  | { readonly type: 'assert-default-spec-id'; readonly 'default-spec-id': number }
+  | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }
+
+/** REST specification, `TableUpdate`; the ones that we make or apply. Another action is `unsupported`. */
+export type TableUpdate =
+  | { readonly action: 'assign-uuid'; readonly uuid: string }
+  | { readonly action: 'upgrade-format-version'; readonly 'format-version': number }
+  | { readonly action: 'add-schema'; readonly schema: IcebergSchema; readonly 'last-column-id'?: number }
+  | { readonly action: 'set-current-schema'; readonly 'schema-id': number }
+  | { readonly action: 'add-spec'; readonly spec: PartitionSpec }
+  | { readonly action: 'set-default-spec'; readonly 'spec-id': number }
+  | { readonly action: 'add-sort-order'; readonly 'sort-order': SortOrder }
+  | { readonly action: 'set-default-sort-order'; readonly 'sort-order-id': number }
+  | { readonly action: 'add-snapshot'; readonly snapshot: Snapshot }
+  | ({ readonly action: 'set-snapshot-ref'; readonly 'ref-name': string } & SnapshotRef)
+  | { readonly action: 'remove-snapshot-ref'; readonly 'ref-name': string }
+  | { readonly action: 'remove-snapshots'; readonly 'snapshot-ids': readonly Int64[] }
+  | { readonly action: 'set-location'; readonly location: string }
+  | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
+  | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+
+/** A 64-bit integer in JSON: a number while safe, else a bigint. Compare with {@link sameInt64} or after `BigInt()`. */
+export type Int64 = number | bigint
+
+/** Iceberg spec, "Table metadata fields", format version 2. Unknown members are kept. */
+export interface TableMetadata {
+  readonly 'format-version': number
+  readonly 'table-uuid': string
+  readonly location: string
+  readonly 'last-sequence-number': Int64
+  readonly 'last-updated-ms': Int64
+  readonly 'last-column-id': number
+  readonly schemas: readonly IcebergSchema[]
+  readonly 'current-schema-id': number
+  readonly 'partition-specs': readonly PartitionSpec[]
+  readonly 'default-spec-id': number
+  readonly 'last-partition-id': number
+  readonly 'sort-orders': readonly SortOrder[]
+  readonly 'default-sort-order-id': number
+  readonly properties?: Readonly<Record<string, string>>
+  readonly 'current-snapshot-id'?: Int64 | null
+  readonly snapshots?: readonly Snapshot[]
+  readonly 'snapshot-log'?: readonly { readonly 'timestamp-ms': Int64; readonly 'snapshot-id': Int64 }[]
+  readonly 'metadata-log'?: readonly { readonly 'timestamp-ms': Int64; readonly 'metadata-file': string }[]
+  readonly refs?: Readonly<Record<string, SnapshotRef>>
+  readonly statistics?: readonly JsonValue[]
+  readonly 'partition-statistics'?: readonly JsonValue[]
+}
+
+export interface SnapshotRef {
+  readonly type: 'branch' | 'tag'
+  readonly 'snapshot-id': Int64
+  readonly 'min-snapshots-to-keep'?: number
+  readonly 'max-snapshot-age-ms'?: Int64
+  readonly 'max-ref-age-ms'?: Int64
+}
+
+export interface Snapshot {
+  readonly 'snapshot-id': Int64
+  readonly 'parent-snapshot-id'?: Int64
+  readonly 'sequence-number': Int64
+  readonly 'timestamp-ms': Int64
+  readonly 'manifest-list': string
+  readonly summary: Readonly<Record<string, string>>
+  readonly 'schema-id'?: number
+}
+
+export interface IcebergSchema {
+  readonly type: 'struct'
+  readonly 'schema-id'?: number
+  readonly 'identifier-field-ids'?: readonly number[]
+  readonly fields: readonly IcebergField[]
+}
+
+export interface IcebergField {
+  readonly id: number
+  readonly name: string
+  readonly required: boolean
+  readonly type: IcebergType
+  readonly doc?: string
+}
+
+/** `long`, `decimal(9,2)`, `fixed[16]`, … or a nested type. */
+export type IcebergType =
+  | string
+  | { readonly type: 'struct'; readonly fields: readonly IcebergField[] }
+  | {
+      readonly type: 'list'
+      readonly 'element-id': number
+      readonly element: IcebergType
+      readonly 'element-required': boolean
+    }
+  | {
+      readonly type: 'map'
+      readonly 'key-id': number
+      readonly key: IcebergType
+      readonly 'value-id': number
+      readonly value: IcebergType
+      readonly 'value-required': boolean
+    }
+
+export interface PartitionSpec {
+  readonly 'spec-id'?: number
+  readonly fields: readonly PartitionField[]
+}
+
+export interface PartitionField {
+  readonly 'source-id': number
+  readonly 'field-id'?: number
+  readonly name: string
+  readonly transform: string
+}
+
+export interface SortOrder {
+  readonly 'order-id': number
+  readonly fields: readonly JsonValue[]
+}
+
+/** Whether two 64-bit ids, in either form, are the same; null and undefined are no id. */
+export function sameInt64(a: Int64 | null | undefined, b: Int64 | null | undefined): boolean {
+  if (a === null || a === undefined || b === null || b === undefined) return (a ?? undefined) === (b ?? undefined)
+  return BigInt(a) === BigInt(b)
+}

@@ -1,0 +1,170 @@
+import type { Codec, SchemaFieldId, SchemaLedger } from './codec.ts'
+import type { ObjectStore } from './object-store.ts'
+import type { BatchRun, Position, StoredRecord } from '../model/record.ts'
+import type { Runtime } from './runtime.ts'
+import type { Limits } from '../model/limits.ts'
+import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TableAdoption, TierResult } from './topic.ts'
+import type { PartitionFieldOf } from '../model/partition-spec.ts'
+
+/**
+ * The door through which a log reads and grows its history. A log owns the newest records (the hot tier); a cold tier
+ * owns everything below its *frontier*. The log decides when to tier and when the write-ahead copy may go; the cold
+ * tier decides what is safely in the table.
+ */
+export interface ColdTier {
+  readonly name: string
+  /**
+   * Asked before anything of a new topic is stored: whether the tier could keep it. A topic that exists is not asked about.
+   * @throws `invalid` or `unsupported`, with what is in the way.
+   */
+  plan?(topic: PlannedTopic, limits: Limits): Promise<void>
+  /**
+   * Takes responsibility for a topic: creates what it needs, empty, or finds it again.
+   * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.
+   */
+  attach(topic: ColdTopicInfo, context: ColdContext): Promise<ColdTopic>
+  /**
+   * Makes a table fit to be attached again, once; see {@link Topic.adoptTable} and {@link OnBroken}. Only `by-hand` gives a log
+   * that is older than its table the next incarnation: its `frontier` is then the first offset of each partition, and the topic is
+   * to be attached with that. Called while the topic is not attached.
+   * @throws what `attach` throws where the table stays as it is; an error with outcome `unknown` is settled by the next call.
+   */
+  adopt(
+    topic: ColdTopicInfo,
+    context: ColdContext,
+    request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
+  ): Promise<ColdAdoption>
+  /**
+   * {@link Topic.scan} of what the log holds, without a look at the table: for a topic that has released nothing, so that this is
+   * all there is. The topic need not be attached.
+   */
+  scanHot?(topic: ColdTopicInfo, context: ColdContext, options: ScanOptions): Scan<Record<string, unknown>>
+  /** Field ids that it asks for in a new table with values of this codec, for the schema ledger; null when they are no columns. */
+  fieldIds?(codec: Codec): readonly SchemaFieldId[] | null
+  /** What is going wrong with it that fails no call; the log's `stats()` show it. */
+  failing?(): Error | undefined
+  close(): Promise<void>
+}
+
+/** What a cold tier says of an adoption. */
+export type ColdAdoption = Omit<TableAdoption, 'earlier'>
+
+/** What a cold tier knows of a topic. */
+export interface ColdTopicInfo {
+  readonly logId: string
+  readonly name: string
+  /** UUID of the topic. */
+  readonly id: string
+  readonly incarnation: number
+  readonly partitions: number
+  /** `namespace.table`. */
+  readonly table: string
+  readonly partitionBy: readonly PartitionFieldOf[]
+  readonly valueMode: ValueMode
+  /** Keep a checksum of each record in the row. */
+  readonly rowCrc: boolean
+  /** The present value codec, and its id in the ledger; 0 and undefined for a raw topic. */
+  readonly valueCodec: Codec | undefined
+  readonly valueSchemaId: number
+  /** First offset per partition that this incarnation is responsible for. */
+  readonly startOffsets: readonly bigint[]
+}
+
+/** What decides whether a topic's table can be made. */
+export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'valueMode' | 'valueCodec'>
+
+export type ValueMode = 'raw' | 'columns' | 'columns+raw'
+
+/** What a log lends to its cold tier. */
+export interface ColdContext {
+  readonly runtime: Runtime
+  readonly limits: Limits
+  /** The log's store; the tier may keep its own objects below `log/`, never under a table's location. */
+  readonly store: ObjectStore
+  readonly schemas: SchemaLedger
+  readonly hot: HotSource
+  /** The records of a run, in order, for a tier that has no parser of record batches. */
+  readonly recordsOf: (run: BatchRun) => readonly StoredRecord[]
+  readonly access: 'read-write' | 'read-only'
+  /** Of the writer; goes into the marker. */
+  readonly epoch: bigint
+  /**
+   * Asked before a history is called broken: what a newer writer has done to a table is no fault of it. Resolves at once for a log
+   * open for reading only. @throws `fenced` when a newer writer has taken over.
+   */
+  checkFence(): Promise<void>
+}
+
+/** The hot tier, as the cold one sees it. Offsets per partition. */
+export interface HotSource {
+  /** Exclusive: min of high watermark and last stable offset. All below it and not released is readable here. */
+  committedOffsets(): readonly bigint[]
+  /** First offset that is still in the write-ahead tier. */
+  releasedOffsets(): readonly bigint[]
+  /**
+   * Exclusive, per partition: where the log ended when this writer opened it; 0 for a partition made since. What a table holds of an
+   * older epoch at or above it, the log has lost. A log open for reading only knows no such end and says 0.
+   */
+  recoveredOffsets(): readonly bigint[]
+  /** Keeps `[from, …)` of every partition in the write-ahead tier until released. */
+  pin(from: readonly bigint[]): { release(): void }
+  /** Batches of `[from, to)`, cut at batch borders: the first and last run may reach outside. */
+  read(request: {
+    readonly partition: number
+    readonly from: bigint
+    readonly to: bigint
+    readonly signal?: AbortSignal
+  }): AsyncIterable<BatchRun>
+}
+
+export interface ColdTopic {
+  /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
+  frontier(): readonly bigint[]
+  /**
+   * Wall time of the commit that holds the frontier, or later, milliseconds since the epoch; undefined where the table does not say. The
+   * log counts the grace of what was committed before it opened from here, and from its opening without. Safety must not rest on it.
+   */
+  committedAtMs?(): number | undefined
+  /** How sure it is that the table is the log's history; as of the last time it was read. */
+  lineage(): Lineage
+  /** Reads the table anew. @throws `conflict` code `LINEAGE_BROKEN`. */
+  refresh(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Moves all committed records below `upTo` (exclusive, per partition) into the table, in one commit, and resolves after
+   * that commit has been read back. With nothing to move it makes no commit and says what is there.
+   * @throws `conflict` code `LINEAGE_BROKEN`; an error with outcome `unknown` is settled by the next call, never re-done blindly.
+   */
+  tier(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<TierResult>
+  /**
+   * Asked before write-ahead data goes: checks again that the table is intact, looks at every file that may hold offsets from what is
+   * released up to `upTo` (exclusive, per partition), and returns the offset below which the write-ahead copy is not needed: at most
+   * `upTo`, never beyond the first offset whose file is missing or cannot be opened. Such files are remembered until a later
+   * call finds them, or finds that the table names them no more; until then reads and scans take what the write-ahead tier still has of
+   * them from there. @throws `conflict` code `LINEAGE_BROKEN`; `unavailable` where a file could not be looked at.
+   */
+  releasable(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<readonly bigint[]>
+  /** Names of the files that are remembered as missing. */
+  missingFiles?(): readonly string[]
+  /** Batches of `[from, to)` below the frontier, in order, with the producer's bytes where they are still known. */
+  read(request: {
+    readonly partition: number
+    readonly from: bigint
+    readonly to: bigint
+    readonly signal?: AbortSignal
+  }): AsyncIterable<BatchRun>
+  /** The records at these places, in the order given; a missing one is an empty run. */
+  readAt(positions: readonly Position[], options?: { readonly signal?: AbortSignal }): AsyncIterable<BatchRun>
+  /** Table and hot tier as one: see {@link Topic.scan}. */
+  scan(options: ScanOptions): Scan<Record<string, unknown>>
+  /** See {@link Topic.audit}. */
+  audit(options?: AuditOptions): Promise<AuditReport>
+  /**
+   * When something that commits have left behind is due to be deleted: wall time in ms since the epoch, never in the past for
+   * nothing; undefined while there is nothing. The log calls {@link cleanUp} then.
+   */
+  cleanUpDueMs?(): number | undefined
+  /** Deletes what is due. Cut off anywhere, the next call goes on. */
+  cleanUp?(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Waits for a commit already begun, starts none. */
+  close(): Promise<void>
+}

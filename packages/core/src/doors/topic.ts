@@ -1,0 +1,384 @@
+import type { Codec } from './codec.ts'
+import type { ValueMode } from './cold-tier.ts'
+import type { Comparable, Expression, Where } from '../model/expression.ts'
+import type { PartitionFieldOf } from '../model/partition-spec.ts'
+import type { ErrorKind } from '../model/errors.ts'
+import type { Producer, ProducerOptions } from './producer.ts'
+import type { LogRecord, Position } from '../model/record.ts'
+
+/** The system columns of a topic's table, as a scan gives them (DESIGN §4). */
+export interface SystemRow {
+  _kafka_partition: number
+  _kafka_offset: bigint
+  _kafka_incarnation: number
+  _kafka_timestamp: Date | null
+  _kafka_timestamp_type: number
+  _kafka_key: Uint8Array | null
+  _kafka_headers: { key: string; value: Uint8Array | null }[]
+  _kafka_crc: number | null
+  _kafka_value_state: 'typed' | 'typed+raw' | 'raw' | 'null'
+  _kafka_value: Uint8Array | null
+  _kafka_schema_id: number
+  _kafka_key_schema_id: number
+}
+
+/** How a topic is set up. Fixed at creation: another config for the same name is refused, and the difference printed. */
+export interface TopicConfig<T = unknown> {
+  /** 1 to `maxPartitions`; default 1. */
+  readonly partitions?: number
+  /** Without one, values are bytes and the table keeps them raw. */
+  readonly value?: Codec<T>
+  /** Without one, keys are bytes or strings. */
+  readonly key?: Codec
+  /** `namespace.table`; default `default.<topic>`. */
+  readonly table?: string
+  /** The table's partition spec; default: day of `_kafka_timestamp`. `[]` for none. */
+  readonly partitionBy?: readonly PartitionFieldOf<(keyof T & string) | keyof SystemRow>[]
+  /** Default `columns` with a value codec, else `raw`. */
+  readonly valueMode?: ValueMode
+  /** Default true. Without it an audit compares counts only. */
+  readonly rowCrc?: boolean
+  /** How old the oldest untiered record may get before a commit; default 60 000 once 8 MB wait, else 600 000. */
+  readonly freshnessMs?: number
+  /** Bounds of a record's timestamp around now; -1 switches one off. Defaults: 10 years before, 1 hour after. */
+  readonly timestampBeforeMaxMs?: number
+  readonly timestampAfterMaxMs?: number
+  /** What happens to a value that does not decode. Only `raw` so far. */
+  readonly onBadRecord?: 'raw'
+  /**
+   * What happens when the table's history is broken; default: the log's own. Unlike the other options it is not stored: it holds
+   * for this process, as the last call with a config that names it says.
+   */
+  readonly onBroken?: OnBroken
+}
+
+/**
+ * What a writer does with a table whose history is broken, when it attaches it, before a commit and before it releases anything.
+ *
+ * - `error`: nothing. Tiering and cold reads stop with `LINEAGE_BROKEN` until the table is right again, or adopted.
+ * - `restore`: the frontier goes back to where the table's rows end, so that what the write-ahead tier still holds is tiered again,
+ *   and the ledger is counted anew. Where rows are missing that it does not hold, as `error`.
+ * - `gap`: the same, and what is missing for good counts as skipped; readers pass it as a gap.
+ */
+export type OnBroken = 'error' | 'restore' | 'gap'
+
+/** A topic's config as anyone may look at it: its columns are no longer tied to `T`. */
+export type ResolvedTopicConfig<T = unknown> = Omit<TopicConfig<T>, 'partitionBy'> & {
+  readonly partitionBy?: readonly PartitionFieldOf[]
+}
+
+export interface Topic<T = unknown> {
+  readonly name: string
+  /** UUID; a recreated topic has another. */
+  readonly id: string
+  readonly incarnation: number
+  readonly partitions: number
+  /** With all defaults filled in. */
+  readonly config: ResolvedTopicConfig<T>
+
+  /** @throws `invalid` on a read-only log. */
+  producer(options?: ProducerOptions): Producer<T>
+  /**
+   * Appends v2 record batches as they are (base offsets are patched), taken at the call: the caller may change the bytes once it
+   * has the promise. Resolves when durable.
+   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC;
+   * `unsupported` for another magic, a transactional or control batch; `exhausted` above a limit: all batches together have at most
+   * `maxBatchBytes`. Nothing was appended then.
+   */
+  append(request: {
+    readonly partition: number
+    readonly batches: Uint8Array
+    readonly signal?: AbortSignal
+  }): Promise<{ readonly baseOffset: bigint; readonly lastOffset: bigint }>
+
+  /** Records from one partition or (without `partition`) all, each partition in offset order. */
+  read(options?: ReadOptions): AsyncIterable<LogRecord<T>>
+  /** The records at given places, in the order given, missing ones as undefined. */
+  readAt(
+    positions: readonly Position[],
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<LogRecord<T> | undefined>
+
+  /**
+   * The table plus what is still hot, each record once, as one consistent cut: one snapshot and one end offset per
+   * partition, fixed at the first row. Columns: the value columns unless named; `_kafka_*` by name.
+   */
+  scan<K extends keyof (T & SystemRow) & string = keyof T & string>(
+    options?: ScanOptions<K, Where<Comparable<T & SystemRow>>>,
+  ): Scan<Pick<T & SystemRow, K>>
+  /**
+   * Moves everything committed at the call into the table; resolves after the commit is read back. Calls share a commit: a signal
+   * ends the wait of its caller, and the commit only when nobody waits for it any more.
+   * @throws `aborted` with outcome `unknown`: the next call settles what became of the commit.
+   */
+  tier(options?: { readonly signal?: AbortSignal }): Promise<TierResult>
+  /**
+   * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
+   * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
+   * @throws `invalid` for an option that means nothing; `aborted`; `conflict` code `LINEAGE_BROKEN`.
+   */
+  audit(options?: AuditOptions): Promise<AuditReport>
+  /**
+   * The explicit way back where table and log do not belong together any more; a table that is fine is left as it is.
+   *
+   * On a broken table (`LINEAGE_BROKEN`) it is what `onBroken: 'gap'` does, once: the ledger is counted anew from the rows that
+   * are there, what neither the table nor the write-ahead tier holds counts as skipped, and the topic goes on in the same
+   * incarnation. On a log that is older than its table (`LOG_BEHIND_TABLE`) the topic takes the next incarnation, 2^20 offsets
+   * above the table's end. What the log holds of the earlier one stays in the write-ahead tier, apart: it is listed, here and in
+   * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
+   *
+   * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
+   * of offsets that the log still has to give it; `aborted` at once when the signal fires; an error with outcome `unknown` is
+   * settled by the next call.
+   */
+  adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
+  /**
+   * Gives up what the write-ahead tier keeps of earlier incarnations, for good. Resolves when that is durable.
+   * @throws `invalid` on a read-only log.
+   */
+  dropEarlier(): Promise<void>
+  /** Where each partition stands. */
+  offsets(): readonly PartitionOffsets[]
+  /** What is not in the table yet, and what the frontier comes from. */
+  stats(): TopicStats
+}
+
+export interface ReadOptions {
+  readonly partition?: number
+  /** Inclusive; default `earliest`. `{ timestamp }`: the first offset whose record is not older (ms since the epoch). */
+  readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
+  /** Exclusive; `end` is fixed at the call. Without it the read follows new records, and while it waits for one it keeps the process alive. */
+  readonly to?: 'end' | bigint
+  /**
+   * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.
+   */
+  readonly incarnation?: number
+  /** A value that does not decode: yielded with `error` set (default), or thrown. */
+  readonly onBadValue?: 'yield' | 'throw'
+  readonly signal?: AbortSignal
+}
+
+export interface PartitionOffsets {
+  readonly partition: number
+  /** First readable offset. */
+  readonly start: bigint
+  /** Exclusive: everything below is durable and readable. */
+  readonly highWatermark: bigint
+  /** Exclusive: everything below is in the table. */
+  readonly frontier: bigint
+  /** Everything below has left the write-ahead tier. */
+  readonly released: bigint
+}
+
+/** An error that nobody was there to catch, as `stats()` shows it. */
+export interface Failure {
+  readonly kind: ErrorKind
+  readonly code: string
+  readonly message: string
+  /** Wall time, ms since the epoch. */
+  readonly timeMs: number
+}
+
+/** What is going wrong in the background. Nothing is, when `lastError` is null: work that succeeds again clears it. */
+export interface Failing {
+  readonly lastError: Failure | null
+  /** Wall time of the first error since the same work last succeeded. */
+  readonly failingSinceMs: number | null
+  /** How often it has been tried again since. */
+  readonly retries: number
+}
+
+/** `JSON.stringify` of it works: 64-bit numbers become decimal strings, errors their kind, code and message. */
+export interface TopicStats extends Failing {
+  readonly untieredBytes: number
+  readonly untieredRecords: number
+  /** Snapshot that the frontier comes from. */
+  readonly snapshotId: bigint | null
+  /**
+   * Why the table takes nothing and gives nothing: it refuses what is there (a broken lineage, deletes or a format that cannot be
+   * read yet, columns that have changed, a table that is gone). It is looked at again and again; null while there is no such reason.
+   */
+  readonly stoppedBy: Error | null
+  /** What the table's history is worth; null until the table has been read. A broken one is in `stoppedBy`. */
+  readonly lineage: Lineage | null
+  /** What the write-ahead tier keeps of earlier incarnations, which an adopted table has ended. */
+  readonly earlier: readonly EarlierRange[]
+  /**
+   * Locations of the table's files that were not there, or could not be opened, when it was last looked at them: at most
+   * `maxMissingFiles`. Their records keep their write-ahead copy and are read from it. The table is looked at anew whenever something is
+   * to be released; a file that is there again, or that the table names no more, is then left out.
+   */
+  readonly missingFiles: readonly string[]
+  /** How many there are, named or not. */
+  readonly missingFileCount: number
+}
+
+/** Acked records of an earlier incarnation that are in the write-ahead tier; the table may have some of them, too. */
+export interface EarlierRange extends AuditRange {
+  /** Write-ahead bytes. */
+  readonly bytes: number
+}
+
+/** What {@link Topic.adoptTable} did. */
+export interface TableAdoption {
+  /**
+   * `none`: the table is fine. `recounted`: its ledger was counted anew. `next-incarnation`: the log was older than it.
+   */
+  readonly outcome: 'none' | 'recounted' | 'next-incarnation'
+  /** Of the topic, from now on. */
+  readonly incarnation: number
+  /** Of the table; null where it has none. */
+  readonly snapshotId: bigint | null
+  /** Exclusive, per partition: what the table answers for. A new incarnation begins here. */
+  readonly frontier: readonly bigint[]
+  /** Rows that the ledger counts, of all partitions and incarnations. */
+  readonly rows: bigint
+  /** Offsets below the frontier that have no row: all that the ledger calls skipped now, the jump of a new incarnation included. */
+  readonly skippedOffsets: bigint
+  /** Where they are, up to the limit `maxGaps`. */
+  readonly skipped: readonly AuditRange[]
+  /** What stays of an earlier incarnation. */
+  readonly earlier: readonly EarlierRange[]
+}
+
+/**
+ * The verdict on a table. `intact`: the snapshot of the last commit is main or an ancestor of it. `plausible`: expiry took
+ * the snapshots in between, as compaction followed by expiry does, and the files speak for it.
+ */
+export interface Lineage {
+  readonly verdict: 'intact' | 'plausible'
+  /** What speaks for a plausible table, in words; null for an intact one. */
+  readonly evidence: string | null
+}
+
+export interface ScanOptions<K extends string = string, W = Expression> {
+  readonly columns?: readonly K[]
+  readonly where?: W
+  readonly signal?: AbortSignal
+}
+
+/** A scan that has not begun; each call below is a scan of its own. Rows have a null prototype. */
+export interface Scan<R> extends AsyncIterable<R> {
+  batches(): AsyncIterable<R[]>
+  toArray(): Promise<R[]>
+  count(): Promise<number>
+  /**
+   * The rows as a `Table` of the package apache-arrow; docs/formats/arrow.md says which type becomes which. This package
+   * does not depend on that one, so say what you get: `await scan.toArrow<Table>()` with its `Table`.
+   * @throws `unsupported` code `ARROW_MISSING` when apache-arrow is not installed.
+   */
+  toArrow<Table = unknown>(): Promise<Table>
+  /** The same one `RecordBatch` at a time, in bounded memory. */
+  arrowBatches<RecordBatch = unknown>(): AsyncIterable<RecordBatch>
+  /** The bytes of an Arrow IPC stream, which Arrow in any language reads. */
+  toIpc(): Promise<Uint8Array>
+}
+
+export interface TierResult {
+  readonly snapshotId: bigint | null
+  /** Rows that this call's commit added. */
+  readonly rows: number
+  /** Exclusive, per partition. */
+  readonly frontier: readonly bigint[]
+}
+
+export interface AuditOptions {
+  /**
+   * Also reads all of every row in files that this log did not write, and makes its checksum anew; default false. It takes as
+   * long as reading them, in memory that does not grow with them.
+   */
+  readonly deep?: boolean
+  /** Called again and again while files are read. What it throws ends the audit. */
+  readonly onProgress?: (progress: AuditProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface AuditProgress {
+  /** Data files of the snapshot, as it says itself; null where it does not. */
+  readonly files: number | null
+  readonly filesDone: number
+  /** Rows read so far. */
+  readonly rows: number
+}
+
+export interface AuditReport {
+  /** Rows and checksum of every partition equal the ledger; a deep audit found nothing altered, moved or doubled either. */
+  readonly clean: boolean
+  readonly partitions: readonly AuditPartition[]
+  /** Ranges below the frontier without a row, with the reason. */
+  readonly gaps: readonly AuditGap[]
+  /** What `audit({ deep: true })` found; null without it. */
+  readonly deep: DeepAudit | null
+  /**
+   * Count and sum for any SQL engine; `{table}` stands for the table's name. Like the audit that is not deep it cannot see an
+   * UPDATE of anything but `_kafka_crc`, incarnation and partition.
+   */
+  readonly sql: string
+}
+
+/** What is wrong with single rows, in files that this log did not write. Each list ends at the limit `maxGaps`. */
+export interface DeepAudit {
+  /** Files that the log did not write, and their rows whose checksum was made anew; none in a topic with `rowCrc: false`. */
+  readonly files: number
+  readonly rows: bigint
+  /** Rows that do not match their checksum: all that `altered` and `moved` are about, listed or not. */
+  readonly mismatched: bigint
+  /** Rows at a place that another row has, in any file. */
+  readonly doubledRows: bigint
+  /** Rows that cannot be judged, since a column that they need has been dropped. */
+  readonly unproven: bigint
+  readonly altered: readonly AuditRange[]
+  /** Rows that match at a place of the ledger where no row stands that does: SQL moved them from there. */
+  readonly moved: readonly AuditMove[]
+  readonly doubled: readonly AuditRange[]
+}
+
+export interface AuditPlace {
+  readonly incarnation: number
+  readonly partition: number
+  readonly offset: bigint
+}
+
+export interface AuditMove extends AuditPlace {
+  /** Where it was. */
+  readonly origin: AuditPlace
+}
+
+export interface AuditRange {
+  readonly incarnation: number
+  readonly partition: number
+  readonly from: bigint
+  /** Exclusive. */
+  readonly to: bigint
+}
+
+/** Counts of one (incarnation, partition): what the table holds, beside what the ledger says. */
+export interface AuditPartition {
+  readonly incarnation: number
+  readonly partition: number
+  readonly start: bigint
+  readonly frontier: bigint
+  /** Places of the ledger with a row: what reads, scans and counts show. */
+  readonly rows: bigint
+  /** Rows that the table should have: those of the ledger without what retention removed. */
+  readonly ledgerRows: bigint
+  /**
+   * Rows that nobody is shown: at a place where another row counts, or outside of `[start, frontier)`. `count(*)` in SQL is `rows`
+   * and these together.
+   */
+  readonly unseen: bigint
+  readonly control: bigint
+  readonly aborted: bigint
+  readonly skipped: bigint
+  /** Rows of the ledger that are not in the table. */
+  readonly deleted: bigint
+  /** Exact sum of the signed `_kafka_crc` of `rows`; null without row checksums. */
+  readonly checksum: bigint | null
+  /** Of the same rows as `ledgerRows`. */
+  readonly ledgerChecksum: bigint | null
+}
+
+export interface AuditGap extends AuditRange {
+  /** `unknown`: the jump at the beginning of an incarnation that an adopted table began; what was there, nobody knows. */
+  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired' | 'unknown'
+}

@@ -1,0 +1,152 @@
+import { invalid, isKind } from './errors.ts'
+import type { CallOptions, GetOptions, ObjectInfo, ObjectStore, StoredObject } from '../doors/object-store.ts'
+
+const encoder = new TextEncoder()
+const controls = /[\u0000-\u001f\u007f]/
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
+
+/** Throws `invalid` unless the key is one that every store takes (see {@link ObjectStore}). */
+export function checkKey(key: string): void {
+  const bytes = encoder.encode(key).length
+  if (bytes < 1 || bytes > 1024) throw badKey(key, `has ${bytes} bytes; 1 to 1024 are allowed`)
+  if (controls.test(key) || loneSurrogate.test(key))
+    throw badKey(key, 'holds a control character or half a surrogate pair')
+  for (const segment of key.split('/')) {
+    if (segment === '' || segment === '.' || segment === '..') throw badKey(key, 'has an empty, "." or ".." segment')
+  }
+}
+
+function badKey(key: string, why: string): Error {
+  return invalid('KEY', `The key ${JSON.stringify(key)} ${why}.`, { context: { key } })
+}
+
+/** The location of a key, as table metadata names it: `root + key`, raw. Nothing is percent-encoded: engines open it as it stands. */
+export function uriOf(store: Pick<ObjectStore, 'root'>, key: string): string {
+  return store.root + key
+}
+
+/**
+ * The key of a location in this store, taken raw: `%20` is three characters. `file:/x` and a bare `/x`, as some engines
+ * write, mean `file:///x`. What is written or deleted is named by this key only; {@link openLocation} is for reads.
+ * @throws `invalid` with code `OUTSIDE_STORE` when the location lies elsewhere: metadata never makes us read other places.
+ */
+export function keyOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): string {
+  const root = oneSpelling(store.root)
+  const location = oneSpelling(uri)
+  if (!location.startsWith(root)) {
+    const message = `${uri} lies outside of ${store.name}: it is not read.`
+    throw invalid('OUTSIDE_STORE', message, { context: { uri, root: store.root } })
+  }
+  const key = location.slice(root.length)
+  checkKey(key)
+  return key
+}
+
+/**
+ * The keys that a location may mean, at least one: raw, then, for engines that encode what they write, percent-decoded
+ * behind the root and as a whole. @throws like {@link keyOf} when no spelling lies in the store.
+ */
+export function keysOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): readonly string[] {
+  const root = oneSpelling(store.root)
+  const location = oneSpelling(uri)
+  const inside = location.startsWith(root) ? decoded(location.slice(root.length)) : undefined
+  const spellings = [location, inside === undefined ? undefined : root + inside, decoded(location)]
+  const keys = new Set<string>()
+  for (const spelling of spellings) {
+    try {
+      if (spelling !== undefined) keys.add(keyOf(store, spelling))
+    } catch {
+      // A spelling that leads elsewhere is not meant.
+    }
+  }
+  return keys.size === 0 ? [keyOf(store, uri)] : [...keys]
+}
+
+/**
+ * Reads the object that a location names: under its raw key, and only if nothing is there, percent-decoded. The spelling
+ * that answered first is kept, so that all ranges come from one object. Nothing is there also where the store cannot have
+ * such a key: escapes may make a name too long for a folder.
+ * @throws like {@link keyOf}, at once; `not-found` of the raw key when no spelling is there.
+ */
+export function openLocation(
+  store: Pick<ObjectStore, 'get' | 'root' | 'name'>,
+  uri: string,
+): (options?: GetOptions) => Promise<StoredObject> {
+  const keys = keysOf(store, uri)
+  let known = keys.length === 1 ? keys[0] : undefined
+  return async (options) => {
+    if (known !== undefined) return store.get(known, options)
+    let missing: unknown
+    for (const key of keys) {
+      try {
+        const object = await store.get(key, options)
+        known ??= key
+        return object
+      } catch (error) {
+        if (!isKind(error, 'not-found') && !isKind(error, 'unsupported')) throw error
+        missing ??= error
+      }
+    }
+    throw missing
+  }
+}
+
+/** What the store says of the object that {@link openLocation} would read; undefined: no spelling is there. @throws like {@link keyOf}. */
+export async function headLocation(
+  store: Pick<ObjectStore, 'head' | 'root' | 'name'>,
+  uri: string,
+  options: CallOptions = {},
+): Promise<ObjectInfo | undefined> {
+  for (const key of keysOf(store, uri)) {
+    const info = await store.head(key, options).catch((error: unknown) => {
+      if (!isKind(error, 'unsupported')) throw error
+      return undefined
+    })
+    if (info !== undefined) return info
+  }
+  return undefined
+}
+
+/** Whether two locations are the same one, `file:/x`, `/x`, `file:///x` and slashes at the end apart; all else is compared raw. */
+export function isSameLocation(a: string, b: string): boolean {
+  const plain = (uri: string): string => oneSpelling(uri).replace(/\/+$/, '')
+  return plain(a) === plain(b)
+}
+
+/**
+ * @throws `invalid` code `ROOT` for a root that is no URI ending in a slash, or that engines cannot open as it stands: `#`
+ * and `?` end a path, `"` begins a quoted name, control characters and half surrogate pairs have no spelling.
+ */
+export function checkRoot({ root, name }: Pick<ObjectStore, 'root' | 'name'>): void {
+  const found = /^[a-z][a-z0-9+.-]*:\/\/.*\/$/s.test(root)
+    ? (/[#?"]/.exec(root)?.[0] ?? controls.exec(root)?.[0] ?? loneSurrogate.exec(root)?.[0])
+    : 'no scheme, or no slash at its end'
+  if (found === undefined) return
+  const what = found.length === 1 ? `holds ${JSON.stringify(found)}` : `has ${found}`
+  const message = `${name} cannot hold the tables of a log: its root ${JSON.stringify(root)} ${what}, and engines would look for them elsewhere. Choose another place.`
+  throw invalid('ROOT', message, { context: { root } })
+}
+
+function oneSpelling(uri: string): string {
+  return uri.startsWith('/') ? `file://${uri}` : uri.replace(/^file:\/(?!\/)/, 'file:///')
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Orders keys by the bytes of their UTF-8, as every store lists them (JavaScript's own order is by UTF-16 unit). */
+export function compareKeys(a: string, b: string): number {
+  if (a === b) return 0
+  const left = encoder.encode(a)
+  const right = encoder.encode(b)
+  const shared = Math.min(left.length, right.length)
+  for (let i = 0; i < shared; i++) {
+    if (left[i] !== right[i]) return left[i]! - right[i]!
+  }
+  return left.length - right.length
+}

@@ -1,0 +1,109 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isKind } from '../model/errors.ts'
+import type { ErrorKind } from '../model/errors.ts'
+import { systemFiles } from './system-files.ts'
+
+const files = systemFiles()
+let dir = ''
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'moulin-files-'))
+})
+afterEach(() => rm(dir, { recursive: true }))
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+const kind = (wanted: ErrorKind, code?: string) => (error: unknown) => isKind(error, wanted, code)
+
+describe('systemFiles', () => {
+  it('writes more parts than one system call takes, and reads them back in order', async () => {
+    const handle = await files.open(join(dir, 'a'), 'create')
+    const parts = Array.from({ length: 3000 }, (_, i) => Buffer.from(`${i},`))
+    await handle.writev(parts, 5)
+    await handle.datasync()
+    const all = Buffer.concat(parts)
+    expect(Buffer.compare(await handle.read(5, all.length + 100), all)).toBe(0)
+    expect(await handle.size()).toBe(all.length + 5)
+    await handle.close()
+  })
+
+  it('preallocates with zeros and never shortens', async () => {
+    const handle = await files.open(join(dir, 'a'), 'create')
+    await handle.writev([Buffer.from('x')], 0)
+    await handle.preallocate(3_000_000)
+    expect(await handle.size()).toBe(3_000_000)
+    expect([...(await handle.read(0, 3))]).toEqual([120, 0, 0])
+    await handle.preallocate(10)
+    expect(await handle.size()).toBe(3_000_000)
+    await handle.close()
+  })
+
+  it('tells errors apart by kind', async () => {
+    await (await files.open(join(dir, 'a'), 'create')).close()
+    expect(await failure(files.open(join(dir, 'a'), 'create'))).toSatisfy(kind('exists'))
+    expect(await failure(files.open(join(dir, 'b'), 'read'))).toSatisfy(kind('not-found'))
+    expect(await failure(files.open(join(dir, 'b'), 'write'))).toSatisfy(kind('not-found'))
+    expect(await failure(files.unlink(join(dir, 'b')))).toSatisfy(kind('not-found'))
+    expect(await failure(files.readdir(join(dir, 'b')))).toSatisfy(kind('not-found'))
+    expect(await failure(files.mkdir(dir))).toSatisfy(kind('exists'))
+    expect(await failure(files.link(join(dir, 'a'), join(dir, 'a')))).toSatisfy(kind('exists'))
+    expect(await files.stat(join(dir, 'a', 'below-a-file'))).toBeUndefined()
+  })
+
+  it('says read-only and full for what they are', async () => {
+    expect(await failure(files.mkdir('/proc/moulin'))).toSatisfy((e) => kind('unavailable')(e) || kind('not-found')(e))
+    const full = await files.open('/dev/full', 'write')
+    expect(await failure(full.writev([Buffer.from('x')], 0))).toSatisfy(
+      (e) => isKind(e, 'exhausted', 'NO_SPACE') && e.outcome === 'unknown',
+    )
+    await full.close()
+  })
+
+  it('lists names in byte order with their kinds', async () => {
+    for (const name of ['b', '\u{10000}', '\uffee', 'a']) await (await files.open(join(dir, name), 'create')).close()
+    await files.mkdir(join(dir, 'c'))
+    await symlink('/', join(dir, 'd'))
+    expect(await files.readdir(dir)).toEqual([
+      { name: 'a', kind: 'file' },
+      { name: 'b', kind: 'file' },
+      { name: 'c', kind: 'directory' },
+      { name: 'd', kind: 'other' },
+      { name: '\uffee', kind: 'file' },
+      { name: '\u{10000}', kind: 'file' },
+    ])
+  })
+
+  it('links are two names of one file, renames replace', async () => {
+    await (await files.open(join(dir, 'a'), 'create')).close()
+    await files.link(join(dir, 'a'), join(dir, 'b'))
+    expect((await files.stat(join(dir, 'b')))!.inode).toBe((await files.stat(join(dir, 'a')))!.inode)
+    await (await files.open(join(dir, 'c'), 'create')).close()
+    await files.rename(join(dir, 'c'), join(dir, 'b'))
+    expect((await files.stat(join(dir, 'b')))!.inode).not.toBe((await files.stat(join(dir, 'a')))!.inode)
+    expect(await files.stat(join(dir, 'c'))).toBeUndefined()
+    await files.syncDirectory(dir)
+  })
+
+  it('knows a local disk', async () => {
+    expect(await files.mountOf(dir)).toBe('local')
+    expect(await failure(files.mountOf(join(dir, 'none')))).toSatisfy(kind('not-found'))
+    const { totalBytes, freeBytes } = await files.spaceOf(dir)
+    expect(totalBytes).toBeGreaterThan(freeBytes)
+    expect(freeBytes).toBeGreaterThan(0)
+    expect(await failure(files.spaceOf(join(dir, 'none')))).toSatisfy(kind('not-found'))
+  })
+
+  it('watches a folder', async () => {
+    const changed = Promise.withResolvers<void>()
+    const watcher = files.watch(dir, changed.resolve)
+    await (await files.open(join(dir, 'a'), 'create')).close()
+    await changed.promise
+    watcher.close()
+  })
+})

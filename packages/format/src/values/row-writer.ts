@@ -1,0 +1,108 @@
+import { copyRange, ViewOf } from '../bytes/copy-range.ts'
+
+const SHORT_BYTES = 48
+
+/**
+ * Writes one value into memory of the caller. Past the end it writes nothing and goes on counting, so that
+ * `position` is where the value would end: larger than the target means there was no room.
+ */
+export class RowWriter {
+  readonly #views = new ViewOf()
+  target: Uint8Array = new Uint8Array(0)
+  position = 0
+
+  open(target: Uint8Array, position: number): void {
+    this.target = target
+    this.position = position
+  }
+
+  byte(value: number): void {
+    // A store beyond the end of a typed array does nothing.
+    this.target[this.position++] = value
+  }
+
+  /** A long of signed 32-bit halves, zigzag, minimal. */
+  long(high: number, low: number): void {
+    const { target } = this
+    let at = this.position
+    const sign = high >> 31
+    let bitsLow = (low << 1) ^ sign
+    let bitsHigh = ((high << 1) | (low >>> 31)) ^ sign
+    while (bitsHigh !== 0 || bitsLow < 0 || bitsLow >= 0x80) {
+      target[at++] = (bitsLow & 0x7f) | 0x80
+      bitsLow = (bitsLow >>> 7) | (bitsHigh << 25)
+      bitsHigh >>>= 7
+    }
+    target[at++] = bitsLow
+    this.position = at
+  }
+
+  int(value: number): void {
+    this.long(value >> 31, value)
+  }
+
+  /** A safe integer. */
+  number(value: number): void {
+    this.long(Math.floor(value / 0x100000000) | 0, value | 0)
+  }
+
+  bigint(value: bigint): void {
+    this.long(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)))
+  }
+
+  /** Little-endian. */
+  bits(value: number): void {
+    this.byte(value & 0xff)
+    this.byte((value >>> 8) & 0xff)
+    this.byte((value >>> 16) & 0xff)
+    this.byte(value >>> 24)
+  }
+
+  raw(bytes: Uint8Array, start: number, end: number): void {
+    const { target, position } = this
+    this.position += end - start
+    if (this.position > target.length) return
+    if (end - start < SHORT_BYTES) for (let at = start; at < end; at++) target[position + at - start] = bytes[at]!
+    else target.set(bytes.subarray(start, end), position)
+  }
+
+  /** The same with a view over `bytes` at hand, which makes it faster. */
+  range(bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    const { target, position } = this
+    this.position += end - start
+    if (this.position > target.length) return
+    copyRange(target, this.#views.of(target), position, bytes, view, start, end)
+  }
+
+  /** The decimal digits of a safe integer. */
+  integer(value: number): void {
+    if (value < 0) this.byte(0x2d)
+    const magnitude = value < 0 ? -value : value
+    let count = 1
+    for (let limit = 10; limit <= magnitude; limit *= 10) count++
+    this.digits(magnitude, count)
+  }
+
+  /** The last `count` digits of a safe integer that is not negative, zeros in front. */
+  digits(value: number, count: number): void {
+    const { target } = this
+    const start = this.position
+    let at = (this.position = start + count)
+    // Nine at a time, which divide as integers.
+    for (let rest = value; at > start;) {
+      const upper = Math.floor(rest / 1e9)
+      let lower = (rest - upper * 1e9) | 0
+      for (const stop = Math.max(start, at - 9); at > stop;) {
+        const tens = (lower / 10) | 0
+        target[--at] = 0x30 + lower - tens * 10
+        lower = tens
+      }
+      rest = upper
+    }
+  }
+
+  /** Text of ASCII alone. */
+  ascii(text: string): void {
+    for (let at = 0; at < text.length; at++) this.target[this.position++] = text.charCodeAt(at)
+  }
+}

@@ -1,0 +1,127 @@
+import { isKind, isMoulinError, sameInt64, unavailable } from '@moulin/core'
+import type { Catalog, Limits, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
+import { currentSnapshot } from '@moulin/iceberg'
+import { summaryKeys } from '../table/system-columns.ts'
+import type { Asked } from '../table/topic-table.ts'
+
+export interface CommitAttemptParts {
+  readonly catalog: Catalog
+  readonly runtime: Runtime
+  readonly limits: Limits
+  readonly identifier: TableIdentifier
+  readonly commit: TableCommit
+  readonly commitId: string
+  readonly snapshotId: bigint
+  /** The main snapshot that the commit asserts; null for none. */
+  readonly parent: bigint | null
+  /** Manifest and manifest list of this attempt alone. */
+  readonly objectKeys: readonly string[]
+  /** Called before each look at the table; comes with what the look found. */
+  ask(): Asked
+  /** Whether a table without the commit's snapshot still shows that the commit happened. */
+  hasTrace(table: LoadedTable): Promise<boolean>
+}
+
+/** A table that has the commit. */
+export interface ReadBack {
+  readonly loaded: LoadedTable
+  readonly asked: Asked
+}
+
+/** How long one call looks for the outcome of its commit before it says that nobody knows. */
+const SETTLE_MS = 30_000
+
+/**
+ * One commit on its way through a catalog that may lose answers. After an unknown outcome nothing is cleaned up and
+ * nothing re-planned until the table has been read back and searched for the commit:
+ *
+ * 1. the table has it, or has had it, and its snapshot has expired since: committed;
+ * 2. main has moved: the commit asserts its old place, so it can never land any more: lost;
+ * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
+ *    the two arrives first moves main, and with that the other one fails.
+ */
+export class CommitAttempt {
+  readonly #parts: CommitAttemptParts
+  #isSent = false
+
+  constructor(parts: CommitAttemptParts) {
+    this.#parts = parts
+  }
+
+  get objectKeys(): readonly string[] {
+    return this.#parts.objectKeys
+  }
+
+  /**
+   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this.
+   * @throws outcome `rejected`: refused for good. Outcome `unknown`: call again later.
+   */
+  async settle(): Promise<ReadBack | 'lost'> {
+    const { clock, timers } = this.#parts.runtime
+    if (!this.#isSent) {
+      this.#isSent = true
+      try {
+        await this.#send()
+      } catch (error) {
+        // Rejected, and nobody else carries this commit yet: it never happened.
+        if (isMoulinError(error) && error.outcome === 'rejected') {
+          if (error.kind === 'conflict') return 'lost'
+          throw error
+        }
+      }
+    }
+    const startMs = clock.monotonic()
+    for (let round = 0; ; round++) {
+      let failure: unknown
+      try {
+        const found = await this.#search()
+        if (found !== 'absent') return found
+        await this.#send()
+        const seen = await this.#search()
+        if (seen !== 'absent') return seen
+      } catch (error) {
+        failure = error
+      }
+      if (clock.monotonic() - startMs > SETTLE_MS) throw this.#unknown(failure)
+      if (round > 0) await timers.sleep(Math.min(1000, 10 * 2 ** Math.min(round, 10)))
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { catalog, identifier, commit, limits } = this.#parts
+    await catalog.commitTable(identifier, commit, { limits })
+  }
+
+  async #search(): Promise<ReadBack | 'lost' | 'absent'> {
+    const { catalog, hasTrace, identifier, parent } = this.#parts
+    const asked = this.#parts.ask()
+    let table: LoadedTable
+    try {
+      table = await catalog.loadTable(identifier)
+    } catch (error) {
+      // A dropped table takes no commit. What that means for the history is told by the next load.
+      if (isKind(error, 'not-found')) return 'lost'
+      throw error
+    }
+    if (this.#isIn(table)) return { loaded: table, asked }
+    const main = currentSnapshot(table.metadata)?.['snapshot-id'] ?? null
+    if (sameInt64(main, parent)) return 'absent'
+    return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'
+  }
+
+  #isIn({ metadata }: LoadedTable): boolean {
+    const { commitId, snapshotId } = this.#parts
+    return (metadata.snapshots ?? []).some(
+      (snapshot) => sameInt64(snapshot['snapshot-id'], snapshotId) && snapshot.summary[summaryKeys.commit] === commitId,
+    )
+  }
+
+  #unknown(cause: unknown): Error {
+    const { commitId, identifier } = this.#parts
+    const name = [...identifier.namespace, identifier.name].join('.')
+    const message =
+      `Whether commit ${commitId} of table ${name} happened is not known: the table cannot be read back. ` +
+      'The next call finds out before it does anything else.'
+    return unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', context: { commit: commitId }, cause })
+  }
+}

@@ -1,0 +1,353 @@
+import { Arena, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder, unsupported } from '@moulin/core'
+import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
+import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
+import type { BatchHeader } from '@moulin/format'
+import { RecordCrcs } from '../audit/record-crcs.ts'
+import { timestampTypes } from '../table/system-columns.ts'
+import type { SystemColumn } from '../table/system-columns.ts'
+
+export interface RowBuilderOptions {
+  readonly incarnation: number
+  /** Keep a checksum of each record. */
+  readonly rowCrc: boolean
+  /** Keep the bytes beside the columns even where the columns give them back. */
+  readonly keepRaw: boolean
+  /** Undefined: values are kept as bytes. */
+  readonly values: ValueColumns | undefined
+}
+
+/** How values become columns. */
+export interface ValueColumns {
+  readonly columnar: ColumnarCodec
+  /** Ids in the ledger of the schema that the columns are of; values of another one are kept as bytes. */
+  readonly schemaId: number
+  /** In the schema's field order. */
+  readonly names: readonly string[]
+}
+
+/** What some rows add up to. */
+export interface RowTally {
+  rows: number
+  lastRow: bigint | null
+  control: number
+  checksum: bigint
+}
+
+/** Half-open. */
+export interface OffsetRange {
+  readonly from: bigint
+  readonly to: bigint
+}
+
+export interface Drain {
+  /** Uncompressed bytes of records. */
+  readonly maxBytes: number
+  readonly maxRows: number
+  readonly rows: (batch: ColumnBatch) => void
+}
+
+interface Walk {
+  readonly bytes: Uint8Array
+  readonly partition: number
+  readonly place: RecordPlace
+  readonly range: OffsetRange
+  readonly tally: RowTally
+  readonly valueIds: Ids
+  readonly keyIds: Ids
+  /** Records of the run before the present batch. */
+  index: number
+}
+
+export const emptyTally = (): RowTally => ({ rows: 0, lastRow: null, control: 0, checksum: 0n })
+
+const STATES = 'typed+rawnull'
+const stateRanges = { typed: [0, 5], 'typed+raw': [0, 9], raw: [6, 9], null: [9, 13] } as const
+const [TYPED_START, TYPED_END] = stateRanges.typed
+const MICROS_PER_MS = 1000
+const HALF = 4294967296
+// Up to here milliseconds are exact as microseconds in a double.
+const MAX_EXACT_MS = Number.MAX_SAFE_INTEGER / MICROS_PER_MS
+
+/**
+ * Record batches to columns in one pass, with no object per record: strings and bytes are positions in one arena. Rows
+ * are of one log partition. {@link take} gives columns that are valid until the next {@link add}.
+ */
+export class RowBuilder {
+  readonly #options: RowBuilderOptions
+  readonly #arena = new Arena()
+  readonly #cursor = new RecordCursor()
+  readonly #columns: SystemBuilders
+  readonly #values: readonly ColumnBuilder[]
+  /** All builders, in the order of the table. */
+  readonly #all: readonly (readonly [name: string, builder: ColumnBuilder])[]
+  readonly #bodies = new RecordCrcs()
+  #rows = 0
+  /** Of the present memory: is what `take` gave out still in it? */
+  #isTaken = false
+
+  constructor(options: RowBuilderOptions) {
+    this.#options = options
+    this.#columns = systemBuilders(this.#arena)
+    this.#values = options.values?.columnar.builders(this.#arena) ?? []
+    const values = this.#values.map((builder, at) => [options.values!.names[at]!, builder] as const)
+    this.#all = [...systemOrder(this.#columns), ...values]
+    this.#begin()
+  }
+
+  get rows(): number {
+    return this.#isTaken ? 0 : this.#rows
+  }
+
+  /** Bytes of records held, uncompressed. */
+  get sizeBytes(): number {
+    return this.#isTaken ? 0 : this.#arena.length
+  }
+
+  /**
+   * The records of the run with offsets in `[from, to)`. Adds what they are to `tally`. With `drain`, rows are handed over
+   * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory; what it is handed is
+   * good until it returns.
+   * @throws `corrupt`, also for a batch whose CRC is wrong; `unsupported` for a transactional batch.
+   */
+  add(run: BatchRun, range: OffsetRange, tally: RowTally, drain?: Drain): void {
+    const walk = {
+      bytes: run.batches,
+      partition: run.partition,
+      place: new RecordPlace(this.#options.incarnation, run.partition),
+      range,
+      tally,
+      valueIds: idsOf(run.valueSchemaIds),
+      keyIds: idsOf(run.keySchemaIds ?? 0),
+      index: 0,
+    }
+    for (const { header, position } of batchesIn(run.batches)) {
+      const isInside = header.baseOffset < range.to && header.baseOffset + BigInt(header.lastOffsetDelta) >= range.from
+      if (isInside) this.#addBatch(walk, position, header)
+      walk.index += header.recordCount
+      if (drain === undefined || this.rows === 0) continue
+      if (this.#arena.length >= drain.maxBytes || this.#rows >= drain.maxRows) drain.rows(this.take())
+    }
+  }
+
+  /** All rows since the last call, as columns in the order of the table, over memory that the next {@link add} reuses. */
+  take(): ColumnBatch {
+    if (this.#isTaken) this.#begin()
+    this.#isTaken = true
+    const columns = this.#all.map(([name, builder]) => ({ name, column: builder.view() as Column }))
+    return { length: this.#rows, columns }
+  }
+
+  #begin(): void {
+    this.#arena.clear()
+    this.#arena.append(Buffer.from(STATES, 'latin1'))
+    for (const [, builder] of this.#all) builder.clear()
+    this.#rows = 0
+    this.#isTaken = false
+  }
+
+  #addBatch(walk: Walk, position: number, header: BatchHeader): void {
+    const { range, tally } = walk
+    const first = deltaIn(header, range.from)
+    const end = deltaIn(header, range.to)
+    checkCrc(walk.bytes, position, header)
+    if (header.isControl) {
+      tally.control += Math.min(end, header.recordCount) - Math.min(first, header.recordCount)
+      return
+    }
+    if (header.isTransactional) {
+      const message = `The batch at offset ${header.baseOffset} is transactional; transactions come later.`
+      throw unsupported('BATCH_TRANSACTIONAL', message)
+    }
+    if (this.#isTaken) this.#begin()
+    const before = this.#rows
+    const lastDelta = this.#addRecords(walk, position, header, first, end)
+    const rows = this.#rows - before
+    if (rows === 0) return
+    this.#fill(walk, header, rows)
+    tally.rows += rows
+    tally.lastRow = header.baseOffset + BigInt(lastDelta)
+    tally.checksum += BigInt(this.#addCrcs(rows))
+  }
+
+  /** One pass over the batch: what differs from record to record. Returns the delta of the last row. */
+  #addRecords(walk: Walk, position: number, header: BatchHeader, first: number, end: number): number {
+    const arena = this.#arena
+    const cursor = this.#cursor
+    const { rowCrc } = this.#options
+    const { offset, timestamp, key, headers, schemaId, keySchemaId } = this.#columns
+    const { valueIds, keyIds } = walk
+    const bodies = this.#bodies
+    const start = appendRecordsSection(arena, walk.bytes, position, header)
+    cursor.open(arena.bytes, start, arena.length, header)
+    bodies.begin(header, walk.place)
+    let rows = 0
+    let lastDelta = -1
+    for (let at = walk.index; cursor.next(); at++) {
+      if (cursor.offsetDelta < first || cursor.offsetDelta >= end) continue
+      offset.appendHalves(cursor.offsetHigh, cursor.offsetLow)
+      appendTimestamp(timestamp, cursor)
+      if (cursor.keyStart < 0) key.appendNull()
+      else key.appendPosition(cursor.keyStart, cursor.keyEnd)
+      if (cursor.headerCount > 0) this.#addHeaders()
+      headers.append()
+      if (typeof valueIds !== 'number') schemaId.append(valueIds[at]!)
+      if (typeof keyIds !== 'number') keySchemaId.append(keyIds[at]!)
+      this.#addValue(typeof valueIds === 'number' ? valueIds : valueIds[at]!)
+      if (rowCrc) bodies.add(cursor)
+      rows++
+      lastDelta = cursor.offsetDelta
+    }
+    this.#rows += rows
+    return lastDelta
+  }
+
+  /** What all rows of the batch have in common. */
+  #fill(walk: Walk, header: BatchHeader, rows: number): void {
+    const { partition, incarnation, timestampType, schemaId, keySchemaId } = this.#columns
+    partition.appendFill(walk.partition, rows)
+    incarnation.appendFill(this.#options.incarnation, rows)
+    timestampType.appendFill(timestampTypes[header.timestampType], rows)
+    if (typeof walk.valueIds === 'number') schemaId.appendFill(walk.valueIds, rows)
+    if (typeof walk.keyIds === 'number') keySchemaId.appendFill(walk.keyIds, rows)
+  }
+
+  /** Returns the sum of the rows' checksums, 0 where none are kept. */
+  #addCrcs(rows: number): number {
+    const { crc } = this.#columns
+    if (!this.#options.rowCrc) {
+      for (let row = 0; row < rows; row++) crc.appendNull()
+      return 0
+    }
+    const sums = this.#bodies.crcs(this.#arena.bytes)
+    let sum = 0
+    for (let row = 0; row < rows; row++) {
+      const value = sums[row]!
+      crc.append(value)
+      sum += value
+    }
+    return sum
+  }
+
+  #addValue(schemaId: number): void {
+    const { valueStart: start, valueEnd: end } = this.#cursor
+    const { values, keepRaw } = this.#options
+    if (start < 0) return this.#addWithoutColumns('null', -1, -1)
+    if (values === undefined || schemaId !== values.schemaId) return this.#addWithoutColumns('raw', start, end)
+    const fidelity = values.columnar.decodeRow(this.#arena, start, end, this.#values)
+    const { state, raw } = this.#columns
+    if (fidelity === 'canonical' && !keepRaw) {
+      state.appendPosition(TYPED_START, TYPED_END)
+      raw.appendNull()
+    } else {
+      const [stateStart, stateEnd] = stateRanges[fidelity === 'unreadable' ? 'raw' : 'typed+raw']
+      state.appendPosition(stateStart, stateEnd)
+      raw.appendPosition(start, end)
+    }
+  }
+
+  #addWithoutColumns(name: 'raw' | 'null', start: number, end: number): void {
+    for (const builder of this.#values) builder.appendNull()
+    const [stateStart, stateEnd] = stateRanges[name]
+    this.#columns.state.appendPosition(stateStart, stateEnd)
+    appendRange(this.#columns.raw, start, end)
+  }
+
+  #addHeaders(): void {
+    const cursor = this.#cursor
+    const { header, headerKey, headerValue } = this.#columns
+    cursor.rewindHeaders()
+    while (cursor.nextHeader()) {
+      headerKey.appendPosition(cursor.headerKeyStart, cursor.headerKeyEnd)
+      appendRange(headerValue, cursor.headerValueStart, cursor.headerValueEnd)
+      header.append()
+    }
+  }
+}
+
+type SystemBuilders = ReturnType<typeof systemBuilders>
+
+function systemBuilders(arena: Arena): {
+  partition: Int32Builder
+  incarnation: Int32Builder
+  offset: Int64Builder
+  timestamp: Int64Builder
+  timestampType: Int32Builder
+  key: BytesBuilder
+  headerKey: BytesBuilder
+  headerValue: BytesBuilder
+  header: StructBuilder
+  headers: ListBuilder
+  crc: Int32Builder
+  state: BytesBuilder
+  raw: BytesBuilder
+  schemaId: Int32Builder
+  keySchemaId: Int32Builder
+} {
+  const headerKey = new BytesBuilder(arena)
+  const headerValue = new BytesBuilder(arena)
+  const header = new StructBuilder([
+    { name: 'key', builder: headerKey },
+    { name: 'value', builder: headerValue },
+  ])
+  return {
+    partition: new Int32Builder(),
+    incarnation: new Int32Builder(),
+    offset: new Int64Builder(),
+    timestamp: new Int64Builder(),
+    timestampType: new Int32Builder(),
+    key: new BytesBuilder(arena),
+    headerKey,
+    headerValue,
+    header,
+    headers: new ListBuilder(header),
+    crc: new Int32Builder(),
+    state: new BytesBuilder(arena),
+    raw: new BytesBuilder(arena),
+    schemaId: new Int32Builder(),
+    keySchemaId: new Int32Builder(),
+  }
+}
+
+function systemOrder(builders: SystemBuilders): (readonly [name: SystemColumn, builder: ColumnBuilder])[] {
+  return [
+    ['_kafka_partition', builders.partition],
+    ['_kafka_offset', builders.offset],
+    ['_kafka_incarnation', builders.incarnation],
+    ['_kafka_timestamp', builders.timestamp],
+    ['_kafka_timestamp_type', builders.timestampType],
+    ['_kafka_key', builders.key],
+    ['_kafka_headers', builders.headers],
+    ['_kafka_crc', builders.crc],
+    ['_kafka_value_state', builders.state],
+    ['_kafka_value', builders.raw],
+    ['_kafka_schema_id', builders.schemaId],
+    ['_kafka_key_schema_id', builders.keySchemaId],
+  ]
+}
+
+function appendRange(builder: BytesBuilder, start: number, end: number): void {
+  if (start < 0) builder.appendNull()
+  else builder.appendPosition(start, end)
+}
+
+function appendTimestamp(builder: Int64Builder, { timestampHigh: high, timestampLow: low }: RecordCursor): void {
+  // −1: the record has none.
+  if (high === -1 && low === -1) return builder.appendNull()
+  const ms = high * HALF + (low >>> 0)
+  if (ms <= MAX_EXACT_MS && ms >= -MAX_EXACT_MS) builder.appendNumber(ms * MICROS_PER_MS)
+  else builder.append(((BigInt(high) << 32n) | BigInt(low >>> 0)) * 1000n)
+}
+
+type Ids = number | readonly number[]
+
+// A list that says one thing is one number: the usual case costs no lookup.
+function idsOf(ids: Ids): Ids {
+  return typeof ids !== 'number' && ids.every((id) => id === ids[0]) ? (ids[0] ?? 0) : ids
+}
+
+/** How far into the batch an offset lies, at least 0 and at most just past its end. */
+function deltaIn(header: BatchHeader, offset: bigint): number {
+  const delta = offset - header.baseOffset
+  if (delta <= 0n) return 0
+  return delta > BigInt(header.lastOffsetDelta) ? header.lastOffsetDelta + 1 : Number(delta)
+}

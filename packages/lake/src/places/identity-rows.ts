@@ -1,0 +1,59 @@
+import { isValid } from '@moulin/core'
+import type { CallOptions, Column, ColumnBatch, IcebergField } from '@moulin/core'
+import type { ParquetFile } from '@moulin/format'
+import type { SystemColumn } from '../table/system-columns.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+
+/** Who a row is: (incarnation, partition, offset). Rows that lack one are foreign ones, invisible to the log. */
+export interface IdentityColumns {
+  readonly length: number
+  /** Whether the row has an identity at all. */
+  isKnown(row: number): boolean
+  partition(row: number): number
+  incarnation(row: number): number
+  offset(row: number): bigint
+}
+
+export const identityNames: readonly SystemColumn[] = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation']
+
+/** The table's fields of these columns of ours; one that is gone is left out. */
+export function fieldsOf(columns: TableColumns, names: readonly string[]): IcebergField[] {
+  return names.flatMap((name) => columns.byName.get(name) ?? [])
+}
+
+/** Reads the identities of one row group. */
+export async function readIdentities(
+  file: ParquetFile,
+  rowGroup: number,
+  columns: TableColumns,
+  options: CallOptions = {},
+): Promise<IdentityColumns> {
+  const types = fieldsOf(columns, identityNames)
+  return identitiesIn(await file.read({ rowGroup, types, ...options }), columns)
+}
+
+/** The identities of rows that were read with, at least, the columns {@link identityNames}. */
+export function identitiesIn(batch: ColumnBatch, columns: TableColumns): IdentityColumns {
+  const [partition, offset, incarnation] = identityNames.map((name) => columnOf(batch, columns, name))
+  const partitions = int32Values(partition)
+  const incarnations = int32Values(incarnation)
+  const offsets = offset?.storage === 'int64' ? offset.values : new BigInt64Array(0)
+  const all = [partition, offset, incarnation]
+  return {
+    length: batch.length,
+    isKnown: (row) => all.every((column) => column !== undefined && isValid(column, row)),
+    partition: (row) => partitions[row]!,
+    incarnation: (row) => incarnations[row]!,
+    offset: (row) => offsets[row]!,
+  }
+}
+
+/** A column of ours in a batch that was read from the table. */
+export function columnOf(batch: ColumnBatch, columns: TableColumns, name: string): Column | undefined {
+  const theirs = columns.byName.get(name)?.name
+  return theirs === undefined ? undefined : batch.columns.find((entry) => entry.name === theirs)?.column
+}
+
+function int32Values(column: Column | undefined): Int32Array {
+  return column?.storage === 'int32' ? column.values : new Int32Array(0)
+}

@@ -1,0 +1,221 @@
+import { throwIfAborted } from '@moulin/core'
+import type { CallOptions } from '@moulin/core'
+import { ancestors, currentSnapshot } from '@moulin/iceberg'
+import type { ClaimedPlaces, GroupClaims } from './claimed-places.ts'
+import { planOver } from '../replay/cold-plan.ts'
+import type { PlannedGroup } from '../replay/cold-plan.ts'
+import { placesBy } from '../replay/cold-window.ts'
+import { doubledPlaces } from './doubled-places.ts'
+import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
+import { LiveFiles } from '../forgotten/live-files.ts'
+import type { LiveFile } from '../forgotten/live-files.ts'
+import { LostRows } from '../adopt/lost-rows.ts'
+import type { MissingFiles } from '../look/missing-files.ts'
+import type { RowPlaces, RowPlacesParts } from './row-places.ts'
+import { suspectPlaces } from './suspect-places.ts'
+import { summaryKeys } from '../table/system-columns.ts'
+import { snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState } from '../table/topic-table.ts'
+
+/** What is remembered from one snapshot to the next. */
+export interface LosersMemory {
+  readonly claims: ClaimedPlaces
+  /** Row groups that were compared and have no place in common share an object. */
+  readonly apart: WeakMap<GroupClaims, object>
+  /** A snapshot without files of others. */
+  pureAt: bigint | null | undefined
+}
+
+/** Of fewer places where they have more rows than this. */
+const ROWS_AT_ONCE = 262_144
+/** Of rows that do not count, the least used files forgotten beyond it, and looked at anew. */
+const KEPT_BYTES = 64 * 1024 * 1024
+
+/** A row group of a file that is looked at. */
+interface Member extends ClaimingGroup {
+  readonly live: LiveFile
+}
+
+/**
+ * The rows of a table's files that do not count, file by file as they are asked for. Manifests say which files may share
+ * places; of these the identity columns are read, once; and only rows that do share one are compared.
+ */
+export class TableLosers {
+  readonly snapshotId: bigint | null
+  readonly commit: string
+  readonly missing: MissingFiles
+  readonly #parts: RowPlacesParts
+  readonly #places: RowPlaces
+  readonly #state: TableState
+  readonly #memory: LosersMemory
+  readonly #kept = new Map<string, LostRows>()
+  #keptBytes = 0
+  #files: LiveFiles | undefined
+  #isProven: boolean | undefined
+
+  constructor(parts: RowPlacesParts, places: RowPlaces, state: TableState, memory: LosersMemory) {
+    this.#parts = parts
+    this.#places = places
+    this.#state = state
+    this.#memory = memory
+    this.snapshotId = snapshotIdOf(state.loaded)
+    this.commit = state.marker.commit
+    this.missing = state.missing
+  }
+
+  /** Undefined where all rows of the file count. */
+  async of(filePath: string, call: CallOptions): Promise<LostRows | undefined> {
+    if ((this.#isProven ??= this.#isPure())) return undefined
+    const files = (this.#files ??= await this.#listed(call))
+    if (files.isPure) return undefined
+    const live = files.get(filePath)
+    if (live === undefined) return undefined
+    const known = this.#kept.get(filePath)
+    if (known !== undefined) {
+      this.#kept.delete(filePath)
+      this.#kept.set(filePath, known)
+      return known.size === 0 ? undefined : known
+    }
+    const rivals = files.rivalsOf(live)
+    if (rivals.length === 0 && !live.isStranger) return undefined
+    const found = await this.#resolve(files, live, rivals, call)
+    return found.size === 0 ? undefined : found
+  }
+
+  /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
+  #isPure(): boolean {
+    const { metadata } = this.#state.loaded
+    for (const snapshot of ancestors(metadata)) {
+      const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt
+      if (!isKnown && snapshot.summary[summaryKeys.topic] !== this.#parts.info.id) return false
+      const parent = snapshot['parent-snapshot-id']
+      if (!isKnown && parent !== undefined && parent !== null) continue
+      this.#memory.pureAt = this.snapshotId
+      return true
+    }
+    return currentSnapshot(metadata) === undefined
+  }
+
+  async #listed(call: CallOptions): Promise<LiveFiles> {
+    const files = new LiveFiles()
+    const { columns } = this.#state
+    for await (const task of this.#parts.fileLists.all(this.#state, call)) files.add(task, columns)
+    if (files.isPure && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
+    return files
+  }
+
+  async #resolve(files: LiveFiles, live: LiveFile, rivals: readonly LiveFile[], call: CallOptions): Promise<LostRows> {
+    const members = await this.#members([live, ...rivals], call)
+    // Where offsets lie scattered over files, to look at one is to look at all of them.
+    const all = new Set([live, ...rivals])
+    const isScattered = members.some(({ claims }) => !claims.isExact)
+    const targets = isScattered
+      ? [live, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
+      : [live]
+    const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [live], call))!
+    for (const [file, losers] of found) this.#keep(file.file.filePath, losers)
+    return found.get(live)!
+  }
+
+  async #members(files: readonly LiveFile[], call: CallOptions): Promise<Member[]> {
+    const members: Member[] = []
+    for (const live of files) {
+      throwIfAborted(call.signal)
+      const file = await this.#parts.files.open(live.file, call)
+      for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+        const claims = await this.#memory.claims.of(file, rowGroup, this.#state.columns, call)
+        members.push({ live, file, rowGroup, claims })
+      }
+    }
+    return members
+  }
+
+  /** Undefined where that would be too much to remember for more than one file. */
+  async #lostIn(
+    members: readonly Member[],
+    targets: readonly LiveFile[],
+    call: CallOptions,
+  ): Promise<Map<LiveFile, LostRows> | undefined> {
+    const found = new Map(targets.map((live) => [live, new LostRows()]))
+    const { apart } = this.#memory
+    const claimants = members.map(({ live, claims }) => ({
+      claims,
+      isTarget: found.has(live),
+      apart: apart.get(claims),
+    }))
+    let isDoubled = false
+    const suspects = suspectPlaces(claimants, this.#state.marker.ledger)
+    for await (const doubled of doubledPlaces(members, suspects, this.#state.columns, call)) {
+      isDoubled = true
+      await this.#compare(members, doubled, found, call)
+      if (targets.length > 1 && sizeOf(found) > KEPT_BYTES) return undefined
+    }
+    if (!isDoubled && new Set(members.map(({ live }) => live)).size === targets.length) {
+      const together = {}
+      for (const { claims } of members) apart.set(claims, together)
+    }
+    return found
+  }
+
+  async #compare(
+    members: readonly Member[],
+    { partition, incarnation, offsets }: DoubledPlaces,
+    found: ReadonlyMap<LiveFile, LostRows>,
+    call: CallOptions,
+  ): Promise<void> {
+    const groups: (PlannedGroup & { readonly live: LiveFile })[] = []
+    const [first, last] = [offsets[0]!, offsets.at(-1)!]
+    for (const { live, file, rowGroup, claims } of members) {
+      const spans = claims.spans.filter(
+        (span) =>
+          span.incarnation === incarnation && span.partition === partition && span.from <= last && first < span.to,
+      )
+      if (spans.length === 0) continue
+      groups.push({ live, file, rowGroup, sequence: live.sequence, min: spans[0]!.from, max: spans.at(-1)!.to - 1n })
+    }
+    const plan = planOver(this.#state, partition, groups)
+    const rows: { readonly offset: bigint; readonly group: number; readonly row: number }[] = []
+    for (const [group, { file, rowGroup }] of plan.groups.entries()) {
+      const there = await this.#parts.indexes.rows(file, rowGroup, plan, this.#state.columns, call)
+      for (const offset of offsets) {
+        for (let at = there.lowerBound(offset); at < there.length && there.offset(at) === offset; at++) {
+          rows.push({ offset, group, row: there.row(at) })
+        }
+      }
+      if (rows.length <= ROWS_AT_ONCE || offsets.length === 1) continue
+      const half = offsets.length >> 1
+      for (const some of [offsets.slice(0, half), offsets.slice(half)]) {
+        await this.#compare(members, { partition, incarnation, offsets: some }, found, call)
+      }
+      return
+    }
+    const places = placesBy(
+      BigInt64Array.from(rows, ({ offset }) => offset),
+      Int32Array.from(rows, ({ group }) => group),
+      Int32Array.from(rows, ({ row }) => row),
+    )
+    const lost = await this.#places.lost(plan, places, call)
+    for (let at = 0; at < places.length; at++) {
+      if (lost?.[at] !== 1) continue
+      const { live, file, rowGroup } = plan.groups[places.groups[at]!]! as (typeof groups)[number]
+      found.get(live)?.add(rowGroup, file.rowGroups[rowGroup]!.rowCount, places.rows[at]!)
+    }
+  }
+
+  #keep(filePath: string, losers: LostRows): void {
+    if (this.#kept.has(filePath)) return
+    this.#kept.set(filePath, losers)
+    this.#keptBytes += losers.sizeBytes
+    for (const [path, oldest] of this.#kept) {
+      if (this.#keptBytes <= KEPT_BYTES || path === filePath) break
+      this.#kept.delete(path)
+      this.#keptBytes -= oldest.sizeBytes
+    }
+  }
+}
+
+function sizeOf(found: ReadonlyMap<LiveFile, LostRows>): number {
+  let bytes = 0
+  for (const losers of found.values()) bytes += losers.sizeBytes
+  return bytes
+}

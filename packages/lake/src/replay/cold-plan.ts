@@ -1,0 +1,226 @@
+import { and, eq, gte, lt } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
+import { RecordPlace } from '@moulin/format'
+import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
+import type { DataFile, FileScanTask } from '@moulin/iceberg'
+import type { DataFiles } from '../table/data-files.ts'
+import type { LedgerEntry } from '../table/ledger.ts'
+import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
+import type { MissingFiles } from '../look/missing-files.ts'
+import type { OffsetRange } from '../encode/row-builder.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+import { snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState } from '../table/topic-table.ts'
+
+/** A row group that may hold rows of the wanted range. */
+export interface PlannedGroup {
+  readonly file: ParquetFile
+  readonly rowGroup: number
+  /** No row of the wanted partition is below or above, inclusive. */
+  readonly min: bigint
+  readonly max: bigint
+  /** Data sequence number of the file. */
+  readonly sequence: bigint
+}
+
+export interface ColdPlan {
+  readonly state: TableState
+  readonly partition: number
+  /** Live offsets of the partition, of all incarnations. */
+  readonly entries: readonly LedgerEntry[]
+  /** What the checksums of each entry's rows are bound to. */
+  readonly places: readonly RecordPlace[]
+  /** By rising `min`. */
+  readonly groups: readonly PlannedGroup[]
+  /** Offsets that files which are missing may have, rising. Other files may have them too. */
+  readonly holes: readonly OffsetRange[]
+}
+
+export interface ColdPlanParts {
+  readonly fileLists: FileLists
+  readonly files: DataFiles
+}
+
+/** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
+export interface FileLists {
+  /**
+   * Files of the table's current snapshot whose bounds do not rule the predicate out. `gone` is told of those that are missing
+   * instead: of a data file, or, undefined, of all that a manifest names.
+   */
+  matching(
+    state: TableState,
+    where: Expression,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncIterable<FileScanTask>
+  /** All of them but for what is missing. */
+  all(state: TableState, call: CallOptions): AsyncIterable<FileScanTask>
+}
+
+/** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
+export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
+  let kept:
+    | {
+        readonly snapshotId: bigint | null
+        readonly missing: MissingFiles
+        readonly files: readonly FileScanTask[] | undefined
+        /** No manifest was left out. */
+        readonly isWhole: boolean
+      }
+    | undefined
+
+  async function* listed(
+    { loaded, missing }: TableState,
+    where: Expression | undefined,
+    gone: (file: undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    const { metadata } = loaded
+    const snapshotId = snapshotIdOf(loaded)
+    let isWhole = true
+    const skip = (path: string): boolean => {
+      if (!missing.has(path)) return false
+      isWhole = false
+      return true
+    }
+    if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
+      let files: FileScanTask[] | undefined = []
+      for await (const task of planScan({ store, metadata, skip, ...call })) {
+        files.push(task)
+        if (files.length > maxFiles) {
+          files = undefined
+          break
+        }
+      }
+      kept = { snapshotId, missing, files, isWhole }
+    }
+    if (kept.files === undefined) {
+      yield* planScan({ store, metadata, where, skip, ...call })
+      if (!isWhole) gone(undefined)
+      return
+    }
+    if (!kept.isWhole) gone(undefined)
+    const predicate = bindExpression(where, currentSchema(metadata).fields)
+    for (const task of kept.files) if (metricsMightMatch(predicate, task.file)) yield task
+  }
+  async function* matching(
+    state: TableState,
+    where: Expression | undefined,
+    gone: (file: DataFile | undefined) => void,
+    call: CallOptions,
+  ): AsyncGenerator<FileScanTask> {
+    for await (const task of listed(state, where, gone, call)) {
+      if (state.missing.has(task.file.filePath)) gone(task.file)
+      else yield task
+    }
+  }
+  return { matching, all: (state, call) => matching(state, undefined, () => undefined, call) }
+}
+
+/** Row groups for `[from, to)` of one partition, by manifest bounds, then by footers. */
+export async function planCold(
+  parts: ColdPlanParts,
+  state: TableState,
+  range: { readonly partition: number; readonly from: bigint; readonly to: bigint },
+  call: CallOptions,
+): Promise<ColdPlan> {
+  const { columns } = state
+  const { partition, from, to } = range
+  const groups: PlannedGroup[] = []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  // Whoever adds a file again does not add its rows again.
+  const listed = new Map<string, FileScanTask>()
+  for await (const task of parts.fileLists.matching(state, wherePlace(columns, range), gone, call)) {
+    const known = listed.get(task.file.filePath)
+    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(task.file.filePath, task)
+  }
+  for (const { file, sequenceNumber } of listed.values()) {
+    const parquet = await parts.files.open(file, call)
+    parquet.rowGroups.forEach((group, rowGroup) => {
+      const bounds = placeBounds(group, columns, partition)
+      if (bounds === undefined || bounds.max < from || bounds.min >= to) return
+      groups.push({ file: parquet, rowGroup, sequence: sequenceNumber, ...bounds })
+    })
+  }
+  return planOver(state, partition, groups, united(holes))
+}
+
+/** The plan over these row groups. */
+export function planOver(
+  state: TableState,
+  partition: number,
+  some: readonly PlannedGroup[],
+  holes: readonly OffsetRange[] = [],
+): ColdPlan {
+  const entries = state.marker.ledger.filter((entry) => entry.partition === partition)
+  const groups = some.toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0))
+  const places = entries.map(({ incarnation }) => new RecordPlace(incarnation, partition))
+  return { state, partition, entries, places, groups, holes }
+}
+
+/** The plan's holes alone: opens no file. */
+export async function holesIn(
+  { fileLists }: Pick<ColdPlanParts, 'fileLists'>,
+  state: TableState,
+  range: OffsetRange & { readonly partition: number },
+  call: CallOptions,
+): Promise<OffsetRange[]> {
+  if (state.missing.size === 0) return []
+  const holes: OffsetRange[] = []
+  const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
+  for await (const task of fileLists.matching(state, wherePlace(state.columns, range), gone, call)) void task
+  return united(holes)
+}
+
+// Of a file that a missing manifest names, nobody knows what it has.
+function holesOf(
+  file: DataFile | undefined,
+  { columns, marker }: TableState,
+  range: OffsetRange & { readonly partition: number },
+): OffsetRange[] {
+  const places = file === undefined ? anywhere : placesIn(file, columns)
+  if (places === undefined) return []
+  const ofPartition = marker.ledger.filter(({ partition }) => partition === range.partition)
+  return ofPartition.flatMap((entry) => meeting(places, entry, range) ?? [])
+}
+
+/** What the checksum of a row of the plan is bound to: its incarnation is the one that the offset is live in. */
+export function recordPlace({ entries, places }: ColdPlan, offset: bigint): RecordPlace {
+  // Nearly always there is one.
+  let at = entries.length - 1
+  while (at > 0 && offset < entries[at]!.start) at--
+  return places[at]!
+}
+
+function wherePlace(
+  { byName }: TableColumns,
+  { partition, from, to }: { readonly partition: number; readonly from: bigint; readonly to: bigint },
+): Expression {
+  const offset = byName.get('_kafka_offset')!.name
+  return and(eq(byName.get('_kafka_partition')!.name, partition), gte(offset, from), lt(offset, to))
+}
+
+const LOWEST = -(2n ** 63n)
+const HIGHEST = 2n ** 63n - 1n
+
+// Undefined: no row of the partition is in there.
+function placeBounds(
+  group: ParquetRowGroup,
+  { byName }: TableColumns,
+  partition: number,
+): { readonly min: bigint; readonly max: bigint } | undefined {
+  const of = (field: IcebergField): { min?: bigint; max?: bigint } => {
+    const { min, max } = group.bounds(field.id, field.type)
+    return {
+      ...(min !== undefined && { min: BigInt(min as number | bigint) }),
+      ...(max !== undefined && { max: BigInt(max as number | bigint) }),
+    }
+  }
+  const partitions = of(byName.get('_kafka_partition')!)
+  const wanted = BigInt(partition)
+  if ((partitions.min ?? wanted) > wanted || (partitions.max ?? wanted) < wanted) return undefined
+  const { min = LOWEST, max = HIGHEST } = of(byName.get('_kafka_offset')!)
+  return { min, max }
+}

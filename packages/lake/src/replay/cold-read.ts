@@ -1,0 +1,352 @@
+import { corrupt, throwIfAborted } from '@moulin/core'
+import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
+import { planCold, recordPlace } from './cold-plan.ts'
+import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
+import { readRows } from './cold-rows.ts'
+import type { FoundRows } from './cold-rows.ts'
+import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
+import type { Places, WindowSource } from './cold-window.ts'
+import { isVanished } from '../table/data-files.ts'
+import type { DataFiles } from '../table/data-files.ts'
+import type { FileLook } from '../look/file-look.ts'
+import { absentIn, heldRuns } from '../look/held-records.ts'
+import { isUnreadable } from '../look/missing-files.ts'
+import type { RecordDecoder } from './record-decoder.ts'
+import { RunWriter } from './record-runs.ts'
+import type { PartitionRows, RowIndexes } from './row-index.ts'
+import type { RowPlaces } from '../places/row-places.ts'
+import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/topic-table.ts'
+
+export interface ColdReadParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+  readonly store: ObjectStore
+  readonly files: DataFiles
+  readonly fileLists: FileLists
+  readonly indexes: RowIndexes
+  readonly places: RowPlaces
+  readonly table: TopicTable
+  readonly look: FileLook
+  /** Bytes of data files, about, that one read holds decoded at a time. */
+  readonly windowBytes: number
+}
+
+interface ReadRange {
+  readonly partition: number
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** Positions looked up together, and rows at places of others that are remembered meanwhile. */
+const POSITIONS_AT_ONCE = 10_000
+const DOUBLED_AT_ONCE = 262_144
+
+/**
+ * Batches of `[from, to)` below the frontier, in offset order whatever the layout of the files: windows of offsets, each
+ * merged over all row groups that hold some of it. Every run makes progress, and together they answer for the range.
+ */
+export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: CallOptions): AsyncGenerator<BatchRun> {
+  let next = range.from
+  let rows = windowRows.first
+  const writer = new RunWriter()
+  yield* replanning(parts, call, async function* (state) {
+    const frontier = state.entries[range.partition]?.frontier ?? next
+    const to = range.to < frontier ? range.to : frontier
+    if (next >= to) return
+    const plan = await planCold(parts, state, { ...range, from: next, to }, call)
+    while (next < to) {
+      throwIfAborted(call.signal)
+      const window = { bytes: parts.windowBytes, rows }
+      const { places, end } = await nextPlaces(plan, next, to, window, windowSource(parts, plan, call))
+      let at = 0
+      for (const absent of absentIn(plan.holes, places.offsets, { from: next, to: end })) {
+        const until = firstAtLeast(places.offsets, absent.from)
+        if (absent.from > next) {
+          await frameWindow(parts, plan, placesWithin(places, at, until), writer, call)
+          const run = writer.finish(range.partition, { from: next, to: absent.from })
+          next = absent.from
+          yield run
+        }
+        at = until
+        for await (const run of heldRuns(parts.context, { partition: range.partition, ...absent }, call)) {
+          next = run.nextOffset
+          yield run
+        }
+      }
+      if (next < end) {
+        await frameWindow(parts, plan, at === 0 ? places : placesWithin(places, at, places.length), writer, call)
+        const run = writer.finish(range.partition, { from: next, to: end })
+        next = end
+        yield run
+      }
+      rows = Math.min(windowRows.most, rows * windowRows.growth)
+    }
+  })
+}
+
+/** A run of one record for each position, in the order given; an empty one where there is no record. */
+export async function* coldReadAt(
+  parts: ColdReadParts,
+  positions: readonly Position[],
+  call: CallOptions,
+): AsyncGenerator<BatchRun> {
+  const nothing = new RunWriter()
+  for (let start = 0; start < positions.length; start += POSITIONS_AT_ONCE) {
+    const some = positions.slice(start, start + POSITIONS_AT_ONCE)
+    let runs: (BatchRun | undefined)[] = []
+    // Nothing is given out before all is there, so a second plan begins anew.
+    const none = replanning(parts, call, async function* (state): AsyncGenerator<never> {
+      runs = await lookUp(parts, state, some, call)
+    })
+    for await (const never of none) yield never
+    for (const [at, { partition, offset }] of some.entries()) {
+      yield runs[at] ?? nothing.finish(partition, { from: offset, to: offset + 1n })
+    }
+  }
+}
+
+/**
+ * Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. Where the snapshot is the same, or a
+ * file is damaged, a look at the files decides: what is missing is read from the write-ahead tier then.
+ */
+async function* replanning<T>(
+  { table, look }: ColdReadParts,
+  call: CallOptions,
+  work: (state: TableState) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  let failedOn: bigint | null | undefined
+  let lookedOn: bigint | null | undefined
+  for (;;) {
+    const state = await table.load(call)
+    try {
+      yield* work(state)
+      return
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      const snapshot = snapshotIdOf(state.loaded)
+      const isAgain = failedOn === snapshot || !isVanished(error)
+      if (isAgain && lookedOn !== snapshot) {
+        lookedOn = snapshot
+        if (await look.again(call)) continue
+      }
+      if (isAgain) {
+        if (!isVanished(error)) throw error
+        const message = `A file of the table's current snapshot ${snapshot} is not there: ${(error as Error).message}`
+        throw corrupt('FILE_MISSING', message, { cause: error, context: { snapshot } })
+      }
+      failedOn = snapshot
+    }
+  }
+}
+
+async function frameWindow(
+  parts: ColdReadParts,
+  plan: ColdPlan,
+  places: Places,
+  writer: RunWriter,
+  call: CallOptions,
+): Promise<void> {
+  const { length, groups, rows, offsets } = places
+  const decoders = new Array<RecordDecoder>(length)
+  const found = new Int32Array(length)
+  for (const [index, members] of byGroup(groups, length)) {
+    const { file, rowGroup } = plan.groups[index]!
+    const wanted = members === undefined ? rows : members.map((at) => rows[at]!)
+    const some = await readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
+    for (let at = 0; at < some.rows.length; at++) {
+      const place = members === undefined ? at : members[at]!
+      decoders[place] = some.decoders[at]!
+      found[place] = some.rows[at]!
+    }
+  }
+  const halves = new Int32Array(offsets.buffer, offsets.byteOffset, length * 2)
+  for (let at = 0; at < length; at++) {
+    const place = recordPlace(plan, offsets[at]!)
+    writer.add(decoders[at]!, found[at]!, place, halves[at * 2 + 1]!, halves[at * 2]!)
+  }
+}
+
+/** Places by the group they are in; `undefined`: all of them, the usual case. */
+function byGroup(groups: Int32Array, length: number): Map<number, Int32Array | undefined> {
+  if (length === 0) return new Map()
+  if (isConstant(groups)) return new Map([[groups[0]!, undefined]])
+  const members = new Map<number, number[]>()
+  groups.forEach((group, at) => {
+    const known = members.get(group)
+    if (known === undefined) members.set(group, [at])
+    else known.push(at)
+  })
+  return new Map([...members].map(([group, places]) => [group, Int32Array.from(places)]))
+}
+
+function isConstant(values: Int32Array): boolean {
+  for (let at = 1; at < values.length; at++) if (values[at] !== values[0]) return false
+  return true
+}
+
+/** Runs of one record; undefined where there is none. */
+async function lookUp(
+  parts: ColdReadParts,
+  state: TableState,
+  positions: readonly Position[],
+  call: CallOptions,
+): Promise<(BatchRun | undefined)[]> {
+  const runs = new Array<BatchRun | undefined>(positions.length)
+  const writer = new RunWriter()
+  for (const [partition, members] of byPartition(positions)) {
+    if (state.entries[partition] === undefined) continue
+    members.sort((a, b) => (positions[a]!.offset < positions[b]!.offset ? -1 : 1))
+    const from = positions[members[0]!]!.offset
+    const to = positions[members.at(-1)!]!.offset + 1n
+    const plan = await planCold(parts, state, { partition, from, to }, call)
+    const offsets = BigInt64Array.from(members, (at) => positions[at]!.offset)
+    const { groups, rows } = await placesOf(parts, plan, offsets, call)
+    for (const [at, offset] of offsets.entries()) {
+      if (groups[at] !== NO_GROUP || !plan.holes.some((hole) => offset >= hole.from && offset < hole.to)) continue
+      const place = { partition, from: offset, to: offset + 1n }
+      for await (const run of heldRuns(parts.context, place, call)) runs[members[at]!] = run
+    }
+    const found = [...byGroup(groups, offsets.length)].filter(([group]) => group !== NO_GROUP)
+    const read = (at: number): Promise<FoundRows> => {
+      const [group, places] = found[at]!
+      const { file, rowGroup } = plan.groups[group]!
+      const wanted = places === undefined ? rows : places.map((place) => rows[place]!)
+      return readRows(parts, file, rowGroup, wanted, state.columns, call)
+    }
+    const halves = new Int32Array(offsets.buffer)
+    // One row group is fetched and decoded while the one before becomes records.
+    let ahead = found.length > 0 ? read(0) : undefined
+    for (let at = 0; at < found.length; at++) {
+      const present = ahead!
+      ahead = at + 1 < found.length ? read(at + 1) : undefined
+      ahead?.catch(() => {})
+      const { decoders, rows: places } = await present
+      for (let index = 0; index < places.length; index++) {
+        const place = found[at]![1]?.[index] ?? index
+        const offset = offsets[place]!
+        const bound = recordPlace(plan, offset)
+        writer.add(decoders[index]!, places[index]!, bound, halves[place * 2 + 1]!, halves[place * 2]!)
+        runs[members[place]!] = writer.finish(partition, { from: offset, to: offset + 1n })
+      }
+    }
+  }
+  return runs
+}
+
+function byPartition(positions: readonly Position[]): Map<number, number[]> {
+  const partitions = new Map<number, number[]>()
+  positions.forEach(({ partition }, at) => {
+    const members = partitions.get(partition)
+    if (members === undefined) partitions.set(partition, [at])
+    else members.push(at)
+  })
+  return partitions
+}
+
+const NO_GROUP = -1
+
+/** Where each of the rising offsets is: its group in the plan, or {@link NO_GROUP}, and the row within it. */
+async function placesOf(
+  parts: ColdReadParts,
+  plan: ColdPlan,
+  offsets: BigInt64Array,
+  call: CallOptions,
+): Promise<{ readonly groups: Int32Array; readonly rows: Int32Array }> {
+  const groups = new Int32Array(offsets.length).fill(NO_GROUP)
+  const places = new Int32Array(offsets.length)
+  // What another row was found for already, too: nearly always nothing.
+  const doubled: Doubled['doubled'] = []
+  for (const [index, group] of plan.groups.entries()) {
+    let at = firstAtLeast(offsets, group.min)
+    if (at === offsets.length || offsets[at]! > group.max) continue
+    const rows = await rowsOf(parts, plan, group, call)
+    for (; at < offsets.length && offsets[at]! <= group.max; at++) {
+      if (offsets[at] === offsets[at - 1]) continue
+      for (let found = rows.lowerBound(offsets[at]!); found < rows.length; found++) {
+        if (rows.offset(found) !== offsets[at]) break
+        const row = rows.row(found)
+        if (groups[at] === NO_GROUP) {
+          groups[at] = index
+          places[at] = row
+        } else {
+          doubled.push({ at, group: index, row })
+        }
+      }
+    }
+    // The best of some is as good as all of them.
+    if (doubled.length > DOUBLED_AT_ONCE) {
+      await choose(parts, plan, offsets, { groups, rows: places, doubled }, call)
+      doubled.length = 0
+    }
+  }
+  if (doubled.length > 0) await choose(parts, plan, offsets, { groups, rows: places, doubled }, call)
+  for (let at = 1; at < offsets.length; at++) {
+    if (offsets[at] !== offsets[at - 1]) continue
+    groups[at] = groups[at - 1]!
+    places[at] = places[at - 1]!
+  }
+  return { groups, rows: places }
+}
+
+interface Doubled {
+  readonly groups: Int32Array
+  readonly rows: Int32Array
+  /** Further rows, by position of their offset. */
+  readonly doubled: { readonly at: number; readonly group: number; readonly row: number }[]
+}
+
+/** Leaves at each offset the row that counts. */
+async function choose(
+  parts: ColdReadParts,
+  plan: ColdPlan,
+  offsets: BigInt64Array,
+  { groups, rows, doubled }: Doubled,
+  call: CallOptions,
+): Promise<void> {
+  for (const at of new Set(doubled.map(({ at }) => at))) doubled.push({ at, group: groups[at]!, row: rows[at]! })
+  doubled.sort((a, b) => a.at - b.at)
+  const rivals = placesBy(
+    BigInt64Array.from(doubled, ({ at }) => offsets[at]!),
+    Int32Array.from(doubled, ({ group }) => group),
+    Int32Array.from(doubled, ({ row }) => row),
+  )
+  const lost = await parts.places.lost(plan, rivals, call)
+  doubled.forEach(({ at, group, row }, index) => {
+    if (lost?.[index] === 1) return
+    groups[at] = group
+    rows[at] = row
+  })
+}
+
+function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
+  let low = 0
+  let high = offsets.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (offsets[middle]! < least) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What windows of a plan are made of. */
+export function windowSource(
+  parts: Pick<ColdReadParts, 'indexes' | 'places'>,
+  plan: ColdPlan,
+  call: CallOptions,
+): WindowSource {
+  return {
+    rowsOf: (group) => rowsOf(parts, plan, group, call),
+    lost: (places) => parts.places.lost(plan, places, call),
+  }
+}
+
+function rowsOf(
+  { indexes }: Pick<ColdReadParts, 'indexes'>,
+  plan: ColdPlan,
+  group: PlannedGroup,
+  call: CallOptions,
+): Promise<PartitionRows> {
+  return indexes.rows(group.file, group.rowGroup, plan, plan.state.columns, call)
+}

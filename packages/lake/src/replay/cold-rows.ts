@@ -1,0 +1,147 @@
+import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, IcebergField } from '@moulin/core'
+import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import { fieldsOf } from '../places/identity-rows.ts'
+import { RecordDecoder } from './record-decoder.ts'
+import type { SystemColumn, ValueState } from '../table/system-columns.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+
+export interface ColdRowsParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+}
+
+/** Rows that can be framed, as many as were asked for: row `rows[i]` of `decoders[i]`. */
+export interface FoundRows {
+  readonly decoders: readonly RecordDecoder[]
+  readonly rows: Int32Array
+}
+
+const systemNames: readonly SystemColumn[] = [
+  '_kafka_timestamp',
+  '_kafka_timestamp_type',
+  '_kafka_key',
+  '_kafka_headers',
+  '_kafka_crc',
+  '_kafka_value_state',
+  '_kafka_value',
+  '_kafka_schema_id',
+  '_kafka_key_schema_id',
+]
+
+/** Rows that lie closer than this are read as one range: about a page of small columns. */
+const NEAR_ROWS = 2_048
+
+/**
+ * Reads rows of one row group, numbered within it, in the order given. Only the pages that hold them are fetched; where
+ * rows lie near each other, as one range.
+ */
+export async function readRows(
+  parts: ColdRowsParts,
+  file: ParquetFile,
+  rowGroup: number,
+  wanted: Int32Array,
+  columns: TableColumns,
+  call: CallOptions,
+): Promise<FoundRows> {
+  const types = fieldsOf(columns, [...systemNames, ...columns.valueNames])
+  const constants = constantColumns(file.rowGroups[rowGroup]!, types)
+  const read = types.filter(({ id }) => !constants.has(id))
+  const order = isRising(wanted) ? wanted : wanted.slice().sort()
+  const found: Cluster[] = []
+  for (const { start, end } of clusters(order)) {
+    const some = await file.read({ rowGroup, types: read, rows: { start, end }, ...call })
+    const rest = types.flatMap(({ id, name }) => {
+      const column = constants.get(id)?.(end - start)
+      return column === undefined ? [] : [{ name, column }]
+    })
+    const batch = { length: end - start, columns: [...some.columns, ...rest] }
+    found.push({ start, end, decoder: await decoderOver(parts, file, batch, columns) })
+  }
+  return inOrder(wanted, found)
+}
+
+interface Cluster {
+  readonly start: number
+  readonly end: number
+  readonly decoder: RecordDecoder
+}
+
+function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
+  const [only] = found
+  if (found.length === 1) {
+    const rows = wanted.map((row) => row - only!.start)
+    return { decoders: new Array<RecordDecoder>(wanted.length).fill(only!.decoder), rows }
+  }
+  const decoders = new Array<RecordDecoder>(wanted.length)
+  const rows = new Int32Array(wanted.length)
+  let at = 0
+  for (let index = 0; index < wanted.length; index++) {
+    const row = wanted[index]!
+    // The next row is nearly always in the same cluster, or in the one behind it.
+    if (row >= found[at]!.end) at++
+    if (at === found.length || row < found[at]!.start || row >= found[at]!.end) {
+      at = found.findIndex(({ start, end }) => row >= start && row < end)
+    }
+    decoders[index] = found[at]!.decoder
+    rows[index] = row - found[at]!.start
+  }
+  return { decoders, rows }
+}
+
+function isRising(rows: Int32Array): boolean {
+  for (let at = 1; at < rows.length; at++) if (rows[at]! < rows[at - 1]!) return false
+  return true
+}
+
+type ConstantColumn = (length: number) => Column
+
+const states = new Set<string>(['typed', 'typed+raw', 'raw', 'null'] satisfies ValueState[])
+
+/** Columns that say the same in every row are known from the footer: most system columns need no page. By field id. */
+function constantColumns(group: ParquetRowGroup, fields: readonly IcebergField[]): Map<number, ConstantColumn> {
+  const constants = new Map<number, ConstantColumn>()
+  for (const { id, type } of fields) {
+    const { min, max, nullCount } = group.bounds(id, type)
+    if (nullCount !== 0 || min === undefined || max === undefined) continue
+    if (type === 'int' && typeof min === 'number' && min === max) constants.set(id, constantInt(min))
+    // A bound of a text may be cut, so only words that we know are believed.
+    if (type === 'string' && min instanceof Uint8Array && max instanceof Uint8Array) {
+      if (Buffer.compare(min, max) === 0 && states.has(Buffer.from(min).toString('latin1')))
+        constants.set(id, constantBytes(min))
+    }
+  }
+  return constants
+}
+
+function constantInt(value: number): ConstantColumn {
+  return (length) => ({ storage: 'int32', length, validity: undefined, values: new Int32Array(length).fill(value) })
+}
+
+function constantBytes(data: Uint8Array): ConstantColumn {
+  return (length) => {
+    const ends = new Int32Array(length).fill(data.length)
+    return { storage: 'bytes', length, validity: undefined, data, starts: new Int32Array(length), ends }
+  }
+}
+
+function decoderOver(
+  { info, context }: ColdRowsParts,
+  file: ParquetFile,
+  batch: ColumnBatch,
+  columns: TableColumns,
+): Promise<RecordDecoder> {
+  const { logId, rowCrc } = info
+  return RecordDecoder.over({ batch, columns, file, logId, rowCrc, schemas: context.schemas })
+}
+
+/** Ranges of rows that hold all of the rising rows. */
+function clusters(rows: Int32Array): { readonly start: number; readonly end: number }[] {
+  const found: { readonly start: number; end: number }[] = []
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at]!
+    const last = found.at(-1)
+    if (last !== undefined && row - last.end < NEAR_ROWS) last.end = Math.max(last.end, row + 1)
+    else found.push({ start: row, end: row + 1 })
+  }
+  return found
+}

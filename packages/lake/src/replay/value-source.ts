@@ -1,0 +1,101 @@
+import { Arena, isKind, isValid } from '@moulin/core'
+import type { Codec, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
+import type { BatchFramer } from '@moulin/format'
+import { columnOf } from '../places/identity-rows.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+
+interface Scratch {
+  bytes: Uint8Array
+}
+
+/** The value columns of one schema, and back to bytes. */
+export class ValueSource {
+  /** The table has some of the columns no more. */
+  readonly lacksColumns: boolean
+  /** Why the last row had no encoding. */
+  fault = ''
+  readonly #codec: ColumnarCodec
+  readonly #present: readonly Column[]
+  /** In the schema's field order; a column that the file lacks is all null. */
+  readonly #columns: readonly Column[]
+  readonly #target: Scratch = { bytes: new Uint8Array(4096) }
+  readonly #otherTarget: Scratch = { bytes: new Uint8Array(4096) }
+  #again: { readonly arena: Arena; readonly builders: readonly ColumnBuilder[] } | undefined
+
+  constructor(codec: Codec, batch: ColumnBatch, columns: TableColumns) {
+    this.#codec = codec.columnar!
+    const names = codec.schema.fields.map(({ name }) => name)
+    this.lacksColumns = names.some((name) => columns.byName.get(name) === undefined)
+    const found = names.map((name) => columnOf(batch, columns, name))
+    this.#present = found.flatMap((column) => column ?? [])
+    this.#columns = this.#codec.builders(new Arena(0)).map((builder, at) => {
+      const column = found[at]
+      if (column !== undefined) return column
+      for (let row = 0; row < batch.length; row++) builder.appendNull()
+      return builder.finish()
+    })
+  }
+
+  /** Some column has a value. */
+  hasValue(row: number): boolean {
+    return this.#present.some((column) => isValid(column, row))
+  }
+
+  /** Adds the canonical bytes of the row as the framer's value; false, with nothing added, when a required column is null. */
+  frame(row: number, framer: BatchFramer): boolean {
+    for (;;) {
+      const start = framer.beginValue()
+      const end = this.#encode(this.#columns, row, framer.target, start)
+      if (end === undefined) return false
+      if (end >= 0) {
+        framer.endValue(start, end)
+        return true
+      }
+      framer.grow()
+    }
+  }
+
+  /** The same as bytes that are good until the next call; undefined when a required column is null. */
+  encode(row: number): Uint8Array | undefined {
+    return this.#encoded(this.#columns, row, this.#target)
+  }
+
+  /** Whether these bytes are an encoding of the value whose canonical bytes are `encoded`. */
+  isSame(bytes: Uint8Array, encoded: Uint8Array): boolean {
+    if (Buffer.compare(bytes, encoded) === 0) return true
+    const { arena, builders } = (this.#again ??= this.#builders())
+    arena.clear()
+    for (const builder of builders) builder.clear()
+    const start = arena.append(bytes)
+    const fidelity = this.#codec.decodeRow(arena, start, start + bytes.length, builders)
+    if (fidelity === 'unreadable') return false
+    const columns = builders.map((builder): Column => builder.view())
+    const canonical = this.#encoded(columns, 0, this.#otherTarget)
+    return canonical !== undefined && Buffer.compare(canonical, encoded) === 0
+  }
+
+  #builders(): { readonly arena: Arena; readonly builders: readonly ColumnBuilder[] } {
+    const arena = new Arena(1024)
+    return { arena, builders: this.#codec.builders(arena) }
+  }
+
+  #encoded(columns: readonly Column[], row: number, target: Scratch): Uint8Array | undefined {
+    for (;;) {
+      const end = this.#encode(columns, row, target.bytes, 0)
+      if (end === undefined) return undefined
+      if (end >= 0) return target.bytes.subarray(0, end)
+      target.bytes = new Uint8Array(target.bytes.length * 2)
+    }
+  }
+
+  // -1: no room; undefined: no encoding.
+  #encode(columns: readonly Column[], row: number, target: Uint8Array, position: number): number | undefined {
+    try {
+      return this.#codec.encodeRow(columns, row, target, position)
+    } catch (error) {
+      if (!isKind(error, 'invalid')) throw error
+      this.fault = error.message
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import { columnsOf, takeRows } from '@moulin/core'
+import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, ObjectStore } from '@moulin/core'
+import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import { bindExpression, decodeSingleValue, planScan } from '@moulin/iceberg'
+import type { BoundColumn, DataFile, FileScanTask, Predicate } from '@moulin/iceberg'
+import type { DataFiles } from '../table/data-files.ts'
+import { columnOf, fieldsOf, identitiesIn, identityNames } from '../places/identity-rows.ts'
+import type { IdentityColumns } from '../places/identity-rows.ts'
+import type { LedgerEntry } from '../table/ledger.ts'
+import { mapAhead } from './map-ahead.ts'
+import { countOf, passingRows } from './passing-rows.ts'
+import type { PassingRows } from './passing-rows.ts'
+import { rowsToRead } from './prune-row-group.ts'
+import type { RowPlaces } from '../places/row-places.ts'
+import type { RowRange } from './row-ranges.ts'
+import type { RowSet } from '../places/row-set.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+import type { TableState } from '../table/topic-table.ts'
+import type { ScanQuery } from './union-scan.ts'
+
+export interface TableRowsParts {
+  readonly info: ColdTopicInfo
+  readonly store: ObjectStore
+  readonly files: DataFiles
+  readonly places: RowPlaces
+}
+
+const NO_ID = -1
+/** At most so many rows of a row group are read at once, and about so many compressed bytes of all columns. */
+const ROWS_AT_ONCE = 65_536
+const BYTES_AT_ONCE = 32 * 1024 * 1024
+/** Reads that run while the rows before them are worked on. */
+const READS_AHEAD = 2
+
+/** Some rows of a file, to be read, judged and shown. */
+interface ReadTask {
+  readonly file: ParquetFile
+  readonly rowGroup: number
+  readonly rows: RowRange
+  /** Undefined: every row is live. */
+  readonly judge: Judge | undefined
+  /** Rows at whose place another one counts; undefined: none. */
+  readonly lost: RowSet | undefined
+}
+
+type Judge = (rows: IdentityColumns, row: number) => boolean
+
+/** The table's part of a scan: live rows of the snapshot that pass, under our names; without those of files that are missing. */
+export async function* tableBatches(
+  parts: TableRowsParts,
+  state: TableState,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  const predicate = bindExpression(query.where, ourFields(state.columns))
+  const tasks = readTasks(parts, state, query, predicate, call)
+  const reads = mapAhead(tasks, READS_AHEAD, (task) => readRows(task, state.columns, query, predicate, call))
+  for await (const passing of reads) if (countOf(passing) > 0) yield passing
+}
+
+async function* readTasks(
+  parts: TableRowsParts,
+  state: TableState,
+  query: ScanQuery,
+  predicate: Predicate,
+  call: CallOptions,
+): AsyncGenerator<ReadTask> {
+  const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
+  const losers = parts.places.losersOf(state)
+  for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
+    if (state.missing.has(dataFile.filePath)) continue
+    const file = await parts.files.open(dataFile, call)
+    const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+      const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
+      if (ranges.length === 0) continue
+      const lost = (await losers.of(dataFile.filePath, call))?.in(rowGroup)
+      for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { file, rowGroup, rows, judge, lost }
+    }
+  }
+}
+
+function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetRowGroup): Generator<RowRange> {
+  const step = Math.max(1, Math.min(ROWS_AT_ONCE, Math.floor((BYTES_AT_ONCE / sizeBytes) * rowCount)))
+  for (const range of ranges) {
+    for (let start = range.start; start < range.end; start += step) {
+      yield { start, end: Math.min(range.end, start + step) }
+    }
+  }
+}
+
+// First what rows are judged by, and the rest where some are left.
+async function readRows(
+  { file, rowGroup, rows, judge, lost }: ReadTask,
+  columns: TableColumns,
+  query: ScanQuery,
+  predicate: Predicate,
+  call: CallOptions,
+): Promise<PassingRows> {
+  const read = (names: readonly string[], range: RowRange): Promise<ColumnBatch> => {
+    if (names.length === 0) return Promise.resolve({ length: range.end - range.start, columns: [] })
+    return file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
+  }
+  const judged = new Set([
+    ...(query.where === undefined ? [] : columnsOf(query.where)),
+    ...(judge ? identityNames : []),
+  ])
+  const first = await read([...judged], rows)
+  // Who counts is decided before any predicate: the one that does may not pass where another would.
+  const counting = lost?.othersIn(rows.start, rows.end)
+  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name), counting)
+  const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
+  const missing = query.needed.filter((name) => !judged.has(name))
+  const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
+  if (!isFew) {
+    const rest = await read(missing, rows)
+    const all = { length: first.length, columns: [...first.columns, ...rest.columns] }
+    return { batch: inOurNames(all, columns), rows: kept, isOwned: true }
+  }
+  // Of the rest no more than reaches from the first to the last of them.
+  const from = kept[0] ?? 0
+  const span = { start: rows.start + from, end: rows.start + from + spanOf(kept) }
+  const rest = kept.length === 0 ? { columns: [] } : await read(missing, span)
+  const picked = [
+    ...takenFrom(first.columns, kept),
+    ...takenFrom(
+      rest.columns,
+      kept.map((row) => row - from),
+    ),
+  ]
+  return { batch: inOurNames({ length: kept.length, columns: picked }, columns), rows: undefined, isOwned: true }
+}
+
+const spanOf = (rows: Int32Array): number => (rows.length === 0 ? 0 : rows.at(-1)! + 1 - rows[0]!)
+
+function takenFrom(columns: ColumnBatch['columns'], rows: Int32Array): ColumnBatch['columns'] {
+  return columns.map(({ name, column }) => ({ name, column: takeRows(column, rows) }))
+}
+
+function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, judge: Judge): Int32Array {
+  const rows = passing ?? Int32Array.from({ length: identities.length }, (_, row) => row)
+  return rows.filter((row) => judge(identities, row))
+}
+
+/** Live rows of the snapshot but for missing files; those of files that are live as a whole are taken from the manifests. */
+export async function tableCount(parts: TableRowsParts, state: TableState, call: CallOptions): Promise<number> {
+  let count = 0n
+  const losers = parts.places.losersOf(state)
+  for await (const { file } of plan(parts, state, undefined, call)) {
+    if (state.missing.has(file.filePath)) continue
+    const ofFile = await losers.of(file.filePath, call)
+    if (isAllLive(file, state)) {
+      count += file.recordCount - BigInt(ofFile?.size ?? 0)
+      continue
+    }
+    const query: ScanQuery = { columns: [], where: undefined, needed: [] }
+    const parquet = await parts.files.open(file, call)
+    for (const [rowGroup, group] of parquet.rowGroups.entries()) {
+      for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
+        const task = { file: parquet, rowGroup, rows, judge: liveness(state), lost: ofFile?.in(rowGroup) }
+        count += BigInt(countOf(await readRows(task, state.columns, query, { op: 'true' }, call)))
+      }
+    }
+  }
+  return Number(count)
+}
+
+async function* plan(
+  { store }: TableRowsParts,
+  state: TableState,
+  where: Expression | undefined,
+  call: CallOptions,
+): AsyncGenerator<FileScanTask> {
+  const { columns, loaded, missing } = state
+  // A column that is gone has no bounds to prune by.
+  const isPrunable = where !== undefined && [...columnsOf(where)].every((name) => columns.byName.get(name))
+  const tasks = planScan({
+    store,
+    metadata: loaded.metadata,
+    where: isPrunable ? renamed(where, columns) : undefined,
+    skip: (path) => missing.has(path),
+    ...call,
+  })
+  // Whoever adds a file again does not add its rows again.
+  const seen = new Set<string>()
+  for await (const task of tasks) {
+    if (seen.has(task.file.filePath)) continue
+    seen.add(task.file.filePath)
+    yield task
+  }
+}
+
+/** The ledger entry that covers a row: the marker says which offsets of which incarnation are live. */
+function liveness({ marker }: TableState): Judge {
+  const byPlace = new Map(marker.ledger.map((entry) => [placeOf(entry.incarnation, entry.partition), entry]))
+  return (rows, row) => {
+    if (!rows.isKnown(row)) return false
+    const entry = byPlace.get(placeOf(rows.incarnation(row), rows.partition(row)))
+    const offset = rows.offset(row)
+    return entry !== undefined && offset >= entry.start && offset < entry.frontier
+  }
+}
+
+const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`
+
+/** Bounds and null counts prove that every row of the file has a live identity. */
+export function isAllLive(file: DataFile, { marker, columns }: TableState): boolean {
+  const bounds = identityNames.map((name) => boundsOf(file, columns, name))
+  if (bounds.some((bound) => bound === undefined)) return false
+  const [partition, offset, incarnation] = bounds as readonly { lower: bigint; upper: bigint }[]
+  if (incarnation!.lower !== incarnation!.upper) return false
+  const entries = new Map(
+    marker.ledger
+      .filter((entry) => BigInt(entry.incarnation) === incarnation!.lower)
+      .map((entry): [bigint, LedgerEntry] => [BigInt(entry.partition), entry]),
+  )
+  for (let at = partition!.lower; at <= partition!.upper; at++) {
+    const entry = entries.get(at)
+    if (entry === undefined || offset!.lower < entry.start || offset!.upper >= entry.frontier) return false
+  }
+  return true
+}
+
+// Undefined: nothing is proven, or some row has no value.
+function boundsOf(file: DataFile, columns: TableColumns, name: string): { lower: bigint; upper: bigint } | undefined {
+  const { id, type } = columns.byName.get(name)!
+  const lower = file.lowerBounds.get(id)
+  const upper = file.upperBounds.get(id)
+  if (file.nullValueCounts.get(id) !== 0n || lower === undefined || upper === undefined) return undefined
+  const value = (bytes: Uint8Array): bigint => BigInt(decodeSingleValue(type, bytes) as number | bigint)
+  return { lower: value(lower), upper: value(upper) }
+}
+
+/** Our columns under our names, with the ids that the table has for them; a dropped one with an id that no file has. */
+function ourFields({ byName, layout }: TableColumns): IcebergField[] {
+  return layout.schema.fields.map((field) => ({ ...field, id: byName.get(field.name)?.id ?? NO_ID }))
+}
+
+/** The same expression with the table's names for our columns. */
+export function renamed(expression: Expression, columns: TableColumns): Expression {
+  switch (expression.op) {
+    case 'and':
+    case 'or':
+      return { op: expression.op, args: expression.args.map((arg) => renamed(arg, columns)) }
+    case 'not':
+      return { op: 'not', arg: renamed(expression.arg, columns) }
+    default:
+      return { ...expression, column: columns.byName.get(expression.column)!.name }
+  }
+}
+
+function inOurNames(batch: ColumnBatch, columns: TableColumns): ColumnBatch {
+  const ours = new Map([...columns.byName].flatMap(([name, field]) => (field ? [[field.name, name] as const] : [])))
+  const named = batch.columns.map(({ name, column }) => ({ name: ours.get(name) ?? name, column }))
+  return { length: batch.length, columns: named }
+}

@@ -1,0 +1,373 @@
+import {
+  corrupt,
+  isKind,
+  isMoulinError,
+  notFound,
+  throwIfAborted,
+  waitFor,
+  type BatchRun,
+  type EarlierRange,
+  type HotSource,
+  type SectionHeader,
+  type Sequenced,
+  type SequencerSession,
+  type WalLocation,
+  type WalSession,
+} from '@moulin/core'
+import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from '../stored/checkpoint-store.ts'
+import { HotPartition, type HotSection } from './hot-partition.ts'
+import { TailRing } from './tail-ring.ts'
+import { Wakeups } from '../read/wakeups.ts'
+import { isLivedThrough } from '../wal/file/disk-space.ts'
+
+/** Batches that a producer or an appender hands over; the offsets come with durability. */
+export interface BatchesToAppend {
+  readonly partition: number
+  readonly batches: Uint8Array
+  readonly recordCount: number
+  readonly valueSchemaId: number
+  readonly keySchemaId: number
+  readonly patch: (baseOffset: bigint) => void
+}
+
+/** The hot part of one topic, in one of its incarnations. */
+export interface HotTopic {
+  readonly id: string
+  readonly incarnation: number
+  readonly partitions: readonly HotPartition[]
+  /** Woken whenever a high watermark moves. */
+  readonly wakeups: Wakeups
+  /** First offsets that someone reads from the write-ahead tier: nothing from there on is released. */
+  readonly pins: Set<readonly bigint[]>
+  /** Bytes of all sections ever added, of all partitions. */
+  totalBytes: number
+  /** The oldest frontier whose grace goes on: checkpoints keep it for the next process. */
+  confirmed: ConfirmedFrontier | undefined
+  /** Called after each durable section. */
+  onAppended: (() => void) | undefined
+  /** Called when a pin is let go. */
+  onUnpinned: (() => void) | undefined
+}
+
+export interface HotLogOptions {
+  readonly tailRingBytes: number
+  readonly monotonic: () => number
+  /** Wall time, for the age of what an earlier process appended. */
+  readonly now: () => number
+  /** What a hole means: a loss (`corrupt`) to the writer; to a reader beside it, that what was there is released. */
+  readonly gap: 'corrupt' | 'skip'
+}
+
+/** All that is in the write-ahead tier, by topic, incarnation and partition. Owns high watermarks and what is released. */
+export class HotLog {
+  readonly #options: HotLogOptions
+  readonly #ring: TailRing
+  readonly #topics = new Map<string, HotTopic>()
+  #checkpointed = new Map<string, StoredCheckpointTopic>()
+  #wal: WalSession | undefined
+  /** The error that made the write-ahead tier final: no high watermark moves any more. */
+  failure: Error | undefined
+  /** Called when the write-ahead tier has failed for good. */
+  onFailed: () => void = () => {}
+  /** Called with the bytes of each durable section. */
+  onAppended: (bytes: number) => void = () => {}
+  /** Learns what has been released or moved, when a section is not where it was. */
+  replan: () => Promise<void> = async () => {}
+
+  constructor(options: HotLogOptions) {
+    this.#options = options
+    this.#ring = new TailRing(options.tailRingBytes)
+  }
+
+  /** Sets what recovery starts from, and forgets what the checkpoint releases. */
+  begin(checkpoint: StoredCheckpoint | undefined): void {
+    this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [lifeOf(topic.id, topic.incarnation), topic]))
+    for (const { id, incarnation, released } of this.#checkpointed.values()) {
+      const topic = this.#topics.get(lifeOf(id, incarnation))
+      if (topic === undefined) continue
+      for (const partition of topic.partitions) this.#forget(partition.releaseTo(released[partition.partition] ?? 0n))
+      topic.wakeups.wake()
+    }
+  }
+
+  /** A reader's session forgets it, too. */
+  #forget(released: readonly WalLocation[]): void {
+    if (released.length > 0) void this.#wal?.release(released)
+  }
+
+  attach(wal: WalSession): void {
+    this.#wal = wal
+  }
+
+  isLive({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset >= (this.#checkpointed.get(lifeOf(topicId, incarnation))?.released[partition] ?? 0n)
+  }
+
+  /** Whether the newest checkpoint proves that the section was acked. */
+  isAcked({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
+    return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
+  }
+
+  recover(header: SectionHeader, location: WalLocation): void {
+    const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
+    const partition = topic.partitions[header.partition]!
+    const { monotonic, now, gap } = this.#options
+    // An append from the future says nothing but that a clock was wrong: its age begins now.
+    const ageMs = Math.max(0, now() - header.appendedMs)
+    const { totalBytes } = partition
+    this.#forget(partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap))
+    topic.totalBytes += partition.totalBytes - totalBytes
+    topic.wakeups.wake()
+  }
+
+  /**
+   * The topic, with at least `partitions` partitions; each begins where the checkpoint says that it was released, a new one
+   * where its incarnation does.
+   */
+  topic(id: string, incarnation: number, partitions: number, starts: readonly bigint[] = []): HotTopic {
+    const life = lifeOf(id, incarnation)
+    let topic = this.#topics.get(life)
+    if (topic === undefined) {
+      const confirmed = this.#checkpointed.get(life)?.confirmed
+      const wakeups = new Wakeups()
+      const unheard = { onAppended: undefined, onUnpinned: undefined }
+      topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, totalBytes: 0, ...unheard }
+      this.#topics.set(life, topic)
+    }
+    const list = topic.partitions as HotPartition[]
+    const checkpointed = this.#checkpointed.get(life)
+    while (list.length < partitions) {
+      const start = starts[list.length] ?? 0n
+      const partition = new HotPartition(id, list.length, checkpointed?.released[list.length] ?? start)
+      partition.recovered = start
+      list.push(partition)
+    }
+    return topic
+  }
+
+  topics(): Iterable<HotTopic> {
+    return this.#topics.values()
+  }
+
+  /** The topic's incarnations before this one. */
+  lives(id: string, incarnation: number): HotTopic[] {
+    return [...this.#topics.values()].filter((topic) => topic.id === id && topic.incarnation < incarnation)
+  }
+
+  /** What is held of the topic's incarnations before this one. */
+  earlier(id: string, incarnation: number): EarlierRange[] {
+    return this.lives(id, incarnation).flatMap((life) =>
+      life.partitions.flatMap((partition) => {
+        const { released: from, highWatermark: to } = partition
+        const range = { incarnation: life.incarnation, partition: partition.partition, from, to }
+        return from < to ? [{ ...range, bytes: partition.bytesFrom(from) }] : []
+      }),
+    )
+  }
+
+  /** The entries of the checkpoint that recovery started from. */
+  checkpointed(): Iterable<StoredCheckpointTopic> {
+    return this.#checkpointed.values()
+  }
+
+  /** Recovery has ended here: notes where. @throws `corrupt` when less was recovered than the checkpoint knows of. */
+  checkComplete(): void {
+    for (const { id, name, incarnation, next } of this.#checkpointed.values()) {
+      const { partitions } = this.topic(id, incarnation, next.length)
+      next.forEach((expected, index) => {
+        const found = partitions[index]!.highWatermark
+        if (found >= expected) return
+        throw corrupt(
+          'WAL_INCOMPLETE',
+          `Topic ${name}, partition ${index}: the write-ahead data ends at offset ${found}, but ${expected} was durable. A segment file is missing or cut: restore it, or see what \`moulin repair\` would give up.`,
+          { context: { topic: name, partition: index, expected, found } },
+        )
+      })
+    }
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) partition.recovered = partition.highWatermark
+    }
+  }
+
+  /** Sequences the batches, makes them durable, then moves the high watermark and wakes readers. */
+  async append(session: SequencerSession, topic: HotTopic, request: BatchesToAppend): Promise<Sequenced> {
+    const { partition, batches } = request
+    const appendedMs = Math.trunc(this.#options.now())
+    const section = { ...request, topicId: topic.id, incarnation: topic.incarnation, appendedMs }
+    const sequenced = await session.append(section).catch((error: unknown) => {
+      if (!isLivedThrough(error)) this.#failed(error as Error)
+      throw error
+    })
+    const hot = topic.partitions[partition]!
+    hot.add({ ...section, ...sequenced }, sequenced.location, batches.length, this.#options.monotonic())
+    topic.totalBytes += batches.length
+    this.#ring.add(hot, sequenced.lastOffset, batches)
+    topic.wakeups.wake()
+    this.onAppended(batches.length)
+    topic.onAppended?.()
+    return sequenced
+  }
+
+  /**
+   * Appends what lives in these segments again, as it was appended, so that they are freed: offsets, schemas and ages stay. Returns
+   * how many sections moved.
+   */
+  async copyOn(segments: readonly string[], maxFlushBytes: number): Promise<number> {
+    const wanted = new Set(segments)
+    const sections = [...this.#topics.values()].flatMap((topic) =>
+      topic.partitions.flatMap((partition) =>
+        partition.sectionsIn(wanted).map((section) => ({ topic, partition, section })),
+      ),
+    )
+    let moved = 0
+    for (let at = 0; at < sections.length;) {
+      const moving: Promise<boolean>[] = []
+      // What one flush takes is in memory at a time.
+      for (let bytes = 0; at < sections.length && bytes < maxFlushBytes; at++) {
+        const { topic, partition, section } = sections[at]!
+        moving.push(this.#copy(topic, partition, section))
+        bytes += section.location.sizeBytes
+      }
+      for (const hasMoved of await Promise.all(moving)) if (hasMoved) moved += 1
+    }
+    return moved
+  }
+
+  /** False for a section that has been released meanwhile. */
+  async #copy(topic: HotTopic, partition: HotPartition, section: HotSection): Promise<boolean> {
+    const batches = await this.#batchesOf(partition, section, undefined)
+    if (batches === undefined || !partition.holds(section)) return false
+    const { partition: index, baseOffset, lastOffset, valueSchemaId, keySchemaId } = section
+    const recordCount = Number(lastOffset - baseOffset) + 1
+    const { monotonic, now } = this.#options
+    const appendedMs = Math.trunc(now() - (monotonic() - section.durableMs))
+    const header = {
+      topicId: topic.id,
+      incarnation: topic.incarnation,
+      partition: index,
+      baseOffset,
+      lastOffset,
+      recordCount,
+    }
+    const append = this.#wal!.append({ ...header, valueSchemaId, keySchemaId, appendedMs, frees: true, batches })
+    const location = await append.catch((error: unknown) => {
+      // That the log was closed meanwhile is no failure.
+      if (isMoulinError(error) && error.outcome === 'unknown') this.#failed(error)
+      throw error
+    })
+    // It may have been released meanwhile, from where it was.
+    const hasMoved = partition.holds(section)
+    if (hasMoved) partition.move(section, location)
+    await this.#wal!.release([hasMoved ? section.location : location])
+    return hasMoved
+  }
+
+  #failed(error: Error): void {
+    this.failure ??= error
+    this.onFailed()
+    this.wakeAll()
+  }
+
+  /** Lets every waiting reader look at the state of the log. */
+  wakeAll(): void {
+    for (const { wakeups } of this.#topics.values()) wakeups.wake()
+  }
+
+  /**
+   * The section that holds `offset`, or follows it, with its batches. Undefined when the offset has left the write-ahead tier.
+   * @throws `corrupt` when it is lost.
+   */
+  async read(partition: HotPartition, offset: bigint, signal?: AbortSignal): Promise<HotRead | undefined> {
+    for (;;) {
+      const section = partition.find(offset)
+      const batches = section === undefined ? undefined : await this.#batchesOf(partition, section, signal)
+      if (section !== undefined && batches !== undefined) return { section, batches }
+      await waitFor(this.replan(), signal)
+      if (offset < partition.released) return undefined
+      // Moved by a newer writer, or gone for no reason that we know.
+      if (isSameLocation(partition.find(offset)?.location, section?.location)) throw lost(partition, offset)
+    }
+  }
+
+  async #batchesOf(
+    partition: HotPartition,
+    section: HotSection,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const kept = this.#ring.get(partition, section.lastOffset)
+    if (kept !== undefined) return kept
+    try {
+      return await this.#wal!.read(section.location, signal === undefined ? {} : { signal })
+    } catch (error) {
+      if (isKind(error, 'not-found')) return undefined
+      throw error
+    }
+  }
+
+  /** The topic as its cold tier sees it. */
+  source(topic: HotTopic): HotSource {
+    const read = this.#readRuns.bind(this)
+    return {
+      committedOffsets: () => topic.partitions.map(({ highWatermark }) => highWatermark),
+      releasedOffsets: () => topic.partitions.map(({ released }) => released),
+      recoveredOffsets: () => topic.partitions.map(({ recovered }) => recovered),
+      pin(from) {
+        const pin = [...from]
+        topic.pins.add(pin)
+        return {
+          release: () => {
+            if (topic.pins.delete(pin)) topic.onUnpinned?.()
+          },
+        }
+      },
+      read: (request) => read(topic, request),
+    }
+  }
+
+  async *#readRuns(
+    topic: HotTopic,
+    { partition: index, from, to, signal }: Parameters<HotSource['read']>[0],
+  ): AsyncGenerator<BatchRun> {
+    const partition = topic.partitions[index]!
+    let offset = from
+    while (offset < to) {
+      // What is in memory asks nobody else.
+      throwIfAborted(signal)
+      if (offset >= partition.highWatermark) return
+      const read = offset < partition.released ? undefined : await this.read(partition, offset, signal)
+      if (read === undefined) throw gone(topic, index, offset)
+      const { section, batches } = read
+      const nextOffset = section.lastOffset + 1n
+      const { baseOffset, valueSchemaId: valueSchemaIds, keySchemaId: keySchemaIds } = section
+      yield { partition: index, baseOffset, nextOffset, batches, valueSchemaIds, keySchemaIds }
+      offset = nextOffset
+    }
+  }
+}
+
+function isSameLocation(a: WalLocation | undefined, b: WalLocation | undefined): boolean {
+  return a?.segment === b?.segment && a?.position === b?.position
+}
+
+const lifeOf = (id: string, incarnation: number): string => `${id}/${incarnation}`
+
+export interface HotRead {
+  readonly section: HotSection
+  readonly batches: Uint8Array
+}
+
+function lost({ topicId, partition, released }: HotPartition, offset: bigint): Error {
+  return corrupt(
+    'WAL_INCOMPLETE',
+    `Offset ${offset} of partition ${partition} of topic ${topicId} is neither in the write-ahead tier nor released (up to ${released}).`,
+    { context: { topicId, partition, offset, released } },
+  )
+}
+
+function gone(topic: HotTopic, partition: number, offset: bigint): Error {
+  return notFound(
+    'RELEASED',
+    `Offset ${offset} of partition ${partition} has left the write-ahead tier: read it from the table, or pin it first.`,
+    { context: { topicId: topic.id, partition, offset } },
+  )
+}

@@ -1,0 +1,158 @@
+import { closed, waitFor, type ColdTopic } from '@moulin/core'
+import type { ConfirmedFrontier } from '../stored/checkpoint-store.ts'
+import { lowestPin } from '../log-core.ts'
+import type { TopicState } from '../topics/topic-state.ts'
+
+/** A commit that has been read back, waiting for its grace to pass. */
+interface Confirmed extends ConfirmedFrontier {
+  readonly dueMs: number
+}
+
+/** What of a topic's write-ahead data waits for its grace, since the table has it, and lets it go. */
+export class TopicRelease {
+  readonly #topic: TopicState
+  /** In the order of the commits: each has all that the one before it has. */
+  #confirmed: Confirmed[] = []
+  #last: Promise<void> = Promise.resolve()
+  #isStopped = false
+
+  constructor(topic: TopicState) {
+    this.#topic = topic
+  }
+
+  /** Since when, by wall time, the oldest of it waits; undefined when nothing does. */
+  get oldestMs(): number | undefined {
+    return this.#confirmed[0]?.sinceMs
+  }
+
+  /** When the grace of the oldest ends, on the monotonic clock; Infinity when nothing waits. */
+  get dueMs(): number {
+    const next = this.#confirmed[0]
+    if (next !== undefined) return next.dueMs
+    // Of an earlier process: the table is asked then, whether or not anybody opens the topic.
+    const { hot, attached, core } = this.#topic
+    if (hot.confirmed === undefined || attached !== undefined) return Infinity
+    const { clock } = core.runtime
+    return clock.monotonic() + Math.max(0, hot.confirmed.sinceMs + core.graceMs - clock.now())
+  }
+
+  /** The topic has begun an incarnation. */
+  restart(): void {
+    this.#confirmed = []
+  }
+
+  /** The table is there: what it holds already has had a part of its grace. */
+  attached(cold: ColdTopic): void {
+    const { core, hot, record } = this.#topic
+    const frontier = cold.frontier()
+    const { confirmed } = hot
+    // Of an earlier process: what it saw in the table has waited longer than what has been committed since.
+    if (this.#confirmed.length === 0 && confirmed !== undefined) {
+      const still = frontier.map((offset, index) => smaller(offset, confirmed.frontier[index] ?? 0n))
+      this.confirm(still, this.#agedMs(still, confirmed.sinceMs))
+    }
+    this.confirm(frontier, this.#agedMs(frontier, cold.committedAtMs?.()))
+    // Left by a process that was killed: so that the next one knows, however this one ends.
+    if (hot.confirmed?.sinceMs === confirmed?.sinceMs) return
+    core.checkpoints.write().catch((error: unknown) => {
+      const fields = { err: error, topic: record.name }
+      core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
+    })
+  }
+
+  /** The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. */
+  confirm(frontier: readonly bigint[], ageMs = 0): void {
+    const last = this.#confirmed.at(-1)?.frontier
+    const { core, hot } = this.#topic
+    const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
+    if (!isNew) return
+    const { clock } = core.runtime
+    const sinceMs = Math.max(0, Math.trunc(clock.now() - ageMs))
+    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs: clock.monotonic() + core.graceMs - ageMs })
+    this.#remember(hot.partitions.map(({ released }) => released))
+  }
+
+  /**
+   * Releases what has had its grace; when `isRoomWanted`, the oldest that has not. False: a reader, or the table itself, held back all
+   * of it.
+   */
+  async releaseDue(isRoomWanted: boolean): Promise<boolean> {
+    // Of an earlier process: what waits comes to be known by attaching.
+    if (this.#confirmed.length === 0) await this.#topic.cold()
+    const now = this.#topic.core.runtime.clock.monotonic()
+    const due = this.#confirmed.filter(({ dueMs }) => dueMs <= now).at(-1)
+    const upTo = due ?? (isRoomWanted ? this.#confirmed[0] : undefined)
+    return upTo === undefined || this.#release(upTo.frontier)
+  }
+
+  /** Releases all that waits, grace or not. False as {@link releaseDue} says. */
+  async releaseAll(signal?: AbortSignal): Promise<boolean> {
+    const last = this.#confirmed.at(-1)
+    return last === undefined || this.#release(last.frontier, signal)
+  }
+
+  /** Begins nothing more; resolves when what has begun has ended. */
+  stop(): Promise<void> {
+    this.#isStopped = true
+    return this.#last
+  }
+
+  /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
+  #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<boolean> {
+    const before = this.#last
+    const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
+    const ended = (): undefined => undefined
+    this.#last = before.then(() => done.then(ended, ended))
+    return done
+  }
+
+  async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
+    const { hot, core } = this.#topic
+    const call = signal === undefined ? {} : { signal }
+    const confirmed = await this.#topic.withTable((cold) => cold.releasable({ upTo: frontier, ...call }))
+    // What an earlier incarnation has stays.
+    if (hot !== this.#topic.hot) return true
+    const upTo = hot.partitions.map((partition, index) => {
+      const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
+      const pinned = lowestPin(hot, index)
+      if (pinned !== undefined) offsets.push(pinned)
+      return partition.releasable(offsets.reduce(smaller))
+    })
+    const isSome = hot.partitions.some(({ released }, index) => upTo[index]! > released)
+    if (isSome) {
+      this.#remember(upTo)
+      await core.checkpoints.release(hot, upTo)
+      core.runtime.logger.info({ topic: this.#topic.record.name, upTo }, 'Write-ahead data was released')
+    }
+    this.#confirmed = this.#confirmed.filter((entry) =>
+      hot.partitions.some((p, index) => p.releasable(entry.frontier[index] ?? 0n) > p.released),
+    )
+    return isSome || this.#confirmed.length === 0
+  }
+
+  /** The next checkpoint names the first frontier that something above `released` waits for. */
+  #remember(released: readonly bigint[]): void {
+    const first = this.#confirmed.find(({ frontier }) => released.some((offset, index) => frontier[index]! > offset))
+    this.#topic.hot.confirmed = first && { frontier: first.frontier, sinceMs: first.sinceMs }
+  }
+
+  /**
+   * For how long the table has answered for the frontier: not longer than since its commit, nor than since the youngest
+   * record below it, so that one wrong wall clock alone does not end the grace of records of today.
+   */
+  #agedMs(frontier: readonly bigint[], committedAtMs: number | undefined): number {
+    if (committedAtMs === undefined) return 0
+    const { hot, core } = this.#topic
+    const { clock } = core.runtime
+    const now = clock.monotonic()
+    return hot.partitions.reduce(
+      (age, partition, index) => Math.min(age, now - (partition.youngestBelow(frontier[index] ?? 0n) ?? -Infinity)),
+      Math.max(0, clock.now() - committedAtMs),
+    )
+  }
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}

@@ -1,0 +1,339 @@
+import {
+  closed,
+  invalid,
+  isKind,
+  isMoulinError,
+  SharedWork,
+  throwIfAborted,
+  type ColdTopic,
+  type Failing,
+  type TierResult,
+} from '@moulin/core'
+import { Backoff, Chore, Scheduler } from './chore.ts'
+import { worstOf } from './failures.ts'
+import { TopicRelease } from './topic-release.ts'
+import { isLogBehind, type TopicState } from '../topics/topic-state.ts'
+
+/** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
+const BUSY_BYTES = 8 * 1024 * 1024
+const BUSY_FRESHNESS_MS = 60_000
+const QUIET_FRESHNESS_MS = 600_000
+
+/**
+ * Decides when a topic's records go to the table, and when their write-ahead copy goes. It owns every attempt: its own timer, room that
+ * is wanted and calls from outside are reasons for one, and whichever ends, for whatever reason, what is due next is worked out anew.
+ */
+export class TopicTiering {
+  readonly #topic: TopicState
+  readonly #scheduler: Scheduler
+  /** Attaches the table of a topic that is used: the end of the log is to be judged by it. */
+  readonly #looks: Chore
+  readonly #commits: Chore
+  readonly #releases: Chore
+  readonly #cleanUps: Chore
+  readonly #release: TopicRelease
+  #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
+  #waiting: SharedWork<TierResult> | undefined
+  #evaluatedBytes = 0
+  #refusal: Error | undefined
+  /** Between commits that were to make room and did not. */
+  readonly #roomBackoff: Backoff
+  #hasBegun = false
+  #isStopped = false
+  snapshotId: bigint | null = null
+
+  constructor(topic: TopicState) {
+    this.#topic = topic
+    this.#release = new TopicRelease(topic)
+    this.#roomBackoff = new Backoff(topic.core.runtime.clock)
+    this.#looks = this.#chore(
+      'Looking at the table',
+      () => topic.lookDueMs,
+      () => topic.cold(),
+    )
+    this.#commits = this.#chore(
+      'Tiering',
+      () => this.#commitDueMs(),
+      () => this.#start(),
+    )
+    this.#releases = this.#chore(
+      'Releasing write-ahead data',
+      () => this.#releaseDueMs(),
+      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), isInVain),
+    )
+    this.#cleanUps = this.#chore(
+      'Cleaning up',
+      () => this.#cleanUpDueMs(),
+      () => this.#cleanUp(),
+    )
+    this.#scheduler = new Scheduler(topic.core.runtime, [this.#looks, this.#commits, this.#releases, this.#cleanUps])
+    this.follow()
+  }
+
+  /** The log is open: from now on it does what is due. */
+  begin(): void {
+    this.#hasBegun = true
+    this.evaluate()
+  }
+
+  /** The topic's hot part is another one: it has begun an incarnation. */
+  follow(): void {
+    const { core, hot } = this.#topic
+    this.#release.restart()
+    if (core.access === 'read-only' || core.tier === undefined) return
+    hot.onAppended = () => this.#appended()
+    hot.onUnpinned = () => this.#unpinned()
+  }
+
+  /** The table is there: what it holds already has had a part of its grace. */
+  attached(cold: ColdTopic): void {
+    this.#refusal = undefined
+    if (this.#topic.core.access === 'read-only') return
+    this.#release.attached(cold)
+    this.evaluate()
+  }
+
+  /** One try to attach the table, whoever needs it. */
+  attaching<T>(work: () => Promise<T>): Promise<T> {
+    return this.#looks.attempt(work)
+  }
+
+  /** Starts what is due, and sets the timer for what will be. */
+  evaluate(): void {
+    const { access, tier } = this.#topic.core
+    if (!this.#hasBegun || this.#isStopped || access === 'read-only' || tier === undefined) return
+    this.#evaluatedBytes = this.#topic.hot.totalBytes
+    this.#scheduler.evaluate()
+  }
+
+  get failing(): Failing {
+    return worstOf([this.#looks, this.#commits, this.#releases, this.#cleanUps].map(({ failures }) => failures.now))
+  }
+
+  get untieredBytes(): number {
+    const frontier = this.#frontier()
+    return sum(this.#topic.hot.partitions.map((partition, index) => partition.bytesFrom(frontier[index]!)))
+  }
+
+  get stoppedBy(): Error | null {
+    return this.#topic.refusal ?? this.#refusal ?? null
+  }
+
+  get untieredRecords(): number {
+    const frontier = this.#frontier()
+    return sum(this.#topic.hot.partitions.map(({ highWatermark }, index) => Number(highWatermark - frontier[index]!)))
+  }
+
+  /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
+  tier(signal?: AbortSignal): Promise<TierResult> {
+    const running = this.#running
+    if (running === undefined) return this.#start(signal)
+    const { work } = running
+    const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
+    const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
+    if (isCovered && !work.isAbandoned) return work.wait(signal)
+    if (this.#waiting?.isAbandoned === true) this.#waiting = undefined
+    this.#waiting ??= new SharedWork(async (shared) => {
+      await work.done.catch(() => undefined)
+      throwIfAborted(shared)
+      this.#waiting = undefined
+      return this.#start(shared)
+    })
+    return this.#waiting.wait(signal)
+  }
+
+  /** Releases what is confirmed, grace or not. */
+  async releaseNow(signal?: AbortSignal): Promise<void> {
+    if (this.#release.oldestMs === undefined) return
+    await this.#releases.attempt(() => this.#release.releaseAll(signal), isInVain)
+  }
+
+  /** Since when, by wall time, the oldest data waits that could be released now; undefined when there is none, or it was tried in vain a moment ago. */
+  get oldestConfirmedMs(): number | undefined {
+    return this.#releases.isWaiting ? undefined : this.#release.oldestMs
+  }
+
+  get isReleasing(): boolean {
+    return this.#releases.isRunning
+  }
+
+  /** Something that may make room is under way. */
+  get isBusy(): boolean {
+    return this.#releases.isRunning || this.#commits.isRunning
+  }
+
+  /** What keeps this topic's write-ahead data, in words; undefined when there is none. */
+  get holding(): string | undefined {
+    const { core, hot, record } = this.#topic
+    const bytes = sum(hot.partitions.map((partition) => partition.bytesFrom(partition.released)))
+    if (bytes === 0) return undefined
+    const { lastError } = this.failing
+    const why =
+      this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
+    const isHeld = hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
+    const now = this.isBusy ? 'it is being moved' : core.tier === undefined ? 'there is no cold tier' : isHeld
+    return `topic ${record.name} ${bytes} bytes (${why ?? now})`
+  }
+
+  /** Starts nothing more; resolves when a commit or release already begun has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#topic.hot.onAppended = undefined
+    this.#topic.hot.onUnpinned = undefined
+    this.#scheduler.stop()
+    await this.#waiting?.done.catch(() => undefined)
+    await this.#running?.work.done.catch(() => undefined)
+    await this.#release.stop()
+  }
+
+  #chore(name: string, due: () => number, run: () => Promise<unknown>): Chore {
+    const { core } = this.#topic
+    // Its error is the chore's, which `stats()` shows.
+    const work = { name, due, run: () => run().catch(() => undefined) }
+    const chore = new Chore(core.runtime.clock, work, (error, retryMs) => this.#ended(chore, error, retryMs))
+    return chore
+  }
+
+  #ended(chore: Chore, error: unknown, retryMs: number | null): void {
+    if (this.#isStopped) return
+    const { core, record } = this.#topic
+    if (chore === this.#commits || chore === this.#looks) this.#refusal = refusalIn(error, this.#refusal)
+    const isFinal = isKind(error, 'fenced') || isLogBehind(error)
+    if ((isFinal || retryMs !== null) && core.access === 'read-write') {
+      const fields = { err: error, topic: record.name, table: record.config.table, retryMs: isFinal ? null : retryMs }
+      core.runtime.logger.warn(fields, `${chore.name} failed${isFinal ? ' for good' : ': it will be tried again'}`)
+    }
+    // First what is wanted now, then what is due.
+    core.pressure.ended()
+    this.evaluate()
+  }
+
+  #frontier(): readonly bigint[] {
+    const { attached, hot } = this.#topic
+    const frontier = attached?.frontier()
+    return hot.partitions.map(({ released }, index) => {
+      const offset = frontier?.[index] ?? 0n
+      return offset > released ? offset : released
+    })
+  }
+
+  #start(signal?: AbortSignal): Promise<TierResult> {
+    if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
+    const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
+    const work = new SharedWork((shared) =>
+      this.#commits.attempt(async () => {
+        try {
+          return await this.#commit(upTo, shared)
+        } finally {
+          this.#running = undefined
+        }
+      }),
+    )
+    this.#running = { upTo, work }
+    return work.wait(signal)
+  }
+
+  async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+    const { core, record } = this.#topic
+    const { clock, logger } = core.runtime
+    const beganMs = clock.monotonic()
+    // A verdict on what is there now.
+    if (isKind(this.#refusal, 'conflict', 'LINEAGE_BROKEN')) await this.#topic.detach()
+    const call = { upTo, ...(signal === undefined ? {} : { signal }) }
+    const result = await this.#topic.withTable((cold) => cold.tier(call))
+    const { snapshotId, rows, frontier } = result
+    this.snapshotId = snapshotId
+    this.#release.confirm(frontier)
+    // What has been moved can be let go: it helps, though the stage says so only later.
+    if (rows === 0 && core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
+    else this.#roomBackoff.reset()
+    if (rows > 0) {
+      const fields = {
+        topic: record.name,
+        table: record.config.table,
+        rows,
+        snapshotId,
+        ms: clock.monotonic() - beganMs,
+      }
+      logger.info(fields, 'Records were committed to the table')
+    }
+    return result
+  }
+
+  #appended(): void {
+    const { core, hot } = this.#topic
+    const isDue = hot.totalBytes - this.#evaluatedBytes >= core.limits.commitBytes / 16
+    if (isDue || !this.#scheduler.isSet) this.evaluate()
+  }
+
+  #unpinned(): void {
+    if (this.#release.oldestMs === undefined) return
+    this.#releases.mayHelp()
+    this.#topic.core.pressure.ended()
+    this.evaluate()
+  }
+
+  #commitDueMs(): number {
+    const { core, record, refusal } = this.#topic
+    const isAsked = this.#waiting !== undefined && !this.#waiting.isAbandoned
+    if (this.#running !== undefined || isAsked || refusal !== undefined) return Infinity
+    const bytes = this.untieredBytes
+    if (bytes === 0) return Infinity
+    if (bytes >= core.limits.commitBytes) return -Infinity
+    const byAmount = bytes >= BUSY_BYTES ? BUSY_FRESHNESS_MS : QUIET_FRESHNESS_MS
+    const dueMs = this.#oldestMs() + (record.config.freshnessMs ?? byAmount)
+    return core.pressure.wants(this) === 'tier' ? Math.min(dueMs, this.#roomBackoff.untilMs) : dueMs
+  }
+
+  #releaseDueMs(): number {
+    if (this.#topic.refusal !== undefined) return Infinity
+    const isWanted = this.#release.oldestMs !== undefined && this.#isRoomWanted
+    return isWanted ? -Infinity : this.#release.dueMs
+  }
+
+  get #isRoomWanted(): boolean {
+    return this.#topic.core.pressure.wants(this) !== 'nothing'
+  }
+
+  #cleanUpDueMs(): number {
+    const dueMs = this.#topic.attached?.cleanUpDueMs?.()
+    if (dueMs === undefined || this.#topic.refusal !== undefined) return Infinity
+    const { clock } = this.#topic.core.runtime
+    return clock.monotonic() + Math.max(0, dueMs - clock.now())
+  }
+
+  #cleanUp(): Promise<void> {
+    return this.#cleanUps.attempt(() =>
+      this.#topic.withTable(async (cold) => cold.cleanUp?.({ signal: this.#topic.core.closing })),
+    )
+  }
+
+  #oldestMs(): number {
+    const frontier = this.#frontier()
+    return this.#topic.hot.partitions.reduce(
+      (oldest, partition, index) => Math.min(oldest, partition.oldestFrom(frontier[index]!)),
+      Infinity,
+    )
+  }
+}
+
+/** A reader, or the table itself, held back all that was to be released. */
+const isInVain = (hasReleased: boolean): boolean => !hasReleased
+
+const refusing: ReadonlySet<string> = new Set(['conflict', 'unsupported', 'not-found', 'exists', 'corrupt', 'invalid'])
+
+/** What a table refuses stays until it answers otherwise; that it did not answer says nothing of it. */
+function refusalIn(error: unknown, before: Error | undefined): Error | undefined {
+  if (error === undefined) return undefined
+  return isMoulinError(error) && refusing.has(error.kind) && !isLogBehind(error) ? error : before
+}
+
+/** @throws `invalid` on a read-only log. */
+export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
+  if (access === 'read-write') return
+  throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0)
+}
