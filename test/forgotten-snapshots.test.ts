@@ -1,5 +1,6 @@
 /** What a log forgets of its tables by itself, and when: its own scheduler, a catalog with limits, a clock that was wrong. */
 import { objectStoreCatalog } from '@moulin/catalog'
+import { keyOf } from '@moulin/core'
 import type { Log, Topic } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileSystem, memory } from '@moulin/storage'
@@ -58,6 +59,34 @@ describe('a log that forgets snapshots', () => {
     const effects = on.disk.effects.length
     await on.clock.advance(100 * HOUR)
     expect(on.disk.effects.length).toBe(effects)
+    await log.close()
+  })
+
+  it('says in stats what of them cannot be read, until it can', async () => {
+    const on = machine()
+    const before = await open(on)
+    await commits(await before.ensureTopic('surges', {}), 20)
+    await before.close()
+    const { files: disk } = on.runtime()
+    const store = fileSystem({ root: LAKE, files: disk })
+    const [record] = await records(on)
+    const { snapshots } = JSON.parse(new TextDecoder().decode((await store.get(record!)).bytes)) as {
+      snapshots: { manifestList: string }[]
+    }
+    const key = keyOf(store, snapshots.at(-1)!.manifestList)
+    const { bytes } = await store.get(key)
+    await store.put(key, bytes.slice(0, 100))
+    const log = await open(on)
+    const topic = await log.ensureTopic('surges', {})
+    await topic.tier()
+    await on.clock.advance(2 * HOUR)
+    expect(topic.stats().lastError).toMatchObject({ kind: 'corrupt', code: 'FORGOTTEN_FILES' })
+    expect(topic.stats().lastError!.message).toContain(record)
+    expect(await records(on)).toEqual([record])
+    await store.put(key, bytes)
+    await on.clock.advance(2 * HOUR)
+    expect(topic.stats()).toMatchObject({ lastError: null, failingSinceMs: null })
+    expect(await records(on)).toEqual([])
     await log.close()
   })
 

@@ -173,6 +173,74 @@ describe('a shared attach', () => {
   })
 })
 
+describe('an adoption', () => {
+  const steps = ['attach', 'tier', 'close', 'adopt', 'attach again'] as const
+
+  it.each(steps)('ends for its caller by his signal, and the next one begins behind it (%s hangs)', async (hanging) => {
+    const on = machine()
+    const tables = fakeTables()
+    const fake = fakeColdTier(tables)
+    const hang = gate()
+    const adopts: boolean[] = []
+    let attaches = 0
+    const tier: ColdTier = {
+      ...fake,
+      async attach(topic, context) {
+        attaches++
+        if (hanging === (attaches === 1 ? 'attach' : 'attach again')) await hang.passed
+        const cold = await fake.attach(topic, context)
+        let running: Promise<unknown> = Promise.resolve()
+        return {
+          ...cold,
+          tier: (call) => {
+            const done = cold.tier(call)
+            running = done.catch(() => undefined)
+            return done
+          },
+          async close() {
+            if (hanging === 'close') await hang.passed
+            await running
+            await cold.close()
+          },
+        }
+      },
+      async adopt(topic, _context, options) {
+        adopts.push(options.signal?.aborted ?? false)
+        if (hanging === 'adopt') await hang.passed
+        return { ...nothing, incarnation: topic.incarnation }
+      },
+    }
+    const log = await openIn(on.runtime(), { tier, catalogWaitMs: 0 })
+    const opening = log.createTopic('orders')
+    await turns(on)
+    await on.clock.advance(1)
+    const topic = await opening
+    const sending = topic.producer({ lingerMs: 0 }).send({ value: bytesOf('a') })
+    await turns(on)
+    await on.clock.advance(1)
+    await sending
+    if (hanging === 'tier') tables.beforeCommit = () => hang.passed
+    const tiering = hanging === 'attach' ? undefined : topic.tier()
+    await turns(on)
+    const stop = new AbortController()
+    const first = topic.adoptTable({ signal: stop.signal })
+    const given = outcomeOf(first)
+    const next = topic.adoptTable()
+    await turns(on)
+    stop.abort()
+    expect(await Promise.race([given, turns(on).then(() => 'waits')])).toBe('aborted')
+    const isBegun = hanging === 'adopt' || hanging === 'attach again'
+    expect(adopts).toEqual(isBegun ? [false] : [])
+    hang.open()
+    expect(await next).toMatchObject({ outcome: 'none' })
+    await tiering
+    // The one that was given up has changed nothing that it had not begun.
+    expect(adopts).toEqual(isBegun ? [false, false] : [false])
+    expect(await valuesOf(topic)).toEqual(['a'])
+    await log.close()
+  })
+})
+
 const nothing = {
   outcome: 'none',
   snapshotId: null,

@@ -94,9 +94,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take a merged manifest for the end of its files',
     file: 'packages/lake/src/forgotten/dead-files.ts',
-    original: `if (!mayName(manifest, candidates)) return`,
-    planted: `if (mayName(manifest, candidates)) return`,
+    original: `for (const key of spellingsOf(store, filePath)) candidates.delete(key)`,
+    planted: ``,
     caughtBy: ['packages/lake/src/forgotten/forgotten-files.test.ts'],
+  },
+  {
+    name: 'look at one of the snapshots that were forgotten later',
+    file: 'packages/lake/src/forgotten/dead-files.ts',
+    original: `new Set(question.later.map(`,
+    planted: `new Set(question.later.toSorted((a, b) => Number(a.sequence - b.sequence)).slice(0, 1).map(`,
+    caughtBy: ['packages/lake/src/forgotten/dead-files.test.ts'],
+  },
+  {
+    name: 'believe the sequence number of a file that was added again',
+    file: 'packages/lake/src/forgotten/dead-files.ts',
+    original: `candidates.size > 0 ? strike(manifest) : undefined`,
+    planted: `undefined`,
+    caughtBy: ['packages/lake/src/forgotten/dead-files.test.ts'],
   },
   {
     name: 'name what was forgotten no more before its files are gone',
@@ -110,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a marker before its ledger',
-    file: 'packages/lake/src/commit/committer.ts',
+    file: 'packages/lake/src/commit/commit-sender.ts',
     original: `      await table.markers.put({ text, ...objects })\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/table/marker-store.test.ts'],
@@ -180,7 +194,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a footer that nobody opens',
-    file: 'packages/lake/src/commit/committer.ts',
+    file: 'packages/lake/src/commit/commit-sender.ts',
     original: `    await this.#parts.look.opened(written.files)\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/look/file-look.test.ts'],

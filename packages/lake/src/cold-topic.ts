@@ -41,7 +41,7 @@ async function ended<T>(work: SharedWork<T>, signal: AbortSignal | undefined): P
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
   let running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
-  let cleaning: Promise<void> | undefined
+  let cleaning: SharedWork<void> | undefined
   let isClosed = false
 
   const check = (): void => {
@@ -109,15 +109,24 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     cleanUpDueMs: () => committer?.forgotten.dueMs(),
     async cleanUp(options = {}) {
       check()
-      cleaning ??= committer?.forgotten.cleanUp(options).finally(() => {
-        cleaning = undefined
-      })
-      await cleaning
+      if (committer === undefined) return
+      while (cleaning?.isAbandoned === true) {
+        await waitFor(
+          cleaning.done.catch(() => undefined),
+          options.signal,
+        )
+      }
+      cleaning ??= new SharedWork((signal) =>
+        committer.forgotten.cleanUp({ signal }).finally(() => {
+          cleaning = undefined
+        }),
+      )
+      await cleaning.wait(options.signal)
     },
     async close() {
       isClosed = true
       await running?.work.done.catch(() => undefined)
-      await cleaning?.catch(() => undefined)
+      await cleaning?.done.catch(() => undefined)
     },
   }
 }

@@ -1,20 +1,22 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
 import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
-import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
+import { hyparquetWriter, openParquet, readAvroFile, storeRangeReader, writeAvroFile } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
 import {
   bindPartitionSpec,
   currentSchema,
+  currentSnapshot,
   currentSpec,
   dataFileMetrics,
   planAppend,
   planScan,
+  readManifestList,
   toInt64,
   writeManifest,
   writeManifestList,
 } from '@moulin/iceberg'
-import type { DataFile } from '@moulin/iceberg'
+import type { DataFile, ManifestEntry } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
 import { SliceBuffer } from './encode/slice-buffer.ts'
 import { tableIdentifier } from './table/table-layout.ts'
@@ -83,6 +85,7 @@ export async function commitFiles(
   table: LoadedTable,
   files: readonly DataFile[],
   id: string,
+  where: 'main' | 'aside' = 'main',
 ): Promise<void> {
   const plan = await planAppend({
     table,
@@ -94,7 +97,91 @@ export async function commitFiles(
     expire: false,
   })
   for (const { key, bytes } of plan.objects) await log.store.put(key, bytes)
-  await log.catalog.commitTable(table.identifier, plan.commit)
+  const { requirements, updates } = plan.commit
+  const kept = where === 'main' ? updates : updates.filter(({ action }) => action !== 'set-snapshot-ref')
+  await log.catalog.commitTable(table.identifier, { requirements, updates: kept })
+}
+
+/** A snapshot with position deletes of these names beside the data of the one before; one manifest has them all. */
+export async function foreignDeletes(
+  log: TestLog,
+  names: readonly string[],
+): Promise<{ readonly snapshotId: ReturnType<typeof toInt64>; readonly manifest: string }> {
+  const { metadata } = await tableOf(log)
+  const { store } = log
+  const id = log.runtime.random.uuid()
+  const snapshotId = log.runtime.random.int63()
+  const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
+  const files = names.map((name) => `data/deletes-${name}.parquet`)
+  for (const file of files) await store.put(keyOf(store, `${metadata.location}/${file}`), new Uint8Array(4))
+  const schema = currentSchema(metadata)
+  const path = `${metadata.location}/metadata/${id}-deletes.avro`
+  const entry = (file: string): ManifestEntry => ({
+    status: 'added',
+    snapshotId,
+    sequenceNumber: undefined,
+    fileSequenceNumber: undefined,
+    file: {
+      content: 0,
+      filePath: `${metadata.location}/${file}`,
+      fileFormat: 'PARQUET',
+      specId: metadata['default-spec-id'],
+      partition: metadata['partition-specs'][0]!.fields.map(() => null),
+      recordCount: 1n,
+      fileSizeBytes: 4n,
+      ...noMetrics,
+      splitOffsets: [],
+      sortOrderId: undefined,
+    },
+  })
+  const spec = bindPartitionSpec(currentSpec(metadata), [schema])
+  const entries = files.map(entry)
+  const data = writeManifest({ path, spec, schema, entries, snapshotId, sequenceNumber })
+  // Ours has rows only: what makes it one of deletes is in two places.
+  const avro = readAvroFile(data.bytes, { what: path })
+  const bytes = writeAvroFile({
+    schema: avro.schema,
+    metadata: { ...Object.fromEntries(avro.metadata), content: 'deletes' },
+    records: avro.records.map((record) => {
+      const row = record as { data_file: object }
+      return { ...row, data_file: { ...row.data_file, content: 1 } }
+    }),
+  })
+  const deletes = { ...data.manifest, content: 'deletes' as const, sizeBytes: BigInt(bytes.length) }
+  const before = currentSnapshot(metadata)!['manifest-list']
+  const old = readManifestList((await store.get(keyOf(store, before))).bytes, { path: before, withDeletes: true })
+  const parent = metadata['current-snapshot-id']!
+  const list = `${metadata.location}/metadata/snap-${id}.avro`
+  await store.put(keyOf(store, path), bytes)
+  const manifests = [...old.filter(({ content }) => content === 'data'), deletes]
+  await store.put(
+    keyOf(store, list),
+    writeManifestList({ manifests, snapshotId, parentSnapshotId: BigInt(parent), sequenceNumber }),
+  )
+  const snapshot = {
+    'snapshot-id': toInt64(snapshotId),
+    'parent-snapshot-id': parent,
+    'sequence-number': toInt64(sequenceNumber),
+    'timestamp-ms': metadata['last-updated-ms'],
+    'manifest-list': list,
+    summary: { operation: 'overwrite' },
+    'schema-id': metadata['current-schema-id'],
+  }
+  await change(log, [
+    { action: 'add-snapshot', snapshot },
+    { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': toInt64(snapshotId) },
+  ])
+  return { snapshotId: toInt64(snapshotId), manifest: keyOf(store, path) }
+}
+
+const none = new Map<number, never>()
+const noMetrics = {
+  columnSizes: none,
+  valueCounts: none,
+  nullValueCounts: none,
+  nanValueCounts: none,
+  lowerBounds: none,
+  upperBounds: none,
 }
 
 const same = (uri: string): string => uri

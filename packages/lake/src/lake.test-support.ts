@@ -2,6 +2,7 @@
 import { notFound, defaultLimits } from '@moulin/core'
 import type {
   BatchRun,
+  CallOptions,
   Catalog,
   Codec,
   ColdAdoption,
@@ -48,7 +49,7 @@ export interface TestLog {
   readonly hot: TestHot
   readonly tier: ColdTier
   attach(): Promise<ColdTopic>
-  adopt(how: 'restore' | 'gap' | 'by-hand'): Promise<ColdAdoption>
+  adopt(how: 'restore' | 'gap' | 'by-hand', call?: CallOptions): Promise<ColdAdoption>
   /** Another process on the same store and records: a new epoch, nothing cached. */
   reopen(options?: TestLogOptions): TestLog
 }
@@ -103,7 +104,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     hot,
     tier,
     attach: () => tier.attach(info, context),
-    adopt: (how) => tier.adopt(info, context, { how }),
+    adopt: (how, call = {}) => tier.adopt(info, context, { how, ...call }),
     reopen(more = {}) {
       hot.reopen()
       return testLogOver({ ...options, store, runtime, epoch: context.epoch + 1n, ...more }, hot)

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { isMoulinError, shown } from '@moulin/core'
+import { isMoulinError, messageOf } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
@@ -37,7 +37,7 @@ export async function runCommand(argv: readonly string[], output: CommandOutput)
 }
 
 function sentenceOf(error: unknown): string {
-  return isMoulinError(error) ? error.message : `unexpected: ${shown(error)}`
+  return isMoulinError(error) ? error.message : `unexpected: ${messageOf(error)}`
 }
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {

@@ -128,7 +128,8 @@ export interface Topic<T = unknown> {
    * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
    *
    * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
-   * of offsets that the log still has to give it; an error with outcome `unknown` is settled by the next call.
+   * of offsets that the log still has to give it; `aborted` at once when the signal fires; an error with outcome `unknown` is
+   * settled by the next call.
    */
   adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
   /**

@@ -1,4 +1,4 @@
-import { shown } from './shown.ts'
+import { messageOf } from './shown.ts'
 
 /**
  * Errors that answer two questions: what should the caller do now (`kind`), and may it have happened anyway (`outcome`).
@@ -97,7 +97,7 @@ export function toErrorData(error: unknown): ErrorData {
     const { kind, code, message, outcome, retryable, context } = error
     return { kind, code, message, outcome, retryable, context, ...(error.stack ? { stack: error.stack } : {}) }
   }
-  const message = shown(error)
+  const message = messageOf(error)
   const stack = error instanceof Error ? error.stack : undefined
   return {
     kind: 'internal',

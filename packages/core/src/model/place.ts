@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalid, unsupported } from './errors.ts'
-import { printedValue } from './printed-value.ts'
+import { shown } from './shown.ts'
 
 // One letter is a drive of Windows, `C:\lake`. A colon without a slash behind it may stand in the name of a file.
 const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]+):\//
@@ -16,7 +16,7 @@ const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]+):\//
 export function folderOf(what: string, place: unknown): string {
   if (place instanceof URL) return pathOfUrl(what, place)
   if (typeof place !== 'string' || place === '' || place.includes('\0')) {
-    const sentence = `${what}: the place is ${printedValue(place)}; it must be a folder's path, a file: URL or a URL object.`
+    const sentence = `${what}: the place is ${shown(place)}; it must be a folder's path, a file: URL or a URL object.`
     throw invalid('PLACE', sentence)
   }
   const name = scheme.exec(place)?.[1]?.toLowerCase()

@@ -1,5 +1,5 @@
 import { corrupt, invalid } from './errors.ts'
-import { printedValue } from './printed-value.ts'
+import { shown } from './shown.ts'
 import type { JsonValue } from './json.ts'
 
 /**
@@ -69,7 +69,7 @@ export function schema<const S extends Readonly<Record<string, Type>>>(fields: S
 /** @throws `invalid` for what neither {@link schema} nor {@link schemaOf} made; `what` begins the message. */
 export function checkSchema(what: string, given: unknown): void {
   const isSchema = typeof given === 'object' && given !== null && 'fields' in given && Array.isArray(given.fields)
-  if (!isSchema) throw invalid('SCHEMA', `${what} takes a schema, as schema() makes it, not ${printedValue(given)}.`)
+  if (!isSchema) throw invalid('SCHEMA', `${what} takes a schema, as schema() makes it, not ${shown(given)}.`)
 }
 
 /** {@link schema} from a list, which also takes names like `__proto__`. */
@@ -100,13 +100,13 @@ function checkFields(fields: readonly Field[]): readonly Field[] {
 function fieldsOf(what: string, fields: unknown): Field[] {
   if (typeof fields === 'object' && fields !== null && !Array.isArray(fields))
     return Object.entries(fields).map(([name, type]) => ({ name, type: type as Type }))
-  throw invalid('SCHEMA', `${what} takes an object of types, such as { id: t.int53 }, not ${printedValue(fields)}.`)
+  throw invalid('SCHEMA', `${what} takes an object of types, such as { id: t.int53 }, not ${shown(fields)}.`)
 }
 
 function checkType(type: unknown, what: string): void {
   const isType = typeof type === 'object' && type !== null && 'spec' in type && 'isOptional' in type
   if (isType) return
-  throw invalid('SCHEMA', `${what} has no type but ${printedValue(type)}: give one of t, such as t.string.`)
+  throw invalid('SCHEMA', `${what} has no type but ${shown(type)}: give one of t, such as t.string.`)
 }
 
 function type<T>(spec: TypeSpec): Type<T, false> {

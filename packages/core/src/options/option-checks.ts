@@ -1,7 +1,7 @@
 import type { FileCaps } from '../model/format-caps.ts'
 import { defaultLimits, INT64_MAX, INT64_MIN, type Limits } from '../model/limits.ts'
 import type { OptionCheck, OptionTable } from './options.ts'
-import { printedValue } from '../model/printed-value.ts'
+import { shown } from '../model/shown.ts'
 
 /**
  * The kinds of values that options take, for the tables of {@link checkOptions}. None calls a method of the value that it looks at.
@@ -9,9 +9,9 @@ import { printedValue } from '../model/printed-value.ts'
 
 /** One of these very values. */
 export function oneOf(...values: readonly (string | number | boolean)[]): OptionCheck {
-  const shown = values.map((value) => (typeof value === 'string' ? `'${value}'` : printedValue(value)))
-  const last = shown.pop()!
-  const expected = shown.length === 0 ? last : `${shown.join(', ')} or ${last}`
+  const listed = values.map((value) => (typeof value === 'string' ? `'${value}'` : shown(value)))
+  const last = listed.pop()!
+  const expected = listed.length === 0 ? last : `${listed.join(', ')} or ${last}`
   return { expected, accepts: (value) => values.includes(value as string) }
 }
 

@@ -1,6 +1,6 @@
 import { invalid } from '../model/errors.ts'
 import { nearest } from './near-name.ts'
-import { printedValue } from '../model/printed-value.ts'
+import { shown } from '../model/shown.ts'
 
 /** What one option takes. Made by the functions of `option-checks.ts`. */
 export interface OptionCheck {
@@ -38,7 +38,7 @@ interface Where {
 }
 
 function checkTable(where: Where, options: unknown, table: AnyTable): void {
-  if (!isPlainObject(options)) throw refusal(where, '', `the options must be an object, not ${printedValue(options)}.`)
+  if (!isPlainObject(options)) throw refusal(where, '', `the options must be an object, not ${shown(options)}.`)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name)) throw refusal(where, name, `there is no option ${unknownText(where, name, table)}`)
   }
@@ -51,7 +51,7 @@ function checkTable(where: Where, options: unknown, table: AnyTable): void {
     } else if (check.table !== undefined && isPlainObject(value)) {
       checkTable({ ...at, path: `${where.path}${name}.` }, value, check.table)
     } else if (!check.accepts(value)) {
-      throw refusal(at, name, `${where.path}${name} is ${printedValue(value)}; it must be ${expected}.`)
+      throw refusal(at, name, `${where.path}${name} is ${shown(value)}; it must be ${expected}.`)
     }
   }
 }
@@ -63,7 +63,7 @@ function refusal({ what, path, code }: Where, name: string, sentence: string): E
 function unknownText({ path }: Where, name: string, table: AnyTable): string {
   const known = Object.keys(table)
   const near = nearest(name, known)
-  const printed = /^[\w.-]{1,80}$/.test(name) ? path + name : printedValue(path + name)
+  const printed = /^[\w.-]{1,80}$/.test(name) ? path + name : shown(path + name)
   if (near !== undefined) return `${printed}. Did you mean ${near}?`
   return known.length === 0 ? `${printed}: it takes none.` : `${printed}. The options are ${known.join(', ')}.`
 }

@@ -1,4 +1,4 @@
-import type { Catalog, ColdAdoption, ColdTopic, TableUpdate } from '@moulin/core'
+import type { Catalog, ColdAdoption, ColdTopic, TableGuard, TableUpdate } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { plainCatalog } from '../catalog.test-support.ts'
@@ -74,6 +74,23 @@ function raced(): { options: TestLogOptions; races: (() => Promise<void>)[] } {
 const broken = { kind: 'conflict', code: 'LINEAGE_BROKEN' }
 
 describe('a broken table', () => {
+  it('stays as it is where the signal fires while other work on the table goes on', async () => {
+    const stop = new AbortController()
+    const guard: TableGuard = {
+      run(_table, work) {
+        stop.abort()
+        return work()
+      },
+    }
+    const { log } = await tieredLog()
+    await rollBack(log, 1)
+    const next = log.reopen({ tier: { guard } })
+    const before = (await tableOf(log)).metadataLocation
+    await expect(next.adopt('gap', { signal: stop.signal })).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await tableOf(log)).metadataLocation).toBe(before)
+    expect(await next.adopt('gap')).toMatchObject({ outcome: 'recounted' })
+  })
+
   it('is adopted by hand: what nobody holds is a gap, what is still hot is tiered again, and the audit is clean', async () => {
     const { log } = await tieredLog()
     send(log, 0, 'd0')

@@ -44,7 +44,7 @@ export async function adoptTable(request: AdoptRequest, call: CallOptions): Prom
     const found = ready ?? (await look())
     ready = undefined
     return found
-  })
+  }, call)
   const outcome = next === undefined ? 'recounted' : 'next-incarnation'
   return { ...resultOf({ state: parts.table.state, counted }, parts.info), outcome }
 }

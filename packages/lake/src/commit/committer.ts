@@ -1,31 +1,17 @@
-import { conflict, isMoulinError, throwIfAborted } from '@moulin/core'
-import type { Catalog, LoadedTable, TableGuard, TierResult } from '@moulin/core'
-import { planAppend } from '@moulin/iceberg'
-import { CommitAttempt } from './commit-attempt.ts'
-import type { ReadBack } from './commit-attempt.ts'
-import { expiryOf, nameForgotten } from './commit-expiry.ts'
-import { CommitLeftovers } from './commit-leftovers.ts'
+import { conflict, throwIfAborted } from '@moulin/core'
+import type { CallOptions, TableGuard, TierResult } from '@moulin/core'
+import { CommitSender } from './commit-sender.ts'
+import type { CommitSenderParts, Written } from './commit-sender.ts'
 import { encodeCommit } from './encode-commit.ts'
-import type { EncodedCommit, EncodeParts } from './encode-commit.ts'
+import type { EncodeParts } from './encode-commit.ts'
 import type { TierRange } from '../encode/encode-shards.ts'
-import type { FileLook } from '../look/file-look.ts'
-import type { ForgottenCommit } from '../forgotten/forgotten-commit.ts'
-import { ForgottenFiles } from '../forgotten/forgotten-files.ts'
-import { grow } from '../table/ledger.ts'
-import { markerKey, mergeLedger, sha256, writeMarker } from '../table/marker.ts'
-import type { Marker } from '../table/marker.ts'
-import { isReachable } from './reachable.ts'
-import { putStaged } from './staged-commit.ts'
-import { summaryKeys } from '../table/system-columns.ts'
-import { beforeCommit, keyUnder, putUnnamed } from '../table/table-objects.ts'
-import { checkEpoch, markerOn, snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import type { ForgottenFiles } from '../forgotten/forgotten-files.ts'
+import { allDone, beforeCommit, keyUnder } from '../table/table-objects.ts'
+import { checkEpoch, snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState } from '../table/topic-table.ts'
 
-export interface CommitterParts extends EncodeParts {
-  readonly catalog: Catalog
+export interface CommitterParts extends EncodeParts, CommitSenderParts {
   readonly guard: TableGuard
-  readonly table: TopicTable
-  readonly look: FileLook
   readonly retry: RetryLimits
   readonly ownCommits: Set<string>
 }
@@ -40,43 +26,27 @@ export interface RetryLimits {
   readonly reuseMs: number
 }
 
-/** Data files that are stored, with what they were planned against. */
-interface Written extends EncodedCommit {
-  readonly id: string
-  readonly ranges: readonly TierRange[]
-  readonly state: TableState
-  readonly atMs: number
-  attempts: number
-  /** Of the attempt that the staged record names. */
-  snapshotId: bigint
-  /** Name of its ledger where that is an object. */
-  ledger?: string | undefined
-  /** Which snapshots the attempt forgets; undefined for none. */
-  forgets?: ForgottenCommit | undefined
-}
-
 /**
  * Moves committed records into the table: plan, staged record, data files, one commit, read back, delete the record.
  * One run at a time. Exactly once rests on the marker, which commits with the data, and on the catalog's compare-and-set.
  */
 export class Committer {
   readonly #parts: CommitterParts
-  /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
-  #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
-  readonly #leftovers: CommitLeftovers
-  /** What commits have left behind of snapshots that they forgot. */
-  readonly forgotten: ForgottenFiles
+  readonly #sender: CommitSender
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
-    this.forgotten = new ForgottenFiles(parts)
-    this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
+    this.#sender = new CommitSender(parts)
+  }
+
+  /** What commits have left behind of snapshots that they forgot. */
+  get forgotten(): ForgottenFiles {
+    return this.#sender.forgotten
   }
 
   /** Settles what earlier writers of the topic left behind. */
-  async attach(state: TableState): Promise<void> {
-    await this.#leftovers.attach(state)
-    await this.forgotten.attach()
+  attach(state: TableState): Promise<void> {
+    return this.#sender.attach(state)
   }
 
   /** Moves everything below `upTo` that is committed. */
@@ -88,23 +58,25 @@ export class Committer {
    * Commits the marker that goes with what was counted, in a snapshot of ours without files: that vouches for the marker, and
    * moves main, so that no commit which is still under way can land behind it.
    */
-  adopt<T extends { readonly state: TableState }>(count: () => Promise<T>): Promise<T> {
+  adopt<T extends { readonly state: TableState }>(count: () => Promise<T>, { signal }: CallOptions): Promise<T> {
     return this.#parts.guard.run(this.#parts.table.identifier, async () => {
       const { clock, random } = this.#parts.context.runtime
       const startMs = clock.monotonic()
       for (let round = 0; ; round++) {
         const counted = await count()
+        // It may have waited for other work on the table.
+        throwIfAborted(signal)
         const { state } = counted
         const nothing = { ranges: [], files: [], gains: [], sizeBytes: 0, attempts: 0 }
         const plan = { ...nothing, id: random.uuid(), state, atMs: clock.monotonic(), snapshotId: random.int63() }
         this.#parts.ownCommits.add(plan.id)
         try {
-          await this.#stage(plan, state)
+          await this.#sender.stage(plan, state)
         } catch (error) {
           throw beforeCommit(error)
         }
-        if ((await this.#commit(state, plan)) === 'committed') return counted
-        await this.#discardWritten(plan)
+        if ((await this.#sender.send(state, plan)) === 'committed') return counted
+        await this.#sender.discard(plan)
         if (clock.monotonic() - startMs > this.#parts.retry.retryMs) throw this.#contention(round, 0)
       }
     })
@@ -114,17 +86,13 @@ export class Committer {
     const { context, table, retry } = this.#parts
     const { clock, timers, random } = context.runtime
     const startMs = clock.monotonic()
-    let written: Written | undefined
     let spentBytes = 0
     // A commit of an earlier call whose answer was lost may have moved part of this already.
-    if (this.#pending !== undefined) {
-      const { written: earlier } = this.#pending
-      if ((await this.#settlePending()) === 'lost') written = earlier
-    }
+    let written = await this.#sender.settleEarlier()
     for (let round = 0; ; round++) {
       const state = await this.#loadAsWriter(signal)
       if (written !== undefined && !this.#isReusable(written, state, upTo)) {
-        await this.#discardWritten(written)
+        await this.#sender.discard(written)
         written = undefined
       }
       if (written === undefined) {
@@ -133,14 +101,14 @@ export class Committer {
         written = await this.#write(state, ranges, signal)
         spentBytes += written.sizeBytes
       }
-      if ((await this.#commit(state, written)) === 'committed') {
+      if ((await this.#sender.send(state, written)) === 'committed') {
         return resultOf(
           table.state,
           written.gains.reduce((sum, { rows }) => sum + rows, 0n),
         )
       }
       if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
-        await this.#discardWritten(written)
+        await this.#sender.discard(written)
         throw this.#contention(round, spentBytes)
       }
       // The first two retries at once; then longer and longer, up to a second, at random.
@@ -198,187 +166,19 @@ export class Committer {
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {
       // Encoding goes ahead; the first file waits until the record is there.
-      const staged = this.#stage(plan, state)
+      const staged = this.#sender.stage(plan, state)
       const encoded = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged }, signal)
       await allDone([staged, encoded])
       return { ...plan, ...(await encoded) }
     } catch (error) {
-      await this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, plan.snapshotId), ledger: undefined })
+      await this.#sender.discard({ ...plan, ledger: undefined })
       throw beforeCommit(error)
     }
-  }
-
-  /** The keys of all objects of a commit begin with one of these: data files, manifests, manifest list. */
-  #prefixes({ loaded }: TableState, id: string, snapshotId: bigint): string[] {
-    const { store } = this.#parts
-    const { location } = loaded.metadata
-    return [`data/${id}-`, `metadata/${id}-`, `metadata/snap-${snapshotId}-`].map((path) =>
-      keyUnder(store, location, path),
-    )
-  }
-
-  async #stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>, state: TableState): Promise<void> {
-    const { context, info } = this.#parts
-    await putStaged(context.store, {
-      commit: plan.id,
-      topic: info.id,
-      table: info.table,
-      tableUuid: state.loaded.metadata['table-uuid'],
-      epoch: context.epoch,
-      parent: snapshotIdOf(state.loaded),
-      objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
-      ledger: plan.ledger,
-      ranges: plan.ranges,
-    })
-  }
-
-  /** One attempt. `lost`: it did not happen and never will; the data files are still there. */
-  async #commit(state: TableState, written: Written): Promise<'committed' | 'lost'> {
-    const { catalog, context, store, table } = this.#parts
-    const { clock, random } = context.runtime
-    try {
-      // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
-      if (written.attempts > 0) {
-        written.snapshotId = random.int63()
-        written.ledger = undefined
-        await this.#stage(written, state)
-      }
-      const { snapshotId } = written
-      const marker = this.#nextMarker(state, written, snapshotId)
-      const { text, ...objects } = writeMarker(marker, context.limits.markerBytes)
-      // Named by the record before it is there: whatever happens, somebody knows of it.
-      written.ledger = objects.ledger?.name
-      if (written.ledger !== undefined) await this.#stage(written, state)
-      await table.markers.put({ text, ...objects })
-      const plan = await planAppend({
-        table: state.loaded,
-        store,
-        files: written.files,
-        snapshotId,
-        commitId: written.id,
-        attempt: written.attempts++,
-        summary: this.#summary(written, text),
-        properties: { [markerKey(marker.topic)]: text },
-        expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
-        nowMs: clock.now(),
-        limits: context.limits,
-      })
-      const objectKeys = plan.objects.map(({ key }) => key)
-      const stored = plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {}))
-      const named = nameForgotten(this.#parts, state, written, plan.expiredSnapshotIds)
-      await allDone([...stored, named.then((forgets) => (written.forgets = forgets))])
-      const attempt = new CommitAttempt({
-        catalog,
-        runtime: context.runtime,
-        limits: context.limits,
-        identifier: table.identifier,
-        commit: plan.commit,
-        commitId: written.id,
-        snapshotId,
-        parent: snapshotIdOf(state.loaded),
-        objectKeys,
-        ask: () => table.ask(),
-        hasTrace: (loaded) => this.#hasTrace(loaded, written),
-      })
-      this.#pending = { attempt, written }
-      this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
-    } catch (error) {
-      await this.#discardWritten(written)
-      throw beforeCommit(error)
-    }
-    return await this.#settlePending()
-  }
-
-  // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.
-  async #hasTrace(loaded: LoadedTable, { id, state, snapshotId }: Written): Promise<boolean> {
-    const { info, store } = this.#parts
-    if (markerOn(loaded, info.id)?.includes(id) === true) return true
-    const prefixes = this.#prefixes(state, id, snapshotId)
-    return isReachable({ store, metadata: loaded.metadata, prefixes })
-  }
-
-  /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
-  async #settlePending(): Promise<'committed' | 'lost'> {
-    const { attempt, written } = this.#pending!
-    const { table } = this.#parts
-    let outcome: ReadBack | 'lost'
-    try {
-      outcome = await attempt.settle()
-    } catch (error) {
-      // Refused for another reason than a lost race: it never happened, and trying again gives the same answer.
-      if (isMoulinError(error) && error.outcome === 'rejected') {
-        this.#pending = undefined
-        await this.#discardWritten(written)
-      }
-      throw error
-    }
-    if (outcome === 'lost') {
-      this.#pending = undefined
-      const { ledger, forgets } = written
-      await this.#leftovers.discardAttempt(written.id, {
-        keys: attempt.objectKeys,
-        ledger,
-        forgets: forgets !== undefined,
-      })
-      return 'lost'
-    }
-    // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
-    const state = await table.accept(outcome.loaded, outcome.asked)
-    this.#pending = undefined
-    // By our own reader, while the records still are in the write-ahead tier; before the record of the commit goes.
-    await this.#parts.look.opened(written.files)
-    if (written.forgets !== undefined) this.forgotten.remember(written.forgets)
-    await this.#leftovers.committed(written.id, state)
-    return 'committed'
-  }
-
-  #nextMarker(state: TableState, { id, gains }: Written, snapshot: bigint): Marker {
-    const { info, context } = this.#parts
-    const byPartition = new Map(gains.map((gain) => [gain.partition, gain]))
-    const entries = state.entries.map((entry) => {
-      const gain = byPartition.get(entry.partition)
-      return gain === undefined ? entry : grow(entry, gain)
-    })
-    return {
-      log: info.logId,
-      topic: info.id,
-      name: info.name,
-      incarnation: info.incarnation,
-      epoch: context.epoch,
-      leaderEpoch: state.marker.leaderEpoch,
-      commit: id,
-      snapshot,
-      sequence: BigInt(state.loaded.metadata['last-sequence-number']) + 1n,
-      ledger: mergeLedger(state.marker, entries),
-      fieldIds: state.fieldIds,
-    }
-  }
-
-  #summary({ id, ledger }: Written, marker: string): Record<string, string> {
-    const { info, context } = this.#parts
-    return {
-      [summaryKeys.log]: info.logId,
-      [summaryKeys.topic]: info.id,
-      [summaryKeys.commit]: id,
-      [summaryKeys.epoch]: context.epoch.toString(),
-      [summaryKeys.marker]: sha256(marker),
-      ...(ledger === undefined ? {} : { [summaryKeys.ledger]: ledger }),
-    }
-  }
-
-  #discardWritten({ id, state, snapshotId, ledger }: Written): Promise<void> {
-    return this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
   }
 }
 
 function resultOf({ loaded, entries }: TableState, rows: bigint): TierResult {
   return { snapshotId: snapshotIdOf(loaded), rows: Number(rows), frontier: entries.map(({ frontier }) => frontier) }
-}
-
-// Fails with the first error, but not before all have ended: what is still under way could not be removed.
-async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
-  await Promise.allSettled(work)
-  await Promise.all(work)
 }
 
 function backoffMs(round: number, chance: number): number {

@@ -1,6 +1,6 @@
 import { isKind, keysOf, openLocation } from '@moulin/core'
 import type { ObjectStore, TableMetadata } from '@moulin/core'
-import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
+import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import type { ManifestFile } from '@moulin/iceberg'
 
 export interface ReachQuestion {
@@ -10,7 +10,7 @@ export interface ReachQuestion {
   readonly prefixes: readonly string[]
 }
 
-/** Whether any retained snapshot names a manifest list, manifest or data file below the prefixes: those must not be deleted. */
+/** Whether any retained snapshot names a manifest list, manifest, data or delete file below the prefixes: those must not be deleted. */
 export async function isReachable(question: ReachQuestion): Promise<boolean> {
   const { store, metadata, prefixes } = question
   // In either spelling: what an engine may have encoded is not deleted on doubt.
@@ -21,13 +21,12 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
     const path = snapshot['manifest-list']
     if (isBelow(path)) return true
     const { bytes } = await openLocation(store, path)()
-    for (const manifest of readManifestList(bytes, { path })) manifests.set(manifest.path, manifest)
+    for (const manifest of readManifestList(bytes, { path, withDeletes: true })) manifests.set(manifest.path, manifest)
   }
   for (const manifest of manifests.values()) {
     if (isBelow(manifest.path)) return true
     const { bytes } = await openLocation(store, manifest.path)()
-    const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-    for (const { file } of readManifest(bytes, { manifest, spec })) if (isBelow(file.filePath)) return true
+    if (readManifestNames(bytes, manifest).some(({ filePath }) => isBelow(filePath))) return true
   }
   return false
 }

@@ -1,7 +1,7 @@
 import type { ColdTopic } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { tableOf } from '../foreign.test-support.ts'
+import { allRows, foreignDeletes, replaceRows, tableOf } from '../foreign.test-support.ts'
 import { checkTable, testLog, TOPIC_ID, utf8 } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
 import { COMMIT, keyOf, stage } from './staged-commit.test-support.ts'
@@ -34,6 +34,19 @@ describe('a staged record', () => {
     const before = await keysOf(log)
     await log.store.put(left, utf8('x'))
     await stage(log, { format: 7, flavour: 'new', ranges: [[0, '1', '2', 'more']] })
+    await checkTable(await log.reopen().attach(), log)
+    expect(await keysOf(log)).toEqual(before)
+  })
+
+  it('is settled beside a snapshot whose delete files nobody has to understand', async () => {
+    const { log } = await tieredLog()
+    const rows = await allRows(log)
+    await foreignDeletes(log, ['other'])
+    await replaceRows(log, [rows])
+    const left = `tables/shop/orders/data/${COMMIT}-0.parquet`
+    const before = await keysOf(log)
+    await log.store.put(left, utf8('x'))
+    await stage(log)
     await checkTable(await log.reopen().attach(), log)
     expect(await keysOf(log)).toEqual(before)
   })

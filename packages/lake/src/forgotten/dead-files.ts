@@ -1,9 +1,10 @@
-import { isKind, isMoulinError, keyOf, openLocation } from '@moulin/core'
-import type { CallOptions, Logger, ObjectStore, TableMetadata } from '@moulin/core'
-import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
-import type { ManifestEntry, ManifestFile } from '@moulin/iceberg'
+import { isKind, keyOf, openLocation } from '@moulin/core'
+import type { CallOptions, ObjectStore, TableMetadata } from '@moulin/core'
+import { readManifestList, readManifestNames } from '@moulin/iceberg'
+import type { ManifestFile, NamedFile } from '@moulin/iceberg'
 import type { ForgottenSnapshot } from './forgotten-commit.ts'
 import type { ManifestLists } from './manifest-lists.ts'
+import { isUnreadable } from '../look/missing-files.ts'
 import { spellingsOf } from '../commit/reachable.ts'
 import { inTurn, keyPrefixOf } from '../table/table-objects.ts'
 
@@ -16,28 +17,27 @@ export interface DeadFilesQuestion {
   readonly later: readonly ForgottenSnapshot[]
   /** What is known already; what is of no use any more leaves it. */
   readonly lists: ManifestLists
-  readonly logger: Logger
 }
 
 /** Keys, all below the table's location. */
 export interface DeadFiles {
-  readonly dataFiles: readonly string[]
+  /** Of rows and of deletes. */
+  readonly files: readonly string[]
   readonly manifests: readonly string[]
   readonly statistics: readonly string[]
   readonly manifestLists: readonly string[]
+  /** By manifest list of a forgotten snapshot: why it, or a manifest that it names, cannot be read. Both stay. */
+  readonly unread: ReadonlyMap<string, Error>
 }
 
-interface DataFileOf {
-  readonly key: string
-  readonly sequenceNumber: bigint
-}
+/** By key, with the sequence number that the manifest says. */
+type Candidates = Map<string, bigint | undefined>
 
 /**
- * Works out what only forgotten snapshots name. What is live is asked of the manifest lists of all snapshots that the
- * table has; manifests of theirs are read only where they can name a file in question, which the sequence numbers tell.
- * An object whose content cannot be read stays, and all that it may name.
- *
- * Of those forgotten later only the first is looked at: a history goes forward, so what it does not name no later one does.
+ * Works out what only forgotten snapshots name. What counts as live is asked of the manifest lists of all snapshots that the
+ * table has, and of all that were forgotten later: branches and tags make histories that do not go forward alone. Their
+ * manifests are read first where the sequence numbers say that they name a file in question; for files that are left then,
+ * which somebody has replaced, all are read.
  *
  * @throws when anything that is live cannot be read: then nobody can tell, and nothing may be deleted.
  */
@@ -49,51 +49,53 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
   const live = await liveNames(question, call)
 
   const gone = forgotten.filter(({ id, manifestList }) => !present.has(id) && !live.names.has(store, manifestList))
-  const manifests = new Map<string, ManifestFile>()
-  const manifestLists: string[] = []
+  const unread = new Map<string, Error>()
+  const manifests = new Map<string, { readonly manifest: ManifestFile; readonly lists: string[] }>()
+  const manifestLists = new Map<string, string>()
   await inTurn(
     gone,
     async ({ manifestList }) => {
       const key = keyIn(store, manifestList)
       if (key === undefined || !isOurs(key)) return
-      const known = lists.get(manifestList)
-      const found = known ?? (await orTold(question, manifestList, () => listAt(question, manifestList, call)))
+      const found =
+        lists.get(manifestList) ??
+        (await orFault(
+          () => listAt(question, manifestList, call),
+          (fault) => unread.set(manifestList, fault),
+        ))
       if (found === undefined) return
-      manifestLists.push(key)
-      for (const manifest of found) if (!live.names.has(store, manifest.path)) manifests.set(manifest.path, manifest)
+      manifestLists.set(manifestList, key)
+      for (const manifest of found) {
+        if (live.names.has(store, manifest.path)) continue
+        const known = manifests.get(manifest.path)
+        if (known === undefined) manifests.set(manifest.path, { manifest, lists: [manifestList] })
+        else known.lists.push(manifestList)
+      }
     },
     call,
   )
 
   const deadManifests: string[] = []
-  const candidates = new Map<string, DataFileOf>()
+  const candidates: Candidates = new Map()
   await inTurn(
     [...manifests.values()],
-    async (manifest) => {
+    async ({ manifest, lists: namedBy }) => {
       const key = keyIn(store, manifest.path)
       if (key === undefined || !isOurs(key)) return
-      const entries = await orTold(question, manifest.path, () => entriesOf(question, manifest, call))
-      if (entries === undefined) return
+      const files = await orFault(
+        () => filesOf(question, manifest, call),
+        (fault) => namedBy.forEach((list) => unread.set(list, fault)),
+      )
+      if (files === undefined) return
       deadManifests.push(key)
-      for (const { file, sequenceNumber } of entries) {
-        const fileKey = keyIn(store, file.filePath)
-        if (fileKey !== undefined && isOurs(fileKey))
-          candidates.set(fileKey, { key: fileKey, sequenceNumber: sequenceNumber! })
+      for (const { filePath, sequenceNumber } of files) {
+        const fileKey = keyIn(store, filePath)
+        if (fileKey !== undefined && isOurs(fileKey)) candidates.set(fileKey, sequenceNumber)
       }
     },
     call,
   )
-
-  await inTurn(
-    [...live.manifests.values()].filter(({ content }) => content === 'data'),
-    async (manifest) => {
-      if (!mayName(manifest, candidates)) return
-      for (const { file } of await entriesOf(question, manifest, call)) {
-        for (const key of spellingsOf(store, file.filePath)) candidates.delete(key)
-      }
-    },
-    call,
-  )
+  await strikeNamed(question, live, candidates, call)
 
   const statistics = gone.flatMap(({ id, statistics: paths }) =>
     paths.flatMap((path) => {
@@ -104,7 +106,14 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
     }),
   )
   lists.keepOnly(live.lists)
-  return { dataFiles: [...candidates.keys()], manifests: deadManifests, statistics, manifestLists }
+  for (const list of unread.keys()) manifestLists.delete(list)
+  return {
+    files: [...candidates.keys()],
+    manifests: deadManifests,
+    statistics,
+    manifestLists: [...manifestLists.values()],
+    unread,
+  }
 }
 
 /** Metadata itself is the catalog's, whoever names it. */
@@ -112,46 +121,70 @@ const versionFile = /(\.metadata\.json|\/version-hint\.text)$/
 
 interface LiveNames {
   readonly names: Names
-  /** By location. */
+  /** Of snapshots that the table has; by location. */
   readonly manifests: ReadonlyMap<string, ManifestFile>
+  /** What only those name that were forgotten later. */
+  readonly later: ReadonlyMap<string, ManifestFile>
   /** Locations of manifest lists, of snapshots forgotten later too. */
   readonly lists: ReadonlySet<string>
 }
 
 async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promise<LiveNames> {
-  const { store, metadata, later, lists } = question
+  const { store, metadata, lists } = question
   const names = new Names()
-  const manifests = new Map<string, ManifestFile>()
-  const paths = new Set((metadata.snapshots ?? []).map((snapshot) => snapshot['manifest-list']))
   for (const entry of [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]) {
     const path = (entry as { 'statistics-path'?: unknown })['statistics-path']
     if (typeof path === 'string') names.add(store, path)
   }
-  const add = (found: readonly ManifestFile[]): void => {
-    for (const manifest of found) if (!manifests.has(manifest.path)) manifests.set(manifest.path, manifest)
-  }
+  const present = new Set((metadata.snapshots ?? []).map((snapshot) => snapshot['manifest-list']))
+  const forgotten = new Set(question.later.map(({ manifestList }) => manifestList))
+  const [manifests, later] = [new Map<string, ManifestFile>(), new Map<string, ManifestFile>()]
   await inTurn(
-    [...paths],
+    [...present, ...forgotten],
     async (path) => {
       names.add(store, path)
       const known = lists.get(path)
-      const found = known ?? (await listAt(question, path, call))
+      const isPresent = present.has(path)
+      // Somebody else may have removed what was forgotten.
+      const found = known ?? (await listAt(question, path, call).catch(isPresent ? raise : unlessGone))
+      if (found === undefined) return
       if (known === undefined) lists.set(path, found)
-      add(found)
+      const into = isPresent ? manifests : later
+      for (const manifest of found) if (!manifests.has(manifest.path)) into.set(manifest.path, manifest)
     },
     call,
   )
-  const first = later.reduce<ForgottenSnapshot | undefined>(
-    (a, b) => (a === undefined || b.sequence < a.sequence ? b : a),
-    undefined,
-  )
-  if (first !== undefined) {
-    const { manifestList: path } = first
-    add(lists.get(path) ?? (await listAt(question, path, call).catch(unlessGone)) ?? [])
+  for (const path of manifests.keys()) later.delete(path)
+  for (const path of [...manifests.keys(), ...later.keys()]) names.add(store, path)
+  return { names, manifests, later, lists: new Set([...present, ...forgotten]) }
+}
+
+/** Takes all that is live off the candidates. */
+async function strikeNamed(
+  question: DeadFilesQuestion,
+  live: LiveNames,
+  candidates: Candidates,
+  call: CallOptions,
+): Promise<void> {
+  const { store } = question
+  const strike = async (manifest: ManifestFile): Promise<void> => {
+    const isPresent = live.manifests.has(manifest.path)
+    const files = await filesOf(question, manifest, call).catch(isPresent ? raise : unlessGone)
+    for (const { filePath } of files ?? []) for (const key of spellingsOf(store, filePath)) candidates.delete(key)
   }
-  for (const path of manifests.keys()) names.add(store, path)
-  for (const { manifestList } of later) names.add(store, manifestList)
-  return { names, manifests, lists: new Set([...paths, ...later.map(({ manifestList }) => manifestList)]) }
+  const unread: ManifestFile[] = []
+  for (const manifests of [live.manifests, live.later]) {
+    await inTurn(
+      [...manifests.values()],
+      async (manifest) => {
+        if (mayName(manifest, candidates)) await strike(manifest)
+        else unread.push(manifest)
+      },
+      call,
+    )
+  }
+  // Whoever adds a file again gives it another sequence number.
+  await inTurn(unread, async (manifest) => (candidates.size > 0 ? strike(manifest) : undefined), call)
 }
 
 /** Locations that are live, in either spelling: what an engine may have encoded is not deleted on doubt. */
@@ -168,9 +201,9 @@ class Names {
 }
 
 // A manifest says between which sequence numbers its files lie.
-function mayName(manifest: ManifestFile, candidates: ReadonlyMap<string, DataFileOf>): boolean {
-  for (const { sequenceNumber } of candidates.values()) {
-    if (sequenceNumber >= manifest.minSequenceNumber && sequenceNumber <= manifest.sequenceNumber) return true
+function mayName(manifest: ManifestFile, candidates: Candidates): boolean {
+  for (const number of candidates.values()) {
+    if (number === undefined || (number >= manifest.minSequenceNumber && number <= manifest.sequenceNumber)) return true
   }
   return false
 }
@@ -180,26 +213,25 @@ async function listAt({ store }: DeadFilesQuestion, path: string, call: CallOpti
   return readManifestList(bytes, { path, withDeletes: true })
 }
 
-async function entriesOf(
-  { store, metadata }: DeadFilesQuestion,
-  manifest: ManifestFile,
-  call: CallOptions,
-): Promise<ManifestEntry[]> {
+async function filesOf({ store }: DeadFilesQuestion, manifest: ManifestFile, call: CallOptions): Promise<NamedFile[]> {
   const { bytes } = await openLocation(store, manifest.path)(call)
-  const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-  return readManifest(bytes, { manifest, spec })
+  return readManifestNames(bytes, manifest)
 }
 
 /** Undefined when it is gone, as an earlier call that was cut off may have left it, or cannot be read, which is told. */
-async function orTold<T>({ logger }: DeadFilesQuestion, path: string, read: () => Promise<T>): Promise<T | undefined> {
+async function orFault<T>(read: () => Promise<T>, tell: (fault: Error) => void): Promise<T | undefined> {
   try {
     return await read()
   } catch (error) {
     if (isKind(error, 'not-found')) return undefined
-    if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'unsupported')) throw error
-    logger.warn({ path, err: error }, 'a file of an expired snapshot stays: it cannot be read')
+    if (!isUnreadable(error)) throw error
+    tell(error as Error)
     return undefined
   }
+}
+
+function raise(error: unknown): never {
+  throw error
 }
 
 function unlessGone(error: unknown): undefined {

@@ -1,54 +1,28 @@
 import { uriOf } from '@moulin/core'
-import type { ColdTopic, ObjectStore, TableUpdate } from '@moulin/core'
+import type { ColdTopic, TableUpdate } from '@moulin/core'
 import { currentSnapshot, readManifestList } from '@moulin/iceberg'
-import { faultyStore, hookedStore, virtualRuntime } from '@moulin/testing'
-import type { FaultyStore } from '@moulin/testing'
+import { faultyStore, hookedStore } from '@moulin/testing'
+import type { FaultyStore, HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { plainCatalog } from '../catalog.test-support.ts'
 import { faults } from '../commit/commit-faults.test-support.ts'
-import { checkFolder, cleanUpDue, HOUR, keysBelow } from './forgotten.test-support.ts'
 import { allRows, change, replaceRows, tableOf } from '../foreign.test-support.ts'
 import { keyOfForgotten } from './forgotten-commit.ts'
-import { checkTable, settled, testLog, TOPIC_ID, utf8 } from '../lake.test-support.ts'
+import {
+  afterTwoHours,
+  checkFolder,
+  clean,
+  cleanUpDue,
+  commit,
+  HOUR,
+  keysBelow,
+  limits,
+  logOn,
+  records,
+  tableAfter,
+  untilForgotten,
+} from './forgotten.test-support.ts'
+import { checkTable, settled, TOPIC_ID, utf8 } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
-
-/** Little room for metadata: a table forgets its oldest snapshots after a dozen commits, a few at a time. */
-const limits = { metadataWarnBytes: 24 * 1024 }
-const clean = { unreached: [], unnamed: [], missing: [], records: [] }
-
-function logOn(store: ObjectStore, seed = 5, metadataWarnBytes = limits.metadataWarnBytes): TestLog {
-  const runtime = virtualRuntime({ seed })
-  const info = { partitions: 1, partitionBy: [] }
-  return testLog({ store, runtime, catalog: plainCatalog(store, runtime), info, limits: { metadataWarnBytes } })
-}
-
-async function commit(log: TestLog, topic: ColdTopic): Promise<void> {
-  const next = log.hot.committedOffsets()[0]!
-  log.hot.send(0, [{ value: utf8(`record ${next}`) }])
-  await log.runtime.clock.advance(1000)
-  await settled(log.runtime, topic.tier({ upTo: log.hot.committedOffsets() }))
-}
-
-const records = (log: TestLog): Promise<string[]> => keysBelow(log.store, `log/forgotten/${TOPIC_ID}/`)
-
-/** Commits on until one has forgotten something. */
-async function untilForgotten(log: TestLog, topic: ColdTopic): Promise<void> {
-  for (let n = 0; n < 40 && (await records(log)).length === 0; n++) await commit(log, topic)
-  expect(await records(log)).not.toEqual([])
-}
-
-async function afterTwoHours(log: TestLog, topic: ColdTopic): Promise<void> {
-  await log.runtime.clock.advance(2 * HOUR)
-  await cleanUpDue(log, topic)
-}
-
-/** So many commits, and what they have left. */
-async function tableAfter(commits: number): Promise<{ log: TestLog; topic: ColdTopic }> {
-  const log = logOn(hookedStore())
-  const topic = await log.attach()
-  for (let n = 0; n < commits; n++) await commit(log, topic)
-  return { log, topic }
-}
 
 describe('what the snapshots that a commit forgets leave behind', () => {
   it('is named before the commit, and deleted two hours of wall time later, the record last', async () => {
@@ -188,10 +162,54 @@ describe('what the snapshots that a commit forgets leave behind', () => {
     await log.store.put(keyOfForgotten(TOPIC_ID, commitId), utf8(JSON.stringify(record)))
     const next = log.reopen()
     const topic = await next.attach()
-    await cleanUpDue(next, topic)
-    expect(await records(next)).toEqual([])
+    // The data file is no manifest list: nobody knows what the record means, so it stays until somebody takes it away.
+    const key = keyOfForgotten(TOPIC_ID, commitId)
+    await expect(cleanUpDue(next, topic)).rejects.toMatchObject({
+      code: 'FORGOTTEN_FILES',
+      message: expect.stringContaining(key) as string,
+    })
+    expect(await records(next)).toEqual([key])
+    expect(await keysBelow(next.store, 'tables/')).toEqual(before)
+    await next.store.delete(key)
+    await afterTwoHours(next, topic)
+    expect(topic.cleanUpDueMs!()).toBeUndefined()
     expect(await keysBelow(next.store, 'tables/')).toEqual(before)
     await checkTable(topic, next)
+  })
+
+  it('is waited for by each caller as long as his signal says', async () => {
+    const { log, topic } = await tableAfter(3)
+    await untilForgotten(log, topic)
+    await log.runtime.clock.advance(2 * HOUR)
+    const { hooks } = log.store as HookedStore
+    let letGo!: () => void
+    const isLetGo = new Promise<void>((resolve) => (letGo = resolve))
+    let hangs!: () => void
+    const isHanging = new Promise<void>((resolve) => (hangs = resolve))
+    hooks.before = async ({ op }) => {
+      if (op !== 'delete') return
+      hangs()
+      await isLetGo
+    }
+    const [first, third] = [new AbortController(), new AbortController()]
+    const calls = [topic.cleanUp!({ signal: first.signal }), topic.cleanUp!(), topic.cleanUp!({ signal: third.signal })]
+    for (const call of calls) call.catch(() => undefined)
+    await isHanging
+    first.abort()
+    third.abort()
+    for (const call of [calls[0], calls[2]]) await expect(call).rejects.toMatchObject({ kind: 'aborted' })
+    letGo()
+    await calls[1]
+    expect(await checkFolder(log)).toEqual(clean)
+    // One that nobody waits for any more is begun anew.
+    await untilForgotten(log, topic)
+    await log.runtime.clock.advance(2 * HOUR)
+    const stop = new AbortController()
+    const left = topic.cleanUp!({ signal: stop.signal })
+    stop.abort()
+    await expect(left).rejects.toMatchObject({ kind: 'aborted' })
+    await topic.cleanUp!()
+    expect(await checkFolder(log)).toEqual(clean)
   })
 
   it('is not waited for to the end of a time that a wrong clock has said', async () => {

@@ -1,7 +1,7 @@
-import { isMoulinError, throwIfAborted } from '@moulin/core'
+import { corrupt, isMoulinError, throwIfAborted } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import { deadFiles } from './dead-files.ts'
-import { deleteForgotten, listForgotten, loadForgotten } from './forgotten-commit.ts'
+import { deleteForgotten, keyOfForgotten, listForgotten, loadForgotten } from './forgotten-commit.ts'
 import type { ForgottenCommit } from './forgotten-commit.ts'
 import { ManifestLists } from './manifest-lists.ts'
 import { listStaged } from '../commit/staged-commit.ts'
@@ -34,6 +34,8 @@ interface Waiting {
   notBeforeMs: number
   /** The commit was read back by this process. */
   readonly isSettled: boolean
+  /** It was due, and something that its snapshots name cannot be read. */
+  fault?: Error
 }
 
 /**
@@ -44,6 +46,8 @@ export class ForgottenFiles {
   readonly #parts: ForgottenParts
   /** By commit. */
   readonly #waiting = new Map<string, Waiting>()
+  /** A record that cannot be read may be a young one: until then nothing goes that it might name. */
+  #heldUntilMs = -Infinity
   /** Of live snapshots and forgotten ones: our own commits need not be read again. */
   readonly lists: ManifestLists = new ManifestLists()
 
@@ -69,16 +73,20 @@ export class ForgottenFiles {
     if (this.#waiting.size === 0) return undefined
     const now = this.#parts.context.runtime.clock.now()
     let first = Infinity
-    for (const waiting of this.#waiting.values()) first = Math.min(first, dueOf(waiting, now))
+    for (const waiting of this.#waiting.values()) first = Math.min(first, this.#dueOf(waiting, now))
     return Math.max(first, now - KEPT_MS)
   }
 
-  /** Deletes what is due. Cut off anywhere, the next call goes on: files first, the record last. */
+  /**
+   * Deletes what is due. Cut off anywhere, the next call goes on: files first, the record last.
+   * @throws `corrupt` code `FORGOTTEN_FILES`, when all else is done, while something that was due cannot be read: its record
+   * and what leads to it stay, and are tried again as late as a new record would be.
+   */
   async cleanUp(call: CallOptions): Promise<void> {
     const { clock, logger } = this.#parts.context.runtime
     await this.#readAll(call)
     const now = clock.now()
-    const isDue = ([, waiting]: [string, Waiting]): boolean => dueOf(waiting, now) <= now
+    const isDue = ([, waiting]: [string, Waiting]): boolean => this.#dueOf(waiting, now) <= now
     if (![...this.#waiting].some(isDue)) return
     const state = await this.#parts.table.load(call)
     checkEpoch(this.#parts, state.marker)
@@ -94,7 +102,8 @@ export class ForgottenFiles {
       const due = waiting.filter(isDue).slice(0, PASS_RECORDS)
       if (due.length === 0) break
       const commits = new Set(due.map(([commit]) => commit))
-      const later = waiting.filter(([commit]) => !commits.has(commit)).map(([, { record }]) => record!)
+      const isLater = ([commit, { fault }]: [string, Waiting]): boolean => !commits.has(commit) && fault === undefined
+      const later = waiting.filter(isLater).map(([, { record }]) => record!)
       files += await this.#delete(
         due.map(([, { record }]) => record!),
         later,
@@ -104,6 +113,18 @@ export class ForgottenFiles {
       records += due.length
     }
     logger.info({ topic: this.#parts.info.name, files, records }, 'removed files of snapshots that had expired')
+    this.#checkRead()
+  }
+
+  #checkRead(): void {
+    const left = [...this.#waiting].filter(([, { fault }]) => fault !== undefined)
+    if (left.length === 0) return
+    const { id, name, table } = this.#parts.info
+    const [commit, { fault }] = left[0]!
+    const message =
+      `Files of expired snapshots of topic ${name}, table ${table}, stay: what leads to them cannot be read ` +
+      `(${left.length} records in log/forgotten). Put it right, or give them up by deleting ${keyOfForgotten(id, commit)}: ${fault!.message}`
+    throw corrupt('FORGOTTEN_FILES', message, { context: { topic: name, table, records: left.length }, cause: fault })
   }
 
   async #delete(
@@ -124,7 +145,6 @@ export class ForgottenFiles {
         forgotten: ofTable(due).flatMap(({ snapshots }) => snapshots),
         later: ofTable(later).flatMap(({ snapshots }) => snapshots),
         lists: this.lists,
-        logger: context.runtime.logger,
       },
       call,
     )
@@ -132,12 +152,21 @@ export class ForgottenFiles {
       staged.some(({ objectPrefixes }) => objectPrefixes.some((prefix) => key.startsWith(prefix)))
     let count = 0
     // What is found through what: an object goes after all that only it names.
-    for (const keys of [dead.dataFiles, [...dead.manifests, ...dead.statistics], dead.manifestLists]) {
+    for (const keys of [dead.files, [...dead.manifests, ...dead.statistics], dead.manifestLists]) {
       const free = keys.filter((key) => !isStaged(key))
       await inTurn(free, (key) => store.delete(key, call), call)
       count += free.length
     }
-    for (const { commit } of due) {
+    for (const { commit, snapshots } of due) {
+      const fault = snapshots
+        .map(({ manifestList }) => dead.unread.get(manifestList))
+        .find((found) => found !== undefined)
+      if (fault !== undefined) {
+        const notBeforeMs = context.runtime.clock.now() + KEPT_MS
+        // Read again before it is tried again: somebody may have given it up.
+        Object.assign(this.#waiting.get(commit)!, { record: undefined, fault, notBeforeMs })
+        continue
+      }
       await deleteForgotten(context.store, info.id, commit)
       this.#waiting.delete(commit)
     }
@@ -165,15 +194,16 @@ export class ForgottenFiles {
           if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'unsupported')) throw error
           // It stays, with all that it names.
           this.#waiting.delete(commit)
+          this.#heldUntilMs = context.runtime.clock.now() + KEPT_MS
           context.runtime.logger.warn({ topic: info.name, err: error }, 'files of expired snapshots stay')
         }
       },
       call,
     )
   }
-}
 
-function dueOf(waiting: Waiting, now: number): number {
-  waiting.timeMs = Math.min(waiting.timeMs, now)
-  return Math.max(waiting.timeMs + KEPT_MS, waiting.notBeforeMs)
+  #dueOf(waiting: Waiting, now: number): number {
+    waiting.timeMs = Math.min(waiting.timeMs, now)
+    return Math.max(waiting.timeMs + KEPT_MS, waiting.notBeforeMs, this.#heldUntilMs)
+  }
 }

@@ -1,8 +1,11 @@
 /** What lies in a table's folder, against what its snapshots and the records of forgotten ones name: worked out anew, from bytes. */
 import { isKind, keyOf } from '@moulin/core'
-import type { ColdTopic, ObjectStore, TableMetadata } from '@moulin/core'
-import { bindPartitionSpec, readManifest, readManifestList, specById } from '@moulin/iceberg'
-import { TOPIC_ID } from '../lake.test-support.ts'
+import type { ColdTopic, ObjectStore } from '@moulin/core'
+import { readManifestList, readManifestNames } from '@moulin/iceberg'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
+import { expect } from 'vitest'
+import { plainCatalog } from '../catalog.test-support.ts'
+import { settled, testLog, TOPIC_ID, utf8 } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
 
 export const HOUR = 3_600_000
@@ -21,15 +24,9 @@ export interface FolderCheck {
 export async function checkFolder({ store, catalog }: TestLog): Promise<FolderCheck> {
   const { metadata } = await catalog.loadTable({ namespace: ['shop'], name: 'orders' })
   const reached = new Set<string>()
-  for (const snapshot of metadata.snapshots ?? []) await reach(store, metadata, snapshot['manifest-list'], reached)
-  const named = new Set(reached)
+  for (const snapshot of metadata.snapshots ?? []) await reach(store, snapshot['manifest-list'], reached)
   const records = await keysBelow(store, RECORDS)
-  for (const key of records) {
-    const record = JSON.parse(new TextDecoder().decode((await store.get(key)).bytes)) as {
-      snapshots: { manifestList: string }[]
-    }
-    for (const { manifestList } of record.snapshots) await reach(store, metadata, manifestList, named)
-  }
+  const named = new Set([...reached, ...(await namedBy(store, records))])
   const files = (await keysBelow(store, 'tables/shop/orders/')).filter((key) => /\.(avro|parquet)$/.test(key))
   const there = new Set(files)
   return {
@@ -40,8 +37,25 @@ export async function checkFolder({ store, catalog }: TestLog): Promise<FolderCh
   }
 }
 
+/** What the records name that are there, and is not there itself. */
+export async function lostTooEarly({ store }: TestLog): Promise<string[]> {
+  const there = new Set(await keysBelow(store, 'tables/shop/orders/'))
+  return [...(await namedBy(store, await keysBelow(store, RECORDS)))].filter((key) => !there.has(key))
+}
+
+async function namedBy(store: ObjectStore, records: readonly string[]): Promise<Set<string>> {
+  const named = new Set<string>()
+  for (const key of records) {
+    const record = JSON.parse(new TextDecoder().decode((await store.get(key)).bytes)) as {
+      snapshots: { manifestList: string }[]
+    }
+    for (const { manifestList } of record.snapshots) await reach(store, manifestList, named)
+  }
+  return named
+}
+
 // Lists and manifests that many snapshots share are read once.
-async function reach(store: ObjectStore, metadata: TableMetadata, list: string, found: Set<string>): Promise<void> {
+async function reach(store: ObjectStore, list: string, found: Set<string>): Promise<void> {
   const bytesOf = async (path: string): Promise<Uint8Array | undefined> => {
     const key = keyOf(store, path)
     if (found.has(key)) return undefined
@@ -50,11 +64,10 @@ async function reach(store: ObjectStore, metadata: TableMetadata, list: string, 
   }
   const bytes = await bytesOf(list)
   if (bytes === undefined) return
-  for (const manifest of readManifestList(bytes, { path: list })) {
+  for (const manifest of readManifestList(bytes, { path: list, withDeletes: true })) {
     const content = await bytesOf(manifest.path)
     if (content === undefined) continue
-    const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-    for (const { file } of readManifest(content, { manifest, spec })) found.add(keyOf(store, file.filePath))
+    for (const { filePath } of readManifestNames(content, manifest)) found.add(keyOf(store, filePath))
   }
 }
 
@@ -71,4 +84,42 @@ export async function keysBelow(store: ObjectStore, prefix: string): Promise<str
 /** What the log's scheduler does: deletes what is due, until nothing is. */
 export async function cleanUpDue({ runtime }: TestLog, topic: ColdTopic): Promise<void> {
   while ((topic.cleanUpDueMs!() ?? Infinity) <= runtime.clock.now()) await topic.cleanUp!()
+}
+
+/** Little room for metadata: a table forgets its oldest snapshots after a dozen commits, a few at a time. */
+export const limits = { metadataWarnBytes: 24 * 1024 }
+export const clean = { unreached: [], unnamed: [], missing: [], records: [] }
+
+export function logOn(store: ObjectStore, seed = 5, metadataWarnBytes = limits.metadataWarnBytes): TestLog {
+  const runtime = virtualRuntime({ seed })
+  const info = { partitions: 1, partitionBy: [] }
+  return testLog({ store, runtime, catalog: plainCatalog(store, runtime), info, limits: { metadataWarnBytes } })
+}
+
+export async function commit(log: TestLog, topic: ColdTopic): Promise<void> {
+  const next = log.hot.committedOffsets()[0]!
+  log.hot.send(0, [{ value: utf8(`record ${next}`) }])
+  await log.runtime.clock.advance(1000)
+  await settled(log.runtime, topic.tier({ upTo: log.hot.committedOffsets() }))
+}
+
+export const records = (log: TestLog): Promise<string[]> => keysBelow(log.store, RECORDS)
+
+/** Commits on until one has forgotten something. */
+export async function untilForgotten(log: TestLog, topic: ColdTopic): Promise<void> {
+  for (let n = 0; n < 40 && (await records(log)).length === 0; n++) await commit(log, topic)
+  expect(await records(log)).not.toEqual([])
+}
+
+export async function afterTwoHours(log: TestLog, topic: ColdTopic): Promise<void> {
+  await log.runtime.clock.advance(2 * HOUR)
+  await cleanUpDue(log, topic)
+}
+
+/** So many commits, and what they have left. */
+export async function tableAfter(commits: number): Promise<{ log: TestLog; topic: ColdTopic }> {
+  const log = logOn(hookedStore())
+  const topic = await log.attach()
+  for (let n = 0; n < commits; n++) await commit(log, topic)
+  return { log, topic }
 }

@@ -1,5 +1,5 @@
 /** What is asked of the store when files are looked at, and what our own reader says of them. */
-import { unavailable } from '@moulin/core'
+import { gte, unavailable } from '@moulin/core'
 import type { HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { checkReads, commit, everything, isCommit, orphans, sendTo, world } from './missing-files.test-support.ts'
@@ -62,6 +62,47 @@ describe('a data file of ours that our reader cannot open', () => {
 })
 
 const sizeOf = async (store: HookedStore, key: string): Promise<number> => (await store.head(key))!.size
+
+describe('a look that hangs', () => {
+  it('keeps nobody whose signal fires, and ends for the others when it goes on', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    sendTo(log, 0, 4)
+    const [key] = await commit(made)
+    sendTo(log, 1, 3)
+    await commit(made)
+    await store.delete(key!)
+    let letGo!: () => void
+    const isLetGo = new Promise<void>((resolve) => (letGo = resolve))
+    let hangs!: () => void
+    const isHanging = new Promise<void>((resolve) => (hangs = resolve))
+    store.hooks.before = async ({ op }) => {
+      if (op !== 'head') return
+      hangs()
+      await isLetGo
+    }
+    const stop = new AbortController()
+    const upTo = everything(topic)
+    const first = topic.releasable({ upTo, signal: stop.signal })
+    await isHanging
+    const given: Promise<unknown>[] = [
+      first,
+      topic.releasable({ upTo, signal: stop.signal }),
+      topic.scan({ signal: stop.signal }).toArray(),
+      topic.scan({ signal: stop.signal, where: gte('id', 0) }).count(),
+      topic.read({ partition: 0, from: 0n, to: 4n, signal: stop.signal })[Symbol.asyncIterator]().next(),
+    ]
+    const others = [topic.releasable({ upTo }), topic.scan({}).count()]
+    for (const call of given) call.catch(() => undefined)
+    // Until each of them waits for the look.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    stop.abort()
+    for (const call of given) await expect(call).rejects.toMatchObject({ kind: 'aborted' })
+    letGo()
+    expect(await Promise.all(others)).toEqual([[0n, 3n, 0n], 7])
+    expect(log.hot.pins).toBe(0)
+  })
+})
 
 describe('the requests of a release', () => {
   const asked = ({ calls }: HookedStore, from: number): Record<string, number> => {

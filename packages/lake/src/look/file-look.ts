@@ -1,4 +1,4 @@
-import { headLocation, isKind, openLocation } from '@moulin/core'
+import { headLocation, isKind, openLocation, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
 import { bindPartitionSpec, currentSnapshot, readManifest, readManifestList, specById } from '@moulin/iceberg'
 import type { DataFile, ManifestFile } from '@moulin/iceberg'
@@ -54,7 +54,7 @@ interface Found {
  */
 export class FileLook {
   readonly #parts: FileLookParts
-  /** Manifests without a file for what is held. What is let go of only grows, so they need not be read again. */
+  /** Manifests without a file for what is held, or one that is missing. What is let go of only grows, so they need not be read again. */
   #passed = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
@@ -62,16 +62,19 @@ export class FileLook {
     this.#parts = parts
   }
 
-  /** Looks at what is to be released. @throws what a load of the table does; `unavailable` where a file could not be looked at. */
+  /**
+   * Looks at what is to be released. @throws what a load of the table does; `unavailable` where a file could not be looked at;
+   * `aborted` at once when the signal fires, whatever the look waits for.
+   */
   below(upTo: readonly bigint[], call: CallOptions): Promise<Looked> {
-    return this.#inOrder(() => this.#look(upTo, call))
+    return this.#inOrder(() => this.#look(upTo, call), call)
   }
 
   /** Looks at everything that is held. True when something else is missing now than was known to be. */
   async again(call: CallOptions): Promise<boolean> {
     const { table } = this.#parts
     const before = [...table.missing.keys()].sort().join('\n')
-    await this.#inOrder(() => this.#look(undefined, call))
+    await this.#inOrder(() => this.#look(undefined, call), call)
     return [...table.missing.keys()].sort().join('\n') !== before
   }
 
@@ -86,10 +89,14 @@ export class FileLook {
     for await (const done of opened) void done
   }
 
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work)
+  // A signal ends the wait of its caller, for its turn and for its work; the others keep theirs.
+  #inOrder<T>(work: () => Promise<T>, { signal }: CallOptions): Promise<T> {
+    const done = this.#last.then(() => {
+      throwIfAborted(signal)
+      return work()
+    })
     this.#last = done.catch(() => undefined)
-    return done
+    return waitFor(done, signal)
   }
 
   async #look(upTo: readonly bigint[] | undefined, call: CallOptions): Promise<Looked> {
@@ -177,7 +184,8 @@ export class FileLook {
       files: await this.#filesOf(state, manifest, found, call),
     }))
     for await (const { manifest, files } of read) {
-      let isPassed = files !== undefined
+      // A file that was missing is asked for until it is there again.
+      let isPassed = files !== undefined && !files.some(({ filePath }) => known.has(filePath))
       for (const file of files ?? []) {
         const places = placesIn(file, columns)
         if (places === undefined) continue

@@ -189,6 +189,26 @@ describe('a file that is missing', () => {
     expect(log.hot.pins).toBe(0)
   })
 
+  it('stays known at every look, also where nothing that is held is in its manifest, until it is back', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    sendTo(log, 2, 6)
+    const [key] = await commit(made)
+    sendTo(log, 0, 2)
+    await commit(made)
+    const { bytes } = await store.get(key!)
+    await store.delete(key!)
+    expect(await topic.releasable({ upTo: everything(topic) })).toEqual([2n, 0n, 0n])
+    log.hot.release([0n, 0n, 6n])
+    for (let look = 0; look < 3; look++) {
+      expect(await topic.releasable({ upTo: everything(topic) })).toEqual([2n, 0n, 6n])
+      expect(topic.missingFiles!()).toEqual([log.store.root + key])
+    }
+    await store.put(key!, bytes)
+    await topic.releasable({ upTo: everything(topic) })
+    expect(topic.missingFiles!()).toEqual([])
+  })
+
   it('is found by a read too, beside a writer as well, and missed no more when it is back and released', async () => {
     const made = await world()
     const { log, store } = made

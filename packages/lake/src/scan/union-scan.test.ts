@@ -1,10 +1,12 @@
 import { eq, gt, notFound, schema, t } from '@moulin/core'
 import type { BatchRun, Codec, ColdTopic, Expression, HotSource } from '@moulin/core'
 import { avro, encodeBatch } from '@moulin/format'
+import { hookedStore } from '@moulin/testing'
 import { tableFromIPC } from 'apache-arrow'
 import type { RecordBatch, Table } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
 
+import { allRows, replaceRows } from '../foreign.test-support.ts'
 import { testLog, utf8 } from '../lake.test-support.ts'
 import type { TestLog, TestLogOptions } from '../lake.test-support.ts'
 
@@ -241,6 +243,41 @@ describe('unionScan', () => {
       while (!(await scan.next()).done);
     }
     await expect(rest()).rejects.toMatchObject({ kind: 'conflict', code: 'SNAPSHOT_EXPIRED', retryable: true })
+    expect(log.hot.pins).toBe(0)
+  })
+
+  const counts: readonly (readonly [string, Expression | undefined, RegExp])[] = [
+    ['all, before its manifest list is read', undefined, /\/snap-/],
+    ['all, before its manifests are read', undefined, /-m\d+\.avro$/],
+    ['those that pass, before its manifest list is read', gt('id', 2), /\/snap-/],
+    ['those that pass, after some were counted', gt('id', 2), /\/data\/.*\.parquet$/],
+  ]
+
+  it.each(counts)('counts again, once, where another snapshot takes its place (%s)', async (_what, where, at) => {
+    const store = hookedStore()
+    const { log, topic: writer } = await started({ store, info: { partitions: 1, partitionBy: [] } })
+    for (let id = 0; id < 7; id++) {
+      log.hot.send(0, [{ value: order(id) }])
+      await writer.tier({ upTo: [BigInt(id + 1)] })
+    }
+    // One that has opened no file yet.
+    const topic = await log.reopen().attach()
+    let reads = 0
+    let moves = 0
+    const move = async ({ op, key }: { op: string; key: string }): Promise<void> => {
+      // More files than are read ahead.
+      if (op !== 'get' || !at.test(key) || ++reads < (key.endsWith('.parquet') ? 7 : 1)) return
+      delete store.hooks.before
+      const before: string[] = []
+      for await (const object of store.list({ prefix: 'tables/shop/orders/' })) before.push(object.key)
+      await replaceRows(log, [await allRows(log)])
+      for (const old of before) if (/\.(parquet|avro)$/.test(old)) await store.delete(old)
+      moves++
+    }
+    const options = where === undefined ? {} : { where }
+    store.hooks.before = move
+    expect(await topic.scan(options).count()).toBe(where === undefined ? 7 : 4)
+    expect(moves).toBe(1)
     expect(log.hot.pins).toBe(0)
   })
 })

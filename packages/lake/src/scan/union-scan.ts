@@ -112,18 +112,26 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
   }
 }
 
-async function* passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
+function passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {
+  return onCut(parts, call, (cut) => passingOf(parts, cut, query, call))
+}
+
+/** What the work gives of one cut. Before it has given anything that may be another one, once: the table moved under it. */
+async function* onCut<T>(
+  parts: UnionScanParts,
+  call: CallOptions,
+  work: (cut: Cut) => AsyncIterable<T>,
+): AsyncGenerator<T> {
   for (let isAgain = false; ; isAgain = true) {
     const { cut, release } = await fix(parts, call)
     let isBegun = false
     try {
-      for await (const rows of passingOf(parts, cut, query, call)) {
+      for await (const part of work(cut)) {
         isBegun = true
-        yield rows
+        yield part
       }
       return
     } catch (error) {
-      // Before its first row a scan may be one of another cut, once.
       if (isBegun || isAgain || !isKind(error, 'conflict', 'SNAPSHOT_EXPIRED')) throw error
     } finally {
       release()
@@ -150,26 +158,29 @@ async function* passingOf(
 }
 
 async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions): Promise<number> {
+  // Nothing is given before all is counted.
+  const all = onCut(parts, call, async function* (cut) {
+    let total = 0
+    for await (const rows of countsOf(parts, cut, query, call)) total += rows
+    yield total
+  })
   let total = 0
+  for await (const rows of all) total += rows
+  return total
+}
+
+async function* countsOf(parts: UnionScanParts, cut: Cut, query: ScanQuery, call: CallOptions): AsyncGenerator<number> {
   if (query.where !== undefined) {
     const counting = { ...query, columns: [], needed: [...columnsOf(query.where)] }
-    for await (const rows of passing(parts, counting, call)) total += countOf(rows)
-    return total
+    for await (const rows of passingOf(parts, cut, counting, call)) yield countOf(rows)
+    return
   }
-  const { cut, release } = await fix(parts, call)
-  try {
-    const { state } = cut
-    if (state !== undefined) {
-      for await (const rows of whole(parts, state, counted(parts, state, call), call)) total += rows
-    }
-    for (let partition = 0; partition < cut.ends.length; partition++) {
-      throwIfAborted(call.signal)
-      const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
-      if (range.from < range.to) total += await hotCount(parts, range, call)
-    }
-    return total
-  } finally {
-    release()
+  const { state } = cut
+  if (state !== undefined) yield* whole(parts, state, counted(parts, state, call), call)
+  for (let partition = 0; partition < cut.ends.length; partition++) {
+    throwIfAborted(call.signal)
+    const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
+    if (range.from < range.to) yield await hotCount(parts, range, call)
   }
 }
 
@@ -215,7 +226,10 @@ async function explained(
   call: CallOptions,
 ): Promise<unknown> {
   if (!isUnreadable(error)) return error
-  const isNews = await look.again(call).catch(() => false)
+  const isNews = await look.again(call).catch((failure: unknown) => {
+    if (isKind(failure, 'aborted')) throw failure
+    return false
+  })
   if (!isNews && !isVanished(error)) return error
   const snapshot = snapshotIdOf(state.loaded)
   const message = `Snapshot ${snapshot} lost files before it was scanned to its end: it was expired, or they are damaged. Scan again.`

@@ -1,4 +1,4 @@
-import { invalid, SYSTEM_PREFIX } from '@moulin/core'
+import { invalid, shown, SYSTEM_PREFIX } from '@moulin/core'
 import type { IcebergType } from '@moulin/core'
 import { parseTransform } from '@moulin/iceberg'
 import { childrenOf } from './field-ids.ts'
@@ -73,7 +73,7 @@ function faultBelow(
     siblings.set(fold, name)
     const other = paths.get(column)
     if (other !== undefined) {
-      const both = [other, path].map((names) => `[${names.map(shown).join(', ')}]`).join(' and ')
+      const both = [other, path].map((names) => `[${names.map((name) => shown(name)).join(', ')}]`).join(' and ')
       return { column, reason: `the paths ${both} are one name once joined with dots` }
     }
     paths.set(column, path)
@@ -139,9 +139,4 @@ function foldCase(name: string): string {
     fold += [...one.toLowerCase()][0]!
   }
   return fold
-}
-
-// A name may be longer than anybody wants to read.
-function shown(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
 }

@@ -49,6 +49,12 @@ export function keyPrefixOf(store: ObjectStore, location: string): string {
   return keyUnder(store, location, 'x').slice(0, -1)
 }
 
+/** Fails with the first error, but not before all have ended: what is still under way could not be removed. */
+export async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work)
+  await Promise.all(work)
+}
+
 /** Requests of one piece of housekeeping that are under way at once. */
 const AT_ONCE = 16
 

@@ -3,7 +3,7 @@ import {
   closed,
   invalid,
   option,
-  printedValue,
+  shown,
   throwIfAborted,
   unsupported,
   type Ack,
@@ -321,8 +321,5 @@ function checkRecords(what: string, records: unknown): void {
   const isIterable =
     typeof records === 'object' && records !== null && (Symbol.asyncIterator in records || Symbol.iterator in records)
   if (isIterable) return
-  throw invalid(
-    'RECORDS',
-    `${what}: the records are ${printedValue(records)}; give an iterable of records, such as an array.`,
-  )
+  throw invalid('RECORDS', `${what}: the records are ${shown(records)}; give an iterable of records, such as an array.`)
 }

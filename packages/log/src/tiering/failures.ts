@@ -1,4 +1,4 @@
-import { isMoulinError, type Clock, type Failing, type Failure } from '@moulin/core'
+import { isMoulinError, messageOf, type Clock, type Failing, type Failure } from '@moulin/core'
 
 /** What went wrong in the background, for `stats()`: until the same work succeeds. */
 export class Failures {
@@ -48,7 +48,7 @@ export function failureOf(error: unknown, timeMs: number): Failure {
   return {
     kind: 'internal',
     code: 'UNEXPECTED',
-    message: error instanceof Error ? error.message : 'Not an error.',
+    message: messageOf(error),
     timeMs,
   }
 }

@@ -3,6 +3,7 @@ import {
   invalid,
   isKind,
   isMoulinError,
+  throwIfAborted,
   waitFor,
   type Codec,
   type ColdAdoption,
@@ -127,8 +128,13 @@ export class TopicState {
   /** See {@link Topic.adoptTable}. */
   adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
     const before = this.#lastAdoption
-    const done = waitFor(before, signal).then(() => this.#adoptTable(signal))
-    this.#lastAdoption = before.then(() => done.catch(() => {}))
+    let work: Promise<TableAdoption> | undefined
+    const done = waitFor(before, signal).then(() => {
+      work = this.#adoptTable(signal)
+      // Whatever it waits for. It goes on to where it can be stopped, and the next one begins behind that.
+      return waitFor(work, signal, 'unknown')
+    })
+    this.#lastAdoption = before.then(() => done.catch(() => {})).then(() => work?.catch(() => {}))
     return done
   }
 
@@ -141,6 +147,7 @@ export class TopicState {
     let done: ColdAdoption
     try {
       await this.detach()
+      throwIfAborted(signal)
       // An older writer may see a table that a newer one has moved on.
       await core.wal.checkFence()
       const call = signal === undefined ? {} : { signal }

@@ -4,8 +4,8 @@ import {
   corrupt,
   type IcebergType,
   isMoulinError,
+  messageOf,
   MoulinError,
-  shown,
 } from '@moulin/core'
 import { bytesIn, type ByteSpan, type LoadedRange } from '../byte-ranges.ts'
 import { dictionaryColumn, flatColumn, nestedColumn } from './assemble.ts'
@@ -121,7 +121,7 @@ function located(
 ): MoulinError {
   const context = { file, rowGroup, column }
   const where = `Column ${path} in row group ${rowGroup} of ${file}`
-  const message = shown(cause)
+  const message = messageOf(cause)
   if (!isMoulinError(cause))
     return corrupt('PARQUET_DECODE', `${where} does not decode: ${message}`, { context, cause })
   return new MoulinError(cause.kind, cause.code, `${where}: ${message}`, {

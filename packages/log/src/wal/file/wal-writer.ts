@@ -11,7 +11,7 @@ import {
   type WalSession,
   type WalSpace,
   type WalUsage,
-  shown,
+  messageOf,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
@@ -208,7 +208,7 @@ export class WalWriter implements WalSession {
 
   /** Final: what the disk holds of the last flush is unknown, and nothing may be acked on top of it. */
   #fail(error: unknown, inFlight: readonly PendingAppend[]): void {
-    const failure = error instanceof Error ? error : closed('WAL_FAILED', shown(error))
+    const failure = error instanceof Error ? error : closed('WAL_FAILED', messageOf(error))
     this.#failure = failure
     const behind = this.#queue.takeAll()
     const { logger } = this.#runtime

@@ -1,0 +1,244 @@
+import { isMoulinError } from '@moulin/core'
+import type { Catalog, ColdContext, ColdTopicInfo, LoadedTable, ObjectStore } from '@moulin/core'
+import { planAppend } from '@moulin/iceberg'
+import { CommitAttempt } from './commit-attempt.ts'
+import type { ReadBack } from './commit-attempt.ts'
+import { expiryOf, nameForgotten } from './commit-expiry.ts'
+import { CommitLeftovers } from './commit-leftovers.ts'
+import type { EncodedCommit } from './encode-commit.ts'
+import type { TierRange } from '../encode/encode-shards.ts'
+import type { FileLook } from '../look/file-look.ts'
+import type { ForgottenCommit } from '../forgotten/forgotten-commit.ts'
+import { ForgottenFiles } from '../forgotten/forgotten-files.ts'
+import { grow } from '../table/ledger.ts'
+import { markerKey, mergeLedger, sha256, writeMarker } from '../table/marker.ts'
+import type { Marker } from '../table/marker.ts'
+import { isReachable } from './reachable.ts'
+import { putStaged } from './staged-commit.ts'
+import { summaryKeys } from '../table/system-columns.ts'
+import { allDone, beforeCommit, keyUnder, putUnnamed } from '../table/table-objects.ts'
+import { markerOn, snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState, TopicTable } from '../table/topic-table.ts'
+
+export interface CommitSenderParts {
+  readonly catalog: Catalog
+  readonly store: ObjectStore
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+  readonly table: TopicTable
+  readonly look: FileLook
+}
+
+/** Data files that are stored, with what they were planned against. */
+export interface Written extends EncodedCommit {
+  readonly id: string
+  readonly ranges: readonly TierRange[]
+  readonly state: TableState
+  readonly atMs: number
+  attempts: number
+  /** Of the attempt that the staged record names. */
+  snapshotId: bigint
+  /** Name of its ledger where that is an object. */
+  ledger?: string | undefined
+  /** Which snapshots the attempt forgets; undefined for none. */
+  forgets?: ForgottenCommit | undefined
+}
+
+/**
+ * Sends commits, one after the other: staged record, marker, metadata, one commit, read back, delete the record. What one
+ * leaves behind is found and removed by it, too.
+ */
+export class CommitSender {
+  readonly #parts: CommitSenderParts
+  /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
+  #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
+  readonly #leftovers: CommitLeftovers
+  /** What commits have left behind of snapshots that they forgot. */
+  readonly forgotten: ForgottenFiles
+
+  constructor(parts: CommitSenderParts) {
+    this.#parts = parts
+    this.forgotten = new ForgottenFiles(parts)
+    this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
+  }
+
+  /** Settles what earlier writers of the topic left behind. */
+  async attach(state: TableState): Promise<void> {
+    await this.#leftovers.attach(state)
+    await this.forgotten.attach()
+  }
+
+  /** Finds out what became of a commit of an earlier call whose answer was lost. Its data files, where it is lost. */
+  async settleEarlier(): Promise<Written | undefined> {
+    if (this.#pending === undefined) return undefined
+    const { written } = this.#pending
+    return (await this.#settlePending()) === 'lost' ? written : undefined
+  }
+
+  /** The keys of all objects of a commit begin with one of these: data files, manifests, manifest list. */
+  #prefixes({ loaded }: TableState, id: string, snapshotId: bigint): string[] {
+    const { store } = this.#parts
+    const { location } = loaded.metadata
+    return [`data/${id}-`, `metadata/${id}-`, `metadata/snap-${snapshotId}-`].map((path) =>
+      keyUnder(store, location, path),
+    )
+  }
+
+  /** Names the objects of a commit before any of them is there. */
+  async stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>, state: TableState): Promise<void> {
+    const { context, info } = this.#parts
+    await putStaged(context.store, {
+      commit: plan.id,
+      topic: info.id,
+      table: info.table,
+      tableUuid: state.loaded.metadata['table-uuid'],
+      epoch: context.epoch,
+      parent: snapshotIdOf(state.loaded),
+      objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
+      ledger: plan.ledger,
+      ranges: plan.ranges,
+    })
+  }
+
+  /**
+   * One attempt. `lost`: it did not happen and never will; the data files are still there.
+   * @throws with outcome `unknown` when nobody can tell yet: {@link settleEarlier} goes on with it.
+   */
+  async send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
+    const { catalog, context, store, table } = this.#parts
+    const { clock, random } = context.runtime
+    try {
+      // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
+      if (written.attempts > 0) {
+        written.snapshotId = random.int63()
+        written.ledger = undefined
+        await this.stage(written, state)
+      }
+      const { snapshotId } = written
+      const marker = this.#nextMarker(state, written, snapshotId)
+      const { text, ...objects } = writeMarker(marker, context.limits.markerBytes)
+      // Named by the record before it is there: whatever happens, somebody knows of it.
+      written.ledger = objects.ledger?.name
+      if (written.ledger !== undefined) await this.stage(written, state)
+      await table.markers.put({ text, ...objects })
+      const plan = await planAppend({
+        table: state.loaded,
+        store,
+        files: written.files,
+        snapshotId,
+        commitId: written.id,
+        attempt: written.attempts++,
+        summary: this.#summary(written, text),
+        properties: { [markerKey(marker.topic)]: text },
+        expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
+        nowMs: clock.now(),
+        limits: context.limits,
+      })
+      const objectKeys = plan.objects.map(({ key }) => key)
+      const stored = plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {}))
+      const named = nameForgotten(this.#parts, state, written, plan.expiredSnapshotIds)
+      await allDone([...stored, named.then((forgets) => (written.forgets = forgets))])
+      const attempt = new CommitAttempt({
+        catalog,
+        runtime: context.runtime,
+        limits: context.limits,
+        identifier: table.identifier,
+        commit: plan.commit,
+        commitId: written.id,
+        snapshotId,
+        parent: snapshotIdOf(state.loaded),
+        objectKeys,
+        ask: () => table.ask(),
+        hasTrace: (loaded) => this.#hasTrace(loaded, written),
+      })
+      this.#pending = { attempt, written }
+      this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
+    } catch (error) {
+      await this.discard(written)
+      throw beforeCommit(error)
+    }
+    return await this.#settlePending()
+  }
+
+  // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.
+  async #hasTrace(loaded: LoadedTable, { id, state, snapshotId }: Written): Promise<boolean> {
+    const { info, store } = this.#parts
+    if (markerOn(loaded, info.id)?.includes(id) === true) return true
+    const prefixes = this.#prefixes(state, id, snapshotId)
+    return isReachable({ store, metadata: loaded.metadata, prefixes })
+  }
+
+  /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
+  async #settlePending(): Promise<'committed' | 'lost'> {
+    const { attempt, written } = this.#pending!
+    const { table } = this.#parts
+    let outcome: ReadBack | 'lost'
+    try {
+      outcome = await attempt.settle()
+    } catch (error) {
+      // Refused for another reason than a lost race: it never happened, and trying again gives the same answer.
+      if (isMoulinError(error) && error.outcome === 'rejected') {
+        this.#pending = undefined
+        await this.discard(written)
+      }
+      throw error
+    }
+    if (outcome === 'lost') {
+      this.#pending = undefined
+      const { ledger, forgets } = written
+      await this.#leftovers.discardAttempt(written.id, {
+        keys: attempt.objectKeys,
+        ledger,
+        forgets: forgets !== undefined,
+      })
+      return 'lost'
+    }
+    // Until its ledger was read back too: the next call goes on here, and the record of it is not forgotten.
+    const state = await table.accept(outcome.loaded, outcome.asked)
+    this.#pending = undefined
+    // By our own reader, while the records still are in the write-ahead tier; before the record of the commit goes.
+    await this.#parts.look.opened(written.files)
+    if (written.forgets !== undefined) this.forgotten.remember(written.forgets)
+    await this.#leftovers.committed(written.id, state)
+    return 'committed'
+  }
+
+  #nextMarker(state: TableState, { id, gains }: Written, snapshot: bigint): Marker {
+    const { info, context } = this.#parts
+    const byPartition = new Map(gains.map((gain) => [gain.partition, gain]))
+    const entries = state.entries.map((entry) => {
+      const gain = byPartition.get(entry.partition)
+      return gain === undefined ? entry : grow(entry, gain)
+    })
+    return {
+      log: info.logId,
+      topic: info.id,
+      name: info.name,
+      incarnation: info.incarnation,
+      epoch: context.epoch,
+      leaderEpoch: state.marker.leaderEpoch,
+      commit: id,
+      snapshot,
+      sequence: BigInt(state.loaded.metadata['last-sequence-number']) + 1n,
+      ledger: mergeLedger(state.marker, entries),
+      fieldIds: state.fieldIds,
+    }
+  }
+
+  #summary({ id, ledger }: Written, marker: string): Record<string, string> {
+    const { info, context } = this.#parts
+    return {
+      [summaryKeys.log]: info.logId,
+      [summaryKeys.topic]: info.id,
+      [summaryKeys.commit]: id,
+      [summaryKeys.epoch]: context.epoch.toString(),
+      [summaryKeys.marker]: sha256(marker),
+      ...(ledger === undefined ? {} : { [summaryKeys.ledger]: ledger }),
+    }
+  }
+
+  /** Removes what was stored for a commit that never happened. */
+  discard({ id, state, snapshotId, ledger }: Pick<Written, 'id' | 'state' | 'snapshotId' | 'ledger'>): Promise<void> {
+    return this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
+  }
+}
