@@ -8,6 +8,7 @@ import type { PutOptions, ReadOptions, ScanOptions, Topic, TopicConfig } from '@
 import { day, systemRuntime } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
 import type { FileWriterOptions, OpenParquetOptions, ParquetFile, ParquetReadRequest } from '@moulin/format'
+import * as secondOpinionPackage from '@moulin/format/second-opinion'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -19,8 +20,9 @@ const { catalogConformance, catalogConformanceChecks, faultyCatalog, faultyStore
 const { objectStoreConformance, simulatedDisk, virtualClock, virtualRuntime } = testingPackage
 const { fileSystem, memory, probeStore } = storagePackage
 const { memoryCatalog, objectStoreCatalog } = catalogPackage
-const { json, openParquet, parquetWriter, hyparquetWriter } = formatPackage
+const { json, openParquet, parquetWriter } = formatPackage
 const { openFolder, openLog } = moulinPackage
+const secondWriter = await secondOpinionPackage.hyparquetWriter()
 
 /** A public function or method with options, and how it takes each: values that it refuses beside NaN, null and a wrong type. */
 export interface Door {
@@ -379,7 +381,7 @@ export const doors: readonly Door[] = [
     {},
   ),
   door<FileWriterOptions>('parquetWriter', (o) => parquetWriter.create(o), fileWriter, { schema: iceberg }),
-  door<FileWriterOptions>('hyparquetWriter', (o) => hyparquetWriter.create(o), fileWriter, { schema: iceberg }),
+  door<FileWriterOptions>('hyparquetWriter', (o) => secondWriter.create(o), fileWriter, { schema: iceberg }),
   door<OpenParquetOptions>(
     'openParquet',
     (options) => openParquet(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),

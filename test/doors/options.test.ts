@@ -3,6 +3,7 @@ import * as catalogPackage from '@moulin/catalog'
 import * as corePackage from '@moulin/core'
 import { isKind, isMoulinError } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
+import * as secondOpinionPackage from '@moulin/format/second-opinion'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -115,6 +116,7 @@ describe('every public function and method with options', () => {
     lakePackage,
     logPackage,
     moulinPackage,
+    secondOpinionPackage,
     storagePackage,
     testingPackage,
   }

@@ -1,8 +1,9 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
 import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
-import { hyparquetWriter, openParquet, storeRangeReader } from '@moulin/format'
+import { openParquet, storeRangeReader } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
+import { hyparquetWriter } from '@moulin/format/second-opinion'
 import {
   bindPartitionSpec,
   currentSchema,
@@ -18,6 +19,8 @@ import type { DataFile } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
 import { SliceBuffer } from './encode/slice-buffer.ts'
 import { tableIdentifier } from './table/table-layout.ts'
+
+const secondWriter = await hyparquetWriter()
 
 export interface ForeignRow {
   readonly partition: number | null
@@ -54,7 +57,7 @@ export async function foreignFile(
   table: LoadedTable,
   batch: ColumnBatch,
   id: string,
-  writerFactory: FileWriterFactory = hyparquetWriter,
+  writerFactory: FileWriterFactory = secondWriter,
   { stored = same, named = same }: Spelling = {},
 ): Promise<DataFile> {
   const { metadata } = table
@@ -139,7 +142,7 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
 export async function replaceRows(
   log: TestLog,
   batches: readonly ColumnBatch[],
-  writerFactory: FileWriterFactory = hyparquetWriter,
+  writerFactory: FileWriterFactory = secondWriter,
   spelling: Spelling = {},
 ): Promise<void> {
   const { named = same } = spelling
