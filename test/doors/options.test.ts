@@ -19,6 +19,7 @@ import {
   parquetFile,
   place,
   producer,
+  secondOpinion,
   store,
   topic,
   type Door,
@@ -125,6 +126,7 @@ describe('every public function and method with options', () => {
     Topic: topic,
     Producer: producer,
     ParquetFile: parquetFile,
+    SecondOpinion: secondOpinion,
     ObjectStore: store,
     Catalog: catalog,
   }
