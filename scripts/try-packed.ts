@@ -19,6 +19,12 @@ try {
   if (!said.includes("city: 'ams'") || !said.includes('audit: clean')) throw new Error(`The quick start said:\n${said}`)
   const topics = run(process.execPath, ['node_modules/moulin/dist/cli.js', 'topics', './lake'], project)
   if (!topics.includes('orders')) throw new Error(`moulin topics said:\n${topics}`)
+  const verified = run(
+    process.execPath,
+    ['node_modules/moulin/dist/cli.js', 'verify', './lake/tables/shop/orders'],
+    project,
+  )
+  if (!verified.includes(': same (')) throw new Error(`moulin verify said:\n${verified}`)
   for (const bundler of ['esbuild', 'vite'] as const) await tryBundle(bundler)
   const { version } = JSON.parse(readFileSync(join(project, 'node_modules/moulin/package.json'), 'utf8')) as {
     version: string
