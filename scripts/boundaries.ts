@@ -45,7 +45,7 @@ export const violation = (file: string, specifier: string, dependencies: Readonl
       return 'the second opinion is an entry of its own, asked for alone'
     return !isTest && testFile.test(target) ? 'published code imports a test file' : undefined
   }
-  if (/^hyparquet(-writer)?(\/|$)/.test(specifier) && !isTest && !secondOpinion.test(file))
+  if (owner !== 'core' && /^hyparquet(-writer)?(\/|$)/.test(specifier) && !isTest && !secondOpinion.test(file))
     return 'other Parquet packages are loaded by the second opinion alone'
   if (diskModules.has(specifier)) {
     return isTest || diskDoor.test(file) ? undefined : 'the disk is reached through runtime.files of core alone'
