@@ -21,13 +21,15 @@ export function valueComparer(type: IcebergType, node: FileNode, column: Column)
   if (typeof type === 'object' && type.type === 'list') {
     const { repeated, element } = listShape(node)!
     const items = comparerOf(type.element, element, listOf(column).element)
-    return orNull(column, (row, theirs) => {
+    const compare: Comparer = (row, theirs) => {
       const group = repeated === node ? theirs : member(theirs, 0)
       const lists = ((group as readonly PhysicalValue[] | null | undefined) ?? []).map((item) =>
         element === repeated ? item : member(item, 0),
       )
       return itemsFlaw(listOf(column), row, lists, items)
-    })
+    }
+    // Without a group around it a list is never null; hyparquet has no other word for one that is empty.
+    return repeated === node ? compare : orNull(column, compare)
   }
   return comparerOf(type, node, column)
 }
