@@ -19,6 +19,9 @@ export const folderArrows: Readonly<Record<string, readonly string[]>> = {
 /** The only published files that may touch the disk: the system's own runtime. */
 const diskDoor = /^packages\/core\/src\/(doors\/files|system\/system-[^/]+)\.ts$/
 
+/** The only published files that may load other people's Parquet, or be asked to: nobody else's work depends on it. */
+const secondOpinion = /^packages\/format\/src\/second-opinion[./]/
+
 const diskModules: ReadonlySet<string> = new Set(['fs', 'fs/promises', 'node:fs', 'node:fs/promises'])
 const testFile = /\.test(-[^/]*)?\.ts$/
 
@@ -38,8 +41,12 @@ export const violation = (file: string, specifier: string, dependencies: Readonl
   if (specifier.startsWith('.')) {
     const target = new URL(specifier, `file:///${file}`).pathname.slice(1)
     if (!target.startsWith(`packages/${owner}/src/`)) return 'a relative import leaves the package'
+    if (!isTest && secondOpinion.test(target) && !secondOpinion.test(file))
+      return 'the second opinion is an entry of its own, asked for alone'
     return !isTest && testFile.test(target) ? 'published code imports a test file' : undefined
   }
+  if (owner !== 'core' && /^hyparquet(-writer)?(\/|$)/.test(specifier) && !isTest && !secondOpinion.test(file))
+    return 'other Parquet packages are loaded by the second opinion alone'
   if (diskModules.has(specifier)) {
     return isTest || diskDoor.test(file) ? undefined : 'the disk is reached through runtime.files of core alone'
   }

@@ -19,6 +19,13 @@ try {
   if (!said.includes("city: 'ams'") || !said.includes('audit: clean')) throw new Error(`The quick start said:\n${said}`)
   const topics = run(process.execPath, ['node_modules/moulin/dist/cli.js', 'topics', './lake'], project)
   if (!topics.includes('orders')) throw new Error(`moulin topics said:\n${topics}`)
+  const verified = run(
+    process.execPath,
+    ['node_modules/moulin/dist/cli.js', 'verify', './lake/tables/shop/orders'],
+    project,
+  )
+  if (!verified.includes(': same (')) throw new Error(`moulin verify said:\n${verified}`)
+  tryWithoutPeers(tarballs)
   for (const bundler of ['esbuild', 'vite'] as const) await tryBundle(bundler)
   const { version } = JSON.parse(readFileSync(join(project, 'node_modules/moulin/package.json'), 'utf8')) as {
     version: string
@@ -29,6 +36,31 @@ try {
   )
 } finally {
   rmSync(project, { recursive: true })
+}
+
+/** `@moulin/format` by itself, and what it says when a second opinion is asked for without the package. */
+function tryWithoutPeers(tarballs: readonly string[]): void {
+  const alone = mkdtempSync(join(tmpdir(), 'moulin-format-'))
+  try {
+    writeFileSync(join(alone, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+    const own = tarballs.filter((name) => /moulin-(core|format)-/.test(name)).map((name) => join(project, name))
+    run('npm', ['install', '--silent', '--no-audit', '--no-fund', ...own], alone)
+    writeFileSync(
+      join(alone, 'ask.ts'),
+      `import { bytesRangeReader, parquetWriter } from '@moulin/format'
+import { hyparquetWriter, secondOpinion } from '@moulin/format/second-opinion'
+const { bytes } = parquetWriter.create({ schema: { type: 'struct', fields: [] } }).finish()
+for (const ask of [hyparquetWriter, () => secondOpinion(bytesRangeReader(bytes, 'none'))])
+  console.log(await ask().then(() => 'there', ({ code, message }) => code + ' ' + message))
+`,
+    )
+    const said = run(process.execPath, ['ask.ts'], alone)
+    for (const name of ['hyparquet', 'hyparquet-writer'])
+      if (!new RegExp(`^PACKAGE_MISSING .* npm install ${name}\\.$`, 'm').test(said))
+        throw new Error(`Without ${name} the second opinion said:\n${said}`)
+  } finally {
+    rmSync(alone, { recursive: true })
+  }
 }
 
 /** What docs/bundlers.md says: found where the packages are installed, told where they are not, and named by the application. */

@@ -34,6 +34,16 @@ describe('boundaries', () => {
     expect(check('packages/storage/src/file-system.ts', 'node:fs')).toMatch(/disk/)
   })
 
+  it('keeps the Parquet of others in the room of the second opinion', () => {
+    const room = 'packages/format/src/second-opinion/second-reader.ts'
+    expect(check(room, 'hyparquet', 'hyparquet')).toBeUndefined()
+    expect(check('packages/format/src/second-opinion.ts', './second-opinion/second-reader.ts')).toBeUndefined()
+    expect(check('packages/format/src/parquet/footer.ts', 'hyparquet', 'hyparquet')).toMatch(/second opinion alone/)
+    expect(check('packages/moulin/src/cli.ts', 'hyparquet-writer', 'hyparquet-writer')).toMatch(/second opinion alone/)
+    expect(check('packages/format/src/index.ts', './second-opinion/second-reader.ts')).toMatch(/asked for alone/)
+    expect(check('packages/format/src/parquet/footer.test.ts', '../second-opinion/second-reader.ts')).toBeUndefined()
+  })
+
   it('refuses a package without a row', () => {
     expect(check('packages/unheard/src/index.ts', 'node:path')).toMatch(/no row/)
   })

@@ -7,6 +7,8 @@ import { objectStoreCatalog } from '@moulin/catalog'
 import { eq, keyOf, month, schema, systemRuntime, t } from '@moulin/core'
 import type { Infer, Log, LogRecord, Position, Topic } from '@moulin/core'
 import { avro, json } from '@moulin/format'
+import type { FileWriterFactory } from '@moulin/format'
+import { hyparquetWriter } from '@moulin/format/second-opinion'
 import { planScan } from '@moulin/iceberg'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
@@ -33,11 +35,19 @@ afterEach(async () => {
   await rm(root, { recursive: true })
 })
 
-async function openHere(access: 'read-write' | 'read-only' = 'read-write', threads = 0): Promise<Log> {
+interface Writing {
+  readonly threads: number
+  readonly fileWriter?: FileWriterFactory
+}
+
+async function openHere(
+  access: 'read-write' | 'read-only' = 'read-write',
+  writing: Writing = { threads: 0 },
+): Promise<Log> {
   const store = fileSystem({ root, files: runtime.files })
   const catalog = objectStoreCatalog({ store, runtime, access })
   const wal = fileWal({ dir: join(root, 'log/wal') })
-  const log = await openLog({ store, wal, tier: icebergTier({ catalog, threads }), runtime, access })
+  const log = await openLog({ store, wal, tier: icebergTier({ catalog, ...writing }), runtime, access })
   open.push(log)
   return log
 }
@@ -69,14 +79,18 @@ async function fill(topic: Topic<Trip>, from: number, to: number): Promise<void>
   await producer.close()
 }
 
+const ourName = 'moulin version 0.1.0'
+
 describe.each([
-  { name: 'avro', codec: avro(Trip), threads: 0 },
-  { name: 'json', codec: json(Trip), threads: 1 },
-])('a log whose history is a table ($name)', ({ codec, threads }) => {
+  { name: 'avro', codec: avro(Trip), writing: { threads: 0 } },
+  { name: 'json', codec: json(Trip), writing: { threads: 1 } },
+  // Beside our own encoder, in the calling thread.
+  { name: 'hyparquet-writer', codec: avro(Trip), writing: { threads: 0, fileWriter: await hyparquetWriter() } },
+])('a log whose history is a table ($name)', ({ name, codec, writing }) => {
   const config = { value: codec, partitions: 3, table: 'travel.trips', partitionBy: [month('at')] } as const
 
   it('gives the same records hot, half tiered, released, and in another process without the schema', async () => {
-    const log = await openHere('read-write', threads)
+    const log = await openHere('read-write', writing)
     const topic = await log.ensureTopic('trips', config)
     await fill(topic, 0, 400)
     const hot = await allOf(topic)
@@ -115,7 +129,7 @@ describe.each([
   })
 
   it('agrees with DuckDB row for row, also on the audit', async () => {
-    const log = await openHere('read-write', threads)
+    const log = await openHere('read-write', writing)
     const topic = await log.ensureTopic('trips', config)
     await fill(topic, 0, 300)
     await topic.tier()
@@ -130,6 +144,9 @@ describe.each([
     const instance = await DuckDBInstance.create(':memory:')
     const duck = await instance.connect()
     await duck.run(`CREATE VIEW trips AS SELECT * FROM read_parquet([${files.join()}])`)
+    const writers = await duck.runAndReadAll(`SELECT DISTINCT created_by FROM parquet_file_metadata([${files.join()}])`)
+    const isSecond = name === 'hyparquet-writer'
+    expect(writers.getRowObjects()).toEqual([{ created_by: isSecond ? 'moulin (hyparquet-writer)' : ourName }])
     const report = await topic.audit()
     const audited = (await duck.runAndReadAll(report.sql.replace('{table}', 'trips'))).getRowObjects()
     expect(audited.map((row) => [row['_kafka_partition'], row['row_count'], row['checksum']])).toEqual(
@@ -144,7 +161,7 @@ describe.each([
   })
 
   it('is followed by a reader in another process while the writer tiers and releases', async () => {
-    const log = await openHere('read-write', threads)
+    const log = await openHere('read-write', writing)
     const topic = await log.ensureTopic('trips', config)
     await fill(topic, 0, 100)
     await topic.tier()

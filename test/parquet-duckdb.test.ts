@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Column, ColumnBatch, IcebergField, IcebergSchema } from '@moulin/core'
-import { hyparquetWriter, parquetWriter } from '@moulin/format'
+import { parquetWriter } from '@moulin/format'
+import { hyparquetWriter } from '@moulin/format/second-opinion'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const field = (id: number, name: string, type: IcebergField['type'], required = false): IcebergField => ({
@@ -126,7 +127,7 @@ const sameRows = `
     and epoch_us(local) = i * 3600000000
     and "none" is null`
 
-describe.each([parquetWriter, hyparquetWriter])('a Parquet file of $name in DuckDB', (factory) => {
+describe.each([parquetWriter, await hyparquetWriter()])('a Parquet file of $name in DuckDB', (factory) => {
   let folder = ''
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'moulin-duckdb-'))

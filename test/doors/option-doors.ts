@@ -8,6 +8,7 @@ import type { PutOptions, ReadOptions, ScanOptions, Topic, TopicConfig } from '@
 import { day, systemRuntime } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
 import type { FileWriterOptions, OpenParquetOptions, ParquetFile, ParquetReadRequest } from '@moulin/format'
+import * as secondOpinionPackage from '@moulin/format/second-opinion'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -19,8 +20,9 @@ const { catalogConformance, catalogConformanceChecks, faultyCatalog, faultyStore
 const { objectStoreConformance, simulatedDisk, virtualClock, virtualRuntime } = testingPackage
 const { fileSystem, memory, probeStore } = storagePackage
 const { memoryCatalog, objectStoreCatalog } = catalogPackage
-const { json, openParquet, parquetWriter, hyparquetWriter } = formatPackage
+const { json, openParquet, parquetWriter } = formatPackage
 const { openFolder, openLog } = moulinPackage
+const secondWriter = await secondOpinionPackage.hyparquetWriter()
 
 /** A public function or method with options, and how it takes each: values that it refuses beside NaN, null and a wrong type. */
 export interface Door {
@@ -114,13 +116,15 @@ function newTable(): corePackage.TableMetadata {
 
 /** What the methods below are called on. */
 export const { log, topic, producer } = await openTopic()
-export const parquetFile: ParquetFile = await openSmallFile()
+const oneRow = formatPackage.bytesRangeReader(oneRowFile(), 'small')
+export const parquetFile: ParquetFile = await openParquet(oneRow)
+export const secondOpinion: secondOpinionPackage.SecondOpinion = await secondOpinionPackage.secondOpinion(oneRow)
 
-async function openSmallFile(): Promise<ParquetFile> {
+function oneRowFile(): Uint8Array {
   const writer = parquetWriter.create({ schema: iceberg })
   const column = { storage: 'int64', values: BigInt64Array.of(1n), length: 1, validity: undefined } as never
   writer.write({ length: 1, columns: [{ name: 'id', column }] })
-  return openParquet(formatPackage.bytesRangeReader(writer.finish().bytes, 'small'))
+  return writer.finish().bytes
 }
 
 async function drained(rows: AsyncIterable<unknown>): Promise<void> {
@@ -379,7 +383,19 @@ export const doors: readonly Door[] = [
     {},
   ),
   door<FileWriterOptions>('parquetWriter', (o) => parquetWriter.create(o), fileWriter, { schema: iceberg }),
-  door<FileWriterOptions>('hyparquetWriter', (o) => hyparquetWriter.create(o), fileWriter, { schema: iceberg }),
+  door<FileWriterOptions>('hyparquetWriter', (o) => secondWriter.create(o), fileWriter, { schema: iceberg }),
+  door<secondOpinionPackage.VerifyFileOptions>(
+    'verifyFile',
+    (options) => secondOpinionPackage.verifyFile(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),
+    { maxDifferences: [-1, 0.5, '5'], signal: noSignal },
+    {},
+  ),
+  door<secondOpinionPackage.SecondReadRequest>(
+    'SecondOpinion.readColumn',
+    (request) => secondOpinion.readColumn(request),
+    { rowGroup: [-1, 0.5, 9], column: [-1, 0.5, 9], signal: noSignal },
+    { rowGroup: 0, column: 0 },
+  ),
   door<OpenParquetOptions>(
     'openParquet',
     (options) => openParquet(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),

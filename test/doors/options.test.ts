@@ -3,6 +3,7 @@ import * as catalogPackage from '@moulin/catalog'
 import * as corePackage from '@moulin/core'
 import { isKind, isMoulinError } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
+import * as secondOpinionPackage from '@moulin/format/second-opinion'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -18,6 +19,7 @@ import {
   parquetFile,
   place,
   producer,
+  secondOpinion,
   store,
   topic,
   type Door,
@@ -115,6 +117,7 @@ describe('every public function and method with options', () => {
     lakePackage,
     logPackage,
     moulinPackage,
+    secondOpinionPackage,
     storagePackage,
     testingPackage,
   }
@@ -123,6 +126,7 @@ describe('every public function and method with options', () => {
     Topic: topic,
     Producer: producer,
     ParquetFile: parquetFile,
+    SecondOpinion: secondOpinion,
     ObjectStore: store,
     Catalog: catalog,
   }

@@ -1,6 +1,8 @@
 import type { IcebergField, IcebergType } from '@moulin/core'
+import { bytesRangeReader } from '@moulin/format'
+import { type FileVerdict, verifyFile } from '@moulin/format/second-opinion'
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { afterAll, describe, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type Case, columnValues, primitives, type Style, styles, write } from './cases.ts'
 import { Dice, runs } from './dice.ts'
 import { javaFixtures, pyarrowFixtures } from './fixtures.ts'
@@ -168,4 +170,41 @@ describe('we read what parquet-java and pyarrow write', () => {
       },
     )
   }
+})
+
+describe('both readers agree on what others write', () => {
+  const verdictOf = (bytes: Uint8Array): Promise<FileVerdict> => verifyFile(bytesRangeReader(bytes, 'foreign.parquet'))
+  const agreed = (fields: readonly IcebergField[], table: PlainTable): object => {
+    const rows = table[0]!.length
+    return { rows, values: rows * fields.length, differences: [], unread: [] }
+  }
+
+  // hyparquet has no LZ4 of its own.
+  const fixtures = [...javaFixtures(), ...pyarrowFixtures()].filter(({ name }) => !name.includes('lz4'))
+  it.each(fixtures.map((each) => [each.name, each] as const))('%s', async (_, { bytes, fields, table }) => {
+    expect(await verdictOf(bytes)).toMatchObject(agreed(fields, table))
+  })
+
+  it.each(['snappy', 'brotli'])('DuckDB, %s', async (codec) => {
+    const known = kinds.filter((kind) => !kind.startsWith('fixed') && kind !== 'timestamptz_ns')
+    const { bytes, fields, table } = source(known, 300, 'few', 0.1)
+    const written = await rewriteWithDuckDb(bytes, fields, `compression ${codec}, row_group_size 2048`)
+    expect(await verdictOf(written)).toMatchObject(agreed(fields, table))
+  })
+
+  it.each([1, 2] as const)('parquet-rs, V%i', async (version) => {
+    const { bytes, fields, table } = source(kinds, 300, 'few', 0.1)
+    const options = { version, codec: 'ZSTD', dictionary: true, rowGroupRows: 140 } as const
+    expect(await verdictOf(rewriteWithRust(bytes, options))).toMatchObject(agreed(fields, table))
+  })
+
+  it('or it is said which of them does not read a codec', async () => {
+    const { bytes, fields } = source(['long'], 50, 'few', 0)
+    const written = await rewriteWithDuckDb(bytes, fields.slice(0, 1), 'compression lz4_raw')
+    const { values, unread, differenceCount } = await verdictOf(written)
+    expect({ values, differenceCount }).toEqual({ values: 0, differenceCount: 0 })
+    expect(unread).toMatchObject([
+      { reader: 'hyparquet', rowGroup: 0, column: 'f0', message: expect.stringMatching('LZ4_RAW') as string },
+    ])
+  })
 })

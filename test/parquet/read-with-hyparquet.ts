@@ -1,67 +1,38 @@
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import type { IcebergField, IcebergType } from '@moulin/core'
-import { parquetMetadata, parquetRead } from 'hyparquet'
-import type { FileMetaData, SchemaElement } from 'hyparquet'
+import { bytesRangeReader } from '@moulin/format'
+import { secondOpinion, type SecondElement } from '@moulin/format/second-opinion'
 import { doubleText, floatText, fromBigEndian, hex, isWideDecimal, storageFor } from './plain.ts'
 import type { Plain } from './plain.ts'
 
-const compressors = {
-  GZIP: (bytes: Uint8Array): Uint8Array => gunzipSync(bytes),
-  ZSTD: (bytes: Uint8Array): Uint8Array => zstdDecompressSync(bytes),
-  BROTLI: (bytes: Uint8Array): Uint8Array => brotliDecompressSync(bytes),
-}
-
-/**
- * Reads with hyparquet, losing nothing: it is shown the physical types alone (its decimals would be floats, its times
- * milliseconds, its maps objects) under neutral names (`__proto__` may be one), and what it gives is taken apart here.
- */
+/** Reads with hyparquet, losing nothing: what it gives of the physical types is taken apart here. */
 export async function hyparquetTable(bytes: Uint8Array, fields: readonly IcebergField[]): Promise<Plain[][]> {
-  const file = new Uint8Array(bytes).buffer
-  const original = parquetMetadata(file)
-  if (original.num_rows === 0n) return fields.map(() => [])
-  const root = treeOf(original.schema)
-  const metadata = neutral(original, root)
-  let rows: unknown[][] = []
-  await parquetRead({ file, metadata, compressors, utf8: false, onComplete: (all) => (rows = all) })
-  return fields.map(({ name, type }) => {
-    const at = root.children.findIndex((child) => child.element.name === name)
-    return rows.map((row) => plain(type, row[at], root.children[at]!))
-  })
+  const file = await secondOpinion(bytesRangeReader(bytes, 'test.parquet'))
+  const root = treeOf(file.schema)
+  const table: Plain[][] = []
+  for (const { name, type } of fields) {
+    const column = root.children.findIndex((child) => child.element.name === name)
+    const values: Plain[] = []
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+      for (const value of await file.readColumn({ rowGroup, column }))
+        values.push(plain(type, value, root.children[column]!))
+    }
+    table.push(values)
+  }
+  return table
 }
 
 interface Node {
-  readonly element: SchemaElement
+  readonly element: SecondElement
   readonly children: readonly Node[]
 }
 
-function treeOf(schema: readonly SchemaElement[]): Node {
+function treeOf(schema: readonly SecondElement[]): Node {
   let next = 0
   const node = (): Node => {
     const element = schema[next++]!
-    return { element, children: Array.from({ length: element.num_children ?? 0 }, node) }
+    return { element, children: Array.from({ length: element.childCount }, node) }
   }
   return node()
-}
-
-function neutral(metadata: FileMetaData, root: Node): FileMetaData {
-  const schema: SchemaElement[] = []
-  const paths: string[][] = []
-  const add = ({ element, children }: Node, path: string[]): void => {
-    const { type, type_length, repetition_type, num_children } = element
-    const bare = { type, type_length, repetition_type, num_children: type === undefined ? num_children : undefined }
-    schema.push({ name: path.at(-1) ?? 'root', ...bare } as SchemaElement)
-    if (type !== undefined) paths.push(path)
-    for (const [index, child] of children.entries()) add(child, [...path, `c${index}`])
-  }
-  add(root, [])
-  const row_groups = metadata.row_groups.map((group) => ({
-    ...group,
-    columns: group.columns.map((column, index) => ({
-      ...column,
-      meta_data: { ...column.meta_data!, path_in_schema: paths[index]! },
-    })),
-  }))
-  return { ...metadata, schema, row_groups } as FileMetaData
 }
 
 function plain(type: IcebergType, value: unknown, node: Node): Plain {

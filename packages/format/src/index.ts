@@ -41,7 +41,6 @@ export type {
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
-export { hyparquetWriter } from './parquet/hyparquet/hyparquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type {
   NameMapping,

@@ -1,8 +1,9 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
 import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
-import { hyparquetWriter, openParquet, readAvroFile, storeRangeReader, writeAvroFile } from '@moulin/format'
+import { openParquet, readAvroFile, storeRangeReader, writeAvroFile } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
+import { hyparquetWriter } from '@moulin/format/second-opinion'
 import {
   bindPartitionSpec,
   currentSchema,
@@ -20,6 +21,8 @@ import type { DataFile, ManifestEntry } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
 import { SliceBuffer } from './encode/slice-buffer.ts'
 import { tableIdentifier } from './table/table-layout.ts'
+
+const secondWriter = await hyparquetWriter()
 
 export interface ForeignRow {
   readonly partition: number | null
@@ -56,7 +59,7 @@ export async function foreignFile(
   table: LoadedTable,
   batch: ColumnBatch,
   id: string,
-  writerFactory: FileWriterFactory = hyparquetWriter,
+  writerFactory: FileWriterFactory = secondWriter,
   { stored = same, named = same }: Spelling = {},
 ): Promise<DataFile> {
   const { metadata } = table
@@ -226,7 +229,7 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
 export async function replaceRows(
   log: TestLog,
   batches: readonly ColumnBatch[],
-  writerFactory: FileWriterFactory = hyparquetWriter,
+  writerFactory: FileWriterFactory = secondWriter,
   spelling: Spelling = {},
 ): Promise<void> {
   const { named = same } = spelling

@@ -308,9 +308,15 @@ describe('errors of the command line', () => {
     [['repair', 'nowhere'], /nowhere/],
     [['scan', 'LAKE', 'payments'], /payments/],
     [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],
+    [['verify'], /place/],
+    [['verify', 'nowhere.parquet'], /nowhere/],
+    [['verify', 's3://bucket/table'], /s3: URLs/],
+    [['verify', 'LAKE'], /no folder of a table/],
+    [['verify', 'LAKE/moulin.json'], /not a Parquet file|too few/],
+    [['verify', 'LAKE', '--limit', 'all'], /positive integer/],
     [['frobnicate'], /frobnicate/],
   ])('%j exits 2 with one clear sentence', async (argv, sentence) => {
-    const { status, out, err } = await run(...argv.map((word) => (word === 'LAKE' ? join(dir, 'lake') : word)))
+    const { status, out, err } = await run(...argv.map((word) => word.replace(/^LAKE/, join(dir, 'lake'))))
     expect({ status, out }).toEqual({ status: 2, out: '' })
     expect(err).toMatch(sentence)
     expect(err.trim().split('\n')).toHaveLength(1)

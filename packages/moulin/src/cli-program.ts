@@ -5,6 +5,8 @@ import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from 
 import type { Damage, RepairPlan } from '@moulin/log'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
+import { verifyPlace } from './verify-place.ts'
+import { verdictLines } from './verify-lines.ts'
 
 // The same way from the sources and from what is built.
 const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
@@ -18,7 +20,7 @@ export interface CommandOutput {
 }
 
 /**
- * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean or a repair that is left to do,
+ * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, a repair that is left to do or two readers that differ,
  * 2 an error, told in one sentence; that of one topic does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
  * wants none; `repair --yes` alone changes something.
  */
@@ -133,6 +135,32 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       const last = isDone ? 'Done.' : 'Run with --yes to do exactly this.'
       if (plan.isNeeded && !mustRestore && !options.json) line(last)
       if ((plan.isNeeded && !isDone) || mustRestore) exitWith(1)
+    })
+
+  program
+    .command('verify')
+    .description(
+      'reads a Parquet file, or all live data files of a table, with our reader and with hyparquet; exit status 1 if they differ, 2 if one cannot read it',
+    )
+    .argument('<place>', 'a Parquet file, or the folder of a table')
+    .option('--limit <differences>', 'of each file show so many; all are counted', positiveInteger, 20)
+    .option('--json', 'one JSON object per file')
+    .action(async (place: string, options: { limit: number; json?: boolean }) => {
+      let count = 0
+      for await (const { file, verdict, error } of verifyPlace(place, { maxDifferences: options.limit })) {
+        count++
+        if (verdict === undefined) {
+          output.err(`moulin: ${file}: ${sentenceOf(error)}\n`)
+          exitWith(2)
+          continue
+        }
+        if (verdict.differenceCount > 0) exitWith(1)
+        if (verdict.unread.length > 0) exitWith(2)
+        if (options.json) line(jsonLine(verdict))
+        else verdictLines(verdict, options.limit).forEach(line)
+        if (output.isClosed === true) return
+      }
+      if (count === 0 && !options.json) line(`${place}: no data files`)
     })
   return program
 }

@@ -3,7 +3,7 @@ import { parquetMetadata } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import { parquetWriter } from './encode/parquet-writer.ts'
 import type { FileWriterOptions, WrittenFile } from './file-writer.ts'
-import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
+import { hyparquetWriter } from '../second-opinion/hyparquet-writer.ts'
 import {
   batchFrom,
   columnFrom,
@@ -27,7 +27,7 @@ function thrown(run: () => unknown): unknown {
 }
 
 // What every FileWriter does; each has a test file for what it alone does.
-describe.each([parquetWriter, hyparquetWriter])('The FileWriter $name', (factory) => {
+describe.each([parquetWriter, await hyparquetWriter()])('The FileWriter $name', (factory) => {
   function write(
     fields: readonly IcebergField[],
     groups: readonly Rows[],

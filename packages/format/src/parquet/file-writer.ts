@@ -2,7 +2,7 @@ import type { ColumnBatch, IcebergSchema } from '@moulin/core'
 import type { Compression } from '../bytes/compression.ts'
 
 /**
- * The door between columns and a data file. `parquetWriter` is our own encoder, `hyparquetWriter` the second opinion.
+ * The door between columns and a data file. `parquetWriter` is our own encoder, `hyparquetWriter` of the entry `second-opinion` another.
  * All of it is synchronous and does no I/O: it runs inside a worker thread, and the caller stores the bytes.
  */
 export interface FileWriterFactory {

@@ -1,7 +1,7 @@
 import { type BytesColumn, INT64_MAX, INT64_MIN } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesDictionary } from './hyparquet/bytes-dictionary.ts'
+import { bytesDictionary } from '../second-opinion/bytes-dictionary.ts'
 import { boundsOf, compareMetricValues, mergeBounds } from './leaf-bounds.ts'
 import { columnFrom, decimalBytes, utf8 } from './parquet.test-columns.ts'
 import { primitiveType } from './primitive-type.ts'

@@ -1,6 +1,6 @@
 import { type FileCaps, type IcebergField, type IcebergType, isKind } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
+import { hyparquetWriter } from '../second-opinion/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import type { OpenParquetOptions, ParquetFile } from './parquet-file.ts'
 import {
@@ -15,6 +15,8 @@ import {
 } from './parquet.test-columns.ts'
 import { bytesRangeReader, type RangeReader } from './range-reader.ts'
 
+const secondWriter = await hyparquetWriter()
+
 type Rows = readonly (readonly unknown[])[]
 
 function write(
@@ -22,7 +24,7 @@ function write(
   groups: readonly Rows[],
   keyValue: Record<string, string> = {},
 ): Uint8Array {
-  const writer = hyparquetWriter.create({ schema: { type: 'struct', fields }, keyValue })
+  const writer = secondWriter.create({ schema: { type: 'struct', fields }, keyValue })
   for (const rows of groups) writer.writeRowGroup(batchFrom(fields, rows))
   return writer.finish().bytes
 }

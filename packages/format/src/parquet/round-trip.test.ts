@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Compression } from '../bytes/compression.ts'
 import { parquetWriter } from './encode/parquet-writer.ts'
 import type { FileWriterFactory, WrittenFile } from './file-writer.ts'
-import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
+import { hyparquetWriter } from '../second-opinion/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import {
   batchFrom,
@@ -68,7 +68,7 @@ const primitives: readonly (readonly [IcebergType, fc.Arbitrary<unknown>])[] = [
 ]
 const headers = fc.array(fc.tuple(text.map(utf8), fc.option(bytes(), { nil: null })), { maxLength: 4 })
 
-describe.each([parquetWriter, hyparquetWriter])('Parquet written by $name and read back', (factory) => {
+describe.each([parquetWriter, await hyparquetWriter()])('Parquet written by $name and read back', (factory) => {
   const write = writeWith(factory)
 
   for (const compression of ['zstd', 'snappy', 'gzip', 'none'] as const) {

@@ -2,7 +2,7 @@ import { type IcebergField, isMoulinError, systemRuntime } from '@moulin/core'
 import { type VirtualRuntime, virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
-import { hyparquetWriter } from './hyparquet/hyparquet-writer.ts'
+import { hyparquetWriter } from '../second-opinion/hyparquet-writer.ts'
 import { openParquet } from './open-parquet.ts'
 import type { ParquetFile } from './parquet-file.ts'
 import { batchFrom, field, headersType, rowsOf, utf8 } from './parquet.test-columns.ts'
@@ -12,6 +12,7 @@ import type { DecodeCalls } from './serve-decodes.ts'
 import { type ParquetWorkers, parquetWorkers, pooledDecodes } from './workers.ts'
 
 const runtime = systemRuntime()
+const secondWriter = await hyparquetWriter()
 const pools: { close(): Promise<void> }[] = []
 afterEach(async () => {
   await Promise.all(pools.splice(0).map((each) => each.close()))
@@ -70,7 +71,7 @@ const rows = Array.from({ length: 60 }, (_, i) => [
 ])
 
 function write(compression: 'zstd' | 'none', groups = 1, pageBytes = 128): Uint8Array {
-  const writer = hyparquetWriter.create({ schema: { type: 'struct', fields }, compression, pageBytes })
+  const writer = secondWriter.create({ schema: { type: 'struct', fields }, compression, pageBytes })
   for (let i = 0; i < groups; i++) writer.writeRowGroup(batchFrom(fields, rows))
   return writer.finish().bytes.slice()
 }

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defaultLimits, schema, systemRuntime, t } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat } from '@moulin/core'
-import { avro, encodeBatch, hyparquetWriter } from '@moulin/format'
+import { avro, encodeBatch, parquetWriter } from '@moulin/format'
 import { virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkTable, testLog, utf8 } from '../lake.test-support.ts'
@@ -274,9 +274,9 @@ describe('tiering in a thread', () => {
     let created = 0
     const fileWriter = {
       name: 'counting',
-      create: (options: Parameters<typeof hyparquetWriter.create>[0]) => {
+      create: (options: Parameters<typeof parquetWriter.create>[0]) => {
         created++
-        return hyparquetWriter.create(options)
+        return parquetWriter.create(options)
       },
     }
     const log = threaded({ codec: own, tier: { codecs: [format], fileWriter } })

@@ -1,12 +1,14 @@
 import { isMoulinError } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import type { FileWriterOptions } from '../file-writer.ts'
-import { field, listType, mapType } from '../parquet.test-columns.ts'
-import { hyparquetWriter } from './hyparquet-writer.ts'
+import type { FileWriterOptions } from '../parquet/file-writer.ts'
+import { field, listType, mapType } from '../parquet/parquet.test-columns.ts'
+import { hyparquetWriter, writerOf } from './hyparquet-writer.ts'
+
+const writer = await hyparquetWriter()
 
 function codeOf(type: Parameters<typeof field>[2], options: Partial<FileWriterOptions> = {}): string | undefined {
   try {
-    hyparquetWriter.create({ schema: { type: 'struct', fields: [field(1, 'm', type)] }, ...options })
+    writer.create({ schema: { type: 'struct', fields: [field(1, 'm', type)] }, ...options })
   } catch (error) {
     return isMoulinError(error) ? error.code : 'not ours'
   }
@@ -15,6 +17,17 @@ function codeOf(type: Parameters<typeof field>[2], options: Partial<FileWriterOp
 
 // What every FileWriter does is in ../file-writer.test.ts.
 describe('hyparquetWriter', () => {
+  it('names the package that is not installed, and passes on what else went wrong', async () => {
+    const missing = (): Promise<never> =>
+      Promise.reject(Object.assign(new Error('none'), { code: 'ERR_MODULE_NOT_FOUND' }))
+    await expect(writerOf(missing)).rejects.toMatchObject({
+      kind: 'unsupported',
+      code: 'PACKAGE_MISSING',
+      message: expect.stringContaining('npm install hyparquet-writer') as string,
+    })
+    await expect(writerOf(() => Promise.reject(new Error('torn')))).rejects.toThrow(/^torn$/)
+  })
+
   it('refuses maps, wherever they are', () => {
     const map = mapType(2, 'string', 'int')
     expect(codeOf(map)).toBe('PARQUET_MAP')

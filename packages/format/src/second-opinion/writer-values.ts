@@ -2,9 +2,9 @@ import type { Column, IcebergType } from '@moulin/core'
 import { isValid } from '@moulin/core'
 import type { DecodedArray, Encoding } from 'hyparquet'
 import { bytesDictionary } from './bytes-dictionary.ts'
-import type { LeafBounds } from '../leaf-bounds.ts'
-import { neutralName } from '../parquet-schema.ts'
-import { type PrimitiveType, primitiveType } from '../primitive-type.ts'
+import type { LeafBounds } from '../parquet/leaf-bounds.ts'
+import { neutralName } from '../parquet/parquet-schema.ts'
+import { type PrimitiveType, primitiveType } from '../parquet/primitive-type.ts'
 
 /** What hyparquet-writer takes for one top-level column. Without an encoding it decides about a dictionary itself. */
 export interface WriterValues {

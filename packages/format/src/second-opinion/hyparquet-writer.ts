@@ -11,8 +11,9 @@ import {
   unsupported,
 } from '@moulin/core'
 import type { CompressionCodec } from 'hyparquet'
-import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
-import { compress, type Compression } from '../../bytes/compression.ts'
+import type * as hyparquetPackage from 'hyparquet-writer'
+import type { ColumnSource } from 'hyparquet-writer'
+import { compress, type Compression } from '../bytes/compression.ts'
 import type {
   FieldMetrics,
   FileWriter,
@@ -20,25 +21,33 @@ import type {
   FileWriterOptions,
   WrittenFile,
   WrittenRowGroup,
-} from '../file-writer.ts'
-import { batchColumns } from '../batch-columns.ts'
-import { isFooterFull, rowGroupFooterBytes } from '../encode/footer-size.ts'
-import { BOUND_BYTES } from '../encode/writer-options.ts'
-import { addMetrics, leafMetrics } from '../file-metrics.ts'
-import { boundsOf, type LeafBounds } from '../leaf-bounds.ts'
-import { fileWriterTable } from '../file-writer-options.ts'
-import { leafColumns } from '../leaf-columns.ts'
-import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet-schema.ts'
-import { primitiveType } from '../primitive-type.ts'
+} from '../parquet/file-writer.ts'
+import { batchColumns } from '../parquet/batch-columns.ts'
+import { isFooterFull, rowGroupFooterBytes } from '../parquet/encode/footer-size.ts'
+import { BOUND_BYTES } from '../parquet/encode/writer-options.ts'
+import { addMetrics, leafMetrics } from '../parquet/file-metrics.ts'
+import { boundsOf, type LeafBounds } from '../parquet/leaf-bounds.ts'
+import { fileWriterTable } from '../parquet/file-writer-options.ts'
+import { leafColumns } from '../parquet/leaf-columns.ts'
+import { neutralName, type Leaf, type ParquetSchema, parquetSchema } from '../parquet/parquet-schema.ts'
+import { primitiveType } from '../parquet/primitive-type.ts'
+import { loadPackage } from './load-package.ts'
 import { flatValues, nestedValues, nullValues, type WriterValues } from './writer-values.ts'
 
+type Package = typeof hyparquetPackage
+
 /**
- * Writes Parquet through hyparquet-writer: the second opinion on our own encoder. It closes a row group with every batch.
- * Its values are physical ones: see {@link ParquetSchema.physical}.
+ * A writer of Parquet through hyparquet-writer: the second opinion on our own encoder. It closes a row group with every
+ * batch. Its values are physical ones: see {@link ParquetSchema.physical}.
+ * @throws `unsupported` code `PACKAGE_MISSING` where hyparquet-writer is not installed.
  */
-export const hyparquetWriter: FileWriterFactory = {
-  name: 'hyparquet-writer',
-  create: (options) => new HyparquetWriter(options),
+export async function hyparquetWriter(): Promise<FileWriterFactory> {
+  return writerOf(() => import('hyparquet-writer'))
+}
+
+export async function writerOf(load: () => Promise<Package>): Promise<FileWriterFactory> {
+  const library = await loadPackage('hyparquet-writer', load)
+  return { name: 'hyparquet-writer', create: (options) => new HyparquetWriter(library, options) }
 }
 
 const codecs: Readonly<Record<Compression, CompressionCodec>> = {
@@ -59,13 +68,13 @@ class HyparquetWriter implements FileWriter {
   readonly #columnIndexes: ReadonlySet<string>
   readonly #pageBytes: number
   readonly #sink: FileWriterOptions['sink']
-  readonly #bytes = new ByteWriter(1 << 20)
-  readonly #writer: ParquetWriter
+  readonly #bytes: hyparquetPackage.ByteWriter
+  readonly #writer: hyparquetPackage.ParquetWriter
   readonly #rowGroups: WrittenRowGroup[] = []
   readonly #metrics = new Map<number, FieldMetrics>()
   #rowCount = 0
 
-  constructor(options: FileWriterOptions) {
+  constructor({ ByteWriter, ParquetWriter }: Package, options: FileWriterOptions) {
     checkOptions('hyparquetWriter', options, fileWriterTable)
     const { compression = 'zstd', keyValue = {}, pageBytes = defaultLimits.pageBytes } = options
     if (!Object.hasOwn(codecs, compression))
@@ -79,6 +88,7 @@ class HyparquetWriter implements FileWriter {
     this.#sink = options.sink
     refuseOwnOptions(options)
     const codec = codecs[compression]
+    this.#bytes = new ByteWriter(1 << 20)
     this.#writer = new ParquetWriter({
       writer: this.#bytes,
       schema: [...this.#schema.physical],

@@ -1,0 +1,76 @@
+import { basename, dirname, join } from 'node:path'
+import { objectStoreCatalog } from '@moulin/catalog'
+import { corrupt, type Files, folderOf, invalid, notFound, openLocation, systemRuntime } from '@moulin/core'
+import type { GetOptions } from '@moulin/core'
+import { type RangeReader, storeRangeReader } from '@moulin/format'
+import type { FileVerdict } from '@moulin/format/second-opinion'
+import { planScan } from '@moulin/iceberg'
+import { fileSystem } from '@moulin/storage'
+
+/** A data file that two readers were asked about, or why one of them did not begin. */
+export interface VerifiedFile {
+  readonly file: string
+  readonly verdict: FileVerdict | undefined
+  readonly error: unknown
+}
+
+/**
+ * Reads a Parquet file, or every live data file of a table (its folder, by path or `file:` URL), with our reader and with
+ * hyparquet: see `verifyFile` of `@moulin/format/second-opinion`. Read-only; an error of one file does not end the others.
+ * @throws `not-found` for a place that is not there; `invalid` for a folder that is no table's; what loading the table throws.
+ */
+export async function* verifyPlace(
+  place: string | URL,
+  options: { readonly maxDifferences?: number } = {},
+): AsyncGenerator<VerifiedFile, void, undefined> {
+  const path = folderOf('verify', place)
+  const { files } = systemRuntime()
+  const stat = await files.stat(path)
+  if (stat === undefined)
+    throw notFound('NO_FILE', `There is nothing at ${path}: name a Parquet file or the folder of a table.`)
+  const { verifyFile } = await import('@moulin/format/second-opinion')
+  const verified = async (reader: RangeReader): Promise<VerifiedFile> => {
+    try {
+      return { file: reader.name, verdict: await verifyFile(reader, options), error: undefined }
+    } catch (error) {
+      return { file: reader.name, verdict: undefined, error }
+    }
+  }
+  if (stat.kind === 'directory') {
+    for await (const reader of filesOfTable(await files.realpath(path), files)) yield await verified(reader)
+    return
+  }
+  const handle = await files.open(path, 'read')
+  try {
+    yield await verified({
+      size: stat.size,
+      name: path,
+      async read(start, end) {
+        const bytes = await handle.read(start, end - start)
+        if (bytes.length === end - start) return bytes
+        throw corrupt('FILE_SIZE', `${path} ends before byte ${end}; it had ${stat.size} bytes when it was opened.`)
+      },
+    })
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The table's folder is `<namespace>/<name>` below a store, as engines open it by path. */
+async function* filesOfTable(path: string, files: Files): AsyncGenerator<RangeReader, void, undefined> {
+  const [namespace, root] = [basename(dirname(path)), dirname(dirname(path))]
+  const metadataFolder = await files.stat(join(path, 'metadata'))
+  if (metadataFolder?.kind !== 'directory' || namespace === '' || root === dirname(path)) {
+    const message = `${path} is no folder of a table: it has no folder metadata. A log's tables lie below its folder tables/.`
+    throw invalid('NO_TABLE', message, { context: { path } })
+  }
+  const store = fileSystem({ root, files })
+  const catalog = objectStoreCatalog({ store, prefix: '', runtime: systemRuntime(), access: 'read-only' })
+  const { metadata } = await catalog.loadTable({ namespace: [namespace], name: basename(path) })
+  for await (const { file } of planScan({ store, metadata })) {
+    const get = openLocation(store, file.filePath)
+    const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
+    const reader = storeRangeReader(located, file.filePath, Number(file.fileSizeBytes))
+    yield { ...reader, name: file.filePath }
+  }
+}
