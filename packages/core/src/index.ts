@@ -40,7 +40,6 @@ export type {
   ColdTopicInfo,
   HotSource,
   PlannedTopic,
-  ValueMode,
 } from './doors/cold-tier.ts'
 export {
   BooleanBuilder,
@@ -181,6 +180,7 @@ export type { AnyVersion, JsonObject, StoredKind } from './model/stored-json.ts'
 export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
+export type { ValueMode } from './model/value-mode.ts'
 export { tableGuard } from './doors/table-guard.ts'
 export type { TableGuard } from './doors/table-guard.ts'
 export type {

@@ -43,8 +43,8 @@ export type {
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { hyparquetWriter } from './parquet/hyparquet/hyparquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
+export type { NameMapping } from './parquet/name-mapping.ts'
 export type {
-  NameMapping,
   OpenParquetOptions,
   ParquetBounds,
   ParquetField,
