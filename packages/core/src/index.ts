@@ -84,6 +84,7 @@ export {
   toErrorData,
   unavailable,
   unsupported,
+  withOutcome,
 } from './model/errors.ts'
 export { dateMs } from './model/date-ms.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
