@@ -182,6 +182,7 @@ export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
 export type { ValueMode } from './model/value-mode.ts'
+export { checkTableIdentifier, tableIdentifier, tableText } from './model/table-name.ts'
 export { tableGuard } from './doors/table-guard.ts'
 export type { TableGuard } from './doors/table-guard.ts'
 export type {
