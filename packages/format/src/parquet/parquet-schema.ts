@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergSchema, type IcebergType, decimalWidth, invalid } from '@moulin/core'
+import { type IcebergField, type IcebergSchema, type IcebergType, invalid } from '@moulin/core'
 import { type PrimitiveType, primitiveType } from './primitive-type.ts'
 
 /** One element of a footer's schema. Spec: parquet-format, `parquet.thrift`, SchemaElement. */
@@ -182,7 +182,7 @@ function leafElement(type: PrimitiveType): LeafElement {
       const marks = { converted_type: 'DECIMAL', precision, scale, logical_type } as const
       if (precision <= 9) return { type: 'INT32', marks }
       if (precision <= 18) return { type: 'INT64', marks }
-      return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: decimalWidth(precision), marks }
+      return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: type.width, marks }
     }
   }
 }

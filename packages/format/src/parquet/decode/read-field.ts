@@ -1,6 +1,6 @@
-import { type IcebergField, type IcebergType, unsupported } from '@moulin/core'
+import { type IcebergField, type IcebergType, typeName, unsupported } from '@moulin/core'
 import { type FileNode, type ListShape, listShape } from '../file-schema.ts'
-import { type PrimitiveType, primitiveType, storageOf, typeName } from '../primitive-type.ts'
+import { type PrimitiveType, primitiveType, storageOf } from '../primitive-type.ts'
 import type {
   Cast,
   FieldConversion,

@@ -1,6 +1,6 @@
-import { type Column, type IcebergField, type IcebergType, invalid } from '@moulin/core'
+import { type Column, type IcebergField, type IcebergType, invalid, typeName } from '@moulin/core'
 import { mapMembers } from '../parquet-schema.ts'
-import { primitiveType, storageOf, typeName } from '../primitive-type.ts'
+import { primitiveType, storageOf } from '../primitive-type.ts'
 import { bytesValues, type LeafValues, leafValues } from './leaf-values.ts'
 import type { ScratchMemory } from './scratch.ts'
 
