@@ -108,6 +108,8 @@ export type { Comparable, Comparison, Expression, Literal, Where } from './model
 export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './doors/files.ts'
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './model/json.ts'
 export type { JsonValue } from './model/json.ts'
+export { jsonChecks } from './model/json-checks.ts'
+export type { JsonCheck, JsonChecks, JsonObject } from './model/json-checks.ts'
 export { formatCaps } from './model/format-caps.ts'
 export type { BatchCaps, FileCaps, FormatCaps } from './model/format-caps.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './model/limits.ts'
@@ -179,7 +181,7 @@ export {
   storedBytes,
   stringField,
 } from './model/stored-json.ts'
-export type { AnyVersion, JsonObject, StoredKind } from './model/stored-json.ts'
+export type { AnyVersion, StoredKind } from './model/stored-json.ts'
 export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
