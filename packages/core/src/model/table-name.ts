@@ -32,6 +32,6 @@ export function checkTableIdentifier(table: TableIdentifier): TableIdentifier {
 }
 
 /** As people write it: `shop.orders`. */
-export function tableText({ namespace, name }: TableIdentifier): string {
-  return [...namespace, name].join('.')
+export function tableText(table: TableIdentifier): string {
+  return [...table.namespace, table.name].join('.')
 }
