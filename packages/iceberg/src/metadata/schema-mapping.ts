@@ -95,11 +95,6 @@ function primitiveTypeOf(type: string): Type {
 const required = (type: Type): Type<unknown, false> => type as Type<unknown, false>
 const optionally = (type: Type, isRequired: boolean): Type => (isRequired ? type : type.optional())
 
-/** Every field of a schema by id, nested ones included: list elements, map keys and values as fields of those names. */
-export function fieldsById(schema: Pick<IcebergSchema, 'fields'>): Map<number, IcebergField> {
-  return new Map([...allFields(schema.fields)].map((field) => [field.id, field]))
-}
-
 /** An id that two fields share, or undefined, as it should be. */
 export function repeatedFieldId(schema: Pick<IcebergSchema, 'fields'>): number | undefined {
   const seen = new Set<number>()
