@@ -1,5 +1,5 @@
 import type { Field, ListBuilder, StructBuilder, Type } from '@moulin/core'
-import { entrySetter, keyIdentity } from '../values/nested-values.ts'
+import { comparableKey, entrySetter } from '../values/nested-values.ts'
 import { ColumnTarget, jsonField, readObject, ValueTarget, type JsonField } from './json-object.ts'
 import { kindOf, scalarKind, stringKind, type JsonKind } from './json-scalars.ts'
 
@@ -85,7 +85,7 @@ function mapKind(keyType: Type, valueType: Type): JsonKind {
   const isObject = keyType.spec.kind === 'string'
   const key = isObject ? stringKind : jsonKind(keyType)
   const item = itemKind(valueType)
-  const set = entrySetter(keyIdentity(keyType))
+  const set = entrySetter(comparableKey(keyType))
   const open = isObject ? OPEN_OBJECT : OPEN_LIST
   const close = isObject ? CLOSE_OBJECT : CLOSE_LIST
   const separator = isObject ? COLON : COMMA

@@ -53,9 +53,9 @@ export function isMapKey({ spec, isOptional }: Type): boolean {
 }
 
 /** What two keys of a type have in common when they are the same, where JavaScript's Map would tell them apart. */
-export type KeyIdentity = (key: unknown) => unknown
+export type ComparableKey = (key: unknown) => unknown
 
-export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
+export function comparableKey({ spec }: Type): ComparableKey | undefined {
   switch (spec.kind) {
     case 'binary':
     case 'fixed':
@@ -76,12 +76,12 @@ export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
 export type SetEntry = (map: Map<unknown, unknown>, key: unknown, value: unknown) => void
 
 /** One per map that is read: keys of bytes and Dates are the same when they hold the same. */
-export function entrySetter(identity: KeyIdentity | undefined): SetEntry {
-  if (identity === undefined) return (map, key, value) => map.set(key, value)
+export function entrySetter(comparable: ComparableKey | undefined): SetEntry {
+  if (comparable === undefined) return (map, key, value) => map.set(key, value)
   const known = new Map<unknown, unknown>()
   return (map, key, value) => {
     if (map.size === 0) known.clear()
-    const id = identity(key)
+    const id = comparable(key)
     const first = known.get(id) ?? key
     known.set(id, first)
     map.set(first, value)
