@@ -1,5 +1,6 @@
 import type { TableIdentifier } from '../doors/catalog.ts'
 import { invalid } from './errors.ts'
+import { shown } from './shown.ts'
 
 const segment = /^[a-zA-Z0-9_-]{1,255}$/
 const MAX_LEVELS = 16
@@ -19,12 +20,12 @@ export function checkTableIdentifier(table: TableIdentifier): TableIdentifier {
   const { namespace, name } = table
   const text = tableText(table)
   if (namespace.length < 1 || namespace.length > MAX_LEVELS) {
-    const message = `The table ${text} needs 1 to ${MAX_LEVELS} namespace levels before its name.`
+    const message = `The table ${shown(text)} needs 1 to ${MAX_LEVELS} namespace levels before its name.`
     throw invalid('TABLE_NAME', message, { context: { table: text } })
   }
   for (const level of [...namespace, name]) {
     if (!segment.test(level)) {
-      const message = `The table name ${text} is not valid: ${JSON.stringify(level)} must be 1 to 255 of a-z A-Z 0-9 _ -.`
+      const message = `The table name ${shown(text)} is not valid: ${shown(level)} must be 1 to 255 of a-z A-Z 0-9 _ -.`
       throw invalid('TABLE_NAME', message, { context: { table: text } })
     }
   }
