@@ -726,7 +726,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'read paths that are shorter than written ones',
-    file: 'packages/format/src/parquet/file-schema.ts',
+    file: 'packages/format/src/parquet/footer-element.ts',
     original: `1 + 2 * formatCaps.maxValueDepth`,
     planted: `formatCaps.maxValueDepth`,
     caughtBy: ['test/limits/shapes.test.ts'],
