@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergType, typeName, unsupported } from '@moulin/core'
+import { type IcebergField, type IcebergType, nestedFields, typeName, unsupported } from '@moulin/core'
 import { type FileNode, type ListShape, listShape } from '../file-schema.ts'
 import { type PrimitiveType, primitiveType, storageOf } from '../primitive-type.ts'
 import type {
@@ -58,21 +58,10 @@ function conversionOf(type: IcebergType, node: FileNode, context: ReadContext): 
         entries.children.length >= 1 &&
         entries.children.length <= 2
       if (!isMap) throw mismatch(type, node, file)
-      const [key, value] = entries.children
-      const member = (
-        name: string,
-        id: number,
-        memberType: IcebergType,
-        child: FileNode | undefined,
-      ): StructMember => ({
-        name,
-        type: memberType,
-        conversion: child?.fieldId === id ? fieldConversion(memberType, child, context) : undefined,
+      const fields = nestedFields(type).map((field, at) => {
+        const child = entries.children[at]
+        return memberOf(field, child?.fieldId === field.id ? child : undefined, context)
       })
-      const fields = [
-        member('key', type['key-id'], type.key, key),
-        member('value', type['value-id'], type.value, value),
-      ]
       const element = structWith(fields, entries)
       const entryType: IcebergType = { type: 'struct', fields: [] }
       return { kind: 'list', shape: element.shape, level, entryLevel: entries.definition, type: entryType, element }
@@ -105,10 +94,13 @@ function listOf(
 function structOf(fields: readonly IcebergField[], node: FileNode, context: ReadContext): StructConversion {
   const members = fields.map((field) => {
     const child = node.children.find(({ fieldId }) => fieldId === field.id)
-    const conversion = child === undefined ? undefined : fieldConversion(field.type, child, context)
-    return { name: field.name, type: field.type, conversion }
+    return memberOf(field, child, context)
   })
   return structWith(members, node)
+}
+
+function memberOf({ name, type }: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
+  return { name, type, conversion: child === undefined ? undefined : fieldConversion(type, child, context) }
 }
 
 function structWith(fields: readonly StructMember[], node: FileNode): StructConversion {
