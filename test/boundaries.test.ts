@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { violation } from '../scripts/boundaries.ts'
+import { circlesOf } from '../scripts/import-circles.ts'
 
 const check = (file: string, specifier: string, ...dependencies: string[]): string | undefined =>
   violation(file, specifier, new Set(dependencies))
@@ -46,5 +47,14 @@ describe('boundaries', () => {
 
   it('refuses a package without a row', () => {
     expect(check('packages/unheard/src/index.ts', 'node:path')).toMatch(/no row/)
+  })
+
+  it('finds every circle of imports, and no way that two files reach a third by', () => {
+    const imports = { a: ['b', 'c'], b: ['d'], c: ['d'], d: ['e'], e: ['f', 'd'], f: ['d'], g: ['h', 'a'], h: ['g'] }
+    expect(circlesOf(new Map(Object.entries(imports)))).toEqual([
+      ['d', 'e', 'f'],
+      ['g', 'h'],
+    ])
+    expect(circlesOf(new Map(Object.entries({ ...imports, e: [], f: ['d', 'a'], h: ['b'] })))).toEqual([])
   })
 })

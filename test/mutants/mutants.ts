@@ -14,6 +14,34 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'commit as much again where there was no room for it',
+    file: 'packages/log/src/tiering/commit-size.ts',
+    original: `if (isKind(error, 'exhausted', 'NO_SPACE')) this`,
+    planted: `if (error === this) this`,
+    caughtBy: ['packages/log/src/tiering/commit-size.test.ts'],
+  },
+  {
+    name: 'let a later send pass one that waits for room',
+    file: 'packages/log/src/produce/admission.ts',
+    original: `this.#room.enter(() => this.#gate.pass(enter, signal), signal)`,
+    planted: `this.#room.enter(async () => {}, signal).then(() => this.#gate.pass(enter, signal))`,
+    caughtBy: ['packages/log/src/produce/admission.test.ts'],
+  },
+  {
+    name: 'keep the grace of what a table lost',
+    file: 'packages/log/src/tiering/topic-release.ts',
+    original: `    this.#cut(frontier)\n`,
+    planted: ``,
+    caughtBy: ['test/log/age-over-restarts.test.ts'],
+  },
+  {
+    name: 'let go of a commit that was sent',
+    file: 'packages/lake/src/cold-topic.ts',
+    original: `    if (!work.isAbandoned) throw error\n`,
+    planted: `    throw error\n`,
+    caughtBy: ['packages/lake/src/cold-topic.test.ts'],
+  },
+  {
     name: 'give out the memory of all readers',
     file: 'packages/log/src/read/record-view.ts',
     original: `  const own = new Uint8Array(run.batches)`,
@@ -66,8 +94,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take records though nothing makes room',
     file: 'packages/log/src/tiering/wal-relief.ts',
-    original: `    return this.#full === null ? undefined : this.#wait(signal)`,
-    planted: `    return undefined`,
+    original: `return this.#full === null ? work() : this.#wait(work, signal)`,
+    planted: `return work()`,
     caughtBy: ['test/log/scheduler.test.ts'],
   },
   {
@@ -740,7 +768,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'read paths that are shorter than written ones',
-    file: 'packages/format/src/parquet/file-schema.ts',
+    file: 'packages/format/src/parquet/footer-element.ts',
     original: `1 + 2 * formatCaps.maxValueDepth`,
     planted: `formatCaps.maxValueDepth`,
     caughtBy: ['test/limits/shapes.test.ts'],

@@ -1,6 +1,6 @@
+import { checkTableIdentifier } from '@moulin/core'
 import type { ObjectStore, TableIdentifier } from '@moulin/core'
 import { DROPPED_MARK_BYTES, isDropped } from './dropped-table.ts'
-import { checkIdentifier } from './table-name.ts'
 import { listVersions, versionKey, withSignal } from './version-files.ts'
 
 /** Sorts behind every key of a folder. */
@@ -58,7 +58,7 @@ export async function tableFolderOf(
 
 function isIdentifier(table: TableIdentifier): boolean {
   try {
-    checkIdentifier(table)
+    checkTableIdentifier(table)
     return true
   } catch {
     return false

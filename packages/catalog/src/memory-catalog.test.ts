@@ -1,7 +1,7 @@
+import { tableIdentifier } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { memoryCatalog } from './memory-catalog.ts'
-import { tableIdentifier } from './table-name.ts'
 
 const orders = tableIdentifier('shop.orders')
 const schema = { type: 'struct' as const, fields: [{ id: 1, name: 'id', required: false, type: 'long' }] }

@@ -1,9 +1,11 @@
 import {
   checkOptions,
+  checkTableIdentifier,
   conflict,
   exists,
   isSameLocation,
   option,
+  tableText,
   throwIfAborted,
   unsupported,
   uriOf,
@@ -29,7 +31,7 @@ import {
   stamped,
   warnBytesOf,
 } from './next-metadata.ts'
-import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
+import { checkPrefix, folderOf } from './table-folder.ts'
 
 export interface MemoryCatalogOptions {
   /** Holds the tables' files; only the names are in memory. */
@@ -61,7 +63,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   const tables = new Map<string, Entry>()
 
   const requireTable = (table: TableIdentifier): Entry => {
-    const entry = tables.get(printed(checkIdentifier(table)))
+    const entry = tables.get(tableText(checkTableIdentifier(table)))
     if (entry === undefined) throw noTable(table)
     return entry
   }
@@ -72,7 +74,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
     const file = `${String(version).padStart(5, '0')}-${runtime.random.uuid()}.metadata.json`
     const key = `${folderOf(prefix, table)}/metadata/${file}`
     await store.put(key, next.bytes, { mode: 'create' })
-    if (tables.get(printed(table)) !== replaces) throw lostRace(table, replaces)
+    if (tables.get(tableText(table)) !== replaces) throw lostRace(table, replaces)
     const entry: Entry = {
       identifier: table,
       metadataLocation: uriOf(store, key),
@@ -80,7 +82,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       sizeBytes: next.bytes.length,
       version,
     }
-    tables.set(printed(table), entry)
+    tables.set(tableText(table), entry)
     return entry
   }
 
@@ -96,10 +98,10 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
 
     async createTable(table, request, call) {
       const limits = check('createTable', call)
-      if (tables.has(printed(checkIdentifier(table)))) throw lostRace(table, undefined)
+      if (tables.has(tableText(checkTableIdentifier(table)))) throw lostRace(table, undefined)
       const location = uriOf(store, folderOf(prefix, table))
       if (request.location !== undefined && !isSameLocation(request.location, location)) {
-        throw unsupported('TABLE_LOCATION', `${printed(table)} lies at ${location}, not at ${request.location}.`)
+        throw unsupported('TABLE_LOCATION', `${tableText(table)} lies at ${location}, not at ${request.location}.`)
       }
       const nowMs = runtime.clock.now()
       const metadata = newTableMetadata(request, { uuid: runtime.random.uuid(), location, nowMs })
@@ -130,7 +132,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
     async dropTable(table, call) {
       check('dropTable', call)
       requireTable(table)
-      tables.delete(printed(table))
+      tables.delete(tableText(table))
     },
 
     async *listTables(call) {
@@ -148,7 +150,7 @@ function loaded({ identifier, metadataLocation, metadata }: Entry): LoadedTable 
 }
 
 function lostRace(table: TableIdentifier, replaces: Entry | undefined): Error {
-  const name = printed(table)
+  const name = tableText(table)
   if (replaces === undefined) return exists('TABLE_EXISTS', `The table ${name} exists already.`, { context: { name } })
   const message = `Another commit of ${name} came first. Reload the table.`
   return conflict('REQUIREMENT_FAILED', message, { context: { name } })

@@ -1,4 +1,4 @@
-import { defaultLimits, exhausted, notFound, option, unsupported, withDefaults } from '@moulin/core'
+import { defaultLimits, exhausted, notFound, option, tableText, unsupported, withDefaults } from '@moulin/core'
 import type {
   Catalog,
   CatalogCallOptions,
@@ -12,7 +12,6 @@ import type {
   TableMetadata,
 } from '@moulin/core'
 import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
-import { printed } from './table-name.ts'
 
 export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
 
@@ -67,7 +66,7 @@ export function nextMetadata(
     metadataLogBytes: context.limits.metadataWarnBytes / 8,
   })
   if (applied.location !== current.metadata.location) {
-    const message = `The table ${printed(current.identifier)} cannot move to ${applied.location}: its folder is its name.`
+    const message = `The table ${tableText(current.identifier)} cannot move to ${applied.location}: its folder is its name.`
     throw unsupported('SET_LOCATION', message)
   }
   const next = stamped(applied, context.commitId)
@@ -90,7 +89,7 @@ export function checkSize(
   sizeBytes: number,
   { limits, logger }: { readonly limits: MetadataLimits; readonly logger: Logger },
 ): void {
-  const table = printed(current.identifier)
+  const table = tableText(current.identifier)
   const remedy = 'expire snapshots, or shorten what the table properties hold'
   if (sizeBytes > limits.metadataStopBytes && sizeBytes > current.sizeBytes) {
     const message = `The metadata of ${table} would have ${sizeBytes} bytes; metadataStopBytes is ${limits.metadataStopBytes}: ${remedy}.`
@@ -102,5 +101,5 @@ export function checkSize(
 }
 
 export function noTable(table: TableIdentifier): Error {
-  return notFound('TABLE_MISSING', `There is no table ${printed(table)}.`, { context: { table: printed(table) } })
+  return notFound('TABLE_MISSING', `There is no table ${tableText(table)}.`, { context: { table: tableText(table) } })
 }

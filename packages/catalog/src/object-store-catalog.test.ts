@@ -1,11 +1,10 @@
-import { isKind, unavailable } from '@moulin/core'
+import { isKind, tableIdentifier, tableText, unavailable } from '@moulin/core'
 import type { Catalog, CreateTableRequest, ObjectStore, TableCommit, TableIdentifier } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import type { HookedStore, VirtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { objectStoreCatalog } from './object-store-catalog.ts'
 import type { ObjectStoreCatalogOptions } from './object-store-catalog.ts'
-import { tableIdentifier } from './table-name.ts'
 
 const orders = tableIdentifier('shop.orders')
 const folder = 'tables/shop/orders/metadata/'
@@ -81,7 +80,7 @@ describe('objectStoreCatalog', () => {
     await store.put('tables/stray.txt', new Uint8Array(1))
     const before = store.calls.length
     const names: string[] = []
-    for await (const { namespace, name } of catalog.listTables()) names.push([...namespace, name].join('.'))
+    for await (const table of catalog.listTables()) names.push(tableText(table))
     expect(names.sort()).toEqual(['a.b', 'a.b-c', 'a.c.d', 'data.data', 'z.metadata'])
     expect(store.calls.length - before).toBeLessThan(40)
   })

@@ -1,11 +1,13 @@
 import {
   checkOptions,
+  checkTableIdentifier,
   corrupt,
   exists,
   invalid,
   isKind,
   isSameLocation,
   option,
+  tableText,
   throwIfAborted,
   unavailable,
   unsupported,
@@ -38,7 +40,7 @@ import {
   warnBytesOf,
 } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
-import { checkIdentifier, checkPrefix, folderOf, printed } from './table-name.ts'
+import { checkPrefix, folderOf } from './table-folder.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
 import { versionKey } from './version-files.ts'
 import { moveHint } from './version-hint.ts'
@@ -134,7 +136,7 @@ class ObjectStoreCatalog {
     const folder = this.#folder(table, signal)
     const location = uriOf(this.#store, folder.path)
     if (request.location !== undefined && !isSameLocation(request.location, location)) {
-      throw unsupported('TABLE_LOCATION', `${printed(table)} lies at ${location}, not at ${request.location}.`)
+      throw unsupported('TABLE_LOCATION', `${tableText(table)} lies at ${location}, not at ${request.location}.`)
     }
     const uuid = this.#runtime.random.uuid()
     const metadata = newTableMetadata(request, { uuid, location, nowMs: this.#runtime.clock.now() })
@@ -151,7 +153,7 @@ class ObjectStoreCatalog {
     await this.#advanceHint(table, folder, (predecessor?.version ?? 0) + 1)
     // A creator that stalled for a hundred commits may have made a first version that was collected long ago.
     const created = await this.load(table).catch((cause: unknown) => {
-      const message = `The table ${printed(table)} was created, but could not be read back: load it.`
+      const message = `The table ${tableText(table)} was created, but could not be read back: load it.`
       throw unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', retryable: false, cause })
     })
     if (created.metadata['table-uuid'] !== uuid) throw tableExists(table)
@@ -210,7 +212,7 @@ class ObjectStoreCatalog {
     try {
       await removeOldVersions(folder, version)
     } catch (error) {
-      logger.warn({ table: printed(table), error }, 'the table is dropped, but old metadata stays in its folder')
+      logger.warn({ table: tableText(table), error }, 'the table is dropped, but old metadata stays in its folder')
     }
   }
 
@@ -220,7 +222,7 @@ class ObjectStoreCatalog {
 
   #folder(table: TableIdentifier, signal: AbortSignal | undefined): TableFolder {
     throwIfAborted(signal)
-    return { store: this.#store, path: folderOf(this.#prefix, checkIdentifier(table)) }
+    return { store: this.#store, path: folderOf(this.#prefix, checkTableIdentifier(table)) }
   }
 
   #read(identifier: TableIdentifier, folder: TableFolder, found: VersionBytes): Current {
@@ -259,8 +261,8 @@ class ObjectStoreCatalog {
     const around = await tableFolderOf(this.#store, this.#prefix, folder.path, signal)
     const occupant = inside ?? around
     if (occupant === undefined) return undefined
-    const message = `The folder of ${printed(table)} is not free: ${occupant} is there. Choose another name.`
-    throw exists('FOLDER_OCCUPIED', message, { context: { table: printed(table), occupant } })
+    const message = `The folder of ${tableText(table)} is not free: ${occupant} is there. Choose another name.`
+    throw exists('FOLDER_OCCUPIED', message, { context: { table: tableText(table), occupant } })
   }
 
   /** Undefined when it failed: the commit stands, and the next load repairs the hint. */
@@ -268,7 +270,7 @@ class ObjectStoreCatalog {
     try {
       return await moveHint(folder, version)
     } catch (error) {
-      const fields = { table: printed(table), version, error }
+      const fields = { table: tableText(table), version, error }
       this.#runtime.logger.warn(fields, 'the version hint could not be moved; engines see the table as it was')
       return undefined
     }
@@ -288,5 +290,7 @@ function loadedOf({ identifier, metadataLocation, metadata }: Current): LoadedTa
 }
 
 function tableExists(table: TableIdentifier): Error {
-  return exists('TABLE_EXISTS', `The table ${printed(table)} exists already.`, { context: { table: printed(table) } })
+  return exists('TABLE_EXISTS', `The table ${tableText(table)} exists already.`, {
+    context: { table: tableText(table) },
+  })
 }

@@ -40,7 +40,6 @@ export type {
   ColdTopicInfo,
   HotSource,
   PlannedTopic,
-  ValueMode,
 } from './doors/cold-tier.ts'
 export {
   BooleanBuilder,
@@ -85,6 +84,7 @@ export {
   toErrorData,
   unavailable,
   unsupported,
+  withOutcome,
 } from './model/errors.ts'
 export { dateMs } from './model/date-ms.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
@@ -108,6 +108,10 @@ export type { Comparable, Comparison, Expression, Literal, Where } from './model
 export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './doors/files.ts'
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './model/json.ts'
 export type { JsonValue } from './model/json.ts'
+export { jsonChecks } from './model/json-checks.ts'
+export type { JsonCheck, JsonChecks, JsonObject } from './model/json-checks.ts'
+export { foldIceberg, foldType, nestedFields } from './model/fold-type.ts'
+export type { IcebergFold, ScalarType, TypeFold } from './model/fold-type.ts'
 export { formatCaps } from './model/format-caps.ts'
 export type { BatchCaps, FileCaps, FormatCaps } from './model/format-caps.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './model/limits.ts'
@@ -144,6 +148,8 @@ export type { OptionCheck, OptionTable } from './options/options.ts'
 export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './model/partition-spec.ts'
 export type { PartitionFieldOf } from './model/partition-spec.ts'
 export { folderOf } from './model/place.ts'
+export { MAX_PRECISION, parsePrimitive, typeName } from './model/primitive-type.ts'
+export type { PrimitiveKind, PrimitiveType } from './model/primitive-type.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './doors/producer.ts'
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './model/record.ts'
 export type { RecordSource, SourcePartition } from './doors/record-source.ts'
@@ -176,10 +182,12 @@ export {
   storedBytes,
   stringField,
 } from './model/stored-json.ts'
-export type { AnyVersion, JsonObject, StoredKind } from './model/stored-json.ts'
+export type { AnyVersion, StoredKind } from './model/stored-json.ts'
 export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
+export type { ValueMode } from './model/value-mode.ts'
+export { checkTableIdentifier, tableIdentifier, tableText } from './model/table-name.ts'
 export { tableGuard } from './doors/table-guard.ts'
 export type { TableGuard } from './doors/table-guard.ts'
 export type {

@@ -1,10 +1,10 @@
-export { avro, avroFormat } from './avro/avro-codec.ts'
+export { avro } from './avro/avro-codec.ts'
 export type { AvroSchemaJson } from './avro/avro-codec.ts'
 export { readAvroFile, writeAvroFile } from './avro/avro-file.ts'
 export type { AvroFile, ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
 export { BatchFramer } from './batch/batch-framer.ts'
 export type { BatchStart } from './batch/batch-framer.ts'
-export { batchesIn, patchBatch, readBatchHeader } from './batch/batch-header.ts'
+export { batchesIn, patchBatch } from './batch/batch-header.ts'
 export type { BatchCompression, BatchHeader, BatchPatch } from './batch/batch-header.ts'
 export { appendRecordsSection, checkBatch, checkCrc, readRecords } from './batch/read-batch.ts'
 export type { BatchRecord, CheckedBatch } from './batch/read-batch.ts'
@@ -27,7 +27,7 @@ export { compress, decompress } from './bytes/compression.ts'
 export type { Compression } from './bytes/compression.ts'
 export { crc32c } from './bytes/crc32c.ts'
 export { crc32cRanges } from './bytes/crc32c-ranges.ts'
-export { json, jsonFormat } from './json/json-codec.ts'
+export { json } from './json/json-codec.ts'
 export { murmur2 } from './bytes/murmur2.ts'
 export type {
   FieldMetrics,
@@ -42,8 +42,8 @@ export type {
 } from './parquet/file-writer.ts'
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
+export type { NameMapping } from './parquet/name-mapping.ts'
 export type {
-  NameMapping,
   OpenParquetOptions,
   ParquetBounds,
   ParquetField,

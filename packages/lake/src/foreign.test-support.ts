@@ -1,5 +1,5 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder, isValid, keyOf, takeRows } from '@moulin/core'
+import { Int32Builder, Int64Builder, isValid, keyOf, tableIdentifier, takeRows } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
 import { openParquet, readAvroFile, storeRangeReader, writeAvroFile } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
@@ -20,7 +20,6 @@ import {
 import type { DataFile, ManifestEntry } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
 import { SliceBuffer } from './encode/slice-buffer.ts'
-import { tableIdentifier } from './table/table-layout.ts'
 
 const secondWriter = await hyparquetWriter()
 

@@ -1,4 +1,4 @@
-import { checkOptions, checkRoot, closed, option, tableGuard } from '@moulin/core'
+import { checkOptions, checkRoot, closed, option, tableGuard, tableIdentifier } from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -24,7 +24,7 @@ import { FileLook } from './look/file-look.ts'
 import { rowIndexes } from './replay/row-index.ts'
 import { RowPlaces } from './places/row-places.ts'
 import { hasValueColumns } from './table/system-columns.ts'
-import { tableIdentifier, tableLayout, valueFieldIds } from './table/table-layout.ts'
+import { tableLayout, valueFieldIds } from './table/table-layout.ts'
 import { builtInParts } from './encode/tier-task.ts'
 import { tierPool, tierWorkers } from './encode/tier-workers.ts'
 import type { TierPool, TierPoolOptions, TierWorkers } from './encode/tier-workers.ts'

@@ -22,6 +22,7 @@ import {
   throwIfAborted,
   unsupported,
   withDefaults,
+  withOutcome,
 } from '@moulin/core'
 import { resolveRange } from './byte-range.ts'
 import { DurableFolders } from './durable-folders.ts'
@@ -29,7 +30,7 @@ import { etagOf, infoOf } from './file-info.ts'
 import { walkFiles } from './file-walk.ts'
 import type { Place } from './folder-place.ts'
 import { placeOf } from './folder-place.ts'
-import { keyExists, missingKey, withOutcome } from './object-errors.ts'
+import { keyExists, missingKey } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
 export interface FileSystemOptions {

@@ -1,5 +1,5 @@
-import type { Outcome } from '@moulin/core'
-import { conflict, exists, isMoulinError, MoulinError, notFound } from '@moulin/core'
+import type { MoulinError } from '@moulin/core'
+import { conflict, exists, notFound } from '@moulin/core'
 
 export function missingKey(store: string, key: string, cause?: unknown): MoulinError {
   return notFound('KEY_MISSING', `${store} holds no object ${JSON.stringify(key)}.`, { context: { store, key }, cause })
@@ -17,11 +17,4 @@ export function tagMismatch(store: string, key: string, wanted: string, present:
   return conflict('TAG_MISMATCH', `${JSON.stringify(key)} in ${store} ${now}, not ${wanted}: read it again.`, {
     context: { store, key, wanted, present },
   })
-}
-
-/** The same error with another outcome: a caller may know better than the call that failed whether it took effect. */
-export function withOutcome(error: unknown, outcome: Outcome): unknown {
-  if (!isMoulinError(error) || error.outcome === outcome) return error
-  const { kind, code, message, context } = error
-  return new MoulinError(kind, code, message, { context, outcome, cause: error })
 }

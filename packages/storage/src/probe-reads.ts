@@ -1,5 +1,5 @@
 import { isKind } from '@moulin/core'
-import type { Lie, ProbedStore } from './probe.ts'
+import type { Lie, ProbedStore } from './probed-store.ts'
 
 export async function checkRanges(store: ProbedStore, lie: Lie): Promise<void> {
   await store.put('range', '0123456789')

@@ -1,6 +1,7 @@
-import type { MoulinError, ObjectStore, OptionTable, Runtime } from '@moulin/core'
+import type { ObjectStore, OptionTable, Runtime } from '@moulin/core'
 import { checkOptions, isKind, option, unsupported } from '@moulin/core'
 import { checkList, checkRanges } from './probe-reads.ts'
+import type { Lie, ProbedStore } from './probed-store.ts'
 
 export interface ProbeOptions {
   readonly runtime: Pick<Runtime, 'random'>
@@ -14,9 +15,6 @@ const optionTable: OptionTable<ProbeOptions> = {
   prefix: option.text,
   signal: option.abortSignal,
 }
-
-/** Raises what a store did other than it says. */
-export type Lie = (code: string, what: string) => MoulinError
 
 const racers = 8
 
@@ -49,18 +47,6 @@ export async function probeStore(store: ObjectStore, options: ProbeOptions): Pro
   } finally {
     await probed.clean()
   }
-}
-
-/** What the checks need, with short keys. */
-export interface ProbedStore {
-  get(
-    key: string,
-    range?: { readonly start: number; readonly end?: number } | { readonly suffix: number },
-  ): Promise<Uint8Array>
-  head(key: string): Promise<{ readonly size: number; readonly etag: string } | undefined>
-  put(key: string, text: string, mode?: 'create' | { readonly ifMatch: string }): Promise<string>
-  delete(key: string): Promise<void>
-  list(prefix: string, after?: string): Promise<string[]>
 }
 
 function recorded(

@@ -1,3 +1,4 @@
+import { tableText } from '@moulin/core'
 import type {
   Catalog,
   CreateTableRequest,
@@ -81,6 +82,6 @@ export function brokenRequirements({ metadata }: LoadedTable): TableRequirement[
 
 export async function tablesOf(catalog: Catalog): Promise<string[]> {
   const names: string[] = []
-  for await (const { namespace, name } of catalog.listTables()) names.push([...namespace, name].join('.'))
+  for await (const table of catalog.listTables()) names.push(tableText(table))
   return names.sort()
 }

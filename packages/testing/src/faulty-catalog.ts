@@ -1,3 +1,4 @@
+import { tableText } from '@moulin/core'
 import type { Catalog, TableIdentifier } from '@moulin/core'
 import type { FaultRule, Faults } from './fault-plan.ts'
 import { FaultPlan } from './fault-plan.ts'
@@ -18,11 +19,11 @@ export function faultyCatalog(catalog: Catalog, rules: readonly FaultRule<Catalo
     name: `faulty(${catalog.name})`,
     ...(catalog.metadataWarnBytes === undefined ? {} : { metadataWarnBytes: catalog.metadataWarnBytes }),
     createTable: (table, request, options) =>
-      plan.run('createTable', keyOf(table), () => catalog.createTable(table, request, options)),
-    loadTable: (table, options) => plan.run('loadTable', keyOf(table), () => catalog.loadTable(table, options)),
+      plan.run('createTable', tableText(table), () => catalog.createTable(table, request, options)),
+    loadTable: (table, options) => plan.run('loadTable', tableText(table), () => catalog.loadTable(table, options)),
     commitTable: (table, commit, options) =>
-      plan.run('commitTable', keyOf(table), () => catalog.commitTable(table, commit, options)),
-    dropTable: (table, options) => plan.run('dropTable', keyOf(table), () => catalog.dropTable(table, options)),
+      plan.run('commitTable', tableText(table), () => catalog.commitTable(table, commit, options)),
+    dropTable: (table, options) => plan.run('dropTable', tableText(table), () => catalog.dropTable(table, options)),
     async *listTables(options) {
       yield* await plan.run('listTables', '', async () => {
         const tables: TableIdentifier[] = []
@@ -33,8 +34,4 @@ export function faultyCatalog(catalog: Catalog, rules: readonly FaultRule<Catalo
     ...(catalog.close === undefined ? {} : { close: () => catalog.close!() }),
     ...faultsOf(plan),
   }
-}
-
-function keyOf({ namespace, name }: TableIdentifier): string {
-  return [...namespace, name].join('.')
 }

@@ -3,6 +3,7 @@ import type { BytesColumn, Column, FixedColumn, ListColumn, StructColumn } from 
 import { decimalWidth } from './columns.ts'
 import type { Arena } from './arena.ts'
 import { BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder } from './number-builders.ts'
+import { foldType, type ScalarType } from '../model/fold-type.ts'
 import type { Type } from '../model/schema.ts'
 
 export { BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder }
@@ -193,7 +194,19 @@ export class StructBuilder extends Builder {
 
 /** An empty builder for a type; strings go to `arena`. */
 export function builderFor(type: Type, arena: Arena): ColumnBuilder {
-  const { spec } = type
+  const member = (name: string, of: Type): { name: string; builder: ColumnBuilder } => ({
+    name,
+    builder: builderFor(of, arena),
+  })
+  return foldType<ColumnBuilder>(type, {
+    scalar: (scalar) => scalarBuilder(scalar, arena),
+    list: (element) => new ListBuilder(builderFor(element, arena)),
+    map: (key, value) => new ListBuilder(new StructBuilder([member('key', key), member('value', value)])),
+    struct: (fields) => new StructBuilder(fields.map((field) => member(field.name, field.type))),
+  })
+}
+
+function scalarBuilder({ spec }: ScalarType, arena: Arena): ColumnBuilder {
   switch (spec.kind) {
     case 'boolean':
       return new BooleanBuilder()
@@ -219,16 +232,5 @@ export function builderFor(type: Type, arena: Arena): ColumnBuilder {
       return new FixedBuilder(spec.length)
     case 'decimal':
       return spec.precision <= 18 ? new Int64Builder() : new FixedBuilder(decimalWidth(spec.precision))
-    case 'list':
-      return new ListBuilder(builderFor(spec.element, arena))
-    case 'map': {
-      const key = { name: 'key', builder: builderFor(spec.key, arena) }
-      const value = { name: 'value', builder: builderFor(spec.value, arena) }
-      return new ListBuilder(new StructBuilder([key, value]))
-    }
-    case 'struct':
-      return new StructBuilder(
-        spec.fields.map(({ name, type: field }) => ({ name, builder: builderFor(field, arena) })),
-      )
   }
 }

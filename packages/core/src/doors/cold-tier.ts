@@ -5,6 +5,7 @@ import type { Runtime } from './runtime.ts'
 import type { Limits } from '../model/limits.ts'
 import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TableAdoption, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
+import type { ValueMode } from '../model/value-mode.ts'
 
 /**
  * The door through which a log reads and grows its history. A log owns the newest records (the hot tier); a cold tier
@@ -72,8 +73,6 @@ export interface ColdTopicInfo {
 
 /** What decides whether a topic's table can be made. */
 export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'valueMode' | 'valueCodec'>
-
-export type ValueMode = 'raw' | 'columns' | 'columns+raw'
 
 /** What a log lends to its cold tier. */
 export interface ColdContext {

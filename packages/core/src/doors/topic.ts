@@ -1,7 +1,7 @@
 import type { Codec } from './codec.ts'
-import type { ValueMode } from './cold-tier.ts'
 import type { Comparable, Expression, Where } from '../model/expression.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
+import type { ValueMode } from '../model/value-mode.ts'
 import type { ErrorKind } from '../model/errors.ts'
 import type { Producer, ProducerOptions } from './producer.ts'
 import type { LogRecord, Position } from '../model/record.ts'

@@ -1,6 +1,16 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { assert, fromErrorData, invalid, isKind, isMoulinError, toErrorData, unavailable } from './errors.ts'
+import {
+  assert,
+  exhausted,
+  fromErrorData,
+  invalid,
+  isKind,
+  isMoulinError,
+  toErrorData,
+  unavailable,
+  withOutcome,
+} from './errors.ts'
 import { redacted } from './redacted.ts'
 
 describe('errors', () => {
@@ -26,6 +36,18 @@ describe('errors', () => {
     expect(back.stack).toBe(error.stack)
     expect(isKind(back, 'unavailable', 'DISK')).toBe(true)
     expect(toErrorData(new TypeError('boom'))).toMatchObject({ kind: 'internal', outcome: 'unknown' })
+  })
+
+  it('take another outcome, and whether to try again with it unless told', () => {
+    const full = exhausted('NO_SPACE', 'full', { context: { path: '/a' }, retryable: true })
+    const unknown = withOutcome(full, 'unknown')
+    const fault = withOutcome(unavailable('DISK', 'gone', { outcome: 'unknown' }), 'rejected')
+    expect(unknown).toMatchObject({ kind: 'exhausted', code: 'NO_SPACE', outcome: 'unknown', retryable: false })
+    expect(unknown).toMatchObject({ message: 'full', context: { path: '/a' }, cause: full })
+    expect(fault.retryable).toBe(true)
+    expect(withOutcome(fault, 'unknown', true).retryable).toBe(true)
+    const stranger = new TypeError('boom')
+    expect([withOutcome(full, 'rejected'), withOutcome(stranger, 'rejected')]).toEqual([full, stranger])
   })
 
   it('assert throws an internal error naming the assumption', () => {

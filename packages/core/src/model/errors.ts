@@ -81,6 +81,17 @@ export function isKind(error: unknown, kind: ErrorKind, code?: string): error is
   return isMoulinError(error) && error.kind === kind && (code === undefined || error.code === code)
 }
 
+/**
+ * The same error with another outcome, for a caller that knows better than the call that failed whether it took effect.
+ * What is no error of ours passes as it is. `retryable` as in {@link ErrorOptions}.
+ */
+export function withOutcome<E>(error: E, outcome: Outcome, retryable?: boolean): E | MoulinError {
+  if (!isMoulinError(error) || error.outcome === outcome) return error
+  const { kind, code, message, context } = error
+  const again = retryable === undefined ? {} : { retryable }
+  return new MoulinError(kind, code, message, { context, outcome, cause: error, ...again })
+}
+
 /** A plain-data form that crosses a worker boundary; {@link fromErrorData} brings it back. */
 export interface ErrorData {
   readonly kind: ErrorKind

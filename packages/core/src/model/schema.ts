@@ -1,6 +1,7 @@
 import { corrupt, invalid } from './errors.ts'
 import { shown } from './shown.ts'
 import type { JsonValue } from './json.ts'
+import { jsonChecks } from './json-checks.ts'
 
 /**
  * One schema object gives the TypeScript type, the validation, the table's columns and the names that a scan accepts.
@@ -226,15 +227,16 @@ function typeToJson({ spec }: Type): JsonValue {
 
 /** @throws `corrupt` when the JSON is not of {@link schemaToJson}. */
 export function schemaFromJson<T = unknown>(json: JsonValue): Schema<T> {
-  return schemaOf<T>(fieldsFromJson((json as { fields?: JsonValue }).fields))
+  return schemaOf<T>(fieldsFromJson(check.object(json, 'A stored schema')['fields']))
 }
 
+const check = jsonChecks('SCHEMA_JSON')
+
 function fieldsFromJson(json: JsonValue | undefined): Field[] {
-  if (!Array.isArray(json)) throw corrupt('SCHEMA_JSON', 'A stored schema has no list of fields.')
-  return json.map((field) => {
-    const { name, optional, type } = field as { name?: string; optional?: boolean; type?: JsonValue }
-    if (typeof name !== 'string') throw corrupt('SCHEMA_JSON', 'A stored schema has a field without a name.')
-    return { name, type: make(specFromJson(type), optional === true) }
+  return check.array(json, 'fields of a stored schema').map((json) => {
+    const field = check.object(json, 'A field of a stored schema')
+    const name = check.string(field['name'], 'The name of a field of a stored schema')
+    return { name, type: make(specFromJson(field['type']), field['optional'] === true) }
   })
 }
 

@@ -1,6 +1,8 @@
 import { corrupt, isKind, unsupported } from './errors.ts'
 import { jsonBytes, parseJson } from './json.ts'
 import type { JsonValue } from './json.ts'
+import { jsonChecks } from './json-checks.ts'
+import type { JsonObject } from './json-checks.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
 
 /**
@@ -19,8 +21,6 @@ export interface StoredKind {
   /** The oldest reader of what we write; at most `format`. */
   readonly minimumReader: number
 }
-
-export type JsonObject = { readonly [key: string]: JsonValue }
 
 /** The object with the versions of its kind in front. A bigint becomes an integer literal. */
 export function storedBytes(
@@ -90,31 +90,22 @@ export async function loadAnyVersion(
   return { json, refusal: minimumReader > kind.format ? tooNew(kind, minimumReader, what) : undefined }
 }
 
-/** @throws `corrupt`, like all below. */
-export function asObject(json: JsonValue | undefined, what: string): JsonObject {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json
-  throw fieldError(what, 'an object')
-}
+const check = jsonChecks('STORED_JSON')
 
-export function stringField(json: JsonObject, field: string, what: string): string {
-  const value = json[field]
-  if (typeof value === 'string') return value
-  throw fieldError(what, field)
-}
+/** @throws `corrupt`, like all below. */
+export const asObject = (json: JsonValue | undefined, what: string): JsonObject => check.object(json, what)
+
+export const stringField = (json: JsonObject, field: string, what: string): string =>
+  check.string(json[field], what, field)
 
 /** A whole number from 0 to 2^53 − 1. */
-export function countField(json: JsonObject, field: string, what: string): number {
-  const value = json[field]
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw fieldError(what, field)
-}
+export const countField = (json: JsonObject, field: string, what: string): number =>
+  check.count(json[field], what, field)
 
-export function arrayField(json: JsonObject, field: string, what: string): readonly JsonValue[] {
-  const value = json[field]
-  if (Array.isArray(value)) return value
-  throw fieldError(what, field)
-}
+export const arrayField = (json: JsonObject, field: string, what: string): readonly JsonValue[] =>
+  check.array(json[field], what, field)
 
+/** For what no check says. */
 export function fieldError(what: string, field: string): Error {
   return corrupt('STORED_JSON', `${what}: ${field} is missing or malformed.`, { context: { field } })
 }

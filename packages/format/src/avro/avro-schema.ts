@@ -1,4 +1,4 @@
-import { invalid, type JsonValue } from '@moulin/core'
+import { invalid, type JsonObject, type JsonValue } from '@moulin/core'
 
 /** A parsed Avro schema. Named types are one object wherever they are used, so a recursive schema is a cyclic graph. */
 export type AvroType =
@@ -140,8 +140,6 @@ function parseUnion(json: readonly JsonValue[], scope: Scope): AvroType {
   if (branches.length === 0) throw bad('a union is empty')
   return { type: 'union', branches }
 }
-
-type JsonObject = { readonly [key: string]: JsonValue }
 
 function parseRecord(json: JsonObject, scope: Scope): AvroType {
   const { name, inner } = define(json, scope)

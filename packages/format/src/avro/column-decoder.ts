@@ -2,11 +2,8 @@ import type { Arena, ColumnBuilder } from '@moulin/core'
 import { builderFor, ListBuilder, StructBuilder } from '@moulin/core'
 import { minimumBytesOf, type AvroNode } from './avro-node.ts'
 import type { RowCursor } from './row-cursor.ts'
-import { scalarDecoder } from './scalar-decoder.ts'
+import { scalarDecoder, type ColumnDecoder } from './scalar-decoder.ts'
 import { symbolBytes, SymbolBuilder } from './symbol-builder.ts'
-
-/** Appends one value to the builder, or sets the cursor's `isBad` and may have appended or not. */
-export type ColumnDecoder = (cursor: RowCursor, builder: ColumnBuilder) => void
 
 /** The builder that the node's decoder expects. */
 export function builderOf(node: AvroNode, arena: Arena): ColumnBuilder {

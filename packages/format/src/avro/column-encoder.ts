@@ -1,12 +1,8 @@
-import type { Column, ListColumn, StructColumn } from '@moulin/core'
+import type { ListColumn, StructColumn } from '@moulin/core'
 import { isValid } from '@moulin/core'
-import type { RowWriter } from '../values/row-writer.ts'
 import { nullColumn } from '../values/value-fields.ts'
 import type { AvroNode } from './avro-node.ts'
-import { scalarEncoder } from './scalar-encoder.ts'
-
-/** Writes the value of one row: the inverse of `ColumnDecoder`. */
-export type ColumnEncoder = (column: Column, row: number, writer: RowWriter) => void
+import { scalarEncoder, type ColumnEncoder } from './scalar-encoder.ts'
 
 /** `path` names the column in errors. */
 export function columnEncoder(node: AvroNode, path: string): ColumnEncoder {

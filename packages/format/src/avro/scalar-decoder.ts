@@ -1,6 +1,7 @@
 import type {
   BooleanBuilder,
   BytesBuilder,
+  ColumnBuilder,
   FixedBuilder,
   Float32Builder,
   Float64Builder,
@@ -12,10 +13,12 @@ import { NAN_BITS_32, NAN_BITS_64 } from '../bytes/nan-bits.ts'
 import { bigIntBytes, MAX_DATE_MS, MS_PER_DAY, parseUuid, UUID_TEXT_BYTES } from '../values/scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import type { AvroNode } from './avro-node.ts'
-import type { ColumnDecoder } from './column-decoder.ts'
 import { isUtf8Range } from '../bytes/utf8.ts'
 import type { RowCursor } from './row-cursor.ts'
 import type { SymbolBuilder } from './symbol-builder.ts'
+
+/** Appends one value to the builder, or sets the cursor's `isBad` and may have appended or not. */
+export type ColumnDecoder = (cursor: RowCursor, builder: ColumnBuilder) => void
 
 /** Composes the decoder of a scalar that is there. */
 export function scalarDecoder({ type: { spec }, encoding }: AvroNode): ColumnDecoder {

@@ -8,7 +8,9 @@ import { NAN_BITS_32, NAN_BITS_64 } from '../bytes/nan-bits.ts'
 import { symbolBytes } from './symbol-builder.ts'
 import type { AvroNode } from './avro-node.ts'
 import type { RowWriter } from '../values/row-writer.ts'
-import type { ColumnEncoder } from './column-encoder.ts'
+
+/** Writes the value of one row: the inverse of `ColumnDecoder`. */
+export type ColumnEncoder = (column: Column, row: number, writer: RowWriter) => void
 
 type Values<A> = { readonly values: A }
 const int32 = (column: Column): Int32Array => (column as unknown as Values<Int32Array>).values

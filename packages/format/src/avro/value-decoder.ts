@@ -1,5 +1,5 @@
 import type { Field } from '@moulin/core'
-import { entrySetter, keyIdentity } from '../values/nested-values.ts'
+import { comparableKey, entrySetter } from '../values/nested-values.ts'
 import { bigIntOf, dateText, decimalText, MAX_DATE_MS, MS_PER_DAY, parseUuid, writeUuid } from '../values/scalars.ts'
 import { minimumBytesOf, type AvroNode } from './avro-node.ts'
 import { readBlocks, type AvroReader, type AvroRead } from './avro-reader.ts'
@@ -58,7 +58,7 @@ function listReader(element: AvroNode): AvroRead {
 function mapReader(key: AvroNode, value: AvroNode): AvroRead {
   const readKey = nodeReader(key)
   const readValue = nodeReader(value)
-  const set = entrySetter(keyIdentity(key.type))
+  const set = entrySetter(comparableKey(key.type))
   const entryBytes = minimumBytesOf(key) + minimumBytesOf(value)
   return (reader) => {
     const map = new Map<unknown, unknown>()

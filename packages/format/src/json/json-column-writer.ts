@@ -1,5 +1,5 @@
 import type { Column, Field, ListColumn, StructColumn, Type } from '@moulin/core'
-import { isValid } from '@moulin/core'
+import { foldType, isValid } from '@moulin/core'
 import type { RowWriter } from '../values/row-writer.ts'
 import { nullColumn } from '../values/value-fields.ts'
 import { jsonKeys } from './json-object.ts'
@@ -31,17 +31,12 @@ export function objectColumnsText(members: readonly Field[], path?: string): Obj
 }
 
 function columnText(type: Type, path: string): ColumnText {
-  const { spec } = type
-  switch (spec.kind) {
-    case 'list':
-      return listText(spec.element, path)
-    case 'map':
-      return mapText(spec.key, spec.value, path)
-    case 'struct':
-      return structText(spec.fields, path)
-    default:
-      return scalarColumnText(type, path)
-  }
+  return foldType(type, {
+    scalar: (scalar) => scalarColumnText(scalar, path),
+    list: (element) => listText(element, path),
+    map: (key, value) => mapText(key, value, path),
+    struct: (fields) => structText(fields, path),
+  })
 }
 
 /** Also of a row without a value, where the type permits it. */

@@ -1,5 +1,6 @@
 import type { Field, ListBuilder, StructBuilder, Type } from '@moulin/core'
-import { entrySetter, keyIdentity } from '../values/nested-values.ts'
+import { foldType } from '@moulin/core'
+import { comparableKey, entrySetter } from '../values/nested-values.ts'
 import { ColumnTarget, jsonField, readObject, ValueTarget, type JsonField } from './json-object.ts'
 import { kindOf, scalarKind, stringKind, type JsonKind } from './json-scalars.ts'
 
@@ -8,17 +9,7 @@ export function jsonFields(fields: readonly Field[]): JsonField[] {
 }
 
 function jsonKind(type: Type): JsonKind {
-  const { spec } = type
-  switch (spec.kind) {
-    case 'list':
-      return listKind(spec.element)
-    case 'map':
-      return mapKind(spec.key, spec.value)
-    case 'struct':
-      return structKind(spec.fields)
-    default:
-      return scalarKind(type)
-  }
+  return foldType(type, { scalar: scalarKind, list: listKind, map: mapKind, struct: structKind })
 }
 
 /** Where null stands for itself: in a list, and as the value of a map. */
@@ -85,7 +76,7 @@ function mapKind(keyType: Type, valueType: Type): JsonKind {
   const isObject = keyType.spec.kind === 'string'
   const key = isObject ? stringKind : jsonKind(keyType)
   const item = itemKind(valueType)
-  const set = entrySetter(keyIdentity(keyType))
+  const set = entrySetter(comparableKey(keyType))
   const open = isObject ? OPEN_OBJECT : OPEN_LIST
   const close = isObject ? CLOSE_OBJECT : CLOSE_LIST
   const separator = isObject ? COLON : COMMA

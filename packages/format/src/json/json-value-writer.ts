@@ -1,5 +1,5 @@
 import type { Field, Type } from '@moulin/core'
-import { stringifyJson } from '@moulin/core'
+import { foldType, stringifyJson } from '@moulin/core'
 import { asArray, asMap, asObject, keyChecker, missing, valueFields } from '../values/value-fields.ts'
 import { EntryPath, ItemPath, memberPath, type ValuePath } from '../values/value-path.ts'
 import { scalarText, type ValueText } from './json-scalar-writer.ts'
@@ -27,19 +27,15 @@ export function objectText(members: readonly Field[], path: ValuePath | undefine
 }
 
 function valueText(type: Type, path: ValuePath): ValueText {
-  const { spec } = type
-  switch (spec.kind) {
-    case 'list':
-      return listText(spec.element, path)
-    case 'map':
-      return mapText(spec.key, spec.value, path)
-    case 'struct': {
-      const text = objectText(spec.fields, path)
+  return foldType<ValueText>(type, {
+    scalar: (scalar) => scalarText(scalar, path),
+    list: (element) => listText(element, path),
+    map: (key, value) => mapText(key, value, path),
+    struct(fields) {
+      const text = objectText(fields, path)
       return (value) => text(asObject(value, path))
-    }
-    default:
-      return scalarText(type, path)
-  }
+    },
+  })
 }
 
 /** Also of null, where the type permits it. */

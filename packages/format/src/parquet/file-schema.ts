@@ -1,7 +1,7 @@
-import { corrupt, exhausted, type FileCaps, formatCaps, unsupported } from '@moulin/core'
-import type { FooterElement } from './footer-element.ts'
+import { corrupt, exhausted, type FileCaps, unsupported } from '@moulin/core'
+import { type FooterElement, maxPathParts } from './footer-element.ts'
 import type { Footer, FooterRowGroup } from './footer.ts'
-import type { NameMapping } from './parquet-file.ts'
+import type { NameMapping } from './name-mapping.ts'
 
 /** A node of a file's schema with the leaves below it. */
 export interface FileNode {
@@ -23,9 +23,6 @@ export interface ListShape {
   /** May be the repeated node itself. */
   readonly element: FileNode
 }
-
-/** Names from the top level down: a level of a list or map is two groups and its member. */
-export const maxPathParts: number = 1 + 2 * formatCaps.maxValueDepth
 
 /**
  * The schema as a tree, with field ids from the file or, if it has none at all, from the mapping.

@@ -1,4 +1,8 @@
+import { formatCaps } from '@moulin/core'
 import { thrift, type ThriftReader } from './thrift-reader.ts'
+
+/** Names from the top level down: a level of a list or map is two groups and its member. */
+export const maxPathParts: number = 1 + 2 * formatCaps.maxValueDepth
 
 export interface FooterElement {
   readonly name: string

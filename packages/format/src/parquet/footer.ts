@@ -2,8 +2,7 @@ import type { FileCaps } from '@moulin/core'
 import { corrupt, exhausted } from '@moulin/core'
 import type { ByteSpan } from './byte-ranges.ts'
 import { encodingName } from './decode/page-header.ts'
-import { maxPathParts } from './file-schema.ts'
-import { type FooterElement, physicalTypes, readElement } from './footer-element.ts'
+import { type FooterElement, maxPathParts, physicalTypes, readElement } from './footer-element.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 
 /** What we use of a Parquet footer. Spec: parquet-format, `parquet.thrift`, FileMetaData. */

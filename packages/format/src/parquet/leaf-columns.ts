@@ -1,5 +1,5 @@
-import { type Column, type IcebergField, type IcebergType, invalid, isValid, takeRows } from '@moulin/core'
-import { primitiveType, storageOf, typeName } from './primitive-type.ts'
+import { type Column, type IcebergField, type IcebergType, invalid, isValid, takeRows, typeName } from '@moulin/core'
+import { primitiveType, storageOf } from './primitive-type.ts'
 
 /**
  * The leaf columns below a field, in schema order, each cut to the values that a reader would see: an element of a null

@@ -1,5 +1,6 @@
 import type { Column, ColumnBatch, FileCaps, IcebergField, IcebergType } from '@moulin/core'
 import type { MetricValue } from './file-writer.ts'
+import type { NameMapping } from './name-mapping.ts'
 import type { ParquetWorkers } from './workers.ts'
 
 export interface OpenParquetOptions {
@@ -15,13 +16,6 @@ export interface OpenParquetOptions {
    */
   readonly int96?: 'refuse' | 'timestamp'
   readonly signal?: AbortSignal
-}
-
-/** Iceberg spec, "Name Mapping Serialization". */
-export interface NameMapping {
-  readonly 'field-id'?: number
-  readonly names: readonly string[]
-  readonly fields?: readonly NameMapping[]
 }
 
 /** An open file: its footer. It holds nothing that needs closing. */

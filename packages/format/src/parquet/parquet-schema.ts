@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergSchema, type IcebergType, decimalWidth, invalid } from '@moulin/core'
+import { type IcebergField, type IcebergSchema, invalid, nestedFields } from '@moulin/core'
 import { type PrimitiveType, primitiveType } from './primitive-type.ts'
 
 /** One element of a footer's schema. Spec: parquet-format, `parquet.thrift`, SchemaElement. */
@@ -105,33 +105,20 @@ export function parquetSchema(schema: IcebergSchema): ParquetSchema {
         push({ ...base, num_children: type.fields.length }, neutral, {})
         addGroup(path, type.fields, levels)
         return
-      case 'list': {
+      case 'list':
         push({ ...base, num_children: 1 }, neutral, { converted_type: 'LIST', logical_type: { type: 'LIST' } })
         push({ name: 'list', repetition_type: 'REPEATED', num_children: 1 }, 'list', {})
-        const element = { id: type['element-id'], name: 'element', required: type['element-required'] }
-        add([...path, 'list', 'element'], 'element', { ...element, type: type.element }, below)
+        for (const member of nestedFields(type)) add([...path, 'list', member.name], member.name, member, below)
         return
-      }
-      case 'map': {
+      case 'map':
         push({ ...base, num_children: 1 }, neutral, { converted_type: 'MAP', logical_type: { type: 'MAP' } })
         push({ name: 'key_value', repetition_type: 'REPEATED', num_children: 2 }, 'key_value', {})
-        for (const member of mapMembers(type)) add([...path, 'key_value', member.name], member.name, member, below)
-      }
+        for (const member of nestedFields(type)) add([...path, 'key_value', member.name], member.name, member, below)
     }
   }
 
   addGroup([], schema.fields, { definition: 0, repetition: 0 })
   return { elements, physical, leaves }
-}
-
-/** A map's key and value as the fields of the struct that its entries are. */
-export function mapMembers(
-  type: Extract<IcebergType, { readonly type: 'map' }>,
-): readonly [IcebergField, IcebergField] {
-  return [
-    { id: type['key-id'], name: 'key', required: true, type: type.key },
-    { id: type['value-id'], name: 'value', required: type['value-required'], type: type.value },
-  ]
 }
 
 interface LeafElement {
@@ -182,7 +169,7 @@ function leafElement(type: PrimitiveType): LeafElement {
       const marks = { converted_type: 'DECIMAL', precision, scale, logical_type } as const
       if (precision <= 9) return { type: 'INT32', marks }
       if (precision <= 18) return { type: 'INT64', marks }
-      return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: decimalWidth(precision), marks }
+      return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: type.width, marks }
     }
   }
 }

@@ -1,6 +1,5 @@
 import type { Column, ColumnBatch, IcebergField, IcebergType } from '@moulin/core'
-import { decimalWidth, isValid } from '@moulin/core'
-import { mapMembers } from './parquet-schema.ts'
+import { decimalWidth, isValid, nestedFields } from '@moulin/core'
 import { primitiveType, storageOf } from './primitive-type.ts'
 
 /** A field of a schema under test. */
@@ -57,7 +56,7 @@ export function columnFrom(type: IcebergType, values: readonly unknown[]): Colum
     const lists = values as readonly (unknown[] | null)[]
     const offsets = new Int32Array(length + 1)
     for (let i = 0; i < length; i++) offsets[i + 1] = offsets[i]! + (lists[i]?.length ?? 0)
-    const element = type.type === 'list' ? type.element : structType(...mapMembers(type))
+    const element = type.type === 'list' ? type.element : structType(...nestedFields(type))
     return {
       storage: 'list',
       ...base,

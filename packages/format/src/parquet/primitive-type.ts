@@ -1,51 +1,19 @@
-import { type Column, type IcebergType, decimalWidth, invalid, unsupported } from '@moulin/core'
+import { type Column, invalid, MAX_PRECISION, parsePrimitive, type PrimitiveType, unsupported } from '@moulin/core'
 
-/** An Iceberg primitive, read from its text. */
-export type PrimitiveType =
-  | { readonly kind: Exclude<PrimitiveKind, 'decimal' | 'fixed'> }
-  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
-  | { readonly kind: 'fixed'; readonly width: number }
-
-type PrimitiveKind = (typeof plain)[number] | 'decimal' | 'fixed'
-
-const plain = [
-  'boolean',
-  'int',
-  'long',
-  'float',
-  'double',
-  'date',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'timestamp_ns',
-  'timestamptz_ns',
-  'string',
-  'binary',
-  'uuid',
-] as const
-
-const decimal = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/
-const fixed = /^fixed\[\s*(\d+)\s*\]$/
+export type { PrimitiveType }
 
 /** @throws `unsupported` for a type that is not one of format version 2 or a nanosecond timestamp of version 3; `invalid` for sizes out of range. */
 export function primitiveType(text: string): PrimitiveType {
-  const name = plain.find((kind) => kind === text)
-  if (name !== undefined) return { kind: name }
-  const numbers = decimal.exec(text)
-  if (numbers !== null) {
-    const [precision, scale] = [Number(numbers[1]), Number(numbers[2])]
-    if (precision < 1 || precision > 38 || scale > precision)
-      throw invalid('ICEBERG_TYPE', `${text} is not a decimal: precision is 1 to 38, scale 0 to precision.`)
-    return { kind: 'decimal', precision, scale }
+  const type = parsePrimitive(text)
+  if (type === undefined)
+    throw unsupported('ICEBERG_TYPE', `The type ${text} is not one that this version reads or writes.`)
+  const { kind, precision, scale, width } = type
+  if (kind === 'decimal' && (precision < 1 || precision > MAX_PRECISION || scale > precision)) {
+    const message = `${text} is not a decimal: precision is 1 to ${MAX_PRECISION}, scale 0 to precision.`
+    throw invalid('ICEBERG_TYPE', message)
   }
-  const length = fixed.exec(text)
-  if (length !== null) {
-    const width = Number(length[1])
-    if (width < 1) throw invalid('ICEBERG_TYPE', `${text} holds no bytes.`)
-    return { kind: 'fixed', width }
-  }
-  throw unsupported('ICEBERG_TYPE', `The type ${text} is not one that this version reads or writes.`)
+  if (kind === 'fixed' && width < 1) throw invalid('ICEBERG_TYPE', `${text} holds no bytes.`)
+  return type
 }
 
 /** How core's columns hold a primitive; `width` only for `fixed`. */
@@ -71,15 +39,9 @@ export function storageOf(type: PrimitiveType): { readonly storage: Column['stor
     case 'binary':
       return { storage: 'bytes' }
     case 'uuid':
-      return { storage: 'fixed', width: 16 }
     case 'fixed':
       return { storage: 'fixed', width: type.width }
     case 'decimal':
-      return type.precision <= 18 ? { storage: 'int64' } : { storage: 'fixed', width: decimalWidth(type.precision) }
+      return type.precision <= 18 ? { storage: 'int64' } : { storage: 'fixed', width: type.width }
   }
-}
-
-/** For messages. */
-export function typeName(type: IcebergType): string {
-  return typeof type === 'string' ? type : type.type
 }

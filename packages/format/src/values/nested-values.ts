@@ -1,5 +1,5 @@
 import type { Schema, Type, TypeKind } from '@moulin/core'
-import { dateMs, formatCaps, unsupported } from '@moulin/core'
+import { dateMs, foldType, formatCaps, unsupported } from '@moulin/core'
 import { parseDecimal } from './scalars.ts'
 
 /** Levels of lists, structs and maps in one value. */
@@ -17,31 +17,32 @@ export function checkValueTypes({ fields }: Schema): void {
   for (const { name, type } of fields) checkType(type, name, 0, counter)
 }
 
-function checkType({ spec }: Type, path: string, depth: number, counter: { fields: number }): void {
+function checkType(type: Type, path: string, depth: number, counter: { fields: number }): void {
   if (++counter.fields > MAX_VALUE_FIELDS) {
     throw unsupported('VALUE_FIELDS', `The schema has more than ${MAX_VALUE_FIELDS} fields, nested ones counted.`)
   }
   if (depth > MAX_VALUE_DEPTH) {
     throw unsupported('VALUE_DEPTH', `The field ${path} nests deeper than ${MAX_VALUE_DEPTH} levels.`)
   }
-  switch (spec.kind) {
-    case 'list':
-      return checkType(spec.element, `${path}.element`, depth + 1, counter)
-    case 'struct':
-      if (spec.fields.length === 0) {
+  const below = (name: string, member: Type): void => checkType(member, `${path}.${name}`, depth + 1, counter)
+  foldType<void>(type, {
+    scalar: () => {},
+    list: (element) => below('element', element),
+    struct(fields) {
+      if (fields.length === 0) {
         throw unsupported('VALUE_KIND', `The field ${path} is a struct of no fields, which no table holds.`)
       }
-      for (const { name, type } of spec.fields) checkType(type, `${path}.${name}`, depth + 1, counter)
-      return
-    case 'map':
-      if (!isMapKey(spec.key)) {
-        const message = `The field ${path} is a map whose keys are of kind ${spec.key.spec.kind}; keys are ${keyKinds}.`
+      for (const field of fields) below(field.name, field.type)
+    },
+    map(key, value) {
+      if (!isMapKey(key)) {
+        const message = `The field ${path} is a map whose keys are of kind ${key.spec.kind}; keys are ${keyKinds}.`
         throw unsupported('VALUE_KIND', message)
       }
-      checkType(spec.key, `${path}.key`, depth + 1, counter)
-      return checkType(spec.value, `${path}.value`, depth + 1, counter)
-    default:
-  }
+      below('key', key)
+      below('value', value)
+    },
+  })
 }
 
 const noKeys = new Set<TypeKind>(['float', 'double', 'list', 'struct', 'map'])
@@ -53,9 +54,9 @@ export function isMapKey({ spec, isOptional }: Type): boolean {
 }
 
 /** What two keys of a type have in common when they are the same, where JavaScript's Map would tell them apart. */
-export type KeyIdentity = (key: unknown) => unknown
+export type ComparableKey = (key: unknown) => unknown
 
-export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
+export function comparableKey({ spec }: Type): ComparableKey | undefined {
   switch (spec.kind) {
     case 'binary':
     case 'fixed':
@@ -76,12 +77,12 @@ export function keyIdentity({ spec }: Type): KeyIdentity | undefined {
 export type SetEntry = (map: Map<unknown, unknown>, key: unknown, value: unknown) => void
 
 /** One per map that is read: keys of bytes and Dates are the same when they hold the same. */
-export function entrySetter(identity: KeyIdentity | undefined): SetEntry {
-  if (identity === undefined) return (map, key, value) => map.set(key, value)
+export function entrySetter(comparable: ComparableKey | undefined): SetEntry {
+  if (comparable === undefined) return (map, key, value) => map.set(key, value)
   const known = new Map<unknown, unknown>()
   return (map, key, value) => {
     if (map.size === 0) known.clear()
-    const id = identity(key)
+    const id = comparable(key)
     const first = known.get(id) ?? key
     known.set(id, first)
     map.set(first, value)

@@ -1,6 +1,6 @@
 import { isMap } from 'node:util/types'
 import { INT64_MAX, INT64_MIN, invalid, type Field, type Type, shown, dateMs } from '@moulin/core'
-import { keyIdentity } from './nested-values.ts'
+import { comparableKey } from './nested-values.ts'
 import { MS_PER_DAY, parseDate, parseDecimal } from './scalars.ts'
 import { memberPath, type ValuePath } from './value-path.ts'
 
@@ -68,12 +68,12 @@ export function mismatch(path: ValuePath, what: string, value: unknown): Error {
  * @throws `invalid` for two that JavaScript tells apart and their encoding does not, such as equal Dates.
  */
 export function keyChecker(type: Type, path: ValuePath): () => (key: unknown) => void {
-  const identity = keyIdentity(type)
-  if (identity === undefined) return () => () => {}
+  const comparable = comparableKey(type)
+  if (comparable === undefined) return () => () => {}
   return () => {
     const seen = new Set<unknown>()
     return (key) => {
-      if (seen.size === seen.add(identity(key)).size) throw repeatedKey(path, key)
+      if (seen.size === seen.add(comparable(key)).size) throw repeatedKey(path, key)
     }
   }
 }

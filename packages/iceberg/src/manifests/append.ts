@@ -113,7 +113,7 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
     store,
     metadata,
     manifests: parentManifests,
-    keyOf: names.manifest,
+    manifestKey: names.manifest,
     snapshotId,
     sequenceNumber,
     signal: request.signal,

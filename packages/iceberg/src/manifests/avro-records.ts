@@ -1,4 +1,4 @@
-import { corrupt, type JsonValue, shown } from '@moulin/core'
+import { corrupt, type JsonObject, type JsonValue, shown } from '@moulin/core'
 
 /**
  * Reads the records of an Avro file by field id, whatever the writer called the fields. Every getter checks the type:
@@ -12,7 +12,6 @@ export interface RecordShape {
 }
 
 export type AvroRow = Readonly<Record<string, unknown>>
-type JsonObject = { readonly [key: string]: JsonValue }
 
 /**
  * The shape of an Avro record schema, which may stand in a union with null. `knownIds` names the fields of writers that

@@ -20,7 +20,7 @@ export interface MergeRequest {
   /** Of the parent. */
   readonly manifests: readonly ManifestFile[]
   /** Key of the n-th manifest that is written. */
-  readonly keyOf: (n: number) => string
+  readonly manifestKey: (n: number) => string
   readonly snapshotId: bigint
   readonly sequenceNumber: bigint
   readonly signal?: AbortSignal | undefined
@@ -91,7 +91,7 @@ function levelOf(files: number): number {
 }
 
 async function merged(
-  { store, metadata, keyOf, snapshotId, sequenceNumber, signal }: MergeRequest,
+  { store, metadata, manifestKey, snapshotId, sequenceNumber, signal }: MergeRequest,
   group: readonly ManifestFile[],
   number: number,
 ): Promise<{ readonly key: string; readonly bytes: Uint8Array; readonly manifest: ManifestFile }> {
@@ -104,7 +104,7 @@ async function merged(
       entries.push({ ...entry, status: 'existing' })
     }
   }
-  const key = keyOf(number)
+  const key = manifestKey(number)
   const schema = currentSchema(metadata)
   const spec = bindPartitionSpec(currentSpec(metadata), [schema])
   const path = uriOf(store, key)

@@ -49,10 +49,3 @@ export function* ancestors(metadata: TableMetadata, from?: Int64): Generator<Sna
     snapshot = parent === null || parent === undefined ? undefined : byId.get(BigInt(parent))
   }
 }
-
-/** Whether `id` is `of` (default: the current snapshot) or reachable from it by parents. */
-export function isAncestor(metadata: TableMetadata, id: Int64, of?: Int64): boolean {
-  const wanted = BigInt(id)
-  for (const snapshot of ancestors(metadata, of)) if (BigInt(snapshot['snapshot-id']) === wanted) return true
-  return false
-}

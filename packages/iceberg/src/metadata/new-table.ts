@@ -1,8 +1,7 @@
 import { invalid, unsupported } from '@moulin/core'
 import type { CreateTableRequest, IcebergSchema, PartitionFieldOf, PartitionSpec, TableMetadata } from '@moulin/core'
-import { checkPartitionSpec } from '../partitions/partition-fields.ts'
+import { checkPartitionSpec, FIRST_PARTITION_FIELD_ID } from '../partitions/partition-fields.ts'
 import { lastColumnId, repeatedFieldId } from './schema-mapping.ts'
-import { FIRST_PARTITION_FIELD_ID } from './schema-updates.ts'
 import { FORMAT_VERSION, NO_SNAPSHOT } from './table-metadata.ts'
 
 export interface NewTable {

@@ -1,5 +1,5 @@
-import { structOf, t } from '@moulin/core'
-import type { Field, IcebergField, IcebergSchema, IcebergType, Schema, Type } from '@moulin/core'
+import { foldIceberg, foldType, nestedFields, structOf, t } from '@moulin/core'
+import type { Field, IcebergField, IcebergSchema, IcebergType, ScalarType, Schema, Type } from '@moulin/core'
 import { primitiveOf } from '../values/primitive-type.ts'
 
 /**
@@ -27,7 +27,29 @@ function icebergField({ name, type }: Field, ids: Ids): IcebergField {
   return { id, name, required: false, type: icebergType(type, ids) }
 }
 
-function icebergType({ spec }: Type, ids: Ids): IcebergType {
+// Members are evaluated in the order of their text: each id is taken before those below it.
+function icebergType(type: Type, ids: Ids): IcebergType {
+  return foldType<IcebergType>(type, {
+    scalar: primitiveText,
+    list: (element) => ({
+      type: 'list',
+      'element-id': ids(),
+      element: icebergType(element, ids),
+      'element-required': false,
+    }),
+    map: (key, value) => ({
+      type: 'map',
+      'key-id': ids(),
+      key: icebergType(key, ids),
+      'value-id': ids(),
+      value: icebergType(value, ids),
+      'value-required': false,
+    }),
+    struct: (fields) => ({ type: 'struct', fields: fields.map((field) => icebergField(field, ids)) }),
+  })
+}
+
+function primitiveText({ spec }: ScalarType): string {
   switch (spec.kind) {
     case 'int53':
       return 'long'
@@ -35,24 +57,6 @@ function icebergType({ spec }: Type, ids: Ids): IcebergType {
       return `decimal(${spec.precision}, ${spec.scale})`
     case 'fixed':
       return `fixed[${spec.length}]`
-    case 'list': {
-      const elementId = ids()
-      return {
-        type: 'list',
-        'element-id': elementId,
-        element: icebergType(spec.element, ids),
-        'element-required': false,
-      }
-    }
-    case 'map': {
-      const keyId = ids()
-      const key = icebergType(spec.key, ids)
-      const valueId = ids()
-      const value = icebergType(spec.value, ids)
-      return { type: 'map', 'key-id': keyId, key, 'value-id': valueId, value, 'value-required': false }
-    }
-    case 'struct':
-      return { type: 'struct', fields: spec.fields.map((field) => icebergField(field, ids)) }
     default:
       return spec.kind
   }
@@ -63,17 +67,16 @@ function icebergType({ spec }: Type, ids: Ids): IcebergType {
  * @throws `unsupported` for a type that this version does not read, such as `timestamp_ns` or `variant`.
  */
 export function typeOfIceberg(type: IcebergType): Type {
-  if (typeof type === 'string') return primitiveTypeOf(type)
-  switch (type.type) {
-    case 'list':
-      return t.list(optionally(typeOfIceberg(type.element), type['element-required']))
-    case 'map':
-      return t.map(required(typeOfIceberg(type.key)), optionally(typeOfIceberg(type.value), type['value-required']))
-    case 'struct':
-      return structOf(
-        type.fields.map((field) => ({ name: field.name, type: optionally(typeOfIceberg(field.type), field.required) })),
-      )
-  }
+  return foldIceberg<Type>(type, {
+    primitive: primitiveTypeOf,
+    list: (element) => t.list(typeOfField(element)),
+    map: (key, value) => t.map(typeOfField(key) as Type<unknown, false>, typeOfField(value)),
+    struct: (fields) => structOf(fields.map((field) => ({ name: field.name, type: typeOfField(field) }))),
+  })
+}
+
+function typeOfField({ type, required }: IcebergField): Type {
+  return required ? typeOfIceberg(type) : typeOfIceberg(type).optional()
 }
 
 function primitiveTypeOf(type: string): Type {
@@ -92,14 +95,6 @@ function primitiveTypeOf(type: string): Type {
   }
 }
 
-const required = (type: Type): Type<unknown, false> => type as Type<unknown, false>
-const optionally = (type: Type, isRequired: boolean): Type => (isRequired ? type : type.optional())
-
-/** Every field of a schema by id, nested ones included: list elements, map keys and values as fields of those names. */
-export function fieldsById(schema: Pick<IcebergSchema, 'fields'>): Map<number, IcebergField> {
-  return new Map([...allFields(schema.fields)].map((field) => [field.id, field]))
-}
-
 /** An id that two fields share, or undefined, as it should be. */
 export function repeatedFieldId(schema: Pick<IcebergSchema, 'fields'>): number | undefined {
   const seen = new Set<number>()
@@ -114,21 +109,8 @@ export function repeatedFieldId(schema: Pick<IcebergSchema, 'fields'>): number |
 export function* allFields(fields: readonly IcebergField[]): Generator<IcebergField> {
   for (const field of fields) {
     yield field
-    yield* fieldsIn(field.type)
+    yield* allFields(nestedFields(field.type))
   }
-}
-
-function* fieldsIn(type: IcebergType): Generator<IcebergField> {
-  if (typeof type === 'string') return
-  if (type.type === 'struct') return yield* allFields(type.fields)
-  if (type.type === 'list') {
-    const { element, 'element-id': id, 'element-required': isRequired } = type
-    return yield* allFields([{ id, name: 'element', required: isRequired, type: element }])
-  }
-  yield* allFields([
-    { id: type['key-id'], name: 'key', required: true, type: type.key },
-    { id: type['value-id'], name: 'value', required: type['value-required'], type: type.value },
-  ])
 }
 
 /** The highest field id in use, 0 for an empty schema. */

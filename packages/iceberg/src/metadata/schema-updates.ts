@@ -1,10 +1,7 @@
 import { invalid, stringifyJson } from '@moulin/core'
 import type { IcebergSchema, PartitionField, PartitionSpec, SortOrder, TableMetadata } from '@moulin/core'
+import type { Change } from './change.ts'
 import { lastColumnId, repeatedFieldId } from './schema-mapping.ts'
-import type { Change } from './updates.ts'
-
-/** Field ids of partition specs begin here. Spec: "Partition specs". */
-export const FIRST_PARTITION_FIELD_ID = 1000
 
 export function idOfLast(id: number, lastAdded: number | undefined, action: string): number {
   if (id !== -1) return id

@@ -3,7 +3,7 @@ import type { Int64, Snapshot, SnapshotRef, TableMetadata } from '@moulin/core'
 import { laterOf, toInt64 } from './int64.ts'
 import { schemaById, snapshotById } from './metadata-lookup.ts'
 import { NO_SNAPSHOT } from './table-metadata.ts'
-import type { Change } from './updates.ts'
+import type { Change } from './change.ts'
 
 /** Sequence numbers rise with every snapshot: that is what tells old deletes from new data. */
 export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change: Change): TableMetadata {

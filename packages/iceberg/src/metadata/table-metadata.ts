@@ -1,16 +1,6 @@
 import { corrupt, jsonBytes, parseJson, sameInt64, unsupported, shown } from '@moulin/core'
-import type { Int64, SnapshotRef, TableMetadata } from '@moulin/core'
-import type { JsonObject } from './metadata-shape.ts'
-import {
-  arrayOf,
-  checkInt,
-  checkInt64,
-  checkString,
-  checkStringMap,
-  checkStruct,
-  objectOf,
-  optionalArrayOf,
-} from './metadata-shape.ts'
+import type { Int64, JsonObject, SnapshotRef, TableMetadata } from '@moulin/core'
+import { check, checkStringMap, checkStruct, optionalArray } from './metadata-shape.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
 
 /** The one format version that is read and written. */
@@ -35,13 +25,13 @@ export function parseTableMetadata(input: string | Uint8Array, what: string, max
 
 /** {@link parseTableMetadata} for JSON that is parsed already, such as a REST catalog's answer. */
 export function checkTableMetadata(json: unknown, what: string): TableMetadata {
-  const metadata = objectOf(json, what)
+  const metadata = check.object(json, what)
   checkFormatVersion(metadata['format-version'], what)
-  for (const member of ['table-uuid', 'location']) checkString(metadata[member], `${what}: ${member}`)
-  for (const member of ['last-sequence-number', 'last-updated-ms']) checkInt64(metadata[member], `${what}: ${member}`)
+  for (const member of ['table-uuid', 'location']) check.string(metadata[member], `${what}: ${member}`)
+  for (const member of ['last-sequence-number', 'last-updated-ms']) check.int64(metadata[member], `${what}: ${member}`)
   for (const member of ['last-column-id', 'current-schema-id', 'default-spec-id', 'last-partition-id'])
-    checkInt(metadata[member], `${what}: ${member}`)
-  checkInt(metadata['default-sort-order-id'], `${what}: default-sort-order-id`)
+    check.int(metadata[member], `${what}: ${member}`)
+  check.int(metadata['default-sort-order-id'], `${what}: default-sort-order-id`)
   checkSchemas(metadata, what)
   checkSpecs(metadata, what)
   if (metadata['properties'] !== undefined) checkStringMap(metadata['properties'], `${what}: properties`)
@@ -56,17 +46,17 @@ export function tableMetadataBytes(metadata: TableMetadata): Uint8Array {
 }
 
 function checkFormatVersion(version: unknown, what: string): void {
-  checkInt(version, `${what}: format-version`)
+  check.int(version, `${what}: format-version`)
   if (version === FORMAT_VERSION) return
   const message = `${what} has format version ${version as number}; this version reads and writes ${FORMAT_VERSION} only.`
   throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version as number } })
 }
 
 function checkSchemas(metadata: JsonObject, what: string): void {
-  const ids = arrayOf(metadata['schemas'], `${what}: schemas`).map((member, at) => {
+  const ids = check.array(metadata['schemas'], `${what}: schemas`).map((member, at) => {
     const place = `${what}: schemas[${at}]`
-    const schema = objectOf(member, place)
-    checkInt(schema['schema-id'], `${place}.schema-id`)
+    const schema = check.object(member, place)
+    check.int(schema['schema-id'], `${place}.schema-id`)
     checkStruct(schema, place)
     const repeated = repeatedFieldId(schema as never)
     if (repeated !== undefined) throw corrupt('METADATA', `${place} uses the field id ${repeated} twice.`)
@@ -76,26 +66,26 @@ function checkSchemas(metadata: JsonObject, what: string): void {
 }
 
 function checkSpecs(metadata: JsonObject, what: string): void {
-  const specs = arrayOf(metadata['partition-specs'], `${what}: partition-specs`).map((member, at) => {
+  const specs = check.array(metadata['partition-specs'], `${what}: partition-specs`).map((member, at) => {
     const place = `${what}: partition-specs[${at}]`
-    const spec = objectOf(member, place)
-    checkInt(spec['spec-id'], `${place}.spec-id`)
-    arrayOf(spec['fields'], `${place}.fields`).forEach((entry, index) => {
-      const field = objectOf(entry, `${place}.fields[${index}]`)
+    const spec = check.object(member, place)
+    check.int(spec['spec-id'], `${place}.spec-id`)
+    check.array(spec['fields'], `${place}.fields`).forEach((entry, index) => {
+      const field = check.object(entry, `${place}.fields[${index}]`)
       if (field['source-id'] === undefined && field['source-ids'] !== undefined) {
         throw unsupported('MULTI_ARGUMENT_TRANSFORM', `${place} has a transform of several columns (format version 3).`)
       }
-      for (const id of ['source-id', 'field-id']) checkInt(field[id], `${place}.fields[${index}].${id}`)
-      for (const text of ['name', 'transform']) checkString(field[text], `${place}.fields[${index}].${text}`)
+      for (const id of ['source-id', 'field-id']) check.int(field[id], `${place}.fields[${index}].${id}`)
+      for (const text of ['name', 'transform']) check.string(field[text], `${place}.fields[${index}].${text}`)
     })
     return spec['spec-id']
   })
   checkNamed(specs, metadata['default-spec-id'], `${what}: default-spec-id`)
-  const orders = arrayOf(metadata['sort-orders'], `${what}: sort-orders`).map((member, at) => {
+  const orders = check.array(metadata['sort-orders'], `${what}: sort-orders`).map((member, at) => {
     const place = `${what}: sort-orders[${at}]`
-    const order = objectOf(member, place)
-    checkInt(order['order-id'], `${place}.order-id`)
-    arrayOf(order['fields'], `${place}.fields`)
+    const order = check.object(member, place)
+    check.int(order['order-id'], `${place}.order-id`)
+    check.array(order['fields'], `${place}.fields`)
     return order['order-id']
   })
   checkNamed(orders, metadata['default-sort-order-id'], `${what}: default-sort-order-id`)
@@ -108,26 +98,26 @@ function checkNamed(ids: readonly unknown[], id: unknown, what: string): void {
 
 function checkSnapshots(metadata: JsonObject, what: string): void {
   const ids = new Set<bigint>()
-  optionalArrayOf(metadata['snapshots'], `${what}: snapshots`).forEach((member, at) => {
+  optionalArray(metadata['snapshots'], `${what}: snapshots`).forEach((member, at) => {
     const place = `${what}: snapshots[${at}]`
-    const snapshot = objectOf(member, place)
-    for (const id of ['snapshot-id', 'sequence-number', 'timestamp-ms']) checkInt64(snapshot[id], `${place}.${id}`)
+    const snapshot = check.object(member, place)
+    for (const id of ['snapshot-id', 'sequence-number', 'timestamp-ms']) check.int64(snapshot[id], `${place}.${id}`)
     const parent = snapshot['parent-snapshot-id']
-    if (parent !== undefined && parent !== null) checkInt64(parent, `${place}.parent-snapshot-id`)
+    if (parent !== undefined && parent !== null) check.int64(parent, `${place}.parent-snapshot-id`)
     if (snapshot['manifest-list'] === undefined && snapshot['manifests'] !== undefined) {
       throw unsupported('FORMAT_VERSION', `${place} lists its manifests inline, as format version 1 did.`)
     }
-    checkString(snapshot['manifest-list'], `${place}.manifest-list`)
+    check.string(snapshot['manifest-list'], `${place}.manifest-list`)
     checkStringMap(snapshot['summary'], `${place}.summary`)
     if (snapshot['schema-id'] !== undefined && snapshot['schema-id'] !== null)
-      checkInt(snapshot['schema-id'], `${place}.schema-id`)
+      check.int(snapshot['schema-id'], `${place}.schema-id`)
     const id = BigInt(snapshot['snapshot-id'] as Int64)
     if (ids.has(id)) throw corrupt('METADATA', `${place} has the id ${id} of another snapshot.`)
     ids.add(id)
   })
   const current = metadata['current-snapshot-id']
   if (current !== undefined && current !== null) {
-    checkInt64(current, `${what}: current-snapshot-id`)
+    check.int64(current, `${what}: current-snapshot-id`)
     if (current !== NO_SNAPSHOT && !ids.has(BigInt(current as Int64)))
       throw corrupt('METADATA', `${what}: current-snapshot-id ${shown(current)} is not among the snapshots.`)
   }
@@ -136,17 +126,17 @@ function checkSnapshots(metadata: JsonObject, what: string): void {
 
 function checkRefs(refs: unknown, snapshotIds: ReadonlySet<bigint>, what: string): void {
   if (refs === undefined || refs === null) return
-  for (const [name, member] of Object.entries(objectOf(refs, what))) {
-    const ref = objectOf(member, `${what}.${name}`)
-    checkInt64(ref['snapshot-id'], `${what}.${name}.snapshot-id`)
+  for (const [name, member] of Object.entries(check.object(refs, what))) {
+    const ref = check.object(member, `${what}.${name}`)
+    check.int64(ref['snapshot-id'], `${what}.${name}.snapshot-id`)
     if (ref['type'] !== 'branch' && ref['type'] !== 'tag')
-      throw corrupt('METADATA', `${what}.${name}.type must be "branch" or "tag"; it is ${shown(ref['type'])}.`)
+      throw check.fault(ref['type'], `${what}.${name}.type`, '"branch" or "tag"')
     if (!snapshotIds.has(BigInt(ref['snapshot-id'] as Int64)))
       throw corrupt('METADATA', `${what}.${name} names the snapshot ${shown(ref['snapshot-id'])}, which is not there.`)
     if (ref['min-snapshots-to-keep'] !== undefined && ref['min-snapshots-to-keep'] !== null)
-      checkInt(ref['min-snapshots-to-keep'], `${what}.${name}.min-snapshots-to-keep`)
+      check.int(ref['min-snapshots-to-keep'], `${what}.${name}.min-snapshots-to-keep`)
     for (const age of ['max-snapshot-age-ms', 'max-ref-age-ms']) {
-      if (ref[age] !== undefined && ref[age] !== null) checkInt64(ref[age], `${what}.${name}.${age}`)
+      if (ref[age] !== undefined && ref[age] !== null) check.int64(ref[age], `${what}.${name}.${age}`)
     }
   }
 }
@@ -156,16 +146,16 @@ function checkLogs(metadata: JsonObject, what: string): void {
     ['snapshot-log', 'snapshot-id'],
     ['metadata-log', 'metadata-file'],
   ] as const) {
-    optionalArrayOf(metadata[log], `${what}: ${log}`).forEach((value, at) => {
-      const entry = objectOf(value, `${what}: ${log}[${at}]`)
-      checkInt64(entry['timestamp-ms'], `${what}: ${log}[${at}].timestamp-ms`)
-      const check = member === 'snapshot-id' ? checkInt64 : checkString
-      check(entry[member], `${what}: ${log}[${at}].${member}`)
+    optionalArray(metadata[log], `${what}: ${log}`).forEach((value, at) => {
+      const entry = check.object(value, `${what}: ${log}[${at}]`)
+      check.int64(entry['timestamp-ms'], `${what}: ${log}[${at}].timestamp-ms`)
+      const checkMember = member === 'snapshot-id' ? check.int64 : check.string
+      checkMember(entry[member], `${what}: ${log}[${at}].${member}`)
     })
   }
   for (const list of ['statistics', 'partition-statistics']) {
-    optionalArrayOf(metadata[list], `${what}: ${list}`).forEach((value, at) => {
-      checkInt64(objectOf(value, `${what}: ${list}[${at}]`)['snapshot-id'], `${what}: ${list}[${at}].snapshot-id`)
+    optionalArray(metadata[list], `${what}: ${list}`).forEach((value, at) => {
+      check.int64(check.object(value, `${what}: ${list}[${at}]`)['snapshot-id'], `${what}: ${list}[${at}].snapshot-id`)
     })
   }
 }

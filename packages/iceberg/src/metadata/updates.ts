@@ -1,5 +1,6 @@
 import { checkOptions, invalid, jsonBytes, option, shown, unsupported } from '@moulin/core'
 import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
+import type { Change } from './change.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
 import { addSchema, addSortOrder, addSpec, idOfLast } from './schema-updates.ts'
@@ -46,13 +47,6 @@ export function applyUpdates(
   next = { ...next, 'last-updated-ms': touched }
   const { previousLocation, metadataLogBytes = Infinity } = options
   return previousLocation === undefined ? next : withMetadataLog(next, metadata, previousLocation, metadataLogBytes)
-}
-
-/** What one commit has done so far. */
-export interface Change {
-  readonly nowMs: number
-  readonly lastAdded: { schemaId?: number; specId?: number; sortOrderId?: number }
-  readonly addedSnapshotIds: Set<bigint>
 }
 
 function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Change): TableMetadata {

@@ -25,7 +25,8 @@ export interface BoundPartitionField {
   readonly resultType: IcebergType | undefined
 }
 
-const FIRST_PARTITION_FIELD_ID = 1000
+/** Field ids of partition specs begin here. Spec: "Partition specs". */
+export const FIRST_PARTITION_FIELD_ID = 1000
 
 /**
  * Looks a spec's columns up. `schemas`: the first that has a column decides its type (put the current one first).

@@ -1,8 +1,8 @@
-import { invalid, unsupported, type IcebergType } from '@moulin/core'
+import { invalid, typeName, unsupported, type IcebergType } from '@moulin/core'
 import { civilDate, monthsOf } from '../values/calendar.ts'
 import { copyOf, minimalBigEndian, type PartitionValue } from '../values/datum.ts'
 import { murmur3, murmur3Long } from '../values/murmur3.ts'
-import { primitiveOf, typeName, type PrimitiveKind, type PrimitiveType } from '../values/primitive-type.ts'
+import { primitiveOf, type PrimitiveKind, type PrimitiveType } from '../values/primitive-type.ts'
 
 /** How a partition field's value follows from a column's. Spec: "Partition Transforms". */
 export interface Transform {

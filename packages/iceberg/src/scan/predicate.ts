@@ -1,7 +1,14 @@
-import { invalid, type Comparison, type Expression, type IcebergField, type IcebergType, shown } from '@moulin/core'
+import {
+  invalid,
+  type Comparison,
+  type Expression,
+  type IcebergField,
+  type IcebergType,
+  shown,
+  typeName,
+} from '@moulin/core'
 import { compareDatum, type Datum } from '../values/datum.ts'
 import { literalDatum } from '../values/literal.ts'
-import { typeName } from '../values/primitive-type.ts'
 
 /**
  * An expression bound to columns: names resolved, literals as stored, and `not` pushed down to the leaves. Then a leaf

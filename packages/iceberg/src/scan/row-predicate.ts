@@ -1,7 +1,6 @@
-import { assert, isValid, unsupported, type Column } from '@moulin/core'
+import { assert, isValid, typeName, unsupported, type Column } from '@moulin/core'
 import { bigEndian, type Datum } from '../values/datum.ts'
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
-import { typeName } from '../values/primitive-type.ts'
 
 /** Whether a row passes. */
 export type RowPredicate = (row: number) => boolean

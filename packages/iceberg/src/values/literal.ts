@@ -1,7 +1,7 @@
-import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown, dateMs } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown, dateMs, typeName } from '@moulin/core'
 import { daysOf } from './calendar.ts'
 import type { Datum } from './datum.ts'
-import { primitiveOf, typeName, type PrimitiveType } from './primitive-type.ts'
+import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 
 const encoder = new TextEncoder()
 const datePattern = /^([+-]?\d{4,7})-(\d{2})-(\d{2})$/

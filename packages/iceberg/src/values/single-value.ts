@@ -1,6 +1,6 @@
-import { assert, corrupt, internal, unsupported, type IcebergType } from '@moulin/core'
+import { assert, corrupt, internal, typeName, unsupported, type IcebergType } from '@moulin/core'
 import { datumOf, fromBigEndian, minimalBigEndian, partitionValueOf, type Datum, type PartitionValue } from './datum.ts'
-import { primitiveOf, typeName, type PrimitiveType } from './primitive-type.ts'
+import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 
 /**
  * The bytes of one value, as bounds in manifests hold it. The value must be of the type; see {@link PartitionValue}.

@@ -1,4 +1,4 @@
-import { isKind, isMoulinError, sameInt64, unavailable } from '@moulin/core'
+import { isKind, isMoulinError, sameInt64, tableText, unavailable } from '@moulin/core'
 import type { Catalog, Limits, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from '../table/system-columns.ts'
@@ -118,7 +118,7 @@ export class CommitAttempt {
 
   #unknown(cause: unknown): Error {
     const { commitId, identifier } = this.#parts
-    const name = [...identifier.namespace, identifier.name].join('.')
+    const name = tableText(identifier)
     const message =
       `Whether commit ${commitId} of table ${name} happened is not known: the table cannot be read back. ` +
       'The next call finds out before it does anything else.'

@@ -1,7 +1,6 @@
-import { invalid, shown, SYSTEM_PREFIX } from '@moulin/core'
+import { invalid, nestedFields, shown, SYSTEM_PREFIX } from '@moulin/core'
 import type { IcebergType } from '@moulin/core'
 import { parseTransform } from '@moulin/iceberg'
-import { childrenOf } from './field-ids.ts'
 import type { TableLayout } from './table-layout.ts'
 
 /** Top-level names under which Spark with Iceberg reads columns of its own, so that it cannot read a table that has one. */
@@ -58,7 +57,7 @@ function faultBelow(
   paths: Map<string, readonly string[]>,
 ): NameFault | undefined {
   const siblings = new Map<string, string>()
-  for (const { name, type: inner } of childrenOf(type)) {
+  for (const { name, type: inner } of nestedFields(type)) {
     const path = [...parent, name]
     const column = path.join('.')
     if (!isText(name)) return { column, reason: 'its name holds NUL or half a surrogate pair' }
@@ -87,7 +86,7 @@ function faultBelow(
 export function tableWarnings({ schema, spec, valueFields }: TableLayout): readonly string[] {
   const warnings: string[] = []
   const visit = (type: IcebergType, parent: readonly string[]): void => {
-    for (const { name, type: inner } of childrenOf(type)) {
+    for (const { name, type: inner } of nestedFields(type)) {
       const path = [...parent, name]
       if (inner === 'time') {
         warnings.push(

@@ -1,11 +1,11 @@
-import { schema, t } from '@moulin/core'
+import { nestedFields, schema, t } from '@moulin/core'
 import type { Catalog, Codec, IcebergField, IcebergSchema, IcebergType, TableMetadata } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { currentSchema } from '@moulin/iceberg'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { plainCatalog } from '../catalog.test-support.ts'
-import { answeredIds, childrenOf, fieldIdsFromJson, fieldIdsToJson } from './field-ids.ts'
+import { answeredIds, fieldIdsFromJson, fieldIdsToJson } from './field-ids.ts'
 import { allRows, change, replaceRows, tableOf } from '../foreign.test-support.ts'
 import { checkTable, readAll, testLog } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
@@ -136,7 +136,7 @@ describe.each([true, false])('a table whose ids are other ones than we asked for
     await rename(log, (metadata) =>
       currentSchema(metadata).fields.map((field) => {
         if (field.name !== 'legs' || typeof field.type === 'string' || field.type.type !== 'list') return field
-        const [by, via] = childrenOf(field.type.element) as IcebergField[]
+        const [by, via] = nestedFields(field.type.element)
         const fields = [
           { ...via!, name: 'by' },
           { ...by!, name: 'via' },

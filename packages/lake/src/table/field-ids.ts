@@ -1,5 +1,5 @@
-import { corrupt, jsonInt64, parseJson } from '@moulin/core'
-import type { IcebergField, IcebergSchema, IcebergType, JsonValue, SchemaFieldId } from '@moulin/core'
+import { corrupt, jsonInt64, nestedFields, parseJson } from '@moulin/core'
+import type { IcebergField, IcebergSchema, JsonValue, SchemaFieldId } from '@moulin/core'
 
 /**
  * Ids of fields by their path in the schema that we asked for, nested ones too: `a`, then `a` `element` `b`. Catalogs may
@@ -25,7 +25,7 @@ export function answeredIds(asked: IcebergSchema, answered: IcebergSchema): Fiel
 }
 
 /** The ids of the fields themselves, nested ones too. */
-export function ownIds(fields: readonly NestedField[]): SchemaFieldId[] {
+export function ownIds(fields: readonly IcebergField[]): SchemaFieldId[] {
   const ids = new Map<string, number>()
   matchFields(fields, fields, [], ids)
   return [...ids].map(([path, id]) => ({ path: parseJson(path, 'a path') as string[], id }))
@@ -38,8 +38,8 @@ export function areAsked(ids: FieldIds, asked: IcebergSchema): boolean {
 }
 
 function matchFields(
-  asked: readonly NestedField[],
-  answered: readonly NestedField[],
+  asked: readonly IcebergField[],
+  answered: readonly IcebergField[],
   path: readonly string[],
   ids: Map<string, number>,
 ): boolean {
@@ -47,26 +47,8 @@ function matchFields(
     const found = answered.find((field) => field.name === name)
     if (found === undefined) return false
     ids.set(pathKey([...path, name]), found.id)
-    return matchFields(childrenOf(type), childrenOf(found.type), [...path, name], ids)
+    return matchFields(nestedFields(type), nestedFields(found.type), [...path, name], ids)
   })
-}
-
-export type NestedField = Pick<IcebergField, 'id' | 'name' | 'type'>
-
-/** The fields right inside a type; those of lists and maps have the names that Iceberg gives them. */
-export function childrenOf(type: IcebergType): readonly NestedField[] {
-  if (typeof type === 'string') return []
-  switch (type.type) {
-    case 'struct':
-      return type.fields
-    case 'list':
-      return [{ id: type['element-id'], name: 'element', type: type.element }]
-    case 'map':
-      return [
-        { id: type['key-id'], name: 'key', type: type.key },
-        { id: type['value-id'], name: 'value', type: type.value },
-      ]
-  }
 }
 
 /** `[[path, id], …]`, a path being a list of names. */

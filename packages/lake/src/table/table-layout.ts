@@ -1,4 +1,4 @@
-import { invalid, notFound, unsupported } from '@moulin/core'
+import { foldIceberg, invalid, nestedFields, notFound, unsupported } from '@moulin/core'
 import type {
   Codec,
   ColdTopicInfo,
@@ -9,28 +9,13 @@ import type {
   PartitionSpec,
   PlannedTopic,
   SchemaFieldId,
-  TableIdentifier,
   TableMetadata,
 } from '@moulin/core'
 import { currentSchema, icebergFields, partitionSpecOf } from '@moulin/iceberg'
-import { answeredIds, areAsked, childrenOf, idAt, ownIds } from './field-ids.ts'
+import { answeredIds, areAsked, idAt, ownIds } from './field-ids.ts'
 import type { FieldIds } from './field-ids.ts'
 import type { Marker } from './marker.ts'
 import { FIRST_VALUE_ID, hasValueColumns, systemFields, tableProperties, tableSchema } from './system-columns.ts'
-
-const namePart = /^[a-zA-Z0-9_-]+$/
-
-/** `namespace.table`; the namespace may have several levels. @throws `invalid`. */
-export function tableIdentifier(name: string): TableIdentifier {
-  const parts = name.split('.')
-  if (parts.length < 2 || !parts.every((part) => namePart.test(part))) {
-    const message =
-      `The table name ${JSON.stringify(name)} is not of the form namespace.table ` +
-      'with letters, digits, "_" and "-" in each part.'
-    throw invalid('TABLE_NAME', message, { context: { table: name } })
-  }
-  return { namespace: parts.slice(0, -1), name: parts.at(-1)! }
-}
 
 /** What a topic's table looks like when we make it. */
 export interface TableLayout {
@@ -163,8 +148,8 @@ function movedField(
   path: readonly string[],
   ids: FieldIds | undefined,
 ): readonly string[] | undefined {
-  const found = childrenOf(theirs)
-  for (const [at, { name, id, type }] of childrenOf(ours).entries()) {
+  const found = nestedFields(theirs)
+  for (const [at, { name, id, type }] of nestedFields(ours).entries()) {
     const inner = [...path, name]
     if (found[at]!.id !== idAt(ids, inner, id)) return inner
     const moved = movedField(type, found[at]!.type, inner, ids)
@@ -179,15 +164,12 @@ function sameType(a: IcebergType, b: IcebergType): boolean {
 }
 
 function typeText(type: IcebergType): string {
-  if (typeof type === 'string') return type.replaceAll(' ', '')
-  switch (type.type) {
-    case 'list':
-      return `list<${typeText(type.element)}>`
-    case 'map':
-      return `map<${typeText(type.key)},${typeText(type.value)}>`
-    case 'struct':
-      return `struct<${type.fields.map(({ name, type: inner }) => `${name}:${typeText(inner)}`).join(',')}>`
-  }
+  return foldIceberg(type, {
+    primitive: (text) => text.replaceAll(' ', ''),
+    list: (element) => `list<${typeText(element.type)}>`,
+    map: (key, value) => `map<${typeText(key.type)},${typeText(value.type)}>`,
+    struct: (fields) => `struct<${fields.map((field) => `${field.name}:${typeText(field.type)}`).join(',')}>`,
+  })
 }
 
 function drift(table: string, what: string): Error {

@@ -1,4 +1,4 @@
-import { isMoulinError, keyOf, MoulinError, throwIfAborted } from '@moulin/core'
+import { keyOf, throwIfAborted, withOutcome } from '@moulin/core'
 import type { CallOptions, ObjectStore } from '@moulin/core'
 
 /**
@@ -20,9 +20,7 @@ export async function putUnnamed(
 
 /** The same error with outcome `rejected`: it happened before the commit was sent. */
 export function beforeCommit(error: unknown): unknown {
-  if (!isMoulinError(error) || error.outcome === 'rejected') return error
-  const { kind, code, message, context } = error
-  return new MoulinError(kind, code, message, { context, cause: error })
+  return withOutcome(error, 'rejected')
 }
 
 /** Removes what a commit wrote that is known never to have happened: all objects below the prefixes with its id in their names. */

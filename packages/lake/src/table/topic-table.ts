@@ -1,4 +1,4 @@
-import { exists, fenced, isKind, notFound } from '@moulin/core'
+import { exists, fenced, isKind, notFound, tableIdentifier } from '@moulin/core'
 import type {
   CallOptions,
   Catalog,
@@ -30,7 +30,6 @@ import {
   lacksSchema,
   schemaMissing,
   tableColumns,
-  tableIdentifier,
   tableLayout,
 } from './table-layout.ts'
 import type { TableColumns, TableLayout } from './table-layout.ts'

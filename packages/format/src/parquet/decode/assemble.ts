@@ -5,7 +5,7 @@ import type { LeafChunk, LeafData, RowRange } from './leaf-decoder.ts'
 import { countOf, countOnes, sliceBits } from './levels.ts'
 import { nullColumn } from './null-column.ts'
 import { physicalColumn } from './physical-column.ts'
-import type { FieldConversion, LeafConversion, ListConversion, StructConversion } from './read-field.ts'
+import type { FieldConversion, LeafConversion, ListConversion, StructConversion } from './field-conversion.ts'
 
 /** The rows of a flat column. @throws `corrupt` when they are not all there. */
 export function flatColumn(conversion: LeafConversion, chunk: LeafChunk, data: LeafData, rows: RowRange): Column {

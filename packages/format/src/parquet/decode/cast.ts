@@ -1,5 +1,5 @@
 import { type Column, corrupt, isValid, unsupported } from '@moulin/core'
-import type { LeafConversion } from './read-field.ts'
+import type { LeafConversion } from './field-conversion.ts'
 
 /**
  * A column as the file's physical type has it, as the wanted type: in place where that will do.

@@ -11,7 +11,7 @@ import { bytesIn, type ByteSpan, type LoadedRange } from '../byte-ranges.ts'
 import { dictionaryColumn, flatColumn, nestedColumn } from './assemble.ts'
 import { decodeEntries, decodeLeaf, type LeafChunk, type LeafData, type RowRange } from './leaf-decoder.ts'
 import { chunkPages } from './pages.ts'
-import type { FieldConversion, LeafConversion } from './read-field.ts'
+import type { FieldConversion, LeafConversion } from './field-conversion.ts'
 
 /** All that decoding some rows of one row group takes: plain data with the bytes in it, so any thread can do it. */
 export interface DecodeTask {

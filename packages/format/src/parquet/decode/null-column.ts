@@ -1,4 +1,5 @@
-import type { Column, IcebergType } from '@moulin/core'
+import type { Column, IcebergField, IcebergType, StructColumn } from '@moulin/core'
+import { foldIceberg } from '@moulin/core'
 import { primitiveType, storageOf } from '../primitive-type.ts'
 
 const arrays = {
@@ -13,28 +14,26 @@ const arrays = {
 export function nullColumn(type: IcebergType, length: number): Column {
   const validity = new Uint8Array((length + 7) >> 3)
   const base = { length, validity }
-  if (typeof type === 'string') {
-    const { storage, width } = storageOf(primitiveType(type))
-    if (storage === 'bytes') {
-      return { storage, ...base, data: new Uint8Array(0), starts: new Int32Array(length), ends: new Int32Array(length) }
-    }
-    if (storage === 'fixed') return { storage, ...base, width: width!, values: new Uint8Array(length * width!) }
-    return { storage, ...base, values: new arrays[storage as keyof typeof arrays](length) } as Column
-  }
-  switch (type.type) {
-    case 'struct': {
-      const fields = type.fields.map(({ name, type: member }) => ({ name, column: nullColumn(member, length) }))
-      return { storage: 'struct', ...base, fields }
-    }
-    case 'list':
-      return { storage: 'list', ...base, offsets: new Int32Array(length + 1), element: nullColumn(type.element, 0) }
-    case 'map': {
-      const fields = [
-        { name: 'key', column: nullColumn(type.key, 0) },
-        { name: 'value', column: nullColumn(type.value, 0) },
-      ]
-      const element: Column = { storage: 'struct', length: 0, validity: undefined, fields }
-      return { storage: 'list', ...base, offsets: new Int32Array(length + 1), element }
-    }
-  }
+  const members = (fields: readonly IcebergField[], rows: number): StructColumn['fields'] =>
+    fields.map((field) => ({ name: field.name, column: nullColumn(field.type, rows) }))
+  const listOf = (element: Column): Column => ({
+    storage: 'list',
+    ...base,
+    offsets: new Int32Array(length + 1),
+    element,
+  })
+  return foldIceberg<Column>(type, {
+    primitive(text) {
+      const { storage, width } = storageOf(primitiveType(text))
+      if (storage === 'bytes') {
+        const [starts, ends] = [new Int32Array(length), new Int32Array(length)]
+        return { storage, ...base, data: new Uint8Array(0), starts, ends }
+      }
+      if (storage === 'fixed') return { storage, ...base, width: width!, values: new Uint8Array(length * width!) }
+      return { storage, ...base, values: new arrays[storage as keyof typeof arrays](length) } as Column
+    },
+    struct: (fields) => ({ storage: 'struct', ...base, fields: members(fields, length) }),
+    list: (element) => listOf(nullColumn(element.type, 0)),
+    map: (...entry) => listOf({ storage: 'struct', length: 0, validity: undefined, fields: members(entry, 0) }),
+  })
 }

@@ -1,58 +1,14 @@
-import { type Column, type IcebergField, type IcebergType, unsupported } from '@moulin/core'
+import { type IcebergField, type IcebergType, nestedFields, typeName, unsupported } from '@moulin/core'
 import { type FileNode, type ListShape, listShape } from '../file-schema.ts'
-import { type PrimitiveType, primitiveType, storageOf, typeName } from '../primitive-type.ts'
-
-/** What values need on their way from the physical type to the column's. */
-export type Cast =
-  | 'none'
-  | 'float-to-double'
-  | 'signed-to-int64'
-  | 'unsigned-to-int64'
-  | 'uint64-to-int64'
-  | 'int32-times-1000'
-  | 'int64-times-1000'
-  | 'int96-to-micros'
-  | 'int96-to-nanos'
-  | 'decimal'
-
-/** How a field of a file becomes a column. Plain data: it travels to a worker. */
-export type FieldConversion = LeafConversion | ListConversion | StructConversion
-
-export interface LeafConversion {
-  readonly kind: 'leaf'
-  /** Position among the leaves of the file's schema. */
-  readonly leaf: number
-  readonly cast: Cast
-  readonly storage: Column['storage']
-  /** Of `fixed`. */
-  readonly width: number
-}
-
-/** A map is a list of structs of `key` and `value`. */
-export interface ListConversion {
-  readonly kind: 'list'
-  /** A leaf whose levels say how the lists lie. */
-  readonly shape: number
-  /** Definition level from which on a list is not null, and that from which on it has an entry. */
-  readonly level: number
-  readonly entryLevel: number
-  readonly type: IcebergType
-  /** Undefined where the file lacks it: all null. */
-  readonly element: FieldConversion | undefined
-}
-
-export interface StructConversion {
-  readonly kind: 'struct'
-  readonly shape: number
-  readonly level: number
-  readonly fields: readonly StructMember[]
-}
-
-export interface StructMember {
-  readonly name: string
-  readonly type: IcebergType
-  readonly conversion: FieldConversion | undefined
-}
+import { type PrimitiveType, primitiveType, storageOf } from '../primitive-type.ts'
+import type {
+  Cast,
+  FieldConversion,
+  LeafConversion,
+  ListConversion,
+  StructConversion,
+  StructMember,
+} from './field-conversion.ts'
 
 /** Of the file that the fields are read from. */
 export interface ReadContext {
@@ -102,21 +58,10 @@ function conversionOf(type: IcebergType, node: FileNode, context: ReadContext): 
         entries.children.length >= 1 &&
         entries.children.length <= 2
       if (!isMap) throw mismatch(type, node, file)
-      const [key, value] = entries.children
-      const member = (
-        name: string,
-        id: number,
-        memberType: IcebergType,
-        child: FileNode | undefined,
-      ): StructMember => ({
-        name,
-        type: memberType,
-        conversion: child?.fieldId === id ? fieldConversion(memberType, child, context) : undefined,
+      const fields = nestedFields(type).map((field, at) => {
+        const child = entries.children[at]
+        return memberOf(field, child?.fieldId === field.id ? child : undefined, context)
       })
-      const fields = [
-        member('key', type['key-id'], type.key, key),
-        member('value', type['value-id'], type.value, value),
-      ]
       const element = structWith(fields, entries)
       const entryType: IcebergType = { type: 'struct', fields: [] }
       return { kind: 'list', shape: element.shape, level, entryLevel: entries.definition, type: entryType, element }
@@ -149,10 +94,13 @@ function listOf(
 function structOf(fields: readonly IcebergField[], node: FileNode, context: ReadContext): StructConversion {
   const members = fields.map((field) => {
     const child = node.children.find(({ fieldId }) => fieldId === field.id)
-    const conversion = child === undefined ? undefined : fieldConversion(field.type, child, context)
-    return { name: field.name, type: field.type, conversion }
+    return memberOf(field, child, context)
   })
   return structWith(members, node)
+}
+
+function memberOf({ name, type }: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
+  return { name, type, conversion: child === undefined ? undefined : fieldConversion(type, child, context) }
 }
 
 function structWith(fields: readonly StructMember[], node: FileNode): StructConversion {

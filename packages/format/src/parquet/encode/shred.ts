@@ -1,6 +1,5 @@
-import { type Column, type IcebergField, type IcebergType, invalid } from '@moulin/core'
-import { mapMembers } from '../parquet-schema.ts'
-import { primitiveType, storageOf, typeName } from '../primitive-type.ts'
+import { type Column, type IcebergField, type IcebergType, invalid, nestedFields, typeName } from '@moulin/core'
+import { primitiveType, storageOf } from '../primitive-type.ts'
 import { bytesValues, type LeafValues, leafValues } from './leaf-values.ts'
 import type { ScratchMemory } from './scratch.ts'
 
@@ -101,7 +100,7 @@ class Shredder {
           throw invalid('COLUMN_STORAGE', `Column ${path} holds ${entries.storage} in its list; a map needs struct.`)
         // An entry is there with its key: it has no null of its own.
         if (entries !== undefined) this.#present(`${path}.key_value`, true, entries, below)
-        return this.#members(path, mapMembers(type), entries, below)
+        return this.#members(path, nestedFields(type), entries, below)
       }
     }
   }

@@ -1,4 +1,12 @@
-import { exhausted, isKind, isMoulinError, MoulinError, type Files, type WalSpace } from '@moulin/core'
+import {
+  exhausted,
+  isKind,
+  isMoulinError,
+  type Files,
+  type MoulinError,
+  type WalSpace,
+  withOutcome,
+} from '@moulin/core'
 
 const MAX_RESERVE_BYTES = 64 * 1024 * 1024
 const RESERVE = 1 / 16
@@ -42,9 +50,7 @@ export function isNoSpace(error: unknown): error is MoulinError {
 
 /** The error of a full disk, once nothing that was written or synced counts. Any other error, as it is. */
 export function asRejected(error: unknown): unknown {
-  if (!isKind(error, 'exhausted', 'NO_SPACE') || error.outcome === 'rejected') return error
-  const { kind, code, message, context } = error
-  return new MoulinError(kind, code, message, { outcome: 'rejected', retryable: true, context, cause: error })
+  return isKind(error, 'exhausted', 'NO_SPACE') ? withOutcome(error, 'rejected', true) : error
 }
 
 /** The write-ahead tier goes on after this error: nothing of the append was stored. */

@@ -1,10 +1,7 @@
 import {
   closed,
-  isMoulinError,
-  MoulinError,
   unsupported,
   type Failing,
-  type Outcome,
   type Runtime,
   type Section,
   type WalLocation,
@@ -12,6 +9,7 @@ import {
   type WalSpace,
   type WalUsage,
   messageOf,
+  withOutcome,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
@@ -216,8 +214,8 @@ export class WalWriter implements WalSession {
       { err: failure, epoch: this.epoch, dir: epochPath(this.#place.dir, this.epoch) },
       'The write-ahead tier failed',
     )
-    for (const { reject } of inFlight) reject(withOutcome(failure, 'unknown'))
-    for (const { reject } of behind) reject(withOutcome(failure, 'rejected'))
+    for (const { reject } of inFlight) reject(withOutcome(failure, 'unknown', false))
+    for (const { reject } of behind) reject(withOutcome(failure, 'rejected', false))
   }
 
   #closedByFailure(cause: Error): Error {
@@ -225,10 +223,4 @@ export class WalWriter implements WalSession {
       cause,
     })
   }
-}
-
-function withOutcome(error: Error, outcome: Outcome): Error {
-  if (!isMoulinError(error) || error.outcome === outcome) return error
-  const { kind, code, message, context } = error
-  return new MoulinError(kind, code, message, { outcome, context, cause: error, retryable: false })
 }
