@@ -1,21 +1,19 @@
 import type {
   CodecFormat,
   ColdTier,
-  Failing,
   Limits,
   ObjectStore,
   OnBroken,
   Runtime,
   SequencerSession,
-  WalFull,
   WalSession,
 } from '@moulin/core'
-import type { Admission, Room } from './produce/admission.ts'
+import type { Admission } from './produce/admission.ts'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './stored/checkpoint-store.ts'
-import type { HotLog, HotTopic } from './hot/hot-log.ts'
+import { lowestPin, type HotLog, type HotTopic } from './hot/hot-log.ts'
 import type { WritableSchemaLedger } from './stored/schema-ledger.ts'
 import type { TopicRecord, TopicStore } from './stored/topic-store.ts'
-import type { ReliefTopic } from './tiering/wal-relief.ts'
+import type { WalPressure } from './tiering/wal-pressure.ts'
 
 /** What the parts of one open log share. */
 export interface LogCore {
@@ -47,34 +45,6 @@ export interface LogCore {
   refresh(): Promise<void>
   /** Read-only: forgets what the writer has released, once it is time to look for that again. */
   forgetReleased(): Promise<void>
-}
-
-/** Watches how much the write-ahead tier holds. */
-export interface WalPressure extends Room {
-  /** Looks at the disk of the write-ahead tier, as it does by itself again and again. Never rejects. */
-  measure(): Promise<void>
-  /** Why producers wait; null while they do not. */
-  readonly walFull: WalFull | null
-  /** Called after each durable section. */
-  appended(bytes: number): void
-  /** Called after something has ended that may have made room. */
-  ended(): void
-  /** What a topic is to do for room, besides what is due anyway. */
-  wants(topic: ReliefTopic): 'nothing' | 'release' | 'tier'
-  /** Of the disk, where little of it is left, as it was last looked at; else Infinity: a commit is not to take all of it. */
-  readonly freeBytes: number
-  /** More is held than is to be, or little of the disk is left. */
-  readonly isRoomWanted: boolean
-  /** Producers wait. */
-  readonly isFull: boolean
-  /**
-   * Begins the work as soon as there is room, in this very turn where there is; those that wait begin in the order of their calls.
-   * @throws `exhausted` code `WAL_FULL` after `maxBlockMs`; `aborted`; what the work throws.
-   */
-  enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
-  /** What went wrong with checkpoints that are written by themselves. */
-  readonly failing: Failing
-  stop(): void
 }
 
 /** One incarnation of a topic. */
@@ -139,14 +109,4 @@ export class CheckpointWriter {
     })
     return this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
   }
-}
-
-/** The first offset of a partition that someone still reads from the write-ahead tier. */
-export function lowestPin(topic: HotTopic, partition: number): bigint | undefined {
-  let lowest: bigint | undefined
-  for (const pin of topic.pins) {
-    const from = pin[partition]
-    if (from !== undefined && (lowest === undefined || from < lowest)) lowest = from
-  }
-  return lowest
 }

@@ -315,3 +315,13 @@ function gone(topic: HotTopic, partition: number, offset: bigint): Error {
     { context: { topicId: topic.id, partition, offset } },
   )
 }
+
+/** The first offset of a partition that someone still reads from the write-ahead tier. */
+export function lowestPin(topic: HotTopic, partition: number): bigint | undefined {
+  let lowest: bigint | undefined
+  for (const pin of topic.pins) {
+    const from = pin[partition]
+    if (from !== undefined && (lowest === undefined || from < lowest)) lowest = from
+  }
+  return lowest
+}

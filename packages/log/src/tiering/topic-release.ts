@@ -1,7 +1,7 @@
 import { closed, waitFor, type ColdTopic } from '@moulin/core'
 import type { ConfirmedFrontier } from '../stored/checkpoint-store.ts'
-import { lowestPin } from '../log-core.ts'
-import type { TopicState } from '../topics/topic-state.ts'
+import { lowestPin } from '../hot/hot-log.ts'
+import type { TieredTopic } from './tiered-topic.ts'
 
 /** A commit that has been read back, waiting for its grace to pass. */
 interface Confirmed extends ConfirmedFrontier {
@@ -10,13 +10,13 @@ interface Confirmed extends ConfirmedFrontier {
 
 /** What of a topic's write-ahead data waits for its grace, since the table has it, and lets it go. */
 export class TopicRelease {
-  readonly #topic: TopicState
+  readonly #topic: TieredTopic
   /** In the order of the commits: each has all that the one before it has. */
   #confirmed: Confirmed[] = []
   #last: Promise<void> = Promise.resolve()
   #isStopped = false
 
-  constructor(topic: TopicState) {
+  constructor(topic: TieredTopic) {
     this.#topic = topic
   }
 

@@ -14,7 +14,8 @@ import { Backoff, Chore, Scheduler } from './chore.ts'
 import { CommitSize } from './commit-size.ts'
 import { worstOf } from './failures.ts'
 import { TopicRelease } from './topic-release.ts'
-import { isLogBehind, type TopicState } from '../topics/topic-state.ts'
+import { isLogBehind, type TieredTopic } from './tiered-topic.ts'
+import type { Holding } from './wal-pressure.ts'
 
 /** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
 const BUSY_BYTES = 8 * 1024 * 1024
@@ -26,7 +27,7 @@ const QUIET_FRESHNESS_MS = 600_000
  * is wanted and calls from outside are reasons for one, and whichever ends, for whatever reason, what is due next is worked out anew.
  */
 export class TopicTiering {
-  readonly #topic: TopicState
+  readonly #topic: TieredTopic
   readonly #scheduler: Scheduler
   /** Attaches the table of a topic that is used: the end of the log is to be judged by it. */
   readonly #looks: Chore
@@ -44,7 +45,7 @@ export class TopicTiering {
   #hasBegun = false
   #isStopped = false
 
-  constructor(topic: TopicState) {
+  constructor(topic: TieredTopic) {
     this.#topic = topic
     this.#release = new TopicRelease(topic)
     this.#size = new CommitSize(topic.core.limits.commitBytes)
@@ -368,12 +369,6 @@ export class TopicTiering {
       Infinity,
     )
   }
-}
-
-/** Bytes of the write-ahead tier, and what keeps them there. */
-export interface Holding {
-  readonly bytes: number
-  readonly reason: string
 }
 
 /** A reader, or the table itself, held back all that was to be released. */

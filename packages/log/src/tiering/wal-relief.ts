@@ -1,8 +1,7 @@
 import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalSpace } from '@moulin/core'
 import { Chore, Scheduler } from './chore.ts'
 import { worstOf } from './failures.ts'
-import type { WalPressure } from '../log-core.ts'
-import type { TopicTiering } from './topic-tiering.ts'
+import type { ReliefTopic, WalPressure } from './wal-pressure.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
@@ -17,9 +16,6 @@ const LOOK_MS = 1_000
 const PATIENCE_MS = 5_000
 /** Above `maxWalBytes`, appends of this share of it are looked at together. */
 const STEP = 1 / 64
-
-/** A topic, as far as it can make room. */
-export type ReliefTopic = Pick<TopicTiering, 'evaluate' | 'oldestConfirmedMs' | 'isReleasing' | 'isBusy' | 'holding'>
 
 export interface WalReliefOptions {
   readonly maxWalBytes: number

@@ -11,7 +11,8 @@ import {
   type StoredConfig,
 } from './topic-config.ts'
 import { checkTopicName } from './topic-name.ts'
-import { isLogBehind, TopicState } from './topic-state.ts'
+import { TopicState } from './topic-state.ts'
+import { isLogBehind } from '../tiering/tiered-topic.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from '../stored/topic-store.ts'
 import { checkWritable, type TopicTiering } from '../tiering/topic-tiering.ts'
 

@@ -22,10 +22,11 @@ import type { LogProducer } from '../produce/log-producer.ts'
 import { beginIncarnation, lentTo } from './topic-lives.ts'
 import { topicCodecs, type TopicCodecs } from './topic-codecs.ts'
 import type { TopicRecord } from '../stored/topic-store.ts'
+import { isLogBehind, type TieredTopic } from '../tiering/tiered-topic.ts'
 import { TopicTiering } from '../tiering/topic-tiering.ts'
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
-export class TopicState {
+export class TopicState implements TieredTopic {
   readonly core: LogCore
   record: TopicRecord
   hot: HotTopic
@@ -345,9 +346,4 @@ export class TopicState {
       { context: { topic: name, table: config.table, frontier, released } },
     )
   }
-}
-
-/** The log is older than its table: nothing is accepted, and no retry helps. */
-export function isLogBehind(error: unknown): boolean {
-  return isKind(error, 'conflict', 'LOG_BEHIND_TABLE')
 }
