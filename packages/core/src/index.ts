@@ -3,9 +3,11 @@ import * as option from './options/option-checks.ts'
 export { Arena } from './columns/arena.ts'
 export { sameInt64 } from './doors/catalog.ts'
 export type {
+  BlobMetadata,
   Catalog,
   CatalogCallOptions,
   CreateTableRequest,
+  EncryptedKey,
   IcebergField,
   IcebergSchema,
   IcebergType,
@@ -13,9 +15,11 @@ export type {
   LoadedTable,
   PartitionField,
   PartitionSpec,
+  PartitionStatisticsFile,
   Snapshot,
   SnapshotRef,
   SortOrder,
+  StatisticsFile,
   TableCommit,
   TableIdentifier,
   TableMetadata,

@@ -68,7 +68,10 @@ export type TableRequirement =
   | { readonly type: 'assert-default-spec-id'; readonly 'default-spec-id': number }
   | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }
 
-/** REST specification, `TableUpdate`; the ones that we make or apply. Another action is `unsupported`. */
+/**
+ * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Those of format
+ * version 3 (row lineage, encryption keys, the upgrade itself) and any other action are `unsupported`.
+ */
 export type TableUpdate =
   | { readonly action: 'assign-uuid'; readonly uuid: string }
   | { readonly action: 'upgrade-format-version'; readonly 'format-version': number }
@@ -85,6 +88,44 @@ export type TableUpdate =
   | { readonly action: 'set-location'; readonly location: string }
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+  | { readonly action: 'remove-schemas'; readonly 'schema-ids': readonly number[] }
+  | { readonly action: 'remove-partition-specs'; readonly 'spec-ids': readonly number[] }
+  | { readonly action: 'set-statistics'; readonly 'snapshot-id'?: Int64; readonly statistics: StatisticsFile }
+  | { readonly action: 'remove-statistics'; readonly 'snapshot-id': Int64 }
+  | { readonly action: 'set-partition-statistics'; readonly 'partition-statistics': PartitionStatisticsFile }
+  | { readonly action: 'remove-partition-statistics'; readonly 'snapshot-id': Int64 }
+  | { readonly action: 'enable-row-lineage' }
+  | { readonly action: 'add-encryption-key'; readonly 'encryption-key': EncryptedKey }
+  | { readonly action: 'remove-encryption-key'; readonly 'key-id': string }
+
+/** A Puffin file about one snapshot. */
+export type StatisticsFile = PartitionStatisticsFile & {
+  readonly 'file-footer-size-in-bytes': Int64
+  readonly 'blob-metadata': readonly BlobMetadata[]
+  readonly 'key-metadata'?: string
+}
+
+export interface BlobMetadata {
+  readonly type: string
+  readonly 'snapshot-id': Int64
+  readonly 'sequence-number': Int64
+  readonly fields: readonly number[]
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+export interface PartitionStatisticsFile {
+  readonly 'snapshot-id': Int64
+  readonly 'statistics-path': string
+  readonly 'file-size-in-bytes': Int64
+}
+
+export interface EncryptedKey {
+  readonly 'key-id': string
+  /** Base64. */
+  readonly 'encrypted-key-metadata': string
+  readonly 'encrypted-by-id'?: string
+  readonly properties?: Readonly<Record<string, string>>
+}
 
 /** A 64-bit integer in JSON: a number while safe, else a bigint. Compare with {@link sameInt64} or after `BigInt()`. */
 export type Int64 = number | bigint
