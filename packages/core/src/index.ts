@@ -26,6 +26,14 @@ export type {
   TableRequirement,
   TableUpdate,
 } from './doors/catalog.ts'
+export { requireCapability } from './doors/namespace.ts'
+export type {
+  CatalogCapabilities,
+  LoadedNamespace,
+  Namespace,
+  NamespaceChange,
+  NamespaceChanged,
+} from './doors/namespace.ts'
 export type {
   Codec,
   CodecFormat,
@@ -191,7 +199,7 @@ export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
 export type { ValueMode } from './model/value-mode.ts'
-export { checkTableIdentifier, tableIdentifier, tableText } from './model/table-name.ts'
+export { checkNamespace, checkTableIdentifier, namespaceText, tableIdentifier, tableText } from './model/table-name.ts'
 export { tableGuard } from './doors/table-guard.ts'
 export type { TableGuard } from './doors/table-guard.ts'
 export type {

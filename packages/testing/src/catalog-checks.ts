@@ -1,5 +1,5 @@
 import { sameInt64 } from '@moulin/core'
-import type { Catalog, TableUpdate } from '@moulin/core'
+import type { Catalog, CatalogCapabilities, TableUpdate } from '@moulin/core'
 import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
 import { copyOf, expectOneOf } from './catalog-expect.ts'
 import {
@@ -26,12 +26,16 @@ export interface CatalogUnderTest {
 export interface CatalogCheck {
   /** The promise, in words. */
   readonly name: string
+  /** Only where the catalog has this. */
+  readonly needs?: keyof CatalogCapabilities
+  /** Only where the catalog lacks this. */
+  readonly without?: keyof CatalogCapabilities
   run(subject: CatalogUnderTest): Promise<void>
 }
 
-const RACERS = 8
+export const RACERS = 8
 
-const other = async ({ catalog, open }: CatalogUnderTest): Promise<Catalog> => (await open?.()) ?? catalog
+export const other = async ({ catalog, open }: CatalogUnderTest): Promise<Catalog> => (await open?.()) ?? catalog
 
 /** What every catalog promises. */
 export const catalogChecks: readonly CatalogCheck[] = [
@@ -256,10 +260,10 @@ export const catalogChecks: readonly CatalogCheck[] = [
   },
 ]
 
-const rejection = async (error: unknown): Promise<never> => Promise.reject(error as Error)
+export const rejection = async (error: unknown): Promise<never> => Promise.reject(error as Error)
 
 /** Runs a call in as many clients as there are racers, at once; undefined answers are left out. */
-async function race<T>(
+export async function race<T>(
   subject: CatalogUnderTest,
   call: (catalog: Catalog, racer: number) => Promise<T>,
 ): Promise<{ readonly made: readonly T[]; readonly lost: readonly unknown[] }> {

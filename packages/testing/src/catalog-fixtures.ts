@@ -1,9 +1,10 @@
-import { tableText } from '@moulin/core'
+import { namespaceText, tableText } from '@moulin/core'
 import type {
   Catalog,
   CreateTableRequest,
   Int64,
   LoadedTable,
+  Namespace,
   Snapshot,
   TableCommit,
   TableIdentifier,
@@ -83,5 +84,11 @@ export function brokenRequirements({ metadata }: LoadedTable): TableRequirement[
 export async function tablesOf(catalog: Catalog): Promise<string[]> {
   const names: string[] = []
   for await (const table of catalog.listTables()) names.push(tableText(table))
+  return names.sort()
+}
+
+export async function namespacesOf(catalog: Catalog, parent: Namespace): Promise<string[]> {
+  const names: string[] = []
+  for await (const namespace of catalog.listNamespaces(parent)) names.push(namespaceText(namespace))
   return names.sort()
 }
