@@ -8,10 +8,12 @@ import {
   brokenRequirements,
   createRequest,
   orders,
+  partitionStatisticsOf,
   returns,
   setMain,
   setProperty,
   snapshotOf,
+  statisticsOf,
   tablesOf,
 } from './catalog-fixtures.ts'
 
@@ -139,6 +141,46 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const commit = { requirements: [], updates: updates as unknown as TableUpdate[] }
       await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], 'unknown update')
       expectEqual(await catalog.loadTable(orders), before, 'the table')
+    },
+  },
+  {
+    name: 'refuses an update of a later format version',
+    async run({ catalog }) {
+      await catalog.createTable(orders, createRequest)
+      const before = await catalog.loadTable(orders)
+      const key = { 'key-id': 'k', 'encrypted-key-metadata': 'AA==' }
+      const later: TableUpdate[] = [
+        { action: 'enable-row-lineage' },
+        { action: 'add-encryption-key', 'encryption-key': key },
+        { action: 'remove-encryption-key', 'key-id': 'k' },
+      ]
+      for (const update of later) {
+        const commit = { requirements: [], updates: [...setProperty('a', '1').updates, update] }
+        await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], update.action)
+        expectEqual(await catalog.loadTable(orders), before, `the table after ${update.action}`)
+      }
+    },
+  },
+  {
+    name: 'keeps the statistics of a snapshot until they are removed',
+    async run(subject) {
+      const made = await subject.catalog.createTable(orders, createRequest)
+      await subject.catalog.commitTable(orders, appendOf(1, made))
+      const file = statisticsOf(1, made.metadata)
+      const reader = await other(subject)
+      const commit = async (...updates: TableUpdate[]): Promise<unknown> =>
+        subject.catalog.commitTable(orders, { requirements: [], updates })
+      await commit(
+        { action: 'set-statistics', statistics: file },
+        { action: 'set-partition-statistics', 'partition-statistics': partitionStatisticsOf(1, made.metadata) },
+      )
+      const { metadata: set } = await reader.loadTable(orders)
+      expectEqual(set.statistics, [file], 'statistics')
+      expectEqual(set['partition-statistics'], [partitionStatisticsOf(1, made.metadata)], 'partition statistics')
+      await commit({ action: 'remove-statistics', 'snapshot-id': BIG_ID + 1n })
+      const { metadata: left } = await reader.loadTable(orders)
+      expectEqual(left.statistics ?? [], [], 'statistics that were removed')
+      expectEqual(left['partition-statistics'], set['partition-statistics'], 'partition statistics, which were not')
     },
   },
   {

@@ -5,7 +5,9 @@ import type {
   Int64,
   LoadedTable,
   Namespace,
+  PartitionStatisticsFile,
   Snapshot,
+  StatisticsFile,
   TableCommit,
   TableIdentifier,
   TableMetadata,
@@ -39,6 +41,24 @@ export function snapshotOf(number: number, table: TableMetadata): Snapshot {
     'manifest-list': `${table.location}/metadata/snap-${number}.avro`,
     summary: { operation: 'append', 'x-number': String(number) },
     'schema-id': table['current-schema-id'],
+  }
+}
+
+export function partitionStatisticsOf(number: number, table: TableMetadata): PartitionStatisticsFile {
+  return {
+    'snapshot-id': BIG_ID + BigInt(number),
+    'statistics-path': `${table.location}/metadata/partitions-${number}.parquet`,
+    'file-size-in-bytes': 70,
+  }
+}
+
+export function statisticsOf(number: number, table: TableMetadata): StatisticsFile {
+  return {
+    'snapshot-id': BIG_ID + BigInt(number),
+    'statistics-path': `${table.location}/metadata/statistics-${number}.puffin`,
+    'file-size-in-bytes': 700,
+    'file-footer-size-in-bytes': 70,
+    'blob-metadata': [],
   }
 }
 

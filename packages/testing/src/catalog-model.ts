@@ -47,6 +47,8 @@ export type CatalogFlaw =
   | 'loses-properties'
   | 'applies-partially'
   | 'skips-unknown-updates'
+  | 'skips-later-updates'
+  | 'forgets-statistics'
   | 'rounds-ids'
   | 'create-replaces'
   | 'drop-forgets-nothing'
@@ -232,15 +234,19 @@ class ModelCatalog implements Catalog {
     updates: readonly TableUpdate[],
   ): { metadata: TableMetadata; error?: unknown } {
     const log = this.#has('no-metadata-log') ? {} : { previousLocation: metadataLocation }
-    const known = this.#has('skips-unknown-updates')
-      ? updates.filter(({ action }) => (action as string) !== 'add-mood')
-      : updates
+    const known = updates.filter(({ action }) => !this.#skips(action))
     const base = this.#has('loses-properties') ? { ...metadata, properties: {} } : metadata
     try {
       return { metadata: applyUpdates(base, known, { nowMs: 1, ...log }) }
     } catch (error) {
       return { metadata: applyUpdates(base, known.slice(0, 1), { nowMs: 1, ...log }), error }
     }
+  }
+
+  #skips(action: string): boolean {
+    if (action === 'add-mood') return this.#has('skips-unknown-updates')
+    if (action === 'set-statistics') return this.#has('forgets-statistics')
+    return /lineage|encryption/.test(action) && this.#has('skips-later-updates')
   }
 
   #stamp(metadata: TableMetadata): TableMetadata {

@@ -24,6 +24,8 @@ const breaks: Readonly<Record<CatalogFlaw, string>> = {
   'loses-properties': 'keeps properties and summaries',
   'applies-partially': 'applies no update of a commit when one is invalid',
   'skips-unknown-updates': 'refuses an update that it does not know',
+  'skips-later-updates': 'refuses an update of a later format version',
+  'forgets-statistics': 'keeps the statistics of a snapshot',
   'rounds-ids': 'keeps 64-bit ids exact',
   'create-replaces': 'refuses a table that exists',
   'drop-forgets-nothing': 'drops a table',
