@@ -226,6 +226,25 @@ export const doors: readonly Door[] = [
       {},
     ),
   ),
+  ...(['createNamespace', 'loadNamespace', 'dropNamespace', 'setNamespaceProperties', 'listNamespaces'] as const).map(
+    (name) =>
+      door(
+        `Catalog.${name}`,
+        (o: corePackage.CatalogCallOptions) => {
+          if (name === 'createNamespace') return catalog.createNamespace([crypto.randomUUID()], {}, o)
+          if (name === 'setNamespaceProperties') return catalog.setNamespaceProperties(['a'], {}, o)
+          return name === 'listNamespaces' ? drained(catalog.listNamespaces([], o)) : catalog[name](['none'], o)
+        },
+        catalogCall,
+        {},
+      ),
+  ),
+  door<corePackage.NamespaceChange>(
+    'Catalog.setNamespaceProperties, its change',
+    (change) => catalog.setNamespaceProperties(['a'], change),
+    { updates: [5, { a: 1 }, []], removals: ['a', [1], { a: '1' }] },
+    {},
+  ),
   door<lakePackage.IcebergTierOptions>(
     'icebergTier',
     lakePackage.icebergTier,
@@ -631,7 +650,7 @@ export const doors: readonly Door[] = [
     door<testingPackage.CatalogConformanceOptions>(
       index === 0 ? 'catalogConformance' : 'catalogConformanceChecks',
       suite,
-      { name: [5], create: noFunction, folders: badPart },
+      { name: [5], create: noFunction, capabilities: [{ swaps: true }, { views: 1 }, []], folders: badPart },
       { name: 'mine', create: () => ({ catalog }) },
     ),
   ),

@@ -1,4 +1,5 @@
-import { catalogConformance, hookedStore, virtualRuntime } from '@moulin/testing'
+import type { Catalog, ObjectStore } from '@moulin/core'
+import { catalogConformance, faultyCatalog, hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, it } from 'vitest'
 import { memoryCatalog } from './memory-catalog.ts'
 import { objectStoreCatalog } from './object-store-catalog.ts'
@@ -6,21 +7,43 @@ import { objectStoreCatalog } from './object-store-catalog.ts'
 // One seed per client: two processes must not draw the same UUIDs.
 let seed = 1
 const runtime = () => virtualRuntime({ seed: seed++ })
+const inMemory = (): Catalog => memoryCatalog({ store: hookedStore(), runtime: runtime() })
+const ofObjects = (store: ObjectStore): Catalog => objectStoreCatalog({ store, runtime: runtime() })
+const ofTwoClients = (store: ObjectStore, open: (store: ObjectStore) => Catalog) => ({
+  catalog: open(store),
+  open: async () => open(store),
+})
 
-catalogConformance(
-  { describe, it },
-  { name: 'memoryCatalog', create: () => ({ catalog: memoryCatalog({ store: hookedStore(), runtime: runtime() }) }) },
-)
+catalogConformance({ describe, it }, { name: 'memoryCatalog', create: () => ({ catalog: inMemory() }) })
 
 catalogConformance(
   { describe, it },
   {
     name: 'objectStoreCatalog',
-    create() {
-      const store = hookedStore()
-      const open = async () => objectStoreCatalog({ store, runtime: runtime() })
-      return { catalog: objectStoreCatalog({ store, runtime: runtime() }), open }
-    },
-    folders: { open: (store) => objectStoreCatalog({ store, runtime: runtime() }) },
+    create: () => ofTwoClients(hookedStore(), ofObjects),
+    folders: { open: ofObjects },
+  },
+)
+
+catalogConformance(
+  { describe, it },
+  {
+    name: 'objectStoreCatalog on a store without compare-and-swap',
+    create: () => ofTwoClients(hookedStore({ compareAndSwap: false }), ofObjects),
+  },
+)
+
+// A wrapper keeps what it wraps promises, as long as nothing is to fail.
+catalogConformance(
+  { describe, it },
+  { name: 'faultyCatalog over memoryCatalog', create: () => ({ catalog: faultyCatalog(inMemory()) }) },
+)
+
+catalogConformance(
+  { describe, it },
+  {
+    name: 'faultyCatalog over objectStoreCatalog',
+    create: () => ofTwoClients(hookedStore(), (store) => faultyCatalog(ofObjects(store))),
+    folders: { open: (store) => faultyCatalog(ofObjects(store)) },
   },
 )

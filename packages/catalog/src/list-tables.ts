@@ -1,10 +1,24 @@
 import { checkTableIdentifier } from '@moulin/core'
-import type { ObjectStore, TableIdentifier } from '@moulin/core'
+import type { Namespace, ObjectStore, TableIdentifier } from '@moulin/core'
 import { DROPPED_MARK_BYTES, isDropped } from './dropped-table.ts'
+import { namespaceKey, namespaceOf } from './namespace-files.ts'
 import { listVersions, versionKey, withSignal } from './version-files.ts'
 
 /** Sorts behind every key of a folder. */
 const LAST = '\u{10ffff}'
+
+/** A table, or a namespace that was created: the levels of its name. */
+export interface Named {
+  readonly what: 'table' | 'namespace'
+  readonly levels: readonly string[]
+}
+
+/** One step through the keys below a folder. */
+interface Step {
+  /** Where the next step begins. */
+  readonly after: string
+  readonly named: Named | undefined
+}
 
 /**
  * Every table below a prefix. Costs a few requests per table, however many files it holds: once a folder is known to be
@@ -15,16 +29,72 @@ export async function* tablesIn(
   prefix: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TableIdentifier> {
+  let step: Step | undefined
+  while ((step = await nextStep(store, prefix, prefix, step?.after, signal)) !== undefined) {
+    const { named } = step
+    if (named?.what === 'table') yield { namespace: named.levels.slice(0, -1), name: named.levels.at(-1)! }
+  }
+}
+
+/** What lies in a namespace: its levels and more. Undefined when nothing does. */
+export async function firstInside(
+  store: ObjectStore,
+  prefix: string,
+  namespace: Namespace,
+  signal: AbortSignal | undefined,
+): Promise<Named | undefined> {
+  const within = `${prefix}${namespace.join('/')}/`
+  let step: Step | undefined
+  while ((step = await nextStep(store, prefix, within, step?.after, signal)) !== undefined)
+    if (step.named !== undefined && step.named.levels.length > namespace.length) return step.named
+  return undefined
+}
+
+/** The namespaces right below one that are there, each once: once one is known, the list goes on behind it. */
+export async function* childrenOf(
+  store: ObjectStore,
+  prefix: string,
+  parent: Namespace,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Namespace> {
+  const within = prefix + parent.map((level) => `${level}/`).join('')
   let after: string | undefined
   for (;;) {
-    const key = await firstKey(store, prefix, after, signal)
-    if (key === undefined) return
-    const path = await tableFolderOf(store, prefix, key, signal)
-    after = path === undefined ? key : `${path}/${LAST}`
-    if (path === undefined) continue
-    const levels = path.slice(prefix.length).split('/')
-    if (!(await isDroppedTable(store, path, signal))) yield { namespace: levels.slice(0, -1), name: levels.at(-1)! }
+    const step = await nextStep(store, prefix, within, after, signal)
+    if (step === undefined) return
+    after = step.after
+    if (step.named === undefined) continue
+    const { what, levels } = step.named
+    const namespace = what === 'table' ? levels.slice(0, -1) : levels
+    if (namespace.length <= parent.length) continue
+    const child = namespace.slice(0, parent.length + 1)
+    yield child
+    after = `${prefix}${child.join('/')}/${LAST}`
   }
+}
+
+/** Undefined when there is no key any more. */
+async function nextStep(
+  store: ObjectStore,
+  prefix: string,
+  within: string,
+  after: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Step | undefined> {
+  const key = await firstKey(store, within, after, signal)
+  if (key === undefined) return undefined
+  const path = await tableFolderOf(store, prefix, key, signal)
+  if (path === undefined) {
+    const namespace = namespaceOf(key.slice(prefix.length))
+    if (namespace === undefined) return { after: key, named: undefined }
+    // It sorts behind the changes beside it, and without it they say nothing.
+    const file = namespaceKey(prefix + namespace.join('/'))
+    const isThere = (await store.head(file, withSignal(signal))) !== undefined
+    return { after: file, named: isThere ? { what: 'namespace', levels: namespace } : undefined }
+  }
+  const isLive = !(await isDroppedTable(store, path, signal))
+  const levels = path.slice(prefix.length).split('/')
+  return { after: `${path}/${LAST}`, named: isLive ? { what: 'table', levels } : undefined }
 }
 
 /** The first key below a prefix. */

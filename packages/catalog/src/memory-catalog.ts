@@ -20,6 +20,8 @@ import type {
   TableIdentifier,
 } from '@moulin/core'
 import { newTableMetadata } from '@moulin/iceberg'
+import { MemoryNamespaces } from './memory-namespaces.ts'
+import { checkChange, checkProperties } from './namespace-change.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
 import {
   callTable,
@@ -61,6 +63,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   const { store, runtime } = options
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const tables = new Map<string, Entry>()
+  const namespaces = new MemoryNamespaces(() => [...tables.values()].map(({ identifier }) => identifier))
 
   const requireTable = (table: TableIdentifier): Entry => {
     const entry = tables.get(tableText(checkTableIdentifier(table)))
@@ -95,6 +98,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   return {
     name: `memoryCatalog(${store.name})`,
     ...warnBytesOf(options.limits),
+    capabilities: { rename: false, transactions: false, views: false, namespaceProperties: true },
 
     async createTable(table, request, call) {
       const limits = check('createTable', call)
@@ -141,6 +145,31 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
         throwIfAborted(call?.signal)
         yield identifier
       }
+    },
+
+    async createNamespace(namespace, properties = {}, call) {
+      check('createNamespace', call)
+      return namespaces.create(namespace, checkProperties('memoryCatalog.createNamespace', properties))
+    },
+
+    async *listNamespaces(parent, call) {
+      check('listNamespaces', call)
+      yield* namespaces.list(parent)
+    },
+
+    async loadNamespace(namespace, call) {
+      check('loadNamespace', call)
+      return namespaces.load(namespace)
+    },
+
+    async setNamespaceProperties(namespace, change, call) {
+      check('setNamespaceProperties', call)
+      return namespaces.set(namespace, checkChange('memoryCatalog.setNamespaceProperties', change))
+    },
+
+    async dropNamespace(namespace, call) {
+      check('dropNamespace', call)
+      namespaces.drop(namespace)
     },
   }
 }

@@ -27,6 +27,7 @@ import { newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moul
 import { collectVersions, isTimeToCollect } from './collect-versions.ts'
 import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
 import { firstKey, tableFolderOf, tablesIn } from './list-tables.ts'
+import { checkChange, checkProperties } from './namespace-change.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
 import {
@@ -39,6 +40,7 @@ import {
   stamped,
   warnBytesOf,
 } from './next-metadata.ts'
+import { StoreNamespaces } from './store-namespaces.ts'
 import { storeVersion } from './store-version.ts'
 import { checkPrefix, folderOf } from './table-folder.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
@@ -69,7 +71,8 @@ const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
  * A catalog that is nothing but objects: `<prefix><namespace>/<table>/metadata/vN.metadata.json` and
  * `version-hint.text`, the layout that engines open by path. One commit is one create-if-absent of the next version; a
  * commit that `commitTable` returned is durable as the store's puts are, and seen by every load that starts later.
- * Any number of processes may commit. Engines may read the folder, never write it.
+ * Any number of processes may commit. Engines may read the folder, never write it. Namespaces that are created have a
+ * file in their own folder, none in a table's.
  *
  * Layout and protocol: docs/formats/catalog.md.
  *
@@ -83,14 +86,33 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
   }
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const catalog = new ObjectStoreCatalog(store, runtime, prefix, access, options.limits)
+  const namespaces = new StoreNamespaces(store, runtime, prefix)
+  const writing = (what: string, call: CatalogCallOptions | undefined): AbortSignal | undefined => {
+    const { signal } = checked(what, call)
+    requireWritable(access)
+    throwIfAborted(signal)
+    return signal
+  }
   return {
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
     ...warnBytesOf(options.limits),
+    capabilities: { rename: false, transactions: false, views: false, namespaceProperties: true },
     createTable: async (table, request, call) => catalog.create(table, request, checked('createTable', call)),
     loadTable: async (table, call) => loadedOf(await catalog.load(table, checked('loadTable', call).signal)),
     commitTable: async (table, commit, call) => catalog.commit(table, commit, checked('commitTable', call)),
     dropTable: async (table, call) => catalog.drop(table, checked('dropTable', call).signal),
     listTables: (call) => tablesIn(store, prefix, checked('listTables', call).signal),
+    async createNamespace(namespace, properties = {}, call) {
+      const signal = writing('createNamespace', call)
+      return namespaces.create(namespace, checkProperties('objectStoreCatalog.createNamespace', properties), signal)
+    },
+    loadNamespace: async (namespace, call) => namespaces.load(namespace, checked('loadNamespace', call).signal),
+    listNamespaces: (parent, call) => namespaces.list(parent, checked('listNamespaces', call).signal),
+    async setNamespaceProperties(namespace, change, call) {
+      const signal = writing('setNamespaceProperties', call)
+      return namespaces.set(namespace, checkChange('objectStoreCatalog.setNamespaceProperties', change), signal)
+    },
+    dropNamespace: async (namespace, call) => namespaces.drop(namespace, writing('dropNamespace', call)),
   }
 }
 
@@ -132,7 +154,7 @@ class ObjectStoreCatalog {
     request: CreateTableRequest,
     { signal, limits }: CatalogCallOptions = {},
   ): Promise<LoadedTable> {
-    this.#requireWritable()
+    requireWritable(this.#access)
     const folder = this.#folder(table, signal)
     const location = uriOf(this.#store, folder.path)
     if (request.location !== undefined && !isSameLocation(request.location, location)) {
@@ -177,7 +199,7 @@ class ObjectStoreCatalog {
     commit: Parameters<Catalog['commitTable']>[1],
     { signal, limits }: CatalogCallOptions = {},
   ): Promise<LoadedTable> {
-    this.#requireWritable()
+    requireWritable(this.#access)
     const current = await this.load(table, signal)
     const next = nextMetadata(current, commit, {
       nowMs: this.#runtime.clock.now(),
@@ -204,7 +226,7 @@ class ObjectStoreCatalog {
   }
 
   async drop(table: TableIdentifier, signal?: AbortSignal): Promise<void> {
-    this.#requireWritable()
+    requireWritable(this.#access)
     const { folder, metadata, found: predecessor } = await this.load(table, signal)
     const { clock, random, logger } = this.#runtime
     const bytes = droppedBytes(metadata['table-uuid'], clock.now(), random.uuid())
@@ -214,10 +236,6 @@ class ObjectStoreCatalog {
     } catch (error) {
       logger.warn({ table: tableText(table), error }, 'the table is dropped, but old metadata stays in its folder')
     }
-  }
-
-  #requireWritable(): void {
-    if (this.#access === 'read-only') throw invalid('READ_ONLY', 'This catalog was opened read-only.')
   }
 
   #folder(table: TableIdentifier, signal: AbortSignal | undefined): TableFolder {
@@ -283,6 +301,10 @@ class ObjectStoreCatalog {
       this.#runtime.logger.warn({ folder: folder.path, error }, 'old metadata versions could not be collected')
     }
   }
+}
+
+function requireWritable(access: 'read-write' | 'read-only'): void {
+  if (access === 'read-only') throw invalid('READ_ONLY', 'This catalog was opened read-only.')
 }
 
 function loadedOf({ identifier, metadataLocation, metadata }: Current): LoadedTable {

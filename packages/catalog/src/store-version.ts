@@ -1,6 +1,7 @@
-import { aborted, conflict, isKind, isMoulinError, unavailable } from '@moulin/core'
+import { aborted, conflict, isKind, unavailable } from '@moulin/core'
+import { createOnce } from './create-once.ts'
 import type { TableFolder, Version } from './version-files.ts'
-import { getObject, versionKey, withSignal } from './version-files.ts'
+import { versionKey } from './version-files.ts'
 
 export interface StoreVersion {
   /** The version that the new one is made of; undefined for the first of a folder. */
@@ -23,35 +24,15 @@ export interface StoreVersion {
  */
 export async function storeVersion(folder: TableFolder, request: StoreVersion): Promise<Version> {
   const version = (request.predecessor?.version ?? 0) + 1
-  const etag = await createOnce(folder, version, request)
+  const key = versionKey(folder, version)
+  const etag = await createOnce(folder.store, key, {
+    bytes: request.bytes,
+    signal: request.signal,
+    taken: () => taken(key),
+    unknown: (why, cause) => outcomeUnknown(key, why, cause),
+  })
   if (request.predecessor !== undefined) await checkPredecessor(folder, request.predecessor, version)
   return { version, etag }
-}
-
-async function createOnce(folder: TableFolder, version: number, { bytes, signal }: StoreVersion): Promise<string> {
-  const key = versionKey(folder, version)
-  try {
-    const { etag } = await folder.store.put(key, bytes, { mode: 'create', ...withSignal(signal) })
-    return etag
-  } catch (error) {
-    const mayBeThere = !isMoulinError(error) || error.outcome === 'unknown' || isKind(error, 'exists')
-    if (!mayBeThere) throw error
-    return await findOwn(folder, key, bytes, error)
-  }
-}
-
-// After a lost answer, or an `exists` that a layer below may have got for its own second try: whose bytes are there?
-async function findOwn(folder: TableFolder, key: string, bytes: Uint8Array, cause: unknown): Promise<string> {
-  let present
-  try {
-    present = await getObject(folder.store, key)
-  } catch (error) {
-    throw outcomeUnknown(key, 'and it could not be read back', isKind(cause, 'exists') ? error : cause)
-  }
-  if (present !== undefined && Buffer.compare(present.bytes, bytes) === 0) return present.etag
-  // With another's bytes there, a put of ours that arrives late finds the name taken.
-  if (present !== undefined || isKind(cause, 'exists')) throw taken(key)
-  throw outcomeUnknown(key, 'and it is not there, but may yet arrive', cause)
 }
 
 async function checkPredecessor(folder: TableFolder, predecessor: Version, version: number): Promise<void> {

@@ -3,9 +3,11 @@ import * as option from './options/option-checks.ts'
 export { Arena } from './columns/arena.ts'
 export { sameInt64 } from './doors/catalog.ts'
 export type {
+  BlobMetadata,
   Catalog,
   CatalogCallOptions,
   CreateTableRequest,
+  EncryptedKey,
   IcebergField,
   IcebergSchema,
   IcebergType,
@@ -13,15 +15,25 @@ export type {
   LoadedTable,
   PartitionField,
   PartitionSpec,
+  PartitionStatisticsFile,
   Snapshot,
   SnapshotRef,
   SortOrder,
+  StatisticsFile,
   TableCommit,
   TableIdentifier,
   TableMetadata,
   TableRequirement,
   TableUpdate,
 } from './doors/catalog.ts'
+export { requireCapability } from './doors/namespace.ts'
+export type {
+  CatalogCapabilities,
+  LoadedNamespace,
+  Namespace,
+  NamespaceChange,
+  NamespaceChanged,
+} from './doors/namespace.ts'
 export type {
   Codec,
   CodecFormat,
@@ -187,7 +199,7 @@ export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
 export type { ValueMode } from './model/value-mode.ts'
-export { checkTableIdentifier, tableIdentifier, tableText } from './model/table-name.ts'
+export { checkNamespace, checkTableIdentifier, namespaceText, tableIdentifier, tableText } from './model/table-name.ts'
 export { tableGuard } from './doors/table-guard.ts'
 export type { TableGuard } from './doors/table-guard.ts'
 export type {

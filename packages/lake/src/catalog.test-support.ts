@@ -8,6 +8,7 @@ import {
   parseTableMetadata,
   tableMetadataBytes,
 } from '@moulin/iceberg'
+import { noNamespaces } from '@moulin/testing'
 
 /** One object a version; a commit is the creation of the next. Any number of processes may share the store. */
 export function plainCatalog(store: ObjectStore, runtime: Runtime): Catalog {
@@ -44,6 +45,7 @@ export function plainCatalog(store: ObjectStore, runtime: Runtime): Catalog {
 
   return {
     name: 'plainCatalog',
+    ...noNamespaces,
     async createTable(table, request) {
       if ((await newest(table)) !== undefined) throw exists('TABLE_EXISTS', `${folderOf(table)} exists.`)
       const uuid = runtime.random.uuid()

@@ -1,5 +1,5 @@
 import { sameInt64 } from '@moulin/core'
-import type { Catalog, TableUpdate } from '@moulin/core'
+import type { Catalog, CatalogCapabilities, TableUpdate } from '@moulin/core'
 import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
 import { copyOf, expectOneOf } from './catalog-expect.ts'
 import {
@@ -8,10 +8,12 @@ import {
   brokenRequirements,
   createRequest,
   orders,
+  partitionStatisticsOf,
   returns,
   setMain,
   setProperty,
   snapshotOf,
+  statisticsOf,
   tablesOf,
 } from './catalog-fixtures.ts'
 
@@ -26,12 +28,16 @@ export interface CatalogUnderTest {
 export interface CatalogCheck {
   /** The promise, in words. */
   readonly name: string
+  /** Only where the catalog has this. */
+  readonly needs?: keyof CatalogCapabilities
+  /** Only where the catalog lacks this. */
+  readonly without?: keyof CatalogCapabilities
   run(subject: CatalogUnderTest): Promise<void>
 }
 
-const RACERS = 8
+export const RACERS = 8
 
-const other = async ({ catalog, open }: CatalogUnderTest): Promise<Catalog> => (await open?.()) ?? catalog
+export const other = async ({ catalog, open }: CatalogUnderTest): Promise<Catalog> => (await open?.()) ?? catalog
 
 /** What every catalog promises. */
 export const catalogChecks: readonly CatalogCheck[] = [
@@ -135,6 +141,46 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const commit = { requirements: [], updates: updates as unknown as TableUpdate[] }
       await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], 'unknown update')
       expectEqual(await catalog.loadTable(orders), before, 'the table')
+    },
+  },
+  {
+    name: 'refuses an update of a later format version',
+    async run({ catalog }) {
+      await catalog.createTable(orders, createRequest)
+      const before = await catalog.loadTable(orders)
+      const key = { 'key-id': 'k', 'encrypted-key-metadata': 'AA==' }
+      const later: TableUpdate[] = [
+        { action: 'enable-row-lineage' },
+        { action: 'add-encryption-key', 'encryption-key': key },
+        { action: 'remove-encryption-key', 'key-id': 'k' },
+      ]
+      for (const update of later) {
+        const commit = { requirements: [], updates: [...setProperty('a', '1').updates, update] }
+        await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], update.action)
+        expectEqual(await catalog.loadTable(orders), before, `the table after ${update.action}`)
+      }
+    },
+  },
+  {
+    name: 'keeps the statistics of a snapshot until they are removed',
+    async run(subject) {
+      const made = await subject.catalog.createTable(orders, createRequest)
+      await subject.catalog.commitTable(orders, appendOf(1, made))
+      const file = statisticsOf(1, made.metadata)
+      const reader = await other(subject)
+      const commit = async (...updates: TableUpdate[]): Promise<unknown> =>
+        subject.catalog.commitTable(orders, { requirements: [], updates })
+      await commit(
+        { action: 'set-statistics', statistics: file },
+        { action: 'set-partition-statistics', 'partition-statistics': partitionStatisticsOf(1, made.metadata) },
+      )
+      const { metadata: set } = await reader.loadTable(orders)
+      expectEqual(set.statistics, [file], 'statistics')
+      expectEqual(set['partition-statistics'], [partitionStatisticsOf(1, made.metadata)], 'partition statistics')
+      await commit({ action: 'remove-statistics', 'snapshot-id': BIG_ID + 1n })
+      const { metadata: left } = await reader.loadTable(orders)
+      expectEqual(left.statistics ?? [], [], 'statistics that were removed')
+      expectEqual(left['partition-statistics'], set['partition-statistics'], 'partition statistics, which were not')
     },
   },
   {
@@ -256,10 +302,10 @@ export const catalogChecks: readonly CatalogCheck[] = [
   },
 ]
 
-const rejection = async (error: unknown): Promise<never> => Promise.reject(error as Error)
+export const rejection = async (error: unknown): Promise<never> => Promise.reject(error as Error)
 
 /** Runs a call in as many clients as there are racers, at once; undefined answers are left out. */
-async function race<T>(
+export async function race<T>(
   subject: CatalogUnderTest,
   call: (catalog: Catalog, racer: number) => Promise<T>,
 ): Promise<{ readonly made: readonly T[]; readonly lost: readonly unknown[] }> {

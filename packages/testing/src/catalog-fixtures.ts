@@ -1,10 +1,13 @@
-import { tableText } from '@moulin/core'
+import { namespaceText, tableText } from '@moulin/core'
 import type {
   Catalog,
   CreateTableRequest,
   Int64,
   LoadedTable,
+  Namespace,
+  PartitionStatisticsFile,
   Snapshot,
+  StatisticsFile,
   TableCommit,
   TableIdentifier,
   TableMetadata,
@@ -38,6 +41,24 @@ export function snapshotOf(number: number, table: TableMetadata): Snapshot {
     'manifest-list': `${table.location}/metadata/snap-${number}.avro`,
     summary: { operation: 'append', 'x-number': String(number) },
     'schema-id': table['current-schema-id'],
+  }
+}
+
+export function partitionStatisticsOf(number: number, table: TableMetadata): PartitionStatisticsFile {
+  return {
+    'snapshot-id': BIG_ID + BigInt(number),
+    'statistics-path': `${table.location}/metadata/partitions-${number}.parquet`,
+    'file-size-in-bytes': 70,
+  }
+}
+
+export function statisticsOf(number: number, table: TableMetadata): StatisticsFile {
+  return {
+    'snapshot-id': BIG_ID + BigInt(number),
+    'statistics-path': `${table.location}/metadata/statistics-${number}.puffin`,
+    'file-size-in-bytes': 700,
+    'file-footer-size-in-bytes': 70,
+    'blob-metadata': [],
   }
 }
 
@@ -83,5 +104,11 @@ export function brokenRequirements({ metadata }: LoadedTable): TableRequirement[
 export async function tablesOf(catalog: Catalog): Promise<string[]> {
   const names: string[] = []
   for await (const table of catalog.listTables()) names.push(tableText(table))
+  return names.sort()
+}
+
+export async function namespacesOf(catalog: Catalog, parent: Namespace): Promise<string[]> {
+  const names: string[] = []
+  for await (const namespace of catalog.listNamespaces(parent)) names.push(namespaceText(namespace))
   return names.sort()
 }

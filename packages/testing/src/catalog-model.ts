@@ -11,7 +11,16 @@ import {
   unavailable,
   unsupported,
 } from '@moulin/core'
-import type { Catalog, LoadedTable, ObjectStore, TableIdentifier, TableMetadata, TableUpdate } from '@moulin/core'
+import type {
+  Catalog,
+  CatalogCapabilities,
+  LoadedNamespace,
+  LoadedTable,
+  Namespace,
+  NamespaceChanged,
+  ObjectStore,
+} from '@moulin/core'
+import type { TableIdentifier, TableMetadata, TableUpdate } from '@moulin/core'
 import {
   applyUpdates,
   checkRequirements,
@@ -19,11 +28,14 @@ import {
   parseTableMetadata,
   tableMetadataBytes,
 } from '@moulin/iceberg'
+import type { NamespaceFlaw } from './catalog-model-namespaces.ts'
+import { ModelNamespaces } from './catalog-model-namespaces.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { seededRandom } from './seeded-random.ts'
 
 /** What a model catalog does wrong, each at one place. */
 export type CatalogFlaw =
+  | NamespaceFlaw
   | 'ignores-requirements'
   | 'checks-no-snapshot'
   | 'last-writer-wins'
@@ -35,6 +47,8 @@ export type CatalogFlaw =
   | 'loses-properties'
   | 'applies-partially'
   | 'skips-unknown-updates'
+  | 'skips-later-updates'
+  | 'forgets-statistics'
   | 'rounds-ids'
   | 'create-replaces'
   | 'drop-forgets-nothing'
@@ -58,8 +72,8 @@ let clients = 0
  * A folder catalog as plain as can be: it lists to find the newest version and checks every commit by listing again. It
  * is here to be broken, one flaw at a time, so that the suite is seen to notice; use `@moulin/catalog` for real.
  */
-export function modelCatalog(store: ObjectStore, flaw?: CatalogFlaw): Catalog {
-  return new ModelCatalog(store, flaw, seededRandom(++clients))
+export function modelCatalog(store: ObjectStore, flaw?: CatalogFlaw, claims?: Partial<CatalogCapabilities>): Catalog {
+  return new ModelCatalog(store, flaw, seededRandom(++clients), claims)
 }
 
 interface Found {
@@ -70,15 +84,35 @@ interface Found {
 
 class ModelCatalog implements Catalog {
   readonly name = 'modelCatalog'
+  readonly capabilities: CatalogCapabilities
   readonly #store: ObjectStore
   readonly #flaw: CatalogFlaw | undefined
   readonly #random: SeededRandom
   readonly #loaded = new Map<string, LoadedTable>()
+  readonly #namespaces: ModelNamespaces
 
-  constructor(store: ObjectStore, flaw: CatalogFlaw | undefined, random: SeededRandom) {
+  constructor(
+    store: ObjectStore,
+    flaw: CatalogFlaw | undefined,
+    random: SeededRandom,
+    claims: Partial<CatalogCapabilities> = {},
+  ) {
     this.#store = store
     this.#flaw = flaw
     this.#random = random
+    const rename = flaw === 'claims-what-it-lacks'
+    this.capabilities = { rename, transactions: false, views: false, namespaceProperties: true, ...claims }
+    this.#namespaces = new ModelNamespaces({
+      store,
+      random,
+      capabilities: this.capabilities,
+      has: (candidate) => candidate === flaw,
+      tables: async () => {
+        const tables: string[][] = []
+        for await (const { namespace, name } of this.#tables()) tables.push([...namespace, name])
+        return tables
+      },
+    })
   }
 
   #has(flaw: CatalogFlaw): boolean {
@@ -156,7 +190,34 @@ class ModelCatalog implements Catalog {
       if (old <= version) await this.#store.delete(versionKey(folder, old))
   }
 
+  async createNamespace(...call: Parameters<Catalog['createNamespace']>): Promise<LoadedNamespace> {
+    return this.#namespaces.create(...call)
+  }
+
+  async *listNamespaces(...call: Parameters<Catalog['listNamespaces']>): AsyncGenerator<Namespace> {
+    yield* await this.#namespaces.list(...call)
+  }
+
+  async loadNamespace(...call: Parameters<Catalog['loadNamespace']>): Promise<LoadedNamespace> {
+    return this.#namespaces.load(...call)
+  }
+
+  async setNamespaceProperties(...call: Parameters<Catalog['setNamespaceProperties']>): Promise<NamespaceChanged> {
+    return this.#namespaces.set(...call)
+  }
+
+  async dropNamespace(...call: Parameters<Catalog['dropNamespace']>): Promise<void> {
+    return this.#namespaces.drop(...call)
+  }
+
   async *listTables(options?: { signal?: AbortSignal }): AsyncGenerator<TableIdentifier> {
+    yield* this.#tables(options)
+    if (!this.#has('lists-namespaces-as-tables')) return
+    for (const namespace of await this.#namespaces.list(['shop']))
+      yield { namespace: ['shop'], name: namespace.at(-1)! }
+  }
+
+  async *#tables(options?: { signal?: AbortSignal }): AsyncGenerator<TableIdentifier> {
     const folders = new Set<string>()
     for await (const { key } of this.#store.list({ prefix: 'tables/', ...options }))
       if (/\/metadata\/v\d+\.metadata\.json$/.test(key)) folders.add(key.slice(0, key.lastIndexOf('/metadata/')))
@@ -173,15 +234,19 @@ class ModelCatalog implements Catalog {
     updates: readonly TableUpdate[],
   ): { metadata: TableMetadata; error?: unknown } {
     const log = this.#has('no-metadata-log') ? {} : { previousLocation: metadataLocation }
-    const known = this.#has('skips-unknown-updates')
-      ? updates.filter(({ action }) => (action as string) !== 'add-mood')
-      : updates
+    const known = updates.filter(({ action }) => !this.#skips(action))
     const base = this.#has('loses-properties') ? { ...metadata, properties: {} } : metadata
     try {
       return { metadata: applyUpdates(base, known, { nowMs: 1, ...log }) }
     } catch (error) {
       return { metadata: applyUpdates(base, known.slice(0, 1), { nowMs: 1, ...log }), error }
     }
+  }
+
+  #skips(action: string): boolean {
+    if (action === 'add-mood') return this.#has('skips-unknown-updates')
+    if (action === 'set-statistics') return this.#has('forgets-statistics')
+    return /lineage|encryption/.test(action) && this.#has('skips-later-updates')
   }
 
   #stamp(metadata: TableMetadata): TableMetadata {

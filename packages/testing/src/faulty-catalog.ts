@@ -1,23 +1,34 @@
-import { tableText } from '@moulin/core'
-import type { Catalog, TableIdentifier } from '@moulin/core'
+import { namespaceText, tableText } from '@moulin/core'
+import type { Catalog } from '@moulin/core'
 import type { FaultRule, Faults } from './fault-plan.ts'
 import { FaultPlan } from './fault-plan.ts'
 import { faultsOf } from './faulty-store.ts'
 
-export type CatalogOperation = 'createTable' | 'loadTable' | 'commitTable' | 'dropTable' | 'listTables'
+export type CatalogOperation =
+  | 'createTable'
+  | 'loadTable'
+  | 'commitTable'
+  | 'dropTable'
+  | 'listTables'
+  | 'createNamespace'
+  | 'listNamespaces'
+  | 'loadNamespace'
+  | 'setNamespaceProperties'
+  | 'dropNamespace'
 
 /** A catalog whose calls fail by order. */
 export interface FaultyCatalog extends Catalog, Faults<CatalogOperation> {}
 
 /**
  * The same catalog, but its calls fail where `rules` say so: `unavailable`, code `FAULT`. The key of a rule is the
- * table's name with its namespace, `shop.orders`; that of `listTables` is empty.
+ * name with its levels, `shop.orders`, of the table or the namespace (of the parent, for a list); that of `listTables` is empty.
  */
 export function faultyCatalog(catalog: Catalog, rules: readonly FaultRule<CatalogOperation>[] = []): FaultyCatalog {
   const plan = new FaultPlan(rules)
   return {
     name: `faulty(${catalog.name})`,
     ...(catalog.metadataWarnBytes === undefined ? {} : { metadataWarnBytes: catalog.metadataWarnBytes }),
+    capabilities: catalog.capabilities,
     createTable: (table, request, options) =>
       plan.run('createTable', tableText(table), () => catalog.createTable(table, request, options)),
     loadTable: (table, options) => plan.run('loadTable', tableText(table), () => catalog.loadTable(table, options)),
@@ -25,13 +36,30 @@ export function faultyCatalog(catalog: Catalog, rules: readonly FaultRule<Catalo
       plan.run('commitTable', tableText(table), () => catalog.commitTable(table, commit, options)),
     dropTable: (table, options) => plan.run('dropTable', tableText(table), () => catalog.dropTable(table, options)),
     async *listTables(options) {
-      yield* await plan.run('listTables', '', async () => {
-        const tables: TableIdentifier[] = []
-        for await (const table of catalog.listTables(options)) tables.push(table)
-        return tables
-      })
+      yield* await plan.run('listTables', '', () => all(catalog.listTables(options)))
     },
+    createNamespace: (namespace, properties, options) =>
+      plan.run('createNamespace', namespaceText(namespace), () =>
+        catalog.createNamespace(namespace, properties, options),
+      ),
+    async *listNamespaces(parent, options) {
+      yield* await plan.run('listNamespaces', namespaceText(parent), () => all(catalog.listNamespaces(parent, options)))
+    },
+    loadNamespace: (namespace, options) =>
+      plan.run('loadNamespace', namespaceText(namespace), () => catalog.loadNamespace(namespace, options)),
+    setNamespaceProperties: (namespace, change, options) =>
+      plan.run('setNamespaceProperties', namespaceText(namespace), () =>
+        catalog.setNamespaceProperties(namespace, change, options),
+      ),
+    dropNamespace: (namespace, options) =>
+      plan.run('dropNamespace', namespaceText(namespace), () => catalog.dropNamespace(namespace, options)),
     ...(catalog.close === undefined ? {} : { close: () => catalog.close!() }),
     ...faultsOf(plan),
   }
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
 }

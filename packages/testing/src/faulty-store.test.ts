@@ -2,6 +2,7 @@ import type { ObjectStore } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { faultyCatalog } from './faulty-catalog.ts'
+import { noNamespaces } from './no-namespaces.ts'
 import { faultyStore } from './faulty-store.ts'
 import { hookedStore } from './hooked-store.ts'
 
@@ -126,12 +127,14 @@ describe('faultyCatalog', () => {
   it('fails its calls by table, and passes the others on', async () => {
     const commits: string[] = []
     const unused = (): never => expect.unreachable()
+    const config = { 's3.endpoint': 'x' }
     const catalog = faultyCatalog(
       {
         name: 'fake',
+        ...noNamespaces,
         createTable: unused,
         dropTable: unused,
-        loadTable: async (identifier) => ({ identifier, metadataLocation: '', metadata: {} as never }),
+        loadTable: async (identifier) => ({ identifier, metadataLocation: '', metadata: {} as never, config }),
         async commitTable(identifier) {
           commits.push(identifier.name)
           return { identifier, metadataLocation: '', metadata: {} as never }
@@ -156,7 +159,7 @@ describe('faultyCatalog', () => {
     const tables: string[] = []
     for await (const { name } of catalog.listTables()) tables.push(name)
     expect(tables).toEqual(['orders'])
-    expect((await catalog.loadTable(table('x'))).identifier.name).toBe('x')
+    expect(await catalog.loadTable(table('x'))).toMatchObject({ identifier: table('x'), config })
     expect(catalog.countCalls({ operation: 'commitTable' })).toBe(3)
     expect(catalog.close).toBeUndefined()
   })

@@ -1,5 +1,6 @@
 import type { JsonValue } from '../model/json.ts'
 import type { Limits } from '../model/limits.ts'
+import type { CatalogCapabilities, LoadedNamespace, Namespace, NamespaceChange, NamespaceChanged } from './namespace.ts'
 
 /**
  * The door to tables by name. It speaks the JSON of Iceberg's REST catalog specification as plain types (64-bit ids as
@@ -11,6 +12,8 @@ export interface Catalog {
   readonly name: string
   /** What the metadata of a table is to stay below, where this catalog has a limit of its own. Committers expire snapshots before it. */
   readonly metadataWarnBytes?: number
+  /** The same for as long as the catalog is open. What one does not have is `unsupported` code `CATALOG_CAPABILITY`. */
+  readonly capabilities: CatalogCapabilities
   /** @throws `exists`. A commit-like call: an error with outcome `unknown` may have created it. */
   createTable(table: TableIdentifier, request: CreateTableRequest, options?: CatalogCallOptions): Promise<LoadedTable>
   /** @throws `not-found`; `corrupt`; `unsupported` for a format version that we do not read. */
@@ -24,6 +27,32 @@ export interface Catalog {
   dropTable(table: TableIdentifier, options?: CatalogCallOptions): Promise<void>
   /** All tables, in no order. */
   listTables(options?: CatalogCallOptions): AsyncIterable<TableIdentifier>
+  /**
+   * Tables need no namespace that was created: one in which a table or a namespace lies exists, without properties.
+   * @throws `exists`; `invalid` code `NAMESPACE_NAME`; `unsupported` for properties where namespaces have none. An error with
+   * outcome `unknown` may have created it.
+   */
+  createNamespace(
+    namespace: Namespace,
+    properties?: Readonly<Record<string, string>>,
+    options?: CatalogCallOptions,
+  ): Promise<LoadedNamespace>
+  /** Those right below `parent` (`[]`: the outermost ones), each once, in no order. @throws `not-found` for the parent. */
+  listNamespaces(parent: Namespace, options?: CatalogCallOptions): AsyncIterable<Namespace>
+  /** @throws `not-found`. */
+  loadNamespace(namespace: Namespace, options?: CatalogCallOptions): Promise<LoadedNamespace>
+  /**
+   * All of the change, on whatever the properties are by then: no acknowledged change of another is lost.
+   * @throws `not-found`; `invalid` code `NAMESPACE_CHANGE` for a property named twice; `unsupported` where namespaces have
+   * none. An error with outcome `unknown` may have made the change.
+   */
+  setNamespaceProperties(
+    namespace: Namespace,
+    change: NamespaceChange,
+    options?: CatalogCallOptions,
+  ): Promise<NamespaceChanged>
+  /** @throws `not-found`; `conflict` code `NAMESPACE_NOT_EMPTY` while a table or a namespace lies in it. */
+  dropNamespace(namespace: Namespace, options?: CatalogCallOptions): Promise<void>
   close?(): Promise<void>
 }
 
@@ -43,6 +72,8 @@ export interface LoadedTable {
   readonly identifier: TableIdentifier
   readonly metadataLocation: string
   readonly metadata: TableMetadata
+  /** What the catalog says of the table's files: endpoints, credentials that expire. A secret: never into logs or errors. */
+  readonly config?: Readonly<Record<string, string>>
 }
 
 export interface CreateTableRequest {
@@ -68,7 +99,10 @@ export type TableRequirement =
   | { readonly type: 'assert-default-spec-id'; readonly 'default-spec-id': number }
   | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }
 
-/** REST specification, `TableUpdate`; the ones that we make or apply. Another action is `unsupported`. */
+/**
+ * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Those of format
+ * version 3 (row lineage, encryption keys, the upgrade itself) and any other action are `unsupported`.
+ */
 export type TableUpdate =
   | { readonly action: 'assign-uuid'; readonly uuid: string }
   | { readonly action: 'upgrade-format-version'; readonly 'format-version': number }
@@ -85,6 +119,44 @@ export type TableUpdate =
   | { readonly action: 'set-location'; readonly location: string }
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-properties'; readonly removals: readonly string[] }
+  | { readonly action: 'remove-schemas'; readonly 'schema-ids': readonly number[] }
+  | { readonly action: 'remove-partition-specs'; readonly 'spec-ids': readonly number[] }
+  | { readonly action: 'set-statistics'; readonly 'snapshot-id'?: Int64; readonly statistics: StatisticsFile }
+  | { readonly action: 'remove-statistics'; readonly 'snapshot-id': Int64 }
+  | { readonly action: 'set-partition-statistics'; readonly 'partition-statistics': PartitionStatisticsFile }
+  | { readonly action: 'remove-partition-statistics'; readonly 'snapshot-id': Int64 }
+  | { readonly action: 'enable-row-lineage' }
+  | { readonly action: 'add-encryption-key'; readonly 'encryption-key': EncryptedKey }
+  | { readonly action: 'remove-encryption-key'; readonly 'key-id': string }
+
+/** A Puffin file about one snapshot. */
+export type StatisticsFile = PartitionStatisticsFile & {
+  readonly 'file-footer-size-in-bytes': Int64
+  readonly 'blob-metadata': readonly BlobMetadata[]
+  readonly 'key-metadata'?: string
+}
+
+export interface BlobMetadata {
+  readonly type: string
+  readonly 'snapshot-id': Int64
+  readonly 'sequence-number': Int64
+  readonly fields: readonly number[]
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+export interface PartitionStatisticsFile {
+  readonly 'snapshot-id': Int64
+  readonly 'statistics-path': string
+  readonly 'file-size-in-bytes': Int64
+}
+
+export interface EncryptedKey {
+  readonly 'key-id': string
+  /** Base64. */
+  readonly 'encrypted-key-metadata': string
+  readonly 'encrypted-by-id'?: string
+  readonly properties?: Readonly<Record<string, string>>
+}
 
 /** A 64-bit integer in JSON: a number while safe, else a bigint. Compare with {@link sameInt64} or after `BigInt()`. */
 export type Int64 = number | bigint

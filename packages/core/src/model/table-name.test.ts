@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkTableIdentifier, tableIdentifier, tableText } from './table-name.ts'
+import { checkNamespace, checkTableIdentifier, namespaceText, tableIdentifier, tableText } from './table-name.ts'
 
 describe('table names', () => {
   it('are namespace levels and a name, split at dots', () => {
@@ -18,5 +18,17 @@ describe('table names', () => {
     }
     expect(tableIdentifier(deep.slice(2)).namespace).toHaveLength(16)
     expect(() => checkTableIdentifier({ namespace: ['a.b'], name: 'c' })).toThrow('"a.b"')
+  })
+
+  it('have namespaces by the same rule, which are refused as such', () => {
+    expect(checkNamespace(['eu', 'shop-1'])).toEqual(['eu', 'shop-1'])
+    expect(checkNamespace(Array<string>(16).fill('a'))).toHaveLength(16)
+    for (const levels of [[], ['a', ''], ['a.b'], ['a', '..'], ['.namespace'], Array<string>(17).fill('a')]) {
+      const context = { namespace: namespaceText(levels) }
+      expect(() => checkNamespace(levels), levels.join()).toThrow(
+        expect.objectContaining({ kind: 'invalid', code: 'NAMESPACE_NAME', context }) as Error,
+      )
+    }
+    expect(() => checkNamespace(['eu', 'a b'])).toThrow('"a b"')
   })
 })

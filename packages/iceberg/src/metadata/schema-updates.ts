@@ -27,6 +27,37 @@ export function addSchema(
 }
 
 /**
+ * Forgets schemas; ids that are not there are fine.
+ * @throws `invalid` for the current schema, and for one that a snapshot names.
+ */
+export function removeSchemas(metadata: TableMetadata, ids: readonly number[]): TableMetadata {
+  const used = metadata.snapshots?.find(({ 'schema-id': id }) => typeof id === 'number' && ids.includes(id))
+  const by = ids.includes(metadata['current-schema-id'])
+    ? { id: metadata['current-schema-id'], user: 'it is the current one' }
+    : used && { id: used['schema-id']!, user: `the snapshot ${used['snapshot-id']} names it` }
+  if (by !== undefined) {
+    const message = `The schema ${by.id} cannot be removed: ${by.user}.`
+    throw invalid('SCHEMA_IN_USE', message, { context: { schemaId: by.id } })
+  }
+  return { ...metadata, schemas: metadata.schemas.filter((schema) => !ids.includes(schema['schema-id']!)) }
+}
+
+/**
+ * Forgets partition specs; ids that are not there are fine. That no live manifest is of one is for whoever asks to know:
+ * it has read them, and requires that no branch has moved since.
+ * @throws `invalid` for the default spec.
+ */
+export function removeSpecs(metadata: TableMetadata, ids: readonly number[]): TableMetadata {
+  const id = metadata['default-spec-id']
+  if (ids.includes(id)) {
+    const message = `The partition spec ${id} cannot be removed: it is the default one.`
+    throw invalid('SPEC_IN_USE', message, { context: { specId: id } })
+  }
+  const kept = metadata['partition-specs'].filter((spec) => !ids.includes(spec['spec-id']!))
+  return { ...metadata, 'partition-specs': kept }
+}
+
+/**
  * Partition fields keep an id that an equal (source, transform) had in an earlier spec, so that files of both specs
  * have one column for it; a field without an id takes the next.
  */

@@ -154,7 +154,16 @@ describe('applyUpdates', () => {
       'FORMAT_VERSION',
     )
     expect(apply(table, { action: 'upgrade-format-version', 'format-version': 2 })['format-version']).toBe(2)
-    expect(() => apply(table, { action: 'add-encryption-key' } as never)).toThrow('add-encryption-key')
+    const key = { 'key-id': 'k', 'encrypted-key-metadata': 'AA==' }
+    for (const update of [
+      { action: 'enable-row-lineage' },
+      { action: 'add-encryption-key', 'encryption-key': key },
+      { action: 'remove-encryption-key', 'key-id': 'k' },
+    ] as const) {
+      expect(refusal(() => apply(table, update))).toBe('TABLE_UPDATE')
+      expect(() => apply(table, update)).toThrow(`${update.action} needs format version 3`)
+    }
+    expect(() => apply(table, { action: 'add-mood' } as never)).toThrow('add-mood')
   })
 
   it('names earlier metadata files up to write.metadata.previous-versions-max', () => {

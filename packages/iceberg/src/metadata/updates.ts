@@ -3,8 +3,9 @@ import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import type { Change } from './change.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
-import { addSchema, addSortOrder, addSpec, idOfLast } from './schema-updates.ts'
+import { addSchema, addSortOrder, addSpec, idOfLast, removeSchemas, removeSpecs } from './schema-updates.ts'
 import { addSnapshot, removeRef, removeSnapshots, setRef } from './snapshot-updates.ts'
+import { removeStatistics, setStatistics } from './statistics-updates.ts'
 import { FORMAT_VERSION } from './table-metadata.ts'
 
 export interface ApplyOptions {
@@ -30,7 +31,7 @@ export const PREVIOUS_VERSIONS_MAX = 100
  * one that an earlier update of the same commit added.
  *
  * @throws `invalid` for an update that contradicts the table (a snapshot id used before, a sequence number that does
- * not rise, an unknown id); `unsupported` for another action or format version.
+ * not rise, an unknown id, a schema in use); `unsupported` for what needs another format version, or is not known.
  *
  * Spec: Iceberg REST catalog, `TableUpdate`.
  */
@@ -105,6 +106,24 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
       return { ...metadata, properties: { ...metadata.properties, ...update.updates } }
     case 'remove-properties':
       return removeProperties(metadata, update.removals)
+    case 'remove-schemas':
+      return removeSchemas(metadata, update['schema-ids'])
+    case 'remove-partition-specs':
+      return removeSpecs(metadata, update['spec-ids'])
+    case 'set-statistics':
+      return setStatistics(metadata, 'statistics', update.statistics, update['snapshot-id'])
+    case 'remove-statistics':
+      return removeStatistics(metadata, 'statistics', update['snapshot-id'])
+    case 'set-partition-statistics':
+      return setStatistics(metadata, 'partition-statistics', update['partition-statistics'])
+    case 'remove-partition-statistics':
+      return removeStatistics(metadata, 'partition-statistics', update['snapshot-id'])
+    case 'enable-row-lineage':
+    case 'add-encryption-key':
+    case 'remove-encryption-key': {
+      const message = `The table update ${update.action} needs format version 3; this version writes ${FORMAT_VERSION} only.`
+      throw unsupported('TABLE_UPDATE', message, { context: { action: update.action } })
+    }
     default: {
       const { action } = update as { action: unknown }
       throw unsupported('TABLE_UPDATE', `The table update ${shown(action)} is not known to this version.`)
