@@ -27,6 +27,7 @@ export type {
   CodecFormat,
   ColumnarCodec,
   RegistryIdentity,
+  RowsEncoder,
   SchemaFieldId,
   SchemaLedger,
   SchemaLedgerEntry,
