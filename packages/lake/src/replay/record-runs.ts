@@ -2,20 +2,27 @@ import type { BatchRun, Fidelity } from '@moulin/core'
 import { BatchFramer } from '@moulin/format'
 import type { RecordPlace } from '@moulin/format'
 import type { RecordDecoder } from './record-decoder.ts'
+import { RowBlock } from './row-block.ts'
 
 /** Bytes of one batch, about. */
 const BATCH_BYTES = 1024 * 1024
 const BATCH_RECORDS = 10_000
 // A batch counts offsets in 31 bits.
 const BATCH_SPAN = 2 ** 30
+/** So many are framed at a time that their bytes, some 100 kB, are still in the cache for their values and checksums. */
+const BLOCK_ROWS = 512
 
 /** Frames rows of the table into runs of v2 batches, one run after another, in memory that is used again. */
 export class RunWriter {
   readonly #framer = new BatchFramer()
+  /** The rows of one decoder that were added last and are not framed yet. */
+  readonly #block = new RowBlock(BLOCK_ROWS)
   /** Per record of the run. */
   readonly #decoders: RecordDecoder[] = []
   #rows = new Int32Array(INITIAL_RECORDS)
   #offsets = new Int32Array(2 * INITIAL_RECORDS)
+  #times = new Int32Array(2 * INITIAL_RECORDS)
+  #isAppend = new Uint8Array(INITIAL_RECORDS)
   #valueIds = new Int32Array(INITIAL_RECORDS)
   #keyIds = new Int32Array(INITIAL_RECORDS)
   #isDegraded = new Uint8Array(INITIAL_RECORDS)
@@ -35,29 +42,16 @@ export class RunWriter {
   /** The next record, of this partition and incarnation; offsets rise. */
   add(decoder: RecordDecoder, row: number, place: RecordPlace, offsetHigh: number, offsetLow: number): void {
     if (this.#length === this.#rows.length) this.#grow()
-    decoder.readTimestamp(row)
-    const { timestampHigh, timestampLow } = decoder
-    const isAppendTime = decoder.isAppendTime(row)
-    let delta = this.#delta(offsetHigh, offsetLow)
-    if (this.#batchRecords > 0 && this.#endsBefore(isAppendTime, timestampHigh, timestampLow, delta)) this.#endBatch()
-    const framer = this.#framer
-    if (this.#batchRecords === 0) {
-      this.#batchAt = framer.position
-      this.#isAppendTime = isAppendTime
-      this.#baseHigh = offsetHigh
-      this.#baseLow = offsetLow
-      this.#timeHigh = timestampHigh
-      this.#timeLow = timestampLow
-      const timestampType = isAppendTime ? 'append' : 'create'
-      framer.beginBatch({ offsetHigh, offsetLow, timestampHigh, timestampLow, timestampType })
-      delta = 0
+    const block = this.#block
+    if (block.length === block.capacity || (block.length > 0 && decoder !== this.#decoders[this.#length - 1])) {
+      this.#frame()
     }
     const at = this.#length++
-    framer.beginRecord()
-    this.#isDegraded[at] = decoder.frame(row, framer) ? 1 : 0
-    if (decoder.fault !== undefined) this.#faults.set(at, decoder.fault)
-    framer.endRecord(delta, timestampHigh, timestampLow)
-    this.#batchRecords++
+    block.rows[block.length++] = row
+    decoder.readTimestamp(row)
+    this.#times[at * 2] = decoder.timestampLow
+    this.#times[at * 2 + 1] = decoder.timestampHigh
+    this.#isAppend[at] = decoder.isAppendTime(row) ? 1 : 0
     this.#crcs[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
     this.#decoders[at] = decoder
     this.#rows[at] = row
@@ -73,33 +67,78 @@ export class RunWriter {
    * @throws `corrupt` for a row of a file of our own that does not match its checksum; the writer is then empty.
    */
   finish(partition: number, range: { readonly from: bigint; readonly to: bigint }): BatchRun {
-    if (this.#batchRecords > 0) this.#endBatch()
     const length = this.#length
     try {
+      this.#frame()
+      if (this.#batchRecords > 0) this.#endBatch()
       const fidelity = this.#judged(length)
       const unreadable = this.#unreadable(fidelity)
       return {
         partition,
         baseOffset: range.from,
         nextOffset: range.to,
-        batches: this.#framer.bytes(),
+        batches: this.#framer.copy(),
         ...(fidelity && { fidelity }),
         ...(unreadable && { unreadable }),
         valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
         keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
       }
     } finally {
-      this.#length = 0
+      this.#length = this.#block.length = this.#batchRecords = 0
       if (this.#faults.size > 0) this.#faults = new Map()
       this.#decoders.length = 0
       this.#framer.reset()
     }
   }
 
+  // The rows of the block, which are the last ones that were added: their values are written once all frames are, or the
+  // batch around them ends.
+  #frame(): void {
+    const block = this.#block
+    const { length } = block
+    if (length === 0) return
+    const first = this.#length - length
+    const framer = this.#framer
+    const decoder = this.#decoders[first]!
+    decoder.measure(block)
+    let written = 0
+    for (let at = 0; at < length; at++) {
+      const index = first + at
+      const timestampLow = this.#times[index * 2]!
+      const timestampHigh = this.#times[index * 2 + 1]!
+      const isAppendTime = this.#isAppend[index] === 1
+      const offsetLow = this.#offsets[index * 2]!
+      const offsetHigh = this.#offsets[index * 2 + 1]!
+      let delta = this.#delta(offsetHigh, offsetLow)
+      if (this.#batchRecords > 0 && this.#endsBefore(isAppendTime, timestampHigh, timestampLow, delta)) {
+        block.writeColumns(written, at, framer.target)
+        written = at
+        this.#endBatch()
+      }
+      if (this.#batchRecords === 0) {
+        this.#batchAt = framer.position
+        this.#isAppendTime = isAppendTime
+        this.#baseHigh = offsetHigh
+        this.#baseLow = offsetLow
+        this.#timeHigh = timestampHigh
+        this.#timeLow = timestampLow
+        const timestampType = isAppendTime ? 'append' : 'create'
+        framer.beginBatch({ offsetHigh, offsetLow, timestampHigh, timestampLow, timestampType })
+        delta = 0
+      }
+      decoder.frame(block, at, framer, delta, timestampHigh, timestampLow)
+      this.#batchRecords++
+    }
+    block.writeColumns(written, length, framer.target)
+    framer.recordCrcs(this.#crcs, first, this.#length)
+    this.#isDegraded.set(block.isDegraded.subarray(0, length), first)
+    for (const [at, fault] of block.faults) this.#faults.set(first + at, fault)
+    block.length = 0
+  }
+
   // Undefined: all are exact.
   #judged(length: number): Fidelity[] | undefined {
     const crcs = this.#crcs
-    this.#framer.recordCrcs(crcs)
     const offsets = new BigInt64Array(this.#offsets.buffer, 0, length)
     let fidelity: Fidelity[] | undefined
     for (let at = 0; at < length; at++) {
@@ -145,6 +184,8 @@ export class RunWriter {
     }
     this.#rows = grown(this.#rows)
     this.#offsets = grown(this.#offsets)
+    this.#times = grown(this.#times)
+    this.#isAppend = grown(this.#isAppend)
     this.#valueIds = grown(this.#valueIds)
     this.#keyIds = grown(this.#keyIds)
     this.#isDegraded = grown(this.#isDegraded)
