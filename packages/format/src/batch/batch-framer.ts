@@ -19,6 +19,8 @@ export interface BatchStart {
 }
 
 const INITIAL_BYTES = 4 * 1024
+/** Less is copied sooner than new memory is made. */
+const GIVEN_BYTES = 64 * 1024
 /** More than all of a record but its key, value and headers. */
 const MOST_FRAME_BYTES = 40
 
@@ -158,9 +160,25 @@ export class BatchFramer {
     return crc32cBefore(this.target, this.#bodyStarts[record]!, this.#bodyEnds[record]!, crc)
   }
 
-  /** A copy of all batches since the last {@link reset}. */
-  copy(): Uint8Array {
-    return this.target.slice(0, this.position)
+  /** Makes room for about so many more bytes at once, and no more where nothing is written yet. */
+  expect(bytes: number): void {
+    const { length } = this.target
+    const isSpare = this.position === 0 && bytes >= GIVEN_BYTES && length - bytes > bytes >> 3
+    if (isSpare) this.#setTarget(new Uint8Array(bytes))
+    else if (this.position === 0 && bytes > length) this.#setTarget(new Uint8Array(bytes))
+    else this.#makeRoom(bytes)
+  }
+
+  /**
+   * Gives all batches since the last {@link reset} away, and resets. They stay in the memory that they were written to where
+   * nearly all of it is theirs; else they are copied.
+   */
+  take(): Uint8Array {
+    const { target, position } = this
+    const isTheirs = position >= GIVEN_BYTES && target.length - position <= position >> 3
+    if (isTheirs) this.#setTarget(new Uint8Array(INITIAL_BYTES))
+    this.reset()
+    return isTheirs ? target.subarray(0, position) : target.slice(0, position)
   }
 
   /** Forgets all batches, keeps the memory. */
@@ -184,8 +202,12 @@ export class BatchFramer {
     if (end <= this.target.length) return
     const grown = new Uint8Array(Math.max(end, this.target.length * 2))
     grown.set(this.target)
-    this.target = grown
-    this.#view = new DataView(grown.buffer)
+    this.#setTarget(grown)
+  }
+
+  #setTarget(target: Uint8Array<ArrayBuffer>): void {
+    this.target = target
+    this.#view = new DataView(target.buffer)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { BatchRun, Fidelity } from '@moulin/core'
 import { BatchFramer } from '@moulin/format'
 import type { RecordPlace } from '@moulin/format'
+import type { FoundRows } from './cold-rows.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RowBlock } from './row-block.ts'
 
@@ -11,18 +12,16 @@ const BATCH_RECORDS = 10_000
 const BATCH_SPAN = 2 ** 30
 /** So many are framed at a time that their bytes, some 100 kB, are still in the cache for their values and checksums. */
 const BLOCK_ROWS = 512
+const SPARE = 1.04
 
 /** Frames rows of the table into runs of v2 batches, one run after another, in memory that is used again. */
 export class RunWriter {
   readonly #framer = new BatchFramer()
-  /** The rows of one decoder that were added last and are not framed yet. */
   readonly #block = new RowBlock(BLOCK_ROWS)
   /** Per record of the run. */
   readonly #decoders: RecordDecoder[] = []
   #rows = new Int32Array(INITIAL_RECORDS)
   #offsets = new Int32Array(2 * INITIAL_RECORDS)
-  #times = new Int32Array(2 * INITIAL_RECORDS)
-  #isAppend = new Uint8Array(INITIAL_RECORDS)
   #valueIds = new Int32Array(INITIAL_RECORDS)
   #keyIds = new Int32Array(INITIAL_RECORDS)
   #isDegraded = new Uint8Array(INITIAL_RECORDS)
@@ -30,6 +29,8 @@ export class RunWriter {
   /** By place in the run: why the row gives no record back. */
   #faults = new Map<number, string>()
   #length = 0
+  /** Of the last run, and a little more; the next one is mostly alike. */
+  #recordBytes = 0
   /** Of the open batch; no record: none is open. */
   #batchAt = 0
   #batchRecords = 0
@@ -39,26 +40,23 @@ export class RunWriter {
   #timeHigh = 0
   #timeLow = 0
 
-  /** The next record, of this partition and incarnation; offsets rise. */
-  add(decoder: RecordDecoder, row: number, place: RecordPlace, offsetHigh: number, offsetLow: number): void {
-    if (this.#length === this.#rows.length) this.#grow()
-    const block = this.#block
-    if (block.length === block.capacity || (block.length > 0 && decoder !== this.#decoders[this.#length - 1])) {
-      this.#frame()
+  /**
+   * The next records, all bound to one place: the rows found from `start` on, one for each offset. The offsets, of this
+   * partition and incarnation, are halves, low first; they rise.
+   */
+  add(found: FoundRows, start: number, offsets: Int32Array, place: RecordPlace): void {
+    const end = start + (offsets.length >> 1)
+    this.#framer.expect(Math.ceil((end - start) * this.#recordBytes))
+    const { capacity } = this.#block
+    for (let from = start; from < end;) {
+      const decoder = found.decoders[from]!
+      const most = Math.min(end, from + capacity)
+      let to = from + 1
+      while (to < most && found.decoders[to] === decoder) to++
+      const some = offsets.subarray((from - start) * 2, (to - start) * 2)
+      this.#frame(decoder, found.rows.subarray(from, to), some, place)
+      from = to
     }
-    const at = this.#length++
-    block.rows[block.length++] = row
-    decoder.readTimestamp(row)
-    this.#times[at * 2] = decoder.timestampLow
-    this.#times[at * 2 + 1] = decoder.timestampHigh
-    this.#isAppend[at] = decoder.isAppendTime(row) ? 1 : 0
-    this.#crcs[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
-    this.#decoders[at] = decoder
-    this.#rows[at] = row
-    this.#offsets[at * 2] = offsetLow
-    this.#offsets[at * 2 + 1] = offsetHigh
-    this.#valueIds[at] = decoder.valueSchemaId(row)
-    this.#keyIds[at] = decoder.keySchemaId(row)
   }
 
   /**
@@ -69,46 +67,47 @@ export class RunWriter {
   finish(partition: number, range: { readonly from: bigint; readonly to: bigint }): BatchRun {
     const length = this.#length
     try {
-      this.#frame()
       if (this.#batchRecords > 0) this.#endBatch()
+      if (length > 0) this.#recordBytes = (this.#framer.position / length) * SPARE
       const fidelity = this.#judged(length)
       const unreadable = this.#unreadable(fidelity)
       return {
         partition,
         baseOffset: range.from,
         nextOffset: range.to,
-        batches: this.#framer.copy(),
+        batches: this.#framer.take(),
         ...(fidelity && { fidelity }),
         ...(unreadable && { unreadable }),
         valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
         keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
       }
     } finally {
-      this.#length = this.#block.length = this.#batchRecords = 0
+      this.#length = this.#batchRecords = 0
       if (this.#faults.size > 0) this.#faults = new Map()
       this.#decoders.length = 0
       this.#framer.reset()
     }
   }
 
-  // The rows of the block, which are the last ones that were added: their values are written once all frames are, or the
-  // batch around them ends.
-  #frame(): void {
+  // Values are written once all frames of the block are, or the batch around them ends.
+  #frame(decoder: RecordDecoder, rows: Int32Array, offsets: Int32Array, place: RecordPlace): void {
     const block = this.#block
-    const { length } = block
-    if (length === 0) return
-    const first = this.#length - length
     const framer = this.#framer
-    const decoder = this.#decoders[first]!
+    const first = this.#length
+    const length = (block.length = rows.length)
+    while (first + length > this.#rows.length) this.#grow()
+    this.#rows.set(rows, first)
+    this.#offsets.set(offsets, first * 2)
+    block.rows.set(rows)
     decoder.measure(block)
     let written = 0
     for (let at = 0; at < length; at++) {
-      const index = first + at
-      const timestampLow = this.#times[index * 2]!
-      const timestampHigh = this.#times[index * 2 + 1]!
-      const isAppendTime = this.#isAppend[index] === 1
-      const offsetLow = this.#offsets[index * 2]!
-      const offsetHigh = this.#offsets[index * 2 + 1]!
+      const row = rows[at]!
+      const offsetLow = offsets[at * 2]!
+      const offsetHigh = offsets[at * 2 + 1]!
+      decoder.readTimestamp(row)
+      const { timestampHigh, timestampLow } = decoder
+      const isAppendTime = decoder.isAppendTime(row)
       let delta = this.#delta(offsetHigh, offsetLow)
       if (this.#batchRecords > 0 && this.#endsBefore(isAppendTime, timestampHigh, timestampLow, delta)) {
         block.writeColumns(written, at, framer.target)
@@ -128,12 +127,17 @@ export class RunWriter {
       }
       decoder.frame(block, at, framer, delta, timestampHigh, timestampLow)
       this.#batchRecords++
+      const index = first + at
+      this.#crcs[index] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
+      this.#decoders[index] = decoder
+      this.#valueIds[index] = decoder.valueSchemaId(row)
+      this.#keyIds[index] = decoder.keySchemaId(row)
     }
     block.writeColumns(written, length, framer.target)
+    this.#length += length
     framer.recordCrcs(this.#crcs, first, this.#length)
     this.#isDegraded.set(block.isDegraded.subarray(0, length), first)
     for (const [at, fault] of block.faults) this.#faults.set(first + at, fault)
-    block.length = 0
   }
 
   // Undefined: all are exact.
@@ -184,8 +188,6 @@ export class RunWriter {
     }
     this.#rows = grown(this.#rows)
     this.#offsets = grown(this.#offsets)
-    this.#times = grown(this.#times)
-    this.#isAppend = grown(this.#isAppend)
     this.#valueIds = grown(this.#valueIds)
     this.#keyIds = grown(this.#keyIds)
     this.#isDegraded = grown(this.#isDegraded)
