@@ -163,15 +163,21 @@ async function foundRows(
   { length, groups, rows }: Places,
   call: CallOptions,
 ): Promise<FoundRows> {
-  const found = { decoders: new Array<RecordDecoder>(length), rows: new Int32Array(length) }
-  for (const [index, members] of byGroup(groups, length)) {
+  const read = (index: number, wanted: Int32Array): Promise<FoundRows> => {
     const { file, rowGroup } = plan.groups[index]!
-    const wanted = members === undefined ? rows : members.map((at) => rows[at]!)
-    const some = await readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
-    if (members === undefined) return some
-    for (let at = 0; at < some.rows.length; at++) {
-      found.decoders[members[at]!] = some.decoders[at]!
-      found.rows[members[at]!] = some.rows[at]!
+    return readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
+  }
+  const members = [...byGroup(groups, length)]
+  const [first] = members
+  // The usual case.
+  if (first !== undefined && first[1] === undefined) return read(first[0], rows)
+  const found = { decoders: new Array<RecordDecoder>(length), rows: new Int32Array(length) }
+  for (const [index, own = new Int32Array(0)] of members) {
+    const wanted = own.map((at) => rows[at]!)
+    const some = await read(index, wanted)
+    for (let at = 0; at < own.length; at++) {
+      found.decoders[own[at]!] = some.decoders[at]!
+      found.rows[own[at]!] = some.rows[at]!
     }
   }
   return found

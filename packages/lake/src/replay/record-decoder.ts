@@ -158,6 +158,7 @@ export class RecordDecoder {
     this.measure(lone)
     this.frame(lone, 0, framer, 0, 0, 0)
     lone.writeColumns(0, 1, framer.target)
+    lone.sources[0] = undefined
     return lone.isDegraded[0] === 1
   }
 
