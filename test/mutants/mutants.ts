@@ -316,8 +316,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a value without its state is a tombstone',
     file: 'packages/lake/src/replay/record-decoder.ts',
-    original: `state === 'null' || state === 'raw') return false`,
-    planted: `state !== 'typed') return false`,
+    original: `state === 'null' || state === 'raw') return`,
+    planted: `state !== 'typed') return`,
     caughtBy: ['test/missing-schema.test.ts'],
   },
   {
