@@ -147,12 +147,13 @@ export class BatchFramer {
   }
 
   /**
-   * Continues the sums of the records' places to `_kafka_crc` of the records `[from, to)` since the last {@link reset}, in
-   * place. Soonest after they were written costs least.
+   * Continues sums of records' places to `_kafka_crc`, in place: of the records from the `first` on since the last
+   * {@link reset}, as many as there are sums. Soonest after they were written costs least.
    */
-  recordCrcs(sums: Int32Array, from: number, to: number): void {
-    const starts = this.#bodyStarts.subarray(from, to)
-    crc32cRanges(this.target, starts, this.#bodyEnds.subarray(from, to), to - from, sums.subarray(from, to))
+  recordCrcs(sums: Int32Array, first: number): void {
+    const end = first + sums.length
+    const starts = this.#bodyStarts.subarray(first, end)
+    crc32cRanges(this.target, starts, this.#bodyEnds.subarray(first, end), sums.length, sums)
   }
 
   /** What the sum of the place of a record since the last {@link reset} must be for its `_kafka_crc` to be `crc`. */

@@ -165,7 +165,7 @@ export class DeepCheck {
   }
 
   #judge(): void {
-    this.#framer.recordCrcs(this.#sums, 0, this.#framed.length)
+    this.#framer.recordCrcs(this.#sums.subarray(0, this.#framed.length), 0)
     for (const [at, { decoder, row, place, isDegraded }] of this.#framed.entries()) {
       this.#rows++
       if (decoder.matches(row, this.#sums[at]!)) continue

@@ -70,7 +70,7 @@ class BoundCheck {
 
   judge(): void {
     const sums = Int32Array.from(this.#framed, ({ sum }) => sum)
-    this.#framer.recordCrcs(sums, 0, sums.length)
+    this.#framer.recordCrcs(sums, 0)
     this.#framed.forEach(({ at, decoder, row }, index) => {
       if (decoder.matches(row, sums[index]!)) this.bound.add(at)
     })

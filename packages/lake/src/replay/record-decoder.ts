@@ -42,6 +42,8 @@ export class RecordDecoder {
   #stateStart = -1
   #stateEnd = -1
   #state = ''
+  /** What every row's value is in and nowhere else; undefined where rows differ. */
+  readonly #all: ValueSource | undefined
   timestampHigh = 0
   timestampLow = 0
   /** Whether a record may have the time and type that the row says: what a log writes is read back as it is. */
@@ -58,6 +60,9 @@ export class RecordDecoder {
     this.#system = systemSources(parts.batch, parts.columns)
     const times = this.#system.timestamp?.values ?? new BigInt64Array(0)
     this.#times = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
+    const { state, schemaId } = this.#system
+    const source = isConstant(state) && isConstant(schemaId) ? this.#source(this.valueSchemaId(0)) : undefined
+    this.#all = source?.lacksColumns === false && this.#stateAt(0) === 'typed' ? source : undefined
   }
 
   /** Fetches the codecs that the rows need from the schema ledger. */
@@ -124,7 +129,8 @@ export class RecordDecoder {
   measure(block: RowBlock): void {
     block.isDegraded.fill(0, 0, block.length)
     block.faults.clear()
-    for (let at = 0; at < block.length; at++) this.#look(block, at)
+    if (this.#all === undefined) for (let at = 0; at < block.length; at++) this.#look(block, at)
+    else block.sources.fill(this.#all, 0, block.length)
     block.measureColumns()
   }
 
@@ -146,7 +152,7 @@ export class RecordDecoder {
     if (source !== undefined) block.places[at] = framer.reserve(size)
     else if (size >= 0) framer.bytes(raw!.data, raw!.starts[row]!, raw!.ends[row]!)
     else framer.null()
-    if (headers === undefined) return framer.headerCount(0)
+    if (headers === undefined || headerBytes === 1) return framer.headerCount(0)
     const fault = headers.frame(row, framer)
     if (fault !== undefined) block.fail(at, fault)
   }
@@ -291,6 +297,17 @@ export interface DecoderParts {
   readonly logId: string
   readonly rowCrc: boolean
   readonly schemas: SchemaLedger
+}
+
+/** Whether all rows are seen at a glance to have the same value, which is not null. */
+function isConstant(column: Of<'bytes'> | Of<'int32'> | undefined): boolean {
+  if (column === undefined || column.length === 0 || column.validity !== undefined) return false
+  return column.storage === 'int32' ? isSame(column.values) : isSame(column.starts) && isSame(column.ends)
+}
+
+function isSame(values: Int32Array): boolean {
+  for (let at = 1; at < values.length; at++) if (values[at] !== values[0]) return false
+  return true
 }
 
 function distinct(values: Int32Array): Set<number> {

@@ -10,22 +10,21 @@ const BATCH_BYTES = 1024 * 1024
 const BATCH_RECORDS = 10_000
 // A batch counts offsets in 31 bits.
 const BATCH_SPAN = 2 ** 30
-/** So many are framed at a time that their bytes, some 100 kB, are still in the cache for their values and checksums. */
-const BLOCK_ROWS = 512
+/** So many are framed at a time that their bytes, some 50 kB, are still in the cache for their values and checksums. */
+const BLOCK_ROWS = 256
 const SPARE = 1.04
 
 /** Frames rows of the table into runs of v2 batches, one run after another, in memory that is used again. */
 export class RunWriter {
   readonly #framer = new BatchFramer()
   readonly #block = new RowBlock(BLOCK_ROWS)
+  /** Checksums of the block's records. */
+  readonly #sums = new Int32Array(BLOCK_ROWS)
   /** Per record of the run. */
-  readonly #decoders: RecordDecoder[] = []
-  #rows = new Int32Array(INITIAL_RECORDS)
-  #offsets = new Int32Array(2 * INITIAL_RECORDS)
-  #valueIds = new Int32Array(INITIAL_RECORDS)
-  #keyIds = new Int32Array(INITIAL_RECORDS)
-  #isDegraded = new Uint8Array(INITIAL_RECORDS)
-  #crcs = new Int32Array(INITIAL_RECORDS)
+  #valueIds: Int32Array = new Int32Array(INITIAL_RECORDS)
+  #keyIds: Int32Array = new Int32Array(INITIAL_RECORDS)
+  /** The same; undefined: all are exact. */
+  #fidelity: Fidelity[] | undefined
   /** By place in the run: why the row gives no record back. */
   #faults = new Map<number, string>()
   #length = 0
@@ -43,6 +42,7 @@ export class RunWriter {
   /**
    * The next records, all bound to one place: the rows found from `start` on, one for each offset. The offsets, of this
    * partition and incarnation, are halves, low first; they rise.
+   * @throws `corrupt` for a row of a file of our own that does not match its checksum; the writer is then empty.
    */
   add(found: FoundRows, start: number, offsets: Int32Array, place: RecordPlace): void {
     const end = start + (offsets.length >> 1)
@@ -54,7 +54,12 @@ export class RunWriter {
       let to = from + 1
       while (to < most && found.decoders[to] === decoder) to++
       const some = offsets.subarray((from - start) * 2, (to - start) * 2)
-      this.#frame(decoder, found.rows.subarray(from, to), some, place)
+      try {
+        this.#frame(decoder, found.rows.subarray(from, to), some, place)
+      } catch (error) {
+        this.#clear()
+        throw error
+      }
       from = to
     }
   }
@@ -62,31 +67,32 @@ export class RunWriter {
   /**
    * The records since the last call as one run that answers for all of `[from, to)`: offsets without a record stay gaps,
    * spanned by the run.
-   * @throws `corrupt` for a row of a file of our own that does not match its checksum; the writer is then empty.
    */
   finish(partition: number, range: { readonly from: bigint; readonly to: bigint }): BatchRun {
+    if (this.#batchRecords > 0) this.#endBatch()
     const length = this.#length
-    try {
-      if (this.#batchRecords > 0) this.#endBatch()
-      if (length > 0) this.#recordBytes = (this.#framer.position / length) * SPARE
-      const fidelity = this.#judged(length)
-      const unreadable = this.#unreadable(fidelity)
-      return {
-        partition,
-        baseOffset: range.from,
-        nextOffset: range.to,
-        batches: this.#framer.take(),
-        ...(fidelity && { fidelity }),
-        ...(unreadable && { unreadable }),
-        valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
-        keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
-      }
-    } finally {
-      this.#length = this.#batchRecords = 0
-      if (this.#faults.size > 0) this.#faults = new Map()
-      this.#decoders.length = 0
-      this.#framer.reset()
+    const fidelity = this.#fidelity
+    const unreadable = this.#faults.size === 0 ? undefined : this.#faults
+    if (length > 0) this.#recordBytes = (this.#framer.position / length) * SPARE
+    const run = {
+      partition,
+      baseOffset: range.from,
+      nextOffset: range.to,
+      batches: this.#framer.take(),
+      ...(fidelity && { fidelity }),
+      ...(unreadable && { unreadable }),
+      valueSchemaIds: oneOrAll(this.#valueIds.subarray(0, length)),
+      keySchemaIds: oneOrAll(this.#keyIds.subarray(0, length)),
     }
+    this.#clear()
+    return run
+  }
+
+  #clear(): void {
+    this.#length = this.#batchRecords = 0
+    this.#fidelity = undefined
+    if (this.#faults.size > 0) this.#faults = new Map()
+    this.#framer.reset()
   }
 
   // Values are written once all frames of the block are, or the batch around them ends.
@@ -95,9 +101,10 @@ export class RunWriter {
     const framer = this.#framer
     const first = this.#length
     const length = (block.length = rows.length)
-    while (first + length > this.#rows.length) this.#grow()
-    this.#rows.set(rows, first)
-    this.#offsets.set(offsets, first * 2)
+    while (first + length > this.#valueIds.length) {
+      this.#valueIds = doubled(this.#valueIds)
+      this.#keyIds = doubled(this.#keyIds)
+    }
     block.rows.set(rows)
     decoder.measure(block)
     let written = 0
@@ -127,40 +134,33 @@ export class RunWriter {
       }
       decoder.frame(block, at, framer, delta, timestampHigh, timestampLow)
       this.#batchRecords++
-      const index = first + at
-      this.#crcs[index] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
-      this.#decoders[index] = decoder
-      this.#valueIds[index] = decoder.valueSchemaId(row)
-      this.#keyIds[index] = decoder.keySchemaId(row)
+      this.#sums[at] = placeCrc(decoder, row, place, offsetHigh, offsetLow)
+      this.#valueIds[first + at] = decoder.valueSchemaId(row)
+      this.#keyIds[first + at] = decoder.keySchemaId(row)
     }
     block.writeColumns(written, length, framer.target)
     this.#length += length
-    framer.recordCrcs(this.#crcs, first, this.#length)
-    this.#isDegraded.set(block.isDegraded.subarray(0, length), first)
-    for (const [at, fault] of block.faults) this.#faults.set(first + at, fault)
+    const sums = this.#sums.subarray(0, length)
+    framer.recordCrcs(sums, first)
+    this.#judge(decoder, offsets, sums, first)
   }
 
-  // Undefined: all are exact.
-  #judged(length: number): Fidelity[] | undefined {
-    const crcs = this.#crcs
-    const offsets = new BigInt64Array(this.#offsets.buffer, 0, length)
-    let fidelity: Fidelity[] | undefined
-    for (let at = 0; at < length; at++) {
-      const isDegraded = this.#isDegraded[at] === 1
-      const decoder = this.#decoders[at]!
-      if (fidelity === undefined && !isDegraded && decoder.matches(this.#rows[at]!, crcs[at]!)) continue
-      const found = decoder.judge(this.#rows[at]!, offsets[at]!, crcs[at]!, isDegraded)
-      if (found !== 'exact') fidelity ??= new Array<Fidelity>(at).fill('exact')
-      fidelity?.push(found)
+  #judge(decoder: RecordDecoder, offsets: Int32Array, sums: Int32Array, first: number): void {
+    const { rows, isDegraded, faults } = this.#block
+    for (let at = 0; at < sums.length; at++) {
+      const row = rows[at]!
+      const sum = sums[at]!
+      const isExact = isDegraded[at] === 0 && decoder.matches(row, sum)
+      if (isExact && this.#fidelity === undefined) continue
+      const offset = (BigInt(offsets[at * 2 + 1]!) << 32n) | BigInt(offsets[at * 2]! >>> 0)
+      const found = isExact ? 'exact' : decoder.judge(row, offset, sum, isDegraded[at] === 1)
+      if (found !== 'exact') this.#fidelity ??= new Array<Fidelity>(first + at).fill('exact')
+      this.#fidelity?.push(found)
     }
-    return fidelity
-  }
-
-  // A checksum that is right says that what stands in is what was sent: a tombstone that SQL calls typed is one still.
-  #unreadable(fidelity: readonly Fidelity[] | undefined): ReadonlyMap<number, string> | undefined {
-    if (this.#faults.size === 0) return undefined
-    for (const at of [...this.#faults.keys()]) if ((fidelity?.[at] ?? 'exact') === 'exact') this.#faults.delete(at)
-    return this.#faults
+    // A checksum that is right says that what stands in is what was sent: a tombstone that SQL calls typed is one still.
+    for (const [at, fault] of faults) {
+      if ((this.#fidelity?.[first + at] ?? 'exact') !== 'exact') this.#faults.set(first + at, fault)
+    }
   }
 
   // Records of one batch share the kind of timestamp; those of append time the timestamp itself.
@@ -179,20 +179,12 @@ export class RunWriter {
     this.#framer.endBatch()
     this.#batchRecords = 0
   }
+}
 
-  #grow(): void {
-    const grown = <A extends Int32Array | Uint8Array>(array: A): A => {
-      const larger = new (array.constructor as new (length: number) => A)(array.length * 2)
-      larger.set(array)
-      return larger
-    }
-    this.#rows = grown(this.#rows)
-    this.#offsets = grown(this.#offsets)
-    this.#valueIds = grown(this.#valueIds)
-    this.#keyIds = grown(this.#keyIds)
-    this.#isDegraded = grown(this.#isDegraded)
-    this.#crcs = grown(this.#crcs)
-  }
+function doubled(array: Int32Array): Int32Array {
+  const larger = new Int32Array(array.length * 2)
+  larger.set(array)
+  return larger
 }
 
 const INITIAL_RECORDS = 64

@@ -11,7 +11,7 @@ export class RowBlock {
   /** Bytes of each value; −1: it is null. */
   readonly sizes: Int32Array
   /** Whose columns the value is in; undefined: it is raw, or null. */
-  readonly sources: (ValueSource | undefined)[] = []
+  readonly sources: (ValueSource | undefined)[]
   /** Where the values that are in columns are to be. */
   readonly places: Int32Array
   /** 1 where the value is not known to be the one that was sent, unless the checksum says so. */
@@ -23,6 +23,7 @@ export class RowBlock {
     this.capacity = capacity
     this.rows = new Int32Array(capacity)
     this.sizes = new Int32Array(capacity)
+    this.sources = new Array<ValueSource | undefined>(capacity).fill(undefined)
     this.places = new Int32Array(capacity)
     this.isDegraded = new Uint8Array(capacity)
   }
