@@ -69,7 +69,8 @@ export interface ColumnarCodec {
   /**
    * Writes the bytes of row `rows[i]` at `places[i]` of `target`, and not a byte beside them; `places[i]` is then where
    * they end. Only rows are asked for that {@link sizes} had a size of over the same columns, with that much room each, no
-   * place within another's. The same bytes as {@link encodeRow}, for ever.
+   * place within another's. The same bytes as {@link encodeRow}, for ever; where they are of other sizes than was said, a
+   * cold read is refused (`invalid`, code CODEC_SIZES).
    */
   encodeRows?(columns: readonly Column[], rows: Int32Array, target: Uint8Array, places: Int32Array): void
 }

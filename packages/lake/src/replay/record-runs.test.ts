@@ -2,7 +2,7 @@ import { schema, t } from '@moulin/core'
 import type { BatchRun, Codec, ColumnarCodec, StoredRecord } from '@moulin/core'
 import { avro, batchesIn, bodySize, encodeBatch, json, nullableSize, varintSize } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { testLog } from '../lake.test-support.ts'
+import { readAll, testLog } from '../lake.test-support.ts'
 
 const Value = schema({
   id: t.int53,
@@ -83,5 +83,23 @@ describe('runs of cold records', () => {
     // In JSON no ten thousand fit into the bytes of a batch.
     expect(counts.includes(BATCH_RECORDS)).toBe(name !== 'json')
     expect(counts.length).toBeGreaterThan(runs.length + 1)
+  })
+
+  it('are refused, the codec named, when its sizes are not those of its bytes', async () => {
+    const honest = codecs[0]![1]
+    const { sizes, ...rest } = honest.columnar!
+    const lying: ColumnarCodec = {
+      ...rest,
+      sizes(columns, rows, into) {
+        sizes!(columns, rows, into)
+        into[1]! += 2
+      },
+    }
+    const log = testLog({ codec: { ...honest, columnar: lying }, info: { partitions: 1, partitionBy: [] } })
+    const value = honest.encode({ id: 7, note: 'n', marks: [], at: new Date(0) })
+    log.hot.send(0, [{ value }, { value }, { value }])
+    const topic = await log.attach()
+    await topic.tier({ upTo: [3n] })
+    await expect(readAll(topic, 0)).rejects.toMatchObject({ kind: 'invalid', code: 'CODEC_SIZES' })
   })
 })

@@ -14,7 +14,7 @@ const BATCH_SPAN = 2 ** 30
 const BLOCK_ROWS = 256
 const SPARE = 1.04
 
-/** Frames rows of the table into runs of v2 batches, one run after another, in memory that is used again. */
+/** Frames rows of the table into runs of v2 batches, one run after another; a large run takes its memory along. */
 export class RunWriter {
   readonly #framer = new BatchFramer()
   readonly #block = new RowBlock(BLOCK_ROWS)

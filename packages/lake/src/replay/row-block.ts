@@ -49,7 +49,8 @@ export class RowBlock {
   /** Writes what lies in columns of the rows `[start, end)`. */
   writeColumns(start: number, end: number, target: Uint8Array): void {
     this.#eachSource(start, end, (source, from, to) => {
-      source.encodeRows(this.rows.subarray(from, to), target, this.places.subarray(from, to))
+      const sizes = this.sizes.subarray(from, to)
+      source.encodeRows(this.rows.subarray(from, to), sizes, target, this.places.subarray(from, to))
     })
   }
 

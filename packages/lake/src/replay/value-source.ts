@@ -1,4 +1,4 @@
-import { Arena, isKind, isValid } from '@moulin/core'
+import { Arena, invalid, isKind, isValid } from '@moulin/core'
 import type { Codec, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, RowsEncoder } from '@moulin/core'
 import { rowsEncoderOf } from '@moulin/format'
 import { columnOf } from '../places/identity-rows.ts'
@@ -14,6 +14,7 @@ export class ValueSource {
   readonly lacksColumns: boolean
   readonly #codec: ColumnarCodec
   readonly #rows: RowsEncoder
+  readonly #format: string
   /** Why the last row had no encoding. */
   #fault = ''
   readonly #present: readonly Column[]
@@ -26,6 +27,7 @@ export class ValueSource {
   constructor(codec: Codec, batch: ColumnBatch, columns: TableColumns) {
     this.#codec = codec.columnar!
     this.#rows = rowsEncoderOf(this.#codec)
+    this.#format = codec.format
     const names = codec.schema.fields.map(({ name }) => name)
     this.lacksColumns = names.some((name) => columns.byName.get(name) === undefined)
     const found = names.map((name) => columnOf(batch, columns, name))
@@ -48,9 +50,20 @@ export class ValueSource {
     this.#rows.sizes(this.#columns, rows, sizes)
   }
 
-  /** Writes the canonical bytes of rows that have {@link sizes} to their places, which are then where they end. */
-  encodeRows(rows: Int32Array, target: Uint8Array, places: Int32Array): void {
+  /**
+   * Writes the canonical bytes of rows to their places, which are then where they end.
+   * @throws `invalid` naming the codec when they are not of the sizes that it said: the records around would be lost.
+   */
+  encodeRows(rows: Int32Array, sizes: Int32Array, target: Uint8Array, places: Int32Array): void {
+    let left = 0
+    for (let at = 0; at < places.length; at++) left += places[at]! + sizes[at]!
     this.#rows.encodeRows(this.#columns, rows, target, places)
+    for (let at = 0; at < places.length; at++) left -= places[at]!
+    if (left === 0) return
+    const message =
+      `The codec ${this.#format} encodes ${rows.length} rows from row ${rows[0]} on in ${left} bytes less than its \`sizes\` ` +
+      'say. Both must say what `encodeRow` writes; without them the rows are encoded one by one.'
+    throw invalid('CODEC_SIZES', message)
   }
 
   /** Why the row has no encoding. */
