@@ -123,15 +123,14 @@ export class RecordDecoder {
   }
 
   /**
-   * Looks at the rows of the block: how large their values are and where they lie. Where SQL left a row without what a
-   * record needs, the block's faults say what, and a null value or an empty header key stands in.
+   * Looks where the value of a row of the block lies, and how large it is where it is not in columns: those are asked by
+   * `block.measureColumns`, all at once. Where SQL left the row without what a record needs, the block's faults say what,
+   * and a null value or an empty header key stands in.
    */
-  measure(block: RowBlock): void {
-    block.isDegraded.fill(0, 0, block.length)
-    block.faults.clear()
-    if (this.#all === undefined) for (let at = 0; at < block.length; at++) this.#look(block, at)
-    else block.sources.fill(this.#all, 0, block.length)
-    block.measureColumns()
+  look(block: RowBlock, at: number): void {
+    block.isDegraded[at] = 0
+    block.sources[at] = this.#all
+    if (this.#all === undefined) this.#look(block, at)
   }
 
   /**
@@ -161,7 +160,9 @@ export class RecordDecoder {
   frameAlone(row: number, framer: BatchFramer): boolean {
     lone.rows[0] = row
     lone.length = 1
-    this.measure(lone)
+    lone.faults.clear()
+    this.look(lone, 0)
+    lone.measureColumns()
     this.frame(lone, 0, framer, 0, 0, 0)
     lone.writeColumns(0, 1, framer.target)
     lone.sources[0] = undefined
@@ -208,7 +209,6 @@ export class RecordDecoder {
 
   #look(block: RowBlock, at: number): void {
     const row = block.rows[at]!
-    block.sources[at] = undefined
     const state = this.#stateAt(row)
     const id = this.valueSchemaId(row)
     const source = this.#source(id)

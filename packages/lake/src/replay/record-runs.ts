@@ -49,13 +49,10 @@ export class RunWriter {
     this.#framer.expect(Math.ceil((end - start) * this.#recordBytes))
     const { capacity } = this.#block
     for (let from = start; from < end;) {
-      const decoder = found.decoders[from]!
-      const most = Math.min(end, from + capacity)
-      let to = from + 1
-      while (to < most && found.decoders[to] === decoder) to++
+      const to = Math.min(end, from + capacity)
       const some = offsets.subarray((from - start) * 2, (to - start) * 2)
       try {
-        this.#frame(decoder, found.rows.subarray(from, to), some, place)
+        this.#frame(found, from, some, place)
       } catch (error) {
         this.#clear()
         throw error
@@ -96,20 +93,23 @@ export class RunWriter {
   }
 
   // Values are written once all frames of the block are, or the batch around them ends.
-  #frame(decoder: RecordDecoder, rows: Int32Array, offsets: Int32Array, place: RecordPlace): void {
+  #frame({ decoders, rows }: FoundRows, start: number, offsets: Int32Array, place: RecordPlace): void {
     const block = this.#block
     const framer = this.#framer
     const first = this.#length
-    const length = (block.length = rows.length)
+    const length = (block.length = offsets.length >> 1)
     while (first + length > this.#valueIds.length) {
       this.#valueIds = doubled(this.#valueIds)
       this.#keyIds = doubled(this.#keyIds)
     }
-    block.rows.set(rows)
-    decoder.measure(block)
+    block.rows.set(rows.subarray(start, start + length))
+    block.faults.clear()
+    for (let at = 0; at < length; at++) decoders[start + at]!.look(block, at)
+    block.measureColumns()
     let written = 0
     for (let at = 0; at < length; at++) {
-      const row = rows[at]!
+      const decoder = decoders[start + at]!
+      const row = block.rows[at]!
       const offsetLow = offsets[at * 2]!
       const offsetHigh = offsets[at * 2 + 1]!
       decoder.readTimestamp(row)
@@ -142,12 +142,19 @@ export class RunWriter {
     this.#length += length
     const sums = this.#sums.subarray(0, length)
     framer.recordCrcs(sums, first)
-    this.#judge(decoder, offsets, sums, first)
+    this.#judge(decoders, start, offsets, sums, first)
   }
 
-  #judge(decoder: RecordDecoder, offsets: Int32Array, sums: Int32Array, first: number): void {
+  #judge(
+    decoders: readonly RecordDecoder[],
+    start: number,
+    offsets: Int32Array,
+    sums: Int32Array,
+    first: number,
+  ): void {
     const { rows, isDegraded, faults } = this.#block
     for (let at = 0; at < sums.length; at++) {
+      const decoder = decoders[start + at]!
       const row = rows[at]!
       const sum = sums[at]!
       const isExact = isDegraded[at] === 0 && decoder.matches(row, sum)

@@ -19,6 +19,9 @@ export class RowBlock {
   /** Why a row does not say what its record was: by position, few. */
   readonly faults: Map<number, string> = new Map()
 
+  /** For the rows of one source among those of others. */
+  #gathered: Int32Array[] | undefined
+
   constructor(capacity: number) {
     this.capacity = capacity
     this.rows = new Int32Array(capacity)
@@ -35,33 +38,56 @@ export class RowBlock {
 
   /** Asks the columns for the sizes of what lies in them; a row that has no encoding is null, and why is its fault. */
   measureColumns(): void {
-    this.#eachSource(0, this.length, (source, from, to) => {
-      const sizes = this.sizes.subarray(from, to)
-      source.sizes(this.rows.subarray(from, to), sizes)
-      for (let at = from; at < to; at++) {
-        if (this.sizes[at]! >= 0) continue
-        this.sources[at] = undefined
-        this.fail(at, source.faultOf(this.rows[at]!))
-      }
-    })
+    this.#eachSource(0, this.length, this.sizes, (source, rows, sizes) => source.sizes(rows, sizes))
+    for (let at = 0; at < this.length; at++) {
+      const source = this.sources[at]
+      if (source === undefined || this.sizes[at]! >= 0) continue
+      this.sources[at] = undefined
+      this.fail(at, source.faultOf(this.rows[at]!))
+    }
   }
 
   /** Writes what lies in columns of the rows `[start, end)`. */
   writeColumns(start: number, end: number, target: Uint8Array): void {
-    this.#eachSource(start, end, (source, from, to) => {
-      const sizes = this.sizes.subarray(from, to)
-      source.encodeRows(this.rows.subarray(from, to), sizes, target, this.places.subarray(from, to))
+    this.#eachSource(start, end, this.places, (source, rows, places, sizes) => {
+      source.encodeRows(rows, sizes, target, places)
     })
   }
 
-  // Neighbours of the same columns go together.
-  #eachSource(start: number, end: number, use: (source: ValueSource, from: number, to: number) => void): void {
-    for (let from = start; from < end;) {
-      const source = this.sources[from]
-      let to = from + 1
-      while (to < end && this.sources[to] === source) to++
-      if (source !== undefined) use(source, from, to)
-      from = to
+  // The rows of each source with their numbers, which `use` may change, and their sizes.
+  #eachSource(start: number, end: number, numbers: Int32Array, use: UseRows): void {
+    const { rows, sizes, sources } = this
+    const first = sources[start]
+    let same = start
+    while (same < end && sources[same] === first) same++
+    if (same === end) {
+      if (first !== undefined && start < end) {
+        use(first, rows.subarray(start, end), numbers.subarray(start, end), sizes.subarray(start, end))
+      }
+      return
+    }
+    const done = new Set<ValueSource | undefined>([undefined])
+    for (let from = start; from < end; from++) {
+      const source = sources[from]
+      if (done.has(source)) continue
+      done.add(source)
+      this.#gather(source!, from, end, numbers, use)
     }
   }
+
+  #gather(source: ValueSource, start: number, end: number, numbers: Int32Array, use: UseRows): void {
+    const [at, rows, own, sizes] = (this.#gathered ??= [0, 1, 2, 3].map(() => new Int32Array(this.capacity)))
+    let count = 0
+    for (let row = start; row < end; row++) {
+      if (this.sources[row] !== source) continue
+      at![count] = row
+      rows![count] = this.rows[row]!
+      own![count] = numbers[row]!
+      sizes![count++] = this.sizes[row]!
+    }
+    use(source, rows!.subarray(0, count), own!.subarray(0, count), sizes!.subarray(0, count))
+    for (let index = 0; index < count; index++) numbers[at![index]!] = own![index]!
+  }
 }
+
+type UseRows = (source: ValueSource, rows: Int32Array, numbers: Int32Array, sizes: Int32Array) => void
