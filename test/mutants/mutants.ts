@@ -333,10 +333,33 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/replay/cold-window.test.ts'],
   },
   {
+    name: 'end a batch before the values of its last block',
+    file: 'packages/lake/src/replay/record-runs.ts',
+    original: `        block.writeColumns(written, at, framer.target)
+        written = at
+`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/replay/record-runs.test.ts'],
+  },
+  {
+    name: 'measure a null that the schema forbids',
+    file: 'packages/format/src/avro/column-kernel.ts',
+    original: `if (!isValid(column, rows[at]!)) sizes[at] = NO_ENCODING`,
+    planted: `if (!isValid(column, rows[at]!)) sizes[at] = 0`,
+    caughtBy: ['packages/format/src/avro/avro-nested.test.ts'],
+  },
+  {
+    name: 'give the bytes of the row before',
+    file: 'packages/format/src/values/row-by-row.ts',
+    original: `while (this.#next < this.#length && this.#rows[this.#next] !== row) this.#next++`,
+    planted: ``,
+    caughtBy: ['packages/format/src/values/row-by-row.test.ts'],
+  },
+  {
     name: 'a value without its state is a tombstone',
     file: 'packages/lake/src/replay/record-decoder.ts',
-    original: `state === 'null' || state === 'raw') return false`,
-    planted: `state !== 'typed') return false`,
+    original: `state === 'null' || state === 'raw') return`,
+    planted: `state !== 'typed') return`,
     caughtBy: ['test/missing-schema.test.ts'],
   },
   {

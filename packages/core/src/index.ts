@@ -39,6 +39,7 @@ export type {
   CodecFormat,
   ColumnarCodec,
   RegistryIdentity,
+  RowsEncoder,
   SchemaFieldId,
   SchemaLedger,
   SchemaLedgerEntry,

@@ -37,21 +37,46 @@ export interface RegistryIdentity {
   readonly references: readonly { readonly name: string; readonly subject: string; readonly version: number }[]
 }
 
+/**
+ * Values to columns and back, without a JavaScript value between. `builders`, `decodeRow` and `encodeRow` are what a codec
+ * must have. {@link sizes} and {@link encodeRows} go together: a codec that has only one of them, or neither, is encoded
+ * row by row, into the same bytes.
+ *
+ * All calls are synchronous, and what is passed in stays the caller's: a codec keeps no bytes, and changes none but those
+ * that it is asked for.
+ */
 export interface ColumnarCodec {
   /** Empty builders for the value columns, in the schema's field order; strings go to `arena`. */
   builders(arena: Arena): ColumnBuilder[]
   /**
    * Appends one row to every builder from the bytes `[start, end)` of the arena that the builders were made with.
    * `canonical`: {@link encodeRow} over these columns gives the very same bytes. `readable`: the columns hold the value,
-   * but not its exact encoding. `unreadable`: the bytes do not decode; every builder got a null.
+   * but not its exact encoding. `unreadable`: the bytes do not decode; every builder got a null. Never throws for bytes.
    */
   decodeRow(arena: Arena, start: number, end: number, builders: readonly ColumnBuilder[]): ValueFidelity
   /**
    * The canonical bytes of row `row` from columns in the schema's field order, written to `target` at `position`;
-   * returns the end, or -1 when there is no room. @throws `invalid` when a required column is null there.
+   * returns the end, or -1 when there is no room. @throws `invalid` when a required column is null there, or a column
+   * holds what the encoding has no bytes for.
    */
   encodeRow(columns: readonly Column[], row: number, target: Uint8Array, position: number): number
+  /**
+   * How many bytes {@link encodeRow} gives each row: of row `rows[i]` into `sizes[i]`, −1 where it would throw `invalid`
+   * (who wants to know why asks it). The columns are in the schema's field order; rows come in any order, as often as the
+   * caller likes; `sizes` is as long as `rows`, what it holds before does not count. Throws for no row.
+   */
+  sizes?(columns: readonly Column[], rows: Int32Array, sizes: Int32Array): void
+  /**
+   * Writes the bytes of row `rows[i]` at `places[i]` of `target`, and not a byte beside them; `places[i]` is then where
+   * they end. Only rows are asked for that {@link sizes} had a size of over the same columns, with that much room each, no
+   * place within another's. The same bytes as {@link encodeRow}, for ever; where they are of other sizes than was said, a
+   * cold read is refused (`invalid`, code CODEC_SIZES).
+   */
+  encodeRows?(columns: readonly Column[], rows: Int32Array, target: Uint8Array, places: Int32Array): void
 }
+
+/** The encoding of many rows at a time. */
+export type RowsEncoder = Required<Pick<ColumnarCodec, 'sizes' | 'encodeRows'>>
 
 export type ValueFidelity = 'canonical' | 'readable' | 'unreadable'
 

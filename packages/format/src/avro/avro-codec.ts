@@ -9,6 +9,7 @@ import { parseAvroSchema, type AvroType } from './avro-schema.ts'
 import { AvroSink, avroWriterOf } from './avro-writer.ts'
 import { builderOf, columnDecoder } from './column-decoder.ts'
 import { columnEncoder } from './column-encoder.ts'
+import { columnKernel } from './column-kernel.ts'
 import { RowCursor } from './row-cursor.ts'
 import { recordReader } from './value-decoder.ts'
 import { valueEncoder } from './value-encoder.ts'
@@ -98,6 +99,7 @@ function columnsCodec(definition: string, columns: AvroColumns): Codec {
 function columnarCodec({ schema, nodes }: AvroColumns, canonical: (bytes: Uint8Array) => Uint8Array): ColumnarCodec {
   const decoders = nodes.map(columnDecoder)
   const encoders = nodes.map((node, index) => columnEncoder(node, schema.fields[index]!.name))
+  const kernels = nodes.map((node, index) => columnKernel(node, schema.fields[index]!.name))
   const cursor = new RowCursor()
   const writer = new RowWriter()
 
@@ -126,6 +128,14 @@ function columnarCodec({ schema, nodes }: AvroColumns, canonical: (bytes: Uint8A
       writer.open(target, position)
       for (let index = 0; index < encoders.length; index++) encoders[index]!(columns[index]!, row, writer)
       return writer.position > target.length ? -1 : writer.position
+    },
+    sizes(columns, rows, sizes) {
+      sizes.fill(0)
+      for (let index = 0; index < kernels.length; index++) kernels[index]!.addSizes(columns[index]!, rows, sizes)
+      for (let at = 0; at < sizes.length; at++) if (sizes[at]! < 0) sizes[at] = -1
+    },
+    encodeRows(columns, rows, target, places) {
+      for (let index = 0; index < kernels.length; index++) kernels[index]!.write(columns[index]!, rows, target, places)
     },
   } satisfies ColumnarCodec)
 }

@@ -1,6 +1,6 @@
 import type { Codec, Column } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, errorOf, kinds, throughColumns } from '../codec.test-support.ts'
+import { bytesOf, errorOf, expectSameByColumns, kinds, throughColumns } from '../codec.test-support.ts'
 import { avro, avroFormat } from './avro-codec.ts'
 
 const one = (type: unknown): Codec => avro({ type: 'record', name: 'r', fields: [{ name: 'v', type }] }) as Codec
@@ -101,6 +101,7 @@ describe('avro of an Avro schema', () => {
       ends: Int32Array.of(1),
     }
     expect(errorOf(() => codec.columnar!.encodeRow([blue], 0, new Uint8Array(9), 0))).toMatchObject({ kind: 'invalid' })
+    expectSameByColumns(codec.columnar!, [blue], 1)
   })
 
   it('tells what it can read but not give back', () => {

@@ -53,15 +53,17 @@ function longEncoder(): ColumnEncoder {
   }
 }
 
-/** Microseconds to milliseconds, downwards: only a row changed in SQL can have a finer time. */
 function millisEncoder(): ColumnEncoder {
   const halves = halvesOf()
-  return (column, row, writer) => {
-    const words = halves(column)
-    const micros = words[row * 2 + 1]! * 0x100000000 + (words[row * 2]! >>> 0)
-    if (Number.isSafeInteger(micros)) writer.number(Math.floor(micros / 1000))
-    else writer.bigint(floorMillis((column as PrimitiveColumn & { values: BigInt64Array }).values[row]!))
-  }
+  return (column, row, writer) => writer.number(millisOf(column, halves(column), row))
+}
+
+/** Microseconds to milliseconds, downwards: only a row changed in SQL can have a finer time. */
+export function millisOf(column: Column, halves: Int32Array, row: number): number {
+  const micros = halves[row * 2 + 1]! * 0x100000000 + (halves[row * 2]! >>> 0)
+  if (Number.isSafeInteger(micros)) return Math.floor(micros / 1000)
+  // A thousandth of what 64 bits hold is safe again.
+  return Number(floorMillis((column as PrimitiveColumn & { values: BigInt64Array }).values[row]!))
 }
 
 const float32 = new Float32Array(1)

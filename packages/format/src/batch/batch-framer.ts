@@ -5,6 +5,7 @@ import { copyRange, ViewOf } from '../bytes/copy-range.ts'
 import { crc32cBefore, crc32cOf } from '../bytes/crc32c.ts'
 import { crc32cRanges } from '../bytes/crc32c-ranges.ts'
 import { isUtf8Range } from '../bytes/utf8.ts'
+import { longSize, putLong, putUint } from '../bytes/varint.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
 
 /** When a batch began: int64s as signed 32-bit halves. */
@@ -18,20 +19,21 @@ export interface BatchStart {
 }
 
 const INITIAL_BYTES = 4 * 1024
+/** Less is copied sooner than new memory is made. */
+const GIVEN_BYTES = 64 * 1024
 /** More than all of a record but its key, value and headers. */
 const MOST_FRAME_BYTES = 40
-// A length below 8192 takes two bytes: right for nearly every value.
-const GUESS = 2
 
 /**
  * Writes v2 record batches, uncompressed, one after another into one buffer, from positions in other memory: no object
- * and no copy per record but the bytes themselves. A record is begun, given key, value and headers in that order, and
- * ended. All varints are minimal, as `_kafka_crc` wants them.
+ * and no copy per record but the bytes themselves. A record is begun with the size of its key, value and headers, and
+ * given those, in that order; a value may be written later, until the batch ends. All varints are minimal, as
+ * `_kafka_crc` wants them.
  *
  * Spec: Kafka, "Record Batch", "Record".
  */
 export class BatchFramer {
-  /** Where a value may be written between {@link beginValue} and {@link endValue}. */
+  /** Where values are that were left room by {@link reserve}; it is other memory after every record begun. */
   target: Uint8Array = new Uint8Array(INITIAL_BYTES)
   position = 0
   /** Records since the last {@link reset}. */
@@ -49,13 +51,9 @@ export class BatchFramer {
   #start: BatchStart | undefined
   #maxHigh = 0
   #maxLow = 0
-  #recordAt = 0
-  #bodyAt = 0
-  /** Bytes of the last record before its key: the next one's are nearly always as many, and its body need not move. */
-  #frameBytes = GUESS + 3
 
   beginBatch(start: BatchStart): void {
-    this.#reserve(at.records)
+    this.#makeRoom(at.records)
     this.#batchAt = this.position
     this.position += at.records
     this.#start = start
@@ -65,80 +63,23 @@ export class BatchFramer {
     this.#maxLow = start.timestampLow
   }
 
-  beginRecord(): void {
-    this.#reserve(MOST_FRAME_BYTES)
-    this.#recordAt = this.position
-    // Length, attributes, both deltas: their sizes are known in the end.
-    this.#bodyAt = this.position = this.position + this.#frameBytes
-  }
-
-  /** A key, value or header value; `start` below 0: null. */
-  nullable(data: Uint8Array, start: number, end: number): void {
-    if (start < 0) {
-      this.#reserve(1)
-      this.target[this.position++] = 1
-    } else {
-      this.#bytes(data, start, end)
-    }
-  }
-
-  headerCount(count: number): void {
-    this.#reserve(5)
-    this.#varint(count)
-  }
-
-  /** Bytes that are no UTF-8 go in as text that is: nobody could read the batch otherwise. */
-  headerKey(data: Uint8Array, start: number, end: number): void {
-    if (isUtf8Range(data, start, end)) return this.#bytes(data, start, end)
-    const text = Buffer.from(Buffer.from(data.subarray(start, end)).toString('utf8'))
-    this.#bytes(text, 0, text.length)
-  }
-
-  /** Where in `target` the caller may write a value; when it has no room there, {@link grow} and ask again. */
-  beginValue(): number {
-    this.#reserve(5)
-    return this.position + GUESS
-  }
-
-  /** The value lies in `[start, end)` of the target, `start` being what {@link beginValue} gave. */
-  endValue(start: number, end: number): void {
-    const size = end - start
-    const prefix = varintSize(size)
-    if (prefix !== GUESS) {
-      this.#reserve(end - this.position + prefix)
-      this.target.copyWithin(this.position + prefix, start, end)
-    }
-    this.#varint(size)
-    this.position += size
-  }
-
-  /** Twice the memory. */
-  grow(): void {
-    this.#reserve(this.target.length)
-  }
-
-  /** Ends the record at this offset delta of its batch, and time in ms. */
-  endRecord(offsetDelta: number, timestampHigh: number, timestampLow: number): void {
+  /**
+   * The next record at this offset delta of its batch, and time in ms. Its key, value and headers have `bodyBytes`:
+   * {@link nullableSize}, {@link headerKeySize}, and the count of the headers.
+   */
+  beginRecord(bodyBytes: number, offsetDelta: number, timestampHigh: number, timestampLow: number): void {
+    this.#makeRoom(MOST_FRAME_BYTES + bodyBytes)
     const { timestampHigh: baseHigh, timestampLow: baseLow } = this.#start!
     const borrow = timestampLow >>> 0 < baseLow >>> 0 ? 1 : 0
     const low = (timestampLow - baseLow) | 0
     const high = (timestampHigh - baseHigh - borrow) | 0
-    const body = this.position - this.#bodyAt
-    const size = 1 + varlongSize(high, low) + varintSize(offsetDelta) + body
-    const frame = varintSize(size) + size - body
-    const bodyAt = this.#recordAt + frame
-    if (bodyAt !== this.#bodyAt) {
-      this.#reserve(frame)
-      this.target.copyWithin(bodyAt, this.#bodyAt, this.#bodyAt + body)
-      this.#frameBytes = frame
-    }
-    this.position = this.#recordAt
-    this.#varint(size)
-    this.target[this.position++] = 0
-    this.#varlong(high, low)
-    this.#varint(offsetDelta)
-    this.position = bodyAt + body
-    this.#note(bodyAt, bodyAt + body)
+    const { target } = this
+    let to = putCount(target, this.position, 1 + longSize(high, low) + varintSize(offsetDelta) + bodyBytes)
+    target[to++] = 0
+    to = putLong(target, to, high, low)
+    to = putCount(target, to, offsetDelta)
+    this.position = to
+    this.#note(to, to + bodyBytes)
     if (timestampHigh > this.#maxHigh || (timestampHigh === this.#maxHigh && timestampLow >>> 0 > this.#maxLow >>> 0)) {
       this.#maxHigh = timestampHigh
       this.#maxLow = timestampLow
@@ -147,10 +88,42 @@ export class BatchFramer {
     this.#batchRecords++
   }
 
+  /** A key, value or header value. */
+  bytes(data: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    const to = putCount(this.target, this.position, size)
+    copyRange(this.target, this.#view, to, data, this.#sources.of(data), start, end)
+    this.position = to + size
+  }
+
+  /** The lack of one. */
+  null(): void {
+    this.target[this.position++] = 1
+  }
+
+  /** A value of `size` bytes that is written later, to where in `target` this returns. */
+  reserve(size: number): number {
+    const to = putCount(this.target, this.position, size)
+    this.position = to + size
+    return to
+  }
+
+  headerCount(count: number): void {
+    this.position = putCount(this.target, this.position, count)
+  }
+
+  /** Bytes that are no UTF-8 go in as text that is: nobody could read the batch otherwise. */
+  headerKey(data: Uint8Array, start: number, end: number): void {
+    if (isUtf8Range(data, start, end)) return this.bytes(data, start, end)
+    const text = repaired(data, start, end)
+    this.bytes(text, 0, text.length)
+  }
+
   /** Fills in the header, its CRC32C included. */
   endBatch(): void {
     const start = this.#start!
     assert(this.#batchRecords > 0, 'a batch without records is begun only for some')
+    assert(this.#bodyEnds[this.recordCount - 1] === this.position, 'a record has the bytes that it was begun with')
     const view = this.#view
     const batch = this.#batchAt
     const int64 = (field: number, high: number, low: number): void => {
@@ -173,9 +146,14 @@ export class BatchFramer {
     this.#start = undefined
   }
 
-  /** Continues the sums of the records' places to `_kafka_crc` of each record since the last {@link reset}, in place. */
-  recordCrcs(sums: Int32Array): void {
-    crc32cRanges(this.target, this.#bodyStarts, this.#bodyEnds, this.recordCount, sums)
+  /**
+   * Continues sums of records' places to `_kafka_crc`, in place: of the records from the `first` on since the last
+   * {@link reset}, as many as there are sums. Soonest after they were written costs least.
+   */
+  recordCrcs(sums: Int32Array, first: number): void {
+    const end = first + sums.length
+    const starts = this.#bodyStarts.subarray(first, end)
+    crc32cRanges(this.target, starts, this.#bodyEnds.subarray(first, end), sums.length, sums)
   }
 
   /** What the sum of the place of a record since the last {@link reset} must be for its `_kafka_crc` to be `crc`. */
@@ -183,9 +161,25 @@ export class BatchFramer {
     return crc32cBefore(this.target, this.#bodyStarts[record]!, this.#bodyEnds[record]!, crc)
   }
 
-  /** A copy of all batches since the last {@link reset}. */
-  bytes(): Uint8Array {
-    return this.target.slice(0, this.position)
+  /** Makes room for about so many more bytes at once, and no more where nothing is written yet. */
+  expect(bytes: number): void {
+    const { length } = this.target
+    const isSpare = this.position === 0 && bytes >= GIVEN_BYTES && length - bytes > bytes >> 3
+    if (isSpare) this.#setTarget(new Uint8Array(bytes))
+    else if (this.position === 0 && bytes > length) this.#setTarget(new Uint8Array(bytes))
+    else this.#makeRoom(bytes)
+  }
+
+  /**
+   * Gives all batches since the last {@link reset} away, and resets. They stay in the memory that they were written to where
+   * nearly all of it is theirs; else they are copied.
+   */
+  take(): Uint8Array {
+    const { target, position } = this
+    const isTheirs = position >= GIVEN_BYTES && target.length - position <= position >> 3
+    if (isTheirs) this.#setTarget(new Uint8Array(INITIAL_BYTES))
+    this.reset()
+    return isTheirs ? target.subarray(0, position) : target.slice(0, position)
   }
 
   /** Forgets all batches, keeps the memory. */
@@ -204,56 +198,34 @@ export class BatchFramer {
     this.#bodyEnds[record] = end
   }
 
-  #bytes(data: Uint8Array, start: number, end: number): void {
-    const size = end - start
-    this.#reserve(size + 5)
-    this.#varint(size)
-    copyRange(this.target, this.#view, this.position, data, this.#sources.of(data), start, end)
-    this.position += size
-  }
-
-  #varint(count: number): void {
-    const { target } = this
-    let rest = count << 1
-    while (rest >= 0x80 || rest < 0) {
-      target[this.position++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    target[this.position++] = rest
-  }
-
-  #varlong(high: number, low: number): void {
-    const { target } = this
-    const sign = high >> 31
-    let bitsLow = (low << 1) ^ sign
-    let bitsHigh = ((high << 1) | (low >>> 31)) ^ sign
-    while (bitsHigh !== 0 || bitsLow < 0 || bitsLow >= 0x80) {
-      target[this.position++] = (bitsLow & 0x7f) | 0x80
-      bitsLow = (bitsLow >>> 7) | (bitsHigh << 25)
-      bitsHigh >>>= 7
-    }
-    target[this.position++] = bitsLow
-  }
-
-  #reserve(bytes: number): void {
+  #makeRoom(bytes: number): void {
     const end = this.position + bytes
     if (end <= this.target.length) return
     const grown = new Uint8Array(Math.max(end, this.target.length * 2))
     grown.set(this.target)
-    this.target = grown
-    this.#view = new DataView(grown.buffer)
+    this.#setTarget(grown)
+  }
+
+  #setTarget(target: Uint8Array<ArrayBuffer>): void {
+    this.target = target
+    this.#view = new DataView(target.buffer)
   }
 }
 
-function varlongSize(high: number, low: number): number {
-  const sign = high >> 31
-  let bitsHigh = ((high << 1) | (low >>> 31)) ^ sign
-  let bitsLow = (low << 1) ^ sign
-  let size = 1
-  while (bitsHigh !== 0 || bitsLow < 0 || bitsLow >= 0x80) {
-    bitsLow = (bitsLow >>> 7) | (bitsHigh << 25)
-    bitsHigh >>>= 7
-    size++
-  }
-  return size
+/** Bytes of a key, value or header value of `size` bytes with its length; below 0: of null. */
+export function nullableSize(size: number): number {
+  return size < 0 ? 1 : size + varintSize(size)
+}
+
+/** Bytes of what {@link BatchFramer.headerKey} writes. */
+export function headerKeySize(data: Uint8Array, start: number, end: number): number {
+  return nullableSize(isUtf8Range(data, start, end) ? end - start : repaired(data, start, end).length)
+}
+
+function repaired(data: Uint8Array, start: number, end: number): Uint8Array {
+  return Buffer.from(Buffer.from(data.subarray(start, end)).toString('utf8'))
+}
+
+function putCount(target: Uint8Array, position: number, count: number): number {
+  return putUint(target, position, count << 1)
 }

@@ -18,12 +18,19 @@ export function copyRange(
     target.set(source.subarray(start, end), position)
     return
   }
-  let from = start
-  let to = position
-  for (const last = end - 7; from < last; from += 8, to += 8) {
-    targetView.setFloat64(to, sourceView.getFloat64(from, true), true)
+  const size = end - start
+  if (size >= 8) {
+    for (let at = 0, last = size - 8; at < last; at += 8) {
+      targetView.setFloat64(position + at, sourceView.getFloat64(start + at, true), true)
+    }
+    // The last word may overlap the one before, which costs less than a loop over its bytes.
+    targetView.setFloat64(position + size - 8, sourceView.getFloat64(end - 8, true), true)
+  } else if (size >= 4) {
+    targetView.setInt32(position, sourceView.getInt32(start, true), true)
+    targetView.setInt32(position + size - 4, sourceView.getInt32(end - 4, true), true)
+  } else {
+    for (let at = 0; at < size; at++) target[position + at] = source[start + at]!
   }
-  while (from < end) target[to++] = source[from++]!
 }
 
 /** The view over bytes, made once while they stay the same. */

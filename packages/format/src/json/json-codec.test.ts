@@ -2,7 +2,7 @@ import type { Codec, Column, Schema } from '@moulin/core'
 import { INT64_MAX, INT64_MIN, schema, t } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { errorOf, every, everyValue, kinds, throughColumns } from '../codec.test-support.ts'
+import { errorOf, every, everyValue, expectSameByColumns, kinds, throughColumns } from '../codec.test-support.ts'
 import { json, jsonFormat } from './json-codec.ts'
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -157,6 +157,8 @@ describe('json encode', () => {
     const encode = (of: Column) => errorOf(() => one(t.double).columnar!.encodeRow([of], 0, new Uint8Array(99), 0))
     expect(encode(column(1, new Uint8Array(1)))).toMatchObject({ kind: 'invalid', code: 'COLUMN_NULL' })
     expect(encode(column(NaN))).toMatchObject({ kind: 'invalid', code: 'COLUMN_NUMBER' })
+    const some: Column = { storage: 'float64', length: 3, validity: undefined, values: Float64Array.of(1, NaN, -2.5) }
+    expectSameByColumns(one(t.double).columnar!, [some], 3)
   })
 })
 

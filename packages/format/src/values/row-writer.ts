@@ -1,4 +1,5 @@
 import { copyRange, ViewOf } from '../bytes/copy-range.ts'
+import { putLong } from '../bytes/varint.ts'
 
 const SHORT_BYTES = 48
 
@@ -23,18 +24,7 @@ export class RowWriter {
 
   /** A long of signed 32-bit halves, zigzag, minimal. */
   long(high: number, low: number): void {
-    const { target } = this
-    let at = this.position
-    const sign = high >> 31
-    let bitsLow = (low << 1) ^ sign
-    let bitsHigh = ((high << 1) | (low >>> 31)) ^ sign
-    while (bitsHigh !== 0 || bitsLow < 0 || bitsLow >= 0x80) {
-      target[at++] = (bitsLow & 0x7f) | 0x80
-      bitsLow = (bitsLow >>> 7) | (bitsHigh << 25)
-      bitsHigh >>>= 7
-    }
-    target[at++] = bitsLow
-    this.position = at
+    this.position = putLong(this.target, this.position, high, low)
   }
 
   int(value: number): void {

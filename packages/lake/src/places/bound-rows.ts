@@ -60,9 +60,7 @@ class BoundCheck {
       const zero = { offsetHigh: 0, offsetLow: 0, timestampHigh: 0, timestampLow: 0 }
       framer.beginBatch({ ...zero, timestampType: 'create' })
     }
-    framer.beginRecord()
-    decoder.frame(row, framer)
-    framer.endRecord(0, 0, 0)
+    decoder.frameAlone(row, framer)
     decoder.readTimestamp(row)
     const offset = this.#places.offsets[at]!
     const [high, low] = [Number(BigInt.asIntN(32, offset >> 32n)), Number(BigInt.asIntN(32, offset))]
@@ -72,7 +70,7 @@ class BoundCheck {
 
   judge(): void {
     const sums = Int32Array.from(this.#framed, ({ sum }) => sum)
-    this.#framer.recordCrcs(sums)
+    this.#framer.recordCrcs(sums, 0)
     this.#framed.forEach(({ at, decoder, row }, index) => {
       if (decoder.matches(row, sums[index]!)) this.bound.add(at)
     })

@@ -194,6 +194,26 @@ export function recordPlace({ entries, places }: ColdPlan, offset: bigint): Reco
   return places[at]!
 }
 
+/** Where among the rising offsets those begin that have another {@link recordPlace} than the one at `from`. */
+export function recordPlaceEnd({ entries }: ColdPlan, offsets: BigInt64Array, from: number): number {
+  const { length } = offsets
+  if (entries.length < 2) return length
+  const next = entries.find(({ start }) => start > offsets[from]!)
+  return next === undefined ? length : firstAtLeast(offsets, next.start)
+}
+
+/** The first position whose offset is not below; they rise. */
+export function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
+  let low = 0
+  let high = offsets.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (offsets[middle]! < least) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 function wherePlace(
   { byName }: TableColumns,
   { partition, from, to }: { readonly partition: number; readonly from: bigint; readonly to: bigint },

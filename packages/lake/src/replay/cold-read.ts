@@ -1,6 +1,6 @@
 import { corrupt, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
-import { planCold, recordPlace } from './cold-plan.ts'
+import { firstAtLeast, planCold, recordPlace, recordPlaceEnd } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
@@ -147,24 +147,40 @@ async function frameWindow(
   writer: RunWriter,
   call: CallOptions,
 ): Promise<void> {
-  const { length, groups, rows, offsets } = places
-  const decoders = new Array<RecordDecoder>(length)
-  const found = new Int32Array(length)
-  for (const [index, members] of byGroup(groups, length)) {
+  const { offsets } = places
+  const found = await foundRows(parts, plan, places, call)
+  const halves = new Int32Array(offsets.buffer, offsets.byteOffset, offsets.length * 2)
+  for (let from = 0; from < offsets.length;) {
+    const end = recordPlaceEnd(plan, offsets, from)
+    writer.add(found, from, halves.subarray(from * 2, end * 2), recordPlace(plan, offsets[from]!))
+    from = end
+  }
+}
+
+async function foundRows(
+  parts: ColdReadParts,
+  plan: ColdPlan,
+  { length, groups, rows }: Places,
+  call: CallOptions,
+): Promise<FoundRows> {
+  const read = (index: number, wanted: Int32Array): Promise<FoundRows> => {
     const { file, rowGroup } = plan.groups[index]!
-    const wanted = members === undefined ? rows : members.map((at) => rows[at]!)
-    const some = await readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
-    for (let at = 0; at < some.rows.length; at++) {
-      const place = members === undefined ? at : members[at]!
-      decoders[place] = some.decoders[at]!
-      found[place] = some.rows[at]!
+    return readRows(parts, file, rowGroup, wanted, plan.state.columns, call)
+  }
+  const members = [...byGroup(groups, length)]
+  const [first] = members
+  // The usual case.
+  if (first !== undefined && first[1] === undefined) return read(first[0], rows)
+  const found = { decoders: new Array<RecordDecoder>(length), rows: new Int32Array(length) }
+  for (const [index, own = new Int32Array(0)] of members) {
+    const wanted = own.map((at) => rows[at]!)
+    const some = await read(index, wanted)
+    for (let at = 0; at < own.length; at++) {
+      found.decoders[own[at]!] = some.decoders[at]!
+      found.rows[own[at]!] = some.rows[at]!
     }
   }
-  const halves = new Int32Array(offsets.buffer, offsets.byteOffset, length * 2)
-  for (let at = 0; at < length; at++) {
-    const place = recordPlace(plan, offsets[at]!)
-    writer.add(decoders[at]!, found[at]!, place, halves[at * 2 + 1]!, halves[at * 2]!)
-  }
+  return found
 }
 
 /** Places by the group they are in; `undefined`: all of them, the usual case. */
@@ -221,12 +237,13 @@ async function lookUp(
       const present = ahead!
       ahead = at + 1 < found.length ? read(at + 1) : undefined
       ahead?.catch(() => {})
-      const { decoders, rows: places } = await present
-      for (let index = 0; index < places.length; index++) {
-        const place = found[at]![1]?.[index] ?? index
+      const some = await present
+      const own = found[at]![1]
+      for (let index = 0; index < some.rows.length; index++) {
+        const place = own?.[index] ?? index
         const offset = offsets[place]!
-        const bound = recordPlace(plan, offset)
-        writer.add(decoders[index]!, places[index]!, bound, halves[place * 2 + 1]!, halves[place * 2]!)
+        const offsetHalves = halves.subarray(place * 2, place * 2 + 2)
+        writer.add(some, index, offsetHalves, recordPlace(plan, offset))
         runs[members[place]!] = writer.finish(partition, { from: offset, to: offset + 1n })
       }
     }
@@ -317,17 +334,6 @@ async function choose(
     groups[at] = group
     rows[at] = row
   })
-}
-
-function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
-  let low = 0
-  let high = offsets.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (offsets[middle]! < least) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** What windows of a plan are made of. */

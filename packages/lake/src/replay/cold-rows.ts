@@ -69,7 +69,8 @@ interface Cluster {
 function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
   const [only] = found
   if (found.length === 1) {
-    const rows = wanted.map((row) => row - only!.start)
+    const rows = new Int32Array(wanted.length)
+    for (let at = 0; at < rows.length; at++) rows[at] = wanted[at]! - only!.start
     return { decoders: new Array<RecordDecoder>(wanted.length).fill(only!.decoder), rows }
   }
   const decoders = new Array<RecordDecoder>(wanted.length)

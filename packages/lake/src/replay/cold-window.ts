@@ -37,7 +37,7 @@ export async function nextPlaces(
     const rows = await source.rowsOf(group)
     const most = rowsIn(group, window)
     const first = rows.lowerBound(from)
-    let last = Math.min(rows.lowerBound(end), first + 2 * most + 1)
+    let last = Math.min(rows.lowerBound(end), first + most + 1)
     if (last <= first) continue
     // However many copies a row has, all of the first one are here: the window ends behind them at the earliest.
     if (rows.offset(last - 1) === rows.offset(first)) last = rows.lowerBound(rows.offset(first) + 1n)

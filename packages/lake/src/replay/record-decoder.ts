@@ -1,21 +1,26 @@
 import { corrupt, isKind, isValid } from '@moulin/core'
 import type { Codec, Column, ColumnBatch, Fidelity, SchemaLedger } from '@moulin/core'
-import { floorMillis } from '@moulin/format'
+import { floorMillis, nullableSize } from '@moulin/format'
 import type { BatchFramer, ParquetFile } from '@moulin/format'
 import { isOwnFile } from '../table/data-files.ts'
 import { columnOf } from '../places/identity-rows.ts'
-import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
+import { RowBlock } from './row-block.ts'
+import { intAt, systemSources } from './system-sources.ts'
+import type { Of, SystemSources } from './system-sources.ts'
 import { ValueSource } from './value-source.ts'
 
-const NOTHING = new Uint8Array(0)
 const MICROS_PER_MS = 1000
 const HALF = 4294967296
+
+/** For a row that is framed alone. */
+const lone = new RowBlock(1)
 
 /**
  * Gives rows their bytes back. Columns win over raw: bytes that are kept beside the columns count only while the columns
  * say the same, so after an UPDATE in SQL nobody gets the old value. What comes out is held against the row's checksum. Rows
- * are framed from where the columns lie: none becomes an object.
+ * are framed from where the columns lie, a block at a time, and the values of a block a column at a time: none becomes an
+ * object.
  */
 export class RecordDecoder {
   readonly #batch: ColumnBatch
@@ -37,10 +42,10 @@ export class RecordDecoder {
   #stateStart = -1
   #stateEnd = -1
   #state = ''
+  /** What every row's value is in and nowhere else; undefined where rows differ. */
+  readonly #all: ValueSource | undefined
   timestampHigh = 0
   timestampLow = 0
-  /** Why the row framed last does not say what its record was, undefined where it does. */
-  fault: string | undefined
   /** Whether a record may have the time and type that the row says: what a log writes is read back as it is. */
   isTimeOfRecord = true
 
@@ -55,6 +60,9 @@ export class RecordDecoder {
     this.#system = systemSources(parts.batch, parts.columns)
     const times = this.#system.timestamp?.values ?? new BigInt64Array(0)
     this.#times = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
+    const { state, schemaId } = this.#system
+    const source = isConstant(state) && isConstant(schemaId) ? this.#source(this.valueSchemaId(0)) : undefined
+    this.#all = source?.lacksColumns === false && this.#stateAt(0) === 'typed' ? source : undefined
   }
 
   /** Fetches the codecs that the rows need from the schema ledger. */
@@ -115,18 +123,50 @@ export class RecordDecoder {
   }
 
   /**
-   * Adds key, value and headers of the row to the record that the framer is at. Returns whether the value is not known to
-   * be the one that was sent, unless the checksum says so. Where SQL left the row without what a record needs, {@link fault}
-   * says what, and a null value or an empty header key stands in.
+   * Looks where the value of a row of the block lies, and how large it is where it is not in columns: those are asked by
+   * `block.measureColumns`, all at once. Where SQL left the row without what a record needs, the block's faults say what,
+   * and a null value or an empty header key stands in.
    */
-  frame(row: number, framer: BatchFramer): boolean {
-    this.fault = undefined
-    const { key } = this.#system
-    if (key === undefined || !isValid(key, row)) framer.nullable(NOTHING, -1, -1)
-    else framer.nullable(key.data, key.starts[row]!, key.ends[row]!)
-    const isDegraded = this.#frameValue(row, framer)
-    this.#frameHeaders(row, framer)
-    return isDegraded || this.fault !== undefined
+  look(block: RowBlock, at: number): void {
+    block.isDegraded[at] = 0
+    block.sources[at] = this.#all
+    if (this.#all === undefined) this.#look(block, at)
+  }
+
+  /**
+   * Adds a row that was measured as the framer's next record. A value in columns is left out: `block.writeColumns`, before
+   * the batch ends, puts it where there is room for it.
+   */
+  frame(block: RowBlock, at: number, framer: BatchFramer, delta: number, high: number, low: number): void {
+    const row = block.rows[at]!
+    const size = block.sizes[at]!
+    const source = block.sources[at]
+    const { key, raw, headers } = this.#system
+    const hasKey = key !== undefined && isValid(key, row)
+    const keyBytes = hasKey ? key.ends[row]! - key.starts[row]! : -1
+    const headerBytes = headers === undefined ? 1 : headers.sizeOf(row)
+    framer.beginRecord(nullableSize(keyBytes) + nullableSize(size) + headerBytes, delta, high, low)
+    if (hasKey) framer.bytes(key.data, key.starts[row]!, key.ends[row]!)
+    else framer.null()
+    if (source !== undefined) block.places[at] = framer.reserve(size)
+    else if (size >= 0) framer.bytes(raw!.data, raw!.starts[row]!, raw!.ends[row]!)
+    else framer.null()
+    if (headers === undefined || headerBytes === 1) return framer.headerCount(0)
+    const fault = headers.frame(row, framer)
+    if (fault !== undefined) block.fail(at, fault)
+  }
+
+  /** Adds the row as a record whose place in the batch says nothing. Returns whether it is degraded. */
+  frameAlone(row: number, framer: BatchFramer): boolean {
+    lone.rows[0] = row
+    lone.length = 1
+    lone.faults.clear()
+    this.look(lone, 0)
+    lone.measureColumns()
+    this.frame(lone, 0, framer, 0, 0, 0)
+    lone.writeColumns(0, 1, framer.target)
+    lone.sources[0] = undefined
+    return lone.isDegraded[0] === 1
   }
 
   /** Whether the row has this checksum. */
@@ -167,7 +207,8 @@ export class RecordDecoder {
     return corrupt('ROW_CHECKSUM', message, { context: { file: name, offset, row } })
   }
 
-  #frameValue(row: number, framer: BatchFramer): boolean {
+  #look(block: RowBlock, at: number): void {
+    const row = block.rows[at]!
     const state = this.#stateAt(row)
     const id = this.valueSchemaId(row)
     const source = this.#source(id)
@@ -175,30 +216,23 @@ export class RecordDecoder {
     const isInColumns = isTyped || (source === undefined ? this.#hasValue(row) : source.hasValue(row))
     if (!isInColumns) {
       // Only where the row says that there is no value is it a tombstone: SQL may have nulled the state of any other.
-      if (this.#frameRaw(row, framer) || state === 'null' || state === 'raw') return false
-      this.fault = `it has no value, and _kafka_value_state is ${state ?? 'null'}, which does not say that it had none.`
-      return true
+      if (this.#takeRaw(block, at) || state === 'null' || state === 'raw') return
+      const why = `it has no value, and _kafka_value_state is ${state ?? 'null'}, which does not say that it had none.`
+      return block.fail(at, why)
     }
+    const hasRaw = this.#hasRaw(row)
     if (source === undefined) {
       // Nobody can tell whether kept bytes still are what the columns say, but in a file that never changes.
-      if (this.#isOwn && this.#hasRaw(row)) return !this.#frameRaw(row, framer)
-      this.fault = `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`
-      framer.nullable(NOTHING, -1, -1)
-      return true
+      if (this.#isOwn && hasRaw) return void this.#takeRaw(block, at)
+      block.sizes[at] = -1
+      return block.fail(at, `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`)
     }
-    const { raw } = this.#system
-    const hasRaw = this.#hasRaw(row)
-    if (source.lacksColumns) {
-      // The kept bytes are all that is left of a column that was dropped.
-      if (hasRaw) return !this.#frameRaw(row, framer)
-      if (!source.frame(row, framer)) this.#frameNothing(source, framer)
-      return true
-    }
+    // The kept bytes are all that is left of a column that was dropped.
+    if (source.lacksColumns && hasRaw) return void this.#takeRaw(block, at)
+    if (source.lacksColumns) block.isDegraded[at] = 1
     const mayKeep = state === 'typed+raw' || state === undefined
-    if (hasRaw && mayKeep) return this.#frameEither(row, raw!, source, framer)
-    if (source.frame(row, framer)) return false
-    this.#frameNothing(source, framer)
-    return true
+    if (hasRaw && mayKeep && this.#isKept(row, source)) this.#takeRaw(block, at)
+    else block.sources[at] = source
   }
 
   #hasValue(row: number): boolean {
@@ -208,23 +242,12 @@ export class RecordDecoder {
     return columns.some((column) => isValid(column, row))
   }
 
-  // Not the kept bytes: they are of the value before SQL changed it, and their checksum would be right.
-  #frameNothing({ fault }: ValueSource, framer: BatchFramer): void {
-    this.fault = fault
-    framer.nullable(NOTHING, -1, -1)
-  }
-
-  // Columns win over raw: the kept bytes count only while they say the same.
-  #frameEither(row: number, raw: Of<'bytes'>, source: ValueSource, framer: BatchFramer): boolean {
-    const kept = raw.data.subarray(raw.starts[row], raw.ends[row])
+  // Columns win over raw: the kept bytes count only while they say the same. Where the columns have no encoding they are of
+  // the value before SQL changed it, and their checksum would be right.
+  #isKept(row: number, source: ValueSource): boolean {
+    const { data, starts, ends } = this.#system.raw!
     const encoded = source.encode(row)
-    if (encoded === undefined) {
-      this.#frameNothing(source, framer)
-      return true
-    }
-    const bytes = source.isSame(kept, encoded) ? kept : encoded
-    framer.nullable(bytes, 0, bytes.length)
-    return false
+    return encoded !== undefined && source.isSame(data.subarray(starts[row], ends[row]), encoded)
   }
 
   #hasRaw(row: number): boolean {
@@ -232,30 +255,12 @@ export class RecordDecoder {
     return raw !== undefined && isValid(raw, row)
   }
 
-  #frameRaw(row: number, framer: BatchFramer): boolean {
-    const { raw } = this.#system
+  // Whether there is any; null stands in.
+  #takeRaw(block: RowBlock, at: number): boolean {
+    const row = block.rows[at]!
     const isThere = this.#hasRaw(row)
-    if (isThere) framer.nullable(raw!.data, raw!.starts[row]!, raw!.ends[row]!)
-    else framer.nullable(NOTHING, -1, -1)
+    block.sizes[at] = isThere ? this.#system.raw!.ends[row]! - this.#system.raw!.starts[row]! : -1
     return isThere
-  }
-
-  #frameHeaders(row: number, framer: BatchFramer): void {
-    const { headers } = this.#system
-    const isThere = headers !== undefined && isValid(headers.list, row)
-    const start = isThere ? headers.list.offsets[row]! : 0
-    const end = isThere ? headers.list.offsets[row + 1]! : 0
-    framer.headerCount(end - start)
-    for (let at = start; at < end; at++) {
-      const { key, value } = headers!
-      if (isValid(key, at)) framer.headerKey(key.data, key.starts[at]!, key.ends[at]!)
-      else {
-        this.fault = `header ${at - start} is null or has no key.`
-        framer.headerKey(NOTHING, 0, 0)
-      }
-      if (isValid(value, at)) framer.nullable(value.data, value.starts[at]!, value.ends[at]!)
-      else framer.nullable(NOTHING, -1, -1)
-    }
   }
 
   // Most rows share their state, and the bytes of it.
@@ -294,52 +299,15 @@ export interface DecoderParts {
   readonly schemas: SchemaLedger
 }
 
-type Of<S extends Column['storage']> = Extract<Column, { storage: S }>
-
-interface SystemSources {
-  readonly key: Of<'bytes'> | undefined
-  readonly headers: HeaderSource | undefined
-  readonly timestamp: Of<'int64'> | undefined
-  readonly timestampType: Of<'int32'> | undefined
-  readonly crc: Of<'int32'> | undefined
-  readonly state: Of<'bytes'> | undefined
-  readonly raw: Of<'bytes'> | undefined
-  readonly schemaId: Of<'int32'> | undefined
-  readonly keySchemaId: Of<'int32'> | undefined
+/** Whether all rows are seen at a glance to have the same value, which is not null. */
+function isConstant(column: Of<'bytes'> | Of<'int32'> | undefined): boolean {
+  if (column === undefined || column.length === 0 || column.validity !== undefined) return false
+  return column.storage === 'int32' ? isSame(column.values) : isSame(column.starts) && isSame(column.ends)
 }
 
-interface HeaderSource {
-  readonly list: Of<'list'>
-  readonly key: Of<'bytes'>
-  readonly value: Of<'bytes'>
-}
-
-function systemSources(batch: ColumnBatch, columns: TableColumns): SystemSources {
-  const of = <S extends Column['storage']>(name: SystemColumn, storage: S): Of<S> | undefined => {
-    const column = columnOf(batch, columns, name)
-    return column?.storage === storage ? (column as Of<S>) : undefined
-  }
-  return {
-    key: of('_kafka_key', 'bytes'),
-    headers: headerSource(of('_kafka_headers', 'list')),
-    timestamp: of('_kafka_timestamp', 'int64'),
-    timestampType: of('_kafka_timestamp_type', 'int32'),
-    crc: of('_kafka_crc', 'int32'),
-    state: of('_kafka_value_state', 'bytes'),
-    raw: of('_kafka_value', 'bytes'),
-    schemaId: of('_kafka_schema_id', 'int32'),
-    keySchemaId: of('_kafka_key_schema_id', 'int32'),
-  }
-}
-
-function headerSource(list: Of<'list'> | undefined): HeaderSource | undefined {
-  if (list?.element.storage !== 'struct') return undefined
-  const [key, value] = list.element.fields.map(({ column }) => column)
-  return key?.storage === 'bytes' && value?.storage === 'bytes' ? { list, key, value } : undefined
-}
-
-function intAt(column: Of<'int32'> | undefined, row: number, none: number): number {
-  return column !== undefined && isValid(column, row) ? column.values[row]! : none
+function isSame(values: Int32Array): boolean {
+  for (let at = 1; at < values.length; at++) if (values[at] !== values[0]) return false
+  return true
 }
 
 function distinct(values: Int32Array): Set<number> {

@@ -1,6 +1,6 @@
-import { Arena, isKind, isValid } from '@moulin/core'
-import type { Codec, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
-import type { BatchFramer } from '@moulin/format'
+import { Arena, invalid, isKind, isValid } from '@moulin/core'
+import type { Codec, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, RowsEncoder } from '@moulin/core'
+import { rowsEncoderOf } from '@moulin/format'
 import { columnOf } from '../places/identity-rows.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -12,9 +12,11 @@ interface Scratch {
 export class ValueSource {
   /** The table has some of the columns no more. */
   readonly lacksColumns: boolean
-  /** Why the last row had no encoding. */
-  fault = ''
   readonly #codec: ColumnarCodec
+  readonly #rows: RowsEncoder
+  readonly #format: string
+  /** Why the last row had no encoding. */
+  #fault = ''
   readonly #present: readonly Column[]
   /** In the schema's field order; a column that the file lacks is all null. */
   readonly #columns: readonly Column[]
@@ -24,6 +26,8 @@ export class ValueSource {
 
   constructor(codec: Codec, batch: ColumnBatch, columns: TableColumns) {
     this.#codec = codec.columnar!
+    this.#rows = rowsEncoderOf(this.#codec)
+    this.#format = codec.format
     const names = codec.schema.fields.map(({ name }) => name)
     this.lacksColumns = names.some((name) => columns.byName.get(name) === undefined)
     const found = names.map((name) => columnOf(batch, columns, name))
@@ -41,21 +45,33 @@ export class ValueSource {
     return this.#present.some((column) => isValid(column, row))
   }
 
-  /** Adds the canonical bytes of the row as the framer's value; false, with nothing added, when a required column is null. */
-  frame(row: number, framer: BatchFramer): boolean {
-    for (;;) {
-      const start = framer.beginValue()
-      const end = this.#encode(this.#columns, row, framer.target, start)
-      if (end === undefined) return false
-      if (end >= 0) {
-        framer.endValue(start, end)
-        return true
-      }
-      framer.grow()
-    }
+  /** How many canonical bytes each of these rows has; −1: none, and {@link faultOf} says why. */
+  sizes(rows: Int32Array, sizes: Int32Array): void {
+    this.#rows.sizes(this.#columns, rows, sizes)
   }
 
-  /** The same as bytes that are good until the next call; undefined when a required column is null. */
+  /**
+   * Writes the canonical bytes of rows to their places, which are then where they end.
+   * @throws `invalid` naming the codec when they are not of the sizes that it said: the records around would be lost.
+   */
+  encodeRows(rows: Int32Array, sizes: Int32Array, target: Uint8Array, places: Int32Array): void {
+    let left = 0
+    for (let at = 0; at < places.length; at++) left += places[at]! + sizes[at]!
+    this.#rows.encodeRows(this.#columns, rows, target, places)
+    for (let at = 0; at < places.length; at++) left -= places[at]!
+    if (left === 0) return
+    const message =
+      `The codec ${this.#format} encodes ${rows.length} rows from row ${rows[0]} on in ${left} bytes less than its \`sizes\` ` +
+      'say. Both must say what `encodeRow` writes; without them the rows are encoded one by one.'
+    throw invalid('CODEC_SIZES', message)
+  }
+
+  /** Why the row has no encoding. */
+  faultOf(row: number): string {
+    return this.encode(row) === undefined ? this.#fault : 'its codec has no size for it.'
+  }
+
+  /** The canonical bytes of a row, good until the next call; undefined where it has none. */
   encode(row: number): Uint8Array | undefined {
     return this.#encoded(this.#columns, row, this.#target)
   }
@@ -94,7 +110,7 @@ export class ValueSource {
       return this.#codec.encodeRow(columns, row, target, position)
     } catch (error) {
       if (!isKind(error, 'invalid')) throw error
-      this.fault = error.message
+      this.#fault = error.message
       return undefined
     }
   }
