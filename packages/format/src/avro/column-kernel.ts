@@ -4,15 +4,7 @@ import { NO_ENCODING, RowByRow } from '../values/row-by-row.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import type { AvroNode } from './avro-node.ts'
 import { columnEncoder } from './column-encoder.ts'
-import { scalarKernel } from './scalar-kernel.ts'
-
-/** Encodes many rows of one column in a loop, into the bytes that the column's `ColumnEncoder` gives. */
-export interface ColumnKernel {
-  /** Adds the bytes of row `rows[i]` to `sizes[i]`, which is below 0 for good where the row has no encoding. */
-  addSizes(column: Column, rows: Int32Array, sizes: Int32Array): void
-  /** Writes row `rows[i]` at `places[i]`, which is then where it ends. All rows have an encoding. */
-  write(column: Column, rows: Int32Array, target: Uint8Array, places: Int32Array): void
-}
+import { scalarKernel, type ColumnKernel } from './scalar-kernel.ts'
 
 /** `path` names the column in errors. What nests goes row by row: an item takes longer than the call for it. */
 export function columnKernel(node: AvroNode, path: string): ColumnKernel {

@@ -5,8 +5,15 @@ import { longSize, putLong, putUint, uintSize } from '../bytes/varint.ts'
 import { varintSize } from '../bytes/byte-sink.ts'
 import { UUID_TEXT_BYTES, writeUuid } from '../values/scalars.ts'
 import type { AvroNode } from './avro-node.ts'
-import type { ColumnKernel } from './column-kernel.ts'
 import { millisOf } from './scalar-encoder.ts'
+
+/** Encodes many rows of one column in a loop, into the bytes that the column's `ColumnEncoder` gives. */
+export interface ColumnKernel {
+  /** Adds the bytes of row `rows[i]` to `sizes[i]`, which is below 0 for good where the row has no encoding. */
+  addSizes(column: Column, rows: Int32Array, sizes: Int32Array): void
+  /** Writes row `rows[i]` at `places[i]`, which is then where it ends. All rows have an encoding. */
+  write(column: Column, rows: Int32Array, target: Uint8Array, places: Int32Array): void
+}
 
 /**
  * The kernel of a scalar column for rows that have a value; undefined where its rows are encoded one by one. Null rows may
