@@ -1,6 +1,7 @@
 import {
   checkOptions,
   checkRoot,
+  guardedRuntime,
   invalid,
   option,
   systemRuntime,
@@ -111,7 +112,8 @@ const optionTable: OptionTable<OpenLogOptions> = {
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptions('openLog', options, optionTable)
-  const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
+  const { store, access = 'read-write', takeover = 'refuse', graceMs = GRACE_MS } = options
+  const runtime = guardedRuntime(options.runtime ?? systemRuntime())
   const limits = logLimits(options.limits)
   checkStore(store)
   throwIfAborted(options.signal)

@@ -4,6 +4,7 @@ import {
   corrupt,
   defaultLimits,
   formatCaps,
+  guardedRuntime,
   isKind,
   folderOf,
   loadStored,
@@ -140,7 +141,8 @@ interface Seen {
 
 async function look(what: string, options: RepairLogOptions): Promise<Seen> {
   checkOptions(what, options, optionTable)
-  const { store, runtime = systemRuntime() } = options
+  const { store } = options
+  const runtime = guardedRuntime(options.runtime ?? systemRuntime())
   const dir = folderOf(what, options.walDir)
   const limits = withDefaults<Limits>(defaultLimits, options.limits)
   const damages: Damage[] = []

@@ -1,4 +1,4 @@
-import { aborted, checkOptions, defaultLimits, internal, option, throwIfAborted } from '@moulin/core'
+import { aborted, checkOptions, defaultLimits, guardedLogger, internal, option, throwIfAborted } from '@moulin/core'
 import type { OptionTable, Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -240,6 +240,6 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
     const { runtime, startError } = this.#options
     const error = startError?.(cause) ?? cause
     this.#startFailed = { error, atMs: runtime.clock.monotonic() }
-    runtime.logger.warn({ err: error }, 'A worker thread did not start')
+    guardedLogger(runtime.logger).warn({ err: error }, 'A worker thread did not start')
   }
 }
