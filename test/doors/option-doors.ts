@@ -451,6 +451,7 @@ export const doors: readonly Door[] = [
       memoryBytes: badBytes,
       maxHeapMiB: badBytes,
       name: [5],
+      calls: ['decode', [5]],
     },
     { threads: 1, source: new URL('file:///none.js'), runtime: systemRuntime() },
   ),

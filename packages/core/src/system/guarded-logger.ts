@@ -35,6 +35,7 @@ export function guardedLogger(logger: Logger): Logger {
 }
 
 /** The same doors, with a {@link guardedLogger}: for whoever takes a runtime and logs to it. */
-export function guardedRuntime({ clock, random, timers, logger, files, process: own }: Runtime): Runtime {
+export function guardedRuntime(runtime: Runtime): Runtime {
+  const { clock, random, timers, logger, files, process: own } = runtime
   return { clock, random, timers, logger: guardedLogger(logger), files, process: own }
 }
