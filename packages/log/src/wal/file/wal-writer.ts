@@ -200,7 +200,9 @@ export class WalWriter implements WalSession {
     const rejected = [...inFlight, ...this.#queue.takeAll()]
     this.rejections++
     const { logger } = this.#runtime
-    logger.warn({ err: error, epoch: this.epoch, appends: rejected.length }, 'The disk is full: appends were rejected')
+    // No `err`: whoever appended is told.
+    const fields = { epoch: this.epoch, appends: rejected.length, reason: error.message }
+    logger.warn(fields, 'The disk is full: appends were rejected')
     for (const { reject } of rejected) reject(error)
   }
 
