@@ -141,7 +141,7 @@ const topicConfig: { readonly [K in keyof TopicConfig]-?: readonly unknown[] } =
   partitionBy: [{}, 'day', ['day'], [{ source: 'id' }], [{ ...day('id'), transfrom: 1 }]],
   valueMode: ['column', true],
   rowCrc: badFlag,
-  freshnessMs: [0, -1, Infinity, '5'],
+  freshnessMs: [0, 0.5, -1, Infinity, '5'],
   timestampBeforeMaxMs: [-2, 0.5, '1'],
   timestampAfterMaxMs: [-2, 0.5, '1'],
   onBadRecord: ['drop', true],

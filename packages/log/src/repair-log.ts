@@ -118,7 +118,12 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   await repairWal(
     { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
-    (epoch, found) => checkpointStore(store, { logId, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
+    async (epoch, found) => {
+      const checkpoints = checkpointStore(store, { logId, runtime })
+      await checkpoints.write({ epoch, topics: [] }, entriesOf(seen, found))
+      // The next writer does it.
+      await checkpoints.removeOlder().catch(() => undefined)
+    },
   )
 }
 

@@ -2,7 +2,7 @@ import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalS
 import { Chore, Scheduler } from './chore.ts'
 import { worstOf } from './failures.ts'
 import type { WalPressure } from '../log-core.ts'
-import type { TopicTiering } from './topic-tiering.ts'
+import type { Holding, TopicTiering } from './topic-tiering.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
@@ -34,6 +34,8 @@ export interface WalReliefOptions {
   /** See `WalSession`. */
   readonly space: () => Promise<WalSpace | undefined>
   readonly topics: () => Iterable<ReliefTopic>
+  /** What no topic of these can let go of. */
+  readonly unread: () => readonly Holding[]
   readonly checkpoint: () => Promise<void>
   readonly runtime: Runtime
 }
@@ -251,8 +253,7 @@ export class WalRelief implements WalPressure {
       return
     }
     // What holds most comes first: only some of it fits into words.
-    const holding = all
-      .flatMap((topic) => topic.holding)
+    const holding = [...all.flatMap((topic) => topic.holding), ...this.#options.unread()]
       .sort((a, b) => b.bytes - a.bytes)
       .map((each) => each.reason)
     const what = this.#isLow
