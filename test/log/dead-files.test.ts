@@ -53,6 +53,45 @@ describe('an older checkpoint that cannot be removed', () => {
   })
 })
 
+describe('a checkpoint that cannot be removed', () => {
+  it('is shown, and goes by itself as soon as it can', async () => {
+    const { on, log, topic } = await setting()
+    const names = async (): Promise<string[]> =>
+      (await on.disk.files.readdir('/lake/log/checkpoints')).map(({ name }) => name)
+    const rule = on.disk.fail({ fault: 'READ_ONLY', call: 'unlink', path: /checkpoints\/.*2\.json/, times: Infinity })
+    for (let round = 0; round < 4; round++) {
+      await send(topic, round, round + 1)
+      await topic.tier()
+      await log.releaseNow()
+    }
+    expect(await names()).toHaveLength(3)
+    expect(log.stats().lastError).toMatchObject({ kind: 'unavailable', code: 'READ_ONLY' })
+    await on.clock.advance(10_000)
+    expect(log.stats().retries).toBeGreaterThan(2)
+    rule.remove()
+    await on.clock.advance(60_000)
+    expect(log.stats()).toMatchObject({ lastError: null, failingSinceMs: null })
+    expect(await names()).toHaveLength(2)
+    await log.close()
+    await on.clock.advance(600_000)
+  })
+
+  it('is left alone by a log that is closed', async () => {
+    const { on, log, topic } = await setting()
+    on.disk.fail({ fault: 'EIO', call: 'unlink', path: /checkpoints/, times: Infinity })
+    for (let round = 0; round < 3; round++) {
+      await send(topic, round, round + 1)
+      await topic.tier()
+      await log.releaseNow()
+    }
+    await log.close()
+    // Refused effects are counted, too.
+    const count = on.disk.effects.length
+    await on.clock.advance(600_000)
+    expect(on.disk.effects.length).toBe(count)
+  })
+})
+
 describe('a segment file that cannot be removed', () => {
   it.each([1, 2])(
     'keeps no other from being freed, and goes as soon as it can, by the writer of epoch %s',

@@ -69,6 +69,31 @@ describe('a topic that needs a newer reader', () => {
     await newer.close()
   })
 
+  it('is named, with its bytes, where it holds what producers wait for', async () => {
+    const on = machine()
+    const store = storeOf(on)
+    const tier = fakeColdTier(fakeTables())
+    const log = await openIn(on.runtime(), { tier })
+    for (const name of ['tides', 'winds']) await log.ensureTopic(name)
+    await send(
+      log,
+      'tides',
+      Array.from({ length: 60 }, () => 'x'.repeat(1_000)),
+    )
+    await log.close()
+    const kept = await read(store, first('tides'))
+    await write(store, second('tides'), { ...kept, minimumReader: 2, version: 2 })
+    const older = await openIn(on.runtime(), { tier, graceMs: 0, maxBlockMs: 1_000, limits: { maxWalBytes: 40_000 } })
+    const producer = (await older.topic<Uint8Array>('winds')).producer({ lingerMs: 0 })
+    const sends = Array.from({ length: 30 }, () => producer.send({ value: new Uint8Array(1_000) }))
+    const ends = Promise.allSettled(sends)
+    await on.clock.advance(60_000)
+    await ends
+    await on.clock.advance(60_000)
+    expect(older.stats().walFull?.reason).toMatch(/; topic tides 72600 bytes \(it needs a newer version/)
+    await older.close()
+  })
+
   it('keeps what no checkpoint knew of', async () => {
     const on = machine()
     const store = storeOf(on)

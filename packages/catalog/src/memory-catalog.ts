@@ -3,6 +3,7 @@ import {
   checkTableIdentifier,
   conflict,
   exists,
+  guardedLogger,
   isSameLocation,
   option,
   tableText,
@@ -61,6 +62,7 @@ type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: numbe
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   checkOptions('memoryCatalog', options, optionTable)
   const { store, runtime } = options
+  const logger = guardedLogger(runtime.logger)
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const tables = new Map<string, Entry>()
   const namespaces = new MemoryNamespaces(() => [...tables.values()].map(({ identifier }) => identifier))
@@ -110,7 +112,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
       const nowMs = runtime.clock.now()
       const metadata = newTableMetadata(request, { uuid: runtime.random.uuid(), location, nowMs })
       const next = stamped(metadata, runtime.random.uuid())
-      const context = { limits: metadataLimits(options.limits, limits), logger: runtime.logger }
+      const context = { limits: metadataLimits(options.limits, limits), logger }
       checkSize({ identifier: table, sizeBytes: 0 }, next.bytes.length, context)
       return loaded(await publish(table, next, undefined))
     },
@@ -127,7 +129,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
         nowMs: runtime.clock.now(),
         commitId: runtime.random.uuid(),
         limits: metadataLimits(options.limits, limits),
-        logger: runtime.logger,
+        logger,
       }
       const next = nextMetadata(current, commit, context)
       return loaded(commit.updates.length === 0 ? current : await publish(table, next, current))

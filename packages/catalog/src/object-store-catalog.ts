@@ -3,6 +3,7 @@ import {
   checkTableIdentifier,
   corrupt,
   exists,
+  guardedLogger,
   invalid,
   isKind,
   isSameLocation,
@@ -143,7 +144,8 @@ class ObjectStoreCatalog {
     limits: Partial<MetadataLimits> | undefined,
   ) {
     this.#store = store
-    this.#runtime = runtime
+    const { clock, random, logger } = runtime
+    this.#runtime = { clock, random, logger: guardedLogger(logger) }
     this.#prefix = prefix
     this.#access = access
     this.#limits = limits

@@ -196,6 +196,7 @@ export {
   stringField,
 } from './model/stored-json.ts'
 export type { AnyVersion, StoredKind } from './model/stored-json.ts'
+export { guardedLogger, guardedRuntime } from './system/guarded-logger.ts'
 export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'

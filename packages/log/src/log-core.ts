@@ -1,6 +1,7 @@
 import type {
   CodecFormat,
   ColdTier,
+  Failing,
   Limits,
   ObjectStore,
   OnBroken,
@@ -13,6 +14,7 @@ import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './
 import { lowestPin, type HotLog, type HotTopic } from './hot/hot-log.ts'
 import type { WritableSchemaLedger } from './stored/schema-ledger.ts'
 import type { TopicRecord, TopicStore } from './stored/topic-store.ts'
+import { Chore, Scheduler } from './tiering/chore.ts'
 import type { WalPressure } from './tiering/wal-pressure.ts'
 
 /** What the parts of one open log share. */
@@ -50,17 +52,51 @@ export interface LogCore {
 /** One incarnation of a topic. */
 type TopicLife = Pick<TopicRecord, 'name' | 'id' | 'incarnation'>
 
-/** Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. */
+/**
+ * Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. An older one that cannot be removed is tried again
+ * with the next one, and by itself after ever longer waits.
+ */
 export class CheckpointWriter {
   readonly #store: CheckpointStore
   readonly #wal: WalSession
   readonly #topics: Map<string, { readonly record: TopicLife; readonly hot: HotTopic }> = new Map()
   readonly #carried = new Map<string, StoredCheckpointTopic>()
+  readonly #removal: Chore
+  readonly #scheduler: Scheduler
   #last: Promise<unknown> = Promise.resolve()
+  #hasOlder = false
+  #hasBegun = false
 
-  constructor(store: CheckpointStore, wal: WalSession) {
+  constructor(store: CheckpointStore, wal: WalSession, runtime: Runtime) {
     this.#store = store
     this.#wal = wal
+    const work = {
+      name: 'Removing older checkpoints',
+      due: () => (this.#hasOlder ? -Infinity : Infinity),
+      run: () => this.#inOrder(() => this.#removeOlder()),
+    }
+    this.#removal = new Chore(runtime.clock, work, (error, retryMs) => {
+      if (error !== undefined)
+        runtime.logger.warn({ err: error, retryMs }, `${work.name} failed: it will be tried again`)
+      if (this.#hasBegun) this.#scheduler.evaluate()
+    })
+    this.#scheduler = new Scheduler(runtime, [this.#removal])
+  }
+
+  /** The log is open: from now on it removes by itself what could not be removed before. */
+  begin(): void {
+    this.#hasBegun = true
+    this.#scheduler.evaluate()
+  }
+
+  /** Removes nothing more by itself. */
+  stop(): void {
+    this.#scheduler.stop()
+  }
+
+  /** Of older checkpoints that cannot be removed. */
+  get failing(): Failing {
+    return this.#removal.failures.now
   }
 
   /** From now on this topic is part of every checkpoint, in this incarnation; earlier ones stay parts of their own. */
@@ -99,7 +135,7 @@ export class CheckpointWriter {
     return done
   }
 
-  #write(releasing: HotTopic | undefined, upTo: readonly bigint[]): Promise<void> {
+  async #write(releasing: HotTopic | undefined, upTo: readonly bigint[]): Promise<void> {
     const topics = [...this.#topics.values()].map(({ record, hot }): CheckpointTopic => {
       const released = hot === releasing ? upTo : hot.partitions.map((partition) => partition.released)
       const { name, id, incarnation } = record
@@ -107,6 +143,17 @@ export class CheckpointWriter {
       const recovered = hot.partitions.map((partition) => partition.recovered)
       return { name, id, incarnation, next, released, recovered, confirmed: hot.confirmed }
     })
-    return this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
+    await this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
+    await this.#removeOlder()
+  }
+
+  /** Never rejects: a checkpoint counts without that. */
+  async #removeOlder(): Promise<void> {
+    this.#hasOlder = true
+    const work = async (): Promise<void> => {
+      await this.#store.removeOlder()
+      this.#hasOlder = false
+    }
+    await this.#removal.attempt(work).catch(() => undefined)
   }
 }

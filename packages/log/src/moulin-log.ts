@@ -101,6 +101,7 @@ export class MoulinLog implements Log {
     const failing = worstOf([
       this.#tierFailing(),
       pressure.failing,
+      this.#core.checkpoints.failing,
       this.#core.wal.failing,
       this.#following.now,
       ...this.#states().map(({ tiering }) => tiering.failing),
@@ -148,6 +149,7 @@ export class MoulinLog implements Log {
     await this.#drain(states, { drainMs, tier: tier && core.access === 'read-write' })
     await core.sequencer.close()
     if (core.access === 'read-write') await this.#lastCheckpoint()
+    core.checkpoints.stop()
     await core.wal.close()
   }
 

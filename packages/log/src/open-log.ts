@@ -1,6 +1,7 @@
 import {
   checkOptions,
   checkRoot,
+  guardedRuntime,
   invalid,
   option,
   systemRuntime,
@@ -111,7 +112,8 @@ const optionTable: OptionTable<OpenLogOptions> = {
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkOptions('openLog', options, optionTable)
-  const { store, access = 'read-write', takeover = 'refuse', runtime = systemRuntime(), graceMs = GRACE_MS } = options
+  const { store, access = 'read-write', takeover = 'refuse', graceMs = GRACE_MS } = options
+  const runtime = guardedRuntime(options.runtime ?? systemRuntime())
   const limits = logLimits(options.limits)
   checkStore(store)
   throwIfAborted(options.signal)
@@ -191,7 +193,7 @@ async function assemble(
     sequencer = single(),
   } = options
   const closing = new AbortController()
-  const writer = new CheckpointWriter(checkpoints, wal)
+  const writer = new CheckpointWriter(checkpoints, wal, runtime)
   const refresh = async (): Promise<void> => {
     if (access === 'read-only') await wal.refresh()
   }
@@ -209,6 +211,7 @@ async function assemble(
     sparse: (share) => wal.sparse(share),
     copyOn: (segments) => copyOn({ hot, wal, clock: runtime.clock, maxFlushBytes: limits.maxFlushBytes }, segments),
     topics: () => directory.tierings(),
+    unread: () => directory.unread(),
     checkpoint: () => writer.write(),
     runtime,
   })
@@ -259,7 +262,10 @@ async function assemble(
   hot.onAppended = (bytes) => core.pressure.appended(bytes)
   hot.onFailed = () => core.pressure.stop()
   directory.begin()
-  if (access === 'read-write') await core.pressure.measure()
+  if (access === 'read-write') {
+    writer.begin()
+    await core.pressure.measure()
+  }
   const log = new MoulinLog(core, directory, { closing, durability: options.wal.durability, recovery: { torn } })
   runtime.logger.info(
     { log: core.name, epoch: wal.epoch, access, durability: options.wal.durability },

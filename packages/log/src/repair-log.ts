@@ -4,6 +4,7 @@ import {
   corrupt,
   defaultLimits,
   formatCaps,
+  guardedRuntime,
   isKind,
   folderOf,
   loadStored,
@@ -117,7 +118,12 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   await repairWal(
     { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store) },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
-    (epoch, found) => checkpointStore(store, { logId, runtime }).write({ epoch, topics: [] }, entriesOf(seen, found)),
+    async (epoch, found) => {
+      const checkpoints = checkpointStore(store, { logId, runtime })
+      await checkpoints.write({ epoch, topics: [] }, entriesOf(seen, found))
+      // The next writer does it.
+      await checkpoints.removeOlder().catch(() => undefined)
+    },
   )
 }
 
@@ -140,7 +146,8 @@ interface Seen {
 
 async function look(what: string, options: RepairLogOptions): Promise<Seen> {
   checkOptions(what, options, optionTable)
-  const { store, runtime = systemRuntime() } = options
+  const { store } = options
+  const runtime = guardedRuntime(options.runtime ?? systemRuntime())
   const dir = folderOf(what, options.walDir)
   const limits = withDefaults<Limits>(defaultLimits, options.limits)
   const damages: Damage[] = []

@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from './cli-program.ts'
 import { avro, openLog, schema, t } from './index.ts'
@@ -177,21 +174,6 @@ describe('a reader who has enough', () => {
       expect(await runCommand(argv, output)).toBe(0)
       expect(lines.length).toBeLessThan(3)
     }
-  })
-
-  it('is met in a pipe, too', async () => {
-    const lake = join(dir, 'many')
-    const log = await openLog(lake, { threads: 0 })
-    const topic = await log.ensureTopic('many', { value: avro(schema({ text: t.string })) })
-    const value = { text: 'x'.repeat(200) }
-    await topic.producer().sendAll(Array.from({ length: 20_000 }, () => ({ value })))
-    await log.close()
-    const cli = fileURLToPath(new URL('cli.ts', import.meta.url))
-    const words = [process.execPath, '--conditions=moulin-source', cli, 'scan', lake, 'many'].map((word) => `'${word}'`)
-    const script = `set -o pipefail; ${words.join(' ')} | head -2`
-    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script])
-    expect(stdout).toBe(`text\n${value.text}\n`)
-    expect(stderr).toBe('')
   })
 })
 

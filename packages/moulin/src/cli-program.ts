@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { isMoulinError, messageOf } from '@moulin/core'
+import { isMoulinError, messageOf, silentLogger } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
@@ -15,13 +15,13 @@ const { version } = createRequire(import.meta.url)('../package.json') as { reado
 export interface CommandOutput {
   out(text: string): void
   err(text: string): void
-  /** True once nobody reads `out` any more: what only prints ends then. */
+  /** True once nobody reads `out` any more. What only prints ends then; what also judges, by its exit status, goes on to its end. */
   readonly isClosed?: boolean
 }
 
 /**
  * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, a repair that is left to do or two readers that differ,
- * 2 an error, told in one sentence; that of one topic does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
+ * 2 an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
  * wants none; `repair --yes` alone changes something.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
@@ -49,18 +49,13 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
   const line = (text: string): void => output.out(`${text}\n`)
+  const tell = (name: string, sentence: string): void => {
+    output.err(`moulin: ${sentence.includes(name) ? sentence : `topic ${name}: ${sentence}`}\n`)
+    exitWith(2)
+  }
   /** One topic after the other; the error of one is told, and the rest shown. */
   const eachTopic = async (names: readonly string[], show: (name: string) => Promise<void>): Promise<void> => {
-    for (const name of names) {
-      if (output.isClosed === true) return
-      try {
-        await show(name)
-      } catch (error) {
-        const sentence = sentenceOf(error)
-        output.err(`moulin: ${sentence.includes(name) ? sentence : `topic ${name}: ${sentence}`}\n`)
-        exitWith(2)
-      }
-    }
+    for (const name of names) await show(name).catch((error: unknown) => tell(name, sentenceOf(error)))
   }
 
   program
@@ -71,7 +66,11 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     .action((dir: string, options: { json?: boolean }) =>
       withLog(dir, async (log) => {
         await eachTopic(await log.topics(), async (name) => {
+          if (output.isClosed === true) return
           const topic = await log.topic(name)
+          const { stoppedBy, lastError } = topic.stats()
+          const failure = stoppedBy ?? lastError
+          if (failure !== null) tell(name, failure.message)
           if (options.json) line(jsonLine(topicFacts(topic)))
           else topicLines(topic).forEach(line)
         })
@@ -158,7 +157,6 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
         if (verdict.unread.length > 0) exitWith(2)
         if (options.json) line(jsonLine(verdict))
         else verdictLines(verdict, options.limit).forEach(line)
-        if (output.isClosed === true) return
       }
       if (count === 0 && !options.json) line(`${place}: no data files`)
     })
@@ -166,7 +164,8 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
 }
 
 async function withLog(dir: string, use: (log: Log) => Promise<void>): Promise<void> {
-  const log = await openFolder(dir, { access: 'read-only' })
+  // What goes wrong is told in sentences of ours.
+  const log = await openFolder(dir, { access: 'read-only', logger: silentLogger })
   try {
     await use(log)
   } finally {

@@ -1,12 +1,20 @@
 #!/usr/bin/env node
 import { runCommand, type CommandOutput } from './cli-program.ts'
 
-// `moulin … | head -1`: whoever reads has enough, which is no error. A repair under way still ends as planned.
+const exitWith = (status: number): void => {
+  process.exitCode = Math.max(Number(process.exitCode ?? 0), status)
+}
+
+// What cannot be printed ends nothing that is being done: a repair under way ends as planned.
 const closed = new Set<NodeJS.WriteStream>()
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (closed.has(stream)) return
     closed.add(stream)
+    // `moulin … | head -1`: whoever reads has enough, which is no error.
+    if (error.code === 'EPIPE') return
+    print(process.stderr, `moulin: what was to be printed is lost from some place on: ${error.message}\n`)
+    exitWith(2)
   })
 }
 const print = (stream: NodeJS.WriteStream, text: string): void => {
@@ -20,4 +28,4 @@ const output: CommandOutput = {
     return closed.has(process.stdout)
   },
 }
-process.exitCode = await runCommand(process.argv.slice(2), output)
+exitWith(await runCommand(process.argv.slice(2), output))

@@ -38,7 +38,7 @@ export interface TopicConfig<T = unknown> {
   readonly valueMode?: ValueMode
   /** Default true. Without it an audit compares counts only. */
   readonly rowCrc?: boolean
-  /** How old the oldest untiered record may get before a commit; default 60 000 once 8 MB wait, else 600 000. */
+  /** How old the oldest untiered record may get before a commit; at least 1; default 60 000 once 8 MB wait, else 600 000. */
   readonly freshnessMs?: number
   /** Bounds of a record's timestamp around now; -1 switches one off. Defaults: 10 years before, 1 hour after. */
   readonly timestampBeforeMaxMs?: number

@@ -7,6 +7,7 @@ import { loggerCheck } from '../options/option-checks.ts'
 import { checkOptions } from '../options/options.ts'
 import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from '../doors/runtime.ts'
 import { silentLogger } from '../doors/runtime.ts'
+import { guardedLogger } from './guarded-logger.ts'
 import { systemFiles } from './system-files.ts'
 
 /**
@@ -20,7 +21,7 @@ export function systemRuntime(options: { readonly logger?: Logger } = {}): Runti
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
-    logger: options.logger ?? warnOnce(),
+    logger: options.logger === undefined ? warnOnce() : guardedLogger(options.logger),
     files: systemFiles(),
     process: systemProcess(),
   }

@@ -83,6 +83,7 @@ export function parquetWorkers(options: ParquetWorkersOptions): ParquetWorkers {
     threads,
     source,
     runtime,
+    calls: ['decode'],
     name: 'moulin-parquet',
     ...(maxHeapMiB === undefined ? {} : { maxHeapMiB }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { fromErrorData } from '@moulin/core'
 import type { Runtime, Timer } from '@moulin/core'
-import type { CallMessage, ThreadMessage } from './thread-calls.ts'
+import { asThreadMessage, type CallMessage } from './thread-calls.ts'
 
 /** Why a thread is no more. */
 export type ThreadEnd =
@@ -18,6 +18,8 @@ export interface PoolThreadOptions {
   readonly name: string
   readonly maxHeapMiB: number
   readonly runtime: Runtime
+  /** What it will be asked. One that answers something else is another module. */
+  readonly calls: readonly string[]
   /** Memory that comes back. */
   returned(buffer: ArrayBuffer): void
   /** The thread is gone; called once, before its calls fail. */
@@ -41,22 +43,28 @@ interface Pending {
   reject(error: Error): void
 }
 
+/** Within this time a thread says that it listens. One that does not is no worker of ours, or hangs before it is one. */
+const HELLO_MS = 10_000
+
 /** One worker thread. Calls are answered in order; it keeps the process open only while one is under way. */
 export class PoolThread {
   readonly #options: PoolThreadOptions
   readonly #worker: Worker
   readonly #pending: Pending[] = []
+  readonly #hello: Timer
   #isReady = false
   #end: ThreadEnd | undefined
 
   constructor(options: PoolThreadOptions) {
     this.#options = options
-    const { source, name, maxHeapMiB } = options
+    const { source, name, maxHeapMiB, runtime } = options
     this.#worker = new Worker(source, { name, resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } })
-    this.#worker.on('message', (message: ThreadMessage) => this.#take(message))
+    this.#worker.on('message', (message: unknown) => this.#take(message))
+    this.#worker.on('messageerror', (error) => this.#giveUp(`its answer cannot be read (${error.message})`, error))
     this.#worker.on('error', (error) => this.#died(error, error.message))
     this.#worker.on('exit', (code) => this.#died(undefined, `it exited with code ${code}`))
     this.#worker.unref()
+    this.#hello = runtime.timers.after(HELLO_MS, () => void this.#missesHello())
   }
 
   call(call: ThreadCall): Promise<unknown> {
@@ -86,19 +94,34 @@ export class PoolThread {
     })
   }
 
-  #take(message: ThreadMessage): void {
-    if (this.#end !== undefined) return
+  #take(value: unknown): void {
+    const message = asThreadMessage(value)
+    if (this.#end !== undefined || message === undefined) return
     if (message.kind === 'ready') {
+      const missing = this.#options.calls.filter((call) => !message.calls.includes(call))
+      if (missing.length > 0) return this.#giveUp(`its module is another one, which knows no call ${missing[0]}`)
       this.#isReady = true
+      this.#hello.cancel()
       for (const pending of this.#pending) this.#startTimer(pending)
       return
     }
-    const pending = this.#pending.shift()!
+    const pending = this.#isReady ? this.#pending.shift() : undefined
+    if (pending === undefined) return
     pending.timer?.cancel()
     for (const buffer of message.returned) this.#options.returned(buffer)
     if (this.#pending.length === 0) this.#worker.unref()
     if (message.kind === 'done') pending.resolve(message.reply)
     else pending.reject(fromErrorData(message.error))
+  }
+
+  async #missesHello(): Promise<void> {
+    // It may be this thread that did nothing for so long: then the word waits to be heard.
+    await this.#options.runtime.timers.turn()
+    if (!this.#isReady) this.#giveUp(`its module has not said within ${HELLO_MS} ms that it listens`)
+  }
+
+  #giveUp(reason: string, cause?: Error): void {
+    void this.terminate({ why: 'died', isReady: this.#isReady, reason, cause })
   }
 
   #died(cause: Error | undefined, reason: string): void {
@@ -109,6 +132,7 @@ export class PoolThread {
   #over(end: ThreadEnd): void {
     if (this.#end !== undefined) return
     this.#end = end
+    this.#hello.cancel()
     this.#options.ended(end)
     for (const { call, timer, reject } of this.#pending.splice(0)) {
       timer?.cancel()

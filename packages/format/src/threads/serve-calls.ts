@@ -20,7 +20,7 @@ export function serveCalls<C extends ThreadCalls>(port: MessagePort, handlers: C
   port.on('message', (message: CallMessage) => {
     last = last.then(() => answer(port, handlers, message))
   })
-  port.postMessage({ kind: 'ready' } satisfies ThreadMessage)
+  port.postMessage({ kind: 'ready', calls: Object.keys(handlers) } satisfies ThreadMessage)
 }
 
 async function answer<C extends ThreadCalls>(

@@ -11,8 +11,21 @@ export interface CallMessage {
   readonly lent: readonly ArrayBuffer[]
 }
 
-/** From a thread: that it listens, or how a call ended. */
+/** From a thread: that it listens, and to which calls, or how a call ended. */
 export type ThreadMessage =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly calls: readonly string[] }
   | { readonly kind: 'done'; readonly reply: unknown; readonly returned: readonly ArrayBuffer[] }
   | { readonly kind: 'failed'; readonly error: ErrorData; readonly returned: readonly ArrayBuffer[] }
+
+/** Undefined for what no `serveCalls` has posted: the module that a bundle names may be any, and a debugger may post, too. */
+export function asThreadMessage(value: unknown): ThreadMessage | undefined {
+  const { kind, calls, error, returned } = Object(value) as Readonly<Record<string, unknown>>
+  const isOurs =
+    kind === 'ready'
+      ? isListOf(calls, (name) => typeof name === 'string')
+      : (kind === 'done' || (kind === 'failed' && typeof error === 'object' && error !== null)) &&
+        isListOf(returned, (buffer) => buffer instanceof ArrayBuffer)
+  return isOurs ? (value as ThreadMessage) : undefined
+}
+
+const isListOf = (value: unknown, is: (element: unknown) => boolean): boolean => Array.isArray(value) && value.every(is)

@@ -120,6 +120,52 @@ describe('threadPool', () => {
     }
   })
 
+  it.each([
+    ['says nothing', 'setInterval(() => {}, 1_000)'],
+    ['never comes to an end', 'for (;;);'],
+    ['says what is not ours', `for (const word of words) parentPort.postMessage(word); setInterval(() => {}, 1_000)`],
+    [
+      'answers without a hello',
+      `parentPort.on('message', () => parentPort.postMessage({ kind: 'done', returned: [] }))`,
+    ],
+  ])('gives up a module that %s', async (_, text) => {
+    const runtime = virtualRuntime({ seed: 1 })
+    const words = `
+      import { parentPort } from 'node:worker_threads'
+      const words = [1, null, 'ready', [], { kind: 'ready' }, { kind: 'ready', calls: [1] }, { kind: 'done' },
+        { kind: 'failed', returned: [] }, { kind: 'done', returned: [1] }, { kind: 'failed', error: null, returned: [] }];`
+    const threads = pool({ runtime, source: moduleOf(`${words}${text}`) })
+    const one = await lease(threads)
+    const call = one.call('count', undefined)
+    const failed = expect(call).rejects.toThrow('died: its module has not said within 10000 ms that it listens')
+    await systemRuntime().timers.sleep(100)
+    await runtime.clock.advance(9_999)
+    expect(await settles(call)).toBe(false)
+    await runtime.clock.advance(1)
+    await failed
+    expect(threads.startFailure).toMatchObject({ code: 'WORKER_DIED' })
+    one.release()
+    expect(threads.stats).toMatchObject({ busy: 0, idle: 0 })
+  })
+
+  it('gives up a module that knows other calls, at once', async () => {
+    const threads = pool({ calls: ['count', 'decode', 'echo'] })
+    await expect((await lease(threads)).call('count', undefined)).rejects.toThrow('knows no call decode')
+    expect(threads.startFailure).toBeDefined()
+  })
+
+  it('passes over words between the answers that are not ours', async () => {
+    const loud = `
+      import { parentPort } from 'node:worker_threads'
+      import { serveCalls } from ${JSON.stringify(serve.href)}
+      let calls = 0
+      parentPort.postMessage({ kind: 'done', reply: 9, returned: [] })
+      serveCalls(parentPort, { count: () => { parentPort.postMessage({ kind: 'trace', calls: 1 }); return ++calls } })
+      parentPort.postMessage({ kind: 'done', reply: 9 })`
+    const one = await lease(pool({ source: moduleOf(loud) }))
+    expect(await Promise.all([one.call('count', undefined), one.call('count', undefined)])).toEqual([1, 2])
+  })
+
   it('ends a thread at the deadline, and the deadline alone', async () => {
     const runtime = virtualRuntime({ seed: 1 })
     const threads = pool({ runtime })
@@ -141,7 +187,7 @@ describe('threadPool', () => {
     const runtime = virtualRuntime({ seed: 1 })
     const one = await lease(pool({ runtime }))
     const counted = one.call('count', undefined, { deadlineMs: 500 })
-    await runtime.clock.advance(10_000)
+    await runtime.clock.advance(9_000)
     expect(await counted).toBe(1)
   })
 

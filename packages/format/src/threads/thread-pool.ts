@@ -1,4 +1,4 @@
-import { aborted, checkOptions, defaultLimits, internal, option, throwIfAborted } from '@moulin/core'
+import { aborted, checkOptions, defaultLimits, guardedLogger, internal, option, throwIfAborted } from '@moulin/core'
 import type { OptionTable, Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -13,6 +13,8 @@ export interface ThreadPoolOptions {
   /** The module that a thread runs; it ends in `serveCalls`. Or what finds it, when the first one starts. */
   readonly source: URL | (() => URL)
   readonly runtime: Runtime
+  /** Calls that the module must know; one that does not is taken for a thread that did not start. Default: none. */
+  readonly calls?: readonly string[]
   /** Bytes of the pool's {@link ThreadPool.budget}. Default {@link Limits.maxWorkerBytes}. */
   readonly memoryBytes?: number
   /** JavaScript heap of one thread, in MiB; columns and files lie outside of it. Default 1 024. */
@@ -84,6 +86,7 @@ const optionTable: OptionTable<ThreadPoolOptions> = {
   threads: option.required(option.integer('threads', 1, 1024)),
   source: option.required(option.anyOf(option.moduleUrl, option.callback)),
   runtime: option.required(option.runtimeOf('timers')),
+  calls: option.listOf(option.text),
   memoryBytes: option.positiveBytes,
   maxHeapMiB: option.integer('MiB', 1),
   name: option.text,
@@ -216,12 +219,13 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   }
 
   #start(): PoolThread {
-    const { source, runtime, maxHeapMiB = 1024, name = 'moulin' } = this.#options
+    const { source, runtime, calls = [], maxHeapMiB = 1024, name = 'moulin' } = this.#options
     const thread = new PoolThread({
       source: typeof source === 'function' ? source() : source,
       name,
       maxHeapMiB,
       runtime,
+      calls,
       returned: (buffer) => this.buffers.give(buffer),
       ended: (end) => {
         if (end.why === 'died' && !end.isReady) {
@@ -240,6 +244,6 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
     const { runtime, startError } = this.#options
     const error = startError?.(cause) ?? cause
     this.#startFailed = { error, atMs: runtime.clock.monotonic() }
-    runtime.logger.warn({ err: error }, 'A worker thread did not start')
+    guardedLogger(runtime.logger).warn({ err: error }, 'A worker thread did not start')
   }
 }

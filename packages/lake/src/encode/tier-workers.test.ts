@@ -200,6 +200,26 @@ describe('tierWorkers', () => {
     expect(threads.stats).toMatchObject({ usedBytes: 0, busy: 0, idle: 0, queued: 0 })
   })
 
+  it.each([
+    ['says nothing', new URL('data:text/javascript,setInterval(() => {}, 1000)'), /not said within 10000 ms/],
+    ['is that of another package', new URL(import.meta.resolve('@moulin/format/worker')), /no call begin/],
+  ])('goes on in the calling thread where the worker %s', async (_, source, cause) => {
+    const runtime = virtualRuntime({ seed: 4 })
+    const threads = pool({ source, runtime })
+    const workers = tierWorkers(threads)
+    const encoding = encode(workers)
+    await runtime.clock.advance(9_000)
+    // The one that says something is heard before the clock goes on.
+    if (source.protocol !== 'data:') await encoding
+    await runtime.clock.advance(1_000)
+    expect(await encoding).toEqual(await encode(here))
+    expect(threads.startFailure).toMatchObject({ kind: 'invalid', code: 'WORKER_START' })
+    expect(threads.startFailure!.message).toMatch(cause)
+    expect(threads.startFailure!.message).toMatch(/docs\/bundlers\.md/)
+    // Known for a minute: nobody waits for another one.
+    expect(await encode(workers)).toEqual(await encode(here))
+  })
+
   it('fails the task of bytes that are no batch, and keeps its thread', async () => {
     const threads = pool()
     const workers = tierWorkers(threads)

@@ -62,10 +62,12 @@ export interface TierPoolOptions {
 // By the package's own name: a bundle that left the package out finds it where it is installed.
 const workerSource = (): URL => new URL(import.meta.resolve('@moulin/lake/worker'))
 
+const calls: readonly (keyof WorkerCalls)[] = ['begin', 'add', 'finish', 'decode']
+
 /** The threads of a cold tier, which encode and decode. */
 export function tierPool(options: TierPoolOptions): TierPool {
   const { source = workerSource, ...rest } = options
-  return threadPool<WorkerCalls>({ ...rest, source, name: 'moulin-tier', startError: workerStartError })
+  return threadPool<WorkerCalls>({ ...rest, source, calls, name: 'moulin-tier', startError: workerStartError })
 }
 
 /** Without a pool all runs in the calling thread and gives the same bytes. */

@@ -61,8 +61,10 @@ export interface CheckpointStore {
    * @throws `unsupported` when it needs a newer reader, never the one before it; `corrupt` when all are damaged.
    */
   newest(onDamaged?: (key: string, error: Error) => void): Promise<StoredCheckpoint | undefined>
-  /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. Older ones are removed, but for one, now or by a later one. */
+  /** Durable on return. `carried` are entries of topics that this writer cannot read, written as they are. */
   write(checkpoint: Checkpoint, carried?: readonly StoredCheckpointTopic[]): Promise<void>
+  /** Removes those before the last one that was written here, but for one. They stand in nobody's way: it can be done again at any time. */
+  removeOlder(): Promise<void>
 }
 
 export function checkpointStore(
@@ -70,6 +72,7 @@ export function checkpointStore(
   { logId, runtime }: { logId: string; runtime: Runtime },
 ): CheckpointStore {
   let written = 0
+  let last: string | undefined
   const warn = (name: string, err: Error): void => {
     runtime.logger.warn({ err, key: name }, 'A checkpoint is damaged: trying the one before it')
   }
@@ -110,10 +113,11 @@ export function checkpointStore(
         transactions: null,
       }
       await store.put(name, storedBytes(checkpointKind, members))
-      // It counts without that, and the next one tries it again.
-      await removeOlder(store, name).catch((error: unknown) => {
-        runtime.logger.warn({ err: error, key: name }, 'A checkpoint before this one could not be removed')
-      })
+      last = name
+    },
+
+    async removeOlder() {
+      if (last !== undefined) await removeOlder(store, last)
     },
   }
 }

@@ -43,7 +43,12 @@ export interface Attempt<T> {
   readonly isInVain?: (result: T) => boolean
   /** Of those who asked for it. */
   readonly signal?: AbortSignal | undefined
+  /** Somebody asked for it, who is told its error. */
+  readonly isAsked?: boolean | undefined
 }
+
+/** After each attempt: its error, when it may be tried again (null: never), and whether somebody else is told. */
+export type ChoreEnded = (error: unknown, retryMs: number | null, isAsked: boolean) => void
 
 /**
  * Work that is done by itself, again and again: when it is next due, and how long it waits after an attempt that failed or brought
@@ -53,14 +58,13 @@ export class Chore {
   readonly failures: Failures
   readonly #work: ChoreWork
   readonly #clock: Clock
-  readonly #ended: (error: unknown, retryMs: number | null) => void
+  readonly #ended: ChoreEnded
   readonly #backoff: Backoff
   #running = 0
   /** Fenced: nothing makes it right again. */
   #isOver = false
 
-  /** `ended` is called after each attempt, with its error and when it will be tried again (null: never). */
-  constructor(clock: Clock, work: ChoreWork, ended: (error: unknown, retryMs: number | null) => void) {
+  constructor(clock: Clock, work: ChoreWork, ended: ChoreEnded) {
     this.#clock = clock
     this.#work = work
     this.#ended = ended
@@ -91,7 +95,7 @@ export class Chore {
   }
 
   /** One attempt, whoever asks for it. Its end decides when the next one may be. */
-  async attempt<T>(work: () => Promise<T>, { isInVain, signal }: Attempt<T> = {}): Promise<T> {
+  async attempt<T>(work: () => Promise<T>, { isInVain, signal, isAsked = false }: Attempt<T> = {}): Promise<T> {
     this.#running++
     let failure: unknown
     let retryMs: number | null = null
@@ -116,7 +120,7 @@ export class Chore {
       throw error
     } finally {
       this.#running--
-      this.#ended(failure, retryMs)
+      this.#ended(failure, retryMs, isAsked)
     }
   }
 

@@ -14,8 +14,8 @@ export interface TieredTopic {
   readonly refusal: Error | undefined
   /** When the table is to be looked at, on the monotonic clock. */
   readonly lookDueMs: number
-  /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
-  cold(): Promise<ColdTopic>
+  /** Attaches the table, once. An error leaves it to the next call. `isByItself`: nobody asked for it. @throws `invalid` without a cold tier. */
+  cold(isByItself?: boolean): Promise<ColdTopic>
   /** Does something with the table; where its history proves broken, once more after `onBroken` has mended it. */
   withTable<T>(work: (cold: ColdTopic) => Promise<T>): Promise<T>
   /** Detaches the table: the next use attaches it anew. */

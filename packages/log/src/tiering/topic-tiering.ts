@@ -10,7 +10,7 @@ import {
   type Failing,
   type TierResult,
 } from '@moulin/core'
-import { Backoff, Chore, Scheduler } from './chore.ts'
+import { Backoff, Chore, Scheduler, type ChoreEnded } from './chore.ts'
 import { CommitSize } from './commit-size.ts'
 import { worstOf } from './failures.ts'
 import { TopicRelease } from './topic-release.ts'
@@ -53,7 +53,7 @@ export class TopicTiering {
     this.#looks = this.#chore(
       'Looking at the table',
       () => topic.lookDueMs,
-      () => topic.cold(),
+      () => topic.cold(true),
     )
     this.#commits = this.#chore(
       'Tiering',
@@ -97,9 +97,9 @@ export class TopicTiering {
     this.evaluate()
   }
 
-  /** One try to attach the table, whoever needs it. */
-  attaching<T>(work: () => Promise<T>): Promise<T> {
-    return this.#looks.attempt(work)
+  /** One try to attach the table; `isAsked`: for somebody who is told its error. */
+  attaching<T>(work: () => Promise<T>, isAsked: boolean): Promise<T> {
+    return this.#looks.attempt(work, { isAsked })
   }
 
   /** Starts what is due, and sets the timer for what will be. */
@@ -134,7 +134,7 @@ export class TopicTiering {
     if (this.#isAsked) return this.#waiting!.wait(signal)
     if (this.#topic.core.tier === undefined) return Promise.reject(this.#topic.noTier())
     const running = this.#running
-    if (running === undefined) return this.#start(signal)
+    if (running === undefined) return this.#start(signal, true)
     const { work } = running
     const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
     const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
@@ -143,7 +143,7 @@ export class TopicTiering {
       await work.done.catch(() => undefined)
       throwIfAborted(shared)
       this.#waiting = undefined
-      return this.#start(shared)
+      return this.#start(shared, true)
     })
     return this.#waiting.wait(signal)
   }
@@ -158,7 +158,7 @@ export class TopicTiering {
         signal,
       )
     if (this.#release.oldestMs === undefined) return
-    await this.#releases.attempt(() => this.#release.releaseAll(signal), { isInVain })
+    await this.#releases.attempt(() => this.#release.releaseAll(signal), { isInVain, isAsked: true })
   }
 
   /** Since when, by wall time, the oldest data waits that could be released now; undefined when there is none, or it was tried in vain a moment ago. */
@@ -209,18 +209,19 @@ export class TopicTiering {
     const { core } = this.#topic
     // Its error is the chore's, which `stats()` shows.
     const work = { name, due, run: () => run().catch(() => undefined) }
-    const chore = new Chore(core.runtime.clock, work, (error, retryMs) => this.#ended(chore, error, retryMs))
+    const chore = new Chore(core.runtime.clock, work, (...end) => this.#ended(chore, ...end))
     return chore
   }
 
-  #ended(chore: Chore, error: unknown, retryMs: number | null): void {
+  #ended(chore: Chore, ...[error, retryMs, isAsked]: Parameters<ChoreEnded>): void {
     if (this.#isStopped) return
     const { core, record } = this.#topic
     if (chore === this.#commits || chore === this.#looks) this.#refusal = refusalIn(error, this.#refusal)
     const isFinal = isKind(error, 'fenced') || isLogBehind(error)
     if ((isFinal || retryMs !== null) && core.access === 'read-write') {
       const fields = { err: error, topic: record.name, table: record.config.table, retryMs: isFinal ? null : retryMs }
-      core.runtime.logger.warn(fields, `${chore.name} failed${isFinal ? ' for good' : ': it will be tried again'}`)
+      const end = isFinal ? ' for good' : isAsked ? ': whoever asked for it is told' : ': it will be tried again'
+      core.runtime.logger[isAsked && !isFinal ? 'info' : 'warn'](fields, `${chore.name} failed${end}`)
     }
     // First what is wanted now, then what is due.
     core.pressure.ended()
@@ -236,12 +237,12 @@ export class TopicTiering {
     })
   }
 
-  #start(signal?: AbortSignal): Promise<TierResult> {
+  #start(signal?: AbortSignal, isAsked = false): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
     const work = new SharedWork(async (shared) => {
       try {
-        return await this.#commitAll(upTo, shared)
+        return await this.#commitAll(upTo, shared, isAsked)
       } finally {
         this.#running = undefined
         this.evaluate()
@@ -252,11 +253,11 @@ export class TopicTiering {
   }
 
   /** As many commits as it takes, each an attempt of its own. */
-  async #commitAll(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
+  async #commitAll(upTo: readonly bigint[], signal: AbortSignal, isAsked: boolean): Promise<TierResult> {
     let rows = 0
     for (;;) {
       const before = this.#frontier()
-      const result = await this.#commits.attempt(() => this.#commitSome(upTo, signal), { signal })
+      const result = await this.#commits.attempt(() => this.#commitSome(upTo, signal), { signal, isAsked })
       rows += result.rows
       const isDone = upTo.every((offset, index) => offset <= result.frontier[index]!)
       const isMoving = result.frontier.some((offset, index) => offset > before[index]!)

@@ -1,7 +1,7 @@
 import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalSpace } from '@moulin/core'
 import { Chore, Scheduler } from './chore.ts'
 import { worstOf } from './failures.ts'
-import type { ReliefTopic, WalPressure } from './wal-pressure.ts'
+import type { Holding, ReliefTopic, WalPressure } from './wal-pressure.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */
 const CHECKPOINT_EVERY_BYTES = 256 * 1024 * 1024
@@ -30,6 +30,8 @@ export interface WalReliefOptions {
   /** See `WalSession`. */
   readonly space: () => Promise<WalSpace | undefined>
   readonly topics: () => Iterable<ReliefTopic>
+  /** What no topic of these can let go of. */
+  readonly unread: () => readonly Holding[]
   readonly checkpoint: () => Promise<void>
   readonly runtime: Runtime
 }
@@ -247,8 +249,7 @@ export class WalRelief implements WalPressure {
       return
     }
     // What holds most comes first: only some of it fits into words.
-    const holding = all
-      .flatMap((topic) => topic.holding)
+    const holding = [...all.flatMap((topic) => topic.holding), ...this.#options.unread()]
       .sort((a, b) => b.bytes - a.bytes)
       .map((each) => each.reason)
     const what = this.#isLow

@@ -52,7 +52,7 @@ const optionTable: OptionTable<TopicConfig> = {
   ),
   valueMode: option.oneOf('raw', 'columns', 'columns+raw'),
   rowCrc: option.flag,
-  freshnessMs: option.milliseconds(Number.MIN_VALUE),
+  freshnessMs: option.milliseconds(1),
   timestampBeforeMaxMs: timestampBound,
   timestampAfterMaxMs: timestampBound,
   onBadRecord: option.oneOf('raw', 'dlq', 'skip', 'stop'),

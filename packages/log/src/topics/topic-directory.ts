@@ -15,6 +15,7 @@ import { TopicState } from './topic-state.ts'
 import { isLogBehind } from '../tiering/tiered-topic.ts'
 import { topicExists, type TopicRecord, type TopicVersion } from '../stored/topic-store.ts'
 import { checkWritable, type TopicTiering } from '../tiering/topic-tiering.ts'
+import type { Holding } from '../tiering/wal-pressure.ts'
 
 type AnyConfig = TopicConfig<never> | TopicConfig
 
@@ -35,6 +36,22 @@ export class TopicDirectory {
 
   *tierings(): Iterable<TopicTiering> {
     for (const { tiering } of this.#states.values()) yield tiering
+  }
+
+  /** What the write-ahead tier keeps of topics that are not kept here: this version cannot read them. */
+  unread(): Holding[] {
+    const { hot } = this.#core
+    const known = new Set(Array.from(this.#states.values(), ({ record }) => record.id))
+    const names = new Map(Array.from(hot.checkpointed(), ({ id, name }) => [id, name]))
+    const held = new Map<string, number>()
+    for (const { id, partitions } of hot.topics()) {
+      const bytes = partitions.reduce((sum, partition) => sum + partition.bytesFrom(partition.released), 0)
+      if (!known.has(id) && bytes > 0) held.set(id, (held.get(id) ?? 0) + bytes)
+    }
+    return Array.from(held, ([id, bytes]) => ({
+      bytes,
+      reason: `topic ${names.get(id) ?? id} ${bytes} bytes (it needs a newer version, which alone can move them)`,
+    }))
   }
 
   names(): Promise<string[]> {

@@ -84,8 +84,8 @@ export class TopicState implements TieredTopic {
     return this.#attached
   }
 
-  /** Attaches the table, once. An error leaves it to the next call. @throws `invalid` without a cold tier. */
-  cold(): Promise<ColdTopic> {
+  /** Attaches the table, once. An error leaves it to the next call. `isByItself`: nobody is told it. @throws `invalid` without a cold tier. */
+  cold(isByItself = false): Promise<ColdTopic> {
     if (this.core.tier === undefined) return Promise.reject(this.noTier())
     this.#attaching ??= this.tiering.attaching(async () => {
       try {
@@ -96,7 +96,7 @@ export class TopicState implements TieredTopic {
         if (isLogBehind(error)) this.#refusal = error as Error
         throw error
       }
-    })
+    }, !isByItself)
     return this.#attaching
   }
 

@@ -68,12 +68,14 @@ export class SegmentSupply {
 
   /** Removes the free and prepared files: they hold nothing. Never rejects. */
   async giveBack(): Promise<void> {
-    const free = this.#free.splice(0)
+    for (const segment of this.#free.splice(0)) await this.#remove(segment)
     const preparing = this.#ahead
-    this.#ahead = undefined
-    for (const segment of free) await this.#remove(segment)
     const ahead = await preparing?.catch(() => undefined)
-    if (ahead !== undefined) await this.#discard(ahead)
+    // The writer may have taken it meanwhile.
+    if (ahead !== undefined && this.#ahead === preparing) {
+      this.#ahead = undefined
+      await this.#discard(ahead)
+    }
     await this.#dead.retry()
   }
 
@@ -89,6 +91,8 @@ export class SegmentSupply {
   }
 
   async #discard(segment: SegmentFile): Promise<void> {
+    // In the turn in which nobody else has it any more: closing takes a while, and a roll must know of it.
+    this.#leftovers.add(segment.path)
     await segment.close().catch(() => undefined)
     await this.#leave(segment.path)
   }
@@ -101,15 +105,17 @@ export class SegmentSupply {
 
   /** Durably: a header without frames below a generation that has some is taken for a segment that lost them. */
   async #clear(): Promise<void> {
-    if (this.#leftovers.size === 0) return
+    const leftovers = [...this.#leftovers]
+    if (leftovers.length === 0) return
     const { files, dir, epoch } = this.#place
     try {
-      for (const path of this.#leftovers) if (!(await this.#dead.remove(path))) await empty(files, path)
+      for (const path of leftovers) if (!(await this.#dead.remove(path))) await empty(files, path)
       await files.syncDirectory(epochPath(dir, epoch))
     } catch (error) {
       throw asRejected(error)
     }
-    this.#leftovers.clear()
+    // Not those that came meanwhile.
+    for (const path of leftovers) this.#leftovers.delete(path)
   }
 
   async #isDiskFull(): Promise<boolean> {

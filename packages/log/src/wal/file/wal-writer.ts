@@ -1,5 +1,6 @@
 import {
   closed,
+  isKind,
   unsupported,
   type Failing,
   type Runtime,
@@ -70,7 +71,7 @@ export class WalWriter implements WalSession {
   }
 
   append(section: Section): Promise<WalLocation> {
-    if (this.#closing !== undefined) return Promise.reject(closed('WAL_CLOSED', `${this.#place.dir} was closed.`))
+    if (this.#closing !== undefined) return Promise.reject(this.#closed())
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
     const batchesCrc = crc32c(section.batches)
     const appendedMs = section.appendedMs ?? Math.trunc(this.#runtime.clock.now())
@@ -81,8 +82,18 @@ export class WalWriter implements WalSession {
     })
   }
 
-  read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    return this.#reads.run(() => this.#segments.read(location), options.signal)
+  async read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    try {
+      return await this.#reads.run(async () => {
+        // No file is opened behind the close.
+        if (this.#closing !== undefined) throw this.#closed()
+        return this.#segments.read(location)
+      }, options.signal)
+    } catch (error) {
+      // Its file was closed under it.
+      if (this.#closing !== undefined && isKind(error, 'unavailable')) throw this.#closed(error)
+      throw error
+    }
   }
 
   async release(locations: readonly WalLocation[]): Promise<void> {
@@ -200,7 +211,9 @@ export class WalWriter implements WalSession {
     const rejected = [...inFlight, ...this.#queue.takeAll()]
     this.rejections++
     const { logger } = this.#runtime
-    logger.warn({ err: error, epoch: this.epoch, appends: rejected.length }, 'The disk is full: appends were rejected')
+    // No `err`: whoever appended is told.
+    const fields = { epoch: this.epoch, appends: rejected.length, reason: error.message }
+    logger.warn(fields, 'The disk is full: appends were rejected')
     for (const { reject } of rejected) reject(error)
   }
 
@@ -216,6 +229,10 @@ export class WalWriter implements WalSession {
     )
     for (const { reject } of inFlight) reject(withOutcome(failure, 'unknown', false))
     for (const { reject } of behind) reject(withOutcome(failure, 'rejected', false))
+  }
+
+  #closed(cause?: unknown): Error {
+    return closed('WAL_CLOSED', `${this.#place.dir} was closed.`, { cause })
   }
 
   #closedByFailure(cause: Error): Error {
