@@ -65,9 +65,8 @@ export class TableLosers {
 
   /** Undefined where all rows of the file count. */
   async of(filePath: string, call: CallOptions): Promise<LostRows | undefined> {
-    if ((this.#isProven ??= this.#isPure())) return undefined
-    const files = (this.#files ??= await this.#listed(call))
-    if (files.isPure) return undefined
+    if (await this.isPure(call)) return undefined
+    const files = this.#files!
     const live = files.get(filePath)
     if (live === undefined) return undefined
     const known = this.#kept.get(filePath)
@@ -82,8 +81,21 @@ export class TableLosers {
     return found.size === 0 ? undefined : found
   }
 
+  /** Whether no other file may have rows at places of this one's, so that it decides of none of them who counts. */
+  async isAlone(filePath: string, call: CallOptions): Promise<boolean> {
+    if (await this.isPure(call)) return true
+    const live = this.#files?.get(filePath)
+    return live !== undefined && this.#files!.rivalsOf(live).length === 0
+  }
+
+  /** Whether all files are the log's own, none of which shares places with another. */
+  async isPure(call: CallOptions): Promise<boolean> {
+    if ((this.#isProven ??= this.#isOurs())) return true
+    return (this.#files ??= await this.#listed(call)).isPure
+  }
+
   /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
-  #isPure(): boolean {
+  #isOurs(): boolean {
     const { metadata } = this.#state.loaded
     for (const snapshot of ancestors(metadata)) {
       const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt

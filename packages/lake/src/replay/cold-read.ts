@@ -1,4 +1,4 @@
-import { corrupt, throwIfAborted } from '@moulin/core'
+import { throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
 import { planCold, recordPlace } from './cold-plan.ts'
 import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
@@ -11,6 +11,7 @@ import type { DataFiles } from '../table/data-files.ts'
 import type { FileLook } from '../look/file-look.ts'
 import { absentIn, heldRuns } from '../look/held-records.ts'
 import { isUnreadable } from '../look/missing-files.ts'
+import { fileMissing } from '../look/vanished.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
 import type { PartitionRows, RowIndexes } from './row-index.ts'
@@ -132,8 +133,7 @@ async function* replanning<T>(
       }
       if (isAgain) {
         if (!isVanished(error)) throw error
-        const message = `A file of the table's current snapshot ${snapshot} is not there: ${(error as Error).message}`
-        throw corrupt('FILE_MISSING', message, { cause: error, context: { snapshot } })
+        throw fileMissing(state, error)
       }
       failedOn = snapshot
     }

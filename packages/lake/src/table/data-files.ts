@@ -1,4 +1,4 @@
-import { corrupt, isKind, openLocation } from '@moulin/core'
+import { corrupt, isKind, notFound, openLocation } from '@moulin/core'
 import type { CallOptions, GetOptions, ObjectStore } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
@@ -36,7 +36,7 @@ export function dataFiles({ store, workers, maxChunks = DEFAULT_MAX_CHUNKS }: Da
       }
       const get = openLocation(store, filePath)
       const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
-      const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)))
+      const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)), filePath)
       const file = await openParquet(reader, { workers, ...options })
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
@@ -56,9 +56,9 @@ export function dataFiles({ store, workers, maxChunks = DEFAULT_MAX_CHUNKS }: Da
 
 /**
  * Plain bytes: a store may answer with Buffers, whose `slice` is a view, so that who means to copy before a transfer
- * would give away the store's memory. And an object that ends before a range begins is cut, not a wrong call.
+ * would give away the store's memory. An object that ends before a range begins is cut, not a wrong call; one that is gone is named.
  */
-function plainBytes(reader: RangeReader): RangeReader {
+function plainBytes(reader: RangeReader, filePath: string): RangeReader {
   return {
     ...reader,
     async read(start, end, options) {
@@ -66,6 +66,10 @@ function plainBytes(reader: RangeReader): RangeReader {
         const { buffer, byteOffset, length } = await reader.read(start, end, options)
         return new Uint8Array(buffer, byteOffset, length)
       } catch (cause) {
+        if (isKind(cause, 'not-found')) {
+          const message = `The data file ${filePath} is not there.`
+          throw notFound('FILE_VANISHED', message, { context: { file: filePath }, cause })
+        }
         if (!isKind(cause, 'invalid', 'RANGE')) throw cause
         const message = `${reader.name} ends before byte ${start}; ${reader.size} bytes are recorded: it is cut.`
         throw corrupt('FILE_SIZE', message, { context: { file: reader.name, start, expected: reader.size }, cause })
