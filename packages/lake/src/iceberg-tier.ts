@@ -127,7 +127,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const store = options.store ?? context.store
     let files = opened.get(store)
     if (files === undefined) {
-      files = dataFiles({ store, workers: decoders })
+      files = dataFiles({ store, workers: decoders, maxBytes: context.limits.openFileBytes })
       opened.set(store, files)
     }
     const own = ownCommits.get(info.id) ?? new Set<string>()
