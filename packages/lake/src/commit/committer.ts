@@ -13,7 +13,6 @@ import type { TableState } from '../table/topic-table.ts'
 export interface CommitterParts extends EncodeParts, CommitSenderParts {
   readonly guard: TableGuard
   readonly retry: RetryLimits
-  readonly ownCommits: Set<string>
 }
 
 /** Retries are bounded by time and bytes, never by count. */

@@ -21,6 +21,7 @@ import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
+import type { OwnCommits } from './own-commits.ts'
 import { noneMissing } from '../look/missing-files.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import type { FoundMarkers } from './marker-store.ts'
@@ -59,8 +60,8 @@ export interface TopicTableParts {
   readonly files: DataFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
-  readonly ownCommits: Set<string>
+  /** Of this process, for the topic: what they say, the log knew. */
+  readonly ownCommits: OwnCommits
 }
 
 /** When the catalog was asked for a table, and what could be known of the answer then. */
