@@ -10,6 +10,7 @@ import type { LedgerEntry } from '../table/ledger.ts'
 import { mapAhead } from './map-ahead.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import { placeOf } from '../places/place.ts'
 import { rowsToRead } from './prune-row-group.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
@@ -246,8 +247,6 @@ function liveness({ marker }: TableState): Judge {
     return entry !== undefined && offset >= entry.start && offset < entry.frontier
   }
 }
-
-const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`
 
 /** Bounds and null counts prove that every row of the file has a live identity. */
 export function isAllLive(file: DataFile, { marker, columns }: TableState): boolean {
