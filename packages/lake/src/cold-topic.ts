@@ -8,7 +8,8 @@ import { releasable } from './look/held-records.ts'
 import { vanished } from './look/vanished.ts'
 import type { Committer } from './commit/committer.ts'
 import { lacksSchema, schemaMissing } from './table/table-layout.ts'
-import { snapshotIdOf, type TableState } from './table/topic-table.ts'
+import { snapshotIdOf } from './table/table-state.ts'
+import type { TableState } from './table/table-state.ts'
 import { unionScan } from './scan/union-scan.ts'
 
 export interface ColdTopicParts extends ColdReadParts {

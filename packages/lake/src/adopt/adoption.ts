@@ -14,7 +14,7 @@ import { OffsetCoverage } from '../audit/offset-coverage.ts'
 import { recount } from './recount.ts'
 import type { Recount } from './recount.ts'
 import { checkEpoch, goneTable } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface AdoptionParts extends ColdReadParts {
   readonly catalog: Catalog

@@ -20,7 +20,7 @@ import { OffsetCoverage } from './offset-coverage.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface AuditParts {
   readonly info: ColdTopicInfo

@@ -7,8 +7,8 @@ import { deleteStaged, listStaged, stagedElsewhere } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { summaryKeys } from '../table/system-columns.ts'
 import { discardObjects, keyPrefixOf } from '../table/table-objects.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface LeftoverParts {
   /** Where the table's objects are. */

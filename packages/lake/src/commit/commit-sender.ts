@@ -18,8 +18,10 @@ import { putStaged } from './staged-commit.ts'
 import type { OwnCommits } from '../table/own-commits.ts'
 import { summaryKeys } from '../table/system-columns.ts'
 import { allDone, beforeCommit, keyUnder, putUnnamed } from '../table/table-objects.ts'
-import { markerOn, snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import { markerOn } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface CommitSenderParts {
   readonly catalog: Catalog

@@ -7,8 +7,9 @@ import type { EncodeParts } from './encode-commit.ts'
 import type { TierRange } from '../encode/encode-shards.ts'
 import type { ForgottenFiles } from '../forgotten/forgotten-files.ts'
 import { allDone, beforeCommit, keyUnder } from '../table/table-objects.ts'
-import { checkEpoch, snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import { checkEpoch } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface CommitterParts extends EncodeParts, CommitSenderParts {
   readonly guard: TableGuard

@@ -8,7 +8,8 @@ import { listStaged } from '../commit/staged-commit.ts'
 import type { StagedCommit } from '../commit/staged-commit.ts'
 import { inTurn } from '../table/table-objects.ts'
 import { checkEpoch } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface ForgottenParts {
   /** Where the table's objects are. */

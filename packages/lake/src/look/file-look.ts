@@ -16,8 +16,9 @@ import {
 } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface FileLookParts {
   readonly store: ObjectStore

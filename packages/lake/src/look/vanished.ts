@@ -2,8 +2,9 @@ import { conflict, corrupt, isKind, isMoulinError } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
 import { noneMissing } from './missing-files.ts'
 import type { FileLists } from '../replay/cold-plan.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface VanishedParts {
   readonly table: TopicTable

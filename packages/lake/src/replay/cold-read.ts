@@ -1,11 +1,11 @@
 import { throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
 import { planCold, recordPlace } from './cold-plan.ts'
-import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
+import type { ColdPlan, FileLists } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
 import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
-import type { Places, WindowSource } from './cold-window.ts'
+import type { Places } from './cold-window.ts'
 import { isVanished } from '../table/data-files.ts'
 import type { DataFiles } from '../table/data-files.ts'
 import type { FileLook } from '../look/file-look.ts'
@@ -14,10 +14,12 @@ import { isUnreadable } from '../look/missing-files.ts'
 import { fileMissing } from '../look/vanished.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
-import type { PartitionRows, RowIndexes } from './row-index.ts'
+import type { RowIndexes } from './row-index.ts'
+import { rowsOf, windowSource } from './window-source.ts'
 import type { RowPlaces } from '../places/row-places.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
 
 export interface ColdReadParts {
   readonly info: ColdTopicInfo
@@ -328,25 +330,4 @@ function firstAtLeast(offsets: BigInt64Array, least: bigint): number {
     else high = middle
   }
   return low
-}
-
-/** What windows of a plan are made of. */
-export function windowSource(
-  parts: Pick<ColdReadParts, 'indexes' | 'places'>,
-  plan: ColdPlan,
-  call: CallOptions,
-): WindowSource {
-  return {
-    rowsOf: (group) => rowsOf(parts, plan, group, call),
-    lost: (places) => parts.places.lost(plan, places, call),
-  }
-}
-
-function rowsOf(
-  { indexes }: Pick<ColdReadParts, 'indexes'>,
-  plan: ColdPlan,
-  group: PlannedGroup,
-  call: CallOptions,
-): Promise<PartitionRows> {
-  return indexes.rows(group.file, group.rowGroup, plan, plan.state.columns, call)
 }

@@ -2,7 +2,7 @@ import { isKind } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
 import type { ColdReadParts } from '../replay/cold-read.ts'
 import { isUnreadable } from '../look/missing-files.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 type SparedFilesParts = Pick<ColdReadParts, 'look' | 'places' | 'table'>
 

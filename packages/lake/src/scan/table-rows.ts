@@ -16,8 +16,8 @@ import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
 import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import type { TableState } from '../table/topic-table.ts'
-import type { ScanQuery } from './union-scan.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { ScanQuery } from './scan-query.ts'
 
 export interface TableRowsParts {
   readonly info: ColdTopicInfo

@@ -1,5 +1,5 @@
 import { columnsOf, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
-import type { CallOptions, Codec, Expression, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
+import type { CallOptions, Codec, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from '../table/data-files.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
@@ -14,9 +14,10 @@ import { isUnreadable } from '../look/missing-files.ts'
 import { expired, vanished } from '../look/vanished.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import type { ScanQuery } from './scan-query.ts'
 import { SparedFiles, unlessItFails } from './spared-files.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export type UnionScanParts = ColdReadParts & {
   /** The table is not to be looked at. */
@@ -24,14 +25,6 @@ export type UnionScanParts = ColdReadParts & {
 }
 
 type Row = Record<string, unknown>
-
-/** What a scan gives, resolved against the topic's columns (under our names, whatever the table calls them). */
-export interface ScanQuery {
-  readonly columns: readonly string[]
-  readonly where: Expression | undefined
-  /** Columns that rows need to be judged and shown. */
-  readonly needed: readonly string[]
-}
 
 /** One cut: a table snapshot, and per partition what the log adds to it. Fixed at the first row. */
 export interface Cut {

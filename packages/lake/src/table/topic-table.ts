@@ -4,7 +4,6 @@ import type {
   Catalog,
   ColdContext,
   ColdTopicInfo,
-  Lineage,
   LoadedTable,
   ObjectStore,
   TableIdentifier,
@@ -13,11 +12,9 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
-import type { LedgerEntry } from './ledger.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
 import type { CutChain, LineageFault, Verdict } from './lineage.ts'
-import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
@@ -33,25 +30,9 @@ import {
   tableColumns,
   tableLayout,
 } from './table-layout.ts'
-import type { TableColumns, TableLayout } from './table-layout.ts'
-
-/** The table at one moment, found intact or plausible. */
-export interface TableState {
-  readonly lineage: Lineage
-  readonly loaded: LoadedTable
-  readonly marker: Marker
-  /** Objects that the marker names in the log's store. */
-  readonly objects: readonly string[]
-  /** What the next marker says of field ids; undefined while they are those that we asked for. */
-  readonly fieldIds: FieldIds | undefined
-  /** Of the topic's present incarnation, by partition. */
-  readonly entries: readonly LedgerEntry[]
-  readonly columns: TableColumns
-  /** Others have committed on top of ours. */
-  readonly isForeign: boolean
-  /** As was known when this was asked for. Plans leave these files out, and tell whose offsets they may have. */
-  readonly missing: MissingFiles
-}
+import type { TableLayout } from './table-layout.ts'
+import { snapshotIdOf } from './table-state.ts'
+import type { TableState } from './table-state.ts'
 
 export interface TopicTableParts {
   readonly catalog: Catalog
@@ -342,12 +323,6 @@ export function checkEpoch(parts: Pick<TopicTableParts, 'info' | 'context'>, { e
   if (epoch <= context.epoch) return
   const message = `Epoch ${epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
   throw fenced('FENCED', message, { context: { epoch, ours: context.epoch } })
-}
-
-/** Id of the table's current snapshot; null while it has none. */
-export function snapshotIdOf({ metadata }: LoadedTable): bigint | null {
-  const snapshot = currentSnapshot(metadata)
-  return snapshot === undefined ? null : BigInt(snapshot['snapshot-id'])
 }
 
 /** The text of the topic's marker as the table has it. */
