@@ -31,9 +31,11 @@ export async function vanished(
 export function fileMissing(state: TableState, error: unknown): Error {
   const snapshot = snapshotIdOf(state.loaded)
   // One that was known to be missing is not asked for: what it had is.
-  const files = fileIn(error) === undefined ? [...state.missing.keys()] : [fileIn(error)!]
+  const file = fileIn(error)
+  const files = file === undefined ? [...state.missing.keys()] : [file]
   const more = files.length > NAMED ? ` and ${files.length - NAMED} more` : ''
-  const names = files.length > 0 ? ` (${files.slice(0, NAMED).join(', ')}${more})` : ''
+  const isNamed = files.length === 0 || (error as Error).message.includes(files[0]!)
+  const names = isNamed ? '' : ` (${files.slice(0, NAMED).join(', ')}${more})`
   const message = `A file of the table's current snapshot ${snapshot} is not there${names}: ${(error as Error).message}`
   return corrupt('FILE_MISSING', message, { cause: error, context: { snapshot, file: files[0] } })
 }
