@@ -16,9 +16,6 @@ export const folderArrows: Readonly<Record<string, readonly string[]>> = {
   'packages/testing/src/sim/': ['log', 'lake'],
 }
 
-/** Packages in which files still import each other in a circle; in all others none may. */
-export const circling: ReadonlySet<string> = new Set(['lake'])
-
 /** The only published files that may touch the disk: the system's own runtime. */
 const diskDoor = /^packages\/core\/src\/(doors\/files|system\/system-[^/]+)\.ts$/
 

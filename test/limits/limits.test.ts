@@ -8,6 +8,7 @@ import { crc32c, encodeBatch, openParquet, storeRangeReader } from '@moulin/form
 import type { ParquetFile } from '@moulin/format'
 import { LONE_RECORD_BYTES } from '@moulin/format'
 import { fileSystem } from '@moulin/storage'
+import { hookedStore } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { allRows, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
@@ -434,6 +435,24 @@ const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {
     }
     expect(await missing({ maxMissingFiles: 2 })).toEqual([2, 3])
     expect(await missing({})).toEqual([3, 3])
+  },
+
+  async openFileBytes() {
+    const fetched = async (limits: Partial<Limits>): Promise<number> => {
+      const store = hookedStore()
+      const { log, topic } = await setting(limits, { partitionBy: [] }, { store })
+      for (let at = 0; at < 4; at++) {
+        await send(topic, [{ value: new Uint8Array(10) }])
+        await topic.tier()
+      }
+      await topic.scan().toArray()
+      const before = store.calls.length
+      await topic.scan().toArray()
+      await log.close()
+      return store.calls.slice(before).filter(({ op, key }) => op === 'get' && key.endsWith('.parquet')).length
+    }
+    // Each footer anew, beside the pages.
+    expect(await fetched({ openFileBytes: 1 })).toBe((await fetched({})) + 4)
   },
 
   async maxGaps() {

@@ -314,9 +314,30 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'choose among the rows that pass',
     file: 'packages/lake/src/scan/table-rows.ts',
-    original: `      const lost = (await losers.of(dataFile.filePath, call))?.in(rowGroup)\n`,
-    planted: `      const lost = query.where === undefined ? (await losers.of(dataFile.filePath, call))?.in(rowGroup) : undefined\n`,
+    original: `        const lost = (await losers.of(path, call))?.in(rowGroup)\n`,
+    planted: `        const lost = query.where === undefined ? (await losers.of(path, call))?.in(rowGroup) : undefined\n`,
     caughtBy: ['packages/lake/src/places/row-places.test.ts'],
+  },
+  {
+    name: 'give again what a file gave before it went',
+    file: 'packages/lake/src/scan/spared-files.ts',
+    original: `missing: new Map([...this.#state.missing, [path, reason]]) }`,
+    planted: `missing: table.missing }`,
+    caughtBy: ['packages/lake/src/scan/spared-files.test.ts'],
+  },
+  {
+    name: 'forget a commit that lost its race',
+    file: 'packages/lake/src/commit/committer.ts',
+    original: `      this.#lost = written\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/commit/lost-commit.test.ts'],
+  },
+  {
+    name: 'let commits that never happened displace the one that did',
+    file: 'packages/lake/src/commit/commit-sender.ts',
+    original: `    this.#parts.ownCommits.delete(id)\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/table/own-commits.test.ts'],
   },
   {
     name: 'look for copies in other files only',

@@ -1,12 +1,15 @@
 import { closed, invalid, SharedWork, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit/audit.ts'
+import { isVanished } from './table/data-files.ts'
 import { coldRead, coldReadAt } from './replay/cold-read.ts'
 import type { ColdReadParts } from './replay/cold-read.ts'
 import { releasable } from './look/held-records.ts'
+import { vanished } from './look/vanished.ts'
 import type { Committer } from './commit/committer.ts'
 import { lacksSchema, schemaMissing } from './table/table-layout.ts'
-import { snapshotIdOf, type TableState } from './table/topic-table.ts'
+import { snapshotIdOf } from './table/table-state.ts'
+import type { TableState } from './table/table-state.ts'
 import { unionScan } from './scan/union-scan.ts'
 
 export interface ColdTopicParts extends ColdReadParts {
@@ -104,7 +107,13 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     },
     async audit(options = {}) {
       check()
-      return await audit(parts, await table.load(callOf(options.signal)), options)
+      const call = callOf(options.signal)
+      const state = await table.load(call)
+      try {
+        return await audit(parts, state, options)
+      } catch (error) {
+        throw isVanished(error) ? await vanished(parts, state, error, call) : error
+      }
     },
     cleanUpDueMs: () => committer?.forgotten.dueMs(),
     async cleanUp(options = {}) {

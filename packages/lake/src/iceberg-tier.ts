@@ -28,6 +28,7 @@ import { tableLayout, valueFieldIds } from './table/table-layout.ts'
 import { builtInParts } from './encode/tier-task.ts'
 import { tierPool, tierWorkers } from './encode/tier-workers.ts'
 import type { TierPool, TierPoolOptions, TierWorkers } from './encode/tier-workers.ts'
+import { OwnCommits } from './table/own-commits.ts'
 import { checkTableSize } from './commit/table-size.ts'
 import { TopicTable } from './table/topic-table.ts'
 import { unionScan } from './scan/union-scan.ts'
@@ -108,7 +109,7 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
   // Beyond one attach: a topic that is attached anew still knows what this process has committed.
-  const ownCommits = new Map<string, Set<string>>()
+  const ownCommits = new Map<string, OwnCommits>()
   let workers: Workers | undefined
   let isClosed = false
   const opened = new Map<ObjectStore, DataFiles>()
@@ -127,10 +128,10 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     const store = options.store ?? context.store
     let files = opened.get(store)
     if (files === undefined) {
-      files = dataFiles({ store, workers: decoders })
+      files = dataFiles({ store, workers: decoders, maxBytes: context.limits.openFileBytes })
       opened.set(store, files)
     }
-    const own = ownCommits.get(info.id) ?? new Set<string>()
+    const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
     const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })

@@ -51,6 +51,8 @@ export interface Limits {
   readonly maxWorkerBytes: number
   /** Write-ahead bytes, about, that one thread makes into data files of their own; a larger commit takes several. */
   readonly shardBytes: number
+  /** Footers and page indexes, about, of the tables' data files that one log keeps for the next read; the least used go first. */
+  readonly openFileBytes: number
   /** Gaps listed by an audit per partition; findings of each kind listed by a deep one. */
   readonly maxGaps: number
   /** Missing files of a table that `stats()` names; it counts the others. */
@@ -81,6 +83,7 @@ export const defaultLimits: Limits = {
   decodeDeadlineMs: 30_000,
   maxWorkerBytes: 256 * MiB,
   shardBytes: 64 * MiB,
+  openFileBytes: 64 * MiB,
   maxGaps: 1_000,
   maxMissingFiles: 100,
 }

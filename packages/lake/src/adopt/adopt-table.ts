@@ -4,7 +4,7 @@ import { adoptable, isBehind, nextIncarnation } from './adoption.ts'
 import type { Adoptable, AdoptHow } from './adoption.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
 import type { Committer } from '../commit/committer.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
 
 /** A life of a topic: its incarnation, and what the log has of it. */
 interface Life {

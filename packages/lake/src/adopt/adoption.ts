@@ -4,6 +4,7 @@ import { planScan } from '@moulin/iceberg'
 import type { ColdReadParts } from '../replay/cold-read.ts'
 import { isOwnFile } from '../table/data-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
+import { placeOf } from '../places/place.ts'
 import { emptyEntry } from '../table/ledger.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { LineageFault, Verdict } from '../table/lineage.ts'
@@ -13,7 +14,7 @@ import { OffsetCoverage } from '../audit/offset-coverage.ts'
 import { recount } from './recount.ts'
 import type { Recount } from './recount.ts'
 import { checkEpoch, goneTable } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface AdoptionParts extends ColdReadParts {
   readonly catalog: Catalog
@@ -188,7 +189,7 @@ async function survey(
 }
 
 function extend(entries: Map<string, LedgerEntry>, incarnation: number, partition: number, offset: bigint): void {
-  const place = `${incarnation}.${partition}`
+  const place = placeOf(incarnation, partition)
   const { start, frontier } = entries.get(place) ?? { start: offset, frontier: offset + 1n }
   const wider = { start: lowest(start, offset), frontier: highest(frontier, offset + 1n) }
   entries.set(place, { ...emptyEntry(incarnation, partition, 0n), ...wider })
@@ -206,7 +207,7 @@ function checkNothingLost(
   { ledger, skipped }: Recount,
   claimed: Marker | undefined,
 ): void {
-  const place = ({ incarnation, partition }: LedgerEntry): string => `${incarnation}.${partition}`
+  const place = ({ incarnation, partition }: LedgerEntry): string => placeOf(incarnation, partition)
   const before = new Map(claimed?.ledger.map((entry) => [place(entry), entry]))
   const lost = ledger.find((entry) => {
     const known = before.get(place(entry))

@@ -3,14 +3,14 @@ import type { AuditRange, CallOptions } from '@moulin/core'
 import type { ParquetFile } from '@moulin/format'
 import { planCold } from '../replay/cold-plan.ts'
 import type { ColdPlan } from '../replay/cold-plan.ts'
-import { windowSource } from '../replay/cold-read.ts'
+import { windowSource } from '../replay/window-source.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
 import { nextPlaces, windowRows } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import { columnOf, fieldsOf } from '../places/identity-rows.ts'
 import { emptyEntry } from '../table/ledger.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 /** A ledger as the rows say it. */
 export interface Recount {

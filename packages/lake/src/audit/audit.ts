@@ -12,14 +12,15 @@ import type {
 import { currentSnapshot, planScan } from '@moulin/iceberg'
 import { isOwnFile } from '../table/data-files.ts'
 import type { DataFiles } from '../table/data-files.ts'
-import { DeepCheck, placeOf } from './deep-check.ts'
+import { DeepCheck } from './deep-check.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
+import { placeOf } from '../places/place.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface AuditParts {
   readonly info: ColdTopicInfo

@@ -13,6 +13,7 @@ import type { ParquetFile, RecordTime } from '@moulin/format'
 import { readRows } from '../replay/cold-rows.ts'
 import { rowsIn, windowRows } from '../replay/cold-window.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
+import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { OffsetCoverage } from './offset-coverage.ts'
 import type { RecordDecoder } from '../replay/record-decoder.ts'
@@ -222,8 +223,6 @@ export class DeepCheck {
     return place
   }
 }
-
-export const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`
 
 const placeKey = ({ incarnation, partition, offset }: AuditPlace): string =>
   `${placeOf(incarnation, partition)}.${offset}`

@@ -3,7 +3,7 @@ import type { AppendRequest } from '@moulin/iceberg'
 import { deleteForgotten, forgottenSnapshots, putForgotten } from '../forgotten/forgotten-commit.ts'
 import type { ForgottenCommit } from '../forgotten/forgotten-commit.ts'
 import { summaryKeys } from '../table/system-columns.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 /** Snapshots that nobody asks for any more go so many at a time: one record names them all. */
 const EXPIRY_BATCH = 16

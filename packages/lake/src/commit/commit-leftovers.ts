@@ -7,8 +7,8 @@ import { deleteStaged, listStaged, stagedElsewhere } from './staged-commit.ts'
 import type { StagedCommit } from './staged-commit.ts'
 import { summaryKeys } from '../table/system-columns.ts'
 import { discardObjects, keyPrefixOf } from '../table/table-objects.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface LeftoverParts {
   /** Where the table's objects are. */
@@ -37,6 +37,8 @@ export class CommitLeftovers {
   readonly #parts: LeftoverParts
   /** Staged by earlier writers, not in the table; may still land while main is where they expect it. */
   #unsettled: StagedCommit[] = []
+  /** Of commits that never happened, where the store did not let them be removed: tried again after the next commit. */
+  readonly #undiscarded = new Map<string, Leftover>()
   #collectedAt: number | undefined
 
   constructor(parts: LeftoverParts) {
@@ -59,6 +61,7 @@ export class CommitLeftovers {
     const { context, info } = this.#parts
     await this.#quietly(() => deleteStaged(context.store, info.id, id))
     await this.#quietly(() => this.#settle(state))
+    for (const leftover of [...this.#undiscarded.values()]) await this.discard(leftover)
     if (state.objects.length > 0) await this.#quietly(() => this.#collectLedgers(state))
   }
 
@@ -77,14 +80,17 @@ export class CommitLeftovers {
    * Removes what a commit wrote that is known never to have happened. Objects first, the record last: whatever is left
    * over after a fault, the next writer finds the record and goes on.
    */
-  async discard({ id, prefixes, ledger }: Leftover): Promise<void> {
+  async discard(leftover: Leftover): Promise<void> {
     const { context, info, markers, store } = this.#parts
+    const { id, prefixes, ledger } = leftover
+    this.#undiscarded.set(id, leftover)
     await this.#quietly(async () => {
       const count = await discardObjects(store, prefixes, id)
       await markers.discard(ledger, id)
       // What did not happen has forgotten nothing.
       await deleteForgotten(context.store, info.id, id)
       await deleteStaged(context.store, info.id, id)
+      this.#undiscarded.delete(id)
       context.runtime.logger.info({ commit: id, objects: count }, 'removed the files of a commit that did not happen')
     })
   }
@@ -137,7 +143,7 @@ export class CommitLeftovers {
     try {
       await work()
     } catch (error) {
-      this.#parts.context.runtime.logger.warn({ error }, 'leftovers of a commit stay for the next start')
+      this.#parts.context.runtime.logger.warn({ error }, 'leftovers of a commit stay for now')
     }
   }
 }

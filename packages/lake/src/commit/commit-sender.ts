@@ -15,10 +15,13 @@ import { markerKey, mergeLedger, sha256, writeMarker } from '../table/marker.ts'
 import type { Marker } from '../table/marker.ts'
 import { isReachable } from './reachable.ts'
 import { putStaged } from './staged-commit.ts'
+import type { OwnCommits } from '../table/own-commits.ts'
 import { summaryKeys } from '../table/system-columns.ts'
 import { allDone, beforeCommit, keyUnder, putUnnamed } from '../table/table-objects.ts'
-import { markerOn, snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import { markerOn } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface CommitSenderParts {
   readonly catalog: Catalog
@@ -27,6 +30,7 @@ export interface CommitSenderParts {
   readonly context: ColdContext
   readonly table: TopicTable
   readonly look: FileLook
+  readonly ownCommits: OwnCommits
 }
 
 /** Data files that are stored, with what they were planned against. */
@@ -239,6 +243,7 @@ export class CommitSender {
 
   /** Removes what was stored for a commit that never happened. */
   discard({ id, state, snapshotId, ledger }: Pick<Written, 'id' | 'state' | 'snapshotId' | 'ledger'>): Promise<void> {
+    this.#parts.ownCommits.delete(id)
     return this.#leftovers.discard({ id, prefixes: this.#prefixes(state, id, snapshotId), ledger })
   }
 }

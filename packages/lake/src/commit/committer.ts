@@ -1,4 +1,4 @@
-import { conflict, throwIfAborted } from '@moulin/core'
+import { conflict, isKind, throwIfAborted } from '@moulin/core'
 import type { CallOptions, TableGuard, TierResult } from '@moulin/core'
 import { CommitSender } from './commit-sender.ts'
 import type { CommitSenderParts, Written } from './commit-sender.ts'
@@ -7,13 +7,13 @@ import type { EncodeParts } from './encode-commit.ts'
 import type { TierRange } from '../encode/encode-shards.ts'
 import type { ForgottenFiles } from '../forgotten/forgotten-files.ts'
 import { allDone, beforeCommit, keyUnder } from '../table/table-objects.ts'
-import { checkEpoch, snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import { checkEpoch } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface CommitterParts extends EncodeParts, CommitSenderParts {
   readonly guard: TableGuard
   readonly retry: RetryLimits
-  readonly ownCommits: Set<string>
 }
 
 /** Retries are bounded by time and bytes, never by count. */
@@ -33,6 +33,8 @@ export interface RetryLimits {
 export class Committer {
   readonly #parts: CommitterParts
   readonly #sender: CommitSender
+  /** A commit that lost its race: its files are committed by the next attempt, of whichever call, or discarded. */
+  #lost: Written | undefined
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
@@ -88,32 +90,39 @@ export class Committer {
     const startMs = clock.monotonic()
     let spentBytes = 0
     // A commit of an earlier call whose answer was lost may have moved part of this already.
-    let written = await this.#sender.settleEarlier()
+    this.#lost = (await this.#sender.settleEarlier()) ?? this.#lost
     for (let round = 0; ; round++) {
       const state = await this.#loadAsWriter(signal)
-      if (written !== undefined && !this.#isReusable(written, state, upTo)) {
-        await this.#sender.discard(written)
-        written = undefined
-      }
+      if (this.#lost !== undefined && !this.#isReusable(this.#lost, state, upTo)) await this.#discardLost()
+      let written = this.#lost
       if (written === undefined) {
         const ranges = this.#rangesOf(state, upTo)
         if (ranges.length === 0) return resultOf(state, 0n)
         written = await this.#write(state, ranges, signal)
         spentBytes += written.sizeBytes
       }
+      // What becomes of it is the sender's to see to, unless it loses again.
+      this.#lost = undefined
       if ((await this.#sender.send(state, written)) === 'committed') {
         return resultOf(
           table.state,
           written.gains.reduce((sum, { rows }) => sum + rows, 0n),
         )
       }
+      this.#lost = written
       if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
-        await this.#sender.discard(written)
+        await this.#discardLost()
         throw this.#contention(round, spentBytes)
       }
       // The first two retries at once; then longer and longer, up to a second, at random.
       if (round >= 2) await timers.sleep(backoffMs(round - 2, random.bytes(1)[0]!), signal)
     }
+  }
+
+  async #discardLost(): Promise<void> {
+    const written = this.#lost!
+    this.#lost = undefined
+    await this.#sender.discard(written)
   }
 
   #contention(round: number, spentBytes: number): Error {
@@ -123,11 +132,17 @@ export class Committer {
 
   async #loadAsWriter(signal: AbortSignal | undefined): Promise<TableState> {
     const { table } = this.#parts
-    throwIfAborted(signal)
-    const state = await table.load(signal === undefined ? {} : { signal })
-    checkEpoch(this.#parts, state.marker)
-    await table.checkTierable(state, signal === undefined ? {} : { signal })
-    return state
+    try {
+      throwIfAborted(signal)
+      const state = await table.load(signal === undefined ? {} : { signal })
+      checkEpoch(this.#parts, state.marker)
+      await table.checkTierable(state, signal === undefined ? {} : { signal })
+      return state
+    } catch (error) {
+      // No call of this writer's gets as far as this again.
+      if (isKind(error, 'fenced') && this.#lost !== undefined) await this.#discardLost()
+      throw error
+    }
   }
 
   #rangesOf(state: TableState, upTo: readonly bigint[]): TierRange[] {

@@ -12,7 +12,7 @@ import { putUnnamed } from '../table/table-objects.ts'
 import { storedCodec } from '../encode/tier-task.ts'
 import type { TierParts, TierSetup } from '../encode/tier-task.ts'
 import type { HeldFile, TierWorkers } from '../encode/tier-workers.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export interface EncodeParts {
   readonly info: ColdTopicInfo

@@ -226,6 +226,35 @@ describe('what the snapshots that a commit forgets leave behind', () => {
     expect(await records(next)).toEqual([])
   })
 
+  it('stays two hours, whatever the wall clock shows meanwhile, in the process that forgot it and in the next', async () => {
+    const { log, topic } = await tableAfter(3)
+    await untilForgotten(log, topic)
+    const before = await keysBelow(log.store, '')
+    const { clock } = log.runtime
+    const looks = async (at: ColdTopic): Promise<void> => {
+      for (const jump of [-5 * HOUR, 5 * HOUR, 3 * HOUR, -3 * HOUR]) {
+        clock.jump(jump)
+        if (at.cleanUpDueMs!()! <= clock.now()) await at.cleanUp!()
+        await clock.advance(1000)
+      }
+    }
+    await looks(topic)
+    await cleanUpDue(log, topic)
+    expect(await keysBelow(log.store, '')).toEqual(before)
+    await clock.advance(HOUR)
+    const next = log.reopen()
+    const again = await next.attach()
+    await cleanUpDue(next, again)
+    await looks(again)
+    await clock.advance(HOUR - 13_000)
+    await looks(again)
+    await cleanUpDue(next, again)
+    expect(await keysBelow(log.store, '')).toEqual(before)
+    await clock.advance(1000)
+    await cleanUpDue(next, again)
+    expect(await checkFolder(next)).toEqual(clean)
+  })
+
   it('is left alone with a record that needs a later reader', async () => {
     const { log, topic } = await tableAfter(3)
     await untilForgotten(log, topic)

@@ -8,7 +8,8 @@ import { listStaged } from '../commit/staged-commit.ts'
 import type { StagedCommit } from '../commit/staged-commit.ts'
 import { inTurn } from '../table/table-objects.ts'
 import { checkEpoch } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface ForgottenParts {
   /** Where the table's objects are. */
@@ -18,19 +19,19 @@ export interface ForgottenParts {
   readonly table: TopicTable
 }
 
-/** Files stay so long after their snapshot was forgotten, for those who read it still. Wall time. */
+/** Files stay so long after their snapshot was forgotten, for those who read it still. */
 const KEPT_MS = 2 * 3_600_000
 /** What a record must wait for whose own commit is not settled. */
 const UNSETTLED_MS = 600_000
 /** Records of one pass: what is deleted is found again, at most so much of it, after a fault. */
 const PASS_RECORDS = 8
 
-/** A record that waits for its time. */
+/** A record that waits for its time, which is monotonic: whatever the wall clock does meanwhile, the wait stays as long as it was. */
 interface Waiting {
   /** Undefined until it has been read. */
   record: ForgottenCommit | undefined
-  /** Since when it waits, never ahead of now: of a clock that was wrong nobody waits for the end. */
-  timeMs: number
+  /** When its files may go; undefined until it has been read for the first time. */
+  dueMs: number | undefined
   notBeforeMs: number
   /** The commit was read back by this process. */
   readonly isSettled: boolean
@@ -59,22 +60,24 @@ export class ForgottenFiles {
   async attach(): Promise<void> {
     const { context, info } = this.#parts
     for (const commit of await listForgotten(context.store, info.id)) {
-      this.#waiting.set(commit, { record: undefined, timeMs: -Infinity, notBeforeMs: -Infinity, isSettled: false })
+      this.#waiting.set(commit, { record: undefined, dueMs: undefined, notBeforeMs: -Infinity, isSettled: false })
     }
   }
 
   /** After its commit was read back. */
   remember(record: ForgottenCommit): void {
-    this.#waiting.set(record.commit, { record, timeMs: record.timeMs, notBeforeMs: -Infinity, isSettled: true })
+    const dueMs = this.#parts.context.runtime.clock.monotonic() + KEPT_MS
+    this.#waiting.set(record.commit, { record, dueMs, notBeforeMs: -Infinity, isSettled: true })
   }
 
   /** When the first record is due, wall time; undefined while there is none. One that was not read yet is due at once. */
   dueMs(): number | undefined {
     if (this.#waiting.size === 0) return undefined
-    const now = this.#parts.context.runtime.clock.now()
+    const { clock } = this.#parts.context.runtime
+    const now = clock.monotonic()
     let first = Infinity
-    for (const waiting of this.#waiting.values()) first = Math.min(first, this.#dueOf(waiting, now))
-    return Math.max(first, now - KEPT_MS)
+    for (const waiting of this.#waiting.values()) first = Math.min(first, this.#dueOf(waiting))
+    return clock.now() + Math.max(0, first - now)
   }
 
   /**
@@ -85,8 +88,8 @@ export class ForgottenFiles {
   async cleanUp(call: CallOptions): Promise<void> {
     const { clock, logger } = this.#parts.context.runtime
     await this.#readAll(call)
-    const now = clock.now()
-    const isDue = ([, waiting]: [string, Waiting]): boolean => this.#dueOf(waiting, now) <= now
+    const now = clock.monotonic()
+    const isDue = ([, waiting]: [string, Waiting]): boolean => this.#dueOf(waiting) <= now
     if (![...this.#waiting].some(isDue)) return
     const state = await this.#parts.table.load(call)
     checkEpoch(this.#parts, state.marker)
@@ -98,7 +101,7 @@ export class ForgottenFiles {
     let records = 0
     for (;;) {
       throwIfAborted(call.signal)
-      const waiting = [...this.#waiting].sort(([, a], [, b]) => a.timeMs - b.timeMs)
+      const waiting = [...this.#waiting].sort(([, a], [, b]) => timeOf(a) - timeOf(b))
       const due = waiting.filter(isDue).slice(0, PASS_RECORDS)
       if (due.length === 0) break
       const commits = new Set(due.map(([commit]) => commit))
@@ -162,7 +165,7 @@ export class ForgottenFiles {
         .map(({ manifestList }) => dead.unread.get(manifestList))
         .find((found) => found !== undefined)
       if (fault !== undefined) {
-        const notBeforeMs = context.runtime.clock.now() + KEPT_MS
+        const notBeforeMs = context.runtime.clock.monotonic() + KEPT_MS
         // Read again before it is tried again: somebody may have given it up.
         Object.assign(this.#waiting.get(commit)!, { record: undefined, fault, notBeforeMs })
         continue
@@ -189,12 +192,12 @@ export class ForgottenFiles {
         try {
           const record = await loadForgotten(context.store, info.id, commit)
           if (record === undefined) this.#waiting.delete(commit)
-          else Object.assign(waiting, { record, timeMs: record.timeMs })
+          else Object.assign(waiting, { record, dueMs: waiting.dueMs ?? this.#dueOfRead(record) })
         } catch (error) {
           if (!isMoulinError(error) || !(error.kind === 'corrupt' || error.kind === 'unsupported')) throw error
           // It stays, with all that it names.
           this.#waiting.delete(commit)
-          this.#heldUntilMs = context.runtime.clock.now() + KEPT_MS
+          this.#heldUntilMs = context.runtime.clock.monotonic() + KEPT_MS
           context.runtime.logger.warn({ topic: info.name, err: error }, 'files of expired snapshots stay')
         }
       },
@@ -202,8 +205,16 @@ export class ForgottenFiles {
     )
   }
 
-  #dueOf(waiting: Waiting, now: number): number {
-    waiting.timeMs = Math.min(waiting.timeMs, now)
-    return Math.max(waiting.timeMs + KEPT_MS, waiting.notBeforeMs, this.#heldUntilMs)
+  #dueOf({ dueMs = -Infinity, notBeforeMs }: Waiting): number {
+    return Math.max(dueMs, notBeforeMs, this.#heldUntilMs)
+  }
+
+  // Of another process wall time alone tells how long it has waited. Of a clock that was wrong nobody waits longer than for a new one.
+  #dueOfRead({ timeMs }: ForgottenCommit): number {
+    const { clock } = this.#parts.context.runtime
+    return clock.monotonic() + Math.min(KEPT_MS, Math.max(0, timeMs + KEPT_MS - clock.now()))
   }
 }
+
+// The oldest first: that is only an order.
+const timeOf = ({ record }: Waiting): number => record?.timeMs ?? 0

@@ -16,8 +16,9 @@ import {
 } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
 
 export interface FileLookParts {
   readonly store: ObjectStore
@@ -57,6 +58,8 @@ export class FileLook {
   /** Manifests without a file for what is held, or one that is missing. What is let go of only grows, so they need not be read again. */
   #passed = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
+  /** The snapshot of the last look at everything that is held. */
+  #lookedOn: bigint | null | undefined
 
   constructor(parts: FileLookParts) {
     this.#parts = parts
@@ -76,6 +79,11 @@ export class FileLook {
     const before = [...table.missing.keys()].sort().join('\n')
     await this.#inOrder(() => this.#look(undefined, call), call)
     return [...table.missing.keys()].sort().join('\n') !== before
+  }
+
+  /** {@link again}, where that has not been done yet with the state's snapshot. */
+  async once({ loaded }: TableState, call: CallOptions): Promise<void> {
+    if (this.#lookedOn !== snapshotIdOf(loaded)) await this.again(call)
   }
 
   /** Opens the files of a commit of ours that has been read back. The commit stands whatever comes of it. */
@@ -117,6 +125,7 @@ export class FileLook {
       // A commit that ended meanwhile may have found a file of its own.
       for (const [file, reason] of table.missing) if (!known.has(file)) found.missing.set(file, reason)
       this.#remember(found.missing.size === 0 ? noneMissing : found.missing)
+      if (upTo === undefined) this.#lookedOn = snapshotIdOf(state.loaded)
       const safe = ranges.map((range, partition) => {
         const entry = state.entries[partition]!
         return found.places.reduce((end, places) => lowest(end, meeting(places, entry, range)?.from ?? end), range.to)

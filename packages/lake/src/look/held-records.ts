@@ -2,13 +2,20 @@ import { notFound } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext } from '@moulin/core'
 import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
 import { holesIn, planCold } from '../replay/cold-plan.ts'
-import { windowSource } from '../replay/cold-read.ts'
-import type { ColdReadParts } from '../replay/cold-read.ts'
+import type { ColdPlanParts } from '../replay/cold-plan.ts'
 import { nextPlaces, windowRows } from '../replay/cold-window.ts'
+import { windowSource } from '../replay/window-source.ts'
+import type { WindowSourceParts } from '../replay/window-source.ts'
 import type { Looked } from './file-look.ts'
 import { highest, isUnreadable, lowest } from './missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+
+export interface HeldParts extends ColdPlanParts, WindowSourceParts {
+  readonly context: ColdContext
+  /** Bytes of data files, about, that are held decoded at a time. */
+  readonly windowBytes: number
+}
 
 /** Offsets of one partition. */
 interface HeldRange extends OffsetRange {
@@ -41,7 +48,7 @@ export function absentIn(
  * file has is there.
  */
 export async function releasable(
-  parts: ColdReadParts,
+  parts: HeldParts,
   { state, ranges, safe }: Looked,
   call: CallOptions,
 ): Promise<bigint[]> {
@@ -53,12 +60,7 @@ export async function releasable(
   return ends
 }
 
-async function firstAbsent(
-  parts: ColdReadParts,
-  state: TableState,
-  range: HeldRange,
-  call: CallOptions,
-): Promise<bigint> {
+async function firstAbsent(parts: HeldParts, state: TableState, range: HeldRange, call: CallOptions): Promise<bigint> {
   try {
     for await (const { from } of absentRanges(parts, state, range, call)) return from
     return range.to
@@ -73,7 +75,7 @@ async function firstAbsent(
  * @throws `not-found` code `FILE_VANISHED` where it has not.
  */
 export async function* heldRanges(
-  parts: ColdReadParts,
+  parts: HeldParts,
   state: TableState,
   partition: number,
   call: CallOptions,
@@ -89,7 +91,7 @@ export async function* heldRanges(
 
 /** Of the range what a missing file may have, and no other. */
 async function* absentRanges(
-  parts: ColdReadParts,
+  parts: HeldParts,
   state: TableState,
   range: HeldRange,
   call: CallOptions,

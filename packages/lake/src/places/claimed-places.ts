@@ -3,6 +3,7 @@ import type { ParquetFile } from '@moulin/format'
 import { isOwnFile } from '../table/data-files.ts'
 import { readIdentities } from './identity-rows.ts'
 import type { IdentityColumns } from './identity-rows.ts'
+import { placeOf } from './place.ts'
 import { range } from '../replay/row-index.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -105,7 +106,7 @@ function byPlace(rows: IdentityColumns): Iterable<Claimed> {
     if (!rows.isKnown(row)) continue
     const [incarnation, partition] = [rows.incarnation(row), rows.partition(row)]
     if (last?.incarnation !== incarnation || last.partition !== partition) {
-      const key = `${incarnation}.${partition}`
+      const key = placeOf(incarnation, partition)
       last = found.get(key)
       if (last === undefined) {
         last = { incarnation, partition, offsets: new BigInt64Array(64), length: 0 }

@@ -3,6 +3,7 @@ import type { CallOptions } from '@moulin/core'
 import type { ParquetFile } from '@moulin/format'
 import type { GroupClaims, PlaceSpan } from './claimed-places.ts'
 import { readIdentities } from './identity-rows.ts'
+import { placeOf } from './place.ts'
 import { PlaceMarks } from './place-marks.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -81,8 +82,6 @@ async function mark(
     }
   }
 }
-
-const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`
 
 /** Of rising marks the last that does not begin behind the offset. */
 function markedAt(all: readonly MarkedSpan[], offset: bigint): PlaceMarks | undefined {

@@ -1,25 +1,13 @@
-import type { CallOptions, ColdContext, ColdTopicInfo } from '@moulin/core'
+import type { CallOptions } from '@moulin/core'
 import { boundRows } from './bound-rows.ts'
-import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
+import type { ColdPlan, PlannedGroup } from '../replay/cold-plan.ts'
 import type { Places } from '../replay/cold-window.ts'
-import type { DataFiles } from '../table/data-files.ts'
 import { isOwnFile } from '../table/data-files.ts'
 import { ClaimedPlaces } from './claimed-places.ts'
-import type { RowIndexes } from '../replay/row-index.ts'
 import { TableLosers } from './table-losers.ts'
-import type { LosersMemory } from './table-losers.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
-
-export interface RowPlacesParts {
-  readonly info: ColdTopicInfo
-  readonly context: ColdContext
-  readonly files: DataFiles
-  readonly fileLists: FileLists
-  readonly indexes: RowIndexes
-  /** Bytes of data files, about, that are held decoded at a time. */
-  readonly windowBytes: number
-}
+import type { LosersMemory, RowPlacesParts } from './table-losers.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
 
 /**
  * Says which row counts where strangers put several at one place: the one whose checksum binds it to the place; else, or of
@@ -64,7 +52,7 @@ export class RowPlaces {
       newest.commit === state.marker.commit &&
       newest.missing === state.missing
     if (newest !== undefined && isSame) return newest
-    this.#newest = new TableLosers(this.#parts, this, state, this.#memory)
+    this.#newest = new TableLosers(this.#parts, (...asked) => this.lost(...asked), state, this.#memory)
     return this.#newest
   }
 

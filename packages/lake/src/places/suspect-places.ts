@@ -1,4 +1,5 @@
 import type { GroupClaims, PlaceSpan } from './claimed-places.ts'
+import { placeOf } from './place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 
 /** What one row group claims, and whether it matters which of its rows count. */
@@ -23,10 +24,10 @@ interface Edge {
  */
 export function suspectPlaces(claimants: readonly Claimant[], ledger: readonly LedgerEntry[]): PlaceSpan[] {
   const edges = new Map<LedgerEntry, Edge[]>()
-  const entries = new Map(ledger.map((entry) => [`${entry.incarnation}.${entry.partition}`, entry]))
+  const entries = new Map(ledger.map((entry) => [placeOf(entry.incarnation, entry.partition), entry]))
   for (const claimant of claimants) {
     for (const { incarnation, partition, from, to } of claimant.claims.spans) {
-      const entry = entries.get(`${incarnation}.${partition}`)
+      const entry = entries.get(placeOf(incarnation, partition))
       if (entry === undefined) continue
       const start = from > entry.start ? from : entry.start
       const end = to < entry.frontier ? to : entry.frontier

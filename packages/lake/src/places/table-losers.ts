@@ -1,21 +1,36 @@
 import { throwIfAborted } from '@moulin/core'
-import type { CallOptions } from '@moulin/core'
+import type { CallOptions, ColdContext, ColdTopicInfo } from '@moulin/core'
 import { ancestors, currentSnapshot } from '@moulin/iceberg'
 import type { ClaimedPlaces, GroupClaims } from './claimed-places.ts'
 import { planOver } from '../replay/cold-plan.ts'
-import type { PlannedGroup } from '../replay/cold-plan.ts'
+import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
 import { placesBy } from '../replay/cold-window.ts'
+import type { Places } from '../replay/cold-window.ts'
+import type { RowIndexes } from '../replay/row-index.ts'
+import type { DataFiles } from '../table/data-files.ts'
 import { doubledPlaces } from './doubled-places.ts'
 import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
 import { LiveFiles } from '../forgotten/live-files.ts'
 import type { LiveFile } from '../forgotten/live-files.ts'
 import { LostRows } from '../adopt/lost-rows.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
-import type { RowPlaces, RowPlacesParts } from './row-places.ts'
 import { suspectPlaces } from './suspect-places.ts'
 import { summaryKeys } from '../table/system-columns.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
+
+export interface RowPlacesParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+  readonly files: DataFiles
+  readonly fileLists: FileLists
+  readonly indexes: RowIndexes
+  /** Bytes of data files, about, that are held decoded at a time. */
+  readonly windowBytes: number
+}
+
+/** Of rows by rising offset: 1 for each that does not count; undefined where no two are at one place. */
+export type LostOf = (plan: ColdPlan, places: Places, call: CallOptions) => Promise<Uint8Array | undefined>
 
 /** What is remembered from one snapshot to the next. */
 export interface LosersMemory {
@@ -45,7 +60,7 @@ export class TableLosers {
   readonly commit: string
   readonly missing: MissingFiles
   readonly #parts: RowPlacesParts
-  readonly #places: RowPlaces
+  readonly #lostOf: LostOf
   readonly #state: TableState
   readonly #memory: LosersMemory
   readonly #kept = new Map<string, LostRows>()
@@ -53,9 +68,9 @@ export class TableLosers {
   #files: LiveFiles | undefined
   #isProven: boolean | undefined
 
-  constructor(parts: RowPlacesParts, places: RowPlaces, state: TableState, memory: LosersMemory) {
+  constructor(parts: RowPlacesParts, lostOf: LostOf, state: TableState, memory: LosersMemory) {
     this.#parts = parts
-    this.#places = places
+    this.#lostOf = lostOf
     this.#state = state
     this.#memory = memory
     this.snapshotId = snapshotIdOf(state.loaded)
@@ -65,9 +80,8 @@ export class TableLosers {
 
   /** Undefined where all rows of the file count. */
   async of(filePath: string, call: CallOptions): Promise<LostRows | undefined> {
-    if ((this.#isProven ??= this.#isPure())) return undefined
-    const files = (this.#files ??= await this.#listed(call))
-    if (files.isPure) return undefined
+    if (await this.isPure(call)) return undefined
+    const files = this.#files!
     const live = files.get(filePath)
     if (live === undefined) return undefined
     const known = this.#kept.get(filePath)
@@ -82,8 +96,21 @@ export class TableLosers {
     return found.size === 0 ? undefined : found
   }
 
+  /** Whether no other file may have rows at places of this one's, so that it decides of none of them who counts. */
+  async isAlone(filePath: string, call: CallOptions): Promise<boolean> {
+    if (await this.isPure(call)) return true
+    const live = this.#files?.get(filePath)
+    return live !== undefined && this.#files!.rivalsOf(live).length === 0
+  }
+
+  /** Whether all files are the log's own, none of which shares places with another. */
+  async isPure(call: CallOptions): Promise<boolean> {
+    if ((this.#isProven ??= this.#isOurs())) return true
+    return (this.#files ??= await this.#listed(call)).isPure
+  }
+
   /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
-  #isPure(): boolean {
+  #isOurs(): boolean {
     const { metadata } = this.#state.loaded
     for (const snapshot of ancestors(metadata)) {
       const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt
@@ -194,7 +221,7 @@ export class TableLosers {
       Int32Array.from(rows, ({ group }) => group),
       Int32Array.from(rows, ({ row }) => row),
     )
-    const lost = await this.#places.lost(plan, places, call)
+    const lost = await this.#lostOf(plan, places, call)
     for (let at = 0; at < places.length; at++) {
       if (lost?.[at] !== 1) continue
       const { live, file, rowGroup } = plan.groups[places.groups[at]!]! as (typeof groups)[number]

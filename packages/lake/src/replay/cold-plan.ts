@@ -10,8 +10,8 @@ import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
 
 /** A row group that may hold rows of the wanted range. */
 export interface PlannedGroup {

@@ -1,22 +1,25 @@
-import { corrupt, throwIfAborted } from '@moulin/core'
+import { throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
 import { firstAtLeast, planCold, recordPlace, recordPlaceEnd } from './cold-plan.ts'
-import type { ColdPlan, FileLists, PlannedGroup } from './cold-plan.ts'
+import type { ColdPlan, FileLists } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
 import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
-import type { Places, WindowSource } from './cold-window.ts'
+import type { Places } from './cold-window.ts'
 import { isVanished } from '../table/data-files.ts'
 import type { DataFiles } from '../table/data-files.ts'
 import type { FileLook } from '../look/file-look.ts'
 import { absentIn, heldRuns } from '../look/held-records.ts'
 import { isUnreadable } from '../look/missing-files.ts'
+import { fileMissing } from '../look/vanished.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
-import type { PartitionRows, RowIndexes } from './row-index.ts'
+import type { RowIndexes } from './row-index.ts'
+import { rowsOf, windowSource } from './window-source.ts'
 import type { RowPlaces } from '../places/row-places.ts'
-import type { TableState, TopicTable } from '../table/topic-table.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { TopicTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
 
 export interface ColdReadParts {
   readonly info: ColdTopicInfo
@@ -132,8 +135,7 @@ async function* replanning<T>(
       }
       if (isAgain) {
         if (!isVanished(error)) throw error
-        const message = `A file of the table's current snapshot ${snapshot} is not there: ${(error as Error).message}`
-        throw corrupt('FILE_MISSING', message, { cause: error, context: { snapshot } })
+        throw fileMissing(state, error)
       }
       failedOn = snapshot
     }
@@ -334,25 +336,4 @@ async function choose(
     groups[at] = group
     rows[at] = row
   })
-}
-
-/** What windows of a plan are made of. */
-export function windowSource(
-  parts: Pick<ColdReadParts, 'indexes' | 'places'>,
-  plan: ColdPlan,
-  call: CallOptions,
-): WindowSource {
-  return {
-    rowsOf: (group) => rowsOf(parts, plan, group, call),
-    lost: (places) => parts.places.lost(plan, places, call),
-  }
-}
-
-function rowsOf(
-  { indexes }: Pick<ColdReadParts, 'indexes'>,
-  plan: ColdPlan,
-  group: PlannedGroup,
-  call: CallOptions,
-): Promise<PartitionRows> {
-  return indexes.rows(group.file, group.rowGroup, plan, plan.state.columns, call)
 }

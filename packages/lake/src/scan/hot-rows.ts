@@ -15,7 +15,7 @@ import { hasValueColumns } from '../table/system-columns.ts'
 import { tableBatches } from './table-rows.ts'
 import type { TableRowsParts } from './table-rows.ts'
 import type { TopicTable } from '../table/topic-table.ts'
-import type { ScanQuery } from './union-scan.ts'
+import type { ScanQuery } from './scan-query.ts'
 
 export interface HotRowsParts extends TableRowsParts {
   readonly info: ColdTopicInfo

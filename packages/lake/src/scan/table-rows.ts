@@ -10,13 +10,14 @@ import type { LedgerEntry } from '../table/ledger.ts'
 import { mapAhead } from './map-ahead.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import { placeOf } from '../places/place.ts'
 import { rowsToRead } from './prune-row-group.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
 import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import type { TableState } from '../table/topic-table.ts'
-import type { ScanQuery } from './union-scan.ts'
+import type { TableState } from '../table/table-state.ts'
+import type { ScanQuery } from './scan-query.ts'
 
 export interface TableRowsParts {
   readonly info: ColdTopicInfo
@@ -34,6 +35,7 @@ const READS_AHEAD = 2
 
 /** Some rows of a file, to be read, judged and shown. */
 interface ReadTask {
+  readonly path: string
   readonly file: ParquetFile
   readonly rowGroup: number
   readonly rows: RowRange
@@ -43,39 +45,77 @@ interface ReadTask {
   readonly lost: RowSet | undefined
 }
 
+/** What stands in the way of a file's rows. */
+interface Failure {
+  readonly path: string
+  readonly error: unknown
+}
+
+/** Asked of a file that cannot be read and has given no row yet: whether the scan may go on without it. */
+export type Spare = (path: string, error: unknown) => Promise<boolean>
+
 type Judge = (rows: IdentityColumns, row: number) => boolean
 
-/** The table's part of a scan: live rows of the snapshot that pass, under our names; without those of files that are missing. */
+/**
+ * The table's part of a scan: live rows of the snapshot that pass, under our names; without those of files that are missing, or are
+ * spared. Of a file all rows are given that pass, or none.
+ */
 export async function* tableBatches(
   parts: TableRowsParts,
   state: TableState,
   query: ScanQuery,
   call: CallOptions,
+  spare: Spare = () => Promise.resolve(false),
 ): AsyncGenerator<PassingRows> {
   const predicate = bindExpression(query.where, ourFields(state.columns))
-  const tasks = readTasks(parts, state, query, predicate, call)
-  const reads = mapAhead(tasks, READS_AHEAD, (task) => readRows(task, state.columns, query, predicate, call))
-  for await (const passing of reads) if (countOf(passing) > 0) yield passing
+  const spared = new Set<string>()
+  const tasks = readTasks(parts, state, query, { predicate, spared }, call)
+  const reads = mapAhead(tasks, READS_AHEAD, async (task) => {
+    if ('error' in task) return task
+    const { path } = task
+    return readRows(task, state.columns, query, predicate, call).then(
+      (passing) => ({ path, passing }),
+      (error: unknown): Failure => ({ path, error }),
+    )
+  })
+  let given: string | undefined
+  for await (const read of reads) {
+    const { path } = read
+    if (spared.has(path)) continue
+    if ('error' in read) {
+      if (path === given || !(await spare(path, read.error))) throw read.error
+      spared.add(path)
+    } else if (countOf(read.passing) > 0) {
+      given = path
+      yield read.passing
+    }
+  }
 }
 
 async function* readTasks(
   parts: TableRowsParts,
   state: TableState,
   query: ScanQuery,
-  predicate: Predicate,
+  { predicate, spared }: { readonly predicate: Predicate; readonly spared: ReadonlySet<string> },
   call: CallOptions,
-): AsyncGenerator<ReadTask> {
+): AsyncGenerator<ReadTask | Failure> {
   const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
   const losers = parts.places.losersOf(state)
   for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
     if (state.missing.has(dataFile.filePath)) continue
-    const file = await parts.files.open(dataFile, call)
+    const path = dataFile.filePath
     const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
-    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
-      const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
-      if (ranges.length === 0) continue
-      const lost = (await losers.of(dataFile.filePath, call))?.in(rowGroup)
-      for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { file, rowGroup, rows, judge, lost }
+    try {
+      const file = await parts.files.open(dataFile, call)
+      for (let rowGroup = 0; rowGroup < file.rowGroups.length && !spared.has(path); rowGroup++) {
+        const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
+        if (ranges.length === 0) continue
+        const lost = (await losers.of(path, call))?.in(rowGroup)
+        for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { path, file, rowGroup, rows, judge, lost }
+      }
+    } catch (error) {
+      // In its turn: rows before it may be on their way.
+      yield { path, error }
     }
   }
 }
@@ -157,7 +197,14 @@ export async function tableCount(parts: TableRowsParts, state: TableState, call:
     const parquet = await parts.files.open(file, call)
     for (const [rowGroup, group] of parquet.rowGroups.entries()) {
       for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
-        const task = { file: parquet, rowGroup, rows, judge: liveness(state), lost: ofFile?.in(rowGroup) }
+        const task = {
+          path: file.filePath,
+          file: parquet,
+          rowGroup,
+          rows,
+          judge: liveness(state),
+          lost: ofFile?.in(rowGroup),
+        }
         count += BigInt(countOf(await readRows(task, state.columns, query, { op: 'true' }, call)))
       }
     }
@@ -200,8 +247,6 @@ function liveness({ marker }: TableState): Judge {
     return entry !== undefined && offset >= entry.start && offset < entry.frontier
   }
 }
-
-const placeOf = (incarnation: number, partition: number): string => `${incarnation}.${partition}`
 
 /** Bounds and null counts prove that every row of the file has a live identity. */
 export function isAllLive(file: DataFile, { marker, columns }: TableState): boolean {

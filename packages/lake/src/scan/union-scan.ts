@@ -1,5 +1,5 @@
-import { columnsOf, conflict, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
-import type { CallOptions, Codec, Expression, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
+import { columnsOf, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
+import type { CallOptions, Codec, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from '../table/data-files.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
@@ -11,11 +11,13 @@ import { heldRanges } from '../look/held-records.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import type { HotRange } from './hot-rows.ts'
 import { isUnreadable } from '../look/missing-files.ts'
+import { expired, vanished } from '../look/vanished.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import type { ScanQuery } from './scan-query.ts'
+import { SparedFiles, unlessItFails } from './spared-files.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
-import { snapshotIdOf } from '../table/topic-table.ts'
-import type { TableState } from '../table/topic-table.ts'
+import type { TableState } from '../table/table-state.ts'
 
 export type UnionScanParts = ColdReadParts & {
   /** The table is not to be looked at. */
@@ -23,14 +25,6 @@ export type UnionScanParts = ColdReadParts & {
 }
 
 type Row = Record<string, unknown>
-
-/** What a scan gives, resolved against the topic's columns (under our names, whatever the table calls them). */
-export interface ScanQuery {
-  readonly columns: readonly string[]
-  readonly where: Expression | undefined
-  /** Columns that rows need to be judged and shown. */
-  readonly needed: readonly string[]
-}
 
 /** One cut: a table snapshot, and per partition what the log adds to it. Fixed at the first row. */
 export interface Cut {
@@ -145,16 +139,26 @@ async function* passingOf(
   query: ScanQuery,
   call: CallOptions,
 ): AsyncGenerator<PassingRows> {
-  const { state } = cut
-  if (state !== undefined) {
-    yield* whole(parts, state, tableBatches(parts, state, query, call), call)
-    yield* whole(parts, state, heldBatches(parts, state, query, call), call)
+  if (cut.state !== undefined) {
+    const files = new SparedFiles(parts, cut.state, call)
+    yield* whole(parts, files, tableAndHeld(parts, files, query, call), call)
   }
   for (let partition = 0; partition < cut.ends.length; partition++) {
     throwIfAborted(call.signal)
     const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
     if (range.from < range.to) yield* hotBatches(parts, range, query, call)
   }
+}
+
+async function* tableAndHeld(
+  parts: UnionScanParts,
+  files: SparedFiles,
+  query: ScanQuery,
+  call: CallOptions,
+): AsyncGenerator<PassingRows> {
+  await files.prepare()
+  yield* tableBatches(parts, files.state, query, call, (path, error) => files.spare(path, error))
+  yield* heldBatches(parts, files.state, query, call)
 }
 
 async function count(parts: UnionScanParts, query: ScanQuery, call: CallOptions): Promise<number> {
@@ -176,7 +180,7 @@ async function* countsOf(parts: UnionScanParts, cut: Cut, query: ScanQuery, call
     return
   }
   const { state } = cut
-  if (state !== undefined) yield* whole(parts, state, counted(parts, state, call), call)
+  if (state !== undefined) yield* whole(parts, { state }, counted(parts, state, call), call)
   for (let partition = 0; partition < cut.ends.length; partition++) {
     throwIfAborted(call.signal)
     const range = { partition, from: cut.frontier[partition]!, to: cut.ends[partition]! }
@@ -204,36 +208,33 @@ async function* held(parts: UnionScanParts, state: TableState, call: CallOptions
   for (const { partition } of state.entries) yield* heldRanges(parts, state, partition, call)
 }
 
-// A scan shows one snapshot; when its files go, no other can take its place half-way.
+// A scan shows one snapshot; when its files go, and with them what no other has, no other can take its place half-way.
 async function* whole<T>(
   parts: UnionScanParts,
-  state: TableState,
+  files: { readonly state: TableState },
   batches: AsyncIterable<T>,
   call: CallOptions,
 ): AsyncGenerator<T> {
   try {
     yield* batches
   } catch (error) {
-    throw await explained(parts, state, error, call)
+    throw await explained(parts, files.state, error, call)
   }
 }
 
 // The look makes the next scan another one: what is missing then comes from the write-ahead tier.
 async function explained(
-  { look }: UnionScanParts,
+  parts: UnionScanParts,
   state: TableState,
   error: unknown,
   call: CallOptions,
 ): Promise<unknown> {
   if (!isUnreadable(error)) return error
-  const isNews = await look.again(call).catch((failure: unknown) => {
-    if (isKind(failure, 'aborted')) throw failure
-    return false
-  })
-  if (!isNews && !isVanished(error)) return error
-  const snapshot = snapshotIdOf(state.loaded)
-  const message = `Snapshot ${snapshot} lost files before it was scanned to its end: it was expired, or they are damaged. Scan again.`
-  return conflict('SNAPSHOT_EXPIRED', message, { retryable: true, context: { snapshot }, cause: error })
+  const { look, table } = parts
+  await unlessItFails(look.again(call))
+  const isNews = [...table.missing.keys()].some((file) => !state.missing.has(file))
+  if (isNews) return expired(state, error)
+  return isVanished(error) ? await vanished(parts, state, error, call) : error
 }
 
 // Pins before it loads: what the table does not hold at the load is held by the log until the scan ends.

@@ -1,4 +1,4 @@
-import { corrupt, isKind, openLocation } from '@moulin/core'
+import { corrupt, isKind, notFound, openLocation } from '@moulin/core'
 import type { CallOptions, GetOptions, ObjectStore } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
@@ -14,17 +14,22 @@ export interface DataFiles {
 export interface DataFilesOptions {
   readonly store: ObjectStore
   readonly workers: ParquetWorkers
-  /** Footers kept, counted in column chunks (row groups × columns). */
-  readonly maxChunks?: number
+  /** Of memory, about, that files take which are kept open. The last one is kept, however large. */
+  readonly maxBytes: number
 }
 
-const DEFAULT_MAX_CHUNKS = 200_000
+/** What the footer of a column chunk takes once it is parsed: 1.4 to 1.7 kB as measured, whatever the file has. */
+const CHUNK_BYTES = 1700
 
-export function dataFiles({ store, workers, maxChunks = DEFAULT_MAX_CHUNKS }: DataFilesOptions): DataFiles {
+export function dataFiles({ store, workers, maxBytes }: DataFilesOptions): DataFiles {
   // Insertion order is the order of use. Files are immutable, so what is kept never grows old.
-  const kept = new Map<string, ParquetFile>()
-  let chunks = 0
-  const sizeOf = (file: ParquetFile): number => Math.max(1, file.rowGroups.length) * Math.max(1, file.fields.length)
+  const kept = new Map<string, { readonly file: ParquetFile; readonly sizeBytes: number }>()
+  let bytes = 0
+  const drop = (path: string): void => {
+    const file = kept.get(path)
+    if (file !== undefined) bytes -= file.sizeBytes
+    kept.delete(path)
+  }
 
   return {
     async open({ filePath, fileSizeBytes, recordCount }, options = {}) {
@@ -32,33 +37,41 @@ export function dataFiles({ store, workers, maxChunks = DEFAULT_MAX_CHUNKS }: Da
       if (known !== undefined) {
         kept.delete(filePath)
         kept.set(filePath, known)
-        return known
+        return known.file
       }
       const get = openLocation(store, filePath)
       const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
-      const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)))
+      const reader = plainBytes(storeRangeReader(located, filePath, Number(fileSizeBytes)), filePath)
       const file = await openParquet(reader, { workers, ...options })
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
         throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })
       }
-      if (!kept.has(filePath)) chunks += sizeOf(file)
-      kept.set(filePath, file)
-      for (const [path, oldest] of kept) {
-        if (chunks <= maxChunks || path === filePath) break
-        kept.delete(path)
-        chunks -= sizeOf(oldest)
+      // Somebody else may have opened it meanwhile.
+      drop(filePath)
+      const sizeBytes = memoryOf(file, Number(fileSizeBytes))
+      kept.set(filePath, { file, sizeBytes })
+      bytes += sizeBytes
+      for (const path of kept.keys()) {
+        if (bytes <= maxBytes || path === filePath) break
+        drop(path)
       }
       return file
     },
   }
 }
 
+/** Bytes of memory that an open file takes: its parsed footer, and of page indexes as many as there are behind its pages. */
+function memoryOf({ rowGroups, fields }: ParquetFile, fileBytes: number): number {
+  const pageBytes = rowGroups.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return Math.max(1, rowGroups.length) * Math.max(1, fields.length) * CHUNK_BYTES + Math.max(0, fileBytes - pageBytes)
+}
+
 /**
  * Plain bytes: a store may answer with Buffers, whose `slice` is a view, so that who means to copy before a transfer
- * would give away the store's memory. And an object that ends before a range begins is cut, not a wrong call.
+ * would give away the store's memory. An object that ends before a range begins is cut, not a wrong call; one that is gone is named.
  */
-function plainBytes(reader: RangeReader): RangeReader {
+function plainBytes(reader: RangeReader, filePath: string): RangeReader {
   return {
     ...reader,
     async read(start, end, options) {
@@ -66,6 +79,10 @@ function plainBytes(reader: RangeReader): RangeReader {
         const { buffer, byteOffset, length } = await reader.read(start, end, options)
         return new Uint8Array(buffer, byteOffset, length)
       } catch (cause) {
+        if (isKind(cause, 'not-found')) {
+          const message = `The data file ${filePath} is not there.`
+          throw notFound('FILE_VANISHED', message, { context: { file: filePath }, cause })
+        }
         if (!isKind(cause, 'invalid', 'RANGE')) throw cause
         const message = `${reader.name} ends before byte ${start}; ${reader.size} bytes are recorded: it is cut.`
         throw corrupt('FILE_SIZE', message, { context: { file: reader.name, start, expected: reader.size }, cause })

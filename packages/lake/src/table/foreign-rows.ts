@@ -3,7 +3,7 @@ import type { CallOptions, ColdTopicInfo, Expression, ObjectStore } from '@mouli
 import { planScan } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
-import type { TableState } from './topic-table.ts'
+import type { TableState } from './table-state.ts'
 
 export interface ForeignRowsParts {
   readonly store: ObjectStore

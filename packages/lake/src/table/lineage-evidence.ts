@@ -5,6 +5,7 @@ import type { FileScanTask } from '@moulin/iceberg'
 import type { ForeignRowsParts } from './foreign-rows.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
+import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { Marker } from './marker.ts'
 import { isUnreadable } from '../look/missing-files.ts'
@@ -71,7 +72,9 @@ async function lastRows(
   { metadata, marker, columns }: EvidenceQuestion,
   call: CallOptions,
 ): Promise<string | undefined> {
-  const wanted = new Map(marker.ledger.flatMap((entry) => (entry.lastRow === null ? [] : [[placeOf(entry), entry]])))
+  const wanted = new Map(
+    marker.ledger.flatMap((entry) => (entry.lastRow === null ? [] : [[placeOfEntry(entry), entry]])),
+  )
   if (wanted.size === 0) return undefined
   const column = (name: string): string => columns.byName.get(name)!.name
   const places = [...wanted.values()].map(({ partition, lastRow }) =>
@@ -85,7 +88,7 @@ async function lastRows(
   const question = { metadata, marker, columns }
   for await (const task of planScan({ store: parts.store, metadata, where, ...call })) {
     const take: RowTest = (rows, row) => {
-      const place = `${rows.incarnation(row)}.${rows.partition(row)}`
+      const place = placeOf(rows.incarnation(row), rows.partition(row))
       if (wanted.get(place)?.lastRow === rows.offset(row)) wanted.delete(place)
       return wanted.size === 0
     }
@@ -97,9 +100,9 @@ async function lastRows(
 type RowTest = (rows: IdentityColumns, row: number) => boolean
 
 function isOurs(ledger: readonly LedgerEntry[]): RowTest {
-  const byPlace = new Map(ledger.map((entry) => [placeOf(entry), entry]))
+  const byPlace = new Map(ledger.map((entry) => [placeOfEntry(entry), entry]))
   return (rows, row) => {
-    const entry = byPlace.get(`${rows.incarnation(row)}.${rows.partition(row)}`)
+    const entry = byPlace.get(placeOf(rows.incarnation(row), rows.partition(row)))
     return entry !== undefined && rows.offset(row) >= entry.start && rows.offset(row) < entry.frontier
   }
 }
@@ -119,4 +122,4 @@ async function hasRow(
   return false
 }
 
-const placeOf = ({ incarnation, partition }: LedgerEntry): string => `${incarnation}.${partition}`
+const placeOfEntry = ({ incarnation, partition }: LedgerEntry): string => placeOf(incarnation, partition)

@@ -13,6 +13,7 @@ import {
   stringifyJson,
 } from '@moulin/core'
 import type { ColdTopicInfo, StoredKind, TableMetadata } from '@moulin/core'
+import { placeOf } from '../places/place.ts'
 import { fieldIdsFromJson, fieldIdsToJson } from './field-ids.ts'
 import type { FieldIds } from './field-ids.ts'
 import { emptyEntry, entryFault, entryFromJson, entryToJson } from './ledger.ts'
@@ -225,7 +226,7 @@ function ledgerFault(ledger: readonly LedgerEntry[]): string | undefined {
   for (const entry of ledger) {
     const fault = entryFault(entry)
     if (fault !== undefined) return fault
-    const place = `${entry.incarnation}.${entry.partition}`
+    const place = placeOf(entry.incarnation, entry.partition)
     if (seen.has(place)) return `two entries for incarnation ${entry.incarnation}, partition ${entry.partition}`
     seen.add(place)
   }
@@ -262,7 +263,7 @@ function firstEntry(incarnation: number, partition: number, start: bigint, end: 
 
 /** The marker's ledger with these entries in place of, or beside, its own. */
 export function mergeLedger(marker: Marker, entries: readonly LedgerEntry[]): LedgerEntry[] {
-  const place = (entry: LedgerEntry): string => `${entry.incarnation}.${entry.partition}`
+  const place = (entry: LedgerEntry): string => placeOf(entry.incarnation, entry.partition)
   const merged = new Map(marker.ledger.map((entry) => [place(entry), entry] as const))
   for (const entry of entries) merged.set(place(entry), entry)
   return [...merged.values()].sort((a, b) => a.incarnation - b.incarnation || a.partition - b.partition)

@@ -4,7 +4,6 @@ import type {
   Catalog,
   ColdContext,
   ColdTopicInfo,
-  Lineage,
   LoadedTable,
   ObjectStore,
   TableIdentifier,
@@ -13,14 +12,13 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
 import type { DataFiles } from './data-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
-import type { LedgerEntry } from './ledger.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
 import type { CutChain, LineageFault, Verdict } from './lineage.ts'
-import type { FieldIds } from './field-ids.ts'
 import { firstMarker, markerKey, presentLedger, writeMarker } from './marker.ts'
 import type { Marker } from './marker.ts'
 import { MarkerStore } from './marker-store.ts'
+import type { OwnCommits } from './own-commits.ts'
 import { noneMissing } from '../look/missing-files.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import type { FoundMarkers } from './marker-store.ts'
@@ -32,25 +30,9 @@ import {
   tableColumns,
   tableLayout,
 } from './table-layout.ts'
-import type { TableColumns, TableLayout } from './table-layout.ts'
-
-/** The table at one moment, found intact or plausible. */
-export interface TableState {
-  readonly lineage: Lineage
-  readonly loaded: LoadedTable
-  readonly marker: Marker
-  /** Objects that the marker names in the log's store. */
-  readonly objects: readonly string[]
-  /** What the next marker says of field ids; undefined while they are those that we asked for. */
-  readonly fieldIds: FieldIds | undefined
-  /** Of the topic's present incarnation, by partition. */
-  readonly entries: readonly LedgerEntry[]
-  readonly columns: TableColumns
-  /** Others have committed on top of ours. */
-  readonly isForeign: boolean
-  /** As was known when this was asked for. Plans leave these files out, and tell whose offsets they may have. */
-  readonly missing: MissingFiles
-}
+import type { TableLayout } from './table-layout.ts'
+import { snapshotIdOf } from './table-state.ts'
+import type { TableState } from './table-state.ts'
 
 export interface TopicTableParts {
   readonly catalog: Catalog
@@ -59,8 +41,8 @@ export interface TopicTableParts {
   readonly files: DataFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  /** Ids of the commits that this process has sent for the topic: what they say, the log knew. */
-  readonly ownCommits: Set<string>
+  /** Of this process, for the topic: what they say, the log knew. */
+  readonly ownCommits: OwnCommits
 }
 
 /** When the catalog was asked for a table, and what could be known of the answer then. */
@@ -341,12 +323,6 @@ export function checkEpoch(parts: Pick<TopicTableParts, 'info' | 'context'>, { e
   if (epoch <= context.epoch) return
   const message = `Epoch ${epoch} tiers topic ${info.name} by now; this writer has epoch ${context.epoch}.`
   throw fenced('FENCED', message, { context: { epoch, ours: context.epoch } })
-}
-
-/** Id of the table's current snapshot; null while it has none. */
-export function snapshotIdOf({ metadata }: LoadedTable): bigint | null {
-  const snapshot = currentSnapshot(metadata)
-  return snapshot === undefined ? null : BigInt(snapshot['snapshot-id'])
 }
 
 /** The text of the topic's marker as the table has it. */
