@@ -1,4 +1,4 @@
-import { exhausted, invalid, isBytes, lengthOf, throwIfAborted, unsupported, shown } from '@moulin/core'
+import { exhausted, invalid, isBytes, lengthOf, throwIfAborted, unsupported, shown, waitFor } from '@moulin/core'
 import { checkBatch, patchBatch, type CheckedBatch } from '@moulin/format'
 import { checkTimestampBounds } from './record-input.ts'
 import type { TopicState } from '../topics/topic-state.ts'
@@ -51,7 +51,7 @@ export async function appendBatches(
       next += BigInt(place.recordCount)
     }
   }
-  return core.appends.pass(async () => {
+  const append = async (): Promise<{ baseOffset: bigint; lastOffset: bigint }> => {
     core.appends.take(own.length)
     try {
       const { baseOffset, lastOffset } = await topic.append({ partition, batches: own, recordCount, patch })
@@ -59,7 +59,8 @@ export async function appendBatches(
     } finally {
       core.appends.give(own.length)
     }
-  }, signal)
+  }
+  return core.appends.pass(() => waitFor(append(), signal, 'unknown'), signal)
 }
 
 function checkAppendable({ core, record }: TopicState, header: CheckedBatch): void {
