@@ -162,9 +162,9 @@ describe('a producer', () => {
         yield { value: bytesOf(String(i)) }
       }
     }
-    await expect(at.topic.producer().sendAll(records(), { signal: abort.signal })).rejects.toMatchObject({
-      kind: 'aborted',
-    })
+    const producer = at.topic.producer()
+    await expect(producer.sendAll(records(), { signal: abort.signal })).rejects.toMatchObject({ kind: 'aborted' })
+    await producer.flush()
     expect(await valuesOf(at.topic)).toEqual(Array.from({ length: 100 }, (_, i) => String(i)))
     await at.close()
   })

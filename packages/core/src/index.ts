@@ -100,6 +100,7 @@ export {
   withOutcome,
 } from './model/errors.ts'
 export { dateMs } from './model/date-ms.ts'
+export { isBytes, lengthOf, plainView } from './model/given-bytes.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
 export {
   and,

@@ -47,10 +47,16 @@ export interface BatchAck {
 
 /**
  * Sends to one topic. Per partition, records get their offsets in the order of the calls. It never re-sends by itself:
- * after an unknown outcome the instance is final (`closed`), because the record may be there.
+ * after a batch whose outcome is unknown the instance is final (`closed`, code `PRODUCER_FAILED`), because its records may be
+ * there; what waits then fails at once. A batch that a full disk rejected (`NO_SPACE`) is no such end: what waits behind it, in
+ * batches or to be let in, is rejected with it, and what is sent after that goes on.
+ *
+ * A signal ends the wait of its call, at once, and nothing else. While the call waits to be let in, nothing of it is stored
+ * (outcome `rejected`); once a record is in a batch, it goes out with that (outcome `unknown`).
  *
  * A record is taken as it is at the call: once `send` has returned its promise, the caller may change or reuse what the record
- * was made of; of a source of `sendAll`, once the next record is asked for.
+ * was made of; of a source of `sendAll`, once the next record is asked for. Bytes are what the engine says of a Uint8Array,
+ * whatever a subclass says; one without its memory (detached, or beyond its buffer) is `invalid`.
  */
 export interface Producer<T = unknown> extends AsyncDisposable {
   /**
@@ -62,7 +68,15 @@ export interface Producer<T = unknown> extends AsyncDisposable {
     record: ProducerRecord<T>,
     options?: { readonly signal?: AbortSignal; readonly ifNextOffset?: bigint },
   ): Promise<Ack>
-  /** Sends all of it with back-pressure and no promise per record. `next` is, per partition, the offset after its last record. */
+  /**
+   * Sends all of it with back-pressure and no promise per record. `next` is, per partition, the offset after its last record.
+   *
+   * It takes no more records after its signal, a failed batch, `close()`, an error of the source or of `onAck`, and rejects with
+   * the first of these: at once at the signal, else when what it has taken is durable or has failed. A source that is waited for
+   * is told to end (`return()`), and not waited for. Once anything has been taken, an error of ours has outcome `unknown` and says
+   * how much is stored at least; an error of the source or of `onAck` is thrown as it is. What exactly is stored, `onAck` says: it
+   * is called once for each batch that becomes durable, even after the call has ended.
+   */
   sendAll(
     records: Iterable<ProducerRecord<T>> | AsyncIterable<ProducerRecord<T>>,
     options?: { readonly signal?: AbortSignal; readonly onAck?: (ack: BatchAck) => void },

@@ -83,7 +83,8 @@ export interface Topic<T = unknown> {
    * has the promise. Resolves when durable.
    * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC;
    * `unsupported` for another magic, a transactional or control batch; `exhausted` above a limit: all batches together have at most
-   * `maxBatchBytes`. Nothing was appended then.
+   * `maxBatchBytes`. Nothing was appended then. The signal ends the wait: `aborted` with outcome `unknown` once the batches were
+   * accepted, which are then appended all the same.
    */
   append(request: {
     readonly partition: number

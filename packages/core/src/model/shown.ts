@@ -1,3 +1,5 @@
+import { isBytes, lengthOf } from './given-bytes.ts'
+
 const MAX_CHARACTERS = 120
 
 /**
@@ -30,7 +32,8 @@ export function messageOf(thrown: unknown): string {
 
 function kindOf(value: object): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
-  if (value instanceof Uint8Array) return `a Uint8Array of ${value.length}`
+  if (isBytes(value)) return `a Uint8Array of ${lengthOf(value)}`
+  if (value instanceof Uint8Array) return 'a Uint8Array without its memory'
   for (const [type, name] of named) if (value instanceof type) return name
   return 'an object'
 }

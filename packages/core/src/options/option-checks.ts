@@ -1,4 +1,5 @@
 import type { FileCaps } from '../model/format-caps.ts'
+import { isBytes } from '../model/given-bytes.ts'
 import { defaultLimits, INT64_MAX, INT64_MIN, type Limits } from '../model/limits.ts'
 import type { OptionCheck, OptionTable } from './options.ts'
 import { shown } from '../model/shown.ts'
@@ -59,7 +60,7 @@ export function textOf(what: string): OptionCheck {
   return { expected: `${what}, a string`, accepts: (value) => typeof value === 'string' && value !== '' }
 }
 
-export const bytes: OptionCheck = { expected: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array }
+export const bytes: OptionCheck = { expected: 'a Uint8Array', accepts: isBytes }
 
 export const nothing: OptionCheck = { expected: 'null', accepts: (value) => value === null }
 

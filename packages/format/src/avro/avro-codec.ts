@@ -1,5 +1,6 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
+import { lender } from '../bytes/byte-sink.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -145,16 +146,17 @@ const noColumns: Schema = Object.freeze({ fields: Object.freeze([]) })
 function genericCodec(definition: string, type: AvroType, reason: string): Codec {
   const read = avroReaderOf(type)
   const write = avroWriterOf(type)
-  const sink = new AvroSink(1024)
+  const withSink = lender(() => new AvroSink(1024))
   return {
     format: FORMAT,
     definition,
     schema: noColumns,
     encode(value) {
-      sink.reset()
-      sink.depth = 0
-      write(sink, value)
-      return sink.finish()
+      return withSink((sink) => {
+        sink.depth = 0
+        write(sink, value)
+        return sink.finish()
+      })
     },
     decode: (bytes) => read(new AvroReader(bytes, 0, bytes.length, whatFailed)),
     columnar: undefined,

@@ -1,4 +1,5 @@
-import { INT64_MAX, INT64_MIN, invalid, shown } from '@moulin/core'
+import { isMap } from 'node:util/types'
+import { INT64_MAX, INT64_MIN, invalid, isBytes, lengthOf, shown } from '@moulin/core'
 import { ByteSink } from '../bytes/byte-sink.ts'
 import { branchName, MAX_AVRO_DEPTH, nullable, type AvroType } from './avro-schema.ts'
 
@@ -46,12 +47,12 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
     }
     case 'bytes':
       return (sink, value) => {
-        expected(value instanceof Uint8Array, path, 'a Uint8Array', value)
+        expected(isBytes(value), path, 'a Uint8Array', value)
         sink.bytes(value as Uint8Array)
       }
     case 'fixed':
       return (sink, value) => {
-        const isFixed = value instanceof Uint8Array && value.length === type.size
+        const isFixed = isBytes(value) && lengthOf(value) === type.size
         expected(isFixed, path, `a Uint8Array of ${type.size} bytes`, value)
         sink.raw(value as Uint8Array)
       }
@@ -71,8 +72,11 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
       return (sink, value) => {
         expected(Array.isArray(value), path, 'an array', value)
         const items = value as unknown[]
-        if (items.length > 0) sink.varint(items.length)
-        for (const each of items) item(sink, each)
+        const { length } = items
+        if (length > 0) sink.varint(length)
+        let index = 0
+        for (; index < length; index++) item(sink, items[index])
+        expected(index === length, path, 'an array', value)
         sink.byte(0)
       }
     }
@@ -80,9 +84,10 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
       const write = compile(type.values, `${path}{}`, seen)
       return (sink, value) => {
         expected(typeof value === 'object' && value !== null, path, 'a Map', value)
-        const entries = value instanceof Map ? [...(value as Map<string, unknown>)] : Object.entries(value as object)
+        const entries = isMap(value) ? [...entriesOf.call(value)] : Object.entries(value as object)
         if (entries.length > 0) sink.varint(entries.length)
         for (const [key, each] of entries) {
+          expected(typeof key === 'string' && key.isWellFormed(), path, 'a Map with keys of whole characters', value)
           sink.string(key)
           write(sink, each)
         }
@@ -95,6 +100,8 @@ function compile(type: AvroType, path: string, seen: Map<AvroType, AvroWrite>): 
       return compileRecord(type, path, seen)
   }
 }
+
+const { entries: entriesOf } = Map.prototype as Map<string, unknown>
 
 function compileRecord(type: AvroType & { type: 'record' }, path: string, seen: Map<AvroType, AvroWrite>): AvroWrite {
   const known = seen.get(type)

@@ -1,5 +1,5 @@
 import type { Field } from '@moulin/core'
-import { ByteSink } from '../bytes/byte-sink.ts'
+import { ByteSink, lender } from '../bytes/byte-sink.ts'
 import { bigIntBytes, bigIntWidth } from '../values/scalars.ts'
 import {
   asArray,
@@ -38,13 +38,14 @@ type ValueWriter = (sink: ByteSink, value: unknown) => void
  * @throws `invalid` naming the field.
  */
 export function valueEncoder({ schema, nodes }: AvroColumns): (value: unknown) => Uint8Array {
-  const sink = new ByteSink(1024)
+  const withSink = lender(() => new ByteSink(1024))
   const write = recordWriter(schema.fields, nodes, undefined)
   return (value) => {
     checkObject(value)
-    sink.reset()
-    write(sink, value)
-    return sink.finish()
+    return withSink((sink) => {
+      write(sink, value)
+      return sink.finish()
+    })
   }
 }
 
@@ -111,13 +112,18 @@ function listWriter(element: AvroNode, path: ValuePath): ValueWriter {
     const items = asArray(value, path)
     const { length } = items
     if (length > 0) sink.varint(length)
-    for (let index = 0; index < length; index++) {
+    let index = 0
+    for (; index < length; index++) {
       item.index = index
       write(sink, items[index])
     }
+    // A proxy says what it likes.
+    if (index !== length) throw mismatch(path, 'an array', value)
     sink.byte(0)
   }
 }
+
+const { entries: entriesOf } = Map.prototype
 
 function mapWriter(key: AvroNode, value: AvroNode, path: ValuePath): ValueWriter {
   const entry = new EntryPath(path)
@@ -125,10 +131,11 @@ function mapWriter(key: AvroNode, value: AvroNode, path: ValuePath): ValueWriter
   const writeValue = itemWriter(value, entry)
   const checkKey = keyChecker(key.type, path)
   return (sink, given) => {
-    const map = asMap(given, path)
-    if (map.size > 0) sink.varint(map.size)
+    // Its entries as they are now: a getter may change it, and a subclass say what it likes.
+    const entries = [...entriesOf.call(asMap(given, path) as Map<unknown, unknown>)]
+    if (entries.length > 0) sink.varint(entries.length)
     const check = checkKey()
-    for (const [each, member] of map) {
+    for (const [each, member] of entries) {
       entry.key = each
       writeKey(sink, each)
       check(each)

@@ -1,5 +1,5 @@
 import type { Header } from '@moulin/core'
-import { invalid } from '@moulin/core'
+import { invalid, lengthOf } from '@moulin/core'
 import { ByteSink, varintSize } from '../bytes/byte-sink.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
 import type { RecordCursor } from './record-cursor.ts'
@@ -25,7 +25,9 @@ export function bodySize({ key, value, headers }: RecordBody): number {
 }
 
 function sizeOf(bytes: Uint8Array | null): number {
-  return bytes === null ? 1 : varintSize(bytes.length) + bytes.length
+  if (bytes === null) return 1
+  const length = lengthOf(bytes)
+  return varintSize(length) + length
 }
 
 /** Key, value and headers as a v2 record has them, all varints minimal. @throws `invalid` for half a surrogate pair in a header key. */

@@ -17,6 +17,8 @@ export interface RecordBatchBuilderOptions {
 }
 
 export interface BuilderRecord extends RecordBody {
+  /** {@link bodySize} of it, where that is known. */
+  readonly bodyBytes?: number
   /** Milliseconds since the epoch: any int64, or a safe integer. */
   readonly timestamp: bigint | number
 }
@@ -130,7 +132,7 @@ export class RecordBatchBuilder {
 
   #write(record: BuilderRecord, offsetDelta: number): void {
     const sink = this.#sink
-    const body = bodySize(record)
+    const body = record.bodyBytes ?? bodySize(record)
     const delta = this.#timestampDelta(record.timestamp)
     sink.varint(1 + varlongSize(delta) + varintSize(offsetDelta) + body)
     sink.ensure(body + 20)
@@ -138,7 +140,10 @@ export class RecordBatchBuilder {
     if (typeof delta === 'number') sink.varint(delta)
     else sink.varlong(delta)
     sink.varint(offsetDelta)
+    const end = sink.length + body
     writeBody(sink, record)
+    // A record that takes more or less than it says makes a batch of which nothing can be read.
+    if (sink.length !== end) throw invalid('RECORD_CHANGED', 'The bytes of a record changed while it was written.')
   }
 
   /** Wraps around like the format's own arithmetic, so that any two int64 have a delta. */

@@ -1,3 +1,4 @@
+import { lengthOf } from '@moulin/core'
 import { NAN_BITS_32, NAN_BITS_64 } from './nan-bits.ts'
 import { newTextBuffer, type TextBuffer } from './text-buffer.ts'
 
@@ -79,15 +80,20 @@ export class ByteSink {
   }
 
   raw(bytes: Uint8Array): void {
-    this.ensure(bytes.length)
-    this.buffer.set(bytes, this.length)
-    this.length += bytes.length
+    this.#set(bytes, lengthOf(bytes))
   }
 
   /** The varint of the length, then the bytes. */
   bytes(bytes: Uint8Array): void {
-    this.varint(bytes.length)
-    this.raw(bytes)
+    const length = lengthOf(bytes)
+    this.varint(length)
+    this.#set(bytes, length)
+  }
+
+  #set(bytes: Uint8Array, length: number): void {
+    this.ensure(length)
+    this.buffer.set(bytes, this.length)
+    this.length += length
   }
 
   /** The varint of the length in UTF-8, then the text. */
@@ -112,6 +118,24 @@ export class ByteSink {
 
   reset(): void {
     this.length = 0
+  }
+}
+
+/**
+ * Lends the one sink that it keeps; whoever comes while it is lent, such as a getter of the value that is being encoded, gets one
+ * of his own.
+ */
+export function lender<S extends ByteSink>(make: () => S): <T>(work: (sink: S) => T) => T {
+  let free: S | undefined = make()
+  return (work) => {
+    const sink = free ?? make()
+    free = undefined
+    sink.reset()
+    try {
+      return work(sink)
+    } finally {
+      free = sink
+    }
   }
 }
 

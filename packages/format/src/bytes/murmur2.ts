@@ -1,3 +1,5 @@
+import { lengthOf } from '@moulin/core'
+
 const SEED = 0x9747b28c
 const MULTIPLIER = 0x5bd1e995
 
@@ -8,7 +10,7 @@ const MULTIPLIER = 0x5bd1e995
  * Spec: MurmurHash2, 32 bits, seed 0x9747b28c, as in `org.apache.kafka.common.utils.Utils`.
  */
 export function murmur2(bytes: Uint8Array): number {
-  const { length } = bytes
+  const length = lengthOf(bytes)
   let hash = SEED ^ length
   let at = 0
   for (; at + 4 <= length; at += 4) {

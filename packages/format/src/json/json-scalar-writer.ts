@@ -1,5 +1,5 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn, Type } from '@moulin/core'
-import { invalid, stringifyJson } from '@moulin/core'
+import { invalid, plainView, stringifyJson } from '@moulin/core'
 import { longReader } from '../bytes/int64-halves.ts'
 import { bigIntOf, dateText, decimalText, UUID_TEXT_BYTES, writeUuid } from '../values/scalars.ts'
 import {
@@ -63,9 +63,9 @@ export function scalarText({ spec }: Type, name: ValuePath): ValueText {
     case 'string':
       return (value) => quoted(asString(value, name))
     case 'binary':
-      return (value) => base64(asBytes(value, name))
+      return (value) => base64(plainView(asBytes(value, name)))
     case 'fixed':
-      return (value) => base64(asFixed(value, name, spec.length))
+      return (value) => base64(plainView(asFixed(value, name, spec.length)))
     case 'uuid':
       return (value) => `"${asUuid(value, name)}"`
     case 'date':

@@ -62,6 +62,9 @@ function listText(element: Type, path: ValuePath): ValueText {
   }
 }
 
+// What a subclass makes up is not what the other encoders take.
+const { entries: entriesOf } = Map.prototype
+
 function mapText(key: Type, value: Type, path: ValuePath): ValueText {
   const isObject = key.spec.kind === 'string'
   const entry = new EntryPath(path)
@@ -71,7 +74,7 @@ function mapText(key: Type, value: Type, path: ValuePath): ValueText {
   return (given) => {
     const check = checkKey()
     let text = ''
-    for (const [each, member] of asMap(given, path)) {
+    for (const [each, member] of entriesOf.call(asMap(given, path) as Map<unknown, unknown>)) {
       entry.key = each
       const head = keyText(each)
       check(each)

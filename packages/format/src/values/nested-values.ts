@@ -1,5 +1,5 @@
 import type { Schema, Type, TypeKind } from '@moulin/core'
-import { dateMs, foldType, formatCaps, unsupported } from '@moulin/core'
+import { dateMs, foldType, formatCaps, plainView, unsupported } from '@moulin/core'
 import { parseDecimal } from './scalars.ts'
 
 /** Levels of lists, structs and maps in one value. */
@@ -60,7 +60,7 @@ export function comparableKey({ spec }: Type): ComparableKey | undefined {
   switch (spec.kind) {
     case 'binary':
     case 'fixed':
-      return (key) => Buffer.from(key as Uint8Array).toString('latin1')
+      return (key) => Buffer.from(plainView(key as Uint8Array)).toString('latin1')
     case 'timestamp':
     case 'timestamptz':
       return spec.as === 'micros' ? undefined : dateMs

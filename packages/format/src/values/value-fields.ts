@@ -1,5 +1,5 @@
 import { isMap } from 'node:util/types'
-import { INT64_MAX, INT64_MIN, invalid, type Field, type Type, shown, dateMs } from '@moulin/core'
+import { INT64_MAX, INT64_MIN, invalid, isBytes, lengthOf, type Field, type Type, shown, dateMs } from '@moulin/core'
 import { comparableKey } from './nested-values.ts'
 import { MS_PER_DAY, parseDate, parseDecimal } from './scalars.ts'
 import { memberPath, type ValuePath } from './value-path.ts'
@@ -94,7 +94,7 @@ export function asArray(value: unknown, path: ValuePath): readonly unknown[] {
 }
 
 export function asMap(value: unknown, path: ValuePath): ReadonlyMap<unknown, unknown> {
-  if (value instanceof Map || isMap(value)) return value
+  if (isMap(value)) return value as ReadonlyMap<unknown, unknown>
   throw mismatch(path, 'a Map', value)
 }
 
@@ -137,12 +137,12 @@ export function asString(value: unknown, name: ValuePath): string {
 }
 
 export function asBytes(value: unknown, name: ValuePath): Uint8Array {
-  if (value instanceof Uint8Array) return value
+  if (isBytes(value)) return value
   throw mismatch(name, 'a Uint8Array', value)
 }
 
 export function asFixed(value: unknown, name: ValuePath, size: number): Uint8Array {
-  if (value instanceof Uint8Array && value.length === size) return value
+  if (isBytes(value) && lengthOf(value) === size) return value
   throw mismatch(name, `a Uint8Array of ${size} bytes`, value)
 }
 

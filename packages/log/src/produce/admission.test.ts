@@ -1,4 +1,5 @@
-import { exhausted } from '@moulin/core'
+import { getEventListeners } from 'node:events'
+import { aborted, closed, exhausted } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { Admission } from './admission.ts'
 
@@ -7,11 +8,16 @@ function room() {
   let waiting: { readonly go: () => void; readonly refuse: () => void }[] = []
   const state = {
     isFull: false,
-    enter<T>(work: () => Promise<T>): Promise<T> {
+    enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
       if (!state.isFull) return work()
       return new Promise<T>((resolve, reject) => {
         const refuse = (): void => reject(exhausted('WAL_FULL', 'No room.'))
-        waiting.push({ go: () => resolve(work()), refuse })
+        const entry = { go: () => resolve(work()), refuse }
+        waiting.push(entry)
+        signal?.addEventListener('abort', () => {
+          waiting = waiting.filter((other) => other !== entry)
+          reject(aborted('ABORTED', 'No room so far.'))
+        })
       })
     },
     open(): void {
@@ -66,6 +72,33 @@ describe('Admission', () => {
     }
     await Promise.all(calls)
     expect(order).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('refuses all that wait, for room or for bytes, and nobody else', async () => {
+    const there = room()
+    const admission = new Admission(there, 10)
+    const abort = new AbortController()
+    const { signal } = abort
+    await admission.pass(() => admission.take(10))
+    const passed: string[] = []
+    const calls = [admission.pass(() => passed.push('for bytes'), signal)]
+    there.isFull = true
+    calls.push(admission.pass(() => passed.push('for room')))
+    calls.push(admission.pass(() => passed.push('for room'), signal))
+    const error = closed('OVER', 'It is over.')
+    const ends = Promise.allSettled(calls)
+    admission.refuse(error)
+    const later = admission.pass(() => passed.push('later'), signal)
+    expect((await ends).map((end) => end.status === 'rejected' && (end.reason as unknown))).toEqual([
+      error,
+      error,
+      error,
+    ])
+    there.open()
+    admission.give(10)
+    await later
+    expect(passed).toEqual(['later'])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('is settled when those who waited have been let in or refused', async () => {

@@ -1,9 +1,17 @@
+import { throwIfAborted } from '@moulin/core'
 import { ByteGate } from './byte-gate.ts'
 
 /** Whether the write-ahead tier takes more: see `WalPressure`. */
 export interface Room {
   readonly isFull: boolean
   enter<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
+}
+
+/** One that waits. */
+interface Waiting {
+  readonly ended: Promise<void>
+  readonly stop: AbortController
+  refusal: Error | undefined
 }
 
 /**
@@ -13,7 +21,7 @@ export interface Room {
 export class Admission {
   readonly #room: Room
   readonly #gate: ByteGate
-  readonly #waiting = new Set<Promise<void>>()
+  readonly #waiting = new Set<Waiting>()
 
   constructor(room: Room, maxBytes: number) {
     this.#room = room
@@ -39,29 +47,45 @@ export class Admission {
 
   /**
    * Runs `work` as soon as it may pass, in order; in this very turn while it {@link isOpen}. `work` never runs where this throws by itself.
-   * @throws `aborted`; `exhausted` code `WAL_FULL`.
+   * @throws `aborted`; `exhausted` code `WAL_FULL`; what {@link refuse} was given.
    */
   async pass<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.isOpen) return await work()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#waiting.add(promise)
-    const ended = (): void => {
-      this.#waiting.delete(promise)
+    throwIfAborted(signal)
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const waiting: Waiting = { ended, stop: new AbortController(), refusal: undefined }
+    const { stop } = waiting
+    const abort = (): void => stop.abort(signal!.reason)
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#waiting.add(waiting)
+    const leave = (): void => {
+      this.#waiting.delete(waiting)
+      signal?.removeEventListener('abort', abort)
       resolve()
     }
     const enter = (): T | Promise<T> => {
-      ended()
+      leave()
       return work()
     }
     try {
-      return await this.#room.enter(() => this.#gate.pass(enter, signal), signal)
+      return await this.#room.enter(() => this.#gate.pass(enter, stop.signal), stop.signal)
+    } catch (error) {
+      throw waiting.refusal ?? error
     } finally {
-      ended()
+      leave()
+    }
+  }
+
+  /** Ends the waits of all that wait now with this error. */
+  refuse(error: Error): void {
+    for (const waiting of this.#waiting) {
+      waiting.refusal = error
+      waiting.stop.abort()
     }
   }
 
   /** Resolves when all that wait at the call have been let in or refused. Never rejects. */
   async settled(): Promise<void> {
-    await Promise.all(this.#waiting)
+    await Promise.all(Array.from(this.#waiting, ({ ended }) => ended))
   }
 }

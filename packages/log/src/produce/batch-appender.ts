@@ -1,4 +1,4 @@
-import { exhausted, invalid, throwIfAborted, unsupported, shown } from '@moulin/core'
+import { exhausted, invalid, isBytes, lengthOf, throwIfAborted, unsupported, shown, waitFor } from '@moulin/core'
 import { checkBatch, patchBatch, type CheckedBatch } from '@moulin/format'
 import { checkTimestampBounds } from './record-input.ts'
 import type { TopicState } from '../topics/topic-state.ts'
@@ -23,13 +23,14 @@ export async function appendBatches(
       { context: { topic: record.name } },
     )
   }
-  if (!(batches instanceof Uint8Array))
+  if (!isBytes(batches))
     throw invalid('BATCHES', `Topic ${record.name}: batches is ${shown(batches)}; it must be a Uint8Array.`)
-  if (batches.length === 0) throw invalid('BATCH_EMPTY', `Topic ${record.name}: there is no batch to append.`)
-  if (batches.length > core.limits.maxBatchBytes) {
+  const sizeBytes = lengthOf(batches)
+  if (sizeBytes === 0) throw invalid('BATCH_EMPTY', `Topic ${record.name}: there is no batch to append.`)
+  if (sizeBytes > core.limits.maxBatchBytes) {
     throw exhausted(
       'BATCH_TOO_LARGE',
-      `Topic ${record.name}: ${batches.length} bytes of batches in one append; the limit maxBatchBytes is ${core.limits.maxBatchBytes}.`,
+      `Topic ${record.name}: ${sizeBytes} bytes of batches in one append; the limit maxBatchBytes is ${core.limits.maxBatchBytes}.`,
     )
   }
   // The caller's bytes stay the caller's: ours get offsets.
@@ -50,7 +51,7 @@ export async function appendBatches(
       next += BigInt(place.recordCount)
     }
   }
-  return core.appends.pass(async () => {
+  const append = async (): Promise<{ baseOffset: bigint; lastOffset: bigint }> => {
     core.appends.take(own.length)
     try {
       const { baseOffset, lastOffset } = await topic.append({ partition, batches: own, recordCount, patch })
@@ -58,7 +59,8 @@ export async function appendBatches(
     } finally {
       core.appends.give(own.length)
     }
-  }, signal)
+  }
+  return core.appends.pass(() => waitFor(append(), signal, 'unknown'), signal)
 }
 
 function checkAppendable({ core, record }: TopicState, header: CheckedBatch): void {

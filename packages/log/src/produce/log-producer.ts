@@ -1,4 +1,5 @@
 import {
+  aborted,
   checkOptions,
   closed,
   invalid,
@@ -21,6 +22,7 @@ import { partitionForKey } from './partitioner.ts'
 import { ProducerBatch } from './producer-batch.ts'
 import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { SendAllCall } from './send-all.ts'
+import { isLivedThrough } from '../wal/file/disk-space.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
@@ -71,6 +73,9 @@ export class LogProducer implements Producer {
   /** Where records without key go until that partition's batch leaves. */
   #sticky = 0
   #failure: Error | undefined
+  /** The last full disk that was lived through. */
+  #rejection: Error | undefined
+  readonly #calls = new Set<SendAllCall>()
   #closing: Promise<void> | undefined
 
   constructor(target: ProducerTarget, options: ProducerOptions = {}) {
@@ -86,18 +91,21 @@ export class LogProducer implements Producer {
   async send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
     if (options !== nothing) checkOptions(this.#what('send'), options, sendTable)
     if (options.ifNextOffset !== undefined) throw unsupported('IF_NEXT_OFFSET', 'Conditional appends come later.')
-    throwIfAborted(options.signal)
-    this.#checkOpen()
+    const { signal } = options
+    throwIfAborted(signal)
     const prepared = this.#target.input.prepare(record)
+    // What the record is made of may be code, which closes this, or fires the signal.
+    throwIfAborted(signal)
+    this.#checkOpen()
     // Where there is room, the record is accepted before this call returns.
     const taken = this.#admission.isOpen ? prepared : ownCopy(prepared)
     return this.#admission.pass(() => {
       this.#checkAlive()
       const batch = this.#add(taken)
-      const ack = batch.addSender(BigInt(taken.timestamp))
+      const ack = batch.addSender(BigInt(taken.timestamp), signal)
       this.#closeIfFull(batch)
       return ack
-    }, options.signal)
+    }, signal)
   }
 
   async sendAll(
@@ -106,29 +114,27 @@ export class LogProducer implements Producer {
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
     checkOptions(this.#what('sendAll'), options, sendAllTable)
     checkRecords(this.#what('sendAll'), records)
+    const { signal, onAck } = options
+    throwIfAborted(signal)
     const { partitions, nextOffset } = this.#target
     const call = new SendAllCall(
       Array.from({ length: partitions }, () => -1n),
-      options.onAck,
+      onAck,
     )
-    try {
-      if (Symbol.asyncIterator in records) {
-        for await (const record of records) {
-          // Not every time: an await costs as much as the record.
-          const waiting = this.#sendOne(record, call, options.signal)
-          if (waiting !== undefined) await waiting
-        }
-      } else {
-        for (const record of records) {
-          const waiting = this.#sendOne(record, call, options.signal)
-          if (waiting !== undefined) await waiting
-        }
-      }
-    } catch (error) {
-      call.failure ??= error as Error
+    const abandon = (): void => {
+      const cause = signal!.reason as unknown
+      call.abandon(aborted('ABORTED', `${this.#what('sendAll')} was aborted by its signal.`, { cause }))
     }
-    this.#closeAll()
-    await call.settled()
+    signal?.addEventListener('abort', abandon, { once: true })
+    this.#calls.add(call)
+    try {
+      await call.takeAll(records, (record) => this.#sendOne(record, call, signal))
+      this.#closeAll()
+      await call.settled()
+    } finally {
+      this.#calls.delete(call)
+      signal?.removeEventListener('abort', abandon)
+    }
     if (call.failure !== undefined) throw call.error(call.failure)
     const next = call.next.map((offset, partition) => (offset < 0n ? nextOffset(partition) : offset))
     return { records: call.records, next }
@@ -140,10 +146,9 @@ export class LogProducer implements Producer {
     call: SendAllCall,
     signal: AbortSignal | undefined,
   ): Promise<void> | undefined {
-    throwIfAborted(signal)
+    const prepared = this.#target.input.prepare(record)
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
-    const prepared = this.#target.input.prepare(record)
     if (!this.#admission.isOpen) return this.#sendLater(ownCopy(prepared), call, signal)
     const isFull = this.#addObserved(prepared, call)
     if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
@@ -168,7 +173,10 @@ export class LogProducer implements Producer {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    if (this.#closing !== undefined) return this.#closing
+    this.#closing = this.#close()
+    // Nobody knows when a source gives its next record, and it would be refused.
+    for (const call of this.#calls) call.stopSource(this.#closedByCaller())
     return this.#closing
   }
 
@@ -195,8 +203,11 @@ export class LogProducer implements Producer {
 
   #checkOpen(): void {
     this.#checkAlive()
-    if (this.#closing !== undefined)
-      throw closed('PRODUCER_CLOSED', `This producer of ${this.#target.topic} was closed.`)
+    if (this.#closing !== undefined) throw this.#closedByCaller()
+  }
+
+  #closedByCaller(): Error {
+    return closed('PRODUCER_CLOSED', `This producer of ${this.#target.topic} was closed.`)
   }
 
   #closedByFailure(cause: Error): Error {
@@ -283,16 +294,44 @@ export class LogProducer implements Producer {
     const { recordCount } = builder
     try {
       const batches = builder.finish()
-      if (this.#failure !== undefined) throw this.#closedByFailure(this.#failure)
       const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
       const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
       batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
       this.#admission.give(batch.bytes)
     } catch (error) {
-      this.#failure ??= error as Error
-      batch.fail(error as Error)
-      this.#admission.openForGood()
+      this.#failed(batch, error as Error)
     }
+  }
+
+  /**
+   * A full disk that stored nothing is no end: all that waits behind the batch is rejected with it, and what is sent then goes on.
+   * After anything else this is final.
+   */
+  #failed(batch: ProducerBatch, error: Error): void {
+    const isLast = !isLivedThrough(error)
+    // All that was on its way to the disk is rejected at once, with one error.
+    const isKnown = isLast ? this.#failure !== undefined : error === this.#rejection
+    if (isLast) this.#failure ??= error
+    else this.#rejection = error
+    batch.fail(error)
+    if (!isKnown) this.#refuse(isLast ? this.#closedByFailure(error) : error)
+    this.#admission.give(batch.bytes)
+    if (isLast) for (const call of this.#calls) call.stopSource(this.#closedByFailure(error))
+  }
+
+  /** Ends the wait of all that is not on its way yet. */
+  #refuse(error: Error): void {
+    this.#admission.refuse(error)
+    this.#open.forEach((batch, partition) => {
+      if (batch === undefined) return
+      batch.isClosed = true
+      batch.linger?.cancel()
+      this.#open[partition] = undefined
+      // With what it has collected.
+      this.#builders[partition] = undefined
+      batch.fail(error)
+      this.#admission.give(batch.bytes)
+    })
   }
 }
 

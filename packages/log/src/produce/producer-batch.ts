@@ -1,4 +1,4 @@
-import type { Ack, BatchAck, Timer } from '@moulin/core'
+import { aborted, type Ack, type BatchAck, type Timer } from '@moulin/core'
 import type { RecordBatchBuilder } from '@moulin/format'
 
 /** One `send` that waits for its record. */
@@ -7,6 +7,12 @@ interface Sender {
   readonly timestamp: bigint
   readonly resolve: (ack: Ack) => void
   readonly reject: (error: Error) => void
+}
+
+/** The sends of a batch that one signal ends: a listener for each of thousands would take longer than they do. */
+interface Stop {
+  readonly rejects: ((error: Error) => void)[]
+  readonly listener: () => void
 }
 
 /** One `sendAll`, as its batches see it. */
@@ -27,6 +33,7 @@ export class ProducerBatch {
   isClosed = false
   readonly #senders: Sender[] = []
   readonly #observers = new Map<BatchObserver, number>()
+  #stops: Map<AbortSignal, Stop> | undefined
 
   constructor(partition: number, builder: RecordBatchBuilder, firstMs: number) {
     this.partition = partition
@@ -34,9 +41,35 @@ export class ProducerBatch {
     this.firstMs = firstMs
   }
 
-  addSender(timestamp: bigint): Promise<Ack> {
+  /** The ack of the record just added. The signal ends the wait for it, and nothing else. */
+  addSender(timestamp: bigint, signal: AbortSignal | undefined): Promise<Ack> {
     const index = this.builder.recordCount - 1
-    return new Promise((resolve, reject) => this.#senders.push({ index, timestamp, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      this.#senders.push({ index, timestamp, resolve, reject })
+      if (signal !== undefined) this.#stopAt(signal, reject)
+    })
+  }
+
+  #stopAt(signal: AbortSignal, reject: (error: Error) => void): void {
+    this.#stops ??= new Map()
+    const known = this.#stops.get(signal)
+    if (known !== undefined) {
+      known.rejects.push(reject)
+      return
+    }
+    const rejects = [reject]
+    const listener = (): void => {
+      const message = 'The wait of this send was ended by its signal; its record may be stored.'
+      const error = aborted('ABORTED', message, { outcome: 'unknown', cause: signal.reason as unknown })
+      for (const each of rejects) each(error)
+    }
+    signal.addEventListener('abort', listener, { once: true })
+    this.#stops.set(signal, { rejects, listener })
+  }
+
+  #forgetSignals(): void {
+    for (const [signal, { listener }] of this.#stops ?? []) signal.removeEventListener('abort', listener)
+    this.#stops = undefined
   }
 
   /** Counts the record just added as one of the observer's. Returns true for its first in this batch. */
@@ -48,6 +81,7 @@ export class ProducerBatch {
 
   settle(baseOffset: bigint, lastOffset: bigint, nowMs: number): void {
     const { partition } = this
+    this.#forgetSignals()
     for (const { index, timestamp, resolve } of this.#senders) {
       resolve({ partition, offset: baseOffset + BigInt(index), timestamp })
     }
@@ -56,6 +90,7 @@ export class ProducerBatch {
   }
 
   fail(error: Error): void {
+    this.#forgetSignals()
     for (const { reject } of this.#senders) reject(error)
     for (const observer of this.#observers.keys()) observer.failed(error)
   }

@@ -1,5 +1,6 @@
 import {
   invalid,
+  isBytes,
   TIMESTAMP_MS_MAX,
   unsupported,
   type Clock,
@@ -64,30 +65,39 @@ export class RecordInput {
     const key = this.#key(record.key)
     const value = this.#value(record.value)
     const headers = record.headers === undefined ? noHeaders : headersOf(record.headers)
-    const bodyBytes = this.#checkedSize(key, value, headers)
     const timestamp = this.#timestamp(record.timestamp)
-    return { key, value, headers, timestamp, partition: this.#partition(record.partition), bodyBytes }
+    const partition = this.#partition(record.partition)
+    // Last: what the record is made of may be code, which changes what has been looked at.
+    const bodyBytes = this.#checkedSize(key, value, headers)
+    return { key, value, headers, timestamp, partition, bodyBytes }
   }
 
   #value(value: unknown): Uint8Array | null {
     if (value === null) return null
     const { valueCodec, topic } = this.#options
     if (value === undefined) throw invalid('VALUE', `Topic ${topic}: a record has no value; null makes a tombstone.`)
-    if (valueCodec !== undefined) return valueCodec.encode(value)
-    if (value instanceof Uint8Array) return value
-    throw invalid('VALUE', `Topic ${topic} has no value codec: a value must be a Uint8Array, not ${typeof value}.`)
+    if (valueCodec !== undefined) return this.#encoded(valueCodec, value)
+    if (isBytes(value)) return value
+    throw invalid('VALUE', `Topic ${topic} has no value codec: a value must be a Uint8Array, not ${shown(value)}.`)
   }
 
   #key(key: unknown): Uint8Array | null {
     if (key === undefined || key === null) return null
     const { keyCodec, topic } = this.#options
-    if (keyCodec !== undefined) return keyCodec.encode(key)
+    if (keyCodec !== undefined) return this.#encoded(keyCodec, key)
     if (typeof key === 'string') return utf8(key, `Topic ${topic}: a key`)
-    if (key instanceof Uint8Array) return key
+    if (isBytes(key)) return key
     throw invalid(
       'KEY_TYPE',
-      `Topic ${topic} has no key codec: a key must be a string or a Uint8Array, not ${typeof key}.`,
+      `Topic ${topic} has no key codec: a key must be a string or a Uint8Array, not ${shown(key)}.`,
     )
+  }
+
+  #encoded(codec: Codec, value: unknown): Uint8Array {
+    const bytes: unknown = codec.encode(value)
+    if (isBytes(bytes)) return bytes
+    const message = `Topic ${this.#options.topic}: the codec ${codec.format} encoded a value to ${shown(bytes)}; it must give a Uint8Array.`
+    throw invalid('CODEC_BYTES', message)
   }
 
   #partition(partition: number | undefined): number | undefined {
@@ -177,16 +187,25 @@ function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly He
     throw invalid('HEADERS', `headers is ${shown(headers)}; it must be an object, or an array of pairs.`)
   }
   const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers)
-  return pairs.map((pair): Header => {
-    if (!Array.isArray(pair)) throw invalid('HEADERS', `${shown(pair)} is no header: each is a pair of key and value.`)
-    const [key, value] = pair as readonly unknown[]
-    if (typeof key !== 'string' || !key.isWellFormed()) {
-      throw invalid('HEADER_KEY', `The header key ${shown(key)} has no UTF-8: it must be a whole string.`)
-    }
-    if (value === null || value instanceof Uint8Array) return [key, value]
-    if (typeof value === 'string') return [key, utf8(value, `The value of header ${key}`)]
-    throw invalid('HEADER_VALUE', `The value of header ${key} must be a string, a Uint8Array or null.`)
-  })
+  const own: Header[] = []
+  // No method of what may be a subclass, nor its iterator: they may say something else each time.
+  for (let at = 0; at < pairs.length; at++) own.push(headerOf(pairs[at]))
+  return own
+}
+
+function headerOf(pair: unknown): Header {
+  if (!Array.isArray(pair)) throw invalid('HEADERS', `${shown(pair)} is no header: each is a pair of key and value.`)
+  const key: unknown = pair[0]
+  const value: unknown = pair[1]
+  if (typeof key !== 'string' || !key.isWellFormed()) {
+    throw invalid('HEADER_KEY', `The header key ${shown(key)} has no UTF-8: it must be a whole string.`)
+  }
+  if (value === null || isBytes(value)) return [key, value]
+  if (typeof value === 'string') return [key, utf8(value, `The value of header ${key}`)]
+  throw invalid(
+    'HEADER_VALUE',
+    `The value of header ${key} must be a string, a Uint8Array or null, not ${shown(value)}.`,
+  )
 }
 
 function utf8(text: string, what: string): Uint8Array {

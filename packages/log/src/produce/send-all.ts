@@ -1,4 +1,5 @@
 import { isMoulinError, MoulinError, type BatchAck } from '@moulin/core'
+import { AsyncSource } from './async-source.ts'
 import type { BatchObserver } from './producer-batch.ts'
 
 /** Follows the batches of one `sendAll`: no promise per record. */
@@ -6,14 +7,52 @@ export class SendAllCall implements BatchObserver {
   readonly next: bigint[]
   records = 0
   failure: Error | undefined
+  #source: AsyncSource<unknown> | undefined
   readonly #onAck: ((ack: BatchAck) => void) | undefined
   #pending = 0
   #hasBegun = false
+  #isAbandoned = false
   #settled: (() => void) | undefined
 
   constructor(next: bigint[], onAck: ((ack: BatchAck) => void) | undefined) {
     this.next = next
     this.#onAck = onAck
+  }
+
+  /** Gives all records to `accept`, in order, which says when to wait. What keeps it from that is its failure. */
+  async takeAll<T>(
+    records: Iterable<T> | AsyncIterable<T>,
+    accept: (record: T) => Promise<void> | undefined,
+  ): Promise<void> {
+    try {
+      if (Symbol.asyncIterator in records) await this.#takeFrom(new AsyncSource(records), accept)
+      else {
+        for (const record of records) {
+          // Not every time: an await costs as much as the record.
+          const waiting = accept(record)
+          if (waiting !== undefined) await waiting
+        }
+      }
+    } catch (error) {
+      this.fail(error as Error)
+    }
+  }
+
+  async #takeFrom<T>(source: AsyncSource<T>, accept: (record: T) => Promise<void> | undefined): Promise<void> {
+    this.#source = source
+    try {
+      for (;;) {
+        const next = await source.next()
+        if (next.done === true) return
+        const waiting = accept(next.value)
+        if (waiting !== undefined) await waiting
+      }
+    } catch (error) {
+      void source.leave()
+      throw error
+    } finally {
+      this.#source = undefined
+    }
   }
 
   batchBegun(): void {
@@ -28,22 +67,40 @@ export class SendAllCall implements BatchObserver {
     try {
       this.#onAck?.(ack)
     } catch (error) {
-      this.failure ??= error as Error
+      this.fail(error as Error)
     }
     this.#settle()
   }
 
   failed(error: Error): void {
-    this.failure ??= error
+    this.fail(error)
     this.#settle()
   }
 
-  /** Resolves when all its batches are durable or have failed. */
-  async settled(): Promise<void> {
-    while (this.#pending > 0) await new Promise<void>((resolve) => (this.#settled = resolve))
+  /** Takes no more records, and ends with the first such error. */
+  fail(error: Error): void {
+    this.failure ??= error
+    this.stopSource(this.failure)
   }
 
-  /** The failure as the whole call's: what came before it may be stored. To be asked once {@link settled}. */
+  /** Ends the wait for the source's next record, if it waits for that. */
+  stopSource(error: Error): void {
+    this.#source?.stop(error)
+  }
+
+  /** Ends it at once: what its batches come to, only `onAck` learns. */
+  abandon(error: Error): void {
+    this.#isAbandoned = true
+    this.fail(error)
+    this.#settled?.()
+  }
+
+  /** Resolves when all its batches are durable or have failed, or when it is {@link abandon}ed. */
+  async settled(): Promise<void> {
+    while (this.#pending > 0 && !this.#isAbandoned) await new Promise<void>((resolve) => (this.#settled = resolve))
+  }
+
+  /** The failure as the whole call's: what came before it may be stored. To be asked once {@link settled}; where it was abandoned, more of it may be. */
   error(failure: Error): Error {
     if (!this.#hasBegun || !isMoulinError(failure)) return failure
     const { kind, code, message, context } = failure
