@@ -83,6 +83,28 @@ describe('a signal', () => {
     await log.close()
   })
 
+  it.each(['signal', 'close', 'onAck'])(
+    'is heard while a record waits to be let in (%s), before the source is asked again',
+    async (how) => {
+      const { on, topic, log } = await setting()
+      const abort = new AbortController()
+      const producer = topic.producer({ lingerMs: 20, maxUnackedBytes: 50 })
+      const { source, state } = hanging(['x'.repeat(100), 'y'.repeat(100)])
+      const onAck = (): void => {
+        if (how === 'onAck') throw new Error('mine')
+      }
+      const call = errorOf(producer.sendAll(source, { signal: abort.signal, onAck }))
+      await on.clock.advance(5)
+      expect(state.asked).toBe(2)
+      if (how === 'signal') abort.abort(new Error('enough'))
+      if (how === 'close') void producer.close()
+      await on.clock.advance(1_000)
+      expect(await Promise.race([call, 'still waiting'])).toBeInstanceOf(Error)
+      expect(state).toEqual({ returns: 1, asked: 2 })
+      await log.close()
+    },
+  )
+
   it('says that nothing is stored where nothing has begun, before a source is asked, too', async () => {
     const { on, topic, log } = await setting()
     const producer = topic.producer()

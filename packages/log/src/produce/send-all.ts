@@ -8,6 +8,8 @@ export class SendAllCall implements BatchObserver {
   records = 0
   failure: Error | undefined
   #source: AsyncSource<unknown> | undefined
+  /** Why nothing more is to be taken. */
+  #stopped: Error | undefined
   readonly #onAck: ((ack: BatchAck) => void) | undefined
   #pending = 0
   #hasBegun = false
@@ -42,6 +44,8 @@ export class SendAllCall implements BatchObserver {
     this.#source = source
     try {
       for (;;) {
+        // While the record before waited to be let in.
+        if (this.#stopped !== undefined) throw this.#stopped
         const next = await source.next()
         if (next.done === true) return
         const waiting = accept(next.value)
@@ -83,8 +87,9 @@ export class SendAllCall implements BatchObserver {
     this.stopSource(this.failure)
   }
 
-  /** Ends the wait for the source's next record, if it waits for that. */
+  /** Takes no more from an async source, and ends the wait for its next record. */
   stopSource(error: Error): void {
+    this.#stopped ??= error
     this.#source?.stop(error)
   }
 
