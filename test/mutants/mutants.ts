@@ -114,7 +114,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ask again and again for what a reader holds',
-    file: 'packages/log/src/tiering/chore.ts',
+    file: 'packages/log/src/chores/chore.ts',
     original: `    this.#waitMs = Math.min(MAX_WAIT_MS, waitMs * 2)`,
     planted: `    this.#waitMs = waitMs`,
     caughtBy: ['test/log/scheduler.test.ts'],
@@ -434,7 +434,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'one place in checkpoints for all lives of a topic',
-    file: 'packages/log/src/log-core.ts',
+    file: 'packages/log/src/stored/checkpoint-writer.ts',
     original: 'this.#topics.set(`${record.id}/${record.incarnation}`, { record, hot })',
     planted: 'this.#topics.set(record.id, { record, hot })',
     caughtBy: ['test/log/next-incarnation.test.ts'],
@@ -826,7 +826,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'grace of the newest commit only',
-    file: 'packages/log/src/log-core.ts',
+    file: 'packages/log/src/stored/checkpoint-writer.ts',
     original: `confirmed: hot.confirmed }`,
     planted: `confirmed: undefined }`,
     caughtBy: ['test/log/age-over-restarts.test.ts'],

@@ -11,7 +11,7 @@ import {
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
-import { failureOf, Failures, worstOf } from './tiering/failures.ts'
+import { failureOf, Failures, worstOf } from './chores/failures.ts'
 import type { LogCore } from './log-core.ts'
 import { logTopic } from './log-topic.ts'
 import { asPlainJson } from './plain-json.ts'

@@ -10,9 +10,9 @@ import {
   type Failing,
   type TierResult,
 } from '@moulin/core'
-import { Backoff, Chore, Scheduler, type ChoreEnded } from './chore.ts'
+import { Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
 import { CommitSize } from './commit-size.ts'
-import { worstOf } from './failures.ts'
+import { worstOf } from '../chores/failures.ts'
 import { TopicRelease } from './topic-release.ts'
 import { isLogBehind, type TieredTopic } from './tiered-topic.ts'
 import type { Holding } from './wal-pressure.ts'

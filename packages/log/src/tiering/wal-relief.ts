@@ -1,6 +1,6 @@
 import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalSpace } from '@moulin/core'
-import { Chore, Scheduler } from './chore.ts'
-import { worstOf } from './failures.ts'
+import { Chore, Scheduler } from '../chores/chore.ts'
+import { worstOf } from '../chores/failures.ts'
 import type { Holding, ReliefTopic, WalPressure } from './wal-pressure.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */

@@ -1,5 +1,5 @@
 import type { Failing, Runtime } from '@moulin/core'
-import { Chore, Scheduler } from '../../tiering/chore.ts'
+import { Chore, Scheduler } from '../../chores/chore.ts'
 import { removeFile } from './durable-folder.ts'
 import { checkFence } from './epoch-folder.ts'
 import type { SegmentPlace } from './segment-file.ts'

@@ -12,7 +12,7 @@ import {
   type WalSession,
   type WalUsage,
 } from '@moulin/core'
-import { worstOf } from '../../tiering/failures.ts'
+import { worstOf } from '../../chores/failures.ts'
 import { areOpenersGone } from './epoch-opener.ts'
 import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { uuidBytes, type Frame } from './frame.ts'
