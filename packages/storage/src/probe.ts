@@ -77,7 +77,7 @@ function recorded(
     },
     // Without the signal: an aborted probe cleans up too. A failure here would only hide why the probe failed.
     async clean() {
-      for (const key of written) await store.delete(key).catch(() => {})
+      await store.deleteMany([...written]).catch(() => {})
     },
   }
 }
