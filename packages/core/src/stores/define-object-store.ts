@@ -40,7 +40,7 @@ const PARALLEL_DELETES = 8
 export function defineObjectStore<S extends SmallObjectStore>(
   store: S,
   options: DefineObjectStoreOptions = {},
-): S & ObjectStore {
+): Omit<S, keyof ObjectStore> & ObjectStore {
   checkOptions('defineObjectStore', options, optionTable)
   const { maxStreamBytes = DEFAULT_STREAM_BYTES } = options
   const filled: Pick<ObjectStore, 'getRanges' | 'deleteMany' | 'putStream'> = {
@@ -62,7 +62,7 @@ export function defineObjectStore<S extends SmallObjectStore>(
     },
   }
   const missing = Object.entries(filled).filter(([name]) => store[name as keyof typeof filled] === undefined)
-  return Object.assign(store, Object.fromEntries(missing)) as S & ObjectStore
+  return Object.assign(store, Object.fromEntries(missing)) as unknown as Omit<S, keyof ObjectStore> & ObjectStore
 }
 
 async function deleteOneByOne(
