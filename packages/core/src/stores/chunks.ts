@@ -42,12 +42,17 @@ async function stop(source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>): P
   }
 }
 
-/** The bytes of a stream in parts of equal size, the last one shorter, each in memory of its own: what an upload in parts sends. */
+/**
+ * The bytes of a stream in parts of equal size, the last one shorter, each in memory of its own: what an upload in parts sends.
+ * @throws like {@link readChunks}; `invalid` code `PART_BYTES`.
+ */
 export async function* equalParts(
   chunks: Chunks,
   partBytes: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
+  if (!Number.isSafeInteger(partBytes) || partBytes < 1)
+    throw invalid('PART_BYTES', `Parts of ${partBytes} bytes are none: give a whole number from 1.`)
   let part = new Uint8Array(0)
   let filled = 0
   for await (const chunk of readChunks(chunks, signal)) {

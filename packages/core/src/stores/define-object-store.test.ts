@@ -274,6 +274,13 @@ describe('equalParts', () => {
   })
 })
 
+it('cuts no parts of no bytes', async () => {
+  for (const partBytes of [0, -1, 1.5, NaN]) {
+    const error = await errorOf(equalParts([bytesOf(3)], partBytes).next())
+    expect(isKind(error, 'invalid', 'PART_BYTES'), String(partBytes)).toBe(true)
+  }
+})
+
 describe('readChunks', () => {
   it('stops the source when it is left early, and not when it has ended or failed', async () => {
     const stopped: string[] = []
