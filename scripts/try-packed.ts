@@ -25,6 +25,13 @@ try {
     project,
   )
   if (!verified.includes(': same (')) throw new Error(`moulin verify said:\n${verified}`)
+  cpSync('examples/store-sqlite.ts', join(project, 'store-sqlite.ts'))
+  const judged = run(
+    process.execPath,
+    ['node_modules/@moulin/testing/dist/cli.js', 'store', 'store-sqlite.ts'],
+    project,
+  )
+  if (!judged.includes(' 0 broken, ')) throw new Error(`moulin-testing store said:\n${judged}`)
   tryWithoutPeers(tarballs)
   for (const bundler of ['esbuild', 'vite'] as const) await tryBundle(bundler)
   const { version } = JSON.parse(readFileSync(join(project, 'node_modules/moulin/package.json'), 'utf8')) as {

@@ -1,6 +1,6 @@
 /** What goes is named by its raw key: under another spelling of that key lies an object of somebody else, and stays. */
 import { objectStoreCatalog } from '@moulin/catalog'
-import { isKind } from '@moulin/core'
+import { defineObjectStore, isKind } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { memory } from '@moulin/storage'
 import { faultyStore, virtualRuntime } from '@moulin/testing'
@@ -23,10 +23,12 @@ class Neighbours {
 
   constructor() {
     const inner = this.#inner
-    this.store = {
+    this.store = defineObjectStore({
       name: inner.name,
       root: inner.root,
       capabilities: inner.capabilities,
+      durability: inner.durability,
+      listOrder: inner.listOrder,
       get: (key, options) => inner.get(key, options),
       head: (key, options) => inner.head(key, options),
       list: (options) => inner.list(options),
@@ -44,7 +46,7 @@ class Neighbours {
         if (await inner.head(key)) this.deleted.add(key)
         await inner.delete(key, options)
       },
-    }
+    })
   }
 
   async #settle(key: string): Promise<void> {

@@ -49,6 +49,12 @@ export const place: string = mkdtempSync(join(tmpdir(), 'moulin-options-'))
 const runtime = (): testingPackage.VirtualRuntime => virtualRuntime({ seed: 1 })
 export const store: ObjectStore = memory()
 await store.put('a', new Uint8Array(8))
+/** Each has calls of its own, or those that `defineObjectStore` fills in. */
+const objectStores: readonly (readonly [string, ObjectStore])[] = [
+  ['ObjectStore', store],
+  ['A filled ObjectStore', faultyStore(store)],
+  ['A fileSystem', fileSystem({ root: '/srv', runtime: virtualRuntime({ seed: 1 }) })],
+]
 export const catalog: corePackage.Catalog = memoryCatalog({ store, runtime: runtime() })
 const schema = corePackage.schema({ id: corePackage.t.int53 })
 const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false, type: 'long' }] } as const
@@ -184,14 +190,46 @@ export const doors: readonly Door[] = [
     { runtime: badPart, prefix: [5], signal: noSignal },
     { runtime: runtime() },
   ),
-  door<GetOptions>('ObjectStore.get', (o) => store.get('a', o), { range: [[], 5, { star: 1 }], signal: noSignal }, {}),
+  door<corePackage.DefineObjectStoreOptions>(
+    'defineObjectStore',
+    (o) => corePackage.defineObjectStore({ ...store }, o),
+    { maxStreamBytes: badBytes },
+    {},
+  ),
+  door<GetOptions>(
+    'ObjectStore.get',
+    (o) => store.get('a', o),
+    { range: [[], 5, { star: 1 }], ifNoneMatch: [5, {}], signal: noSignal },
+    {},
+  ),
+  ...objectStores.flatMap(([of, each]) => [
+    door<corePackage.GetRangesOptions>(
+      `${of}.getRanges`,
+      (o) => each.getRanges('a', [{ start: 0 }], o),
+      { maxGapBytes: [-1, 1.5, '5'], signal: noSignal },
+      {},
+    ),
+    door<corePackage.PutStreamOptions>(
+      `${of}.putStream`,
+      (o) => each.putStream('a', [new Uint8Array(1)], o),
+      { mode: ['creat', {}, { ifMatch: 5 }], attemptId: ['', 5], partBytes: badBytes, signal: noSignal },
+      {},
+    ),
+    door<corePackage.CallOptions>(`${of}.deleteMany`, (o) => each.deleteMany(['b'], o), signalOnly, {}),
+  ]),
   door<PutOptions>(
     'ObjectStore.put',
     (o) => store.put('a', new Uint8Array(1), o),
-    { mode: ['creat', {}, { ifMatch: 5 }], signal: noSignal },
+    { mode: ['creat', {}, { ifMatch: 5 }], attemptId: ['', 5], signal: noSignal },
     {},
   ),
   door<ListOptions>('ObjectStore.list', (o) => drained(store.list(o)), { prefix: [5], after: [5], ...signalOnly }, {}),
+  door<ListOptions>(
+    'listInOrder',
+    (o) => drained(corePackage.listInOrder({ ...store, listOrder: 'none' }, o)),
+    { prefix: [5], after: [5], ...signalOnly },
+    {},
+  ),
   door('ObjectStore.head', (o: corePackage.CallOptions) => store.head('a', o), signalOnly, {}),
   door('ObjectStore.delete', (o: corePackage.CallOptions) => store.delete('b', o), signalOnly, {}),
   door<catalogPackage.MemoryCatalogOptions>(
@@ -655,20 +693,36 @@ export const doors: readonly Door[] = [
       { name: 'mine', create: () => ({ catalog }) },
     ),
   ),
-  door<testingPackage.ObjectStoreConformanceConfig>(
-    'objectStoreConformance',
-    (config) => objectStoreConformance({ describe: id(undefined), it: id(undefined) as never }, config),
-    {
-      name: [5],
-      create: noFunction,
-      capabilities: [{ swaps: true }, { multipart: 1 }, []],
-      close: noFunction,
-      cannot: [{ a: 1 }],
-      at: noFunction,
-      largeBytes: badBytes,
-      manyKeys: badBytes,
-      maxKeyBytes: [...badBytes, 2000],
-    },
-    { create: () => store },
+  door<testingPackage.PartedStoreOptions>(
+    'partedStore',
+    testingPackage.partedStore,
+    { seed: [-1, 1.5, '1'], timers: badPart, partBytes: badBytes },
+    { seed: 1, timers: runtime().timers },
+  ),
+  ...[
+    (config: testingPackage.ObjectStoreConformanceConfig): unknown =>
+      objectStoreConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    testingPackage.objectStoreConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.ObjectStoreConformanceConfig>(
+      index === 0 ? 'objectStoreConformance' : 'objectStoreConformanceChecks',
+      suite,
+      {
+        name: [5],
+        create: noFunction,
+        capabilities: [{ swaps: true }, { multipart: 1 }, []],
+        listOrder: ['utf-16', 5],
+        durability: ['region ', true],
+        close: noFunction,
+        cannot: [{ a: 1 }],
+        at: noFunction,
+        reopen: noFunction,
+        largeBytes: badBytes,
+        manyKeys: badBytes,
+        maxKeyBytes: [...badBytes, 2000],
+        timeoutMs: [0, 1.5, '5'],
+      },
+      { create: () => store },
+    ),
   ),
 ]

@@ -99,7 +99,7 @@ describe('a signal', () => {
       if (how === 'signal') abort.abort(new Error('enough'))
       if (how === 'close') void producer.close()
       await on.clock.advance(1_000)
-      expect(await Promise.race([call, 'still waiting'])).toBeInstanceOf(Error)
+      expect(await Promise.race([call, Promise.resolve('still waiting')])).toBeInstanceOf(Error)
       expect(state).toEqual({ returns: 1, asked: 2 })
       await log.close()
     },

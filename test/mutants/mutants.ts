@@ -635,12 +635,48 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'swallow an aborted put',
     file: 'packages/storage/src/memory.ts',
-    original: `      const { mode = 'overwrite', signal } = options ?? {}
-      checkKey(key)`,
-    planted: `      const { mode = 'overwrite', signal } = options ?? {}
-      if (signal?.aborted) return { etag: '' }
-      checkKey(key)`,
+    original: `      checkKey(key)
+      throwIfAborted(options?.signal)
+      // A constructor`,
+    planted: `      checkKey(key)
+      if (options?.signal?.aborted) return { etag: '' }
+      // A constructor`,
     caughtBy: ['packages/storage/src/conformance.test.ts'],
+  },
+  {
+    name: 'join ranges of two versions',
+    file: 'packages/core/src/stores/ranges-by-get.ts',
+    original: `    if (info.etag !== first.etag) {`,
+    planted: `    if (info.key !== first.key) {`,
+    caughtBy: ['packages/core/src/stores/define-object-store.test.ts'],
+  },
+  {
+    name: 'give ranges out of one buffer',
+    file: 'packages/core/src/stores/ranges-by-get.ts',
+    original: `bytes : bytes.slice(start - from, end - from)`,
+    planted: `bytes : bytes.subarray(start - from, end - from)`,
+    caughtBy: ['packages/testing/src/object-store-conformance.test.ts'],
+  },
+  {
+    name: 'wait for a stream that is stuck',
+    file: 'packages/core/src/stores/chunks.ts',
+    original: `await waitFor(next(), signal)`,
+    planted: `await waitFor(next(), undefined)`,
+    caughtBy: ['packages/storage/src/file-system-many.test.ts'],
+  },
+  {
+    name: 'leave the deletes of a folder unsynced',
+    file: 'packages/storage/src/delete-files.ts',
+    original: `    await steps.removed(folder)`,
+    planted: `    await Promise.resolve(folder)`,
+    caughtBy: ['packages/storage/src/conformance.test.ts', 'packages/storage/src/file-system-many.test.ts'],
+  },
+  {
+    name: 'take lists for ordered',
+    file: 'packages/core/src/stores/list-in-order.ts',
+    original: `if (store.listOrder === 'bytes') return`,
+    planted: `if (store.listOrder !== undefined) return`,
+    caughtBy: ['packages/log/src/stored/unordered-store.test.ts', 'test/parted-store.test.ts'],
   },
   {
     name: 'checksum over the value alone',

@@ -1,4 +1,4 @@
-import { checkTableIdentifier } from '@moulin/core'
+import { checkTableIdentifier, listInOrder } from '@moulin/core'
 import type { Namespace, ObjectStore, TableIdentifier } from '@moulin/core'
 import { DROPPED_MARK_BYTES, isDropped } from './dropped-table.ts'
 import { namespaceKey, namespaceOf } from './namespace-files.ts'
@@ -105,7 +105,7 @@ export async function firstKey(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const options = { prefix, ...(after === undefined ? {} : { after }), ...withSignal(signal) }
-  for await (const { key } of store.list(options)) return key
+  for await (const { key } of listInOrder(store, options)) return key
   return undefined
 }
 

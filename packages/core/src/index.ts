@@ -101,6 +101,7 @@ export {
 } from './model/errors.ts'
 export { dateMs } from './model/date-ms.ts'
 export { isBytes, lengthOf, plainView } from './model/given-bytes.ts'
+export type { Durability } from './model/durability.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
 export {
   and,
@@ -142,17 +143,24 @@ export {
   openLocation,
   uriOf,
 } from './model/object-key.ts'
-export { defineObjectStore } from './doors/object-store.ts'
 export type {
   ByteRange,
   CallOptions,
+  Chunks,
+  DeleteFailure,
+  DeleteManyResult,
   GetOptions,
+  GetRangesOptions,
   ListOptions,
+  ListOrder,
   ObjectInfo,
   ObjectStore,
   PutOptions,
+  PutStreamOptions,
+  SmallObjectStore,
   StoreCapabilities,
   StoredObject,
+  StoredRanges,
 } from './doors/object-store.ts'
 export { objectStoreOptions } from './options/object-store-options.ts'
 export type { ObjectStoreOptions } from './options/object-store-options.ts'
@@ -169,6 +177,12 @@ export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } fr
 export type { RecordSource, SourcePartition } from './doors/record-source.ts'
 export { Redacted, redacted } from './model/redacted.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
+export { atMost } from './stores/at-most.ts'
+export { checkRange, resolveRange } from './stores/byte-range.ts'
+export { equalParts, readChunks } from './stores/chunks.ts'
+export { defineObjectStore } from './stores/define-object-store.ts'
+export type { DefineObjectStoreOptions } from './stores/define-object-store.ts'
+export { listInOrder } from './stores/list-in-order.ts'
 export { messageOf, shown } from './model/shown.ts'
 export { silentLogger } from './doors/runtime.ts'
 export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './doors/runtime.ts'
@@ -233,7 +247,6 @@ export type {
   TopicStats,
 } from './doors/topic.ts'
 export type {
-  Durability,
   Section,
   SectionHeader,
   TornTail,

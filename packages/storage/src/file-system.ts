@@ -1,36 +1,40 @@
 import type {
+  ByteRange,
+  CallOptions,
   Clock,
   Files,
   FileStat,
+  GetOptions,
+  ObjectInfo,
   ObjectStore,
   OptionTable,
-  Outcome,
-  PutOptions,
   Random,
   Runtime,
 } from '@moulin/core'
 import {
+  atMost,
+  checkKey,
   checkOptions,
   corrupt,
   folderOf,
   invalid,
   isKind,
-  isMoulinError,
   objectStoreOptions,
   option,
+  resolveRange,
   systemRuntime,
   throwIfAborted,
-  unsupported,
   withDefaults,
   withOutcome,
 } from '@moulin/core'
-import { resolveRange } from './byte-range.ts'
+import { deleteFiles } from './delete-files.ts'
 import { DurableFolders } from './durable-folders.ts'
-import { etagOf, infoOf } from './file-info.ts'
+import { infoOf } from './file-info.ts'
+import { FilePuts } from './file-puts.ts'
 import { walkFiles } from './file-walk.ts'
 import type { Place } from './folder-place.ts'
 import { placeOf } from './folder-place.ts'
-import { keyExists, missingKey } from './object-errors.ts'
+import { missingKey, notModified } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
 export interface FileSystemOptions {
@@ -51,11 +55,14 @@ const optionTable: OptionTable<FileSystemOptions> = {
   random: option.randomCheck,
 }
 
+/** Reads of one file at a time. */
+const PARALLEL = 8
+
 /**
  * Objects as plain files of a folder, which any engine reads by path. Keys are relative paths.
  *
  * Durability: when `put` resolves, the bytes and every name on the way from the root have been synced; what `get`, `head`
- * and `list` show survives a power loss. The bytes given to `put` are left alone by the caller until it settles.
+ * and `list` show survives a power loss. A stream goes to the disk as it comes and needs memory for about 1 MiB of it.
  *
  * Creates are atomic among all processes: a synced temporary file gets its name by `link`; an overwrite by `rename`, so
  * that readers keep the version they opened. Temporary files lie in `.moulin-tmp` below the root, which no key reaches;
@@ -94,84 +101,77 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     return stat
   }
 
-  /** Throws when the key cannot be put: it is a folder or a link, or is there although it must not be. */
-  const admit = async (place: Place, mode: PutOptions['mode']): Promise<void> => {
-    if (!(await folders.confine(place.path))) return
-    const present = await files.stat(place.path)
-    if (present?.kind === 'directory') {
-      const message = `${place.path} is a folder: a folder on disk cannot hold an object and others below its key.`
-      throw unsupported('KEY_IS_FOLDER', message, { context: { key: place.key } })
-    }
-    if (present === undefined || mode !== 'create') return
-    // Who hears that it exists may build on it.
-    await folders.look(place.folder)
-    throw keyExists(name, place.key)
-  }
+  const puts = new FilePuts({ name, files, folders, temporary })
 
-  const publish = async (temp: string, place: Place, mode: PutOptions['mode']): Promise<void> => {
-    let outcome: Outcome = 'rejected'
-    try {
-      await (mode === 'create' ? files.link(temp, place.path) : files.rename(temp, place.path))
-      outcome = 'unknown'
-      await folders.changed(place.folder)
-    } catch (error) {
-      if (outcome === 'unknown') throw withOutcome(error, 'unknown')
-      if (isKind(error, 'exists') || isKind(error, 'unavailable', 'EISDIR')) {
-        await admit(place, mode)
-        throw keyExists(name, place.key, error)
-      }
-      throw linkError(error, place)
-    }
-  }
-
-  const attempt = async (place: Place, bytes: Uint8Array, options: PutOptions): Promise<{ readonly etag: string }> => {
-    await admit(place, options.mode)
-    throwIfAborted(options.signal)
-    const temp = await temporary.write(bytes).catch((error: unknown) => {
-      throw withOutcome(error, 'rejected')
+  /** Runs `read` on the object's file as it is now: an overwrite meanwhile shows neither in the bytes nor in the tag. */
+  const opened = async <T>(key: string, call: GetOptions, read: (file: OpenObject) => Promise<T>): Promise<T> => {
+    const place = placeOf(root, key)
+    throwIfAborted(call.signal)
+    if ((await find(place)) === undefined) throw missingKey(name, key)
+    throwIfAborted(call.signal)
+    const handle = await files.open(place.path, 'read').catch((error: unknown) => {
+      throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
     })
-    let leftOver = true
     try {
-      await folders.make(place.folder).catch((error: unknown) => {
-        throw withOutcome(error, 'rejected')
-      })
-      throwIfAborted(options.signal)
-      await publish(temp.path, place, options.mode)
-      leftOver = options.mode === 'create'
-      return { etag: etagOf(temp.stat) }
+      const stat = await handle.stat()
+      const info = infoOf(key, stat)
+      if (info.etag === call.ifNoneMatch) throw notModified(name, key, info.etag)
+      const readRange = async (range: ByteRange | undefined): Promise<Uint8Array> => {
+        const { start, end } = resolveRange(range, stat.size, key)
+        const bytes = await handle.read(start, end - start)
+        throwIfAborted(call.signal)
+        if (bytes.length === end - start) return bytes
+        throw corrupt('SHORT_READ', `${place.path} was cut while it was read: something else writes into it.`, {
+          context: { key, expected: end - start, actual: bytes.length },
+        })
+      }
+      return await read({ info, readRange })
     } finally {
-      if (leftOver) await temporary.remove(temp.path)
+      await handle.close()
     }
   }
+
+  /** Removes the name. False when it was not there: nothing is left to be made durable. */
+  const unlink = async (place: Place, signal: AbortSignal | undefined): Promise<boolean> => {
+    throwIfAborted(signal)
+    if ((await find(place)) === undefined) return false
+    throwIfAborted(signal)
+    try {
+      await files.unlink(place.path)
+      return true
+    } catch (error) {
+      if (isKind(error, 'not-found')) return false
+      throw error
+    }
+  }
+
+  const removed = (folder: string): Promise<void> =>
+    folders.changed(folder).catch((error: unknown) => {
+      throw withOutcome(error, 'unknown')
+    })
 
   return {
     name,
     root: `file://${root}/`,
-    capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: false },
+    capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: true },
+    durability: 'disk',
+    listOrder: 'bytes',
 
-    async get(key, options) {
+    async get(key, options = {}) {
       checkOptions(`${name}.get`, options, objectStoreOptions.get)
-      const { range, signal } = options ?? {}
-      const place = placeOf(root, key)
-      throwIfAborted(signal)
-      if ((await find(place)) === undefined) throw missingKey(name, key)
-      throwIfAborted(signal)
-      const handle = await files.open(place.path, 'read').catch((error: unknown) => {
-        throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
-      })
-      try {
-        // Of the open file, not of its name: an overwrite meanwhile shows neither in the bytes nor in the tag.
-        const stat = await handle.stat()
-        const { start, end } = resolveRange(range, stat.size, key)
-        const bytes = await handle.read(start, end - start)
-        throwIfAborted(signal)
-        if (bytes.length === end - start) return { ...infoOf(key, stat), bytes }
-        throw corrupt('SHORT_READ', `${place.path} was cut while it was read: something else writes into it.`, {
-          context: { key, expected: end - start, actual: bytes.length },
+      return opened(key, options, async ({ info, readRange }) => ({ ...info, bytes: await readRange(options.range) }))
+    },
+
+    async getRanges(key, ranges, options = {}) {
+      checkOptions(`${name}.getRanges`, options, objectStoreOptions.getRanges)
+      return opened(key, withSignal(options.signal), async ({ info, readRange }) => {
+        for (const range of ranges) resolveRange(range, info.size, key)
+        const parts: Uint8Array[] = new Array<Uint8Array>(ranges.length)
+        await atMost(PARALLEL, ranges, async (range, at) => {
+          parts[at] = await readRange(range)
         })
-      } finally {
-        await handle.close()
-      }
+        return { ...info, parts }
+      })
     },
 
     async head(key, options) {
@@ -186,36 +186,27 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
 
     async put(key, bytes, options = {}) {
       checkOptions(`${name}.put`, options, objectStoreOptions.put)
-      const place = placeOf(root, key)
-      throwIfAborted(options.signal)
-      if (typeof options.mode === 'object')
-        throw unsupported('SWAP', `${name} has no compare-and-swap: put ${JSON.stringify(key)} in another mode.`)
-      try {
-        return await attempt(place, bytes, options)
-      } catch (error) {
-        // Somebody removed a folder, or the temporary file as left over: once more, from the start.
-        if (!isKind(error, 'not-found')) throw error
-        folders.forget()
-        temporary.forget()
-        return attempt(place, bytes, options)
-      }
+      return puts.put(placeOf(root, key), bytes, options)
+    },
+
+    async putStream(key, chunks, options = {}) {
+      checkOptions(`${name}.putStream`, options, objectStoreOptions.putStream)
+      return puts.putStream(placeOf(root, key), chunks, options)
     },
 
     async delete(key, options) {
       checkOptions(`${name}.delete`, options, objectStoreOptions.call)
-      const signal = options?.signal
       const place = placeOf(root, key)
-      throwIfAborted(signal)
-      if ((await find(place)) === undefined) return
-      throwIfAborted(signal)
-      try {
-        await files.unlink(place.path)
-      } catch (error) {
-        if (isKind(error, 'not-found')) return
-        throw error
-      }
-      await folders.changed(place.folder).catch((error: unknown) => {
-        throw withOutcome(error, 'unknown')
+      if (await unlink(place, options?.signal)) await removed(place.folder)
+    },
+
+    async deleteMany(keys, options) {
+      checkOptions(`${name}.deleteMany`, options, objectStoreOptions.call)
+      for (const key of keys) checkKey(key)
+      return deleteFiles([...new Set(keys)], {
+        placeOf: (key) => placeOf(root, key),
+        unlink: (place) => unlink(place, options?.signal),
+        removed,
       })
     },
 
@@ -226,15 +217,9 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   }
 }
 
-const noLinks: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'])
-
-// The temporary file could be written, so the folder is writable: what is missing is the call.
-function linkError(error: unknown, place: Place): unknown {
-  if (!isMoulinError(error)) return error
-  if (noLinks.has(error.context['errno'])) {
-    const message = `The disk of ${place.path} cannot link files, so it has no atomic create: use another one.`
-    return unsupported('NO_HARD_LINKS', message, { context: error.context, cause: error })
-  }
-  // After an I/O error the name may be there or not.
-  return error.kind === 'unavailable' && error.code !== 'READ_ONLY' ? withOutcome(error, 'unknown') : error
+interface OpenObject {
+  readonly info: ObjectInfo
+  readRange(range: ByteRange | undefined): Promise<Uint8Array>
 }
+
+const withSignal = (signal: AbortSignal | undefined): CallOptions => (signal === undefined ? {} : { signal })

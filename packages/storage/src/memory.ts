@@ -1,15 +1,17 @@
-import type { Clock, ObjectInfo, ObjectStore, OptionTable } from '@moulin/core'
+import type { Clock, ObjectInfo, ObjectStore, OptionTable, PutOptions } from '@moulin/core'
 import {
   checkKey,
   checkOptions,
   compareKeys,
+  defineObjectStore,
   objectStoreOptions,
   option,
+  readChunks,
+  resolveRange,
   systemRuntime,
   throwIfAborted,
 } from '@moulin/core'
-import { resolveRange } from './byte-range.ts'
-import { keyExists, missingKey, tagMismatch } from './object-errors.ts'
+import { keyExists, missingKey, notModified, tagMismatch } from './object-errors.ts'
 
 export interface MemoryOptions {
   /** Tells two stores apart in messages and URIs. Default `main`. */
@@ -21,7 +23,7 @@ export interface MemoryOptions {
 const optionTable: OptionTable<MemoryOptions> = { name: option.text, clock: option.clockCheck }
 
 /**
- * A store that lives as long as the process: every promise of {@link ObjectStore}, all capabilities but multipart.
+ * A store that lives as long as the process: every promise of {@link ObjectStore}, all capabilities.
  * Bytes are copied on their way in and out. `list` shows the keys of its first step; those removed since are left out.
  */
 export function memory(options: MemoryOptions = {}): ObjectStore {
@@ -29,30 +31,56 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
   const label = options.name ?? 'main'
   const name = `memory(${label})`
   const clock = options.clock ?? systemRuntime().clock
-  const objects = new Map<string, { readonly info: ObjectInfo; readonly bytes: Uint8Array }>()
+  const objects = new Map<string, MemoryObject>()
   // Kept in byte order, so that a list is a walk.
   const keys: string[] = []
   let version = 0
 
-  const requireObject = (key: string): { readonly info: ObjectInfo; readonly bytes: Uint8Array } => {
+  const requireObject = (key: string): MemoryObject => {
     const object = objects.get(key)
     if (object === undefined) throw missingKey(name, key)
     return object
   }
 
-  return {
+  /** Stores bytes that nobody else holds. */
+  const store = (key: string, bytes: Uint8Array, { mode = 'overwrite', attemptId }: PutOptions): { etag: string } => {
+    const present = objects.get(key)
+    const isRepeated = attemptId !== undefined && present?.attemptId === attemptId && mode !== 'overwrite'
+    if (isRepeated) return { etag: present.info.etag }
+    if (mode === 'create' && present !== undefined) throw keyExists(name, key)
+    if (typeof mode === 'object' && present?.info.etag !== mode.ifMatch)
+      throw tagMismatch(name, key, mode.ifMatch, present?.info.etag)
+    const etag = `"${++version}"`
+    if (present === undefined) keys.splice(firstNotBelow(keys, key), 0, key)
+    objects.set(key, { info: { key, size: bytes.length, etag, modifiedMs: clock.now() }, bytes, attemptId })
+    return { etag }
+  }
+
+  return defineObjectStore({
     name,
     root: `memory://${label}/`,
-    capabilities: { createIfAbsent: true, compareAndSwap: true, multipart: false },
+    capabilities: { createIfAbsent: true, compareAndSwap: true, multipart: true, attemptIds: true },
+    durability: 'memory',
+    listOrder: 'bytes',
 
     async get(key, options) {
       checkOptions(`${name}.get`, options, objectStoreOptions.get)
-      const { range, signal } = options ?? {}
+      const { range, ifNoneMatch, signal } = options ?? {}
       checkKey(key)
       throwIfAborted(signal)
       const { info, bytes } = requireObject(key)
+      if (info.etag === ifNoneMatch) throw notModified(name, key, ifNoneMatch)
       const { start, end } = resolveRange(range, bytes.length, key)
       return { ...info, bytes: bytes.slice(start, end) }
+    },
+
+    async getRanges(key, ranges, options) {
+      checkOptions(`${name}.getRanges`, options, objectStoreOptions.getRanges)
+      checkKey(key)
+      throwIfAborted(options?.signal)
+      const { info, bytes } = requireObject(key)
+      const places = ranges.map((range) => resolveRange(range, bytes.length, key))
+      return { ...info, parts: places.map(({ start, end }) => bytes.slice(start, end)) }
     },
 
     async head(key, options) {
@@ -64,21 +92,19 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
 
     async put(key, bytes, options) {
       checkOptions(`${name}.put`, options, objectStoreOptions.put)
-      const { mode = 'overwrite', signal } = options ?? {}
       checkKey(key)
-      throwIfAborted(signal)
-      const present = objects.get(key)?.info
-      if (mode === 'create' && present !== undefined) throw keyExists(name, key)
-      if (typeof mode === 'object' && present?.etag !== mode.ifMatch)
-        throw tagMismatch(name, key, mode.ifMatch, present?.etag)
-      const etag = `"${++version}"`
-      if (present === undefined) keys.splice(firstNotBelow(keys, key), 0, key)
+      throwIfAborted(options?.signal)
       // A constructor copies; slice() of a Buffer would not.
-      objects.set(key, {
-        info: { key, size: bytes.length, etag, modifiedMs: clock.now() },
-        bytes: new Uint8Array(bytes),
-      })
-      return { etag }
+      return store(key, new Uint8Array(bytes), options ?? {})
+    },
+
+    async putStream(key, chunks, options = {}) {
+      checkOptions(`${name}.putStream`, options, objectStoreOptions.putStream)
+      checkKey(key)
+      throwIfAborted(options.signal)
+      const parts: Uint8Array[] = []
+      for await (const chunk of readChunks(chunks, options.signal)) parts.push(chunk)
+      return store(key, joined(parts), options)
     },
 
     async delete(key, options) {
@@ -101,7 +127,23 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
         if (object !== undefined) yield object.info
       }
     },
+  })
+}
+
+interface MemoryObject {
+  readonly info: ObjectInfo
+  readonly bytes: Uint8Array
+  readonly attemptId: string | undefined
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
   }
+  return bytes
 }
 
 /** Index of the first key at or after `key`. */

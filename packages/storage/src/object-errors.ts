@@ -18,3 +18,10 @@ export function tagMismatch(store: string, key: string, wanted: string, present:
     context: { store, key, wanted, present },
   })
 }
+
+/** For a read that wanted another version than the one there is. */
+export function notModified(store: string, key: string, etag: string): MoulinError {
+  return exists('NOT_MODIFIED', `${JSON.stringify(key)} in ${store} still has the tag ${etag}.`, {
+    context: { store, key, etag },
+  })
+}

@@ -28,13 +28,21 @@ export function prefix(store: ObjectStore, path: string): ObjectStore {
     name: `prefix(${store.name}, ${path})`,
     root: uriOf(store, path),
     capabilities: store.capabilities,
+    durability: store.durability,
+    listOrder: store.listOrder,
     get: async (key, options) => outer(await store.get(inner(key), options)),
+    getRanges: async (key, ranges, options) => outer(await store.getRanges(inner(key), ranges, options)),
     async head(key, options) {
       const info = await store.head(inner(key), options)
       return info === undefined ? undefined : outer(info)
     },
     put: async (key, bytes, options) => store.put(inner(key), bytes, options),
+    putStream: async (key, chunks, options) => store.putStream(inner(key), chunks, options),
     delete: async (key, options) => store.delete(inner(key), options),
+    async deleteMany(keys, options) {
+      const { failed } = await store.deleteMany(keys.map(inner), options)
+      return { failed: failed.map(({ key, error }) => ({ key: key.slice(path.length), error })) }
+    },
     async *list({ prefix: below = '', after, ...options } = {}) {
       const from = after === undefined ? {} : { after: path + after }
       for await (const info of store.list({ ...options, ...from, prefix: path + below })) yield outer(info)

@@ -1,6 +1,6 @@
 import type { ObjectStore } from '@moulin/core'
 import { isKind, isMoulinError, unavailable } from '@moulin/core'
-import { virtualRuntime, wrongStores } from '@moulin/testing'
+import { partedStore, virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
 import { memory } from './memory.ts'
@@ -50,7 +50,8 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 describe('probeStore', () => {
   it('passes the stores of this package and leaves nothing behind', async () => {
-    const stores = [memory(), fileSystem({ root: '/srv/lake', runtime }), prefix(memory(), 'a/')]
+    const parted = partedStore({ seed: 3, timers: runtime.timers })
+    const stores = [memory(), fileSystem({ root: '/srv/lake', runtime }), prefix(memory(), 'a/'), parted]
     for (const store of stores) {
       await store.put('log/probe/of-another', new Uint8Array(1))
       await probeStore(store, { runtime })

@@ -1,5 +1,5 @@
 import type { ObjectStore, OptionTable, Runtime } from '@moulin/core'
-import { checkOptions, isKind, option, unsupported } from '@moulin/core'
+import { checkOptions, compareKeys, isKind, option, unsupported } from '@moulin/core'
 import { checkList, checkRanges } from './probe-reads.ts'
 import type { Lie, ProbedStore } from './probed-store.ts'
 
@@ -71,12 +71,13 @@ function recorded(
         const from = after === undefined ? {} : { after: base + after }
         for await (const { key } of store.list({ ...call, ...from, prefix: base + prefix }))
           keys.push(key.slice(base.length))
-        return keys
+        // Whoever lists in no order says so: what is listed counts.
+        return store.listOrder === 'none' ? keys.sort(compareKeys) : keys
       },
     },
     // Without the signal: an aborted probe cleans up too. A failure here would only hide why the probe failed.
     async clean() {
-      for (const key of written) await store.delete(key).catch(() => {})
+      await store.deleteMany([...written]).catch(() => {})
     },
   }
 }

@@ -1,10 +1,15 @@
-import type { Clock, Files, FileStat, Random } from '@moulin/core'
+import type { Clock, FileHandle, Files, FileStat, Random } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import type { DurableFolders } from './durable-folders.ts'
 import { temporaryFolder } from './folder-place.ts'
 
 /** Older ones are left over from a process that died: no put takes an hour. Deleting a live one only fails its put. */
 const leftOverMs = 3_600_000
+
+export interface TemporaryFile {
+  readonly path: string
+  readonly stat: FileStat
+}
 
 /** Whole, synced files on their way to their name. */
 export class TemporaryFiles {
@@ -32,13 +37,13 @@ export class TemporaryFiles {
     this.#folder = `${options.root}/${temporaryFolder}`
   }
 
-  /** A new file of these bytes; its content, size and time are durable, its name is not. */
-  async write(bytes: Uint8Array): Promise<{ readonly path: string; readonly stat: FileStat }> {
+  /** A new file of what `fill` writes; its content, size and time are durable, its name is not. It is removed again when `fill` fails. */
+  async write(fill: (handle: FileHandle) => Promise<void>): Promise<TemporaryFile> {
     await this.#open()
     const path = `${this.#folder}/${this.#random.uuid()}`
     const handle = await this.#files.open(path, 'create')
     try {
-      await handle.writev([bytes], 0)
+      await fill(handle)
       await handle.touch(this.#stampMs())
       await handle.sync()
       return { path, stat: await handle.stat() }

@@ -3,14 +3,24 @@ import {
   checkOptions,
   compareKeys,
   conflict,
+  defineObjectStore,
   exists,
-  invalid,
   notFound,
+  objectStoreOptions,
   option,
+  resolveRange,
   throwIfAborted,
   unsupported,
 } from '@moulin/core'
-import type { ObjectInfo, ObjectStore, PutOptions, StoredObject } from '@moulin/core'
+import type {
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoredObject,
+} from '@moulin/core'
 
 /** A call that a store is about to take, or has taken. */
 export interface StoreCall {
@@ -34,7 +44,10 @@ export interface HookedStore extends ObjectStore {
   readonly calls: readonly StoreCall[]
 }
 
-/** An object store in memory into which a test can reach: it scripts races, lost answers and late effects. */
+/**
+ * An object store in memory into which a test can reach: it scripts races, lost answers and late effects. Calls over several ranges or
+ * keys, and streams, are made of single calls, and hooked as such.
+ */
 export function hookedStore(options: { readonly compareAndSwap?: boolean } = {}): HookedStore {
   checkOptions('hookedStore', options, { compareAndSwap: option.flag })
   const compareAndSwap = options.compareAndSwap ?? true
@@ -51,30 +64,36 @@ export function hookedStore(options: { readonly compareAndSwap?: boolean } = {})
     return result
   }
 
-  return {
+  return defineObjectStore({
     name: 'hookedStore',
     root: 'memory://hooked/',
     capabilities: { createIfAbsent: true, compareAndSwap, multipart: false },
+    durability: 'memory' as const,
+    listOrder: 'bytes' as const,
     hooks,
     calls,
 
-    async get(key, { range, signal } = {}) {
+    async get(key: string, options: GetOptions = {}) {
+      checkOptions('hookedStore.get', options, objectStoreOptions.get)
+      const { range, ifNoneMatch, signal } = options
       throwIfAborted(signal)
       checkKey(key)
       return run({ op: 'get', key }, () => {
         const object = objects.get(key)
         if (object === undefined) throw notFound('KEY_MISSING', `There is no object ${key}.`)
-        return { ...object, bytes: cut(object, range) }
+        if (object.etag === ifNoneMatch) throw exists('NOT_MODIFIED', `${key} still has the tag ${ifNoneMatch}.`)
+        const { start, end } = resolveRange(range, object.size, key)
+        return { ...object, bytes: object.bytes.slice(start, end) }
       })
     },
 
-    async head(key, { signal } = {}) {
+    async head(key: string, { signal }: CallOptions = {}) {
       throwIfAborted(signal)
       checkKey(key)
       return run({ op: 'head', key }, () => infoOf(objects.get(key)))
     },
 
-    async put(key, bytes, { mode = 'overwrite', signal } = {}) {
+    async put(key: string, bytes: Uint8Array, { mode = 'overwrite', signal }: PutOptions = {}) {
       throwIfAborted(signal)
       checkKey(key)
       return run({ op: 'put', key, mode, bytes }, () => {
@@ -90,36 +109,29 @@ export function hookedStore(options: { readonly compareAndSwap?: boolean } = {})
       })
     },
 
-    async delete(key, { signal } = {}) {
+    async delete(key: string, { signal }: CallOptions = {}) {
       throwIfAborted(signal)
       checkKey(key)
       return run({ op: 'delete', key }, () => void objects.delete(key))
     },
 
-    async *list({ prefix = '', after, signal } = {}) {
+    async *list({ prefix = '', after, signal }: ListOptions = {}) {
       throwIfAborted(signal)
       const found = await run({ op: 'list', key: prefix }, () =>
         [...objects.values()]
           .filter(({ key }) => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0))
           .sort((a, b) => compareKeys(a.key, b.key)),
       )
-      for (const object of found) yield infoOf(object)!
+      for (const object of found) {
+        throwIfAborted(signal)
+        yield infoOf(object)!
+      }
     },
-  }
+  })
 }
 
 function infoOf(object: StoredObject | undefined): ObjectInfo | undefined {
   if (object === undefined) return undefined
   const { key, size, etag, modifiedMs } = object
   return { key, size, etag, modifiedMs }
-}
-
-function cut(
-  { bytes, key }: StoredObject,
-  range: { readonly start: number; readonly end?: number } | { readonly suffix: number } | undefined,
-): Uint8Array {
-  if (range === undefined) return bytes.slice()
-  if ('suffix' in range) return bytes.slice(Math.max(0, bytes.length - range.suffix))
-  if (range.start >= bytes.length) throw invalid('RANGE', `${key} has ${bytes.length} bytes only.`)
-  return bytes.slice(range.start, range.end)
 }

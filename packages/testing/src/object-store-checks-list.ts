@@ -9,6 +9,7 @@ const byBytes = (keys: readonly string[]): string[] => [...keys].sort(compareKey
 export const listChecks: readonly ObjectStoreCheck[] = [
   {
     name: 'lists in byte order of whole keys, not folder by folder',
+    order: 'bytes',
     async run(store) {
       const keys = ['a!', 'a-b/1', 'a.b', 'a/1', 'a/1-', 'a/b/c', 'a0', 'ab', 'b']
       await putAll(store, [...keys].reverse())
@@ -23,6 +24,7 @@ export const listChecks: readonly ObjectStoreCheck[] = [
   },
   {
     name: 'lists in byte order of UTF-8, not of UTF-16',
+    order: 'bytes',
     async run(store) {
       // U+1F600 is above U+FF5E, but its UTF-16 begins with D83D, which is below.
       const keys = ['k/A', 'k/_', 'k/a', 'k/\u00e9', 'k/\u20ac', 'k/\uff5e', 'k/\u{1f600}']
@@ -193,7 +195,7 @@ export const listChecks: readonly ObjectStoreCheck[] = [
   {
     name: 'has each object at root and key, as they stand',
     byLocation: true,
-    async run(store, _sizes, at) {
+    async run(store, _sizes, { at }) {
       if (at === undefined) throw new TypeError('This check reads locations: give it a way.')
       const keys = [
         'plain',

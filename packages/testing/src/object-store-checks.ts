@@ -1,5 +1,6 @@
-import type { ObjectStore, StoreCapabilities } from '@moulin/core'
-import { systemRuntime } from '@moulin/core'
+import type { ListOrder, ObjectStore, StoreCapabilities } from '@moulin/core'
+import { compareKeys, isKind, systemRuntime } from '@moulin/core'
+import { expectEqual, failure } from './assertions.ts'
 
 /** One promise of {@link ObjectStore}. Each run gets a store that is empty. */
 export interface ObjectStoreCheck {
@@ -9,13 +10,24 @@ export interface ObjectStoreCheck {
   readonly needs?: keyof StoreCapabilities
   /** Runs only where it does not. */
   readonly without?: keyof StoreCapabilities
+  /** Runs only where the store declares this order of its lists. */
+  readonly order?: ListOrder
   /** Runs only where the suite was told how others read a location. */
   readonly byLocation?: true
-  run(store: ObjectStore, sizes: CheckSizes, at?: ReadLocation): Promise<void>
+  /** Runs only where the store outlives its process and the suite was told how to open it anew. */
+  readonly lasting?: true
+  run(store: ObjectStore, sizes: CheckSizes, ways: CheckWays): Promise<void>
 }
 
 /** What lies at a location for somebody who takes it as it stands; undefined where nothing does. */
 export type ReadLocation = (location: string) => Promise<Uint8Array | undefined>
+
+/** What a check can do beside calling the store. */
+export interface CheckWays {
+  readonly at?: ReadLocation | undefined
+  /** The same objects, as the next process finds them: after the end of this one, or the loss of what the store says that it survives. */
+  readonly reopen?: ((store: ObjectStore) => ObjectStore | Promise<ObjectStore>) | undefined
+}
 
 export interface CheckSizes {
   readonly largeBytes: number
@@ -41,10 +53,26 @@ export async function readText(store: ObjectStore, key: string): Promise<string>
   return new TextDecoder().decode((await store.get(key)).bytes)
 }
 
+/** As they come, or, where a store lists in no order, sorted, so that its lists can be compared. */
 export async function listKeys(store: ObjectStore, options?: Parameters<ObjectStore['list']>[0]): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.list(options)) keys.push(key)
-  return keys
+  return store.listOrder === 'none' ? keys.sort(compareKeys) : keys
+}
+
+/** The one that won of racing writers; all others must have failed with `lost`. */
+export async function expectOneWinner(
+  run: (racer: number) => Promise<unknown>,
+  lost: 'exists' | 'conflict',
+): Promise<number> {
+  const results = await Promise.allSettled(Array.from({ length: racers }, (_, racer) => run(racer)))
+  const winners = results.flatMap(({ status }, racer) => (status === 'fulfilled' ? [racer] : []))
+  expectEqual(winners.length, 1, `winners of ${racers} racing writers`)
+  for (const result of results) {
+    if (result.status === 'rejected' && !isKind(result.reason, lost))
+      throw failure(`a loser should hear ${lost}, but heard ${String(result.reason)}`, result.reason)
+  }
+  return winners[0]!
 }
 
 /** Puts small objects, some at a time. */

@@ -1,19 +1,27 @@
 import { checkOptions, option } from '@moulin/core'
-import type { ObjectStore, OptionTable, StoreCapabilities } from '@moulin/core'
+import type { Durability, ListOrder, ObjectStore, OptionTable, StoreCapabilities } from '@moulin/core'
 import { expectEqual } from './assertions.ts'
 import type { CheckSizes, ObjectStoreCheck, ReadLocation } from './object-store-checks.ts'
+import { claimChecks } from './object-store-checks-claims.ts'
 import { listChecks } from './object-store-checks-list.ts'
+import { manyChecks } from './object-store-checks-many.ts'
 import { readChecks } from './object-store-checks-read.ts'
+import { streamChecks } from './object-store-checks-stream.ts'
 import { writeChecks } from './object-store-checks-write.ts'
-import type { TestRunner } from './test-runner.ts'
+import type { ConformanceCase, TestRunner } from './test-runner.ts'
+import { within } from './within.ts'
 
 export interface ObjectStoreConformanceConfig {
   /** Default: `ObjectStore`. */
   readonly name?: string
   /** A store with nothing in it, anew for every check. */
   create(): ObjectStore | Promise<ObjectStore>
-  /** What the store claims. Default: creates and swaps, no multipart. */
+  /** What the store claims. Default: creates and swaps, no multipart, no attempt ids. */
   readonly capabilities?: Partial<StoreCapabilities>
+  /** Default `bytes`. */
+  readonly listOrder?: ListOrder
+  /** Left out: any. */
+  readonly durability?: Durability
   /** After each check. */
   close?(store: ObjectStore): Promise<void>
   /** What the store does not promise although it is no capability: the name of the check, and the reason. */
@@ -23,12 +31,16 @@ export interface ObjectStoreConformanceConfig {
    * spaces and escapes (`my lake/a%41b`) where it can have one. Without it nothing proves that locations are raw.
    */
   readonly at?: ReadLocation
+  /** The store of the next process on the same objects. Without it nothing proves that they last. */
+  reopen?(store: ObjectStore): ObjectStore | Promise<ObjectStore>
   /** Of the large object. Default 64 MiB. */
   readonly largeBytes?: number
   /** How many keys a long list has. Default 1 100: more than a page of the common services. */
   readonly manyKeys?: number
   /** The longest key. Default 1 024; a store below a prefix has less. */
   readonly maxKeyBytes?: number
+  /** Of one check. Default 120 000; more for a store that is far away. */
+  readonly timeoutMs?: number
 }
 
 const optionTable: OptionTable<ObjectStoreConformanceConfig> = {
@@ -38,17 +50,31 @@ const optionTable: OptionTable<ObjectStoreConformanceConfig> = {
     createIfAbsent: option.flag,
     compareAndSwap: option.flag,
     multipart: option.flag,
+    attemptIds: option.flag,
   }),
+  listOrder: option.oneOf('bytes', 'none'),
+  durability: option.oneOf('memory', 'disk', 'zone', 'region'),
   close: option.callback,
   cannot: option.recordOf(option.text),
   at: option.callback,
+  reopen: option.callback,
   largeBytes: option.positiveBytes,
   manyKeys: option.integer('', 1),
   maxKeyBytes: option.integer('bytes', 1, 1024),
+  timeoutMs: option.integer('ms', 1),
 }
 
 /** All promises of core's `ObjectStore`, one check each, in the order of their running. */
-export const objectStoreChecks: readonly ObjectStoreCheck[] = [...readChecks, ...writeChecks, ...listChecks]
+export const objectStoreChecks: readonly ObjectStoreCheck[] = [
+  ...claimChecks,
+  ...readChecks,
+  ...writeChecks,
+  ...listChecks,
+  ...manyChecks,
+  ...streamChecks,
+]
+
+const DEFAULT_TIMEOUT_MS = 120_000
 
 /**
  * Declares one test per promise of core's `ObjectStore`. What the store does not claim is declared as skipped, with the
@@ -56,41 +82,82 @@ export const objectStoreChecks: readonly ObjectStoreCheck[] = [...readChecks, ..
  */
 export function objectStoreConformance({ describe, it }: TestRunner, config: ObjectStoreConformanceConfig): void {
   checkOptions('objectStoreConformance', config, optionTable)
+  // A runner that is as patient as the suite would be first in saying so, and less clear.
+  const timeoutMs = (config.timeoutMs ?? DEFAULT_TIMEOUT_MS) + 5_000
+  describe(config.name ?? 'ObjectStore', () => {
+    for (const { name, skipped, run } of objectStoreConformanceChecks(config)) {
+      if (skipped === undefined) it(name, run, timeoutMs)
+      else it.skip(`${name} (not here: ${skipped})`, async () => {})
+    }
+  })
+}
+
+/** The same as data, for a runner of another shape. Each run makes a store of its own. */
+export function objectStoreConformanceChecks(config: ObjectStoreConformanceConfig): readonly ConformanceCase[] {
+  checkOptions('objectStoreConformanceChecks', config, optionTable)
+  const { at, reopen, timeoutMs = DEFAULT_TIMEOUT_MS } = config
   const sizes: CheckSizes = {
     largeBytes: config.largeBytes ?? 64 * 1024 * 1024,
     manyKeys: config.manyKeys ?? 1_100,
     maxKeyBytes: config.maxKeyBytes ?? 1_024,
   }
-  const claims: StoreCapabilities = {
-    createIfAbsent: true,
-    compareAndSwap: true,
-    multipart: false,
-    ...config.capabilities,
+  const claims: StoreClaims = {
+    capabilities: { createIfAbsent: true, compareAndSwap: true, multipart: false, ...config.capabilities },
+    listOrder: config.listOrder ?? 'bytes',
+    durability: config.durability,
   }
-  const test = (name: string, run: (store: ObjectStore) => Promise<void>): void => {
-    it(name, async () => {
-      const store = await config.create()
-      try {
-        await run(store)
-      } finally {
-        await config.close?.(store)
-      }
-    })
-  }
-  describe(config.name ?? 'ObjectStore', () => {
-    test('claims the capabilities that the suite was told of', async (store) =>
-      expectEqual({ ...store.capabilities }, claims, 'the capabilities'))
-    for (const check of objectStoreChecks) {
-      const blind = check.byLocation && config.at === undefined ? 'no way to read a location' : undefined
-      const why = config.cannot?.[check.name] ?? unclaimed(check, claims) ?? blind
-      if (why === undefined) test(check.name, (store) => check.run(store, sizes, config.at))
-      else if (check.without === undefined) it.skip(`${check.name} (not here: ${why})`, async () => {})
+  const runs = (run: (store: ObjectStore) => Promise<void>) => async (): Promise<void> => {
+    const store = await config.create()
+    try {
+      await within(timeoutMs, run(store))
+    } finally {
+      await config.close?.(store)
     }
-  })
+  }
+  const cases: ConformanceCase[] = [
+    { name: 'claims what the suite was told of', run: runs(async (store) => expectClaims(store, claims)) },
+  ]
+  for (const check of objectStoreChecks) {
+    const run = runs((store) => check.run(store, sizes, { at, reopen }))
+    const skipped = config.cannot?.[check.name] ?? unclaimed(check, claims) ?? unseen(check, config)
+    if (skipped === undefined) cases.push({ name: check.name, run })
+    // A store that has more than the check is about has nothing to be told.
+    else if (check.without === undefined) cases.push({ name: check.name, skipped, run })
+  }
+  return cases
 }
 
-/** Why a check is not about a store with these capabilities, or undefined where it is. */
-export function unclaimed({ needs, without }: ObjectStoreCheck, claims: StoreCapabilities): string | undefined {
-  if (needs !== undefined && !claims[needs]) return `no ${needs}`
-  return without !== undefined && claims[without] ? `has ${without}` : undefined
+/** What a store says of itself. */
+export interface StoreClaims extends Pick<ObjectStore, 'capabilities' | 'listOrder'> {
+  /** Undefined: it is not said. */
+  readonly durability?: Durability | undefined
+}
+
+/** Why a check is not about a store with these claims, or undefined where it is. */
+export function unclaimed(
+  { needs, without, order, lasting }: ObjectStoreCheck,
+  claims: StoreClaims,
+): string | undefined {
+  const { capabilities, listOrder, durability } = claims
+  if (needs !== undefined && capabilities[needs] !== true) return `no ${needs}`
+  if (without !== undefined && capabilities[without] === true) return `has ${without}`
+  if (order !== undefined && order !== listOrder) return 'its lists have no order'
+  return lasting === true && durability === 'memory' ? 'it ends with its process' : undefined
+}
+
+function unseen(check: ObjectStoreCheck, { at, reopen }: ObjectStoreConformanceConfig): string | undefined {
+  if (check.byLocation === true && at === undefined) return 'no way to read a location'
+  return check.lasting === true && reopen === undefined ? 'no way to open it anew' : undefined
+}
+
+function expectClaims(store: ObjectStore, { capabilities, listOrder, durability }: StoreClaims): void {
+  const claimed = ({ createIfAbsent, compareAndSwap, multipart, attemptIds = false }: StoreCapabilities): object => ({
+    createIfAbsent,
+    compareAndSwap,
+    multipart,
+    attemptIds,
+  })
+  expectEqual(claimed(store.capabilities), claimed(capabilities), 'the capabilities')
+  expectEqual(store.listOrder, listOrder, 'the order of its lists')
+  if (durability !== undefined) expectEqual(store.durability, durability, 'what it survives')
 }

@@ -1,5 +1,6 @@
 import type { Failing, Topic, TopicConfig } from './topic.ts'
-import type { Durability, TornTail, WalUsage } from './wal.ts'
+import type { Durability } from '../model/durability.ts'
+import type { TornTail, WalUsage } from './wal.ts'
 
 /** A log: topics with partitions, durable in a write-ahead tier, their history in a cold tier. */
 export interface Log extends AsyncDisposable {

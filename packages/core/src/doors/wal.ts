@@ -1,3 +1,4 @@
+import type { Durability } from '../model/durability.ts'
 import type { Limits } from '../model/limits.ts'
 import type { Runtime } from './runtime.ts'
 import type { Failing } from './topic.ts'
@@ -21,8 +22,6 @@ export interface Wal {
    */
   open(options: WalOpenOptions): Promise<WalSession>
 }
-
-export type Durability = 'memory' | 'disk' | 'zone' | 'region'
 
 export interface WalOpenOptions {
   readonly runtime: Runtime

@@ -1,18 +1,46 @@
-import type { CallOptions, GetOptions, ListOptions, PutOptions } from '../doors/object-store.ts'
-import { abortSignal, anyOf, nested, objectOf, oneOf, required, text } from './option-checks.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  GetRangesOptions,
+  ListOptions,
+  PutOptions,
+  PutStreamOptions,
+} from '../doors/object-store.ts'
+import {
+  abortSignal,
+  anyOf,
+  integer,
+  nested,
+  objectOf,
+  oneOf,
+  positiveBytes,
+  required,
+  text,
+  textOf,
+} from './option-checks.ts'
 import type { OptionTable } from './options.ts'
 
 /** Tables of the options of an {@link ObjectStore}'s calls: an unknown mode must not overwrite. */
 export interface ObjectStoreOptions {
   readonly call: OptionTable<CallOptions>
   readonly get: OptionTable<GetOptions>
+  readonly getRanges: OptionTable<GetRangesOptions>
   readonly put: OptionTable<PutOptions>
+  readonly putStream: OptionTable<PutStreamOptions>
   readonly list: OptionTable<ListOptions>
+}
+
+const put: OptionTable<PutOptions> = {
+  signal: abortSignal,
+  mode: anyOf(oneOf('overwrite', 'create'), nested({ ifMatch: required(text) })),
+  attemptId: textOf('an id'),
 }
 
 export const objectStoreOptions: ObjectStoreOptions = {
   call: { signal: abortSignal },
-  get: { signal: abortSignal, range: objectOf('{ start, end } or { suffix }') },
-  put: { signal: abortSignal, mode: anyOf(oneOf('overwrite', 'create'), nested({ ifMatch: required(text) })) },
+  get: { signal: abortSignal, range: objectOf('{ start, end } or { suffix }'), ifNoneMatch: text },
+  getRanges: { signal: abortSignal, maxGapBytes: integer('bytes', 0) },
+  put,
+  putStream: { ...put, partBytes: positiveBytes },
   list: { signal: abortSignal, prefix: text, after: text },
 }

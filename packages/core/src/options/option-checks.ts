@@ -175,7 +175,11 @@ export const someCaps: OptionCheck = nested<FileCaps>({
   maxParquetRowGroupRows: integer('', 1),
   maxParquetPageBytes: integer('bytes', 1),
 })
-export const storeCheck: OptionCheck = door('an ObjectStore', ['get', 'head', 'put', 'delete', 'list'], ['root'])
+export const storeCheck: OptionCheck = door(
+  'an ObjectStore',
+  ['get', 'getRanges', 'head', 'put', 'putStream', 'delete', 'deleteMany', 'list'],
+  ['root'],
+)
 export const catalogCheck: OptionCheck = door('a Catalog', ['createTable', 'loadTable', 'commitTable'])
 export const clockCheck: OptionCheck = door('a Clock', ['now'])
 export const randomCheck: OptionCheck = door('a Random', ['uuid', 'bytes'])

@@ -14,6 +14,8 @@ function store(cut = 0): ObjectStore {
     name: 'shelf',
     root: 'memory://shelf/',
     capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: false },
+    durability: 'memory',
+    listOrder: 'bytes',
     get(key, options) {
       const range = options?.range as { start: number; end: number }
       const bytes = content.slice(range.start, range.end - cut)

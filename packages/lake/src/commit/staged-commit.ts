@@ -1,4 +1,13 @@
-import { arrayField, corrupt, isKind, jsonInt64, parseStored, storedBytes, stringField } from '@moulin/core'
+import {
+  arrayField,
+  corrupt,
+  isKind,
+  jsonInt64,
+  listInOrder,
+  parseStored,
+  storedBytes,
+  stringField,
+} from '@moulin/core'
 import type { ObjectStore, StoredKind } from '@moulin/core'
 import { isObjectName } from '../table/marker.ts'
 
@@ -49,7 +58,7 @@ export async function deleteStaged(store: ObjectStore, topic: string, commit: st
  */
 export async function listStaged(store: ObjectStore, topic: string): Promise<StagedCommit[]> {
   const found: StagedCommit[] = []
-  for await (const { key } of store.list({ prefix: `${PREFIX}${topic}/` })) {
+  for await (const { key } of listInOrder(store, { prefix: `${PREFIX}${topic}/` })) {
     try {
       const staged = parseStaged((await store.get(key)).bytes, `the staged record ${key}`)
       if (key !== keyOfStaged(topic, staged.commit) || staged.topic !== topic) throw malformed(key, 'another key')

@@ -5,6 +5,7 @@ import {
   countField,
   isKind,
   jsonInt64,
+  listInOrder,
   parseStored,
   storedBytes,
   stringField,
@@ -74,7 +75,7 @@ export async function deleteForgotten(store: ObjectStore, topic: string, commit:
 export async function listForgotten(store: ObjectStore, topic: string): Promise<string[]> {
   const commits: string[] = []
   const prefix = `${PREFIX}${topic}/`
-  for await (const { key } of store.list({ prefix })) commits.push(key.slice(prefix.length))
+  for await (const { key } of listInOrder(store, { prefix })) commits.push(key.slice(prefix.length))
   return commits
 }
 

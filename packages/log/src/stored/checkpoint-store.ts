@@ -6,6 +6,7 @@ import {
   formatCaps,
   isMoulinError,
   jsonInt64,
+  listInOrder,
   loadStored,
   storedBytes,
   stringField,
@@ -80,7 +81,8 @@ export function checkpointStore(
     async newest(onDamaged = warn) {
       for (;;) {
         const keys: string[] = []
-        for await (const object of store.list({ prefix: PREFIX })) if (key.test(object.key)) keys.push(object.key)
+        for await (const object of listInOrder(store, { prefix: PREFIX }))
+          if (key.test(object.key)) keys.push(object.key)
         let failure: unknown
         for (const name of keys.reverse()) {
           try {
@@ -128,7 +130,7 @@ const reserved = { logStart: [], stable: [], leaderEpoch: [] } as const
 // Never those of a newer writer: they sort behind.
 async function removeOlder(store: ObjectStore, newest: string): Promise<void> {
   const older: string[] = []
-  for await (const object of store.list({ prefix: PREFIX })) {
+  for await (const object of listInOrder(store, { prefix: PREFIX })) {
     if (key.test(object.key) && object.key < newest) older.push(object.key)
   }
   const removed = older.slice(0, Math.max(0, older.length - (KEPT - 1)))

@@ -8,6 +8,7 @@ import {
   isKind,
   isMoulinError,
   jsonInt64,
+  listInOrder,
   loadStored,
   storedBytes,
   stringField,
@@ -65,7 +66,7 @@ export function topicStore(store: ObjectStore, { runtime }: { runtime: Runtime }
   /** Versions by name, newest first. */
   const listed = async (prefix: string): Promise<Map<string, number[]>> => {
     const versions = new Map<string, number[]>()
-    for await (const { key } of store.list({ prefix })) {
+    for await (const { key } of listInOrder(store, { prefix })) {
       const [, name, version] = object.exec(key) ?? []
       if (name === undefined) continue
       versions.set(name, [Number(version), ...(versions.get(name) ?? [])])
