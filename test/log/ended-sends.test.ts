@@ -1,7 +1,7 @@
 /** Waits of senders that end before their records are stored, and what is stored all the same. */
 import { getEventListeners } from 'node:events'
 import { encodeBatch } from '@moulin/format'
-import { type BatchAck, type ColdTier, type Log, type Topic } from '@moulin/core'
+import { unavailable, type BatchAck, type ColdTier, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
 import { bytesOf, machine, openIn, valuesOf, type Machine } from './machine.ts'
@@ -118,6 +118,42 @@ describe('a signal', () => {
     expect(await errorOf(producer.sendAll(source, { signal: abort.signal }))).toMatchObject({ outcome: 'rejected' })
     expect(state.asked).toBe(1)
     await log.close()
+  })
+
+  it('is heard by whoever waits for room before a close lets all others in, and stores nothing of it', async () => {
+    const on = machine()
+    const tables = fakeTables()
+    tables.beforeCommit = () => Promise.reject(unavailable('DOWN', 'The catalog is down.'))
+    const options = { tier: fakeColdTier(tables), limits: { maxWalBytes: 64 * 1024 } }
+    const log = await openIn(on.runtime(), options)
+    const topic = await log.ensureTopic('orders')
+    const producer = topic.producer({ lingerMs: 0 })
+    let sent = 0
+    for (; log.stats().walFull === null; sent++)
+      await Promise.race([producer.send({ value: new Uint8Array(1_000) }), on.clock.advance(1)])
+    const abort = new AbortController()
+    const { signal } = abort
+    let closed: Promise<void> | undefined
+    // As a server is shut down: the log's own listeners come later.
+    signal.addEventListener('abort', () => (closed = log.close()))
+    const batches = encodeBatch({
+      baseOffset: 0n,
+      timestampType: 'create',
+      records: [
+        { offset: 0n, timestamp: BigInt(on.runtime().clock.now()), key: null, value: bytesOf('late'), headers: [] },
+      ],
+    })
+    const calls = [topic.append({ partition: 0, batches, signal }), producer.send(record('late'), { signal })]
+    const ends = calls.map((call) => errorOf(call))
+    await on.clock.advance(0)
+    abort.abort()
+    for (const end of ends) expect(await end).toMatchObject({ kind: 'aborted', outcome: 'rejected' })
+    await closed
+    const again = await openIn(on.runtime(), options)
+    const values = await valuesOf(await again.topic('orders'))
+    expect(values).toHaveLength(sent)
+    expect(values).not.toContain('late')
+    await again.close()
   })
 
   it('ends the wait of send, sendAll and append for what is on its way, and nothing else', async () => {

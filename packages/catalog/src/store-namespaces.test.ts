@@ -270,4 +270,21 @@ describe('namespaces of the object-store catalog', () => {
     expect(await all(catalog.listNamespaces([]))).toEqual([])
     await expect(catalog.loadNamespace(birds)).rejects.toMatchObject({ code: 'NAMESPACE_MISSING' })
   })
+
+  it('are dropped without a change of the next one of their name, made as soon as the name is free', async () => {
+    const store = noSwap()
+    const [catalog, other] = [open(store), open(store)]
+    await catalog.createNamespace(birds, { owner: 'x' })
+    await set(catalog, 'a')
+    let isOver = false
+    store.hooks.after = async ({ op, key }) => {
+      if (isOver || op !== 'delete' || !key.endsWith('.namespace.json')) return
+      isOver = true
+      await other.createNamespace(birds, { owner: 'next' })
+      await other.setNamespaceProperties(birds, { updates: { owner: 'kept', comment: 'acked' } })
+    }
+    await catalog.dropNamespace(birds)
+    expect(isOver).toBe(true)
+    expect(await propertiesOf(open(store))).toEqual({ owner: 'kept', comment: 'acked' })
+  })
 })

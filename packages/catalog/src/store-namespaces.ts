@@ -88,11 +88,12 @@ export class StoreNamespaces {
     const inside = await firstInside(this.#store, this.#prefix, namespace, signal)
     if (inside !== undefined) throw notEmpty(namespace, inside.levels)
     if (file === undefined) throw noNamespace(namespace)
+    // Listed before: the next namespace of this name may have changes of its own as soon as the file is gone.
+    const changes = await listChanges(this.#store, folder, signal)
     await this.#store.delete(namespaceKey(folder), withSignal(signal))
     try {
       // Without the file they say nothing, and another namespace of the name has another id.
-      for (const change of await listChanges(this.#store, folder, undefined))
-        await this.#store.delete(changeKey(folder, change))
+      for (const change of changes) await this.#store.delete(changeKey(folder, change))
     } catch (error) {
       const fields = { namespace: namespaceText(namespace), error }
       this.#runtime.logger.warn(

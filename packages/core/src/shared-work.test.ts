@@ -61,6 +61,13 @@ describe('SharedWork', () => {
 })
 
 describe('waitFor', () => {
+  it('says what a signal leaves open, also where that has fired before', async () => {
+    const signal = AbortSignal.abort(new Error('early'))
+    const work = Promise.resolve('done')
+    expect(await failed(waitFor(work, signal, 'unknown'))).toMatchObject({ kind: 'aborted', outcome: 'unknown' })
+    expect(await failed(waitFor(work, signal))).toMatchObject({ kind: 'aborted', outcome: 'rejected' })
+  })
+
   it('takes no notice of what the work does after the wait', async () => {
     const unhandled: unknown[] = []
     const note = (error: unknown): void => void unhandled.push(error)

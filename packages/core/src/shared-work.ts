@@ -1,4 +1,4 @@
-import { aborted, throwIfAborted, type Outcome } from './model/errors.ts'
+import { aborted, type Outcome } from './model/errors.ts'
 
 /**
  * Waits for work that others wait for, too, or that goes on for its own sake: the signal ends this wait and nothing else.
@@ -10,12 +10,14 @@ export async function waitFor<T>(
   outcome: Outcome = 'rejected',
 ): Promise<T> {
   if (signal === undefined) return await work
-  if (signal.aborted) work.catch(() => {})
-  throwIfAborted(signal)
+  const ended = (): Error =>
+    aborted('ABORTED', 'The wait was aborted by its signal.', { outcome, cause: signal.reason as unknown })
+  if (signal.aborted) {
+    work.catch(() => {})
+    throw ended()
+  }
   return await new Promise<T>((resolve, reject) => {
-    const stop = (): void => {
-      reject(aborted('ABORTED', 'The wait was aborted by its signal.', { outcome, cause: signal.reason as unknown }))
-    }
+    const stop = (): void => reject(ended())
     const done = (): void => signal.removeEventListener('abort', stop)
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).then(done, done)

@@ -117,6 +117,8 @@ export class CommitSender {
         written.snapshotId = random.int63()
         written.ledger = undefined
         await this.stage(written, state)
+        // A newer writer may have found the record of the lost attempt, and deleted what it names. This one it leaves alone.
+        await context.checkFence()
       }
       const { snapshotId } = written
       const marker = this.#nextMarker(state, written, snapshotId)

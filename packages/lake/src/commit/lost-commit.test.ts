@@ -1,4 +1,4 @@
-import { unavailable } from '@moulin/core'
+import { fenced, unavailable } from '@moulin/core'
 import type { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { foreignAppend } from '../foreign.test-support.ts'
@@ -69,6 +69,32 @@ describe('a commit that lost its race and cannot go on', () => {
     expect(await dataFiles(log)).toHaveLength(1)
     expect(await staged(log)).toEqual([])
     await tierAll(next, newer)
+    await checkTable(newer, next)
+  })
+
+  it('is not committed after a newer writer has settled it, and deleted what it wrote', async () => {
+    let isFenced = false
+    const checkFence = async (): Promise<void> => {
+      if (isFenced) throw fenced('FENCED', 'A newer writer has taken over.')
+    }
+    const { log, races } = racedLog({ checkFence })
+    const topic = await log.attach()
+    sendTwo(log)
+    const stop = new AbortController()
+    races.push(async () => {
+      await foreignAppend(outside(log))
+      stop.abort()
+    })
+    const upTo = log.hot.committedOffsets()
+    await expect(topic.tier({ upTo, signal: stop.signal })).rejects.toMatchObject({ kind: 'aborted' })
+    isFenced = true
+    const next = outside(log, { checkFence: async () => {} })
+    const newer = await next.attach()
+    expect(await staged(log)).toEqual([])
+    await expect(tierAll(log, topic)).rejects.toMatchObject({ kind: 'fenced' })
+    await tierAll(next, newer)
+    expect(newer.frontier()).toEqual([2n, 2n])
+    expect(await staged(log)).toEqual([])
     await checkTable(newer, next)
   })
 

@@ -65,6 +65,8 @@ export class Admission {
     }
     const enter = (): T | Promise<T> => {
       leave()
+      // Let in by somebody who heard the signal first.
+      throwIfAborted(signal)
       return work()
     }
     try {

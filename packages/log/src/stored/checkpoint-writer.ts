@@ -28,7 +28,8 @@ export class CheckpointWriter {
     const work = {
       name: 'Removing older checkpoints',
       due: () => (this.#hasOlder ? -Infinity : Infinity),
-      run: () => this.#inOrder(() => this.#removeOlder()),
+      // An attempt from now on, also while it waits for its turn: else it would be due again and again.
+      run: () => this.#removal.attempt(() => this.#inOrder(() => this.#remove())).catch(() => undefined),
     }
     this.#removal = new Chore(runtime.clock, work, (error, retryMs) => {
       if (error !== undefined)
@@ -105,10 +106,11 @@ export class CheckpointWriter {
   /** Never rejects: a checkpoint counts without that. */
   async #removeOlder(): Promise<void> {
     this.#hasOlder = true
-    const work = async (): Promise<void> => {
-      await this.#store.removeOlder()
-      this.#hasOlder = false
-    }
-    await this.#removal.attempt(work).catch(() => undefined)
+    await this.#removal.attempt(() => this.#remove()).catch(() => undefined)
+  }
+
+  async #remove(): Promise<void> {
+    await this.#store.removeOlder()
+    this.#hasOlder = false
   }
 }
