@@ -135,7 +135,7 @@ describe('a signal', () => {
     const { signal } = abort
     let closed: Promise<void> | undefined
     // As a server is shut down: the log's own listeners come later.
-    signal.addEventListener('abort', () => (closed = log.close()))
+    signal.addEventListener('abort', () => void (closed = log.close()))
     const batches = encodeBatch({
       baseOffset: 0n,
       timestampType: 'create',

@@ -81,7 +81,9 @@ const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
  */
 export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog {
   checkOptions('objectStoreCatalog', options, optionTable)
-  const { store, runtime, access = 'read-write' } = options
+  const { store, access = 'read-write' } = options
+  const { clock, random, logger } = options.runtime
+  const runtime = { clock, random, logger: guardedLogger(logger) }
   if (!store.capabilities.createIfAbsent) {
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
   }
@@ -144,8 +146,7 @@ class ObjectStoreCatalog {
     limits: Partial<MetadataLimits> | undefined,
   ) {
     this.#store = store
-    const { clock, random, logger } = runtime
-    this.#runtime = { clock, random, logger: guardedLogger(logger) }
+    this.#runtime = runtime
     this.#prefix = prefix
     this.#access = access
     this.#limits = limits

@@ -271,6 +271,22 @@ describe('namespaces of the object-store catalog', () => {
     await expect(catalog.loadNamespace(birds)).rejects.toMatchObject({ code: 'NAMESPACE_MISSING' })
   })
 
+  it('are dropped though the logger that is told of it throws', async () => {
+    const store = noSwap()
+    const throwing = (): never => {
+      throw new Error('The logger broke.')
+    }
+    const logger = { debug: throwing, info: throwing, warn: throwing, error: throwing }
+    const catalog = open(store, { runtime: { ...runtimeOf(), logger } })
+    await catalog.createNamespace(birds)
+    await set(catalog, 'a')
+    store.hooks.before = ({ op, key }) => {
+      if (op === 'delete' && key.endsWith('-2.json')) throw unavailable('DOWN', 'Not now.')
+    }
+    await catalog.dropNamespace(birds)
+    expect(await all(catalog.listNamespaces([]))).toEqual([])
+  })
+
   it('are dropped without a change of the next one of their name, made as soon as the name is free', async () => {
     const store = noSwap()
     const [catalog, other] = [open(store), open(store)]
