@@ -1,4 +1,5 @@
 import type { WalLocation } from '@moulin/core'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 
 /** What still lives in a segment. */
 export interface LiveCount {
@@ -52,10 +53,16 @@ export class LiveSegments {
     return emptied
   }
 
-  /** Segments that nothing more will be written to, of which at most `share` lives: those that hold least first. */
+  /**
+   * Segments that nothing more will be written to, of which at most `share` lives: those that hold least first. The header does not
+   * count: what is copied on into a segment that is sealed early would be copied on again and again.
+   */
   sparse(share: number): string[] {
     return [...this.#counts]
-      .filter(([, { bytes, sealedBytes }]) => sealedBytes !== undefined && bytes <= sealedBytes * share)
+      .filter(
+        ([, { bytes, sealedBytes }]) =>
+          sealedBytes !== undefined && bytes <= (sealedBytes - SEGMENT_HEADER_BYTES) * share,
+      )
       .sort(([, a], [, b]) => a.bytes - b.bytes)
       .map(([segment]) => segment)
   }
