@@ -268,10 +268,10 @@ export class TopicTiering {
 
   async #commitSome(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
     const { core, hot } = this.#topic
-    // The commit before may have taken the last of the disk. What the table has already makes room for this one.
+    // The commit before may have taken the last of the disk. What the table has had for longest makes room for this one.
     await core.pressure.measure()
     if (core.pressure.isRoomWanted && this.#release.oldestMs !== undefined) {
-      await this.#releases.attempt(() => this.#release.releaseAll(signal), { isInVain, signal }).catch(() => undefined)
+      await this.#releases.attempt(() => this.#release.releaseDue(true), { isInVain }).catch(() => undefined)
       await core.pressure.measure()
     }
     const some = this.#size.cut(hot.partitions, this.#frontier(), upTo, core.pressure.freeBytes / 2)
