@@ -93,16 +93,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'sleep after an attempt that failed',
     file: 'packages/log/src/tiering/topic-tiering.ts',
-    original: `    core.pressure.ended()
-    this.evaluate()
-  }
-
-  #frontier`,
-    planted: `    core.pressure.ended()
-    if (error === undefined) this.evaluate()
-  }
-
-  #frontier`,
+    original: `        this.#running = undefined
+        this.evaluate()
+`,
+    planted: `        this.#running = undefined
+`,
     caughtBy: ['test/log/scheduler.test.ts'],
   },
   {
