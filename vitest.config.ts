@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { mutantPlugin } from './test/mutants/plugin.ts'
 
 // Siblings resolve to their TypeScript sources, in vite's resolver and in Node's own (worker threads, child imports).
-const conditions = ['moulin-source', 'node', 'import', 'module', 'default']
+const conditions = ['moulin-source', 'node', 'import', 'default']
 // CI counts tests from a JSON report, written wherever it says.
 const report = process.env['MOULIN_TEST_REPORT']
 const long = process.env['MOULIN_LONG'] === '1'

@@ -22,6 +22,13 @@ const diskDoor = /^packages\/core\/src\/(doors\/files|system\/system-[^/]+)\.ts$
 /** The only published files that may load other people's Parquet, or be asked to: nobody else's work depends on it. */
 const secondOpinion = /^packages\/format\/src\/second-opinion[./]/
 
+/** The only published files that may know of threads: who makes them, what runs in one, and what can go over. */
+const threadDoor =
+  /^packages\/(core\/src\/system\/system-threads|[^/]+\/src\/worker|format\/src\/threads\/transferables)\.ts$/
+
+/** The only published file that may load OpenTelemetry. */
+const telemetryEntry = 'packages/moulin/src/opentelemetry.ts'
+
 const diskModules: ReadonlySet<string> = new Set(['fs', 'fs/promises', 'node:fs', 'node:fs/promises'])
 const testFile = /\.test(-[^/]*)?\.ts$/
 
@@ -47,9 +54,13 @@ export const violation = (file: string, specifier: string, dependencies: Readonl
   }
   if (owner !== 'core' && /^hyparquet(-writer)?(\/|$)/.test(specifier) && !isTest && !secondOpinion.test(file))
     return 'other Parquet packages are loaded by the second opinion alone'
+  if (specifier.startsWith('@opentelemetry/') && !isTest && file !== telemetryEntry)
+    return 'OpenTelemetry is loaded by moulin/opentelemetry alone'
   if (diskModules.has(specifier)) {
     return isTest || diskDoor.test(file) ? undefined : 'the disk is reached through runtime.files of core alone'
   }
+  if (/^(node:)?worker_threads$/.test(specifier) && !isTest && !threadDoor.test(file))
+    return 'threads are made by runtime.threads of core alone'
   if (specifier.startsWith('node:')) return undefined
 
   const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')

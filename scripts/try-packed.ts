@@ -1,7 +1,7 @@
 // Packs every package, installs the tarballs into an empty project as a stranger would, and runs the quick start there
 // with a worker thread, on the Node that runs this script. Needs `npm run build` first.
 import { execFileSync } from 'node:child_process'
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 
@@ -32,6 +32,7 @@ try {
     project,
   )
   if (!judged.includes(' 0 broken, ')) throw new Error(`moulin-testing store said:\n${judged}`)
+  tryMeter()
   tryWithoutPeers(tarballs)
   for (const bundler of ['esbuild', 'vite'] as const) await tryBundle(bundler)
   const { version } = JSON.parse(readFileSync(join(project, 'node_modules/moulin/package.json'), 'utf8')) as {
@@ -43,6 +44,32 @@ try {
   )
 } finally {
   rmSync(project, { recursive: true })
+}
+
+/** A meter of OpenTelemetry, once its API is there; without it the main entry has worked all along. */
+function tryMeter(): void {
+  writeFileSync(
+    join(project, 'metered.ts'),
+    `import { openLog } from 'moulin'
+const entry = await import('moulin/opentelemetry').catch(({ code }) => code)
+if (typeof entry === 'string') console.log('without the API: ' + entry)
+else {
+  const log = await openLog('./metered', { meter: entry.openTelemetryMeter() })
+  await (await log.createTopic('events')).producer().send({ value: new Uint8Array(9) })
+  await log.close()
+  console.log('with the API: acked')
+}
+`,
+  )
+  const isThere = existsSync(join(project, 'node_modules/@opentelemetry/api'))
+  if (isThere) throw new Error('An optional peer was installed with moulin.')
+  expectSaid(run(process.execPath, ['metered.ts'], project), 'without the API: ERR_MODULE_NOT_FOUND')
+  const { peerDependencies } = JSON.parse(readFileSync('packages/moulin/package.json', 'utf8')) as {
+    peerDependencies: Record<string, string>
+  }
+  const api = `@opentelemetry/api@${peerDependencies['@opentelemetry/api']}`
+  run('npm', ['install', '--silent', '--no-audit', '--no-fund', api], project)
+  expectSaid(run(process.execPath, ['metered.ts'], project), 'with the API: acked')
 }
 
 /** `@moulin/format` by itself, and what it says when a second opinion is asked for without the package. */
@@ -130,5 +157,5 @@ async function bundle(bundler: 'esbuild' | 'vite', entry: string, outfile: strin
 }
 
 function expectSaid(said: string, wanted: string): void {
-  if (!said.includes(wanted)) throw new Error(`The bundle said not "${wanted}" but:\n${said}`)
+  if (!said.includes(wanted)) throw new Error(`It said not "${wanted}" but:\n${said}`)
 }

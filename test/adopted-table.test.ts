@@ -342,6 +342,41 @@ describe('onBroken', () => {
     expect((await topic.tier()).rows).toBe(2)
   })
 
+  it('is followed by a search for a time and by a look at single places, too', async () => {
+    const log = await openHere({ onBroken: 'gap' })
+    const topic = await topicOf(log)
+    await send(topic, 0, ...count('a', 0, 2))
+    await topic.tier()
+    await send(topic, 0, ...count('b', 2, 4))
+    await topic.tier()
+    await log.releaseNow()
+    await send(topic, 0, 'c4')
+    const found = async (): Promise<(bigint | undefined)[]> => {
+      const offsets = []
+      const places = [3n, 1n, 4n].map((offset) => ({ partition: 0, offset }))
+      for await (const record of topic.readAt(places)) offsets.push(record?.offset)
+      return offsets
+    }
+    const fromTime = async (): Promise<bigint[]> => {
+      const offsets = []
+      const options = { partition: 0, from: { timestamp: 1n }, to: 'end' } as const
+      for await (const { offset } of topic.read(options)) offsets.push(offset)
+      return offsets
+    }
+    await rollBack()
+    expect(await topic.offsetFor(1n, { partition: 0 })).toBe(0n)
+    expect(await found()).toEqual([undefined, 1n, 4n])
+    for (const search of [found, fromTime]) {
+      await send(topic, 0, 'd')
+      await topic.tier()
+      await log.releaseNow()
+      await rollBack()
+      const offsets = await search()
+      expect(offsets).toContain(1n)
+      expect(topic.stats().stoppedBy).toBeNull()
+    }
+  })
+
   it('mends once for all that meet a broken table at the same time', async () => {
     const log = await openHere({ onBroken: 'gap' })
     const topic = await topicOf(log)

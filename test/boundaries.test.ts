@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { violation } from '../scripts/boundaries.ts'
 import { circlesOf } from '../scripts/import-circles.ts'
@@ -43,6 +44,27 @@ describe('boundaries', () => {
     expect(check('packages/moulin/src/cli.ts', 'hyparquet-writer', 'hyparquet-writer')).toMatch(/second opinion alone/)
     expect(check('packages/format/src/index.ts', './second-opinion/second-reader.ts')).toMatch(/asked for alone/)
     expect(check('packages/format/src/parquet/footer.test.ts', '../second-opinion/second-reader.ts')).toBeUndefined()
+  })
+
+  it('lets one file of the lake open data files, so that nobody forgets what is deleted in them', async () => {
+    const lake = new URL('../packages/lake/src/', import.meta.url)
+    const openers: string[] = []
+    for (const name of await readdir(lake, { recursive: true })) {
+      if (!name.endsWith('.ts') || /\.test(-[^/]*)?\.ts$/.test(name)) continue
+      if (/\bopenParquet\b/.test(await readFile(new URL(name, lake), 'utf8'))) openers.push(name)
+    }
+    expect(openers).toEqual(['live/data-files.ts'])
+  })
+
+  it('keeps threads behind their door, and OpenTelemetry in its entry', () => {
+    expect(check('packages/core/src/system/system-threads.ts', 'node:worker_threads')).toBeUndefined()
+    expect(check('packages/lake/src/worker.ts', 'node:worker_threads')).toBeUndefined()
+    expect(check('packages/format/src/threads/pool-thread.ts', 'node:worker_threads')).toMatch(/runtime.threads/)
+    expect(check('packages/lake/src/encode/serve-tier.ts', 'worker_threads')).toMatch(/runtime.threads/)
+    const api = '@opentelemetry/api'
+    expect(check('packages/moulin/src/opentelemetry.ts', api, api)).toBeUndefined()
+    expect(check('packages/moulin/src/index.ts', api, api)).toMatch(/moulin\/opentelemetry alone/)
+    expect(check('packages/moulin/src/opentelemetry.test.ts', '@opentelemetry/sdk-metrics')).toBeUndefined()
   })
 
   it('refuses a package without a row', () => {

@@ -1,15 +1,19 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** What the suite's command prints, and its exit status. */
-function judged(file: string): Promise<{ readonly status: unknown; readonly lines: readonly string[] }> {
-  const args = ['--conditions=moulin-source', 'packages/testing/src/cli.ts', 'store', file]
+function judged(
+  file: string,
+  what = 'store',
+): Promise<{ readonly status: unknown; readonly lines: readonly string[] }> {
+  const args = ['--conditions=moulin-source', 'packages/testing/src/cli.ts', what, file]
   return new Promise((resolve) => {
     execFile(process.execPath, args, { cwd: root }, (error, stdout) => {
       resolve({ status: error === null ? 0 : error.code, lines: stdout.trimEnd().split('\n') })
@@ -17,7 +21,45 @@ function judged(file: string): Promise<{ readonly status: unknown; readonly line
   })
 }
 
-describe('moulin-testing store', () => {
+describe('examples/composed.ts', () => {
+  it('composes a log from its parts, one of them its own', { timeout: 60_000 }, async () => {
+    const place = await mkdtemp(join(tmpdir(), 'moulin-composed-'))
+    const args = ['--conditions=moulin-source', 'examples/composed.ts', join(place, 'a lake')]
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+      const lines = stdout.trimEnd().split('\n')
+      expect(lines).toEqual([
+        'refused by a limit of its own: RECORD_TOO_LARGE',
+        '100 rows in lab.readings, audit clean, 100 scanned',
+        expect.stringMatching(/^the store was asked for [1-9]\d* creates and [1-9]\d* gets$/),
+        expect.stringMatching(
+          /^topic: \[\{"partition":0,"start":0,"highWatermark":(\d+),"frontier":\1,"released":\1\},/,
+        ),
+        'warnings: 0',
+      ])
+      expect(await readdir(join(place, 'a lake/tables/lab/readings'))).toContain('metadata')
+    } finally {
+      await rm(place, { recursive: true })
+    }
+  })
+})
+
+describe('the example of raw batches', () => {
+  it('finds where a time begins, and fetches to the end', { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'moulin-raw-'))
+    const args = ['--conditions=moulin-source', 'examples/raw-batches.ts', join(folder, 'lake')]
+    const said = await new Promise<string>((resolve, reject) => {
+      execFile(process.execPath, args, { cwd: root }, (error, stdout) =>
+        error === null ? resolve(stdout) : reject(error as Error),
+      )
+    })
+    const lines = ['from offset 2', 'batches up to 5 of 5', 'nothing up to 5 of 5']
+    expect(said.trimEnd().split('\n')).toEqual([...lines, 'plant.readings is the table of topic readings'])
+    await rm(folder, { recursive: true })
+  })
+})
+
+describe('moulin-testing', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'moulin-judged-'))
@@ -70,5 +112,29 @@ describe('moulin-testing store', () => {
     const missing = await judged(join(folder, 'missing.ts'))
     expect(missing.status).toBe(2)
     expect(missing.lines[0]).toContain('missing.ts')
+  })
+
+  it('judges a Wal as well: what it keeps, what it breaks, what is no Wal', { timeout: 120_000 }, async () => {
+    const from = (name: string): string => JSON.stringify(new URL(`../packages/${name}`, import.meta.url).href)
+    const place = `import { fileWal } from ${from('log/src/index.ts')}
+      import { simulatedWalPlace } from ${from('testing/src/index.ts')}
+      const place = (open) => simulatedWalPlace({ seed: 1, wal: (dir) => open(fileWal({ dir, segmentBytes: 65536 })) })
+      `
+    const right = await write('wal.ts', `${place} export default () => place((wal) => wal)`)
+    const { status, lines } = await judged(right, 'wal')
+    expect(lines[0]).toBe('fileWal(/lake/log/wal): an ack survives disk; offsets are given; ways of its place: none')
+    expect(lines.at(-1)).toMatch(/^\d\d promises kept, 0 broken, \d+ not asked$/)
+    expect(status).toBe(0)
+
+    const unmarked = `{ ...wal, openWriter: (options) => wal.openWriter({ ...options, mustExist: false }) }`
+    const wrong = await write('wrong-wal.ts', `${place} export const underTest = () => place((wal) => (${unmarked}))`)
+    const broken = await judged(wrong, 'wal')
+    expect(broken.lines.filter((line) => line.startsWith('FAIL'))).toEqual([
+      'FAIL  says that it is missing where the log has been written before',
+    ])
+    expect(broken.status).toBe(1)
+
+    const none = await judged(await write('no-wal.ts', 'export default () => ({ start() {} })'), 'wal')
+    expect(none).toMatchObject({ status: 2, lines: [expect.stringContaining('a WalPlace')] })
   })
 })

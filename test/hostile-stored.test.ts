@@ -72,7 +72,7 @@ async function lake(): Promise<Stored> {
     tableUuid: 'x',
     epoch: '1',
     parent: '7',
-    objectPrefixes: [`tables/default/orders/data/${commit}-`],
+    objectPrefixes: [`file://${LAKE}/tables/default/orders/data/${commit}-`],
     ledger: null,
     ranges: [['0', '0', '1']],
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { eq, keyOf, month, schema, systemRuntime, t } from '@moulin/core'
+import { eq, keyOf, month, schema, systemRuntime, t, tableFiles } from '@moulin/core'
 import type { Infer, Log, LogRecord, Position, Topic } from '@moulin/core'
 import { avro, json } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
@@ -139,7 +139,7 @@ describe.each([
     const catalog = objectStoreCatalog({ store, runtime, access: 'read-only' })
     const { metadata } = await catalog.loadTable({ namespace: ['travel'], name: 'trips' })
     const files: string[] = []
-    for await (const { file } of planScan({ store, metadata }))
+    for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata }))
       files.push(`'${join(root, keyOf(store, file.filePath))}'`)
     const instance = await DuckDBInstance.create(':memory:')
     const duck = await instance.connect()

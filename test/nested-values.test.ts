@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { eq, isKind, isNull, keyOf, notNull, schema, systemRuntime, t } from '@moulin/core'
+import { eq, isKind, isNull, keyOf, notNull, schema, systemRuntime, t, tableFiles } from '@moulin/core'
 import type { Infer, Log, LogRecord, Topic } from '@moulin/core'
 import { avro, encodeBatch, json, parquetWriter } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
@@ -194,7 +194,7 @@ async function duckRows(): Promise<Map<string, unknown>> {
   const catalog = objectStoreCatalog({ store, runtime, access: 'read-only' })
   const { metadata } = await catalog.loadTable({ namespace: ['shop'], name: 'orders' })
   const files: string[] = []
-  for await (const { file } of planScan({ store, metadata })) {
+  for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) {
     files.push(`'${join(root, keyOf(store, file.filePath))}'`)
   }
   const instance = await DuckDBInstance.create(':memory:')

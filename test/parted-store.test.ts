@@ -64,7 +64,7 @@ describe('a log on a store that lists in no order and answers late', () => {
     ['the store', (store: ObjectStore) => store],
     ['a part of it', (store: ObjectStore) => below(store, 'lakes/one/')],
   ])('is written, tiered, opened again and again, and read: %s', { timeout: 120_000 }, async (_name, part) => {
-    const store = part(partedStore({ seed: 5, timers: runtime.timers }))
+    const store = part(partedStore({ seed: 5, runtime }))
     const config = { value: json(Order), partitions: 2 }
     let sent = 0
     for (const name of ['orders', 'another', 'yet-another']) {

@@ -155,7 +155,7 @@ function toValues(runs: readonly BatchRun[], { schema, tuned }: Shape, codec: Co
 /** The table's columns, as the row builder makes them; each batch with memory of its own. */
 function columnsOf(runs: readonly BatchRun[], codec: Codec): ColumnBatch[] {
   const names = codec.schema.fields.map(({ name }) => name)
-  const values = { columnar: codec.columnar!, schemaId: 1, names }
+  const values = { codecs: new Map([[1, codec.columnar!]]), names }
   const batches: ColumnBatch[] = []
   for (const run of runs) {
     const builder = new RowBuilder({ incarnation: 1, rowCrc: true, keepRaw: false, values })

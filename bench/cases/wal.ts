@@ -2,15 +2,18 @@
  * Group commit: producers with one append in flight each, on a preallocated write-ahead tier. The peer is the least that
  * any log must do: the same bytes, queued the same way, one writev and one fdatasync per flush, no frame, no checksum, no
  * fence. `1 encoding` and `2 encoding` run the same beside as many threads that encode events without pause, and four
- * readers that look for needles of 1 000 rows in a file, as tiering and cold reads do.
+ * readers that look for needles of 1 000 rows in a file, as tiering and cold reads do. `log` is the same through a topic of a log, with a
+ * meter; the peer has none.
  */
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defaultLimits, systemRuntime } from '@moulin/core'
 import { fileWal } from '@moulin/log'
+import { memory } from '@moulin/storage'
 import type { Bench, BenchOptions, Reach } from '../bench.ts'
-import { alone, beside, quantile, rounds } from '../bench.ts'
+import { alone, beside, quantile, rounds, timed } from '../bench.ts'
 import { inFolder } from '../temporary.ts'
+import { inLog } from './metered-log.ts'
 import { tieringLoad } from './tiering-load.ts'
 import type { LoadFigures } from './tiering-load.ts'
 
@@ -20,6 +23,11 @@ const shapes = [
   { producers: 8, bytes: 16 * KiB, appends: 4_000 },
   { producers: 64, bytes: 16 * KiB, appends: 16_000 },
   { producers: 256, bytes: 16 * KiB, appends: 16_000 },
+  { producers: 1000, bytes: 1 * KiB, appends: 60_000 },
+]
+/** Through a log, whose records stay in the write-ahead tier. */
+const logShapes = [
+  { producers: 64, bytes: 16 * KiB, appends: 6_000 },
   { producers: 1000, bytes: 1 * KiB, appends: 60_000 },
 ]
 const readers = 4
@@ -46,6 +54,7 @@ const loads: readonly { readonly threads: number; readonly p99Ms: number }[] = [
 export const bench: Bench = async (print, options) => {
   for (const shape of shapes) await idle(shape)
   for (const { threads, p99Ms } of loads) await underLoad(shapes[2]!, threads, p99Ms)
+  for (const shape of logShapes) await metered(shape)
 
   async function idle(shape: Shape): Promise<void> {
     const name = `${nameOf(shape)}/none/idle`
@@ -62,6 +71,25 @@ export const bench: Bench = async (print, options) => {
     })
     lines(name, shape, seen, { value: p99Ms })
     besides(name, load)
+  }
+
+  async function metered(shape: Shape): Promise<void> {
+    const name = `${nameOf(shape)}/none/log`
+    if (!name.includes(options.only)) return
+    const append = (isMetered: boolean): Promise<Seen & { readonly ms: number }> =>
+      inLog(isMetered, shape.bytes, async (once) => {
+        let seen: Seen | undefined
+        const ms = await timed(options, async () => (seen = await drive(shape, once)))
+        return { ...seen!, ms }
+      })
+    const seen = await rounds(options.rounds, { meter: () => append(true), none: () => append(false) })
+    const line = (suffix: string, unit: string, figure: (run: Seen & { readonly ms: number }) => number): void => {
+      const which = { bench: 'wal', case: `${name}/${suffix}`, unit, peer: 'without a meter' }
+      print({ ...which, ...beside(seen['meter']!.map(figure), seen['none']!.map(figure)) })
+    }
+    line('p50', 'ms', ({ latencies }) => quantile(latencies, 0.5))
+    line('p99', 'ms', ({ latencies }) => quantile(latencies, 0.99))
+    line('an append', 'µs', ({ ms }) => (ms * 1000) / shape.appends)
   }
 
   function lines(name: string, shape: Shape, seen: Record<string, Seen[]>, reach?: Reach): void {
@@ -96,23 +124,22 @@ function nameOf({ producers, bytes }: Shape): string {
 
 async function ours(shape: Shape): Promise<Seen> {
   return inFolder(async (dir) => {
-    const session = await fileWal({ dir: join(dir, 'wal') }).open({
+    const session = await fileWal({ dir: join(dir, 'wal') }).openWriter({
       runtime,
       limits: defaultLimits,
       logId: runtime.random.uuid(),
-      access: 'read-write',
       takeover: 'refuse',
       mustExist: false,
-      claimEpoch: async () => true,
+      store: memory(),
+      nextOffset: () => 0n,
       beforeRecovery: async () => {},
       isLive: () => true,
-      isAcked: () => true,
-      recover: () => [],
+      recover() {},
     })
     let offset = 0n
     const seen = await drive(shape, async (batches) => {
       const baseOffset = offset++
-      const location = await session.append({
+      const { location } = await session.append({
         topicId,
         incarnation: 1,
         partition: 0,
@@ -121,6 +148,7 @@ async function ours(shape: Shape): Promise<Seen> {
         recordCount: 1,
         valueSchemaId: 0,
         keySchemaId: 0,
+        appendedMs: Math.trunc(runtime.clock.now()),
         batches,
       })
       await session.release([location])

@@ -11,7 +11,7 @@ export function encodeSetup(schema: IcebergSchema, codec: Codec, compression: 's
     incarnation: 1,
     rowCrc: true,
     keepRaw: false,
-    values: { format: codec.format, definition: codec.definition, schemaId: 1 },
+    codecs: [{ format: codec.format, definition: codec.definition, schemaId: 1 }],
     compression,
     deltas: false,
     fileBytes: 1 << 30,

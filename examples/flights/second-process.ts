@@ -97,8 +97,8 @@ async function openReadOnly(dir: string, reads: { count: number }): Promise<Log>
 function countingReads(wal: Wal, reads: { count: number }): Wal {
   return {
     ...wal,
-    async open(options) {
-      const session = await wal.open(options)
+    async openReader(options) {
+      const session = await wal.openReader(options)
       return new Proxy(session, {
         get(target, name) {
           if (name === 'read') reads.count++

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { systemRuntime } from '@moulin/core'
+import { systemRuntime, tableFiles as filesIn } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import { fileSystem } from '@moulin/storage'
 
@@ -16,7 +16,7 @@ export async function tableFiles(
   const { metadata } = await catalog.loadTable({ namespace: levels.slice(0, -1), name: levels.at(-1)! })
   const files: string[] = []
   let bytes = 0
-  for await (const { file } of planScan({ store, metadata })) {
+  for await (const { file } of planScan({ tableFiles: filesIn(store), metadata })) {
     files.push(file.filePath)
     bytes += Number(file.fileSizeBytes)
   }

@@ -1,3 +1,3 @@
 import { library } from '../../tsup.config.shared.ts'
 
-export default library(['index', 'cli'])
+export default library(['index', 'opentelemetry', 'cli'])

@@ -1,21 +1,73 @@
 import { readFile } from 'node:fs/promises'
-import { schema, t } from '@moulin/core'
-import type { Log, LogRecord } from '@moulin/core'
+import { eq, schema, t } from '@moulin/core'
+import type { Files, Log, LogRecord, Topic } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { fileWal, openLog } from '@moulin/log'
+import type { OpenLogOptions } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
-import { simulatedDisk, virtualRuntime } from '@moulin/testing'
+import { MemoryHistory, memoryTier, simulatedDisk, virtualRuntime } from '@moulin/testing'
+import type { SimulatedDisk, VirtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { arrayColdTier } from './array-cold-tier.ts'
-import type { ArrayColdTier } from './array-cold-tier.ts'
 
-const Order = schema({ id: t.int53, city: t.string })
-const encoder = new TextEncoder()
+const Order = schema({ id: t.int53, city: t.string.optional() })
+type Order = { id: number; city?: string | null }
 
-async function logOver(tier: ArrayColdTier, disk = simulatedDisk({ seed: 1 }), seed = 1): Promise<Log> {
-  const runtime = virtualRuntime({ seed, files: disk.files })
-  const store = fileSystem({ root: '/lake', files: disk.files })
-  return openLog({ store, wal: fileWal({ dir: '/lake/log/wal', segmentBytes: 16 * 1024 }), tier, runtime })
+/** Everything that outlives a process. */
+interface Machine {
+  readonly disk: SimulatedDisk
+  readonly history: MemoryHistory
+  processes: number
+}
+
+const machine = (): Machine => ({ disk: simulatedDisk({ seed: 7 }), history: new MemoryHistory(), processes: 0 })
+
+interface Opened {
+  readonly log: Log
+  readonly orders: Topic<Order>
+  readonly runtime: VirtualRuntime
+  send(...ids: number[]): Promise<void>
+}
+
+/** The real log on a simulated disk, its history in arrays. */
+async function opened(on: Machine, options: Partial<OpenLogOptions> = {}): Promise<Opened> {
+  const runtime = virtualRuntime({ seed: ++on.processes, files: on.disk.files })
+  const store = fileSystem({ root: '/lake', runtime })
+  const wal = fileWal({ dir: '/lake/log/wal', segmentBytes: 16 * 1024 })
+  const tier = memoryTier({ history: on.history })
+  const log = await openLog({ store, wal, tier, runtime, takeover: 'newest', ...options })
+  const config = { value: avro(Order), partitions: 2, table: 'shop.orders' }
+  const orders =
+    options.access === 'read-only' ? await log.topic<Order>('orders') : await log.ensureTopic('orders', config)
+  return {
+    log,
+    orders: orders as Topic<Order>,
+    runtime,
+    async send(...ids) {
+      const producer = orders.producer({ lingerMs: 0 })
+      for (const id of ids) {
+        const value = id % 5 === 4 ? null : { id, city: id % 3 === 0 ? null : `city-${id}` }
+        await producer.send({ value, key: `k${id}`, partition: id % 2, headers: [['h', null]] })
+      }
+      await producer.close()
+    },
+  }
+}
+
+/** All that is below the folder, at the same path of another disk. */
+async function copyFolder(from: Files, to: Files, path: string): Promise<void> {
+  await to.mkdir(path, { recursive: true })
+  for (const { name, kind } of await from.readdir(path)) {
+    const below = `${path}/${name}`
+    if (kind === 'directory') {
+      await copyFolder(from, to, below)
+      continue
+    }
+    const [source, target] = [await from.open(below, 'read'), await to.open(below, 'create')]
+    await target.writev([await source.read(0, await source.size())], 0)
+    await target.sync()
+    await Promise.all([source.close(), target.close()])
+  }
+  await to.syncDirectory(path)
 }
 
 async function all<T>(records: AsyncIterable<LogRecord<T>>): Promise<LogRecord<T>[]> {
@@ -24,65 +76,171 @@ async function all<T>(records: AsyncIterable<LogRecord<T>>): Promise<LogRecord<T
   return found
 }
 
+const bytesOf = async (topic: Topic<Order>): Promise<object[]> =>
+  (await all(topic.read({ to: 'end' })))
+    .map(({ partition, offset, key, bytes, headers, timestamp, fidelity }) => {
+      return { partition, offset, key, bytes, headers, timestamp, fidelity }
+    })
+    .sort((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
+
+const idsOf = async (topic: Topic<Order>): Promise<number[]> =>
+  (await topic.scan({ columns: ['id'] }).toArray()).map(({ id }) => id ?? -1).sort((a, b) => a - b)
+
 describe('the door ColdTier', () => {
-  it('is implemented here with nothing but core', async () => {
-    const source = await readFile(new URL('array-cold-tier.ts', import.meta.url), 'utf8')
-    const imported = [...source.matchAll(/from '([^']+)'/g)].map(([, name]) => name)
-    expect(new Set(imported)).toEqual(new Set(['@moulin/core']))
+  it('is implemented by memoryTier with nothing but core: what somebody without any other package of ours could write', async () => {
+    const imported = new Map<string, string[]>()
+    const visit = async (file: string): Promise<void> => {
+      if (imported.has(file)) return
+      const source = await readFile(new URL(`../../packages/testing/src/${file}`, import.meta.url), 'utf8')
+      const names = [...source.matchAll(/from '([^']+)'/g)].map(([, name]) => name!)
+      imported.set(file, names)
+      for (const name of names) if (name.startsWith('./')) await visit(name.slice(2))
+    }
+    await visit('memory-tier.ts')
+    expect(imported.size).toBeGreaterThan(5)
+    const packages = [...imported.values()].flat().filter((name) => !name.startsWith('./'))
+    expect(new Set(packages)).toEqual(new Set(['@moulin/core']))
   })
+})
 
-  it('gives a log a history: tiered, released, read back byte for byte, sought and scanned', async () => {
-    const tier = arrayColdTier()
-    const disk = simulatedDisk({ seed: 1 })
-    const log = await logOver(tier, disk)
-    const orders = await log.ensureTopic('orders', { value: avro(Order), partitions: 2 })
-    const producer = orders.producer({ lingerMs: 0 })
-    const sent = Array.from({ length: 20 }, (_, id) => ({ id, city: `city ${id}` }))
-    for (const value of sent.slice(0, 12)) {
-      await producer.send({ value, key: `k${value.id}`, partition: value.id % 2, headers: [['h', null]] })
-    }
-    expect(await orders.tier()).toMatchObject({ rows: 12, frontier: [6n, 6n] })
+describe('a log whose history is in arrays', () => {
+  it('tiers, releases, reads cold, by place and by time, scans and audits, before and after a restart', async () => {
+    const on = machine()
+    const { log, orders, send } = await opened(on)
+    await send(0, 1, 2, 3, 4, 5, 6, 7)
+    const hot = await bytesOf(orders)
+    expect(await orders.tier()).toMatchObject({ rows: 8, frontier: [4n, 4n] })
     await log.releaseNow()
-    expect(orders.offsets().map(({ released }) => released)).toEqual([6n, 6n])
-    for (const value of sent.slice(12)) await producer.send({ value, partition: value.id % 2 })
-
-    const records = await all(orders.read({ partition: 1, to: 'end' }))
-    expect(records.map(({ value }) => value?.id)).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
-    expect(records[0]).toMatchObject({ key: encoder.encode('k1'), headers: [['h', null]], fidelity: 'exact' })
-    const [cold, hot] = await Promise.all([orders.scan().toArray(), orders.scan().count()])
-    expect(cold.map(({ id }) => id).sort((a, b) => a - b)).toEqual(sent.map(({ id }) => id))
-    expect(hot).toBe(20)
-    const sought = []
-    for await (const record of orders.readAt([
-      { partition: 0, offset: 2n },
-      { partition: 1, offset: 8n },
-    ])) {
-      sought.push(record?.value?.id)
-    }
-    expect(sought).toEqual([4, 17])
+    expect(orders.offsets().map(({ released }) => released)).toEqual([4n, 4n])
+    expect(await bytesOf(orders)).toEqual(hot)
+    await send(8, 9, 10)
+    const positions = [
+      { partition: 1, offset: 3n },
+      { partition: 0, offset: 5n },
+      { partition: 0, offset: 1n },
+    ]
+    const found: unknown[] = []
+    for await (const record of orders.readAt(positions)) found.push(record?.value?.id)
+    expect(found).toEqual([7, 10, 2])
+    expect(await idsOf(orders)).toEqual([-1, -1, 0, 1, 2, 3, 5, 6, 7, 8, 10])
+    const cold = (await all(orders.read({ partition: 0, to: 'end' })))[2]!
+    const since = await all(orders.read({ partition: 0, from: { timestamp: cold.timestamp }, to: 'end' }))
+    expect(since[0]!.timestamp).toBe(cold.timestamp)
+    expect(await orders.scan({ where: eq('city', 'city-5') }).count()).toBe(1)
+    await expect(orders.scan().toIpc()).rejects.toMatchObject({ kind: 'unsupported', code: 'ARROW' })
+    const before = await bytesOf(orders)
     await log.close()
 
-    const again = await logOver(tier, disk, 2)
-    expect(await (await again.topic<{ id: number }>('orders')).scan().count()).toBe(20)
-    await again.close()
+    const again = await opened(on)
+    expect(await bytesOf(again.orders)).toEqual(before)
+    expect(await again.orders.tier()).toMatchObject({ rows: 3, frontier: [6n, 5n] })
+    await again.log.releaseNow()
+    expect(await bytesOf(again.orders)).toEqual(before)
+    const { clean, partitions } = await again.orders.audit()
+    expect([clean, partitions.map(({ rows }) => rows)]).toEqual([true, [6n, 5n]])
+    await again.log.close()
   })
 
-  it('write-ahead data stays until the tier says, at the time of release, that the table still has it', async () => {
-    const tier = arrayColdTier()
-    const log = await logOver(tier)
-    const orders = await log.ensureTopic('orders', { value: avro(Order) })
-    const producer = orders.producer({ lingerMs: 0 })
-    for (let id = 0; id < 6; id++) await producer.send({ value: { id, city: 'ams' } })
+  it('keeps the write-ahead copy of a page that is gone, names it, and reads on from the copy', async () => {
+    const on = machine()
+    const { log, orders, send } = await opened(on)
+    await send(0, 2)
     await orders.tier()
-    tier.confirmed = [2n]
+    await send(4, 6)
+    await orders.tier()
+    const before = await bytesOf(orders)
+    const names = on.history.hide('shop.orders', { partition: 0, offset: 2n })
     await log.releaseNow()
-    const { released, frontier } = orders.offsets()[0]!
-    expect(frontier).toBe(6n)
-    expect(released).toBeLessThanOrEqual(2n)
-    expect((await all(orders.read({ to: 'end' }))).map(({ value }) => value?.id)).toEqual([0, 1, 2, 3, 4, 5])
-    tier.confirmed = undefined
+    expect(orders.offsets()[0]!.released).toBe(2n)
+    expect(orders.stats().missingFiles).toEqual(names)
+    expect(await bytesOf(orders)).toEqual(before)
+    on.history.show(names)
     await log.releaseNow()
-    expect(orders.offsets()[0]!.released).toBe(6n)
+    expect(orders.offsets()[0]!.released).toBe(4n)
+    expect(orders.stats().missingFiles).toEqual([])
+    expect(await bytesOf(orders)).toEqual(before)
+    await log.close()
+  })
+
+  it('moves again what a rollback took, where it may, and each record once', async () => {
+    const on = machine()
+    const { log, orders, send } = await opened(on, { onBroken: 'restore' })
+    await send(0, 1, 2)
+    await orders.tier()
+    await send(3, 5)
+    await orders.tier()
+    on.history.rollBack('shop.orders')
+    await send(6)
+    await orders.tier()
+    expect(orders.stats()).toMatchObject({ stoppedBy: null, untieredRecords: 0 })
+    await log.releaseNow()
+    expect(await idsOf(orders)).toEqual([0, 1, 2, 3, 5, 6])
+    expect((await orders.audit()).clean).toBe(true)
+    await log.close()
+  })
+
+  it('stops at a rollback unless it is told to go on, and then names what is gone', async () => {
+    const on = machine()
+    const { log, orders, send } = await opened(on)
+    await send(0, 2)
+    await orders.tier()
+    await send(6, 8)
+    await orders.tier()
+    await log.releaseNow()
+    on.history.rollBack('shop.orders')
+    await send(10)
+    await expect(orders.tier()).rejects.toMatchObject({ kind: 'conflict', code: 'LINEAGE_BROKEN' })
+    expect(orders.stats().stoppedBy).toMatchObject({ code: 'LINEAGE_BROKEN' })
+    expect(await orders.adoptTable()).toMatchObject({
+      outcome: 'recounted',
+      skipped: [{ incarnation: 0, partition: 0, from: 2n, to: 4n }],
+    })
+    await orders.tier()
+    expect(await idsOf(orders)).toEqual([0, 2, 10])
+    const { clean, gaps } = await orders.audit()
+    expect([clean, gaps]).toEqual([true, [{ incarnation: 0, partition: 0, from: 2n, to: 4n, reason: 'skipped' }]])
+    await log.close()
+  })
+
+  it('takes the next incarnation where the log is an older copy, and gives no offset to two records', async () => {
+    const older = machine()
+    const first = await opened(older)
+    await first.send(0, 2)
+    await first.log.close()
+    const copy = simulatedDisk({ seed: 8 })
+    await copyFolder(older.disk.files, copy.files, '/lake')
+    const second = await opened(older)
+    await second.send(6, 8)
+    await second.orders.tier()
+    await second.log.close()
+
+    const restored: Machine = { ...older, disk: copy }
+    const { log, orders, send } = await opened(restored)
+    await expect(send(10)).rejects.toMatchObject({ code: 'LOG_BEHIND_TABLE' })
+    const adopted = await orders.adoptTable()
+    expect(adopted).toMatchObject({ outcome: 'next-incarnation', incarnation: 1 })
+    await send(12)
+    await orders.tier()
+    await log.releaseNow()
+    const read = await all(orders.read({ partition: 0, to: 'end' }))
+    expect(read.map(({ value }) => value?.id)).toEqual([0, 2, 6, 8, 12])
+    expect(read.at(-1)!.offset).toBe(adopted.frontier[0])
+    expect((await orders.audit()).clean).toBe(true)
+    await log.close()
+  })
+
+  it('is read beside its writer', async () => {
+    const on = machine()
+    const { log, orders, send } = await opened(on)
+    await send(0, 1, 2)
+    await orders.tier()
+    await log.releaseNow()
+    await send(3)
+    const reader = await opened(on, { access: 'read-only' })
+    expect(await bytesOf(reader.orders)).toEqual(await bytesOf(orders))
+    expect(await idsOf(reader.orders)).toEqual([0, 1, 2, 3])
+    await expect(reader.orders.tier()).rejects.toMatchObject({ kind: 'invalid', code: 'READ_ONLY' })
+    await reader.log.close()
     await log.close()
   })
 })

@@ -3,8 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as catalogPackage from '@moulin/catalog'
 import * as corePackage from '@moulin/core'
-import type { AuditOptions, GetOptions, ListOptions, Log, ObjectStore, Producer, ProducerOptions } from '@moulin/core'
-import type { PutOptions, ReadOptions, ScanOptions, Topic, TopicConfig } from '@moulin/core'
+import type {
+  AuditOptions,
+  FetchOptions,
+  GetOptions,
+  ListOptions,
+  Log,
+  ObjectStore,
+  Producer,
+  ProducerOptions,
+} from '@moulin/core'
+import type { OffsetForOptions, PutOptions, ReadOptions, ScanOptions, Topic, TopicConfig } from '@moulin/core'
 import { day, systemRuntime } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
 import type { FileWriterOptions, OpenParquetOptions, ParquetFile, ParquetReadRequest } from '@moulin/format'
@@ -13,6 +22,7 @@ import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
+import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
 import * as testingPackage from '@moulin/testing'
 
@@ -176,19 +186,24 @@ const id =
 
 /** Every public function and method that takes options. */
 export const doors: readonly Door[] = [
-  door<{ logger?: corePackage.Logger }>('systemRuntime', systemRuntime, { logger: badPart }, {}),
+  door<{ logger?: corePackage.Logger; meter?: corePackage.Meter }>(
+    'systemRuntime',
+    systemRuntime,
+    { logger: badPart, meter: badPart },
+    {},
+  ),
   door<storagePackage.FileSystemOptions>(
     'fileSystem',
     fileSystem,
     { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart },
     { root: '/lake' },
   ),
-  door<storagePackage.MemoryOptions>('memory', memory, { name: [5], clock: badPart }, {}),
+  door<storagePackage.MemoryOptions>('memory', memory, { name: [5], runtime: badPart, clock: badPart }, {}),
   door<storagePackage.ProbeOptions>(
     'probeStore',
     (options) => probeStore(memory(), options),
     { runtime: badPart, prefix: [5], signal: noSignal },
-    { runtime: runtime() },
+    {},
   ),
   door<corePackage.DefineObjectStoreOptions>(
     'defineObjectStore',
@@ -236,13 +251,13 @@ export const doors: readonly Door[] = [
     'memoryCatalog',
     memoryCatalog,
     { store: badPart, runtime: badPart, prefix: [5, 'a'], limits: badLimits },
-    { store, runtime: runtime() },
+    { store },
   ),
   door<catalogPackage.ObjectStoreCatalogOptions>(
     'objectStoreCatalog',
     objectStoreCatalog,
     { store: badPart, runtime: badPart, prefix: [5, 'a'], access: badAccess, limits: badLimits },
-    { store, runtime: runtime() },
+    { store },
   ),
   door('Catalog.listTables', (o: corePackage.CatalogCallOptions) => drained(catalog.listTables(o)), catalogCall, {}),
   door(
@@ -288,7 +303,7 @@ export const doors: readonly Door[] = [
     lakePackage.icebergTier,
     {
       catalog: badPart,
-      store: badPart,
+      stores: noFunction,
       threads: [-1, 1.5, '1', 10_000],
       worker: badPart,
       memoryBytes: badBytes,
@@ -349,6 +364,7 @@ export const doors: readonly Door[] = [
         limits: badLimits,
         networkMount: ['deny'],
         logger: badPart,
+        meter: badPart,
         runtime: badPart,
         signal: noSignal,
       },
@@ -413,6 +429,26 @@ export const doors: readonly Door[] = [
     { to: 'end' },
   ),
   door('Topic.readAt', (o: { signal?: AbortSignal }) => drained(topic.readAt([], o)), signalOnly, {}),
+  door<FetchOptions>(
+    'Topic.fetch',
+    (options) => topic.fetch(options),
+    {
+      partition: [-1, 0.5, '0'],
+      from: ['earliest', 5, 1.5, {}],
+      minBytes: [-1, 1.5, '1'],
+      maxBytes: badBytes,
+      maxWaitMs: badMs,
+      isolation: ['read_committed', true],
+      signal: noSignal,
+    },
+    { partition: 0, from: 0n },
+  ),
+  door<OffsetForOptions>(
+    'Topic.offsetFor',
+    (options) => topic.offsetFor(5n, options),
+    { partition: [-1, 0.5, '0'], signal: noSignal },
+    {},
+  ),
   door<ScanOptions<'id'>>(
     'Topic.scan',
     (options) => topic.scan(options as never).toArray(),
@@ -467,6 +503,7 @@ export const doors: readonly Door[] = [
       types: [{}, ['id']],
       fieldIds: [1, ['id']],
       rows: [[0, 1], { start: 0 }, { start: 0, end: 1, step: 2 }],
+      fetched: noFunction,
       signal: noSignal,
     },
     { rowGroup: 0, types: iceberg.fields },
@@ -488,7 +525,7 @@ export const doors: readonly Door[] = [
       inlineBytes: [-1, 0.5],
       runtime: badPart,
     },
-    { threads: 0, runtime: systemRuntime() },
+    { threads: 0 },
   ),
   door<formatPackage.PooledDecodesOptions>(
     'pooledDecodes',
@@ -510,7 +547,7 @@ export const doors: readonly Door[] = [
       name: [5],
       calls: ['decode', [5]],
     },
-    { threads: 1, source: new URL('file:///none.js'), runtime: systemRuntime() },
+    { threads: 1, source: new URL('file:///none.js') },
   ),
   door<formatPackage.ReadAvroOptions>(
     'readAvroFile',
@@ -573,7 +610,7 @@ export const doors: readonly Door[] = [
     'planScan',
     (options) => drained(icebergPackage.planScan(options)),
     {
-      store: badPart,
+      tableFiles: badPart,
       metadata: badPart,
       snapshotId: ['1', 0.5],
       where: ['id = 5', []],
@@ -581,7 +618,31 @@ export const doors: readonly Door[] = [
       skip: noFunction,
       signal: noSignal,
     },
-    { store, metadata: newTable() },
+    { tableFiles: corePackage.tableFiles(store), metadata: newTable() },
+  ),
+  door<corePackage.TableFilesOptions>(
+    'tableFiles',
+    (options) => void corePackage.tableFiles(store, options),
+    { table: ['shop.orders', 5], reload: noFunction },
+    {},
+  ),
+  ...[
+    (config: testingPackage.TableFilesConformanceConfig): unknown =>
+      testingPackage.tableFilesConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    testingPackage.tableFilesConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.TableFilesConformanceConfig>(
+      index === 0 ? 'tableFilesConformance' : 'tableFilesConformanceChecks',
+      suite,
+      { name: [5], create: noFunction, timeoutMs: [0, 1.5, '5'] },
+      { create: () => Promise.reject(new Error('not asked')) },
+    ),
+  ),
+  door<testingPackage.VendedStoresOptions>(
+    'vendedStores',
+    testingPackage.vendedStores,
+    { buckets: ['lake', [5]], calls: [0, 1.5, '5'] },
+    { calls: 5 },
   ),
   door<testingPackage.SimulatedDiskOptions>(
     'simulatedDisk',
@@ -590,10 +651,31 @@ export const doors: readonly Door[] = [
     { seed: 1 },
   ),
   door<testingPackage.VirtualClockOptions>('virtualClock', virtualClock, { startMs: [0.5, '5'] }, {}),
+  door<telemetryPackage.OpenTelemetryOptions>(
+    'openTelemetryMeter',
+    telemetryPackage.openTelemetryMeter,
+    { meter: badPart, attributes: ['a', []] },
+    {},
+  ),
+  door<testingPackage.VirtualThreadsOptions>(
+    'virtualThreads',
+    testingPackage.virtualThreads,
+    { serve: noFunction, timers: badPart, delayMs: noFunction },
+    { serve: () => {}, timers: runtime().timers },
+  ),
   door<testingPackage.VirtualRuntimeOptions>(
     'virtualRuntime',
     virtualRuntime,
-    { seed: [-1, '1'], files: badPart, clock: badPart, processes: badPart, pidSpace: [5], startMs: ['5'] },
+    {
+      seed: [-1, '1'],
+      files: badPart,
+      clock: badPart,
+      processes: badPart,
+      pidSpace: [5],
+      startMs: ['5'],
+      serveThread: noFunction,
+      meter: badPart,
+    },
     { seed: 1 },
   ),
   door<icebergPackage.AppendRequest>(
@@ -601,7 +683,7 @@ export const doors: readonly Door[] = [
     icebergPackage.planAppend,
     {
       table: badPart,
-      store: badPart,
+      tableFiles: badPart,
       files: [{}, ['a']],
       snapshotId: badOffset,
       commitId: [5],
@@ -613,7 +695,14 @@ export const doors: readonly Door[] = [
       limits: badLimits,
       signal: noSignal,
     },
-    { table: loadedTable(), store, files: [], snapshotId: 1n, commitId: 'c', nowMs: 1 },
+    {
+      table: loadedTable(),
+      tableFiles: corePackage.tableFiles(store),
+      files: [],
+      snapshotId: 1n,
+      commitId: 'c',
+      nowMs: 1,
+    },
   ),
   door<icebergPackage.WriteManifestListRequest>(
     'writeManifestList',
@@ -693,11 +782,98 @@ export const doors: readonly Door[] = [
       { name: 'mine', create: () => ({ catalog }) },
     ),
   ),
+  door<testingPackage.MemoryWalOptions>(
+    'memoryWal',
+    testingPackage.memoryWal,
+    { seed: [-1, 1.5, '1'], maxInFlight: [0, 1.5, '4'] },
+    { seed: 1 },
+  ),
+  door<testingPackage.MemoryTierOptions>('memoryTier', testingPackage.memoryTier, { history: badPart }, {}),
+  ...[
+    (config: testingPackage.ColdTierConformanceConfig): unknown =>
+      testingPackage.coldTierConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    testingPackage.coldTierConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.ColdTierConformanceConfig>(
+      index === 0 ? 'coldTierConformance' : 'coldTierConformanceChecks',
+      suite,
+      {
+        name: [5],
+        create: noFunction,
+        capabilities: [{ scans: true }, { arrow: 1 }, []],
+        close: noFunction,
+        cannot: [{ a: 1 }],
+        reopen: noFunction,
+        loseCommit: noFunction,
+        holdCommit: noFunction,
+        hide: noFunction,
+        rollBack: noFunction,
+        timeoutMs: [0, 1.5, '5'],
+      },
+      { create: () => ({ tier: testingPackage.memoryTier() }) },
+    ),
+  ),
+  door<testingPackage.MemoryWalOptions>(
+    'memoryWalPlace',
+    testingPackage.memoryWalPlace,
+    { seed: [-1, 1.5, '1'], maxInFlight: [0, 1.5, '4'] },
+    { seed: 1 },
+  ),
+  door<testingPackage.SimulatedWalPlaceOptions>(
+    'simulatedWalPlace',
+    testingPackage.simulatedWalPlace,
+    { seed: [-1, 1.5, '1'], wal: noFunction },
+    { seed: 1, wal: () => testingPackage.memoryWal({ seed: 1 }) },
+  ),
+  ...[
+    (config: testingPackage.WalConformanceConfig): unknown =>
+      testingPackage.walConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    testingPackage.walConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.WalConformanceConfig>(
+      index === 0 ? 'walConformance' : 'walConformanceChecks',
+      suite,
+      {
+        name: [5],
+        create: noFunction,
+        durability: ['forever', 5],
+        offsets: ['taken', 5],
+        ways: [['fly'], [5], 'kill'],
+        cannot: [{ a: 1 }],
+        timeoutMs: [0, 1.5, '5'],
+      },
+      { create: () => testingPackage.memoryWalPlace({ seed: 1 }) },
+    ),
+  ),
+  ...[
+    (config: testingPackage.SequencerConformanceConfig): unknown =>
+      testingPackage.sequencerConformance({ describe: id(undefined), it: id(undefined) as never }, config),
+    testingPackage.sequencerConformanceChecks,
+  ].map((suite, index) =>
+    door<testingPackage.SequencerConformanceConfig>(
+      index === 0 ? 'sequencerConformance' : 'sequencerConformanceChecks',
+      suite,
+      {
+        name: [5],
+        create: noFunction,
+        offsets: ['taken', 5],
+        ways: [['fly'], [5], 'join'],
+        cannot: [{ a: 1 }],
+        timeoutMs: [0, 1.5, '5'],
+      },
+      {
+        create: () => ({
+          wal: testingPackage.memoryWalPlace({ seed: 1 }),
+          sequencer: testingPackage.sharedSequencer(),
+        }),
+      },
+    ),
+  ),
   door<testingPackage.PartedStoreOptions>(
     'partedStore',
     testingPackage.partedStore,
-    { seed: [-1, 1.5, '1'], timers: badPart, partBytes: badBytes },
-    { seed: 1, timers: runtime().timers },
+    { seed: [-1, 1.5, '1'], runtime: badPart, partBytes: badBytes },
+    { seed: 1 },
   ),
   ...[
     (config: testingPackage.ObjectStoreConformanceConfig): unknown =>

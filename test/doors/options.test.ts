@@ -8,6 +8,7 @@ import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
+import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
 import * as testingPackage from '@moulin/testing'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -87,12 +88,24 @@ describe.each(doors.map((door) => [door.name, door] as const))('%s', (_name, doo
   })
 })
 
+describe('every function that takes a runtime', () => {
+  const takers = doors.filter(({ options }) => 'runtime' in options).map((door) => [door.name, door] as const)
+
+  it.each(takers)('%s has the machine’s own where none is given', async (_name, door) => {
+    const { runtime: _, ...others } = door.valid as { readonly runtime?: unknown }
+    const error = await errorOf(door, others)
+    expect(isKind(error, 'invalid'), String(error)).toBe(false)
+  })
+})
+
 describe('every public function and method with options', () => {
   /** What looks like options and is not: facts of an error, other functions' limits, the request of a REST call, and the check itself. */
   const apart: ReadonlySet<string> = new Set([
     ...['aborted', 'closed', 'conflict', 'corrupt', 'exhausted', 'exists', 'fenced', 'internal', 'invalid', 'notFound'],
     ...['unavailable', 'unsupported', 'checkRoot', 'checkOptions', 'storedBytes', 'newTableMetadata', 'unclaimed'],
-    ...['appendRecordsSection', 'checkBatch', 'readRecords', 'bodySize', 'headLocation'],
+    // The store holds them against its own table.
+    'getIfThere',
+    ...['appendRecordsSection', 'checkBatch', 'readRecords', 'bodySize'],
   ])
 
   const parametersOf = (work: unknown): string => {
@@ -119,6 +132,7 @@ describe('every public function and method with options', () => {
     moulinPackage,
     secondOpinionPackage,
     storagePackage,
+    telemetryPackage,
     testingPackage,
   }
   const objects = {

@@ -1,4 +1,4 @@
-import { identity } from 'moulin'
+import { byValue } from 'moulin'
 import type { Codec, TopicConfig } from 'moulin'
 import type { Meaning } from './checks.ts'
 import { pyicebergAppend } from './engines.ts'
@@ -72,7 +72,7 @@ export const operations: readonly Operation[] = [
   {
     name: 'PyIceberg: append',
     // Other transforms than identity need a package of their own there.
-    config: { value: codecs.avro, partitionBy: [identity('city')] },
+    config: { value: codecs.avro, partitionBy: [byValue('city')] },
     work: ({ uri }, table) =>
       pyicebergAppend(uri, table, [
         { id: 900001, city: 'foreign', tags: [['a', 1]] },
@@ -103,7 +103,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'Spark: binpack, then expire',
-    config: { value: codecs.avro, partitionBy: [identity('city')] },
+    config: { value: codecs.avro, partitionBy: [byValue('city')] },
     work: async (engines, table) => {
       await binpack(engines, table)
       // Else the snapshot of main names ours as its parent, though that is gone.
@@ -115,7 +115,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'Spark: UPDATE, copy-on-write',
-    config: { value: codecs.json, partitionBy: [identity('city')] },
+    config: { value: codecs.json, partitionBy: [byValue('city')] },
     work: async ({ spark }, table) => {
       await spark.sql(`UPDATE lake.${table} SET city = concat('now ', city), total = NULL WHERE id % 7 = 3`)
       await spark.sql(`UPDATE lake.${table} SET _kafka_key = CAST('merged' AS BINARY) WHERE id % 31 = 4`)
@@ -171,7 +171,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'Spark: UPDATE, sort, DELETE, INSERT, binpack and expire, one after the other',
-    config: { value: codecs.json, partitionBy: [identity('city')] },
+    config: { value: codecs.json, partitionBy: [byValue('city')] },
     work: async (engines, table) => {
       const { duckdb, spark } = engines
       await spark.sql(`UPDATE lake.${table} SET note = 'noted', geo = NULL WHERE id % 9 = 2`)

@@ -1,6 +1,6 @@
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { day, identity, schema, systemFiles, t } from '@moulin/core'
+import { byValue, day, schema, systemFiles, t } from '@moulin/core'
 import type { Log, ProducerRecord, Topic } from '@moulin/core'
 import { avro, json } from '@moulin/format'
 import { virtualClock, virtualRuntime } from '@moulin/testing'
@@ -115,7 +115,7 @@ async function states(dir: string, runtime: VirtualRuntime): Promise<void> {
   for (const [name, value] of Object.entries(codecs)) {
     const topic = await first.ensureTopic(`types-${name}`, {
       value,
-      partitionBy: [day('timestamptz'), identity('int')],
+      partitionBy: [day('timestamptz'), byValue('int')],
     })
     await send(topic, every(0, 12))
     await topic.tier()

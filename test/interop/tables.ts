@@ -1,4 +1,4 @@
-import { alwaysNull, avro, bucket, day, hour, identity, json, month, schema, t, truncate, year } from 'moulin'
+import { alwaysNull, avro, bucket, byValue, day, hour, json, month, schema, t, truncate, year } from 'moulin'
 import type { Infer, Log, PartitionFieldOf, ProducerRecord } from 'moulin'
 
 /** One column of every kind that a value can have; time types exact. */
@@ -109,9 +109,9 @@ export const records: readonly ProducerRecord<Everything>[] = [
 
 /** Every transform of the specification, over the column kinds that it takes. */
 export const specs: Readonly<Record<string, readonly PartitionFieldOf<keyof Everything & string>[]>> = {
-  identity_text: [identity('text')],
-  identity_wide: [identity('wide')],
-  identity_on: [identity('on')],
+  identity_text: [byValue('text')],
+  identity_wide: [byValue('wide')],
+  identity_on: [byValue('on')],
   bucket_text: [bucket(7, 'text')],
   bucket_wide: [bucket(7, 'wide')],
   bucket_uid: [bucket(7, 'uid')],

@@ -95,8 +95,8 @@ const text = (bytes: Uint8Array | null): string | null => bytes && Buffer.from(b
 function notedWal(wal: Wal, { sections, reads }: LakeParts): Wal {
   return {
     ...wal,
-    async open(options) {
-      const session = await wal.open(options)
+    async openWriter(options) {
+      const session = await wal.openWriter(options)
       const append = session.append.bind(session)
       const read = session.read.bind(session)
       session.append = (section) => {

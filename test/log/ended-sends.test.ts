@@ -282,6 +282,23 @@ describe('a sendAll whose source hangs', () => {
   })
 })
 
+describe('what waits behind a flush that failed', () => {
+  it('was not stored, and is no end that is lived through, whatever the disk says of trying again', async () => {
+    const { on, log, topic } = await setting(2)
+    // The look for a newer writer: by itself it may be tried again.
+    on.disk.fail({ fault: 'EIO', call: 'stat', path: '/lake/log/wal/epoch-2', times: Infinity })
+    const [first, second] = [topic.producer({ lingerMs: 0 }), topic.producer({ lingerMs: 0 })]
+    const flushing = errorOf(first.send({ ...record('a'), partition: 0 }))
+    await on.clock.advance(1_000)
+    const behind = errorOf(second.send({ ...record('b'), partition: 1 }))
+    await on.clock.advance(15_000)
+    expect(await flushing).toMatchObject({ kind: 'unavailable', outcome: 'unknown', retryable: false })
+    expect(await behind).toMatchObject({ kind: 'unavailable', outcome: 'rejected', retryable: false })
+    expect(await errorOf(second.send(record('c')))).toMatchObject({ code: 'PRODUCER_FAILED' })
+    await log.close()
+  })
+})
+
 describe('a producer that is closed by a record', () => {
   it('refuses that record', async () => {
     const { topic, log } = await setting()

@@ -1,4 +1,4 @@
-import type { EpochOpener, ObjectStore } from '@moulin/core'
+import type { ObjectStore, ProcessInfo } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import {
   faultyStore,
@@ -12,7 +12,15 @@ import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
 import { bytesOf, LAKE, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
 
-type Stored = EpochOpener & { readonly format: number; readonly minimumReader: number; readonly epoch?: number }
+interface Stored {
+  readonly format: number
+  readonly minimumReader: number
+  readonly id: string
+  readonly logId: string
+  readonly owner: Pick<ProcessInfo, 'bootId' | 'pidSpace' | 'pid' | 'startTime'>
+  readonly timeMs: number
+  readonly epoch?: number
+}
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 const storeOf = ({ disk }: Machine): FaultyStore => faultyStore(fileSystem({ root: LAKE, files: disk.files }))

@@ -2,6 +2,7 @@
 import { isMoulinError, type DiskSize, type Log, type Topic } from '@moulin/core'
 import { fileWal, openLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
+import { recordingMeter } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, stalledTier, type FakeTables } from './fake-cold-tier.ts'
 import { bytesOf, LAKE, machine, openIn, SEGMENT_BYTES, valuesOf, WAL, type Machine } from './machine.ts'
@@ -173,6 +174,30 @@ describe('a disk that is full for a while', () => {
       await again.close()
     },
   )
+
+  it.each(['preallocate', 'write'] as const)('at %s is told to the meter, as a flush that failed', async (call) => {
+    const on = machine()
+    const meter = recordingMeter()
+    const log = await openIn({ ...on.runtime(), meter })
+    const topic = await log.ensureTopic('one')
+    const duration = 'moulin.wal.flush.duration'
+    const full = on.disk.fail({ fault: 'NO_SPACE', call, path: /\.wal$/, times: Infinity })
+    const producer = topic.producer({ lingerMs: 0 })
+    let acked = 0
+    let error: unknown
+    // What is prepared takes some of them.
+    while (error === undefined) {
+      await producer.send({ value: new Uint8Array(12_000) }).then(
+        () => acked++,
+        (failure: unknown) => (error = failure),
+      )
+    }
+    expect(error).toMatchObject({ code: 'NO_SPACE', outcome: 'rejected' })
+    expect(meter.seen(duration, { 'error.type': 'NO_SPACE' })).toHaveLength(1)
+    expect(meter.seen(duration)).toHaveLength(acked + 1)
+    full.remove()
+    await log.close()
+  })
 
   it('at a sync ends the writer, as ever: nobody knows what the disk holds', async () => {
     const on = machine()

@@ -1,7 +1,7 @@
-import { t, schema, type Files } from '@moulin/core'
+import { t, schema, type Files, type Sequencer } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { fileWal } from '@moulin/log'
+import { fileWal, single } from '@moulin/log'
 import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL } from './machine.ts'
 
 describe('openLog', () => {
@@ -115,5 +115,34 @@ describe('openLog', () => {
       expect(await valuesOf(await again.topic('orders'))).toEqual(['kept'])
       await again.close()
     }
+  })
+})
+
+describe('an opening that fails behind the sequencer', () => {
+  it('closes what it has opened, the sequencer before the Wal, and throws what it failed with', async () => {
+    const { runtime } = machine()
+    const stop = new AbortController()
+    const closed: string[] = []
+    const sequencer: Sequencer = {
+      name: 'seen',
+      open(context) {
+        const { append, follow } = single().open(context)
+        const close = async (): Promise<void> => {
+          closed.push('sequencer')
+          // What it was opened over is still there.
+          await context.wal.checkFence()
+          throw new Error('The far sequencer does not answer.')
+        }
+        stop.abort()
+        return { append, follow, close }
+      },
+    }
+    const process = runtime()
+    const opening = openIn(process, { sequencer, signal: stop.signal })
+    await expect(opening).rejects.toMatchObject({ kind: 'aborted' })
+    expect(closed).toEqual(['sequencer'])
+    // The Wal was given up as well: nobody needs to be fenced.
+    const log = await openIn(runtime())
+    await log.close()
   })
 })

@@ -83,7 +83,7 @@ describe('tables in a store of their own', () => {
     const store = memory({ name: 'lake?x' })
     expect(() => memoryCatalog({ store, runtime })).toThrow('holds "?"')
     const catalog = memoryCatalog({ store: memory(), runtime })
-    const refused = (): unknown => icebergTier({ catalog, store })
+    const refused = (): unknown => icebergTier({ catalog, stores: store })
     expect(refused).toThrow(expect.toSatisfy((error) => isKind(error, 'invalid', 'ROOT')) as Error)
   })
 })

@@ -9,10 +9,46 @@ export interface Mutant {
 }
 
 const fences = `      await active.datasync()
+      timing?.synced()
       await patiently(this.#runtime, () => this.checkFence())
 `
 
 export const mutants: readonly Mutant[] = [
+  {
+    name: 'let a meter break what it measures',
+    file: 'packages/core/src/system/guarded-meter.ts',
+    original: `      return failed(error)\n    }\n  }\n`,
+    planted: `      throw error\n    }\n  }\n`,
+    caughtBy: ['test/log/throwing-meter.test.ts'],
+  },
+  {
+    name: 'measure a commit that was lost as one that was made',
+    file: 'packages/lake/src/commit/commit-sender.ts',
+    original: `      took(outcome)`,
+    planted: `      took('committed')`,
+    caughtBy: ['packages/moulin/src/opentelemetry.test.ts'],
+  },
+  {
+    name: 'count the page fetches of one cold read for another',
+    file: 'packages/lake/src/replay/read-tally.ts',
+    original: `    const tally = new ReadTally()`,
+    planted: `    const tally = ((this as { last?: ReadTally }).last ??= new ReadTally())`,
+    caughtBy: ['packages/moulin/src/opentelemetry.test.ts'],
+  },
+  {
+    name: 'hand memory to a virtual thread and keep it',
+    file: 'packages/testing/src/virtual-threads.ts',
+    original: `structuredClone(value, { transfer: [...moved] })`,
+    planted: `structuredClone(value, moved && {})`,
+    caughtBy: ['packages/testing/src/virtual-threads.test.ts'],
+  },
+  {
+    name: 'let a virtual thread speak after its process is gone',
+    file: 'packages/testing/src/virtual-threads.ts',
+    original: `          if (!this.#isOver) this.#toOwner(message)`,
+    planted: `          this.#toOwner(message)`,
+    caughtBy: ['packages/testing/src/virtual-threads.test.ts'],
+  },
   {
     name: 'commit as much again where there was no room for it',
     file: 'packages/log/src/tiering/commit-size.ts',
@@ -145,9 +181,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take a merged manifest for the end of its files',
     file: 'packages/lake/src/forgotten/dead-files.ts',
-    original: `for (const key of spellingsOf(store, filePath)) candidates.delete(key)`,
+    original: `for (const file of mayMean(tableFiles, folder, filePath)) candidates.delete(file)`,
     planted: ``,
     caughtBy: ['packages/lake/src/forgotten/forgotten-files.test.ts'],
+  },
+  {
+    name: 'ask at each lost attempt for all that is left of others',
+    file: 'packages/lake/src/commit/commit-leftovers.ts',
+    original: `await this.#deleteAttempts(objects)`,
+    planted: `await this.#deleteAttempts([...this.#undeleted.splice(0), ...objects])`,
+    caughtBy: ['packages/lake/src/commit/commit-leftovers.test.ts'],
+  },
+  {
+    name: 'delete what something live names by another scheme',
+    file: 'packages/lake/src/table/may-mean.ts',
+    original: `    originOf(name) === own ? [] :`,
+    planted: `    originOf(name) !== '' ? [] :`,
+    caughtBy: ['packages/lake/src/forgotten/other-schemes.test.ts'],
   },
   {
     name: 'look at one of the snapshots that were forgotten later',
@@ -188,8 +238,78 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/commit/unheard-commit.test.ts'],
   },
   {
+    name: 'remember where rows are, whatever is deleted by now',
+    file: 'packages/lake/src/replay/row-index.ts',
+    original: `const key = \`\${file.key}#`,
+    planted: `const key = \`\${file.name}#`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'find rows by arithmetic though some between them are deleted',
+    file: 'packages/lake/src/replay/row-index.ts',
+    original: `!== BigInt(group.liveRows)) return undefined`,
+    planted: `!== BigInt(group.rowCount)) return undefined`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'count rows as the manifest says',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `listed.file.recordCount - BigInt(deleted?.size ?? 0)`,
+    planted: `listed.file.recordCount`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'keep a file open with what was deleted in it then',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `known?.deleted?.key === deleted?.key && `,
+    planted: ``,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'delete in every file what is deleted in the first',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `      const deleted = await deletedIn(listed, metadata, call)\n      const whole`,
+    planted: `      const deleted = ((kept as { first?: RowMask }).first ??= await deletedIn(listed, metadata, call))\n      const whole`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'take the position in a file for one in its row group',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `const first = this.rowGroups[request.rowGroup]!.firstRow + start`,
+    planted: `const first = start`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'look for a row where it was before others were deleted',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `  if (rows === undefined || rows.length === 0) return`,
+    planted: `  if (rows === undefined || rows.length >= 0) return`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'read the rest of a row where it is not',
+    file: 'packages/lake/src/scan/table-rows.ts',
+    original: `start: rowOf(found, from),`,
+    planted: `start: rows.start + from,`,
+    caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'give the copies of a row beside it',
+    file: 'packages/lake/src/live/counting-files.ts',
+    original: `lost === 'all' ? new Int32Array(0) : othersIn(rows, lost)`,
+    planted: `lost === 'all' ? new Int32Array(0) : undefined`,
+    caughtBy: ['packages/lake/src/live/live-files.test.ts', 'packages/lake/src/places/row-places.test.ts'],
+  },
+  {
+    name: 'pass over a file whose deleted rows are there again',
+    file: 'packages/lake/src/table/foreign-rows.ts',
+    original: `this.#clean.has(await files.keyOf(task, metadata, options))`,
+    planted: `[...this.#clean].some((key) => key.startsWith(task.file.filePath))`,
+    caughtBy: ['packages/lake/src/live/live-files.test.ts'],
+  },
+  {
     name: 'believe a footer alone',
-    file: 'packages/lake/src/table/data-files.ts',
+    file: 'packages/lake/src/live/data-files.ts',
     original: ` && file.name.includes(\`/data/\${commit}-\`)`,
     planted: ``,
     caughtBy: ['packages/lake/src/audit/row-checksum.test.ts'],
@@ -253,9 +373,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a file of the right size is a good one',
     file: 'packages/lake/src/look/file-look.ts',
-    original: `      await files.open(file, call)\n`,
+    original: `      await files.check(file, call)\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/look/file-look.test.ts'],
+  },
+  {
+    name: 'ask once of a file that is overwritten',
+    file: 'packages/format/src/parquet/range-reader.ts',
+    original: `if (tries < TRIES) continue`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/look/overwritten.test.ts'],
+  },
+  {
+    name: 'look at no file that is overwritten',
+    file: 'packages/lake/src/look/missing-files.ts',
+    original: ` || isOverwritten(error)`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/look/overwritten.test.ts'],
   },
   {
     name: 'what is missing is a gap',
@@ -337,8 +471,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'choose among the rows that pass',
     file: 'packages/lake/src/scan/table-rows.ts',
-    original: `        const lost = (await losers.of(path, call))?.in(rowGroup)\n`,
-    planted: `        const lost = query.where === undefined ? (await losers.of(path, call))?.in(rowGroup) : undefined\n`,
+    original: `        const file = await counting.rows(call)\n`,
+    planted: `        const file = query.where === undefined ? await counting.rows(call) : await counting.withRivals(call)\n`,
     caughtBy: ['packages/lake/src/places/row-places.test.ts'],
   },
   {
@@ -435,6 +569,39 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/log/next-incarnation.test.ts'],
   },
   {
+    name: 'leave the offsets that a Wal assigned out of what is tailed',
+    file: 'packages/log/src/produce/single.ts',
+    original: `        const { baseOffset, lastOffset, location } = appended
+        patch(baseOffset)
+`,
+    planted: `        const { baseOffset, lastOffset, location } = appended
+`,
+    caughtBy: ['test/log/memory-wal.test.ts'],
+  },
+  {
+    name: 'go on after what waited behind a flush that failed',
+    file: 'packages/core/src/model/errors.ts',
+    original: `error.outcome === outcome && (retryable ?? error.retryable) === error.retryable`,
+    planted: `error.outcome === outcome`,
+    caughtBy: ['test/log/ended-sends.test.ts'],
+  },
+  {
+    name: 'count places for ever that a reader passed over while it was opened',
+    file: 'packages/log/src/hot/hot-log.ts',
+    original: `    this.#release(this.#unreleased)\n`,
+    planted: ``,
+    caughtBy: ['packages/log/src/hot/hot-log.test.ts'],
+  },
+  {
+    name: 'tell who follows after the ack',
+    file: 'packages/log/src/produce/single.ts',
+    original: `        following.follower?.add(header, appended.location, batches)
+        return appended`,
+    planted: `        setImmediate(() => following.follower?.add(header, appended.location, batches))
+        return appended`,
+    caughtBy: ['test/log/open-log.test.ts'],
+  },
+  {
     name: 'offsets of an earlier life',
     file: 'packages/log/src/produce/single.ts',
     original: 'const key = `${topicId}/${incarnation}/${partition}`',
@@ -527,15 +694,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'look for openers before the sync',
-    file: 'packages/log/src/wal/file/wal-follower.ts',
-    original: `      const { found, isBehind } = await this.#newSections(info.epoch, this.#place)
+    file: 'packages/log/src/wal/file/wal-reader.ts',
+    original: `      const { found, isBehind } = await this.#tail.since(info.epoch, this.#place)
       // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
       const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
       if (!this.#isPartial && (await this.#isFinal(info))) {`,
     planted: `      const isFinal = await this.#isFinal(info)
-      const { found, isBehind } = await this.#newSections(info.epoch, this.#place)
+      const { found, isBehind } = await this.#tail.since(info.epoch, this.#place)
       // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
       if (isBehind) await this.#options.beforeRecovery()
       if (found.length === 0) return
@@ -955,9 +1122,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a reader takes what was copied on for released',
-    file: 'packages/log/src/wal/file/wal-follower.ts',
-    original: `await this.#newSections(info.epoch, end)`,
-    planted: `await this.#newSections(-1n, { name: '', generation: 2n ** 62n, position: 0, isSealed: true }).catch(() => ({ found: [], isBehind: false }))`,
+    file: 'packages/log/src/wal/file/wal-reader.ts',
+    original: `await this.#tail.since(info.epoch, end)`,
+    planted: `await this.#tail.since(-1n, { name: '', generation: 2n ** 62n, position: 0, isSealed: true }).catch(() => ({ found: [], isBehind: false }))`,
     caughtBy: ['test/log/sparse-segments.test.ts'],
   },
   {
@@ -999,5 +1166,194 @@ export const mutants: readonly Mutant[] = [
 `,
     planted: ``,
     caughtBy: ['test/log/next-incarnation.test.ts'],
+  },
+  {
+    name: 'store the records of aborted transactions',
+    file: 'packages/lake/src/encode/row-builder.ts',
+    original: `        walk.tally.aborted++\n        continue\n`,
+    planted: `        walk.tally.aborted++\n`,
+    caughtBy: ['test/aborted-records.test.ts'],
+  },
+  {
+    name: 'keep the bytes of batches that give no row',
+    file: 'packages/lake/src/encode/row-builder.ts',
+    original: `    if (rows === 0) arena.length = start\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/encode/row-builder.test.ts'],
+  },
+  {
+    name: 'count aborted records as skipped',
+    file: 'packages/lake/src/encode/encode-shards.ts',
+    original: `    sum.aborted += aborted\n`,
+    planted: ``,
+    caughtBy: ['test/aborted-records.test.ts'],
+  },
+  {
+    name: 'forget at recovery which records are aborted',
+    file: 'packages/log/src/hot/hot-partition.ts',
+    original: `if (facts.aborted !== undefined) this`,
+    planted: `if (facts.aborted !== undefined && this.recovered > 0n) this`,
+    caughtBy: ['test/aborted-records.test.ts'],
+  },
+  {
+    name: 'answer a fetch before minBytes',
+    file: 'packages/log/src/read/fetch-batches.ts',
+    original: `take.bytes >= minBytes`,
+    planted: `take.bytes > 0`,
+    caughtBy: ['test/fetch.test.ts'],
+  },
+  {
+    name: 'answer a fetch over a gap without getting on',
+    file: 'packages/log/src/read/batch-take.ts',
+    original: `if (offset > this.nextOffset) this`,
+    planted: `if (offset > this.nextOffset && this.bytes > 0) this`,
+    caughtBy: ['test/fetch.test.ts'],
+  },
+  {
+    name: 'give no batch where maxBytes is smaller',
+    file: 'packages/log/src/read/batch-take.ts',
+    original: `if (!isFirst && this`,
+    planted: `if (this`,
+    caughtBy: ['test/fetch.test.ts'],
+  },
+  {
+    name: 'find the offset of a time by the header of its batch alone',
+    file: 'packages/format/src/batch/offset-since.ts',
+    original: `        record.timestamp >= timestamp &&\n`,
+    planted: ``,
+    caughtBy: ['test/offset-for.test.ts'],
+  },
+  {
+    name: 'find the time of a row that does not count at its place',
+    file: 'packages/lake/src/replay/timestamp-seek.ts',
+    original: `await counting.rows(this.#call)`,
+    planted: `await counting.withRivals(this.#call)`,
+    caughtBy: ['packages/lake/src/replay/timestamp-seek.test.ts'],
+  },
+  {
+    name: 'take what stays for deleted',
+    file: 'packages/lake/src/table/table-objects.ts',
+    original: `  if (failed.length > 0) throw failed[0]!.error\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/table/table-objects.test.ts'],
+  },
+  {
+    name: 'compare locations as they are written',
+    file: 'packages/core/src/stores/table-files.ts',
+    original: `    return keysOf(store, location).map((key) => rootOf(store) + key)`,
+    planted: `    return keysOf(store, location).map((key) => (location.endsWith(key) ? location : store.root + key))`,
+    caughtBy: ['test/table-stores.test.ts', 'packages/testing/src/table-files-conformance.test.ts'],
+  },
+  {
+    name: 'take stores that name each other for two places',
+    file: 'packages/core/src/stores/stores-of-table.ts',
+    original: `roots.some((root) => names.has(root))`,
+    planted: `names.has(roots[0]!)`,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'load the table for what another load has brought',
+    file: 'packages/core/src/stores/stores-of-table.ts',
+    original: `!this.#isAsked && hasOthers()`,
+    planted: `!this.#isAsked && this.#isLoaded`,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'load the table for every file that is forbidden',
+    file: 'packages/core/src/stores/stores-of-table.ts',
+    original: `if (this.#skips > 0)`,
+    planted: `if (this.#skips < 0)`,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'never load the table at once again for what was refused',
+    file: 'packages/core/src/stores/stores-of-table.ts',
+    original: `    this.#futile = 0\n    this.#skips = 0\n`,
+    planted: ``,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'say that a delete did not happen which was cut off half-way',
+    file: 'packages/core/src/stores/table-files.ts',
+    original: `        throw isBegun ? withOutcome(error, 'unknown') : error\n      }\n      const failed`,
+    planted: `        throw error\n      }\n      const failed`,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'stay with credentials that are refused',
+    file: 'packages/core/src/stores/stores-of-table.ts',
+    original: `    this.#made = new Map()\n`,
+    planted: ``,
+    caughtBy: ['packages/core/src/stores/table-files.test.ts'],
+  },
+  {
+    name: 'believe a header that says less than its latest record',
+    file: 'packages/log/src/produce/batch-appender.ts',
+    original: `maxTimestamp < latestMs`,
+    planted: `maxTimestamp < header.baseTimestamp`,
+    caughtBy: ['test/offset-for.test.ts'],
+  },
+  {
+    name: 'answer a fetch with what lies below it',
+    file: 'packages/log/src/read/batch-take.ts',
+    original: `offset >= this.nextOffset && offset < to && !hasOffset`,
+    planted: `offset < to && !hasOffset`,
+    caughtBy: ['test/aborted-records.test.ts'],
+  },
+  {
+    name: 'leave the sequencer of a failed opening open',
+    file: 'packages/log/src/open-log.ts',
+    original: `for (const session of [sequencer, opened.writer])`,
+    planted: `for (const session of [opened.writer])`,
+    caughtBy: ['test/log/open-log.test.ts'],
+  },
+  {
+    name: 'scan for a time without rows that have none',
+    file: 'packages/log/src/read/timestamp-search.ts',
+    original: `timestamp > NO_TIMESTAMP ? isLater : or(`,
+    planted: `timestamp > -100n * INT64_MAX ? isLater : or(`,
+    caughtBy: ['test/offset-for.test.ts'],
+  },
+  {
+    name: 'wait for a table behind the signal',
+    file: 'packages/log/src/read/heeding.ts',
+    original: `await waitFor(iterator.next(), signal)`,
+    planted: `await iterator.next()`,
+    caughtBy: ['test/deaf-store.test.ts'],
+  },
+  {
+    name: 'wait for the Wal behind the signal',
+    file: 'packages/log/src/hot/hot-log.ts',
+    original: `return await waitFor(this.#wal!.read(section.location, signal === undefined ? {} : { signal }), signal)`,
+    planted: `return await this.#wal!.read(section.location, signal === undefined ? {} : { signal })`,
+    caughtBy: ['test/deaf-store.test.ts'],
+  },
+  {
+    name: 'answer a fetch that was aborted with what there is',
+    file: 'packages/log/src/read/fetch-batches.ts',
+    original: `      throwIfAborted(signal)\n      if (take.isFull`,
+    planted: `      if (take.isFull`,
+    caughtBy: ['test/deaf-store.test.ts'],
+  },
+  {
+    name: 'give of a batch what lies behind its run',
+    file: 'packages/log/src/read/batch-take.ts',
+    original: `first >= this.nextOffset && next <= to`,
+    planted: `first >= this.nextOffset`,
+    caughtBy: ['test/fetch.test.ts'],
+  },
+  {
+    name: 'go through all ranges for each offset',
+    file: 'packages/core/src/model/offset-range.ts',
+    original: `  const next = ranges[rangeBehind(ranges, offset)]\n`,
+    planted: `  const next = ranges.find(({ to }) => to > offset)\n`,
+    caughtBy: ['packages/core/src/model/offset-range.test.ts'],
+  },
+  {
+    name: 'give of a batch what lies before its run',
+    file: 'packages/log/src/read/batch-take.ts',
+    original: `first >= this.nextOffset && next <= to`,
+    planted: `next <= to`,
+    caughtBy: ['test/fetch.test.ts'],
   },
 ]

@@ -1,3 +1,4 @@
+import { plainPrimitives } from '@moulin/core'
 import type { ColumnBatch, IcebergField, IcebergSchema, IcebergType } from '@moulin/core'
 import type { FileWriterFactory, FileWriterOptions, LeafEncoding, WrittenFile } from '@moulin/format'
 import type { Dice } from './dice.ts'
@@ -15,20 +16,7 @@ export interface Case {
 }
 
 export const primitives = [
-  'boolean',
-  'int',
-  'long',
-  'float',
-  'double',
-  'date',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'timestamp_ns',
-  'timestamptz_ns',
-  'string',
-  'binary',
-  'uuid',
+  ...plainPrimitives,
   'fixed[5]',
   'decimal(9,2)',
   'decimal(18,4)',

@@ -1,6 +1,6 @@
-import { isKind, isMoulinError } from '@moulin/core'
+import { getIfThere, hasOutcome, isKind } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
-import { getObject, withSignal } from './version-files.ts'
+import { withSignal } from './version-files.ts'
 
 export interface Creation {
   /** Unlike those of every other attempt. */
@@ -18,8 +18,7 @@ export async function createOnce(store: ObjectStore, key: string, creation: Crea
     const { etag } = await store.put(key, creation.bytes, { mode: 'create', ...withSignal(creation.signal) })
     return etag
   } catch (error) {
-    const mayBeThere = !isMoulinError(error) || error.outcome === 'unknown' || isKind(error, 'exists')
-    if (!mayBeThere) throw error
+    if (hasOutcome(error, 'rejected') && !isKind(error, 'exists')) throw error
     return await findOwn(store, key, creation, error)
   }
 }
@@ -33,7 +32,7 @@ async function findOwn(
 ): Promise<string> {
   let present
   try {
-    present = await getObject(store, key)
+    present = await getIfThere(store, key)
   } catch (error) {
     throw unknown('and it could not be read back', isKind(cause, 'exists') ? error : cause)
   }

@@ -6,6 +6,7 @@ import {
   guardedLogger,
   isSameLocation,
   option,
+  systemRuntime,
   tableText,
   throwIfAborted,
   unsupported,
@@ -39,7 +40,8 @@ import { checkPrefix, folderOf } from './table-folder.ts'
 export interface MemoryCatalogOptions {
   /** Holds the tables' files; only the names are in memory. */
   readonly store: ObjectStore
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'logger'>
+  /** Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'clock' | 'random' | 'logger'>
   /** Where tables lie in the store; default `tables/`. */
   readonly prefix?: string
   /** Default: those of the log that commits. */
@@ -48,7 +50,7 @@ export interface MemoryCatalogOptions {
 
 const optionTable: OptionTable<MemoryCatalogOptions> = {
   store: option.required(option.storeCheck),
-  runtime: option.required(option.runtimeOf('clock', 'random', 'logger')),
+  runtime: option.runtimeOf('clock', 'random', 'logger'),
   prefix: option.text,
   limits: metadataLimitsCheck,
 }
@@ -61,7 +63,7 @@ type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: numbe
  */
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   checkOptions('memoryCatalog', options, optionTable)
-  const { store, runtime } = options
+  const { store, runtime = systemRuntime() } = options
   const logger = guardedLogger(runtime.logger)
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
   const tables = new Map<string, Entry>()

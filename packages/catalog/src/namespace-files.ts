@@ -3,6 +3,7 @@ import {
   checkNamespace,
   countField,
   exhausted,
+  getIfThere,
   isKind,
   namespaceText,
   parseStored,
@@ -11,7 +12,7 @@ import {
 } from '@moulin/core'
 import type { Namespace, ObjectStore, StoredKind } from '@moulin/core'
 import type { Properties } from './namespace-change.ts'
-import { getObject, withSignal } from './version-files.ts'
+import { withSignal } from './version-files.ts'
 
 /** Layout and protocol: docs/formats/catalog.md, "Namespaces". */
 const NAMESPACE: StoredKind = { name: 'namespace', format: 1, minimumReader: 1 }
@@ -113,7 +114,7 @@ async function readState(
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly etag: string; readonly state: NamespaceState } | undefined> {
-  const object = await getObject(store, key, signal)
+  const object = await getIfThere(store, key, withSignal(signal))
   if (object === undefined) return undefined
   const what = `${store.name} ${key}`
   const json = parseStored(NAMESPACE, object.bytes, what, NAMESPACE_MAX_BYTES)

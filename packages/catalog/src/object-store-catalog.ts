@@ -8,6 +8,7 @@ import {
   isKind,
   isSameLocation,
   option,
+  systemRuntime,
   tableText,
   throwIfAborted,
   unavailable,
@@ -51,7 +52,8 @@ import { moveHint } from './version-hint.ts'
 export interface ObjectStoreCatalogOptions {
   /** Must have the capability `createIfAbsent`. */
   readonly store: ObjectStore
-  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'logger'>
+  /** Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'clock' | 'random' | 'logger'>
   /** Where tables lie in the store; default `tables/`. */
   readonly prefix?: string
   /** `read-only` writes nothing at all: no commits, and no repair of a hint. Default `read-write`. */
@@ -62,7 +64,7 @@ export interface ObjectStoreCatalogOptions {
 
 const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
   store: option.required(option.storeCheck),
-  runtime: option.required(option.runtimeOf('clock', 'random', 'logger')),
+  runtime: option.runtimeOf('clock', 'random', 'logger'),
   prefix: option.text,
   access: option.oneOf('read-write', 'read-only'),
   limits: metadataLimitsCheck,
@@ -82,7 +84,7 @@ const optionTable: OptionTable<ObjectStoreCatalogOptions> = {
 export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog {
   checkOptions('objectStoreCatalog', options, optionTable)
   const { store, access = 'read-write' } = options
-  const { clock, random, logger } = options.runtime
+  const { clock, random, logger } = options.runtime ?? systemRuntime()
   const runtime = { clock, random, logger: guardedLogger(logger) }
   if (!store.capabilities.createIfAbsent) {
     throw unsupported('CREATE_IF_ABSENT', `${store.name} cannot create if absent: it holds no catalog.`)
@@ -131,7 +133,7 @@ const REMEMBERED_TABLES = 64
 
 class ObjectStoreCatalog {
   readonly #store: ObjectStore
-  readonly #runtime: ObjectStoreCatalogOptions['runtime']
+  readonly #runtime: Required<ObjectStoreCatalogOptions>['runtime']
   readonly #prefix: string
   readonly #access: 'read-write' | 'read-only'
   readonly #limits: Partial<MetadataLimits> | undefined
@@ -140,7 +142,7 @@ class ObjectStoreCatalog {
 
   constructor(
     store: ObjectStore,
-    runtime: ObjectStoreCatalogOptions['runtime'],
+    runtime: Required<ObjectStoreCatalogOptions>['runtime'],
     prefix: string,
     access: 'read-write' | 'read-only',
     limits: Partial<MetadataLimits> | undefined,

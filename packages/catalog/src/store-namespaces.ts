@@ -3,8 +3,9 @@ import {
   checkNamespace,
   exhausted,
   exists,
+  getIfThere,
+  hasOutcome,
   isKind,
-  isMoulinError,
   namespaceText,
   unavailable,
 } from '@moulin/core'
@@ -15,7 +16,7 @@ import { changed, namespaceExists, noNamespace, notEmpty } from './namespace-cha
 import type { Properties } from './namespace-change.ts'
 import { changeKey, listChanges, namespaceKey, readNamespace, stateBytes } from './namespace-files.ts'
 import type { NamespaceFile } from './namespace-files.ts'
-import { getObject, withSignal } from './version-files.ts'
+import { withSignal } from './version-files.ts'
 
 /** Times that a change is made anew on what another made meanwhile. */
 const MAX_ROUNDS = 100
@@ -146,9 +147,8 @@ export class StoreNamespaces {
     try {
       await this.#store.put(key, bytes, { mode: { ifMatch: etag }, ...withSignal(signal) })
     } catch (error) {
-      const mayBeThere = !isMoulinError(error) || error.outcome === 'unknown' || isKind(error, 'conflict')
-      if (!mayBeThere) throw error
-      const present = await getObject(this.#store, key).catch(() => undefined)
+      if (hasOutcome(error, 'rejected') && !isKind(error, 'conflict')) throw error
+      const present = await getIfThere(this.#store, key).catch(() => undefined)
       if (present !== undefined && Buffer.compare(present.bytes, bytes) === 0) return
       if (isKind(error, 'conflict')) throw error
       throw unknownOutcome(namespace, 'and it may yet arrive, or have been changed since', error)

@@ -1,5 +1,5 @@
-import { isKind } from '@moulin/core'
-import type { ObjectStore, StoredObject } from '@moulin/core'
+import { getIfThere } from '@moulin/core'
+import type { ObjectStore } from '@moulin/core'
 
 /** A table's folder on a store. Layout and protocol: docs/formats/catalog.md. */
 export interface TableFolder {
@@ -43,20 +43,6 @@ export async function listVersions(folder: TableFolder, signal?: AbortSignal): P
   return versions.sort((a, b) => a - b)
 }
 
-/** Undefined when missing. */
-export async function getObject(
-  store: ObjectStore,
-  key: string,
-  signal?: AbortSignal,
-): Promise<StoredObject | undefined> {
-  try {
-    return await store.get(key, withSignal(signal))
-  } catch (error) {
-    if (isKind(error, 'not-found')) return undefined
-    throw error
-  }
-}
-
 /** Undefined when missing. Bytes that are known are taken as they are while the tag is theirs. */
 export async function getVersion(
   folder: TableFolder,
@@ -69,7 +55,7 @@ export async function getVersion(
     const present = await folder.store.head(key, withSignal(signal))
     if (present?.etag === known.etag) return known
   }
-  const object = await getObject(folder.store, key, signal)
+  const object = await getIfThere(folder.store, key, withSignal(signal))
   return object === undefined ? undefined : { version, etag: object.etag, bytes: object.bytes }
 }
 

@@ -1,6 +1,6 @@
-import { exhausted, isKind } from '@moulin/core'
+import { exhausted, getIfThere, isKind } from '@moulin/core'
 import type { TableFolder } from './version-files.ts'
-import { getObject, hasVersion, hintKey } from './version-files.ts'
+import { hasVersion, hintKey, withSignal } from './version-files.ts'
 
 /** What `version-hint.text` says. Engines believe it; we take it as a lower bound. */
 export interface Hint {
@@ -14,7 +14,7 @@ const digits = /^[1-9]\d{0,14}$/
 const MAX_ROUNDS = 100
 
 export async function readHint(folder: TableFolder, signal?: AbortSignal): Promise<Hint> {
-  const object = await getObject(folder.store, hintKey(folder), signal)
+  const object = await getIfThere(folder.store, hintKey(folder), withSignal(signal))
   if (object === undefined) return { version: undefined, etag: undefined, text: undefined }
   const text = new TextDecoder().decode(object.bytes.subarray(0, 64))
   return { version: digits.test(text) ? Number(text) : undefined, etag: object.etag, text }

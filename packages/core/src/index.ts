@@ -20,6 +20,7 @@ export type {
   SnapshotRef,
   SortOrder,
   StatisticsFile,
+  StorageCredential,
   TableCommit,
   TableIdentifier,
   TableMetadata,
@@ -67,7 +68,7 @@ export {
   StructBuilder,
 } from './columns/column-builder.ts'
 export type { ColumnBuilder } from './columns/column-builder.ts'
-export { decimalWidth, isValid, nullCount, takeRows } from './columns/columns.ts'
+export { decimalWidth, isValid, nullCount, takeRows, valueArrays } from './columns/columns.ts'
 export type {
   BytesColumn,
   Column,
@@ -87,10 +88,12 @@ export {
   exists,
   fenced,
   fromErrorData,
+  hasOutcome,
   internal,
   invalid,
   isKind,
   isMoulinError,
+  mayBeThere,
   MoulinError,
   notFound,
   throwIfAborted,
@@ -100,6 +103,7 @@ export {
   withOutcome,
 } from './model/errors.ts'
 export { dateMs } from './model/date-ms.ts'
+export { joinBytes } from './model/join-bytes.ts'
 export { isBytes, lengthOf, plainView } from './model/given-bytes.ts'
 export type { Durability } from './model/durability.ts'
 export type { ErrorContext, ErrorData, ErrorKind, ErrorOptions, Outcome } from './model/errors.ts'
@@ -124,25 +128,15 @@ export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './do
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './model/json.ts'
 export type { JsonValue } from './model/json.ts'
 export { jsonChecks } from './model/json-checks.ts'
-export type { JsonCheck, JsonChecks, JsonObject } from './model/json-checks.ts'
+export type { JsonChecks, JsonObject } from './model/json-checks.ts'
 export { foldIceberg, foldType, nestedFields } from './model/fold-type.ts'
-export type { IcebergFold, ScalarType, TypeFold } from './model/fold-type.ts'
+export type { ScalarType } from './model/fold-type.ts'
 export { formatCaps } from './model/format-caps.ts'
 export type { BatchCaps, FileCaps, FormatCaps } from './model/format-caps.ts'
 export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './model/limits.ts'
 export type { Limits } from './model/limits.ts'
 export type { Log, LogRecovery, LogStats, WalFull } from './doors/log.ts'
-export {
-  checkKey,
-  checkRoot,
-  compareKeys,
-  headLocation,
-  isSameLocation,
-  keyOf,
-  keysOf,
-  openLocation,
-  uriOf,
-} from './model/object-key.ts'
+export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, uriOf } from './model/object-key.ts'
 export type {
   ByteRange,
   CallOptions,
@@ -162,15 +156,17 @@ export type {
   StoredObject,
   StoredRanges,
 } from './doors/object-store.ts'
+export type { DeletedFiles, TableFileInfo, TableFiles, TableStores } from './doors/table-files.ts'
 export { objectStoreOptions } from './options/object-store-options.ts'
-export type { ObjectStoreOptions } from './options/object-store-options.ts'
+export { hasOffset, rangeBehind, rangesWithin } from './model/offset-range.ts'
+export type { OffsetRange } from './model/offset-range.ts'
 export { option }
 export { checkOptions, withDefaults } from './options/options.ts'
 export type { OptionCheck, OptionTable } from './options/options.ts'
-export { alwaysNull, bucket, day, hour, identity, month, truncate, year } from './model/partition-spec.ts'
+export { alwaysNull, bucket, byValue, day, hour, month, truncate, year } from './model/partition-spec.ts'
 export type { PartitionFieldOf } from './model/partition-spec.ts'
 export { folderOf } from './model/place.ts'
-export { MAX_PRECISION, parsePrimitive, typeName } from './model/primitive-type.ts'
+export { MAX_PRECISION, parsePrimitive, plainPrimitives, typeName } from './model/primitive-type.ts'
 export type { PrimitiveKind, PrimitiveType } from './model/primitive-type.ts'
 export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from './doors/producer.ts'
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './model/record.ts'
@@ -178,14 +174,31 @@ export type { RecordSource, SourcePartition } from './doors/record-source.ts'
 export { Redacted, redacted } from './model/redacted.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
 export { atMost } from './stores/at-most.ts'
-export { checkRange, resolveRange } from './stores/byte-range.ts'
+export { resolveRange } from './stores/byte-range.ts'
 export { equalParts, readChunks } from './stores/chunks.ts'
 export { defineObjectStore } from './stores/define-object-store.ts'
 export type { DefineObjectStoreOptions } from './stores/define-object-store.ts'
+export { getIfThere } from './model/get-if-there.ts'
+export { joinSpans } from './stores/join-spans.ts'
 export { listInOrder } from './stores/list-in-order.ts'
+export { tableFiles } from './stores/table-files.ts'
+export type { RenewableFiles, TableFilesOptions } from './stores/table-files.ts'
+export { metrics } from './model/metrics.ts'
+export type { CounterName, GaugeName, HistogramName, Metric, MetricName } from './model/metrics.ts'
 export { messageOf, shown } from './model/shown.ts'
 export { silentLogger } from './doors/runtime.ts'
 export type { Clock, Logger, ProcessInfo, Random, Runtime, Timer, Timers } from './doors/runtime.ts'
+export type {
+  Counter,
+  Gauge,
+  GaugeObserver,
+  Histogram,
+  HistogramOptions,
+  InstrumentOptions,
+  Meter,
+  MetricAttributes,
+} from './doors/meter.ts'
+export type { Thread, ThreadEnded, ThreadOptions, ThreadPort, Threads } from './doors/threads.ts'
 export {
   checkSchema,
   schema,
@@ -197,7 +210,14 @@ export {
   t,
 } from './model/schema.ts'
 export type { Field, Infer, InferFields, Schema, TimeType, Type, TypeKind, Types, TypeSpec } from './model/schema.ts'
-export type { Sequenced, Sequencer, SequencerContext, SequencerSession, UnsequencedSection } from './doors/sequencer.ts'
+export type { FetchedBatches, FetchOptions, Isolation, OffsetForOptions, ReadOptions } from './doors/topic-reads.ts'
+export type {
+  SectionFollower,
+  Sequencer,
+  SequencerContext,
+  SequencerSession,
+  UnsequencedSection,
+} from './doors/sequencer.ts'
 export {
   arrayField,
   asObject,
@@ -208,10 +228,13 @@ export {
   loadStored,
   parseStored,
   storedBytes,
+  storedCheck,
   stringField,
 } from './model/stored-json.ts'
-export type { AnyVersion, StoredKind } from './model/stored-json.ts'
+export type { StoredKind } from './model/stored-json.ts'
 export { guardedLogger, guardedRuntime } from './system/guarded-logger.ts'
+export { counterOf, errorType, gaugeOf, histogramOf } from './system/instruments.ts'
+export { guardedMeter } from './system/guarded-meter.ts'
 export { systemFiles } from './system/system-files.ts'
 export { systemRuntime } from './system/system-runtime.ts'
 export { lowerThreadPriority } from './system/system-threads.ts'
@@ -233,7 +256,6 @@ export type {
   Lineage,
   OnBroken,
   PartitionOffsets,
-  ReadOptions,
   ResolvedTopicConfig,
   Scan,
   ScanOptions,
@@ -246,16 +268,9 @@ export type {
   Failure,
   TopicStats,
 } from './doors/topic.ts'
-export type {
-  Section,
-  SectionHeader,
-  TornTail,
-  EpochOpener,
-  EpochOwner,
-  Wal,
-  WalLocation,
-  WalOpenOptions,
-  WalSession,
-  WalSpace,
-  WalUsage,
-} from './doors/wal.ts'
+export type { Section, SectionFacts, SectionHeader, SectionOffsets, WalLocation } from './doors/section.ts'
+export type { Wal } from './doors/wal.ts'
+export type { WalReader, WalReaderOptions } from './doors/wal-reader.ts'
+export type { WalOptions, WalSession, WalUsage } from './doors/wal-session.ts'
+export { isLivedThrough } from './doors/wal-writer.ts'
+export type { Appended, NextOffset, TornTail, WalSpace, WalWriter, WalWriterOptions } from './doors/wal-writer.ts'

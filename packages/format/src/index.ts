@@ -1,21 +1,20 @@
 export { avro } from './avro/avro-codec.ts'
 export type { AvroSchemaJson } from './avro/avro-codec.ts'
 export { readAvroFile, writeAvroFile } from './avro/avro-file.ts'
-export type { AvroFile, ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
+export type { ReadAvroOptions, WriteAvroOptions } from './avro/avro-file.ts'
 export { BatchFramer, headerKeySize, nullableSize } from './batch/batch-framer.ts'
-export type { BatchStart } from './batch/batch-framer.ts'
 export { batchesIn, patchBatch } from './batch/batch-header.ts'
-export type { BatchCompression, BatchHeader, BatchPatch } from './batch/batch-header.ts'
+export type { BatchHeader } from './batch/batch-header.ts'
+export { offsetSince } from './batch/offset-since.ts'
+export { keptOfBatch } from './batch/kept-of-batch.ts'
 export { appendRecordsSection, checkBatch, checkCrc, readRecords } from './batch/read-batch.ts'
 export type { BatchRecord, CheckedBatch } from './batch/read-batch.ts'
 export { bodySize, recordCrc, recordCrcOf } from './batch/record-body.ts'
 export { RecordPlace, type RecordTime } from './batch/record-place.ts'
-export type { RecordBody } from './batch/record-body.ts'
 export { RecordCursor } from './batch/record-cursor.ts'
 export type { BatchLimits } from './batch/record-cursor.ts'
 export { encodeBatch, LONE_RECORD_BYTES, recordBatchBuilder } from './batch/write-batch.ts'
 export type {
-  BuilderRecord,
   EncodeBatchOptions,
   RecordBatchBuilder,
   RecordBatchBuilderOptions,
@@ -61,20 +60,22 @@ export type { DecodeCalls } from './parquet/serve-decodes.ts'
 export { parquetWorkers, pooledDecodes } from './parquet/workers.ts'
 export type { ParquetWorkers, ParquetWorkersOptions, PooledDecodesOptions } from './parquet/workers.ts'
 export { rowsEncoderOf } from './values/row-by-row.ts'
-export { bigIntOf, dateText, decimalText, floorMillis } from './values/scalars.ts'
+export { topBitsAt } from './parquet/leaf-bounds.ts'
+export { doubled } from './bytes/doubled.ts'
+export { halvesOf } from './bytes/int64-halves.ts'
+export {
+  bigIntBytes,
+  bigIntOf,
+  bigIntWidth,
+  civilDate,
+  dateText,
+  daysOf,
+  decimalText,
+  floorMillis,
+} from './values/scalars.ts'
 export { textBuffer } from './bytes/text-buffer.ts'
-export type { TextBuffer } from './bytes/text-buffer.ts'
-export type { MemoryBudget, MemoryBudgetStats, MemoryGrant } from './threads/memory-budget.ts'
-export type { EndError, ThreadEnd } from './threads/pool-thread.ts'
+export type { MemoryGrant } from './threads/memory-budget.ts'
+export type { ThreadEnd } from './threads/pool-thread.ts'
 export { serveCalls, WORKER_NICENESS } from './threads/serve-calls.ts'
-export type { CallHandlers } from './threads/serve-calls.ts'
-export type { ThreadCalls } from './threads/thread-calls.ts'
 export { threadPool } from './threads/thread-pool.ts'
-export type {
-  LeaseKind,
-  LeaseOptions,
-  ThreadLease,
-  ThreadPool,
-  ThreadPoolOptions,
-  ThreadPoolStats,
-} from './threads/thread-pool.ts'
+export type { ThreadLease, ThreadPool, ThreadPoolOptions } from './threads/thread-pool.ts'

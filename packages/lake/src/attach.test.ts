@@ -1,4 +1,4 @@
-import { alwaysNull, bucket, day, eq, hour, identity, month, schema, t, truncate, year } from '@moulin/core'
+import { alwaysNull, bucket, byValue, day, eq, hour, month, schema, t, tableFiles, truncate, year } from '@moulin/core'
 import type { Codec, PartitionFieldOf } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
@@ -55,7 +55,7 @@ describe('a new table', () => {
 
   const specs: [string, PartitionFieldOf[]][] = [
     ['none', []],
-    ['identity of the log partition', [identity('_kafka_partition')]],
+    ['identity of the log partition', [byValue('_kafka_partition')]],
     ['day of the timestamp', [day('_kafka_timestamp')]],
     ['year', [year('at')]],
     ['month', [month('at')]],
@@ -65,7 +65,7 @@ describe('a new table', () => {
     ['bucket of a decimal and of a key', [bucket(3, 'price'), bucket(2, '_kafka_key')]],
     ['truncate of a string', [truncate(5, 'city')]],
     ['truncate of a long', [truncate(10, 'id')]],
-    ['identity of a string, and void', [identity('city'), alwaysNull('id')]],
+    ['identity of a string, and void', [byValue('city'), alwaysNull('id')]],
   ]
   it.each(specs)('is partitioned as it is told: %s', async (_name, partitionBy) => {
     const log = testLog({ codec, info: { partitionBy } })
@@ -87,7 +87,7 @@ describe('a new table', () => {
     }
     const { metadata } = await tableOf(log)
     let files = 0
-    for await (const { file } of planScan({ store: log.store, metadata })) {
+    for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata })) {
       expect(file.partition).toHaveLength(partitionBy.length)
       files++
     }
@@ -95,10 +95,10 @@ describe('a new table', () => {
   })
 
   const badSpecs: [string, PartitionFieldOf[]][] = [
-    ['a column that is not there', [identity('nope')]],
+    ['a column that is not there', [byValue('nope')]],
     ['a transform that does not take the column', [hour('day')]],
-    ['a list', [identity('_kafka_headers')]],
-    ['a name twice', [identity('city'), identity('city')]],
+    ['a list', [byValue('_kafka_headers')]],
+    ['a name twice', [byValue('city'), byValue('city')]],
     ['a name of another column', [{ ...bucket(4, 'id'), name: 'city' }]],
   ]
   it.each(badSpecs)('is refused with a partition spec of %s', async (_name, partitionBy) => {
@@ -108,7 +108,7 @@ describe('a new table', () => {
   })
 
   it('is refused with an unknown transform, a bad name, or value columns without a codec', async () => {
-    const unknown = { ...identity('id'), transform: 'zorder[3]' }
+    const unknown = { ...byValue('id'), transform: 'zorder[3]' }
     await expect(testLog({ codec, info: { partitionBy: [unknown] } }).attach()).rejects.toMatchObject({
       kind: 'unsupported',
     })
@@ -196,7 +196,10 @@ describe('a table that others configured', () => {
     await topic.tier({ upTo: [2n, 0n] })
     await checkTable(topic, log)
     const specs: unknown[] = []
-    for await (const { file } of planScan({ store: log.store, metadata: (await tableOf(log)).metadata })) {
+    for await (const { file } of planScan({
+      tableFiles: tableFiles(log.store),
+      metadata: (await tableOf(log)).metadata,
+    })) {
       specs.push([file.specId, file.partition])
     }
     expect(specs).toContainEqual([1, ['city-2']])

@@ -1,9 +1,10 @@
 import { closed, invalid, SharedWork, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdTopic, TierResult } from '@moulin/core'
 import { audit } from './audit/audit.ts'
-import { isVanished } from './table/data-files.ts'
+import { isVanished } from './live/data-files.ts'
 import { coldRead, coldReadAt } from './replay/cold-read.ts'
 import type { ColdReadParts } from './replay/cold-read.ts'
+import { coldOffsetSince } from './replay/timestamp-seek.ts'
 import { releasable } from './look/held-records.ts'
 import { vanished } from './look/vanished.ts'
 import type { Committer } from './commit/committer.ts'
@@ -95,11 +96,15 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     missingFiles: () => [...table.missing.keys()],
     async *read({ partition, from, to, signal }) {
       check()
-      yield* coldRead(parts, { partition, from, to }, callOf(signal))
+      yield* parts.reads.counted((tally) => coldRead({ ...parts, tally }, { partition, from, to }, callOf(signal)))
     },
     async *readAt(positions, options = {}) {
       check()
-      yield* coldReadAt(parts, positions, options)
+      yield* parts.reads.counted((tally) => coldReadAt({ ...parts, tally }, positions, options))
+    },
+    async offsetSince({ signal, ...seek }) {
+      check()
+      return await coldOffsetSince(parts, seek, callOf(signal))
     },
     scan: (options) => {
       check()

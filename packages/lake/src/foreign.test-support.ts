@@ -1,5 +1,5 @@
 /** What another engine may do to a topic's table, through nothing but its catalog and files. */
-import { Int32Builder, Int64Builder, isValid, keyOf, tableIdentifier, takeRows } from '@moulin/core'
+import { Int32Builder, Int64Builder, isValid, keyOf, tableIdentifier, takeRows, tableFiles } from '@moulin/core'
 import type { Column, ColumnBatch, LoadedTable, TableUpdate } from '@moulin/core'
 import { openParquet, readAvroFile, storeRangeReader, writeAvroFile } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
@@ -91,14 +91,14 @@ export async function commitFiles(
 ): Promise<void> {
   const plan = await planAppend({
     table,
-    store: log.store,
+    tableFiles: tableFiles(log.store),
     files,
     snapshotId: log.runtime.random.int63(),
     commitId: id,
     nowMs: log.runtime.clock.now(),
     expire: false,
   })
-  for (const { key, bytes } of plan.objects) await log.store.put(key, bytes)
+  for (const { location, bytes } of plan.objects) await log.store.put(keyOf(log.store, location), bytes)
   const { requirements, updates } = plan.commit
   const kept = where === 'main' ? updates : updates.filter(({ action }) => action !== 'set-snapshot-ref')
   await log.catalog.commitTable(table.identifier, { requirements, updates: kept })
@@ -213,7 +213,7 @@ export async function allRows(log: TestLog): Promise<ColumnBatch> {
   const { metadata } = await tableOf(log)
   const { fields } = currentSchema(metadata)
   const rows = new SliceBuffer()
-  for await (const { file } of planScan({ store: log.store, metadata })) {
+  for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata })) {
     const parquet = await openParquet(
       storeRangeReader(log.store, keyOf(log.store, file.filePath), Number(file.fileSizeBytes)),
     )

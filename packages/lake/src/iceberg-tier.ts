@@ -1,4 +1,13 @@
-import { checkOptions, checkRoot, closed, option, tableGuard, tableIdentifier } from '@moulin/core'
+import {
+  checkOptions,
+  checkRoot,
+  closed,
+  option,
+  tableFiles as filesOf,
+  tableGuard,
+  tableIdentifier,
+  tableText,
+} from '@moulin/core'
 import type {
   Catalog,
   CodecFormat,
@@ -8,19 +17,24 @@ import type {
   ColdTopicInfo,
   ObjectStore,
   OptionTable,
+  RenewableFiles,
   TableGuard,
+  TableStores,
 } from '@moulin/core'
 import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
+import type { DeletesOf } from '@moulin/iceberg'
 import { adoptTable } from './adopt/adopt-table.ts'
 import { fileLists } from './replay/cold-plan.ts'
 import type { ColdReadParts } from './replay/cold-read.ts'
 import { coldTopic } from './cold-topic.ts'
 import { checkColumnNames } from './table/column-names.ts'
 import { Committer } from './commit/committer.ts'
-import { dataFiles } from './table/data-files.ts'
-import type { DataFiles } from './table/data-files.ts'
+import { dataFiles, FileRoom } from './live/data-files.ts'
+import type { DataFiles } from './live/data-files.ts'
+import { liveFiles, nothingDeleted } from './live/live-files.ts'
 import { FileLook } from './look/file-look.ts'
+import { ColdReadMeter } from './replay/read-tally.ts'
 import { rowIndexes } from './replay/row-index.ts'
 import { RowPlaces } from './places/row-places.ts'
 import { hasValueColumns } from './table/system-columns.ts'
@@ -37,8 +51,11 @@ const MiB = 1024 * 1024
 
 export interface IcebergTierOptions {
   readonly catalog: Catalog
-  /** Where the tables' files are, if not in the log's own store. Must be the store that the catalog's locations name. */
-  readonly store?: ObjectStore
+  /**
+   * Where the tables' files are, if not in the log's own store: the store that the catalog's locations name, or a function that finds
+   * the store of a location, with what the catalog says of the table's credentials ({@link TableStores}).
+   */
+  readonly stores?: ObjectStore | TableStores
   /**
    * Threads that encode data files and decode rows; while all of them encode, one more decodes. 0 does all in the calling
    * thread. Default: the cores of the first log that attaches, less one, but at least 1.
@@ -76,7 +93,7 @@ export interface IcebergTierOptions {
 
 const optionTable: OptionTable<IcebergTierOptions> = {
   catalog: option.required(option.catalogCheck),
-  store: option.storeCheck,
+  stores: option.anyOf(option.storeCheck, option.callback),
   threads: option.integer('threads', 0, 1024),
   worker: option.moduleUrl,
   memoryBytes: option.positiveBytes,
@@ -99,20 +116,33 @@ const optionTable: OptionTable<IcebergTierOptions> = {
  * that get lost and other writers come between; a table whose history was changed under the log is refused with
  * `conflict` code `LINEAGE_BROKEN` and the offsets in doubt, never read on silently.
  *
- * @throws `invalid` for options out of range, code `ROOT` for a `store` that engines cannot open by path.
+ * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
+  return tierWith(options, { deletesOf: nothingDeleted })
+}
+
+/** What a tier is made of that nobody gives as an option. */
+export interface TierDoors {
+  readonly deletesOf: DeletesOf
+}
+
+/** {@link icebergTier} with its own answer to what is deleted in the tables' files. */
+export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors): ColdTier {
   checkOptions('icebergTier', options, optionTable)
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   const { deltas = false } = options
-  if (options.store !== undefined) checkRoot(options.store)
+  const { stores } = options
+  if (typeof stores === 'object') checkRoot(stores)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
   // Beyond one attach: a topic that is attached anew still knows what this process has committed.
   const ownCommits = new Map<string, OwnCommits>()
   let workers: Workers | undefined
   let isClosed = false
-  const opened = new Map<ObjectStore, DataFiles>()
+  /** By store; where stores are found by location, by table, for each has credentials of its own. */
+  const opened = new Map<ObjectStore | string, Opened>()
+  const rooms = new Map<ObjectStore | TableStores, FileRoom>()
 
   const workersFor = ({ runtime, limits }: ColdContext): Workers => {
     const count = threads ?? Math.max(1, runtime.process.cores - 1)
@@ -122,28 +152,40 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
     ))
   }
 
+  const openedFor = (info: ColdTopicInfo, { store, limits }: ColdContext, workers: ParquetWorkers): Opened => {
+    const table = tableIdentifier(info.table)
+    const place = typeof stores === 'function' ? tableText(table) : (stores ?? store)
+    let found = opened.get(place)
+    if (found === undefined) {
+      const tableFiles = filesOf(stores ?? store, { reload: () => catalog.loadTable(table) })
+      const room = rooms.get(stores ?? store) ?? new FileRoom(limits.openFileBytes)
+      rooms.set(stores ?? store, room)
+      found = { tableFiles, files: dataFiles({ tableFiles, workers, room }) }
+      opened.set(place, found)
+    }
+    return found
+  }
+
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
     if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
     const { encoders, decoders } = workersFor(context)
-    const store = options.store ?? context.store
-    let files = opened.get(store)
-    if (files === undefined) {
-      files = dataFiles({ store, workers: decoders, maxBytes: context.limits.openFileBytes })
-      opened.set(store, files)
-    }
+    const { tableFiles, files: wholeFiles } = openedFor(info, context, decoders)
+    const files = liveFiles({ files: wholeFiles, deletesOf })
     const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
-    const table = new TopicTable({ catalog, store, files, info, context, ownCommits: own })
+    const table = new TopicTable({ catalog, tableFiles, files, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
-    const lists = fileLists(store)
-    const places = new RowPlaces({ info, context, files, fileLists: lists, indexes, windowBytes })
-    const look = new FileLook({ store, files, info, context, table })
-    const parts = { info, context, store, files, fileLists: lists, indexes, places, table, look, windowBytes }
+    const lists = fileLists(tableFiles)
+    const places = new RowPlaces({ info, context, tableFiles, files, fileLists: lists, indexes, windowBytes })
+    const look = new FileLook({ tableFiles, files, info, context, table })
+    const reads = new ColdReadMeter(context.runtime.meter, info.name)
+    const readers = { indexes, places, table, look, windowBytes, reads }
+    const parts = { info, context, tableFiles, files, fileLists: lists, ...readers }
     const committer = (): Committer =>
       new Committer({
         catalog,
-        store,
+        tableFiles,
         info,
         context,
         table,
@@ -201,6 +243,12 @@ export function icebergTier(options: IcebergTierOptions): ColdTier {
       await workers?.pool?.close()
     },
   }
+}
+
+/** The files of a table, or of all tables in one store, and those of them that are open. */
+interface Opened {
+  readonly tableFiles: RenewableFiles
+  readonly files: DataFiles
 }
 
 /** One life of a topic, on its way to a cold topic. */

@@ -13,6 +13,7 @@ import type {
   HotSource,
   Limits,
   ObjectStore,
+  OffsetRange,
   SchemaLedger,
   StoredRecord,
 } from '@moulin/core'
@@ -21,9 +22,11 @@ import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
 import type { BatchRecord, WritableCompression } from '@moulin/format'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
+import type { DeletesOf } from '@moulin/iceberg'
 import { plainCatalog } from './catalog.test-support.ts'
-import { icebergTier } from './iceberg-tier.ts'
+import { tierWith } from './iceberg-tier.ts'
 import type { IcebergTierOptions } from './iceberg-tier.ts'
+import { nothingDeleted } from './live/live-files.ts'
 
 export type SentRecord = Partial<Pick<BatchRecord, 'key' | 'value' | 'headers' | 'timestamp'>>
 
@@ -39,6 +42,8 @@ export interface TestLogOptions {
   /** What the log says when it is asked whether a newer writer has taken over; default: none has. */
   readonly checkFence?: () => Promise<void>
   readonly tier?: Partial<IcebergTierOptions>
+  /** Default: nothing is. */
+  readonly deletesOf?: DeletesOf
 }
 
 export interface TestLog {
@@ -95,7 +100,8 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     epoch: options.epoch ?? 1n,
     checkFence: options.checkFence ?? (async () => {}),
   }
-  const tier = icebergTier({ catalog, threads: 0, ...options.tier })
+  const { deletesOf = nothingDeleted } = options
+  const tier = tierWith({ catalog, threads: 0, ...options.tier }, { deletesOf })
   return {
     store,
     catalog,
@@ -133,7 +139,7 @@ export class TestHot implements HotSource {
   send(
     partition: number,
     records: readonly SentRecord[],
-    options: { timestampType?: 'create' | 'append'; valueSchemaId?: number } = {},
+    options: { timestampType?: 'create' | 'append'; valueSchemaId?: number; aborted?: readonly OffsetRange[] } = {},
   ): void {
     const baseOffset = this.#next[partition]!
     const full = records.map((record, at) => ({
@@ -152,7 +158,11 @@ export class TestHot implements HotSource {
   }
 
   /** Batches whose base offsets follow the last one's. */
-  append(partition: number, batches: Uint8Array, options: { valueSchemaId?: number } = {}): void {
+  append(
+    partition: number,
+    batches: Uint8Array,
+    options: { valueSchemaId?: number; aborted?: readonly OffsetRange[] } = {},
+  ): void {
     let nextOffset = this.#next[partition]!
     for (const { header } of batchesIn(batches)) nextOffset = header.baseOffset + BigInt(header.lastOffsetDelta) + 1n
     const valueSchemaIds = options.valueSchemaId ?? this.valueSchemaId
@@ -162,6 +172,7 @@ export class TestHot implements HotSource {
       nextOffset,
       batches,
       valueSchemaIds,
+      ...(options.aborted && { aborted: options.aborted }),
     })
     this.#next[partition] = nextOffset
   }

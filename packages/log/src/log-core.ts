@@ -6,7 +6,8 @@ import type {
   OnBroken,
   Runtime,
   SequencerSession,
-  WalSession,
+  WalReader,
+  WalWriter,
 } from '@moulin/core'
 import type { Admission } from './produce/admission.ts'
 import type { CheckpointWriter } from './stored/checkpoint-writer.ts'
@@ -30,7 +31,10 @@ export interface LogCore {
   readonly catalogWaitMs: number
   /** For topics that do not say otherwise. */
   readonly onBroken: OnBroken
-  readonly wal: WalSession
+  /** Of a log that is open for reading only: one that writes nothing. */
+  readonly wal: WalWriter
+  /** Of a log that is open for reading only. */
+  readonly reader: WalReader | undefined
   readonly sequencer: SequencerSession
   readonly hot: HotLog
   readonly ledger: WritableSchemaLedger

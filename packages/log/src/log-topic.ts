@@ -5,7 +5,10 @@ import {
   waitFor,
   type AuditOptions,
   type AuditReport,
+  type FetchedBatches,
+  type FetchOptions,
   type LogRecord,
+  type OffsetForOptions,
   type PartitionOffsets,
   type Position,
   type Producer,
@@ -23,10 +26,22 @@ import {
 import { asPlainJson } from './plain-json.ts'
 import { appendBatches, type AppendRequest } from './produce/batch-appender.ts'
 import { readEarlier } from './read/earlier-reader.ts'
-import { appendTable, auditTable, checkPositions, readTable, scanTable } from './topics/topic-options.ts'
+import { fetchBatches } from './read/fetch-batches.ts'
+import {
+  appendTable,
+  auditTable,
+  checkPositions,
+  checkTimestamp,
+  fetchTable,
+  FIRST_OFFSET,
+  offsetForTable,
+  readTable,
+  scanTable,
+} from './topics/topic-options.ts'
 import { lazyScan } from './read/lazy-scan.ts'
 import { LogProducer } from './produce/log-producer.ts'
 import { RecordInput } from './produce/record-input.ts'
+import { offsetFor } from './read/timestamp-search.ts'
 import { readTopic, readTopicAt } from './read/topic-reader.ts'
 import type { TopicState } from './topics/topic-state.ts'
 import { checkWritable } from './tiering/topic-tiering.ts'
@@ -129,6 +144,17 @@ class LogTopic {
     return readTopicAt(this.#state, positions, options.signal)
   }
 
+  async fetch(options: FetchOptions): Promise<FetchedBatches> {
+    checkOptions(this.#what('fetch'), options, fetchTable)
+    return fetchBatches(this.#state, options)
+  }
+
+  async offsetFor(timestamp: bigint, options: OffsetForOptions = {}): Promise<bigint | undefined> {
+    checkTimestamp(this.#what('offsetFor'), timestamp)
+    checkOptions(this.#what('offsetFor'), options, offsetForTable)
+    return offsetFor(this.#state, timestamp, options)
+  }
+
   scan(options: ScanOptions = {}): Scan<Record<string, unknown>> {
     checkOptions(this.#what('scan'), options, scanTable)
     return lazyScan(async () => {
@@ -152,7 +178,8 @@ class LogTopic {
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {
     checkOptions(this.#what('audit'), options, auditTable)
-    return (await waitFor(this.#state.coldForReleased(), options.signal)).audit(options)
+    const cold = await waitFor(this.#state.coldForReleased(), options.signal)
+    return waitFor(cold.audit(options), options.signal)
   }
 
   async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
@@ -173,7 +200,7 @@ class LogTopic {
     const frontier = attached?.frontier()
     return hot.partitions.map(({ partition, highWatermark, released }) => ({
       partition,
-      start: 0n,
+      start: FIRST_OFFSET,
       highWatermark,
       frontier: frontier?.[partition] ?? released,
       released,

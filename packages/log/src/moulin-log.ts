@@ -4,15 +4,18 @@ import {
   option,
   type Durability,
   type Failing,
+  type Gauge,
   type Log,
   type LogRecovery,
   type LogStats,
+  type TableIdentifier,
   type OptionTable,
   type Topic,
   type TopicConfig,
 } from '@moulin/core'
 import { failureOf, Failures, worstOf } from './chores/failures.ts'
 import type { LogCore } from './log-core.ts'
+import { logGauges } from './log-gauges.ts'
 import { logTopic } from './log-topic.ts'
 import { asPlainJson } from './plain-json.ts'
 import type { TopicDirectory } from './topics/topic-directory.ts'
@@ -24,6 +27,11 @@ const DRAIN_MS = 30_000
 type CloseOptions = NonNullable<Parameters<Log['close']>[0]>
 const closeTable: OptionTable<CloseOptions> = { drainMs: option.milliseconds(), tier: option.flag }
 
+const identifierTable: OptionTable<TableIdentifier> = {
+  namespace: option.required(option.listOf(option.text)),
+  name: option.required(option.text),
+}
+
 /** An open log. See {@link Log}. */
 export class MoulinLog implements Log {
   readonly durability: Durability
@@ -31,8 +39,8 @@ export class MoulinLog implements Log {
   readonly #core: LogCore
   readonly #directory: TopicDirectory
   readonly #abort: AbortController
-  readonly #watch: { close(): void } | undefined
   readonly #following: Failures
+  readonly #gauges: Gauge
   #closing: Promise<void> | undefined
 
   constructor(
@@ -47,10 +55,11 @@ export class MoulinLog implements Log {
     this.#core = core
     this.#following = new Failures(core.runtime.clock)
     this.#directory = directory
+    this.#gauges = logGauges(core, () => this.#states())
     this.#abort = closing
     this.durability = durability
     this.recovery = recovery
-    if (core.access === 'read-only') this.#watch = core.wal.watch(() => this.#follow())
+    core.reader?.follow((error) => this.#followed(error))
   }
 
   get id(): string {
@@ -82,6 +91,13 @@ export class MoulinLog implements Log {
   async ensureTopic<T = Uint8Array>(name: string, config: TopicConfig<T> = {}): Promise<Topic<T>> {
     this.#checkOpen()
     return logTopic(await this.#directory.ensure(name, config as TopicConfig))
+  }
+
+  async topicOfTable<T = unknown>(identifier: TableIdentifier): Promise<Topic<T> | undefined> {
+    checkOptions('log.topicOfTable', identifier, identifierTable)
+    this.#checkOpen()
+    const state = await this.#directory.ofTable(identifier)
+    return state && logTopic(state)
   }
 
   async topics(): Promise<readonly string[]> {
@@ -139,7 +155,7 @@ export class MoulinLog implements Log {
 
   async #close({ drainMs = DRAIN_MS, tier = false }: CloseOptions): Promise<void> {
     const core = this.#core
-    this.#watch?.close()
+    this.#gauges.close()
     const states = this.#states()
     const producers = states.flatMap((state) => [...state.producers].map((producer) => producer.close()))
     this.#abort.abort()
@@ -192,18 +208,18 @@ export class MoulinLog implements Log {
     }
   }
 
-  #follow(): void {
-    const { refresh, forgetReleased } = this.#core
-    refresh()
-      .then(forgetReleased)
-      .then(
-        () => this.#following.succeeded(),
-        (error: unknown) => {
-          if (this.#abort.signal.aborted) return
-          this.#following.failed(error)
-          this.#core.runtime.logger.warn({ err: error }, 'Following the writer failed')
-        },
-      )
+  /** The reader has looked what the writer has done. */
+  #followed(error: Error | undefined): void {
+    const { forgetReleased } = this.#core
+    const look = error === undefined ? Promise.resolve() : Promise.reject(error)
+    look.then(forgetReleased).then(
+      () => this.#following.succeeded(),
+      (failure: unknown) => {
+        if (this.#abort.signal.aborted) return
+        this.#following.failed(failure)
+        this.#core.runtime.logger.warn({ err: failure }, 'Following the writer failed')
+      },
+    )
   }
 
   #states(): TopicState[] {

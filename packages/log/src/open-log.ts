@@ -15,26 +15,23 @@ import {
   type OptionTable,
   type Runtime,
   type Sequencer,
-  type TornTail,
+  type SequencerSession,
   type Wal,
-  type WalOpenOptions,
-  type WalSession,
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { Admission } from './produce/admission.ts'
 import { checkpointStore, type CheckpointStore } from './stored/checkpoint-store.ts'
-import { epochClaims } from './stored/epoch-claims.ts'
 import { HotLog } from './hot/hot-log.ts'
 import type { LogCore } from './log-core.ts'
 import { CheckpointWriter } from './stored/checkpoint-writer.ts'
 import { logIdentity } from './stored/log-identity.ts'
 import { logLimits } from './log-limits.ts'
 import { MoulinLog } from './moulin-log.ts'
+import { openWal, type OpenedWal } from './open-wal.ts'
 import { releaseFollower } from './hot/release-follower.ts'
 import { schemaLedger } from './stored/schema-ledger.ts'
 import { copyOn } from './hot/section-copies.ts'
 import { single } from './produce/single.ts'
-import { withWayBack } from './stored/stored-damage.ts'
 import { onBrokenCheck } from './topics/topic-config.ts'
 import { TopicDirectory } from './topics/topic-directory.ts'
 import { topicStore } from './stored/topic-store.ts'
@@ -85,7 +82,7 @@ export interface OpenLogOptions {
 
 const optionTable: OptionTable<OpenLogOptions> = {
   store: option.required(option.storeCheck),
-  wal: option.required(option.door('a Wal', ['open'], ['durability'])),
+  wal: option.required(option.door('a Wal', ['openWriter', 'openReader'], ['durability', 'offsets'])),
   tier: option.door('a ColdTier', ['attach', 'close']),
   runtime: option.runtimeCheck,
   sequencer: option.door('a Sequencer', ['open']),
@@ -128,58 +125,52 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
     now: () => runtime.clock.now(),
     gap: access === 'read-write' ? 'corrupt' : 'skip',
   })
-  const torn: TornTail[] = []
-  const wal = await options.wal.open({
-    runtime,
-    limits,
-    logId,
-    access,
-    takeover,
-    ...recovery(hot, checkpoints, torn, runtime),
-    claimEpoch: epochClaims(store),
-    mustExist: (await withWayBack(checkpoints.newest())) !== undefined,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  })
+  const opening = { wal: options.wal, access, takeover, runtime, limits, logId, store, checkpoints, hot }
+  const opened = await openWal({ ...opening, signal: options.signal })
+  let sequencer: SequencerSession | undefined
   try {
     throwIfAborted(options.signal)
-    hot.attach(wal)
-    return await assemble({ ...options, access, runtime, graceMs }, { logId, limits, hot, wal, checkpoints, torn })
+    hot.attach(opened.writer)
+    sequencer = followedBy(hot, options, opened)
+    const parts = { logId, limits, hot, checkpoints, sequencer, ...opened }
+    return await assemble({ ...options, access, runtime, graceMs }, parts)
   } catch (error) {
-    await wal.close()
+    // Nothing is told to a log that there is not.
+    for (const session of [sequencer, opened.writer]) {
+      await session?.close().catch((failure: unknown) => {
+        runtime.logger.warn({ err: failure }, 'Closing what an opening that failed had opened failed')
+      })
+    }
     throw error
   }
 }
 
-type Recovery = Pick<WalOpenOptions, 'beforeRecovery' | 'isLive' | 'isAcked' | 'recover' | 'onTornTail'>
-
-function recovery(hot: HotLog, checkpoints: CheckpointStore, torn: TornTail[], { logger }: Runtime): Recovery {
-  return {
-    beforeRecovery: async () => hot.begin(await withWayBack(checkpoints.newest())),
-    isLive: (header) => hot.isLive(header),
-    isAcked: (header) => hot.isAcked(header),
-    recover: (header, at) => hot.recover(header, at),
-    onTornTail: (report) => {
-      torn.push(report)
-      logger.warn(
-        { ...report },
-        'The write-ahead tail was cut behind the last good section: what follows was never acked',
-      )
-    },
-  }
+/** The sequencer's session, whose follower `hot` is. A log that only reads sequences nothing. */
+function followedBy(
+  hot: HotLog,
+  { wal, sequencer = single() }: OpenLogOptions,
+  { writer, reader }: OpenedWal,
+): SequencerSession {
+  const session = (reader === undefined ? sequencer : single()).open({
+    wal: writer,
+    offsets: wal.offsets,
+    nextOffset: (...life) => hot.nextOffset(...life),
+  })
+  session.follow(hot)
+  return session
 }
 
-interface Opened {
+interface Opened extends OpenedWal {
   readonly logId: string
   readonly limits: Limits
   readonly hot: HotLog
-  readonly wal: WalSession
   readonly checkpoints: CheckpointStore
-  readonly torn: readonly TornTail[]
+  readonly sequencer: SequencerSession
 }
 
 async function assemble(
   options: OpenLogOptions & { access: 'read-write' | 'read-only'; runtime: Runtime; graceMs: number },
-  { logId, limits, hot, wal, checkpoints, torn }: Opened,
+  { logId, limits, hot, writer: wal, reader, checkpoints, sequencer, torn }: Opened,
 ): Promise<Log> {
   const {
     store,
@@ -191,17 +182,14 @@ async function assemble(
     maxBlockMs = MAX_BLOCK_MS,
     onBroken = 'error',
     codecs = codecFormats,
-    sequencer = single(),
   } = options
   const closing = new AbortController()
   const writer = new CheckpointWriter(checkpoints, wal, runtime)
-  const refresh = async (): Promise<void> => {
-    if (access === 'read-only') await wal.refresh()
-  }
+  const refresh = async (): Promise<void> => reader?.refresh()
   const forgetReleased = releaseFollower({ hot, wal, checkpoints, clock: runtime.clock })
   hot.replan = async () => {
-    if (access === 'read-write') return
-    await wal.refresh()
+    if (reader === undefined) return
+    await reader.refresh()
     hot.begin(await checkpoints.newest())
   }
   const pressure = new WalRelief({
@@ -229,11 +217,8 @@ async function assemble(
     catalogWaitMs,
     onBroken,
     wal,
-    sequencer: sequencer.open({
-      wal,
-      nextOffset: (topicId, incarnation, partition) =>
-        hot.topic(topicId, incarnation, partition + 1).partitions[partition]!.highWatermark,
-    }),
+    reader,
+    sequencer,
     hot,
     ledger: schemaLedger({
       store,

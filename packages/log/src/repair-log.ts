@@ -4,6 +4,7 @@ import {
   corrupt,
   defaultLimits,
   formatCaps,
+  getIfThere,
   guardedRuntime,
   isKind,
   folderOf,
@@ -21,7 +22,6 @@ import {
   type Runtime,
 } from '@moulin/core'
 import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } from './stored/checkpoint-store.ts'
-import { epochClaims } from './stored/epoch-claims.ts'
 import { loadEntry, SCHEMAS } from './stored/schema-ledger.ts'
 import { identityKind } from './stored/stored-kinds.ts'
 import { tableFrontiers } from './tiering/table-frontiers.ts'
@@ -116,7 +116,7 @@ export async function repairLog(options: RepairLogOptions, plan: RepairPlan): Pr
   }
   if (!seen.needsEpoch) return
   await repairWal(
-    { runtime, limits, dir, logId, evidence, claimEpoch: epochClaims(store) },
+    { runtime, limits, dir, logId, evidence, store },
     (found) => checkSame({ ...plan, givenUp: namedRanges(found, seen.named) }, plan),
     async (epoch, found) => {
       const checkpoints = checkpointStore(store, { logId, runtime })
@@ -306,10 +306,7 @@ function emptyEntry(name: string, id: string, incarnation: number, partitions: n
 }
 
 async function keepCopy(store: ObjectStore, key: string): Promise<void> {
-  const object = await store.get(key).catch((error: unknown) => {
-    if (isKind(error, 'not-found')) return undefined
-    throw error
-  })
+  const object = await getIfThere(store, key)
   if (object === undefined) return
   for (let copy = 0; ; copy++) {
     try {

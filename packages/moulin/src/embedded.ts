@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Files, Limits, Log, Logger, OnBroken, OptionTable, Runtime } from '@moulin/core'
+import type { Files, Limits, Log, Logger, Meter, OnBroken, OptionTable, Runtime } from '@moulin/core'
 import { checkOptions, checkRoot, folderOf, invalid, isKind, notFound, option, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
@@ -34,6 +34,8 @@ export interface EmbeddedOptions {
   /** Default `refuse`: see {@link fileWal}. */
   readonly networkMount?: 'refuse' | 'allow'
   readonly logger?: Logger
+  /** Is told what the log measures (docs/metrics.md), by `openTelemetryMeter` of `moulin/opentelemetry` for instance. Default: none. */
+  readonly meter?: Meter
   readonly runtime?: Runtime
   readonly signal?: AbortSignal
 }
@@ -51,6 +53,7 @@ const optionTable: OptionTable<EmbeddedOptions> = {
   limits: option.someLimits,
   networkMount: option.oneOf('refuse', 'allow'),
   logger: option.loggerCheck,
+  meter: option.meterCheck,
   runtime: option.runtimeCheck,
   signal: option.abortSignal,
 }
@@ -72,7 +75,9 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
   checkOptions('openLog', options, optionTable)
   const access = options.access ?? 'read-write'
   const base = options.runtime ?? systemRuntime()
-  const runtime = options.logger === undefined ? base : { ...base, logger: options.logger }
+  const { logger, meter } = options
+  const own = { ...(logger === undefined ? {} : { logger }), ...(meter === undefined ? {} : { meter }) }
+  const runtime = logger === undefined && meter === undefined ? base : { ...base, ...own }
   // Before the folder is made, and before the system reads half a surrogate pair as another name.
   checkRoot(fileSystem({ root: given, files: runtime.files }))
   const root = await realPlace(given, runtime.files)

@@ -1,7 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { corrupt, type Files, folderOf, invalid, notFound, openLocation, systemRuntime } from '@moulin/core'
-import type { GetOptions } from '@moulin/core'
+import { corrupt, type Files, folderOf, invalid, notFound, systemRuntime, tableFiles } from '@moulin/core'
 import { type RangeReader, storeRangeReader } from '@moulin/format'
 import type { FileVerdict } from '@moulin/format/second-opinion'
 import { planScan } from '@moulin/iceberg'
@@ -67,9 +66,8 @@ async function* filesOfTable(path: string, files: Files): AsyncGenerator<RangeRe
   const store = fileSystem({ root, files })
   const catalog = objectStoreCatalog({ store, prefix: '', runtime: systemRuntime(), access: 'read-only' })
   const { metadata } = await catalog.loadTable({ namespace: [namespace], name: basename(path) })
-  for await (const { file } of planScan({ store, metadata })) {
-    const get = openLocation(store, file.filePath)
-    const located = { name: store.name, get: (_: string, range?: GetOptions) => get(range) }
+  const located = tableFiles(store)
+  for await (const { file } of planScan({ tableFiles: located, metadata })) {
     const reader = storeRangeReader(located, file.filePath, Number(file.fileSizeBytes))
     yield { ...reader, name: file.filePath }
   }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { Files } from '@moulin/core'
-import { invalid, isKind, isMoulinError, unavailable, unsupported } from '@moulin/core'
+import { hasOutcome, invalid, isKind, unavailable, unsupported } from '@moulin/core'
 
 /**
  * The folders of one root, with the promise that what they show survives a power loss. A name is durable only when its
@@ -131,7 +131,7 @@ export class DurableFolders {
 
 /** The folder could not be opened: that says nothing about what is on disk, nor about the next time. */
 function hasNotBegun(cause: unknown): boolean {
-  return isMoulinError(cause) && cause.outcome === 'rejected'
+  return hasOutcome(cause, 'rejected')
 }
 
 // A success is remembered for good. A failure too, unless it says nothing about the folder's bytes on disk.

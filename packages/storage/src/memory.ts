@@ -1,9 +1,10 @@
-import type { Clock, ObjectInfo, ObjectStore, OptionTable, PutOptions } from '@moulin/core'
+import type { Clock, ObjectInfo, ObjectStore, OptionTable, PutOptions, Runtime } from '@moulin/core'
 import {
   checkKey,
   checkOptions,
   compareKeys,
   defineObjectStore,
+  joinBytes,
   objectStoreOptions,
   option,
   readChunks,
@@ -16,11 +17,17 @@ import { keyExists, missingKey, notModified, tagMismatch } from './object-errors
 export interface MemoryOptions {
   /** Tells two stores apart in messages and URIs. Default `main`. */
   readonly name?: string
-  /** Dates the objects. Default: the machine's clock. */
+  /** Where the clock comes from when it is not given. Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'clock'>
+  /** Dates the objects. */
   readonly clock?: Pick<Clock, 'now'>
 }
 
-const optionTable: OptionTable<MemoryOptions> = { name: option.text, clock: option.clockCheck }
+const optionTable: OptionTable<MemoryOptions> = {
+  name: option.text,
+  runtime: option.runtimeOf('clock'),
+  clock: option.clockCheck,
+}
 
 /**
  * A store that lives as long as the process: every promise of {@link ObjectStore}, all capabilities.
@@ -30,7 +37,7 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
   checkOptions('memory', options, optionTable)
   const label = options.name ?? 'main'
   const name = `memory(${label})`
-  const clock = options.clock ?? systemRuntime().clock
+  const clock = options.clock ?? (options.runtime ?? systemRuntime()).clock
   const objects = new Map<string, MemoryObject>()
   // Kept in byte order, so that a list is a walk.
   const keys: string[] = []
@@ -104,7 +111,7 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
       throwIfAborted(options.signal)
       const parts: Uint8Array[] = []
       for await (const chunk of readChunks(chunks, options.signal)) parts.push(chunk)
-      return store(key, joined(parts), options)
+      return store(key, joinBytes(parts), options)
     },
 
     async delete(key, options) {
@@ -134,16 +141,6 @@ interface MemoryObject {
   readonly info: ObjectInfo
   readonly bytes: Uint8Array
   readonly attemptId: string | undefined
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }
 
 /** Index of the first key at or after `key`. */

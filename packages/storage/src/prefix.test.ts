@@ -23,6 +23,8 @@ describe('prefix', () => {
     expect(uriOf(part, 'k')).toBe(uriOf(whole, 'a b/k'))
     expect(keyOf(part, uriOf(whole, 'a b/k'))).toBe('k')
     expect(prefix(part, 'c/').root).toBe('memory://m/a b/c/')
+    const named = prefix({ ...whole, aliases: ['mem://m/'] }, 'a b/')
+    expect(keyOf(named, 'mem://m/a b/k')).toBe('k')
   })
 
   it('refuses a prefix that is not a key and a slash', () => {

@@ -27,6 +27,7 @@ export function prefix(store: ObjectStore, path: string): ObjectStore {
   return {
     name: `prefix(${store.name}, ${path})`,
     root: uriOf(store, path),
+    aliases: (store.aliases ?? []).map((root) => uriOf({ root }, path)),
     capabilities: store.capabilities,
     durability: store.durability,
     listOrder: store.listOrder,

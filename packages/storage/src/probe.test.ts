@@ -50,7 +50,7 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 describe('probeStore', () => {
   it('passes the stores of this package and leaves nothing behind', async () => {
-    const parted = partedStore({ seed: 3, timers: runtime.timers })
+    const parted = partedStore({ seed: 3, runtime })
     const stores = [memory(), fileSystem({ root: '/srv/lake', runtime }), prefix(memory(), 'a/'), parted]
     for (const store of stores) {
       await store.put('log/probe/of-another', new Uint8Array(1))

@@ -1,17 +1,18 @@
 import type { ObjectStore, OptionTable, Runtime } from '@moulin/core'
-import { checkOptions, compareKeys, isKind, option, unsupported } from '@moulin/core'
+import { checkOptions, compareKeys, isKind, option, systemRuntime, unsupported } from '@moulin/core'
 import { checkList, checkRanges } from './probe-reads.ts'
 import type { Lie, ProbedStore } from './probed-store.ts'
 
 export interface ProbeOptions {
-  readonly runtime: Pick<Runtime, 'random'>
+  /** Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'random'>
   /** Where it writes, and removes again what it wrote. Default `log/probe/`. */
   readonly prefix?: string
   readonly signal?: AbortSignal
 }
 
 const optionTable: OptionTable<ProbeOptions> = {
-  runtime: option.required(option.runtimeOf('random')),
+  runtime: option.runtimeOf('random'),
   prefix: option.text,
   signal: option.abortSignal,
 }
@@ -28,12 +29,12 @@ const racers = 8
  * `SUFFIX_WRONG`, `LIST_INCOMPLETE`, `LIST_ORDER`, `LIST_AFTER`, `SWAP_IGNORES_TAG`, `SWAP_CREATES`, `SWAP_RACE`,
  * `DELETE_MISSING`, `DELETE_KEEPS`, `MISSING_KEY`. Errors of the environment pass as they are.
  */
-export async function probeStore(store: ObjectStore, options: ProbeOptions): Promise<void> {
+export async function probeStore(store: ObjectStore, options: ProbeOptions = {}): Promise<void> {
   checkOptions('probeStore', options, optionTable)
   const lie: Lie = (code, what) =>
     unsupported(code, `${store.name} is not safe to write to: ${what}.`, { context: { store: store.name } })
   if (!store.capabilities.createIfAbsent) throw lie('NO_CREATE_IF_ABSENT', 'it has no atomic create')
-  const base = `${options.prefix ?? 'log/probe/'}${options.runtime.random.uuid()}/`
+  const base = `${options.prefix ?? 'log/probe/'}${(options.runtime ?? systemRuntime()).random.uuid()}/`
   const probed = recorded(store, base, options.signal)
   try {
     await checkMissing(probed.store, lie)

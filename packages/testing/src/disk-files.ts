@@ -1,5 +1,5 @@
 import type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from '@moulin/core'
-import { compareKeys } from '@moulin/core'
+import { compareKeys, joinBytes } from '@moulin/core'
 import type { DiskCall, DiskEffectKind } from './disk-errors.ts'
 import { diskFault, misuse, noFile } from './disk-errors.ts'
 import type { DiskFile, DiskFolder, DiskNode } from './disk-node.ts'
@@ -149,7 +149,7 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
   return {
     read: (position, length) => ask('read', () => file.read(position, length)),
     writev: (parts, position) => {
-      const bytes = joined(parts)
+      const bytes = joinBytes(parts)
       // As the real disk: nothing to write is no call.
       if (bytes.length === 0) return gate.ask(() => {})
       return effect(
@@ -188,16 +188,6 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
         device.tree.release(file)
       }),
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let position = 0
-  for (const part of parts) {
-    bytes.set(part, position)
-    position += part.length
-  }
-  return bytes
 }
 
 function parentOf(path: string): string {

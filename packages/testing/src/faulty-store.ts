@@ -18,6 +18,7 @@ export function faultyStore(store: ObjectStore, rules: readonly FaultRule<StoreO
   return defineObjectStore<SmallObjectStore & Faults<StoreOperation>>({
     name: `faulty(${store.name})`,
     root: store.root,
+    aliases: store.aliases ?? [],
     capabilities: { ...store.capabilities, multipart: false },
     durability: store.durability,
     listOrder: store.listOrder,

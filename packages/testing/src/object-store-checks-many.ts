@@ -2,7 +2,7 @@ import type { ByteRange } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import { expectBytes, expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { ObjectStoreCheck } from './object-store-checks.ts'
-import { encode, listKeys, pattern, putAll, readText, turn } from './object-store-checks.ts'
+import { encode, listKeys, pattern, putAll, readText, whileOverwritten } from './object-store-checks.ts'
 
 const ten = encode('0123456789')
 
@@ -93,31 +93,18 @@ export const manyChecks: readonly ObjectStoreCheck[] = [
     async run(store) {
       const version = (value: number): Uint8Array => new Uint8Array(120_000).fill(value)
       const ranges = [{ start: 0, end: 10 }, { start: 60_000, end: 60_010 }, { suffix: 10 }]
-      await store.put('k', version(0))
-      let done = false
-      const reader = async (): Promise<void> => {
-        while (!done) {
-          try {
-            const { parts } = await store.getRanges('k', ranges, { maxGapBytes: 0 })
-            expectEqual(
-              parts.map((part) => part[0]),
-              parts.map(() => parts[0]![0]),
-              'the versions that the ranges are of',
-            )
-          } catch (error) {
-            if (!isKind(error, 'conflict', 'OVERWRITTEN')) throw error
-          }
-          await turn()
+      await whileOverwritten(store, 'k', version, async () => {
+        try {
+          const { parts } = await store.getRanges('k', ranges, { maxGapBytes: 0 })
+          expectEqual(
+            parts.map((part) => part[0]),
+            parts.map(() => parts[0]![0]),
+            'the versions that the ranges are of',
+          )
+        } catch (error) {
+          if (!isKind(error, 'conflict', 'OVERWRITTEN')) throw error
         }
-      }
-      const writer = async (): Promise<void> => {
-        for (let value = 1; value <= 25; value++) {
-          await store.put('k', version(value))
-          await turn()
-        }
-      }
-      const writing = writer().finally(() => (done = true))
-      await Promise.all([writing, reader(), reader(), reader()])
+      })
     },
   },
   {

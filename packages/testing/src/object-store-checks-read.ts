@@ -2,7 +2,7 @@ import type { ByteRange } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import { expectBytes, expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { ObjectStoreCheck } from './object-store-checks.ts'
-import { encode, listKeys, pattern, readText, turn } from './object-store-checks.ts'
+import { encode, listKeys, pattern, readText, turn, whileOverwritten } from './object-store-checks.ts'
 
 const ten = encode('0123456789')
 
@@ -164,31 +164,18 @@ export const readChecks: readonly ObjectStoreCheck[] = [
     name: 'shows readers whole versions while it is overwritten',
     async run(store) {
       const version = (value: number): Uint8Array => new Uint8Array(150_000 + value).fill(value)
-      await store.put('k', version(0))
-      let done = false
-      const reader = async (): Promise<void> => {
-        while (!done) {
-          const { bytes, size } = await store.get('k')
-          expectEqual(
-            [bytes.length, size],
-            [150_000 + bytes[0]!, bytes.length],
-            'length of the version that a reader sees',
-          )
-          expectTrue(
-            bytes.every((byte) => byte === bytes[0]),
-            'a reader sees the bytes of one version',
-          )
-          await turn()
-        }
-      }
-      const writer = async (): Promise<void> => {
-        for (let value = 1; value <= 25; value++) {
-          await store.put('k', version(value))
-          await turn()
-        }
-      }
-      const writing = writer().finally(() => (done = true))
-      await Promise.all([writing, reader(), reader(), reader()])
+      await whileOverwritten(store, 'k', version, async () => {
+        const { bytes, size } = await store.get('k')
+        expectEqual(
+          [bytes.length, size],
+          [150_000 + bytes[0]!, bytes.length],
+          'length of the version that a reader sees',
+        )
+        expectTrue(
+          bytes.every((byte) => byte === bytes[0]),
+          'a reader sees the bytes of one version',
+        )
+      })
     },
   },
   {

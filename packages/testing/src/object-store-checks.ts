@@ -75,6 +75,31 @@ export async function expectOneWinner(
   return winners[0]!
 }
 
+/** Three readers that read again and again while the object goes from `version(0)` to `version(25)`. */
+export async function whileOverwritten(
+  store: ObjectStore,
+  key: string,
+  version: (value: number) => Uint8Array,
+  read: () => Promise<void>,
+): Promise<void> {
+  await store.put(key, version(0))
+  let done = false
+  const reader = async (): Promise<void> => {
+    while (!done) {
+      await read()
+      await turn()
+    }
+  }
+  const writer = async (): Promise<void> => {
+    for (let value = 1; value <= 25; value++) {
+      await store.put(key, version(value))
+      await turn()
+    }
+  }
+  const writing = writer().finally(() => (done = true))
+  await Promise.all([writing, reader(), reader(), reader()])
+}
+
 /** Puts small objects, some at a time. */
 export async function putAll(store: ObjectStore, keys: readonly string[]): Promise<void> {
   for (let at = 0; at < keys.length; at += 16)

@@ -1,4 +1,3 @@
-import { systemRuntime } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { faultyStore } from './faulty-store.ts'
 import { hookedStore } from './hooked-store.ts'
@@ -7,7 +6,7 @@ import { partedStore } from './parted-store.ts'
 
 // Long enough for many pages and parts; long objects of these stores are no other code.
 const sizes = { largeBytes: 3_000_000, manyKeys: 1_100, durability: 'memory' } as const
-const parted = (): ReturnType<typeof partedStore> => partedStore({ seed: 7, timers: systemRuntime().timers })
+const parted = (): ReturnType<typeof partedStore> => partedStore({ seed: 7 })
 
 objectStoreConformance({ describe, it }, { name: 'hookedStore', create: () => hookedStore(), ...sizes })
 objectStoreConformance(

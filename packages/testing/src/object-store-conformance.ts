@@ -8,6 +8,7 @@ import { manyChecks } from './object-store-checks-many.ts'
 import { readChecks } from './object-store-checks-read.ts'
 import { streamChecks } from './object-store-checks-stream.ts'
 import { writeChecks } from './object-store-checks-write.ts'
+import { declareCases } from './test-runner.ts'
 import type { ConformanceCase, TestRunner } from './test-runner.ts'
 import { within } from './within.ts'
 
@@ -80,16 +81,10 @@ const DEFAULT_TIMEOUT_MS = 120_000
  * Declares one test per promise of core's `ObjectStore`. What the store does not claim is declared as skipped, with the
  * reason in its name. A store that passes may be wrong in ways no test sees: loss of power, faults of the network.
  */
-export function objectStoreConformance({ describe, it }: TestRunner, config: ObjectStoreConformanceConfig): void {
+export function objectStoreConformance(runner: TestRunner, config: ObjectStoreConformanceConfig): void {
   checkOptions('objectStoreConformance', config, optionTable)
-  // A runner that is as patient as the suite would be first in saying so, and less clear.
-  const timeoutMs = (config.timeoutMs ?? DEFAULT_TIMEOUT_MS) + 5_000
-  describe(config.name ?? 'ObjectStore', () => {
-    for (const { name, skipped, run } of objectStoreConformanceChecks(config)) {
-      if (skipped === undefined) it(name, run, timeoutMs)
-      else it.skip(`${name} (not here: ${skipped})`, async () => {})
-    }
-  })
+  const { name = 'ObjectStore', timeoutMs = DEFAULT_TIMEOUT_MS } = config
+  declareCases(runner, name, objectStoreConformanceChecks(config), timeoutMs)
 }
 
 /** The same as data, for a runner of another shape. Each run makes a store of its own. */

@@ -1,4 +1,4 @@
-import type { ListOptions, ObjectInfo, ObjectStore, OptionTable, PutOptions, StoredObject, Timers } from '@moulin/core'
+import type { ListOptions, ObjectInfo, ObjectStore, OptionTable, PutOptions, Runtime, StoredObject } from '@moulin/core'
 import {
   checkKey,
   checkOptions,
@@ -11,6 +11,7 @@ import {
   objectStoreOptions,
   option,
   resolveRange,
+  systemRuntime,
   throwIfAborted,
   unsupported,
   waitFor,
@@ -19,15 +20,15 @@ import { seededRandom } from './seeded-random.ts'
 
 export interface PartedStoreOptions {
   readonly seed: number
-  /** Answers come some turns of its event loop late. */
-  readonly timers: Pick<Timers, 'turn'>
+  /** Answers come some turns of its event loop late. Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'timers'>
   /** Of the parts of a stream. Default 16 KiB, so that many of them are under way. */
   readonly partBytes?: number
 }
 
 const optionTable: OptionTable<PartedStoreOptions> = {
   seed: option.required(option.integer('', 0)),
-  timers: option.required(option.door('the Timers', ['turn'])),
+  runtime: option.runtimeOf('timers'),
   partBytes: option.positiveBytes,
 }
 
@@ -42,7 +43,8 @@ const MAX_TURNS = 4
  */
 export function partedStore(options: PartedStoreOptions): ObjectStore {
   checkOptions('partedStore', options, optionTable)
-  const { timers, partBytes: ownPartBytes = 16 * 1024 } = options
+  const { partBytes: ownPartBytes = 16 * 1024 } = options
+  const { timers } = options.runtime ?? systemRuntime()
   const random = seededRandom(options.seed)
   const objects = new Map<string, { readonly info: ObjectInfo; readonly parts: readonly Uint8Array[] }>()
   let versions = 0

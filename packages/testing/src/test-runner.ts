@@ -17,3 +17,23 @@ export interface ConformanceCase {
   /** Rejects when the promise is broken, or takes longer than the suite allows. */
   run(): Promise<void>
 }
+
+/**
+ * One test a case, and what an implementation does not promise or cannot be made to do as a skipped one: it is seen in every run that
+ * nobody asked for it, and why.
+ */
+export function declareCases(
+  { describe, it }: TestRunner,
+  suite: string,
+  cases: readonly ConformanceCase[],
+  timeoutMs: number,
+): void {
+  // A runner that is as patient as the suite would be first in saying so, and less clear.
+  const patienceMs = timeoutMs + 5_000
+  describe(suite, () => {
+    for (const { name, skipped, run } of cases) {
+      if (skipped === undefined) it(name, run, patienceMs)
+      else it.skip(`${name} (not here: ${skipped})`, async () => {})
+    }
+  })
+}

@@ -1,5 +1,5 @@
-import { checkOptions, option } from '@moulin/core'
-import type { Files, Logger, OptionTable, Runtime } from '@moulin/core'
+import { checkOptions, option, systemRuntime } from '@moulin/core'
+import type { Files, Logger, Meter, OptionTable, Runtime, ThreadPort } from '@moulin/core'
 import type { ProcessTable } from './process-table.ts'
 import { processTable } from './process-table.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -7,6 +7,7 @@ import { seededRandom } from './seeded-random.ts'
 import { simulatedDisk } from './simulated-disk.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import { virtualClock } from './virtual-clock.ts'
+import { virtualThreads } from './virtual-threads.ts'
 
 export interface VirtualRuntimeOptions {
   readonly seed: number
@@ -20,6 +21,13 @@ export interface VirtualRuntimeOptions {
   readonly pidSpace?: string
   /** Of a new clock, milliseconds since the epoch. */
   readonly startMs?: number
+  /**
+   * What worker threads do, in this thread: see {@link virtualThreads}; `serveTier` of `@moulin/lake` for those of a cold tier. Default:
+   * they are the system's, whose answers come when they come.
+   */
+  readonly serveThread?: (port: ThreadPort, module: URL) => void
+  /** Default: none. */
+  readonly meter?: Meter
 }
 
 /** A runtime that a test owns: nothing in it happens by itself. */
@@ -28,7 +36,9 @@ export interface VirtualRuntime extends Runtime {
   readonly random: SeededRandom
   /** Every line logged so far. */
   readonly logs: readonly LogLine[]
-  /** The process is gone: its timers never run and `startTimeOf` no longer knows it. */
+  /** All worker threads that run here die. */
+  killThreads(): void
+  /** The process is gone: its timers never run, its worker threads answer nothing and `startTimeOf` no longer knows it. */
   exit(): void
 }
 
@@ -46,6 +56,8 @@ const optionTable: OptionTable<VirtualRuntimeOptions> = {
   processes: option.door('a processTable', ['start', 'end']),
   pidSpace: option.text,
   startMs: option.integer('ms since the epoch', -8.64e15, 8.64e15),
+  serveThread: option.callback,
+  meter: option.meterCheck,
 }
 
 /** One virtual process: seeded chance, a clock that stands still, captured logs. */
@@ -55,6 +67,8 @@ export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
   const processes = options.processes ?? processTable()
   const { pid, startTime } = processes.start()
   const timers = clock.timers()
+  const { serveThread, meter } = options
+  const threads = serveThread === undefined ? undefined : virtualThreads({ serve: serveThread, timers })
   const logs: LogLine[] = []
   const line =
     (level: LogLine['level']): Logger['info'] =>
@@ -67,6 +81,8 @@ export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logs,
     files: options.files ?? simulatedDisk({ seed: options.seed }).files,
+    threads: threads ?? systemRuntime().threads,
+    ...(meter === undefined ? {} : { meter }),
     process: {
       pid,
       cores: 2,
@@ -76,7 +92,9 @@ export function virtualRuntime(options: VirtualRuntimeOptions): VirtualRuntime {
       startTimeOf: async (other) =>
         options.pidSpace === undefined || other === pid ? processes.startTimeOf(other) : undefined,
     },
+    killThreads: () => threads?.kill(),
     exit() {
+      threads?.drop()
       timers.drop()
       processes.end(pid)
     },

@@ -17,6 +17,7 @@ export function derive(store: ObjectStore, changes: Partial<ObjectStore>): Objec
   return {
     name: store.name,
     root: store.root,
+    aliases: store.aliases ?? [],
     capabilities: store.capabilities,
     durability: store.durability,
     listOrder: store.listOrder,

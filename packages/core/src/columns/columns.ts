@@ -29,6 +29,13 @@ export type PrimitiveColumn = ColumnBase &
     | { readonly storage: 'float64'; readonly values: Float64Array }
   )
 
+/** The arrays of {@link PrimitiveColumn}, by storage. */
+export const valueArrays: {
+  readonly [S in PrimitiveColumn['storage']]: new (
+    length: number,
+  ) => Extract<PrimitiveColumn, { readonly storage: S }>['values']
+} = { bool: Uint8Array, int32: Int32Array, int64: BigInt64Array, float32: Float32Array, float64: Float64Array }
+
 /** string and binary: row i is `data[starts[i], ends[i])`. Rows may share or skip bytes. */
 export interface BytesColumn extends ColumnBase {
   readonly storage: 'bytes'

@@ -74,6 +74,15 @@ export interface LoadedTable {
   readonly metadata: TableMetadata
   /** What the catalog says of the table's files: endpoints, credentials that expire. A secret: never into logs or errors. */
   readonly config?: Readonly<Record<string, string>>
+  /** REST specification, `storage-credentials`: what reaches files of some locations, before `config` does. Secrets as well. */
+  readonly credentials?: readonly StorageCredential[]
+}
+
+/** REST specification, `StorageCredential`. Of several that fit a location, the one with the longest prefix is meant. */
+export interface StorageCredential {
+  /** Of locations. */
+  readonly prefix: string
+  readonly config: Readonly<Record<string, string>>
 }
 
 export interface CreateTableRequest {

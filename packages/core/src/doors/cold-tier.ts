@@ -21,7 +21,9 @@ export interface ColdTier {
   plan?(topic: PlannedTopic, limits: Limits): Promise<void>
   /**
    * Takes responsibility for a topic: creates what it needs, empty, or finds it again.
-   * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`; `unsupported`.
+   * @throws `exists` when the table is another's; `conflict` code `LINEAGE_BROKEN`, or `LOG_BEHIND_TABLE` where the table has what the
+   * log has lost (an older copy of it may have the epoch of whoever wrote that); `not-found` where a log open for reading only finds none;
+   * `closed`; `unsupported`.
    */
   attach(topic: ColdTopicInfo, context: ColdContext): Promise<ColdTopic>
   /**
@@ -44,6 +46,7 @@ export interface ColdTier {
   fieldIds?(codec: Codec): readonly SchemaFieldId[] | null
   /** What is going wrong with it that fails no call; the log's `stats()` show it. */
   failing?(): Error | undefined
+  /** Closes its topics, and attaches none after that. */
   close(): Promise<void>
 }
 
@@ -117,7 +120,7 @@ export interface HotSource {
 }
 
 export interface ColdTopic {
-  /** Exclusive, per partition: the first offset the table does not answer for. Refreshed by `tier` and `refresh`. */
+  /** Exclusive, per partition: the first offset the table does not answer for. Moved by `tier` and `refresh`, and not back. */
   frontier(): readonly bigint[]
   /** Of the table that the frontier was read from, as it was then; null where the table has no snapshot yet. */
   snapshotId(): bigint | null
@@ -147,15 +150,30 @@ export interface ColdTopic {
   releasable(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<readonly bigint[]>
   /** Names of the files that are remembered as missing. */
   missingFiles?(): readonly string[]
-  /** Batches of `[from, to)` below the frontier, in order, with the producer's bytes where they are still known. */
+  /**
+   * Batches of `[from, to)` below the frontier, in order, with the producer's bytes where they are still known. The runs answer for all of
+   * it, gaps too: the first begins at `from`, each next one where the one before ended. A batch that
+   * reaches over an end may be given whole: of a run only what lies at its own offsets counts. Commits that come meanwhile change nothing.
+   */
   read(request: {
     readonly partition: number
     readonly from: bigint
     readonly to: bigint
     readonly signal?: AbortSignal
   }): AsyncIterable<BatchRun>
-  /** The records at these places, in the order given; a missing one is an empty run. */
+  /** The records at these places, a run for each in the order given; a missing one is an empty run. */
   readAt(positions: readonly Position[], options?: { readonly signal?: AbortSignal }): AsyncIterable<BatchRun>
+  /**
+   * The first offset below `to` and the frontier whose record is not older than `timestamp` (ms since the epoch; a record without one has
+   * -1); undefined: none. A tier that has no better way than a scan leaves it out: its `scan` is then asked with a 64-bit number beside
+   * `_kafka_timestamp`, microseconds since the epoch, since there are times that no `Date` has.
+   */
+  offsetSince?(request: {
+    readonly partition: number
+    readonly timestamp: bigint
+    readonly to: bigint
+    readonly signal?: AbortSignal
+  }): Promise<bigint | undefined>
   /** Table and hot tier as one: see {@link Topic.scan}. */
   scan(options: ScanOptions): Scan<Record<string, unknown>>
   /** See {@link Topic.audit}. */
@@ -167,6 +185,6 @@ export interface ColdTopic {
   cleanUpDueMs?(): number | undefined
   /** Deletes what is due. Cut off anywhere, the next call goes on. */
   cleanUp?(options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** Waits for a commit already begun, starts none. */
+  /** Waits for a commit already begun, starts none. Every other call is refused then (`closed`). Idempotent. */
   close(): Promise<void>
 }

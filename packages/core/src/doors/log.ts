@@ -1,6 +1,8 @@
 import type { Failing, Topic, TopicConfig } from './topic.ts'
 import type { Durability } from '../model/durability.ts'
-import type { TornTail, WalUsage } from './wal.ts'
+import type { TableIdentifier } from './catalog.ts'
+import type { WalUsage } from './wal-session.ts'
+import type { TornTail } from './wal-writer.ts'
 
 /** A log: topics with partitions, durable in a write-ahead tier, their history in a cold tier. */
 export interface Log extends AsyncDisposable {
@@ -21,6 +23,13 @@ export interface Log extends AsyncDisposable {
   topic<T = unknown>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
   /** Creates it, or finds it with this very config. @throws `invalid` code `CONFIG_DIFFERS` with the difference; `unsupported` for a changed schema. */
   ensureTopic<T = Uint8Array>(name: string, config?: TopicConfig<T>): Promise<Topic<T>>
+  /**
+   * The topic whose table this is, as {@link topic} gives it; undefined where the log has none. A table of `namespace.table` in a
+   * {@link TopicConfig} is `tableIdentifier` of it; an identifier of another catalog that no topic's table can have is no fault. @throws
+   * `invalid` for what is of no identifier's form; where no open topic has the table, what the stored ones throw that cannot be read: it
+   * may be theirs.
+   */
+  topicOfTable<T = unknown>(identifier: TableIdentifier): Promise<Topic<T> | undefined>
   /** Names, sorted. */
   topics(): Promise<readonly string[]>
   stats(): LogStats

@@ -12,6 +12,8 @@ import type { Durability } from '../model/durability.ts'
  * then and does with it what he likes from then on; the store never changes or detaches it. What a call returns is the caller's, in
  * memory that nobody else reads or writes.
  *
+ * Credentials that the service refuses, those too that have run out, are `unavailable` code `CREDENTIALS`, and nothing happened then.
+ *
  * An adapter writes {@link SmallObjectStore}; `defineObjectStore` fills in the rest.
  */
 export interface ObjectStore {
@@ -19,6 +21,8 @@ export interface ObjectStore {
   readonly name: string
   /** Absolute URI of the empty key, ending in `/`: `file:///data/lake/`. Table metadata names objects by it. */
   readonly root: string
+  /** Other URIs of the empty key, each ending in `/`: `s3a://bucket/` beside `s3://bucket/`. Metadata of others may name objects by them. */
+  readonly aliases?: readonly string[]
   readonly capabilities: StoreCapabilities
   /** What an object survives once its `put` has resolved. */
   readonly durability: Durability

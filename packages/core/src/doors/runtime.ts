@@ -1,7 +1,9 @@
 import type { Files } from './files.ts'
+import type { Meter } from './meter.ts'
+import type { Threads } from './threads.ts'
 
 /**
- * The door to time, chance, timers, logs and the disk. Nothing else in the library touches the ambient ones,
+ * The door to time, chance, timers, logs, the disk, threads and metrics. Nothing else in the library touches the ambient ones,
  * so a simulator that owns a `Runtime` owns everything. Nothing that decides safety uses a clock.
  */
 export interface Runtime {
@@ -10,6 +12,9 @@ export interface Runtime {
   readonly timers: Timers
   readonly logger: Logger
   readonly files: Files
+  readonly threads: Threads
+  /** Without one nothing is measured. */
+  readonly meter?: Meter
   /** Who this process is, for courtesy checks (`open.json`); what a reader beside a writer shows leans on a process being gone. */
   readonly process: ProcessInfo
 }

@@ -3,6 +3,7 @@ import type { Comparable, Expression, Where } from '../model/expression.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
 import type { ValueMode } from '../model/value-mode.ts'
 import type { ErrorKind } from '../model/errors.ts'
+import type { FetchedBatches, FetchOptions, OffsetForOptions, ReadOptions } from './topic-reads.ts'
 import type { Producer, ProducerOptions } from './producer.ts'
 import type { LogRecord, Position } from '../model/record.ts'
 
@@ -81,7 +82,8 @@ export interface Topic<T = unknown> {
   /**
    * Appends v2 record batches as they are (base offsets are patched), taken at the call: the caller may change the bytes once it
    * has the promise. Resolves when durable.
-   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `corrupt` for a malformed batch or wrong CRC;
+   * @throws `invalid` for a record whose timestamp is outside of the topic's bounds; `invalid` code `BATCH_MAX_TIMESTAMP` for a batch with
+   * a record that is later than its header says, since searches by time believe headers; `corrupt` for a malformed batch or wrong CRC;
    * `unsupported` for another magic, a transactional or control batch; `exhausted` above a limit: all batches together have at most
    * `maxBatchBytes`. Nothing was appended then. The signal ends the wait: `aborted` with outcome `unknown` once the batches were
    * accepted, which are then appended all the same.
@@ -99,6 +101,30 @@ export interface Topic<T = unknown> {
     positions: readonly Position[],
     options?: { readonly signal?: AbortSignal },
   ): AsyncIterable<LogRecord<T> | undefined>
+  /**
+   * Raw batches of one partition from an offset on, out of the write-ahead tier or the table: what a server of the Kafka protocol
+   * answers a fetch with. Resolves as soon as there are `minBytes`, and after `maxWaitMs` with what there is by then. At least one
+   * batch comes, whatever `maxBytes` is; over a gap that ends where the partition does, none, but `nextOffset` is behind it. A partition
+   * is asked again from `nextOffset`.
+   *
+   * A row that SQL changed so that no record comes back of it makes no fetch fail: something stands in for the record, and
+   * {@link FetchedBatches.unreadable} names it, which is to be looked at before `batches` is passed on.
+   *
+   * A log that is open for reading only may be asked for offsets above what it has seen: it waits for them like any other.
+   * @throws `invalid` code `PARTITION`; `invalid` code `OFFSET_RANGE` for an offset below the partition's start or above its high
+   * watermark, with both in `context`; `aborted` at once when the signal fires; `closed` when the log is closed meanwhile; what reading
+   * the table throws.
+   */
+  fetch(options: FetchOptions): Promise<FetchedBatches>
+  /**
+   * The first offset whose record is not older than `timestamp` (milliseconds since the epoch; a record without one has -1): where
+   * `read({ from: { timestamp } })` begins. Undefined where there is none yet. Times need not rise with offsets. In the write-ahead tier
+   * the headers of batches are believed in what they say of their newest record, which {@link append} has checked; of the table, only
+   * times are read, and only where the bounds of files and row groups leave it open.
+   * `partition` may be left out where there is but one.
+   * @throws `invalid` code `PARTITION`; `aborted`; `closed`; what reading the table throws.
+   */
+  offsetFor(timestamp: bigint, options?: OffsetForOptions): Promise<bigint | undefined>
 
   /**
    * The table plus what is still hot, each record once, as one consistent cut: one snapshot and one end offset per
@@ -142,21 +168,6 @@ export interface Topic<T = unknown> {
   offsets(): readonly PartitionOffsets[]
   /** What is not in the table yet, and what the frontier comes from. */
   stats(): TopicStats
-}
-
-export interface ReadOptions {
-  readonly partition?: number
-  /** Inclusive; default `earliest`. `{ timestamp }`: the first offset whose record is not older (ms since the epoch). */
-  readonly from?: 'earliest' | 'latest' | bigint | { readonly timestamp: bigint }
-  /** Exclusive; `end` is fixed at the call. Without it the read follows new records, and while it waits for one it keeps the process alive. */
-  readonly to?: 'end' | bigint
-  /**
-   * An earlier incarnation: what the write-ahead tier keeps of it, up to its end. See {@link TopicStats.earlier}.
-   */
-  readonly incarnation?: number
-  /** A value that does not decode: yielded with `error` set (default), or thrown. */
-  readonly onBadValue?: 'yield' | 'throw'
-  readonly signal?: AbortSignal
 }
 
 export interface PartitionOffsets {
@@ -207,7 +218,8 @@ export interface TopicStats extends Failing {
   /**
    * Locations of the table's files that were not there, or could not be opened, when it was last looked at them: at most
    * `maxMissingFiles`. Their records keep their write-ahead copy and are read from it. The table is looked at anew whenever something is
-   * to be released; a file that is there again, or that the table names no more, is then left out.
+   * to be released; a file that is there again, or that the table names no more, is then left out. Offsets without a row that such a
+   * file may have, and whose write-ahead copy is gone, fail a read (`FILE_MISSING`) unless the ledger's counts prove that they never had one.
    */
   readonly missingFiles: readonly string[]
   /** How many there are, named or not. */

@@ -3,10 +3,13 @@ import { describe, expect, it } from 'vitest'
 import {
   assert,
   exhausted,
+  exists,
   fromErrorData,
+  hasOutcome,
   invalid,
   isKind,
   isMoulinError,
+  mayBeThere,
   toErrorData,
   unavailable,
   withOutcome,
@@ -29,6 +32,14 @@ describe('errors', () => {
     expect(invalid('X', 'x').outcome).toBe('rejected')
   })
 
+  it('say of a create whether the thing may be there: not what was rejected, nor what is no error of ours', () => {
+    const unknown = unavailable('PUT', 'x', { outcome: 'unknown' })
+    expect([unknown, exists('TAKEN', 'x'), unavailable('PUT', 'x')].map(mayBeThere)).toEqual([true, true, false])
+    expect([{ outcome: 'unknown' }, undefined, null].map(mayBeThere)).toEqual([false, false, false])
+    expect([hasOutcome(unknown, 'unknown'), hasOutcome(unknown, 'rejected')]).toEqual([true, false])
+    expect(hasOutcome({ outcome: 'rejected' }, 'rejected')).toBe(false)
+  })
+
   it('cross a worker border as plain data', () => {
     const error = unavailable('DISK', 'The disk is gone.', { outcome: 'unknown', context: { offset: 5n } })
     const back = fromErrorData(structuredClone(toErrorData(error)))
@@ -46,6 +57,7 @@ describe('errors', () => {
     expect(unknown).toMatchObject({ message: 'full', context: { path: '/a' }, cause: full })
     expect(fault.retryable).toBe(true)
     expect(withOutcome(fault, 'unknown', true).retryable).toBe(true)
+    expect(withOutcome(full, 'rejected', false)).toMatchObject({ outcome: 'rejected', retryable: false })
     const stranger = new TypeError('boom')
     expect([withOutcome(full, 'rejected'), withOutcome(stranger, 'rejected')]).toEqual([full, stranger])
   })

@@ -81,12 +81,23 @@ export function isKind(error: unknown, kind: ErrorKind, code?: string): error is
   return isMoulinError(error) && error.kind === kind && (code === undefined || error.code === code)
 }
 
+/** True for an error of ours with this outcome. */
+export function hasOutcome(error: unknown, outcome: Outcome): error is MoulinError {
+  return isMoulinError(error) && error.outcome === outcome
+}
+
+/** True for the error of a create after which the thing may be there all the same, of another or of this very call: look. */
+export function mayBeThere(error: unknown): error is MoulinError {
+  return isKind(error, 'exists') || hasOutcome(error, 'unknown')
+}
+
 /**
  * The same error with another outcome, for a caller that knows better than the call that failed whether it took effect.
  * What is no error of ours passes as it is. `retryable` as in {@link ErrorOptions}.
  */
 export function withOutcome<E>(error: E, outcome: Outcome, retryable?: boolean): E | MoulinError {
-  if (!isMoulinError(error) || error.outcome === outcome) return error
+  if (!isMoulinError(error)) return error
+  if (error.outcome === outcome && (retryable ?? error.retryable) === error.retryable) return error
   const { kind, code, message, context } = error
   const again = retryable === undefined ? {} : { retryable }
   return new MoulinError(kind, code, message, { context, outcome, cause: error, ...again })

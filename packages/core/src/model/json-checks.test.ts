@@ -8,6 +8,7 @@ const cases: [keyof Omit<JsonChecks, 'fault'>, unknown[], unknown[]][] = [
   ['object', [{}], [undefined, null, [], 'a']],
   ['array', [[], [1]], [undefined, null, {}, 'a']],
   ['string', ['', 'a'], [undefined, null, 1]],
+  ['strings', [[], ['a', '']], [undefined, null, 'a', ['a', 1], [['a']]]],
   ['boolean', [true, false], [undefined, 0, 'true']],
   ['int', [0, -(2 ** 31), 2 ** 31 - 1], [undefined, 2 ** 31, 1.5, NaN, '1', 1n]],
   ['count', [0, Number.MAX_SAFE_INTEGER], [undefined, -1, 0.5, 2 ** 53, '1', 1n]],

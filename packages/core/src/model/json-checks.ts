@@ -17,6 +17,7 @@ export interface JsonChecks {
   readonly object: JsonCheck<JsonObject>
   readonly array: JsonCheck<readonly JsonValue[]>
   readonly string: JsonCheck<string>
+  readonly strings: JsonCheck<readonly string[]>
   readonly boolean: JsonCheck<boolean>
   /** A 32-bit integer. */
   readonly int: JsonCheck<number>
@@ -45,6 +46,10 @@ export function jsonChecks(code: string): JsonChecks {
     object: check('an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
     array: check('a list', Array.isArray),
     string: check('a string', (value) => typeof value === 'string'),
+    strings: check(
+      'a list of strings',
+      (value) => Array.isArray(value) && value.every((member) => typeof member === 'string'),
+    ),
     boolean: check('a boolean', (value) => typeof value === 'boolean'),
     int: check('a 32-bit integer', (value) => typeof value === 'number' && (value | 0) === value),
     count: check('a whole number', (value) => Number.isSafeInteger(value) && (value as number) >= 0),

@@ -1,17 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { notFound, unavailable, unsupported } from './errors.ts'
-import {
-  checkKey,
-  checkRoot,
-  compareKeys,
-  headLocation,
-  isSameLocation,
-  keyOf,
-  keysOf,
-  openLocation,
-  uriOf,
-} from './object-key.ts'
+import { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, keysOf, uriOf } from './object-key.ts'
 
 const store = { root: 'file:///data/lake/', name: 'fileSystem(/data/lake)' }
 
@@ -55,6 +44,21 @@ describe('keyOf and uriOf', () => {
   })
 })
 
+describe('a store with other names', () => {
+  const bucket = { root: 's3://lake/a b/', name: 'bucket', aliases: ['s3a://lake/a b/', 's3n://lake/a b/'] }
+
+  it('has one key for all of them, raw and decoded', () => {
+    for (const scheme of ['s3', 's3a', 's3n']) expect(keyOf(bucket, `${scheme}://lake/a b/t/x%20`)).toBe('t/x%20')
+    expect(keysOf(bucket, 's3a://lake/a b/x%20')).toEqual(['x%20', 'x '])
+    expect(keysOf(bucket, 's3n://lake/a%20b/x')).toEqual(['x'])
+  })
+
+  it('is no other one', () => {
+    for (const uri of ['gs://lake/a b/x', 's3a://lakes/a b/x', 's3a://lake/a b', 's3a://lake/a b/../x'])
+      expect(() => keysOf(bucket, uri), uri).toThrow()
+  })
+})
+
 describe('keysOf', () => {
   it('takes a location raw first, then percent-decoded', () => {
     expect(keysOf(store, 'file:/data/lake/plain')).toEqual(['plain'])
@@ -67,87 +71,6 @@ describe('keysOf', () => {
   it('never decodes its way out of the store', () => {
     expect(keysOf(store, 'file:///data/lake/%2e%2e/x')).toEqual(['%2e%2e/x'])
     expect(() => keysOf(store, 'file:///data/%2e%2e/x')).toThrow('outside')
-  })
-})
-
-describe('headLocation', () => {
-  const asking = (present: readonly string[], uri = '/data/lake/a%62c') => {
-    const asked: string[] = []
-    const head = async (key: string) => {
-      asked.push(key)
-      if (key.length > 255) throw unsupported('KEY_SEGMENT_TOO_LONG', `${key} is too long`)
-      return present.includes(key) ? { key, size: key.length, etag: '"1"', modifiedMs: 0 } : undefined
-    }
-    return { asked, found: headLocation({ ...store, head }, uri) }
-  }
-
-  it('asks for the raw object, and for the decoded one only where that is not there', async () => {
-    const raw = asking(['a%62c', 'abc'])
-    expect(await raw.found).toMatchObject({ key: 'a%62c', size: 5 })
-    expect(raw.asked).toEqual(['a%62c'])
-    const decoded = asking(['abc'])
-    expect(await decoded.found).toMatchObject({ key: 'abc', size: 3 })
-    expect(await asking([]).found).toBeUndefined()
-    const long = '東'.repeat(40)
-    const key = `k=${long}/x`
-    expect(await asking([key], `file:///data/lake/k=${encodeURIComponent(long)}/x`).found).toMatchObject({ key })
-  })
-
-  it('passes on what the store cannot say, and refuses other places', async () => {
-    const head = async () => {
-      throw unavailable('TIMEOUT', 'no answer')
-    }
-    await expect(headLocation({ ...store, head }, '/data/lake/a%62c')).rejects.toThrow('no answer')
-    await expect(asking([], 's3://bucket/a').found).rejects.toMatchObject({ code: 'OUTSIDE_STORE' })
-  })
-})
-
-describe('openLocation', () => {
-  const reading = (present: readonly string[]) => {
-    const asked: string[] = []
-    const get = async (key: string) => {
-      asked.push(key)
-      if (!present.includes(key)) throw notFound('OBJECT', `${key} is missing`)
-      return { key, size: 1, etag: '"1"', modifiedMs: 0, bytes: new Uint8Array(1) }
-    }
-    return { asked, read: openLocation({ ...store, get }, '/data/lake/a%62c') }
-  }
-
-  it('prefers the raw object', async () => {
-    const { asked, read } = reading(['a%62c', 'abc'])
-    expect((await read()).key).toBe('a%62c')
-    expect(asked).toEqual(['a%62c'])
-  })
-
-  it('stays with the spelling that answered', async () => {
-    const { asked, read } = reading(['abc'])
-    expect((await read()).key).toBe('abc')
-    await read({ range: { start: 0, end: 1 } })
-    expect(asked).toEqual(['a%62c', 'abc', 'abc'])
-  })
-
-  it('reads under its decoded key what is too long for a store when encoded', async () => {
-    const long = '東'.repeat(40)
-    const get = async (key: string) => {
-      if (key.length > 255) throw unsupported('KEY_SEGMENT_TOO_LONG', `${key} is too long`)
-      return { key, size: 1, etag: '"1"', modifiedMs: 0, bytes: new Uint8Array(1) }
-    }
-    const read = openLocation({ ...store, get }, `file:///data/lake/k=${encodeURIComponent(long)}/x`)
-    expect((await read()).key).toBe(`k=${long}/x`)
-  })
-
-  it('passes on every other fault of the raw key', async () => {
-    const asked: string[] = []
-    const get = async (key: string) => {
-      asked.push(key)
-      throw unavailable('TIMEOUT', 'no answer')
-    }
-    await expect(openLocation({ ...store, get }, '/data/lake/a%62c')()).rejects.toThrow('no answer')
-    expect(asked).toEqual(['a%62c'])
-  })
-
-  it('names the raw key when none is there', async () => {
-    await expect(reading([]).read()).rejects.toThrow('a%62c is missing')
   })
 })
 

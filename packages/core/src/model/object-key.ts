@@ -1,5 +1,5 @@
-import { invalid, isKind } from './errors.ts'
-import type { CallOptions, GetOptions, ObjectInfo, ObjectStore, StoredObject } from '../doors/object-store.ts'
+import { invalid } from './errors.ts'
+import type { ObjectStore } from '../doors/object-store.ts'
 
 const encoder = new TextEncoder()
 const controls = /[\u0000-\u001f\u007f]/
@@ -27,13 +27,13 @@ export function uriOf(store: Pick<ObjectStore, 'root'>, key: string): string {
 
 /**
  * The key of a location in this store, taken raw: `%20` is three characters. `file:/x` and a bare `/x`, as some engines
- * write, mean `file:///x`. What is written or deleted is named by this key only; {@link openLocation} is for reads.
+ * write, mean `file:///x`. What is written or deleted is named by this key only; {@link keysOf} is for reads.
  * @throws `invalid` with code `OUTSIDE_STORE` when the location lies elsewhere: metadata never makes us read other places.
  */
-export function keyOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): string {
-  const root = oneSpelling(store.root)
+export function keyOf(store: NamedPlace, uri: string): string {
   const location = oneSpelling(uri)
-  if (!location.startsWith(root)) {
+  const root = rootsOf(store).find((one) => location.startsWith(one))
+  if (root === undefined) {
     const message = `${uri} lies outside of ${store.name}: it is not read.`
     throw invalid('OUTSIDE_STORE', message, { context: { uri, root: store.root } })
   }
@@ -42,15 +42,18 @@ export function keyOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): s
   return key
 }
 
+/** A store, as far as locations go. */
+export type NamedPlace = Pick<ObjectStore, 'root' | 'name' | 'aliases'>
+
 /**
  * The keys that a location may mean, at least one: raw, then, for engines that encode what they write, percent-decoded
  * behind the root and as a whole. @throws like {@link keyOf} when no spelling lies in the store.
  */
-export function keysOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): readonly string[] {
-  const root = oneSpelling(store.root)
+export function keysOf(store: NamedPlace, uri: string): readonly string[] {
   const location = oneSpelling(uri)
-  const inside = location.startsWith(root) ? decoded(location.slice(root.length)) : undefined
-  const spellings = [location, inside === undefined ? undefined : root + inside, decoded(location)]
+  const root = rootsOf(store).find((one) => location.startsWith(one))
+  const inside = root === undefined ? undefined : decoded(location.slice(root.length))
+  const spellings = [location, inside === undefined ? undefined : root! + inside, decoded(location)]
   const keys = new Set<string>()
   for (const spelling of spellings) {
     try {
@@ -62,49 +65,9 @@ export function keysOf(store: Pick<ObjectStore, 'root' | 'name'>, uri: string): 
   return keys.size === 0 ? [keyOf(store, uri)] : [...keys]
 }
 
-/**
- * Reads the object that a location names: under its raw key, and only if nothing is there, percent-decoded. The spelling
- * that answered first is kept, so that all ranges come from one object. Nothing is there also where the store cannot have
- * such a key: escapes may make a name too long for a folder.
- * @throws like {@link keyOf}, at once; `not-found` of the raw key when no spelling is there.
- */
-export function openLocation(
-  store: Pick<ObjectStore, 'get' | 'root' | 'name'>,
-  uri: string,
-): (options?: GetOptions) => Promise<StoredObject> {
-  const keys = keysOf(store, uri)
-  let known = keys.length === 1 ? keys[0] : undefined
-  return async (options) => {
-    if (known !== undefined) return store.get(known, options)
-    let missing: unknown
-    for (const key of keys) {
-      try {
-        const object = await store.get(key, options)
-        known ??= key
-        return object
-      } catch (error) {
-        if (!isKind(error, 'not-found') && !isKind(error, 'unsupported')) throw error
-        missing ??= error
-      }
-    }
-    throw missing
-  }
-}
-
-/** What the store says of the object that {@link openLocation} would read; undefined: no spelling is there. @throws like {@link keyOf}. */
-export async function headLocation(
-  store: Pick<ObjectStore, 'head' | 'root' | 'name'>,
-  uri: string,
-  options: CallOptions = {},
-): Promise<ObjectInfo | undefined> {
-  for (const key of keysOf(store, uri)) {
-    const info = await store.head(key, options).catch((error: unknown) => {
-      if (!isKind(error, 'unsupported')) throw error
-      return undefined
-    })
-    if (info !== undefined) return info
-  }
-  return undefined
+/** By what locations in the store may begin, in one spelling: the root first. */
+export function rootsOf({ root, aliases = [] }: Pick<ObjectStore, 'root' | 'aliases'>): readonly string[] {
+  return [root, ...aliases].map(oneSpelling)
 }
 
 /** Whether two locations are the same one, `file:/x`, `/x`, `file:///x` and slashes at the end apart; all else is compared raw. */
@@ -127,7 +90,8 @@ export function checkRoot({ root, name }: Pick<ObjectStore, 'root' | 'name'>): v
   throw invalid('ROOT', message, { context: { root } })
 }
 
-function oneSpelling(uri: string): string {
+/** `file:///x` of `file:/x` and a bare `/x`; all else as it is. */
+export function oneSpelling(uri: string): string {
   return uri.startsWith('/') ? `file://${uri}` : uri.replace(/^file:\/(?!\/)/, 'file:///')
 }
 

@@ -10,7 +10,7 @@ export interface PartitionFieldOf<C extends string = string> {
   readonly source: string
   /** As Iceberg writes it: `identity`, `bucket[16]`, `truncate[4]`, `year`, `month`, `day`, `hour`, `void`. */
   readonly transform: string
-  /** Name of the field; default `<column>_<transform>`, the column's own name for identity. */
+  /** Name of the field; default `<column>_<transform>`, the column's own name for the value as it is. */
   readonly name: string
   readonly [column]?: C
 }
@@ -21,13 +21,14 @@ const named =
   (transform: string, suffix: string): Make =>
   (source) => ({ source, transform, name: source + suffix })
 
-export const identity: Make = named('identity', '')
+/** The value as it is: Iceberg's `identity`. */
+export const byValue: Make = named('identity', '')
 /** Years since 1970 of a date or timestamp. */
 export const year: Make = named('year', '_year')
 export const month: Make = named('month', '_month')
 export const day: Make = named('day', '_day')
 export const hour: Make = named('hour', '_hour')
-/** Always null: what a dropped field becomes. */
+/** Always null: what a dropped field becomes; Iceberg's `void`. */
 export const alwaysNull: Make = named('void', '_null')
 
 /** Hash of the value modulo `buckets`. */

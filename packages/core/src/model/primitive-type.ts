@@ -1,7 +1,8 @@
 import { decimalWidth } from '../columns/columns.ts'
 import type { IcebergType } from '../doors/catalog.ts'
 
-const plain = [
+/** The primitives that are their own names. */
+export const plainPrimitives = [
   'boolean',
   'int',
   'long',
@@ -14,12 +15,12 @@ const plain = [
   'timestamp_ns',
   'timestamptz_ns',
   'string',
-  'uuid',
   'binary',
+  'uuid',
 ] as const
 
 /** The primitives of Iceberg's format version 2, and the nanosecond timestamps of version 3. */
-export type PrimitiveKind = (typeof plain)[number] | 'decimal' | 'fixed'
+export type PrimitiveKind = (typeof plainPrimitives)[number] | 'decimal' | 'fixed'
 
 /**
  * An Iceberg primitive taken apart. `precision` and `scale` are those of a decimal, else 0. `width` is the number of bytes
@@ -53,7 +54,7 @@ export function parsePrimitive(text: string): PrimitiveType | undefined {
 }
 
 function parse(text: string): PrimitiveType | undefined {
-  const kind = plain.find((name) => name === text)
+  const kind = plainPrimitives.find((name) => name === text)
   if (kind !== undefined) return { kind, precision: 0, scale: 0, width: kind === 'uuid' ? 16 : 0 }
   const numbers = decimal.exec(text)
   if (numbers !== null) {

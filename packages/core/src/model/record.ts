@@ -1,3 +1,5 @@
+import type { OffsetRange } from './offset-range.ts'
+
 /** A header: keys may repeat and keep their order; a null value is not an empty one. */
 export type Header = readonly [key: string, value: Uint8Array | null]
 
@@ -54,6 +56,11 @@ export interface BatchRun {
   readonly nextOffset: bigint
   /** v2 record batches, back to back; may be empty (a gap). To be read only: they may be the log's own memory. */
   readonly batches: Uint8Array
+  /**
+   * Offsets whose records belong to aborted transactions, rising; they may reach beyond the run. The records are in `batches`, and whoever
+   * shows, counts or stores records passes them over; absent: none.
+   */
+  readonly aborted?: readonly OffsetRange[]
   /** Of each record, in order; undefined: all exact. */
   readonly fidelity?: readonly Fidelity[]
   /** By place among the records: why a row of the table does not give its record back. What is framed there stands in. */

@@ -1,9 +1,10 @@
-import { corrupt, isKind, unsupported } from './errors.ts'
+import { corrupt, unsupported } from './errors.ts'
 import { jsonBytes, parseJson } from './json.ts'
 import type { JsonValue } from './json.ts'
 import { jsonChecks } from './json-checks.ts'
-import type { JsonObject } from './json-checks.ts'
+import type { JsonChecks, JsonObject } from './json-checks.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
+import { getIfThere } from './get-if-there.ts'
 
 /**
  * A kind of thing that is stored: a frame, a topic, a marker. Each kind counts its own versions.
@@ -79,10 +80,7 @@ export async function loadAnyVersion(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<AnyVersion | undefined> {
-  const object = await store.get(key, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-    if (isKind(error, 'not-found')) return undefined
-    throw error
-  })
+  const object = await getIfThere(store, key, signal === undefined ? {} : { signal })
   if (object === undefined) return undefined
   const what = `${store.name} ${key}`
   const json = asObject(parseJson(object.bytes, what, maxBytes), what)
@@ -90,20 +88,21 @@ export async function loadAnyVersion(
   return { json, refusal: minimumReader > kind.format ? tooNew(kind, minimumReader, what) : undefined }
 }
 
-const check = jsonChecks('STORED_JSON')
+/** Checks of what is stored, for members that the short forms below do not have. */
+export const storedCheck: JsonChecks = jsonChecks('STORED_JSON')
 
 /** @throws `corrupt`, like all below. */
-export const asObject = (json: JsonValue | undefined, what: string): JsonObject => check.object(json, what)
+export const asObject = (json: JsonValue | undefined, what: string): JsonObject => storedCheck.object(json, what)
 
 export const stringField = (json: JsonObject, field: string, what: string): string =>
-  check.string(json[field], what, field)
+  storedCheck.string(json[field], what, field)
 
 /** A whole number from 0 to 2^53 − 1. */
 export const countField = (json: JsonObject, field: string, what: string): number =>
-  check.count(json[field], what, field)
+  storedCheck.count(json[field], what, field)
 
 export const arrayField = (json: JsonObject, field: string, what: string): readonly JsonValue[] =>
-  check.array(json[field], what, field)
+  storedCheck.array(json[field], what, field)
 
 /** For what no check says. */
 export function fieldError(what: string, field: string): Error {

@@ -1,7 +1,7 @@
 import type { FileCaps } from '../model/format-caps.ts'
 import { isBytes } from '../model/given-bytes.ts'
 import { defaultLimits, INT64_MAX, INT64_MIN, type Limits } from '../model/limits.ts'
-import type { OptionCheck, OptionTable } from './options.ts'
+import { isObject, type OptionCheck, type OptionTable } from './options.ts'
 import { shown } from '../model/shown.ts'
 
 /**
@@ -94,10 +94,6 @@ export function objectOf(what: string): OptionCheck {
   }
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** Options below an option. `code` of their errors: default `OPTION`. */
 export function nested<T extends object>(table: OptionTable<T>, code?: string): OptionCheck {
   const checks = Object.entries<OptionCheck>(table as never)
@@ -185,9 +181,10 @@ export const clockCheck: OptionCheck = door('a Clock', ['now'])
 export const randomCheck: OptionCheck = door('a Random', ['uuid', 'bytes'])
 export const filesCheck: OptionCheck = door('the disk as Files', ['open', 'readdir', 'rename', 'link'])
 export const loggerCheck: OptionCheck = door('a Logger', ['debug', 'info', 'warn', 'error'])
+export const meterCheck: OptionCheck = door('a Meter', ['counter', 'histogram', 'gauge'])
 /** A runtime, of which only these doors are used. */
 export const runtimeOf = (...doors: readonly string[]): OptionCheck => door('a Runtime', [], doors)
-export const runtimeCheck: OptionCheck = runtimeOf('clock', 'random', 'timers', 'logger', 'files', 'process')
+export const runtimeCheck: OptionCheck = runtimeOf('clock', 'random', 'timers', 'logger', 'files', 'threads', 'process')
 export const codecCheck: OptionCheck = door('a Codec', ['encode', 'decode'], ['format', 'schema'])
 /** What most calls take. */
 export const signalOnly: OptionTable<{ readonly signal?: AbortSignal }> = { signal: abortSignal }

@@ -38,7 +38,7 @@ interface Where {
 }
 
 function checkTable(where: Where, options: unknown, table: AnyTable): void {
-  if (!isPlainObject(options)) throw refusal(where, '', `the options must be an object, not ${shown(options)}.`)
+  if (!isObject(options)) throw refusal(where, '', `the options must be an object, not ${shown(options)}.`)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name)) throw refusal(where, name, `there is no option ${unknownText(where, name, table)}`)
   }
@@ -48,7 +48,7 @@ function checkTable(where: Where, options: unknown, table: AnyTable): void {
     const at = { ...where, code }
     if (value === undefined) {
       if (check.isRequired) throw refusal(at, name, `${where.path}${name} is missing; it must be ${expected}.`)
-    } else if (check.table !== undefined && isPlainObject(value)) {
+    } else if (check.table !== undefined && isObject(value)) {
       checkTable({ ...at, path: `${where.path}${name}.` }, value, check.table)
     } else if (!check.accepts(value)) {
       throw refusal(at, name, `${where.path}${name} is ${shown(value)}; it must be ${expected}.`)
@@ -74,6 +74,7 @@ export function withDefaults<T extends object>(defaults: T, given: Partial<T> | 
   return { ...defaults, ...(Object.fromEntries(chosen) as Partial<T>) }
 }
 
-function isPlainObject(value: unknown): value is object {
+/** No array, and not null. */
+export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -11,6 +11,7 @@ import { checkKey } from '../model/object-key.ts'
 import { objectStoreOptions } from '../options/object-store-options.ts'
 import { positiveBytes } from '../options/option-checks.ts'
 import { checkOptions, type OptionTable } from '../options/options.ts'
+import { joinBytes } from '../model/join-bytes.ts'
 import { atMost } from './at-most.ts'
 import { readChunks } from './chunks.ts'
 import { rangesByGet } from './ranges-by-get.ts'
@@ -105,5 +106,5 @@ async function gathered(
     }
     parts.push(chunk)
   }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts, size)
+  return parts.length === 1 ? parts[0]! : joinBytes(parts)
 }

@@ -2,16 +2,15 @@ import type { ByteRange, GetRangesOptions, ObjectInfo, SmallObjectStore, StoredR
 import { conflict, notFound } from '../model/errors.ts'
 import { atMost } from './at-most.ts'
 import { checkRange, resolveRange } from './byte-range.ts'
+import { joinSpans } from './join-spans.ts'
 
 const DEFAULT_GAP_BYTES = 1024 * 1024
-/** Reads that only a gap joins do not grow beyond this. */
-const MAX_JOINED_BYTES = 16 * 1024 * 1024
 const PARALLEL = 8
 
 /** One read, and the ranges that are cut out of it, by their index. */
 interface Run {
-  range: ByteRange
-  readonly members: number[]
+  readonly range: ByteRange
+  readonly members: readonly number[]
 }
 
 /** `getRanges` by as few `get`s as the gaps allow, some at a time. */
@@ -54,32 +53,8 @@ function joined(ranges: readonly ByteRange[], gapBytes: number): Run[] {
     if ('suffix' in range) runs.push({ range, members: [member] })
     else bounded.push({ start: range.start, end: range.end ?? Infinity, member })
   })
-  bounded.sort((a, b) => a.start - b.start || a.end - b.end)
-  let run: { start: number; end: number; members: number[] } | undefined
-  const close = (): void => {
-    if (run === undefined) return
-    const { start, end, members } = run
-    runs.push({ range: end === Infinity ? { start } : { start, end }, members })
+  for (const { start, end, members } of joinSpans(bounded, gapBytes)) {
+    runs.push({ range: end === Infinity ? { start } : { start, end }, members: members.map(({ member }) => member) })
   }
-  for (const { start, end, member } of bounded) {
-    if (run !== undefined && joins(run, start, end, gapBytes)) {
-      run.end = Math.max(run.end, end)
-      run.members.push(member)
-    } else {
-      close()
-      run = { start, end, members: [member] }
-    }
-  }
-  close()
   return runs
-}
-
-function joins(
-  run: { readonly start: number; readonly end: number },
-  start: number,
-  end: number,
-  gap: number,
-): boolean {
-  if (start < run.end) return true
-  return start - run.end <= gap && end - run.start <= MAX_JOINED_BYTES
 }

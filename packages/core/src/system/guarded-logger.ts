@@ -1,5 +1,6 @@
 import { messageOf } from '../model/shown.ts'
 import type { Logger, Runtime } from '../doors/runtime.ts'
+import { guardedMeter } from './guarded-meter.ts'
 
 const guards = new WeakMap<Logger, Logger>()
 
@@ -34,8 +35,9 @@ export function guardedLogger(logger: Logger): Logger {
   return guarded
 }
 
-/** The same doors, with a {@link guardedLogger}: for whoever takes a runtime and logs to it. */
+/** The same doors, with a {@link guardedLogger} and a {@link guardedMeter}: for whoever takes a runtime and tells them things. */
 export function guardedRuntime(runtime: Runtime): Runtime {
-  const { clock, random, timers, logger, files, process: own } = runtime
-  return { clock, random, timers, logger: guardedLogger(logger), files, process: own }
+  const { clock, random, timers, logger, files, threads, meter, process: own } = runtime
+  const guarded = { clock, random, timers, logger: guardedLogger(logger), files, threads, process: own }
+  return meter === undefined ? guarded : { ...guarded, meter: guardedMeter(meter) }
 }

@@ -3,26 +3,31 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { aborted } from '../model/errors.ts'
-import { loggerCheck } from '../options/option-checks.ts'
+import { loggerCheck, meterCheck } from '../options/option-checks.ts'
 import { checkOptions } from '../options/options.ts'
+import type { Meter } from '../doors/meter.ts'
 import type { Clock, Logger, ProcessInfo, Random, Runtime, Timers } from '../doors/runtime.ts'
 import { silentLogger } from '../doors/runtime.ts'
 import { guardedLogger } from './guarded-logger.ts'
+import { guardedMeter } from './guarded-meter.ts'
 import { systemFiles } from './system-files.ts'
+import { systemThreads } from './system-threads.ts'
 
 /**
- * The machine's own clock, chance, timers and disk. Without a `logger`, the first failure in the background that nobody catches is told
- * by `process.emitWarning` (type `MoulinWarning`, the error's code), and nothing else is: `stats()` show what goes wrong.
+ * The machine's own clock, chance, timers, disk and threads. Without a `logger`, the first failure in the background that nobody catches is told
+ * by `process.emitWarning` (type `MoulinWarning`, the error's code), and nothing else is: `stats()` show what goes wrong. Without a `meter` nothing is measured.
  * @throws `invalid` for a bad option.
  */
-export function systemRuntime(options: { readonly logger?: Logger } = {}): Runtime {
-  checkOptions('systemRuntime', options, { logger: loggerCheck })
+export function systemRuntime(options: { readonly logger?: Logger; readonly meter?: Meter } = {}): Runtime {
+  checkOptions('systemRuntime', options, { logger: loggerCheck, meter: meterCheck })
   return {
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
     logger: options.logger === undefined ? warnOnce() : guardedLogger(options.logger),
     files: systemFiles(),
+    threads: systemThreads,
+    ...(options.meter === undefined ? {} : { meter: guardedMeter(options.meter) }),
     process: systemProcess(),
   }
 }

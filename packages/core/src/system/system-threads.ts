@@ -1,4 +1,33 @@
 import { setPriority } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { ThreadEnded, Threads } from '../doors/threads.ts'
+
+/** Worker threads of this process. */
+export const systemThreads: Threads = {
+  start(module, { name, maxHeapMiB, message, unreadable, ended }) {
+    const worker = new Worker(module, { name, resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } })
+    let hasEnded = false
+    const end = (why: ThreadEnded): void => {
+      if (!hasEnded) ended(why)
+      hasEnded = true
+    }
+    worker.on('message', message)
+    worker.on('messageerror', unreadable)
+    worker.on('error', (cause: NodeJS.ErrnoException) => {
+      end({ why: cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'error', cause })
+    })
+    worker.on('exit', (code) => end({ why: 'exit', code }))
+    worker.unref()
+    return {
+      post: (value, moved) => worker.postMessage(value, moved),
+      ref: () => worker.ref(),
+      unref: () => worker.unref(),
+      async terminate() {
+        await worker.terminate()
+      },
+    }
+  },
+}
 
 /**
  * Lets other threads of this process go first: for worker threads that compute, beside a main thread that answers. Only

@@ -1,7 +1,5 @@
-import type { Field, JsonValue, Schema, Type, TypeSpec } from '@moulin/core'
-import { invalid } from '@moulin/core'
-
-type MapSpec = Extract<TypeSpec, { kind: 'map' }>
+import type { Field, JsonValue, ScalarType, Schema, Type } from '@moulin/core'
+import { foldType, invalid } from '@moulin/core'
 
 const avroName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
@@ -42,7 +40,20 @@ function unionJson(type: Type, path: string, names: Names): JsonValue {
   return type.isOptional ? ['null', json] : json
 }
 
-function typeJson({ spec }: Type, path: string, names: Names): JsonValue {
+function typeJson(type: Type, path: string, names: Names): JsonValue {
+  return foldType<JsonValue>(type, {
+    scalar: (scalar) => scalarJson(scalar, path, names),
+    list: (element) => ({ type: 'array', items: unionJson(element, `${path}_element`, names) }),
+    map: (key, value) => mapJson(key, value, path, names),
+    struct(members) {
+      const name = names.of(path, 'record')
+      const fields = members.map((field) => fieldJson(field, `${path}_${field.name}`, names))
+      return { type: 'record', name, fields }
+    },
+  })
+}
+
+function scalarJson({ spec }: ScalarType, path: string, names: Names): JsonValue {
   switch (spec.kind) {
     case 'boolean':
     case 'int':
@@ -71,19 +82,10 @@ function typeJson({ spec }: Type, path: string, names: Names): JsonValue {
       return { type: 'long', logicalType: spec.as === 'micros' ? 'local-timestamp-micros' : 'local-timestamp-millis' }
     case 'timestamptz':
       return { type: 'long', logicalType: spec.as === 'micros' ? 'timestamp-micros' : 'timestamp-millis' }
-    case 'list':
-      return { type: 'array', items: unionJson(spec.element, `${path}_element`, names) }
-    case 'struct': {
-      const name = names.of(path, 'record')
-      const fields = spec.fields.map((field) => fieldJson(field, `${path}_${field.name}`, names))
-      return { type: 'record', name, fields }
-    }
-    case 'map':
-      return mapJson(spec, path, names)
   }
 }
 
-function mapJson({ key, value }: MapSpec, path: string, names: Names): JsonValue {
+function mapJson(key: Type, value: Type, path: string, names: Names): JsonValue {
   if (key.spec.kind === 'string') return { type: 'map', values: unionJson(value, `${path}_value`, names) }
   const name = names.of(path, 'entry')
   const fields = [

@@ -1,5 +1,5 @@
 import type { Field, Schema, Type } from '@moulin/core'
-import { decimalWidth, isMoulinError, schemaOf, structOf, t } from '@moulin/core'
+import { decimalWidth, foldType, isMoulinError, schemaOf, structOf, t } from '@moulin/core'
 import { minimumBytes } from './avro-reader.ts'
 import { isMapKey, MAX_VALUE_DEPTH, MAX_VALUE_FIELDS } from '../values/nested-values.ts'
 import {
@@ -21,6 +21,24 @@ export interface AvroNode {
   readonly nullIndex: -1 | 0 | 1
   /** A list's element, a map's key and value, a struct's fields in their order; a scalar has none. */
   readonly children: readonly AvroNode[]
+}
+
+/** What to make of a node by how it nests, one level, as core's `TypeFold`, but with nodes for types. */
+export interface NodeFold<R> {
+  scalar(node: AvroNode): R
+  list(element: AvroNode): R
+  map(key: AvroNode, value: AvroNode): R
+  struct(fields: readonly Field[], children: readonly AvroNode[]): R
+}
+
+export function foldNode<R>(node: AvroNode, fold: NodeFold<R>): R {
+  const { type, children } = node
+  return foldType<R>(type, {
+    scalar: () => fold.scalar(node),
+    list: () => fold.list(children[0]!),
+    map: () => fold.map(children[0]!, children[1]!),
+    struct: (fields) => fold.struct(fields, children),
+  })
 }
 
 /** A record whose fields can be columns. */

@@ -1,29 +1,23 @@
 import type { Arena, ColumnBuilder } from '@moulin/core'
 import { builderFor, ListBuilder, StructBuilder } from '@moulin/core'
-import { minimumBytesOf, type AvroNode } from './avro-node.ts'
+import { foldNode, minimumBytesOf, type AvroNode } from './avro-node.ts'
 import type { RowCursor } from './row-cursor.ts'
 import { scalarDecoder, type ColumnDecoder } from './scalar-decoder.ts'
 import { symbolBytes, SymbolBuilder } from './symbol-builder.ts'
 
 /** The builder that the node's decoder expects. */
 export function builderOf(node: AvroNode, arena: Arena): ColumnBuilder {
-  const { children, encoding } = node
-  const { spec } = node.type
-  switch (spec.kind) {
-    case 'list':
-      return new ListBuilder(builderOf(children[0]!, arena))
-    case 'map': {
-      const key = { name: 'key', builder: builderOf(children[0]!, arena) }
-      const value = { name: 'value', builder: builderOf(children[1]!, arena) }
-      return new ListBuilder(new StructBuilder([key, value]))
-    }
-    case 'struct':
-      return new StructBuilder(
-        children.map((child, index) => ({ name: spec.fields[index]!.name, builder: builderOf(child, arena) })),
-      )
-    default:
-      return encoding.type === 'enum' ? new SymbolBuilder(arena, symbolBytes(encoding)) : builderFor(node.type, arena)
-  }
+  const member = (name: string, child: AvroNode): { name: string; builder: ColumnBuilder } => ({
+    name,
+    builder: builderOf(child, arena),
+  })
+  return foldNode<ColumnBuilder>(node, {
+    scalar: ({ type, encoding }) =>
+      encoding.type === 'enum' ? new SymbolBuilder(arena, symbolBytes(encoding)) : builderFor(type, arena),
+    list: (element) => new ListBuilder(builderOf(element, arena)),
+    map: (key, value) => new ListBuilder(new StructBuilder([member('key', key), member('value', value)])),
+    struct: (fields, children) => new StructBuilder(children.map((child, index) => member(fields[index]!.name, child))),
+  })
 }
 
 /** Composes the decoder of a node: its union, then its kind. */
@@ -40,21 +34,17 @@ export function columnDecoder(node: AvroNode): ColumnDecoder {
 }
 
 function presentDecoder(node: AvroNode): ColumnDecoder {
-  switch (node.type.spec.kind) {
-    case 'list':
-      return listDecoder(node) as ColumnDecoder
-    case 'map':
-      return mapDecoder(node) as ColumnDecoder
-    case 'struct':
-      return structDecoder(node) as ColumnDecoder
-    default:
-      return scalarDecoder(node)
-  }
+  return foldNode<ColumnDecoder>(node, {
+    scalar: scalarDecoder,
+    list: (element) => listDecoder(element) as ColumnDecoder,
+    map: (key, value) => mapDecoder(key, value) as ColumnDecoder,
+    struct: (_fields, children) => structDecoder(children) as ColumnDecoder,
+  })
 }
 
-function listDecoder({ children: [element] }: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
-  const decode = columnDecoder(element!)
-  const elementBytes = minimumBytesOf(element!)
+function listDecoder(element: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
+  const decode = columnDecoder(element)
+  const elementBytes = minimumBytesOf(element)
   return (cursor, builder) => {
     const elements = builder.element
     for (let count = cursor.block(true, elementBytes); count > 0; count = cursor.block(false, elementBytes)) {
@@ -67,10 +57,10 @@ function listDecoder({ children: [element] }: AvroNode): (cursor: RowCursor, bui
   }
 }
 
-function mapDecoder({ children: [key, value] }: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
-  const decodeKey = columnDecoder(key!)
-  const decodeValue = columnDecoder(value!)
-  const entryBytes = minimumBytesOf(key!) + minimumBytesOf(value!)
+function mapDecoder(key: AvroNode, value: AvroNode): (cursor: RowCursor, builder: ListBuilder) => void {
+  const decodeKey = columnDecoder(key)
+  const decodeValue = columnDecoder(value)
+  const entryBytes = minimumBytesOf(key) + minimumBytesOf(value)
   return (cursor, builder) => {
     const { keys } = cursor
     const base = keys.length
@@ -97,7 +87,7 @@ function mapDecoder({ children: [key, value] }: AvroNode): (cursor: RowCursor, b
   }
 }
 
-function structDecoder({ children }: AvroNode): (cursor: RowCursor, builder: StructBuilder) => void {
+function structDecoder(children: readonly AvroNode[]): (cursor: RowCursor, builder: StructBuilder) => void {
   const decoders = children.map(columnDecoder)
   return (cursor, builder) => {
     const { fields } = builder

@@ -1,7 +1,7 @@
 import type { ListColumn, StructColumn } from '@moulin/core'
 import { isValid } from '@moulin/core'
-import { nullColumn } from '../values/value-fields.ts'
-import type { AvroNode } from './avro-node.ts'
+import { nullInColumn } from '../values/value-fields.ts'
+import { foldNode, type AvroNode } from './avro-node.ts'
 import { scalarEncoder, type ColumnEncoder } from './scalar-encoder.ts'
 
 /** `path` names the column in errors. */
@@ -13,26 +13,18 @@ export function columnEncoder(node: AvroNode, path: string): ColumnEncoder {
       if (nullIndex >= 0) writer.int(1 - nullIndex)
       encode(column, row, writer)
     } else if (nullIndex >= 0) writer.int(nullIndex)
-    else throw nullColumn(path)
+    else throw nullInColumn(path)
   }
 }
 
 function presentEncoder(node: AvroNode, path: string): ColumnEncoder {
-  const { children } = node
-  const { spec } = node.type
-  switch (spec.kind) {
-    case 'list':
-      return arrayEncoder(columnEncoder(children[0]!, `${path}.element`))
-    case 'map': {
-      const key = columnEncoder(children[0]!, `${path}.key`)
-      const value = columnEncoder(children[1]!, `${path}.value`)
-      return arrayEncoder(recordEncoder([key, value]))
-    }
-    case 'struct':
-      return recordEncoder(children.map((child, at) => columnEncoder(child, `${path}.${spec.fields[at]!.name}`)))
-    default:
-      return scalarEncoder(node, path)
-  }
+  const member = (child: AvroNode, name: string): ColumnEncoder => columnEncoder(child, `${path}.${name}`)
+  return foldNode<ColumnEncoder>(node, {
+    scalar: (scalar) => scalarEncoder(scalar, path),
+    list: (element) => arrayEncoder(member(element, 'element')),
+    map: (key, value) => arrayEncoder(recordEncoder([member(key, 'key'), member(value, 'value')])),
+    struct: (fields, children) => recordEncoder(children.map((child, at) => member(child, fields[at]!.name))),
+  })
 }
 
 /** One block with its count, then the empty one. */

@@ -1,7 +1,7 @@
 import type { BytesColumn, Column, FixedColumn, PrimitiveColumn } from '@moulin/core'
 import { invalid } from '@moulin/core'
 import { ViewOf } from '../bytes/copy-range.ts'
-import { halvesOf } from '../bytes/int64-halves.ts'
+import { halvesByColumn } from '../bytes/int64-halves.ts'
 import { bigIntBytes, bigIntOf, bigIntWidth, floorMillis, UUID_TEXT_BYTES, writeUuid } from '../values/scalars.ts'
 import type { AvroEnum } from './avro-schema.ts'
 import { NAN_BITS_32, NAN_BITS_64 } from '../bytes/nan-bits.ts'
@@ -46,7 +46,7 @@ export function scalarEncoder({ type: { spec }, encoding }: AvroNode, path: stri
 }
 
 function longEncoder(): ColumnEncoder {
-  const halves = halvesOf()
+  const halves = halvesByColumn()
   return (column, row, writer) => {
     const words = halves(column)
     writer.long(words[row * 2 + 1]!, words[row * 2]!)
@@ -54,7 +54,7 @@ function longEncoder(): ColumnEncoder {
 }
 
 function millisEncoder(): ColumnEncoder {
-  const halves = halvesOf()
+  const halves = halvesByColumn()
   return (column, row, writer) => writer.number(millisOf(column, halves(column), row))
 }
 

@@ -1,7 +1,7 @@
 import type { Field } from '@moulin/core'
 import { comparableKey, entrySetter } from '../values/nested-values.ts'
 import { bigIntOf, dateText, decimalText, MAX_DATE_MS, MS_PER_DAY, parseUuid, writeUuid } from '../values/scalars.ts'
-import { minimumBytesOf, type AvroNode } from './avro-node.ts'
+import { foldNode, minimumBytesOf, type AvroNode } from './avro-node.ts'
 import { readBlocks, type AvroReader, type AvroRead } from './avro-reader.ts'
 
 /** Decodes records to null-prototype objects of the schema's own JavaScript types. @throws `corrupt`. */
@@ -31,18 +31,12 @@ function nodeReader(node: AvroNode): AvroRead {
 }
 
 function presentReader(node: AvroNode): AvroRead {
-  const { children } = node
-  const { spec } = node.type
-  switch (spec.kind) {
-    case 'list':
-      return listReader(children[0]!)
-    case 'map':
-      return mapReader(children[0]!, children[1]!)
-    case 'struct':
-      return recordReader(spec.fields, children)
-    default:
-      return scalarReader(node)
-  }
+  return foldNode<AvroRead>(node, {
+    scalar: scalarReader,
+    list: listReader,
+    map: mapReader,
+    struct: recordReader,
+  })
 }
 
 function listReader(element: AvroNode): AvroRead {

@@ -27,7 +27,7 @@ import {
   valueFields,
 } from '../values/value-fields.ts'
 import { EntryPath, ItemPath, memberPath, type ValuePath } from '../values/value-path.ts'
-import type { AvroColumns, AvroNode } from './avro-node.ts'
+import { foldNode, type AvroColumns, type AvroNode } from './avro-node.ts'
 import type { AvroEnum } from './avro-schema.ts'
 
 /** Writes a value that is there. */
@@ -76,20 +76,15 @@ function recordWriter(
 }
 
 function presentWriter(node: AvroNode, path: ValuePath): ValueWriter {
-  const { children } = node
-  const { spec } = node.type
-  switch (spec.kind) {
-    case 'list':
-      return listWriter(children[0]!, path)
-    case 'map':
-      return mapWriter(children[0]!, children[1]!, path)
-    case 'struct': {
-      const write = recordWriter(spec.fields, children, path)
+  return foldNode<ValueWriter>(node, {
+    scalar: (scalar) => scalarWriter(scalar, path),
+    list: (element) => listWriter(element, path),
+    map: (key, value) => mapWriter(key, value, path),
+    struct(fields, children) {
+      const write = recordWriter(fields, children, path)
       return (sink, value) => write(sink, asObject(value, path))
-    }
-    default:
-      return scalarWriter(node, path)
-  }
+    },
+  })
 }
 
 /** Also takes null and undefined. */

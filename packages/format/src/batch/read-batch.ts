@@ -4,7 +4,7 @@ import { decompress } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
 import { at, readBatchHeader, type BatchHeader } from './batch-header.ts'
 import type { RecordBody } from './record-body.ts'
-import { RecordCursor, type BatchLimits } from './record-cursor.ts'
+import { int64Of, RecordCursor, type BatchLimits } from './record-cursor.ts'
 
 /** One record of a batch. */
 export interface BatchRecord extends RecordBody {
@@ -17,8 +17,9 @@ export interface BatchRecord extends RecordBody {
 /** A batch that was checked in full. */
 export interface CheckedBatch extends BatchHeader {
   /** Of the records' own timestamps, which may lie outside of what the header says; undefined where no record has one. */
-  readonly earliestMs: number | undefined
-  readonly latestMs: number | undefined
+  readonly earliestMs: bigint | undefined
+  /** The highest that a search by time finds, where a record without one has -1; undefined where there is no record. */
+  readonly latestMs: bigint | undefined
 }
 
 // |high| below this means a timestamp well inside the range: 2^53 ms at most.
@@ -45,21 +46,27 @@ export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLim
   const section = recordsOf(bytes, position, header, limits)
   const cursor = new RecordCursor()
   cursor.open(section, 0, section.length, header, limits)
-  let earliest = Infinity
-  let latest = -Infinity
+  // In halves: a bigint for each record would cost as much as the rest.
+  let [lowestHigh, lowestLow] = [Infinity, 0]
+  let [highestHigh, highestLow] = [-Infinity, 0]
   while (cursor.next()) {
-    const high = cursor.timestampHigh
+    const { timestampHigh: high } = cursor
+    const low = cursor.timestampLow >>> 0
     if (high >= SAFE_HIGH || high < -SAFE_HIGH) checkTimestamp(cursor.timestamp)
-    // Not as bigints: a few milliseconds do not matter where a number rounds, beyond 2^53.
-    const ms = high * 0x100000000 + (cursor.timestampLow >>> 0)
-    if (ms !== -1) {
-      earliest = Math.min(earliest, ms)
-      latest = Math.max(latest, ms)
+    const isNone = high === -1 && low === 0xffffffff
+    if (!isNone && (high < lowestHigh || (high === lowestHigh && low < lowestLow))) {
+      lowestHigh = high
+      lowestLow = low
+    }
+    if (high > highestHigh || (high === highestHigh && low > highestLow)) {
+      highestHigh = high
+      highestLow = low
     }
     cursor.checkHeaderKeys()
   }
-  const hasAny = latest > -Infinity
-  return { ...header, earliestMs: hasAny ? earliest : undefined, latestMs: hasAny ? latest : undefined }
+  const earliestMs = lowestHigh === Infinity ? undefined : int64Of(lowestHigh, lowestLow)
+  const latestMs = highestHigh === -Infinity ? undefined : int64Of(highestHigh, highestLow)
+  return { ...header, earliestMs, latestMs }
 }
 
 /** The records of the batch at `position`. Bytes are views: into `bytes`, or into memory of their own if it was compressed. @throws as {@link checkBatch}, but takes any timestamp, and control and transactional batches. */

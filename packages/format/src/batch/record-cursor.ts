@@ -269,7 +269,8 @@ function lowOf(value: bigint): number {
   return Number(BigInt.asIntN(32, value))
 }
 
-function int64Of(high: number, low: number): bigint {
+/** Of signed halves, the low one in whichever sign. */
+export function int64Of(high: number, low: number): bigint {
   // A BigInt from a safe number is cheaper than two and a shift.
   if (high >= -0x200000 && high < 0x200000) return BigInt(high * 0x100000000 + (low >>> 0))
   return (BigInt(high) << 32n) | BigInt(low >>> 0)

@@ -2,15 +2,20 @@ import type { Column, PrimitiveColumn } from '@moulin/core'
 
 const HALF = 0x100000000
 
-/** The 32-bit halves of an int64 column, looked up once per column rather than once per row: low, then high. */
-export function halvesOf(): (column: Column) => Int32Array {
+/** The 32-bit halves of 64-bit values, over the same memory: low, then high. */
+export function halvesOf(values: BigInt64Array | Float64Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+}
+
+/** {@link halvesOf} an int64 column, looked up once per column rather than once per row. */
+export function halvesByColumn(): (column: Column) => Int32Array {
   let last: unknown
   let halves: Int32Array = new Int32Array(0)
   return (column) => {
     const { values } = column as PrimitiveColumn & { values: BigInt64Array }
     if (values !== last) {
       last = values
-      halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
+      halves = halvesOf(values)
     }
     return halves
   }
@@ -18,7 +23,7 @@ export function halvesOf(): (column: Column) => Int32Array {
 
 /** Reads rows of int64 columns: a number where it is safe. */
 export function longReader(): (column: Column, row: number) => number | bigint {
-  const halves = halvesOf()
+  const halves = halvesByColumn()
   return (column, row) => {
     const words = halves(column)
     const number = words[row * 2 + 1]! * HALF + (words[row * 2]! >>> 0)

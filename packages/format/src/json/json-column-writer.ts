@@ -1,7 +1,7 @@
 import type { Column, Field, ListColumn, StructColumn, Type } from '@moulin/core'
 import { foldType, isValid } from '@moulin/core'
 import type { RowWriter } from '../values/row-writer.ts'
-import { nullColumn } from '../values/value-fields.ts'
+import { nullInColumn } from '../values/value-fields.ts'
 import { jsonKeys } from './json-object.ts'
 import { scalarColumnText, type ColumnText } from './json-scalar-writer.ts'
 
@@ -24,7 +24,7 @@ export function objectColumnsText(members: readonly Field[], path?: string): Obj
         writer.raw(key, 0, key.length)
         write(column, row, writer)
         isFirst = false
-      } else if (!isOptional) throw nullColumn(fields[index]!.path)
+      } else if (!isOptional) throw nullInColumn(fields[index]!.path)
     }
     writer.ascii(isFirst ? '{}' : '}')
   }
@@ -45,7 +45,7 @@ function itemText(type: Type, path: string): ColumnText {
   return (column, row, writer) => {
     if (isValid(column, row)) write(column, row, writer)
     else if (type.isOptional) writer.ascii('null')
-    else throw nullColumn(path)
+    else throw nullInColumn(path)
   }
 }
 

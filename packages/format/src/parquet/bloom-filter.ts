@@ -1,4 +1,5 @@
 import { corrupt } from '@moulin/core'
+import { bigIntBytes } from '../values/scalars.ts'
 import type { ByteSpan } from './byte-ranges.ts'
 import { XxHash64 } from './encode/xxhash64.ts'
 import type { FileNode } from './file-schema.ts'
@@ -60,7 +61,7 @@ export function bloomKey(value: MetricValue, { element }: FileNode): Uint8Array 
   }
   if (type !== 'INT32' && type !== 'INT64') {
     return type === 'FIXED_LEN_BYTE_ARRAY' && annotation.kind === 'decimal' && typeof value === 'bigint'
-      ? bigEndian(value, typeLength ?? 0)
+      ? decimalBytes(value, typeLength ?? 0)
       : undefined
   }
   if (typeof value === 'number' && !Number.isInteger(value)) return undefined
@@ -76,11 +77,8 @@ export function bloomKey(value: MetricValue, { element }: FileNode): Uint8Array 
   return bytes.subarray(0, bits / 8)
 }
 
-function bigEndian(value: bigint, width: number): Uint8Array | undefined {
-  if (width === 0 || BigInt.asIntN(width * 8, value) !== value) return undefined
-  const bytes = new Uint8Array(width)
-  for (let i = width - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn)
-  return bytes
+function decimalBytes(value: bigint, width: number): Uint8Array | undefined {
+  return width === 0 || BigInt.asIntN(width * 8, value) !== value ? undefined : bigIntBytes(value, width)
 }
 
 /** The block of a filter of `size` bytes that a key is in, by its offset, and what to ask that block for. */

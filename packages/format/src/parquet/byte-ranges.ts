@@ -1,4 +1,4 @@
-import { corrupt } from '@moulin/core'
+import { corrupt, joinSpans } from '@moulin/core'
 import type { RangeReader } from './range-reader.ts'
 
 /** Half-open. */
@@ -15,38 +15,35 @@ export interface LoadedRange {
 
 /** Spans nearer to each other than this are fetched as one: a request costs more than the bytes between them. */
 const maxGapBytes = 64 * 1024
-/** A fetch grows no larger by joining. */
-const maxJoinedBytes = 16 * 1024 * 1024
 
-/** Sorted, with near ones joined. */
-export function joinSpans(spans: readonly ByteSpan[]): ByteSpan[] {
-  const joined: { start: number; end: number }[] = []
-  for (const { start, end } of spans.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
-    if (start >= end) continue
-    const last = joined.at(-1)
-    const overlaps = last !== undefined && start < last.end
-    const isNear = last !== undefined && start <= last.end + maxGapBytes && end - last.start <= maxJoinedBytes
-    if (last !== undefined && (overlaps || isNear)) last.end = Math.max(last.end, end)
-    else joined.push({ start, end })
-  }
-  return joined
-}
-
-/** Fetches them, all at once. */
+/** Fetches them, near ones joined, all at once: in one call where the reader takes several. */
 export async function loadSpans(
   file: RangeReader,
   spans: readonly ByteSpan[],
   signal: AbortSignal | undefined,
 ): Promise<LoadedRange[]> {
   const options = signal === undefined ? {} : { signal }
-  return await Promise.all(
-    joinSpans(spans).map(async ({ start, end }) => {
-      const bytes = await file.read(start, end, options)
-      if (bytes.length !== end - start)
-        throw corrupt('FILE_SIZE', `${file.name} gave ${bytes.length} bytes for the range ${start} to ${end}.`)
-      return { start, bytes }
-    }),
+  const wanted = joinSpans(
+    spans.filter(({ start, end }) => start < end),
+    maxGapBytes,
   )
+  const parts = await readSpans(file, wanted, options)
+  return wanted.map(({ start, end }, index) => {
+    const bytes = parts[index]!
+    if (bytes.length !== end - start)
+      throw corrupt('FILE_SIZE', `${file.name} gave ${bytes.length} bytes for the range ${start} to ${end}.`)
+    return { start, bytes }
+  })
+}
+
+/** These and no others, all at once. */
+export async function readSpans(
+  file: RangeReader,
+  spans: readonly ByteSpan[],
+  options: { readonly signal?: AbortSignal },
+): Promise<readonly Uint8Array[]> {
+  if (file.readMany !== undefined && spans.length > 1) return await file.readMany(spans, options)
+  return await Promise.all(spans.map(({ start, end }) => file.read(start, end, options)))
 }
 
 /** A view of bytes that were loaded; undefined when they are not all there. */

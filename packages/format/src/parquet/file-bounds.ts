@@ -1,14 +1,8 @@
 import type { IcebergType } from '@moulin/core'
+import { bigIntOf } from '../values/scalars.ts'
 import type { MetricValue } from './file-writer.ts'
 import type { FileNode } from './file-schema.ts'
-import type { FooterColumn } from './footer.ts'
-import { unscaledDecimal } from './leaf-bounds.ts'
 import type { ParquetBounds } from './parquet-file.ts'
-
-/** What a footer states about one column chunk. A bound of the wrong length, or NaN, is no bound. */
-export function columnBounds(column: FooterColumn, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
-  return statedBounds(column, leaf, type)
-}
 
 /** As stored in a footer or an index: plain-encoded. */
 export interface StoredBounds {
@@ -17,6 +11,7 @@ export interface StoredBounds {
   readonly nullCount: number | undefined
 }
 
+/** What a footer or an index states. A bound of the wrong length, or NaN, is no bound. */
 export function statedBounds(stored: StoredBounds, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
   const min = boundValue(stored.minValue, leaf, type)
   const max = boundValue(stored.maxValue, leaf, type)
@@ -45,7 +40,8 @@ function boundValue(
   const isInteger = leaf.element.type === 'INT32' || leaf.element.type === 'INT64'
   switch (annotation.kind) {
     case 'decimal':
-      if (typeof value === 'object') return value.length > maxDecimalBytes ? undefined : unscaledDecimal(value)
+      if (typeof value === 'object')
+        return value.length > maxDecimalBytes ? undefined : bigIntOf(value, 0, value.length)
       return isInteger ? BigInt(value) : undefined
     case 'time':
     case 'timestamp':

@@ -1,5 +1,5 @@
 import { corrupt, exhausted, type FileCaps, unsupported } from '@moulin/core'
-import type { LoadedRange } from './byte-ranges.ts'
+import { type LoadedRange, readSpans } from './byte-ranges.ts'
 import type { Footer } from './footer.ts'
 import type { RangeReader } from './range-reader.ts'
 
@@ -28,10 +28,8 @@ export async function readFooterBytes(
   if (size < 2 * magicBytes + 4)
     throw corrupt('PARQUET_MAGIC', `${name} has ${size} bytes, too few for a Parquet file.`, { context })
   const tailStart = Math.max(0, size - tailBytes)
-  const [head, tail] = await Promise.all([
-    tailStart === 0 ? undefined : file.read(0, magicBytes, call),
-    file.read(tailStart, size, call),
-  ])
+  const ends = [{ start: tailStart, end: size }, ...(tailStart === 0 ? [] : [{ start: 0, end: magicBytes }])]
+  const [tail, head] = (await readSpans(file, ends, call)) as [Uint8Array, Uint8Array?]
   for (const magic of [text(head ?? tail.subarray(0, magicBytes)), text(tail.subarray(-magicBytes))]) {
     if (magic === 'PARE') throw unsupported('PARQUET_ENCRYPTED', `${name} is encrypted.`, { context })
     if (magic !== 'PAR1')

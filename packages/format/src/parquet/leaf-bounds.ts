@@ -1,4 +1,5 @@
 import type { Column } from '@moulin/core'
+import { bigIntOf } from '../values/scalars.ts'
 import type { MetricValue } from './file-writer.ts'
 import type { PrimitiveType } from './primitive-type.ts'
 
@@ -176,14 +177,7 @@ function fixedBounds(column: Column & { readonly storage: 'fixed' }, kind: Primi
   const at = (row: number): Uint8Array => values.slice(row * width, row * width + width)
   if (kind === 'uuid') return { lower: at(lower), upper: at(upper), topBits }
   if (!isDecimal) return { lower: at(lower), upper: at(upper) }
-  return { lower: unscaledDecimal(at(lower)), upper: unscaledDecimal(at(upper)) }
-}
-
-/** A big-endian two's complement integer. */
-export function unscaledDecimal(bytes: Uint8Array): bigint {
-  let value = 0n
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
-  return BigInt.asIntN(bytes.length * 8, value)
+  return { lower: bigIntOf(at(lower), 0, width), upper: bigIntOf(at(upper), 0, width) }
 }
 
 function compareRanges(

@@ -1,4 +1,13 @@
-import { type Column, type IcebergField, type IcebergType, invalid, isValid, takeRows, typeName } from '@moulin/core'
+import {
+  type Column,
+  foldIceberg,
+  type IcebergField,
+  type IcebergType,
+  invalid,
+  isValid,
+  takeRows,
+  typeName,
+} from '@moulin/core'
 import { primitiveType, storageOf } from './primitive-type.ts'
 
 /**
@@ -25,29 +34,28 @@ function add(
     checkStorage(path, type, column)
     if (required) checkRequired(path, column, parent)
   }
-  if (typeof type === 'string') {
-    leaves.push(column === undefined ? undefined : nullWithParent(column, parent))
-    return
-  }
-  switch (type.type) {
-    case 'struct':
-      for (const field of type.fields) {
+  foldIceberg<void>(type, {
+    primitive() {
+      leaves.push(column === undefined ? undefined : nullWithParent(column, parent))
+    },
+    list(element) {
+      const elements = column?.storage === 'list' ? liveElements(column, parent) : undefined
+      add(`${path}.element`, element.type, element.required, elements, undefined, leaves)
+    },
+    map(key, value) {
+      for (const { name, type, required } of [key, value])
+        add(`${path}.${name}`, type, required, undefined, undefined, leaves)
+    },
+    struct(fields) {
+      for (const field of fields) {
         const child = column?.storage === 'struct' ? column.fields.find(({ name }) => name === field.name) : undefined
         const name = `${path}.${field.name}`
         if (child === undefined && field.required && column !== undefined) throw missing(name)
         const above = column === undefined ? undefined : nullWithParent(column, parent)
         add(name, field.type, field.required, child?.column, above, leaves)
       }
-      return
-    case 'list': {
-      const element = column?.storage === 'list' ? liveElements(column, parent) : undefined
-      add(`${path}.element`, type.element, type['element-required'], element, undefined, leaves)
-      return
-    }
-    case 'map':
-      add(`${path}.key`, type.key, true, undefined, undefined, leaves)
-      add(`${path}.value`, type.value, false, undefined, undefined, leaves)
-  }
+    },
+  })
 }
 
 function checkStorage(path: string, type: IcebergType, column: Column): void {

@@ -204,7 +204,10 @@ describe('ParquetFile.read', () => {
     )
     expect(reader.fetched - footer).toBeLessThan(reader.size / 12)
     const [first, reads] = [reader.fetched, reader.reads]
-    await file.read({ rowGroup: 0, types: fields, rows: { start: 20, end: 21 } })
+    const told: number[] = []
+    const fetched = (bytes: number): void => void told.push(bytes)
+    await file.read({ rowGroup: 0, types: fields, rows: { start: 20, end: 21 }, fetched })
+    expect(told).toEqual([reader.fetched - first])
     // The offset indexes are there already, and what lies near each other comes in one request.
     expect(reader.reads - reads).toBeLessThanOrEqual(fields.length + 1)
     expect(reader.fetched - first).toBeLessThan(reader.size / 12)

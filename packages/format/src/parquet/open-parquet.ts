@@ -28,7 +28,7 @@ import {
 } from './decode/decode-row-group.ts'
 import { nullColumn } from './decode/null-column.ts'
 import { fieldConversion, leavesUsed, type ReadContext } from './decode/read-field.ts'
-import { columnBounds } from './file-bounds.ts'
+import { statedBounds } from './file-bounds.ts'
 import type { RowRange } from './decode/leaf-decoder.ts'
 import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
 import { indexBytes, readFooterBytes } from './footer-bytes.ts'
@@ -70,6 +70,7 @@ const readTable: OptionTable<ParquetReadRequest> = {
   types: option.required(option.listOf(option.objectOf('an Iceberg field'))),
   fieldIds: option.listOf(isFieldId),
   rows: option.nested<NonNullable<ParquetReadRequest['rows']>>({ start: isRowGroup, end: isRowGroup }),
+  fetched: option.callback,
   signal: option.abortSignal,
 }
 const dictionaryTable: OptionTable<Parameters<ParquetFile['dictionary']>[0]> = {
@@ -145,7 +146,7 @@ class OpenFile implements ParquetFile {
     this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }) => {
       const bounds = (fieldId: number, type?: IcebergType): ParquetBounds => {
         const leaf = leaves.get(fieldId)
-        return leaf === undefined ? { nullCount: rowCount } : columnBounds(columns[leaf.firstLeaf]!, leaf, type)
+        return leaf === undefined ? { nullCount: rowCount } : statedBounds(columns[leaf.firstLeaf]!, leaf, type)
       }
       const rowGroup = { rowCount, firstRow, sizeBytes, bounds }
       firstRow += rowCount
@@ -174,6 +175,7 @@ class OpenFile implements ParquetFile {
     const columns = new Map<string, ColumnBatch['columns'][number]['column']>()
     if (length > 0) {
       const task = await this.#task(request.rowGroup, rowGroup, wanted, { start, end }, signal)
+      request.fetched?.(task.ranges.reduce((sum, { bytes }) => sum + bytes.length, 0))
       if (task.columns.length > 0) {
         const { workers } = this.#options
         const decoded =

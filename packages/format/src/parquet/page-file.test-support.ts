@@ -1,5 +1,6 @@
 /** Files put together page by page, to have in them what no writer at hand writes. */
 import { crc32 } from 'node:zlib'
+import { joinBytes } from '@moulin/core'
 import { ThriftWriter } from './encode/thrift-writer.ts'
 import { physicalTypes } from './footer-element.ts'
 import { thrift } from './thrift-reader.ts'
@@ -66,13 +67,7 @@ export function pageFile(elements: readonly TestElement[], rowCount: number, chu
   new DataView(end.buffer).setUint32(0, footer.length, true)
   end.set(utf8('PAR1'), 4)
   push(end)
-  const file = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    file.set(part, at)
-    at += part.length
-  }
-  return file
+  return joinBytes(parts)
 }
 
 function pageHeader(page: TestPage): Uint8Array {

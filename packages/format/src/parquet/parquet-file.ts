@@ -77,6 +77,8 @@ export interface ParquetReadRequest {
   readonly fieldIds?: readonly number[]
   /** Half-open, counted from the row group's first row. Default: all. */
   readonly rows?: { readonly start: number; readonly end: number }
+  /** Is told how many bytes of pages were fetched for it. */
+  readonly fetched?: ((bytes: number) => void) | undefined
   readonly signal?: AbortSignal
 }
 

@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergSchema, invalid, nestedFields } from '@moulin/core'
+import { foldIceberg, type IcebergField, type IcebergSchema, invalid } from '@moulin/core'
 import { type PrimitiveType, primitiveType } from './primitive-type.ts'
 
 /** One element of a footer's schema. Spec: parquet-format, `parquet.thrift`, SchemaElement. */
@@ -90,31 +90,33 @@ export function parquetSchema(schema: IcebergSchema): ParquetSchema {
     const base: ParquetElement = { name, repetition_type: required ? 'REQUIRED' : 'OPTIONAL', field_id: id }
     const levels = { ...above, definition: above.definition + (required ? 0 : 1) }
     const below = { definition: levels.definition + 1, repetition: levels.repetition + 1 }
-    if (typeof type === 'string') {
-      const primitive = primitiveType(type)
-      const { marks, ...physicalType } = leafElement(primitive)
-      push({ ...base, ...physicalType }, neutral, marks)
-      const element = { ...base, ...physicalType, ...marks }
-      const { definition: maxDefinition, repetition: maxRepetition } = levels
-      const isRepeated = maxRepetition > 0
-      leaves.push({ fieldId: id, path, type: primitive, isRepeated, maxDefinition, maxRepetition, element })
-      return
+    const addRepeated = (name: 'list' | 'key_value', members: readonly IcebergField[]): void => {
+      push({ name, repetition_type: 'REPEATED', num_children: members.length }, name, {})
+      for (const member of members) add([...path, name, member.name], member.name, member, below)
     }
-    switch (type.type) {
-      case 'struct':
-        push({ ...base, num_children: type.fields.length }, neutral, {})
-        addGroup(path, type.fields, levels)
-        return
-      case 'list':
+    foldIceberg<void>(type, {
+      primitive(text) {
+        const primitive = primitiveType(text)
+        const { marks, ...physicalType } = leafElement(primitive)
+        push({ ...base, ...physicalType }, neutral, marks)
+        const element = { ...base, ...physicalType, ...marks }
+        const { definition: maxDefinition, repetition: maxRepetition } = levels
+        const isRepeated = maxRepetition > 0
+        leaves.push({ fieldId: id, path, type: primitive, isRepeated, maxDefinition, maxRepetition, element })
+      },
+      list(element) {
         push({ ...base, num_children: 1 }, neutral, { converted_type: 'LIST', logical_type: { type: 'LIST' } })
-        push({ name: 'list', repetition_type: 'REPEATED', num_children: 1 }, 'list', {})
-        for (const member of nestedFields(type)) add([...path, 'list', member.name], member.name, member, below)
-        return
-      case 'map':
+        addRepeated('list', [element])
+      },
+      map(key, value) {
         push({ ...base, num_children: 1 }, neutral, { converted_type: 'MAP', logical_type: { type: 'MAP' } })
-        push({ name: 'key_value', repetition_type: 'REPEATED', num_children: 2 }, 'key_value', {})
-        for (const member of nestedFields(type)) add([...path, 'key_value', member.name], member.name, member, below)
-    }
+        addRepeated('key_value', [key, value])
+      },
+      struct(fields) {
+        push({ ...base, num_children: fields.length }, neutral, {})
+        addGroup(path, fields, levels)
+      },
+    })
   }
 
   addGroup([], schema.fields, { definition: 0, repetition: 0 })

@@ -1,6 +1,6 @@
-import { defineObjectStore, type ObjectStore } from '@moulin/core'
+import { conflict, defineObjectStore, type ObjectStore } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { bytesIn, joinSpans, loadSpans } from './byte-ranges.ts'
+import { bytesIn, loadSpans } from './byte-ranges.ts'
 import { bytesRangeReader, storeRangeReader } from './range-reader.ts'
 
 const content = Uint8Array.from({ length: 100 }, (_, i) => i)
@@ -43,29 +43,37 @@ describe('storeRangeReader', () => {
   })
 })
 
-describe('joinSpans', () => {
-  it('joins what touches, overlaps or lies within 64 KiB, and leaves the rest', () => {
-    const KiB = 1024
-    const spans = [
-      { start: 500 * KiB, end: 501 * KiB },
-      { start: 0, end: 10 },
-      { start: 5, end: 20 },
-      { start: 20 + 64 * KiB, end: 21 + 64 * KiB },
-      { start: 300 * KiB, end: 300 * KiB },
-    ]
-    expect(joinSpans(spans)).toEqual([
-      { start: 0, end: 21 + 64 * KiB },
-      { start: 500 * KiB, end: 501 * KiB },
-    ])
+describe('storeRangeReader of several ranges', () => {
+  const spans = [0, 40, 90].map((start) => ({ start, end: start + 5 }))
+
+  it('reads again what was overwritten meanwhile, and says after some times that it is', async () => {
+    for (const times of [2, 3]) {
+      const whole = store()
+      let asked = 0
+      const getRanges: ObjectStore['getRanges'] = async (...call) => {
+        if (asked++ < times) throw conflict('OVERWRITTEN', 'The object was overwritten.')
+        return whole.getRanges(...call)
+      }
+      const read = storeRangeReader({ ...whole, getRanges }, 'a', 100).readMany!(spans)
+      if (times === 2) expect((await read)[2]).toEqual(content.slice(90, 95))
+      else await expect(read).rejects.toMatchObject({ kind: 'unavailable', code: 'FILE_OVERWRITTEN', retryable: true })
+    }
   })
 
-  it('does not join into a fetch above 16 MiB', () => {
-    const MiB = 1024 * 1024
-    const spans = [
-      { start: 0, end: 16 * MiB },
-      { start: 16 * MiB, end: 17 * MiB },
-    ]
-    expect(joinSpans(spans)).toEqual(spans)
+  it('takes fewer or more parts than ranges for damage', async () => {
+    const whole = store()
+    for (const count of [0, 2, 4]) {
+      const getRanges: ObjectStore['getRanges'] = async (key, ranges, options) => {
+        const { parts, ...info } = await whole.getRanges(key, ranges, options)
+        return { ...info, parts: [...parts, ...parts].slice(0, count) }
+      }
+      const read = storeRangeReader({ ...whole, getRanges }, 'a', 100).readMany!(spans)
+      await expect(read, String(count)).rejects.toMatchObject({
+        kind: 'corrupt',
+        code: 'FILE_PARTS',
+        message: `shelf/a: the store gave ${count} parts where 3 ranges were asked for.`,
+      })
+    }
   })
 })
 
@@ -82,5 +90,16 @@ describe('loadSpans', () => {
     expect(bytesIn(loaded, { start: 51, end: 53 })).toEqual(Uint8Array.of(51, 52))
     expect(bytesIn(loaded, { start: 59, end: 61 })).toBeUndefined()
     expect(bytesIn(loaded, { start: 0, end: 5 })).toBeUndefined()
+  })
+
+  it('fetches as one what lies within 64 KiB, and nothing for an empty span', async () => {
+    const bytes = new Uint8Array(1024 * 1024)
+    const spans = [0, 64, 192].map((KiB) => ({ start: KiB * 1024, end: KiB * 1024 + 1 }))
+    const empty = { start: 512 * 1024, end: 512 * 1024 }
+    const loaded = await loadSpans(bytesRangeReader(bytes, 'content'), [...spans, empty], undefined)
+    expect(loaded.map(({ start, bytes }) => [start, bytes.length])).toEqual([
+      [0, 64 * 1024 + 1],
+      [192 * 1024, 1],
+    ])
   })
 })

@@ -10,6 +10,7 @@ import {
   option,
   type OptionTable,
   type Runtime,
+  systemRuntime,
   throwIfAborted,
   waitFor,
 } from '@moulin/core'
@@ -29,7 +30,8 @@ export interface ParquetWorkersOptions {
   readonly memoryBytes?: number
   /** See {@link PooledDecodesOptions.inlineBytes}. */
   readonly inlineBytes?: number
-  readonly runtime: Runtime
+  /** Default: the machine's own. */
+  readonly runtime?: Runtime
 }
 
 export interface PooledDecodesOptions {
@@ -70,13 +72,13 @@ const workersTable: OptionTable<ParquetWorkersOptions> = {
   threads: option.required(option.integer('threads', 0, 1024)),
   maxHeapMiB: option.integer('MiB', 1),
   memoryBytes: option.positiveBytes,
-  runtime: option.required(option.runtimeOf('timers')),
+  runtime: option.runtimeOf('timers', 'threads'),
 }
 
 /** Threads that decode and do nothing else. @throws `invalid` for a negative or fractional number of threads. */
 export function parquetWorkers(options: ParquetWorkersOptions): ParquetWorkers {
   checkOptions('parquetWorkers', options, workersTable)
-  const { threads, maxHeapMiB, memoryBytes, runtime, ...decodes } = options
+  const { threads, maxHeapMiB, memoryBytes, runtime = systemRuntime(), ...decodes } = options
   if (threads === 0) return inProcess
   const source = (): URL => new URL(import.meta.resolve('@moulin/format/worker'))
   const pool = threadPool<DecodeCalls>({

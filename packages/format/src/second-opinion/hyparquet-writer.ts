@@ -7,6 +7,7 @@ import {
   type IcebergType,
   internal,
   invalid,
+  nestedFields,
   nullCount,
   unsupported,
 } from '@moulin/core'
@@ -209,19 +210,9 @@ function refuseOwnOptions(options: FileWriterOptions): void {
 
 function refuseMaps(path: string, type: IcebergType): void {
   if (typeof type === 'string') return
-  switch (type.type) {
-    case 'struct':
-      for (const field of type.fields) refuseMaps(`${path}.${field.name}`, field.type)
-      return
-    case 'list':
-      refuseMaps(`${path}.element`, type.element)
-      return
-    case 'map':
-      throw unsupported(
-        'PARQUET_MAP',
-        `Field ${path} is a map, which hyparquetWriter does not write: use parquetWriter.`,
-      )
-  }
+  if (type.type === 'map')
+    throw unsupported('PARQUET_MAP', `Field ${path} is a map, which hyparquetWriter does not write: use parquetWriter.`)
+  for (const member of nestedFields(type)) refuseMaps(`${path}.${member.name}`, member.type)
 }
 
 function valuesOf(field: IcebergField, column: Column | undefined, length: number, leaf: LeafSummary): WriterValues {

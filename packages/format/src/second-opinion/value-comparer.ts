@@ -1,4 +1,4 @@
-import { type Column, type IcebergType, isValid } from '@moulin/core'
+import { type Column, foldIceberg, type IcebergField, type IcebergType, isValid } from '@moulin/core'
 import { type FileNode, listShape } from '../parquet/file-schema.ts'
 import { neutralName } from '../parquet/parquet-schema.ts'
 import { primitiveType } from '../parquet/primitive-type.ts'
@@ -36,25 +36,17 @@ export function valueComparer(type: IcebergType, node: FileNode, column: Column)
 
 /** The same where a list around the node has seen to its repetition. */
 function comparerOf(type: IcebergType, node: FileNode, column: Column): Comparer {
-  if (typeof type === 'string') return leafComparer(type, node, column)
-  switch (type.type) {
-    case 'list':
-      return valueComparer(type, node, column)
-    case 'map': {
-      const entries = node.children[0]!
-      const types = [type.key, type.value]
-      const items = structComparer(types, entries, listOf(column).element)
+  return foldIceberg<Comparer>(type, {
+    primitive: (primitive) => leafComparer(primitive, node, column),
+    list: () => valueComparer(type, node, column),
+    map(key, value) {
+      const items = structComparer([key, value], node.children[0]!, listOf(column).element)
       return orNull(column, (row, theirs) =>
         itemsFlaw(listOf(column), row, (member(theirs, 0) ?? []) as readonly PhysicalValue[], items),
       )
-    }
-    case 'struct':
-      return structComparer(
-        type.fields.map((field) => field.type),
-        node,
-        column,
-      )
-  }
+    },
+    struct: (fields) => structComparer(fields, node, column),
+  })
 }
 
 type ListColumn = Extract<Column, { readonly storage: 'list' }>
@@ -83,11 +75,11 @@ function itemsFlaw(
   return undefined
 }
 
-function structComparer(types: readonly IcebergType[], node: FileNode, column: Column): Comparer {
+function structComparer(members: readonly IcebergField[], node: FileNode, column: Column): Comparer {
   const { fields } = column as Extract<Column, { readonly storage: 'struct' }>
-  const members = types.map((type, index) => valueComparer(type, node.children[index]!, fields[index]!.column))
+  const compares = members.map(({ type }, index) => valueComparer(type, node.children[index]!, fields[index]!.column))
   return orNull(column, (row, theirs) => {
-    for (const [index, compare] of members.entries()) {
+    for (const [index, compare] of compares.entries()) {
       const flaw = compare(row, member(theirs, index))
       if (flaw !== undefined) return { ...flaw, path: `.${fields[index]!.name}${flaw.path}` }
     }

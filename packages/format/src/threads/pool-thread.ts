@@ -1,6 +1,5 @@
-import { Worker } from 'node:worker_threads'
-import { fromErrorData } from '@moulin/core'
-import type { Runtime, Timer } from '@moulin/core'
+import { fromErrorData, guardedLogger } from '@moulin/core'
+import type { Runtime, Thread, ThreadEnded, Timer } from '@moulin/core'
 import { asThreadMessage, type CallMessage } from './thread-calls.ts'
 
 /** Why a thread is no more. */
@@ -49,7 +48,7 @@ const HELLO_MS = 10_000
 /** One worker thread. Calls are answered in order; it keeps the process open only while one is under way. */
 export class PoolThread {
   readonly #options: PoolThreadOptions
-  readonly #worker: Worker
+  readonly #thread: Thread
   readonly #pending: Pending[] = []
   readonly #hello: Timer
   #isReady = false
@@ -58,13 +57,22 @@ export class PoolThread {
   constructor(options: PoolThreadOptions) {
     this.#options = options
     const { source, name, maxHeapMiB, runtime } = options
-    this.#worker = new Worker(source, { name, resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } })
-    this.#worker.on('message', (message: unknown) => this.#take(message))
-    this.#worker.on('messageerror', (error) => this.#giveUp(`its answer cannot be read (${error.message})`, error))
-    this.#worker.on('error', (error) => this.#died(error, error.message))
-    this.#worker.on('exit', (code) => this.#died(undefined, `it exited with code ${code}`))
-    this.#worker.unref()
+    // What it says within `start` waits until whoever starts it has it.
+    let early: (() => void)[] | undefined = []
+    const heard = (take: () => void): void => void (early === undefined ? take() : early.push(take))
+    this.#thread = runtime.threads.start(source, {
+      name,
+      maxHeapMiB,
+      message: (message) => heard(() => this.#take(message)),
+      unreadable: (error) => heard(() => this.#giveUp(`its answer cannot be read (${error.message})`, error)),
+      ended: (end) => heard(() => this.#died(end)),
+    })
     this.#hello = runtime.timers.after(HELLO_MS, () => void this.#missesHello())
+    queueMicrotask(() => {
+      const waiting = early!
+      early = undefined
+      for (const take of waiting) take()
+    })
   }
 
   call(call: ThreadCall): Promise<unknown> {
@@ -72,10 +80,10 @@ export class PoolThread {
     return new Promise((resolve, reject) => {
       const { kind, request, lent } = call
       // First, since it throws for what cannot be cloned, and then nothing is pending.
-      this.#worker.postMessage({ kind, request, lent } satisfies CallMessage, [...lent])
+      this.#thread.post({ kind, request, lent } satisfies CallMessage, lent)
       const pending: Pending = { call, timer: undefined, resolve, reject }
       this.#pending.push(pending)
-      this.#worker.ref()
+      this.#thread.ref()
       if (this.#isReady) this.#startTimer(pending)
     })
   }
@@ -83,14 +91,14 @@ export class PoolThread {
   /** Ends the thread; its calls fail with what their `endError` makes of it. */
   async terminate(end: ThreadEnd): Promise<void> {
     this.#over(end)
-    await this.#worker.terminate()
+    await this.#thread.terminate()
   }
 
   #startTimer(pending: Pending): void {
     const { deadlineMs } = pending.call
     if (deadlineMs === undefined || pending.timer !== undefined) return
     pending.timer = this.#options.runtime.timers.after(deadlineMs, () => {
-      void this.terminate({ why: 'deadline', deadlineMs })
+      this.#terminateUnasked({ why: 'deadline', deadlineMs })
     })
   }
 
@@ -109,7 +117,7 @@ export class PoolThread {
     if (pending === undefined) return
     pending.timer?.cancel()
     for (const buffer of message.returned) this.#options.returned(buffer)
-    if (this.#pending.length === 0) this.#worker.unref()
+    if (this.#pending.length === 0) this.#thread.unref()
     if (message.kind === 'done') pending.resolve(message.reply)
     else pending.reject(fromErrorData(message.error))
   }
@@ -121,12 +129,23 @@ export class PoolThread {
   }
 
   #giveUp(reason: string, cause?: Error): void {
-    void this.terminate({ why: 'died', isReady: this.#isReady, reason, cause })
+    this.#terminateUnasked({ why: 'died', isReady: this.#isReady, reason, cause })
   }
 
-  #died(cause: Error | undefined, reason: string): void {
-    const isMemory = (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-    this.#over(isMemory ? { why: 'memory', cause } : { why: 'died', isReady: this.#isReady, reason, cause })
+  /** As {@link terminate}, where nobody waits for it: its calls have failed, and a thread that does not go is told of. */
+  #terminateUnasked(end: ThreadEnd): void {
+    const { runtime, name } = this.#options
+    this.terminate(end).catch((error: unknown) => {
+      guardedLogger(runtime.logger).warn({ err: error, name }, 'A worker thread could not be ended')
+    })
+  }
+
+  #died(end: ThreadEnded): void {
+    if (end.why === 'memory') return this.#over(end)
+    const died = { why: 'died', isReady: this.#isReady } as const
+    const isError = end.why === 'error'
+    const reason = isError ? end.cause.message : `it exited with code ${end.code}`
+    this.#over({ ...died, reason, cause: isError ? end.cause : undefined })
   }
 
   #over(end: ThreadEnd): void {

@@ -1,5 +1,5 @@
-import type { MessagePort } from 'node:worker_threads'
 import { invalid, toErrorData } from '@moulin/core'
+import type { ThreadPort } from '@moulin/core'
 import type { CallMessage, ThreadCalls, ThreadMessage } from './thread-calls.ts'
 import { transferablesOf } from './transferables.ts'
 
@@ -15,16 +15,16 @@ export type CallHandlers<C extends ThreadCalls> = {
 export const WORKER_NICENESS = 5
 
 /** The thread's side of a pool: answers calls one after the other. What a handler throws fails its call only. */
-export function serveCalls<C extends ThreadCalls>(port: MessagePort, handlers: CallHandlers<C>): void {
+export function serveCalls<C extends ThreadCalls>(port: ThreadPort, handlers: CallHandlers<C>): void {
   let last = Promise.resolve()
-  port.on('message', (message: CallMessage) => {
-    last = last.then(() => answer(port, handlers, message))
+  port.on('message', (message) => {
+    last = last.then(() => answer(port, handlers, message as CallMessage))
   })
   port.postMessage({ kind: 'ready', calls: Object.keys(handlers) } satisfies ThreadMessage)
 }
 
 async function answer<C extends ThreadCalls>(
-  port: MessagePort,
+  port: ThreadPort,
   handlers: CallHandlers<C>,
   { kind, request, lent }: CallMessage,
 ): Promise<void> {

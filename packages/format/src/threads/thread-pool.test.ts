@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { type ErrorData, systemRuntime, unavailable } from '@moulin/core'
+import { type ErrorData, systemRuntime, type Thread, type ThreadOptions, unavailable } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ThreadEnd } from './pool-thread.ts'
@@ -53,6 +53,8 @@ function pool(options: Partial<ThreadPoolOptions> = {}): ThreadPool<Calls> {
   pools.push(made)
   return made
 }
+
+const deadThread: Thread = { post() {}, ref() {}, unref() {}, async terminate() {} }
 
 const lease = (of: ThreadPool<Calls>, kind: LeaseKind = 'task', signal?: AbortSignal): Promise<ThreadLease<Calls>> =>
   of.lease(kind, { signal, endError })
@@ -152,6 +154,67 @@ describe('threadPool', () => {
     const threads = pool({ calls: ['count', 'decode', 'echo'] })
     await expect((await lease(threads)).call('count', undefined)).rejects.toThrow('knows no call decode')
     expect(threads.startFailure).toBeDefined()
+  })
+
+  it.each<[string, (options: ThreadOptions) => void, string]>([
+    ['ends', ({ ended }) => ended({ why: 'exit', code: 3 }), 'died: it exited with code 3'],
+    ['answers what cannot be read', ({ unreadable }) => unreadable(new Error('odd')), 'cannot be read (odd)'],
+    ['knows other calls', ({ message }) => message({ kind: 'ready', calls: [] }), 'knows no call count'],
+  ])('says why of a thread that %s before it has been started', async (_, early, why) => {
+    const runtime = virtualRuntime({ seed: 1 })
+    const start = (_module: URL, options: ThreadOptions): Thread => {
+      early(options)
+      return deadThread
+    }
+    const threads = pool({ runtime: { ...runtime, threads: { start } }, calls: ['count'] })
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const one = await lease(threads)
+      await expect(one.call('count', undefined)).rejects.toThrow(why)
+      one.release()
+      expect(threads.stats).toMatchObject({ busy: 0, idle: 0 })
+    }
+    expect(threads.startFailure).toBeDefined()
+  })
+
+  it('hears what a thread says before it has been started', async () => {
+    const runtime = virtualRuntime({ seed: 1 })
+    const start = (_module: URL, { message }: ThreadOptions): Thread => {
+      message({ kind: 'ready', calls: ['count'] })
+      return { ...deadThread, post: () => queueMicrotask(() => message({ kind: 'done', reply: 7, returned: [] })) }
+    }
+    const one = await lease(pool({ runtime: { ...runtime, threads: { start } }, calls: ['count'] }))
+    const call = one.call('count', undefined)
+    await runtime.clock.advance(10_000)
+    expect(await call).toBe(7)
+    expect(await one.call('count', undefined)).toBe(7)
+  })
+
+  it('lives through a thread that cannot be ended, and tells of it', async () => {
+    const runtime = virtualRuntime({ seed: 1 })
+    const lines: unknown[] = []
+    const logger = { ...runtime.logger, warn: (fields: object, message: string) => void lines.push(fields, message) }
+    const started: ThreadOptions[] = []
+    const stuck = { ...deadThread, terminate: () => Promise.reject(new Error('it stays')) }
+    const start = (_module: URL, options: ThreadOptions): Thread => {
+      started.push(options)
+      return stuck
+    }
+    const threads = threadPool<Calls>({ threads: 2, source, runtime: { ...runtime, logger, threads: { start } } })
+    const [late, odd, idle] = [await lease(threads), await lease(threads), lease(threads)]
+    for (const { message } of started) message({ kind: 'ready', calls: [] })
+    const calls = [late.call('hang', undefined, { deadlineMs: 5 }), odd.call('count', undefined)]
+    const failed = ['deadline', 'cannot be read (odd)'].map((why, i) => expect(calls[i]).rejects.toThrow(why))
+    await runtime.clock.advance(5)
+    started[1]!.unreadable(new Error('odd'))
+    await Promise.all(failed)
+    // A rejection that nobody takes ends the process, and this run.
+    for (let turns = 0; turns < 5; turns++) await turn()
+    const line = [expect.objectContaining({ err: new Error('it stays') }), 'A worker thread could not be ended']
+    expect(lines).toEqual([...line, ...line])
+    await idle
+    threads.buffers.give(new ArrayBuffer(65_536))
+    await expect(threads.close()).rejects.toThrow('it stays')
+    expect(threads.buffers.keptBytes).toBe(0)
   })
 
   it('passes over words between the answers that are not ours', async () => {

@@ -1,5 +1,15 @@
-import { aborted, checkOptions, defaultLimits, guardedLogger, internal, option, throwIfAborted } from '@moulin/core'
-import type { OptionTable, Runtime } from '@moulin/core'
+import {
+  aborted,
+  checkOptions,
+  defaultLimits,
+  gaugeOf,
+  guardedLogger,
+  internal,
+  option,
+  systemRuntime,
+  throwIfAborted,
+} from '@moulin/core'
+import type { Gauge, OptionTable, Runtime } from '@moulin/core'
 import { BufferPool } from './buffer-pool.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import type { MemoryBudgetStats } from './memory-budget.ts'
@@ -12,7 +22,8 @@ export interface ThreadPoolOptions {
   readonly threads: number
   /** The module that a thread runs; it ends in `serveCalls`. Or what finds it, when the first one starts. */
   readonly source: URL | (() => URL)
-  readonly runtime: Runtime
+  /** Default: the machine's own. */
+  readonly runtime?: Runtime
   /** Calls that the module must know; one that does not is taken for a thread that did not start. Default: none. */
   readonly calls?: readonly string[]
   /** Bytes of the pool's {@link ThreadPool.budget}. Default {@link Limits.maxWorkerBytes}. */
@@ -52,7 +63,10 @@ export interface ThreadPool<C extends ThreadCalls> {
   readonly startFailure: Error | undefined
   /** Waits for a thread. @throws `aborted`; what `endError` makes of a closed pool. */
   lease(kind: LeaseKind, options: LeaseOptions): Promise<ThreadLease<C>>
-  /** Ends the threads; calls under way and waiting leases fail. May be called twice. */
+  /**
+   * Ends the threads; calls under way and waiting leases fail. May be called twice.
+   * @throws what the door to threads says of one that it cannot end, once all others are gone.
+   */
   close(): Promise<void>
 }
 
@@ -85,7 +99,7 @@ const KEPT_SHARE = 0.25
 const optionTable: OptionTable<ThreadPoolOptions> = {
   threads: option.required(option.integer('threads', 1, 1024)),
   source: option.required(option.anyOf(option.moduleUrl, option.callback)),
-  runtime: option.required(option.runtimeOf('timers')),
+  runtime: option.runtimeOf('timers', 'threads'),
   calls: option.listOf(option.text),
   memoryBytes: option.positiveBytes,
   maxHeapMiB: option.integer('MiB', 1),
@@ -96,7 +110,7 @@ const optionTable: OptionTable<ThreadPoolOptions> = {
 /** @throws `invalid` for a number of threads that is not a whole one from 1, or bytes that are not above 0. */
 export function threadPool<C extends ThreadCalls>(options: ThreadPoolOptions): ThreadPool<C> {
   checkOptions('threadPool', options, optionTable)
-  return new Pool<C>(options)
+  return new Pool<C>({ ...options, runtime: options.runtime ?? systemRuntime() })
 }
 
 interface Waiting {
@@ -106,26 +120,37 @@ interface Waiting {
   close(): void
 }
 
+const DEFAULT_NAME = 'moulin'
+
 /** For how long after a thread that did not start it is not worth starting another one. */
 const START_AGAIN_MS = 60_000
+
+type PoolOptions = ThreadPoolOptions & { readonly runtime: Runtime }
 
 class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   readonly threads: number
   readonly budget: MemoryBudget
   readonly buffers: BufferPool
-  readonly #options: ThreadPoolOptions
+  readonly #options: PoolOptions
   readonly #idle: PoolThread[] = []
   readonly #busy = new Map<PoolThread, LeaseKind>()
+  readonly #gauges: readonly Gauge[]
   readonly #queues: Readonly<Record<LeaseKind, Waiting[]>> = { session: [], task: [] }
   #startFailed: { readonly error: Error; readonly atMs: number } | undefined
   #isClosed = false
 
-  constructor(options: ThreadPoolOptions) {
+  constructor(options: PoolOptions) {
     const memoryBytes = options.memoryBytes ?? defaultLimits.maxWorkerBytes
     this.threads = options.threads
     this.budget = new MemoryBudget(memoryBytes)
     this.buffers = new BufferPool(memoryBytes * KEPT_SHARE)
     this.#options = options
+    const { runtime, name = DEFAULT_NAME } = options
+    const attributes = { 'moulin.worker.pool': name }
+    this.#gauges = [
+      gaugeOf(runtime.meter, 'moulin.worker.waiting', (see) => see(this.stats.queued, attributes)),
+      gaugeOf(runtime.meter, 'moulin.worker.busy', (see) => see(this.stats.busy, attributes)),
+    ]
   }
 
   get stats(): ThreadPoolStats {
@@ -184,11 +209,13 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    for (const gauge of this.#gauges) gauge.close()
     this.budget.close()
     for (const queue of Object.values(this.#queues)) for (const { close } of queue.splice(0)) close()
     const threads = [...this.#idle, ...this.#busy.keys()]
-    await Promise.all(threads.map((thread) => thread.terminate({ why: 'closed' })))
+    const ends = await Promise.allSettled(threads.map((thread) => thread.terminate({ why: 'closed' })))
     this.buffers.clear()
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   #dispatch(): void {
@@ -219,7 +246,7 @@ class Pool<C extends ThreadCalls> implements ThreadPool<C> {
   }
 
   #start(): PoolThread {
-    const { source, runtime, calls = [], maxHeapMiB = 1024, name = 'moulin' } = this.#options
+    const { source, runtime, calls = [], maxHeapMiB = 1024, name = DEFAULT_NAME } = this.#options
     const thread = new PoolThread({
       source: typeof source === 'function' ? source() : source,
       name,

@@ -4,7 +4,9 @@ import {
   bigIntBytes,
   bigIntOf,
   bigIntWidth,
+  civilDate,
   dateText,
+  daysOf,
   decimalText,
   parseDate,
   parseDecimal,
@@ -13,6 +15,19 @@ import {
 } from './scalars.ts'
 
 describe('dates', () => {
+  it('are of the calendar that Date has', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -100_000_000, max: 100_000_000 }), (day) => {
+        const date = new Date(day * 86_400_000)
+        const civil = { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() }
+        expect(civilDate(day)).toEqual(civil)
+        expect(daysOf(civil.year, civil.month, civil.day)).toBe(day)
+      }),
+    )
+    expect(daysOf(2023, 2, 29)).toBeUndefined()
+    expect(daysOf(2023, 13, 1)).toBeUndefined()
+  })
+
   it('are those of the calendar, over all that a Date knows', () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e8, max: 1e8 }), (days) => {

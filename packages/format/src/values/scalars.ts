@@ -3,22 +3,49 @@
  * for what is not of the kind, so that each caller names the field in its own error.
  */
 
-const DAYS_PER_ERA = 146_097
+/** A day of the proleptic Gregorian calendar. */
+export interface CivilDate {
+  readonly year: number
+  /** 1 to 12. */
+  readonly month: number
+  readonly day: number
+}
 
-/** Days since 1970-01-01 as `YYYY-MM-DD`, proleptic Gregorian; years outside 0 to 9999 as a sign and six or more digits. */
-export function dateText(days: number): string {
-  // Counted from 0000-03-01, so that a leap day is the last of its year.
-  const shifted = days + 719_468
+// Years that begin in March put the leap day last; 400 of them are always as many days.
+const DAYS_PER_ERA = 146_097
+const DAYS_TO_1970 = 719_468
+const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** Of days since 1970-01-01; exact for every 32-bit day. */
+export function civilDate(days: number): CivilDate {
+  const shifted = days + DAYS_TO_1970
   const era = Math.floor(shifted / DAYS_PER_ERA)
   const dayOfEra = shifted - era * DAYS_PER_ERA
   const yearOfEra = Math.floor(
     (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
   )
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
-  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153)
-  const day = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1
-  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+  const marchMonth = Math.floor((5 * dayOfYear + 2) / 153)
+  const month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+  const day = dayOfYear - Math.floor((153 * marchMonth + 2) / 5) + 1
+  return { year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day }
+}
+
+/** The inverse of {@link civilDate}; undefined where there is no such day. */
+export function daysOf(year: number, month: number, day: number): number | undefined {
+  if (month < 1 || month > 12 || day < 1 || day > monthDays[month - 1]!) return undefined
+  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return undefined
+  const marchYear = month <= 2 ? year - 1 : year
+  const era = Math.floor(marchYear / 400)
+  const yearOfEra = marchYear - era * 400
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
+  return era * DAYS_PER_ERA + dayOfEra - DAYS_TO_1970
+}
+
+/** Days since 1970-01-01 as `YYYY-MM-DD`, proleptic Gregorian; years outside 0 to 9999 as a sign and six or more digits. */
+export function dateText(days: number): string {
+  const { year, month, day } = civilDate(days)
   return `${yearText(year)}-${twoDigits(month)}-${twoDigits(day)}`
 }
 
@@ -32,7 +59,6 @@ function twoDigits(value: number): string {
 }
 
 const datePattern = /^(\d{4}|[+-]\d{6,7})-(\d{2})-(\d{2})$/
-const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** The inverse of {@link dateText}. */
 export function parseDate(text: string): number | undefined {
@@ -41,18 +67,6 @@ export function parseDate(text: string): number | undefined {
   const days = daysOf(Number(match[1]), Number(match[2]), Number(match[3]))
   // A year in a second spelling does not come out as it went in.
   return days !== undefined && days === (days | 0) && dateText(days) === text ? days : undefined
-}
-
-/** Days since 1970-01-01 of a day that exists. */
-export function daysOf(year: number, month: number, day: number): number | undefined {
-  if (month < 1 || month > 12 || day < 1 || day > monthDays[month - 1]!) return undefined
-  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return undefined
-  const shiftedYear = month <= 2 ? year - 1 : year
-  const era = Math.floor(shiftedYear / 400)
-  const yearOfEra = shiftedYear - era * 400
-  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
-  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
-  return era * DAYS_PER_ERA + dayOfEra - 719_468
 }
 
 /** Microseconds as milliseconds, downwards, however large. */

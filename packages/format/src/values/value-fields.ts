@@ -52,7 +52,7 @@ export function missing(path: ValuePath): Error {
 }
 
 /** The error for a column that SQL left without a value where the schema wants one. */
-export function nullColumn(path: string): Error {
+export function nullInColumn(path: string): Error {
   const message = `The column ${path} is null in a row whose value schema requires it, so the value has no encoding.`
   return invalid('COLUMN_NULL', message, { context: { field: path } })
 }

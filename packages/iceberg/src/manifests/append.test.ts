@@ -1,4 +1,4 @@
-import { day, isKind, keyOf } from '@moulin/core'
+import { day, isKind, keyOf, tableFiles } from '@moulin/core'
 import type { LoadedTable, ObjectStore, TableMetadata } from '@moulin/core'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -51,7 +51,7 @@ function fileOf(number: number, specId: number = 0): DataFile {
 }
 
 async function store(plan: AppendPlan, into: ObjectStore): Promise<void> {
-  for (const { key, bytes } of plan.objects) await into.put(key, bytes, { mode: 'create' })
+  for (const { location, bytes } of plan.objects) await into.put(keyOf(into, location), bytes, { mode: 'create' })
 }
 
 /** Plans, stores and commits; what a catalog would do. */
@@ -76,7 +76,7 @@ function requestOf(
 ): AppendRequest {
   const snapshotId = FIRST_ID + BigInt(number)
   const names = { snapshotId, commitId: `c${number}`, nowMs: T0 + number }
-  return { table, store: objects, files: [fileOf(number)], ...names, ...options }
+  return { table, tableFiles: tableFiles(objects), files: [fileOf(number)], ...names, ...options }
 }
 
 async function entriesOf(objects: ObjectStore, { metadata }: LoadedTable): Promise<ManifestEntry[]> {
@@ -212,7 +212,9 @@ describe('planAppend', () => {
     const objects = hookedStore()
     const table = tableIn(objects)
     const keys = async (attempt: number): Promise<string[]> =>
-      (await planAppend(requestOf(objects, table, 1, { attempt }))).objects.map(({ key }) => key)
+      (await planAppend(requestOf(objects, table, 1, { attempt }))).objects.map(({ location }) =>
+        keyOf(objects, location),
+      )
     const [zero, one] = [await keys(0), await keys(1)]
     expect(zero).toEqual([
       'tables/shop/people/metadata/c1-0-m0.avro',
@@ -249,7 +251,7 @@ describe('planAppend', () => {
         requestOf(objects, { ...rest, metadata: { ...metadata, location } }, 1),
       )
       const folder = `${location.replace(/\/$/, '')}/metadata/`.slice(objects.root.length)
-      expect(planned.map(({ key }) => key.slice(0, folder.length))).toEqual([folder, folder])
+      expect(planned.map(({ location }) => keyOf(objects, location).slice(0, folder.length))).toEqual([folder, folder])
     },
   )
 

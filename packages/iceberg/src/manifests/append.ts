@@ -1,22 +1,12 @@
-import {
-  checkOptions,
-  defaultLimits,
-  exhausted,
-  invalid,
-  jsonBytes,
-  keyOf,
-  openLocation,
-  option,
-  uriOf,
-} from '@moulin/core'
+import { checkOptions, defaultLimits, exhausted, invalid, jsonBytes, option } from '@moulin/core'
 import type {
   Int64,
   Limits,
   LoadedTable,
-  ObjectStore,
   OptionTable,
   Snapshot,
   TableCommit,
+  TableFiles,
   TableMetadata,
   TableUpdate,
 } from '@moulin/core'
@@ -33,8 +23,8 @@ import { appendSummary } from './snapshot-summary.ts'
 
 export interface AppendRequest {
   readonly table: LoadedTable
-  /** Holds the table's files. */
-  readonly store: ObjectStore
+  /** Names and reads the table's files; `tableFiles(store)` of core for one store. */
+  readonly tableFiles: Pick<TableFiles, 'get' | 'under'>
   /** Stored already, all of the table's default partition spec. May be empty: a snapshot that only moves properties. */
   readonly files: readonly DataFile[]
   /** Random, positive, new for every attempt of other content. */
@@ -56,7 +46,7 @@ export interface AppendRequest {
 
 const requestTable: OptionTable<AppendRequest> = {
   table: option.required(option.door('a loaded table', [], ['identifier', 'metadata'])),
-  store: option.required(option.storeCheck),
+  tableFiles: option.required(option.door('TableFiles', ['get', 'under'])),
   files: option.required(option.listOf(option.objectOf('a data file'))),
   snapshotId: option.required(option.int64('an id')),
   commitId: option.required(option.text),
@@ -71,7 +61,7 @@ const requestTable: OptionTable<AppendRequest> = {
 
 export interface AppendPlan {
   /** To be stored, in this order, before the commit is sent. */
-  readonly objects: readonly { readonly key: string; readonly bytes: Uint8Array }[]
+  readonly objects: readonly { readonly location: string; readonly bytes: Uint8Array }[]
   readonly commit: TableCommit
   readonly snapshot: Snapshot
   /** What its manifest list names. */
@@ -99,21 +89,21 @@ const MARKER_PREFIX = 'moulin.marker.'
  */
 export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
   checkOptions('planAppend', request, requestTable)
-  const { table, store, files, snapshotId, nowMs, properties = {}, limits = defaultLimits } = request
+  const { table, tableFiles, files, snapshotId, nowMs, properties = {}, limits = defaultLimits } = request
   const { metadata } = table
   checkFiles(metadata, files)
   checkMarkers(properties, limits)
   const parent = currentSnapshot(metadata)
-  const parentManifests = parent === undefined ? [] : await manifestsOf(store, parent, request.signal)
+  const parentManifests = parent === undefined ? [] : await manifestsOf(tableFiles, parent, request.signal)
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const names = objectNames(request)
 
-  const objects: { key: string; bytes: Uint8Array }[] = []
+  const objects: { location: string; bytes: Uint8Array }[] = []
   const kept = await mergeManifests({
-    store,
+    tableFiles,
     metadata,
     manifests: parentManifests,
-    manifestKey: names.manifest,
+    manifestAt: names.manifest,
     snapshotId,
     sequenceNumber,
     signal: request.signal,
@@ -121,28 +111,28 @@ export async function planAppend(request: AppendRequest): Promise<AppendPlan> {
   objects.push(...kept.objects)
   const manifests = [...kept.manifests]
   if (files.length > 0) {
-    const key = names.manifest(0)
+    const location = names.manifest(0)
     const { bytes, manifest } = writeManifest({
-      path: uriOf(store, key),
+      path: location,
       spec: bindPartitionSpec(currentSpec(metadata), [currentSchema(metadata)]),
       schema: currentSchema(metadata),
       entries: files.map((file) => addedEntry(file, snapshotId)),
       snapshotId,
       sequenceNumber,
     })
-    objects.push({ key, bytes })
+    objects.push({ location, bytes })
     manifests.unshift(manifest)
   }
   const parentSnapshotId = parent === undefined ? null : BigInt(parent['snapshot-id'])
   const list = writeManifestList({ manifests, snapshotId, parentSnapshotId, sequenceNumber })
-  objects.push({ key: names.manifestList, bytes: list })
+  objects.push({ location: names.manifestList, bytes: list })
 
   const snapshot: Snapshot = {
     'snapshot-id': toInt64(snapshotId),
     ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': toInt64(sequenceNumber),
     'timestamp-ms': laterOf(toInt64(BigInt(nowMs)), metadata['last-updated-ms']),
-    'manifest-list': uriOf(store, names.manifestList),
+    'manifest-list': names.manifestList,
     summary: appendSummary({ files, parent, parentManifests, extra: request.summary ?? {} }),
     'schema-id': metadata['current-schema-id'],
   }
@@ -193,25 +183,24 @@ function addedEntry(file: DataFile, snapshotId: bigint): ManifestEntry {
 }
 
 async function manifestsOf(
-  store: ObjectStore,
+  tableFiles: Pick<TableFiles, 'get'>,
   snapshot: Snapshot,
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
-  const { bytes } = await openLocation(store, path)(signal === undefined ? {} : { signal })
+  const { bytes } = await tableFiles.get(path, signal === undefined ? {} : { signal })
   return readManifestList(bytes, { path })
 }
 
-function objectNames({ table, store, snapshotId, commitId, attempt = 0 }: AppendRequest): {
+function objectNames({ table, tableFiles, snapshotId, commitId, attempt = 0 }: AppendRequest): {
   /** The commit's own is the 0th, merged ones follow. */
   readonly manifest: (n: number) => string
   readonly manifestList: string
 } {
-  // The location may be the store's root, which is no key, and may end in a slash.
-  const folder = keyOf(store, `${table.metadata.location.replace(/\/+$/, '')}/metadata`)
+  const under = (name: string): string => tableFiles.under(table.metadata.location, `metadata/${name}`)
   return {
-    manifest: (n) => `${folder}/${commitId}-${attempt}-m${n}.avro`,
-    manifestList: `${folder}/snap-${snapshotId}-${attempt}-${commitId}.avro`,
+    manifest: (n) => under(`${commitId}-${attempt}-m${n}.avro`),
+    manifestList: under(`snap-${snapshotId}-${attempt}-${commitId}.avro`),
   }
 }
 

@@ -1,5 +1,4 @@
-import { openLocation, uriOf } from '@moulin/core'
-import type { ObjectStore, TableMetadata } from '@moulin/core'
+import type { TableFiles, TableMetadata } from '@moulin/core'
 import type { ManifestEntry, ManifestFile } from './data-file.ts'
 import { currentSchema, currentSpec, propertyOf } from '../metadata/metadata-lookup.ts'
 import { readManifest, writeManifest } from './manifest.ts'
@@ -15,12 +14,12 @@ const MAX_MERGED_BYTES = 8n * 1024n * 1024n
 const MAX_SIZE_BYTES = MAX_MERGED_BYTES / 8n
 
 export interface MergeRequest {
-  readonly store: ObjectStore
+  readonly tableFiles: Pick<TableFiles, 'get'>
   readonly metadata: TableMetadata
   /** Of the parent. */
   readonly manifests: readonly ManifestFile[]
-  /** Key of the n-th manifest that is written. */
-  readonly manifestKey: (n: number) => string
+  /** Location of the n-th manifest that is written. */
+  readonly manifestAt: (n: number) => string
   readonly snapshotId: bigint
   readonly sequenceNumber: bigint
   readonly signal?: AbortSignal | undefined
@@ -29,7 +28,7 @@ export interface MergeRequest {
 export interface MergedManifests {
   /** What takes the place of the parent's. */
   readonly manifests: readonly ManifestFile[]
-  readonly objects: readonly { readonly key: string; readonly bytes: Uint8Array }[]
+  readonly objects: readonly { readonly location: string; readonly bytes: Uint8Array }[]
 }
 
 /**
@@ -42,11 +41,11 @@ export interface MergedManifests {
 export async function mergeManifests(request: MergeRequest): Promise<MergedManifests> {
   const { metadata } = request
   let { manifests } = request
-  const objects: { key: string; bytes: Uint8Array }[] = []
+  const objects: { location: string; bytes: Uint8Array }[] = []
   if (propertyOf(metadata, 'commit.manifest-merge.enabled') === 'false') return { manifests, objects }
   for (const group of groupsToMerge(metadata, manifests)) {
-    const { key, bytes, manifest } = await merged(request, group, objects.length + 1)
-    objects.push({ key, bytes })
+    const { location, bytes, manifest } = await merged(request, group, objects.length + 1)
+    objects.push({ location, bytes })
     const gone = new Set(group)
     manifests = manifests.flatMap((one) => (one === group.at(-1) ? [manifest] : gone.has(one) ? [] : [one]))
   }
@@ -91,22 +90,21 @@ function levelOf(files: number): number {
 }
 
 async function merged(
-  { store, metadata, manifestKey, snapshotId, sequenceNumber, signal }: MergeRequest,
+  { tableFiles, metadata, manifestAt, snapshotId, sequenceNumber, signal }: MergeRequest,
   group: readonly ManifestFile[],
   number: number,
-): Promise<{ readonly key: string; readonly bytes: Uint8Array; readonly manifest: ManifestFile }> {
+): Promise<{ readonly location: string; readonly bytes: Uint8Array; readonly manifest: ManifestFile }> {
   const entries: ManifestEntry[] = []
   const call = signal === undefined ? {} : { signal }
   const read = bindPartitionSpec(currentSpec(metadata), metadata.schemas)
-  const contents = await Promise.all(group.map(({ path }) => openLocation(store, path)(call)))
+  const contents = await Promise.all(group.map(({ path }) => tableFiles.get(path, call)))
   for (const [at, manifest] of group.entries()) {
     for (const entry of readManifest(contents[at]!.bytes, { manifest, spec: read })) {
       entries.push({ ...entry, status: 'existing' })
     }
   }
-  const key = manifestKey(number)
+  const location = manifestAt(number)
   const schema = currentSchema(metadata)
   const spec = bindPartitionSpec(currentSpec(metadata), [schema])
-  const path = uriOf(store, key)
-  return { key, ...writeManifest({ path, spec, schema, entries, snapshotId, sequenceNumber }) }
+  return { location, ...writeManifest({ path: location, spec, schema, entries, snapshotId, sequenceNumber }) }
 }

@@ -1,12 +1,13 @@
 import { assert, corrupt, internal } from '@moulin/core'
+import { bigIntBytes, bigIntOf, topBitsAt } from '@moulin/format'
 import { asInt, asLong, optionalAt, type AvroRow, type RecordShape } from './avro-records.ts'
 import type { PartitionSummary } from './data-file.ts'
-import { bigEndian, compareDatum, datumOf, fromBigEndian, type Datum, type PartitionValue } from '../values/datum.ts'
+import { compareDatum, datumOf, type Datum, type PartitionValue } from '../values/datum.ts'
 import { avroName } from './manifest-schema.ts'
 import type { BoundPartitionField, BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
 import { encodeDatum } from '../values/single-value.ts'
-import { isOrderedAlike, topBitsAt } from '../values/uuid-order.ts'
+import { isOrderedAlike } from '../values/uuid-order.ts'
 
 /** A partition tuple as a record of a manifest's Avro schema. */
 export function partitionToAvro(values: readonly PartitionValue[], spec: BoundPartitionSpec): object {
@@ -16,7 +17,7 @@ export function partitionToAvro(values: readonly PartitionValue[], spec: BoundPa
     const value = values[position]!
     const type = typeOf(field)
     row[avroName(field.name)] =
-      type.kind === 'decimal' && typeof value === 'bigint' ? bigEndian(value, type.width) : value
+      type.kind === 'decimal' && typeof value === 'bigint' ? bigIntBytes(value, type.width) : value
   })
   return row
 }
@@ -55,7 +56,7 @@ function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | unde
     case 'double':
       return typeof raw === 'number' ? raw : undefined
     case 'decimal':
-      return raw instanceof Uint8Array && raw.length > 0 ? fromBigEndian(raw) : undefined
+      return raw instanceof Uint8Array && raw.length > 0 ? bigIntOf(raw, 0, raw.length) : undefined
     case 'string':
       return typeof raw === 'string' ? raw : undefined
     case 'uuid':

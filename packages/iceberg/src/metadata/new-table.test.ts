@@ -1,4 +1,4 @@
-import { bucket, day, identity } from '@moulin/core'
+import { bucket, byValue, day } from '@moulin/core'
 import type { CreateTableRequest, IcebergField, PartitionFieldOf } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { people, T0 } from './metadata.test-tables.ts'
@@ -55,7 +55,7 @@ describe('newTableMetadata', () => {
 
 describe('partitionSpecOf', () => {
   it('finds columns by name', () => {
-    expect(partitionSpecOf(people, [identity('name')]).fields).toEqual([
+    expect(partitionSpecOf(people, [byValue('name')]).fields).toEqual([
       { 'source-id': 1002, 'field-id': 1000, name: 'name', transform: 'identity' },
     ])
   })

@@ -1,16 +1,17 @@
 import { Arena, builderFor, isKind, t, type Column, type Type } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bigIntBytes } from '@moulin/format'
 import { columnRuns } from './column-runs.ts'
 import { columnTransformer } from './column-transformer.ts'
-import { bigEndian, type PartitionValue } from '../values/datum.ts'
+import { type PartitionValue } from '../values/datum.ts'
 import { parseTransform, valueTransform } from './transform.ts'
 
 function columnOf(type: Type, values: readonly PartitionValue[]): Column {
   const builder = builderFor(type, new Arena())
   for (const value of values) {
     if (value === null) builder.appendNull()
-    else if (builder.storage === 'fixed' && typeof value === 'bigint') builder.append(bigEndian(value, builder.width))
+    else if (builder.storage === 'fixed' && typeof value === 'bigint') builder.append(bigIntBytes(value, builder.width))
     else builder.append((typeof value === 'string' ? new TextEncoder().encode(value) : value) as never)
   }
   return builder.finish()

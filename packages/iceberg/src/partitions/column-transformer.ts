@@ -1,5 +1,6 @@
 import { assert, invalid, isValid, type Column, type IcebergType } from '@moulin/core'
-import { copyOf, fromBigEndian, type PartitionValue } from '../values/datum.ts'
+import { bigIntOf } from '@moulin/format'
+import { copyOf, type PartitionValue } from '../values/datum.ts'
 import { murmur3, murmur3Long } from '../values/murmur3.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
 import { bucketOf, clampInt, transformResultType, valueTransform, type Transform } from './transform.ts'
@@ -47,7 +48,7 @@ function transformerOf(transform: Transform, source: IcebergType, type: Primitiv
     case 'decimal': {
       const apply = valueTransform(transform, source)
       const small = longs(apply)
-      const large = byteRows((bytes) => apply(fromBigEndian(bytes)))
+      const large = byteRows((bytes) => apply(bigIntOf(bytes, 0, bytes.length)))
       return (column, row) => (column.storage === 'int64' ? small(column, row) : large(column, row))
     }
     case 'string':

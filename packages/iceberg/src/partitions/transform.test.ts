@@ -1,7 +1,6 @@
 import { isKind } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { civilDate, daysOf } from '../values/calendar.ts'
 import { murmur3, murmur3Long } from '../values/murmur3.ts'
 import { parseTransform, transformResultType, valueTransform } from './transform.ts'
 import type { PartitionValue } from '../values/datum.ts'
@@ -113,19 +112,6 @@ describe('year, month, day, hour', () => {
     expect(apply('year', 'timestamp', 2n ** 63n - 1n)).toBe(294247 - 1970)
     expect(apply('hour', 'timestamp', 2n ** 63n - 1n)).toBe(INT_MAX)
     expect(apply('hour', 'timestamp', -(2n ** 63n))).toBe(-INT_MAX - 1)
-  })
-
-  it('knows the calendar as Date does', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: -100_000_000, max: 100_000_000 }), (day) => {
-        const date = new Date(day * 86_400_000)
-        const civil = { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() }
-        expect(civilDate(day)).toEqual(civil)
-        expect(daysOf(civil)).toBe(day)
-      }),
-    )
-    expect(daysOf({ year: 2023, month: 2, day: 29 })).toBeUndefined()
-    expect(daysOf({ year: 2023, month: 13, day: 1 })).toBeUndefined()
   })
 })
 

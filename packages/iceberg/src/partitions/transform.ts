@@ -1,6 +1,6 @@
 import { invalid, typeName, unsupported, type IcebergType } from '@moulin/core'
-import { civilDate, monthsOf } from '../values/calendar.ts'
-import { copyOf, minimalBigEndian, type PartitionValue } from '../values/datum.ts'
+import { bigIntBytes, bigIntWidth, civilDate } from '@moulin/format'
+import { copyOf, type PartitionValue } from '../values/datum.ts'
 import { murmur3, murmur3Long } from '../values/murmur3.ts'
 import { primitiveOf, type PrimitiveKind, type PrimitiveType } from '../values/primitive-type.ts'
 
@@ -121,7 +121,7 @@ function hashOf(value: Present, type: PrimitiveType): number {
     case 'number':
       return murmur3Long(value < 0 ? -1 : 0, value)
     case 'bigint':
-      if (type.kind === 'decimal') return murmur3(minimalBigEndian(value))
+      if (type.kind === 'decimal') return murmur3(bigIntBytes(value, bigIntWidth(value)))
       return murmur3Long(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)))
     case 'string':
       return murmur3(encoder.encode(value))
@@ -162,4 +162,10 @@ export function codePointEnd(text: string, count: number): number {
 function floorDivide(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor
   return value % divisor < 0n ? quotient - 1n : quotient
+}
+
+/** Months since 1970-01. */
+function monthsOf(days: number): number {
+  const { year, month } = civilDate(days)
+  return (year - 1970) * 12 + month - 1
 }

@@ -13,7 +13,7 @@ import {
 } from '@moulin/core'
 import type { FieldMetrics } from '@moulin/format'
 import fc from 'fast-check'
-import { bigEndian } from '../values/datum.ts'
+import { bigIntBytes } from '@moulin/format'
 
 /**
  * A table of every type with few, nasty values, and a second, naive meaning of expressions over it: three-valued, on
@@ -306,7 +306,7 @@ export function columnFrom(rows: readonly Row[], at: number): Column {
   for (const row of rows) {
     const value = row[at]!
     if (value === null) builder.appendNull()
-    else if (builder.storage === 'fixed' && typeof value === 'bigint') builder.append(bigEndian(value, builder.width))
+    else if (builder.storage === 'fixed' && typeof value === 'bigint') builder.append(bigIntBytes(value, builder.width))
     else builder.append((typeof value === 'string' ? Buffer.from(value) : value) as never)
   }
   return builder.finish()

@@ -1,4 +1,5 @@
 import type { IcebergType } from '@moulin/core'
+import { topBitsAt } from '@moulin/format'
 import type { DataFile, ManifestFile } from '../manifests/data-file.ts'
 import {
   compareBytes,
@@ -11,7 +12,7 @@ import {
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
 import { decodeDatum } from '../values/single-value.ts'
-import { isOrderedAlike, isTimeOrdered, topBitsAt } from '../values/uuid-order.ts'
+import { isOrderedAlike, isTimeOrdered } from '../values/uuid-order.ts'
 
 /** What is known of one column's values in a set of rows. All of it is safe to believe: true means it may be. */
 interface ColumnFacts {

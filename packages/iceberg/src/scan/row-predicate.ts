@@ -1,5 +1,6 @@
 import { assert, isValid, typeName, unsupported, type Column } from '@moulin/core'
-import { bigEndian, type Datum } from '../values/datum.ts'
+import { bigIntBytes } from '@moulin/format'
+import { type Datum } from '../values/datum.ts'
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
 
 /** Whether a row passes. */
@@ -140,7 +141,7 @@ function compareLongs(data: BigInt64Array, values: readonly bigint[]): Comparer 
 
 // With the sign bit turned over, two's complement of one width is in the order of its bytes.
 function compareDecimals(data: Uint8Array, width: number, values: readonly bigint[]): Comparer {
-  const literals = values.map((value) => bigEndian(value, width))
+  const literals = values.map((value) => bigIntBytes(value, width))
   return (row, index) => {
     const literal = literals[index]!
     const start = row * width

@@ -1,14 +1,17 @@
 import {
   and,
+  defineObjectStore,
   eq,
   gte,
   isKind,
   lt,
   notFound,
+  tableFiles,
   type IcebergSchema,
   type PartitionSpec,
   type Snapshot,
   type StoredObject,
+  type TableFiles,
   type TableMetadata,
 } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
@@ -65,6 +68,27 @@ class TestStore {
     if (bytes === undefined) throw notFound('OBJECT', `${key} is missing.`)
     return { key, bytes, size: bytes.length, etag: '', modifiedMs: 0 }
   }
+}
+
+/** Of which a plan only reads. */
+function filesOf(store: TestStore): TableFiles {
+  const unused = (): never => {
+    throw new TypeError('not part of this test')
+  }
+  return tableFiles(
+    defineObjectStore({
+      name: store.name,
+      root: store.root,
+      capabilities: { createIfAbsent: true, compareAndSwap: false, multipart: false },
+      durability: 'memory',
+      listOrder: 'bytes',
+      get: (key, options) => store.get(key, options),
+      head: unused,
+      put: unused,
+      delete: unused,
+      list: unused,
+    }),
+  )
 }
 
 async function collect(tasks: AsyncIterable<FileScanTask>): Promise<FileScanTask[]> {
@@ -144,7 +168,7 @@ function table(manifests: readonly { readonly specId: number; readonly files: re
     snapshots: [snapshot(5, 'snap', 1), snapshot(4, 'snap', 0)],
   }
   const plan = async (options: Partial<PlanScanOptions> = {}): Promise<FileScanTask[]> =>
-    collect(planScan({ store, metadata, ...options }))
+    collect(planScan({ tableFiles: filesOf(store), metadata, ...options }))
   const names = async (options: Partial<PlanScanOptions> = {}): Promise<string[]> =>
     (await plan(options)).map(({ file }) => file.filePath.replace(/^.*\/t\/data\/|\.parquet$/g, ''))
   return { store, metadata, manifests: written, putList, plan, names }
@@ -232,10 +256,10 @@ describe('planScan', () => {
   it('of a table without a snapshot is empty, and still checks the predicate', async () => {
     const { store, metadata } = twoSpecs()
     const empty = { ...metadata, 'current-snapshot-id': null, snapshots: [] }
-    expect(await collect(planScan({ store, metadata: empty }))).toEqual([])
-    await expect(collect(planScan({ store, metadata: empty, where: eq('nothing', 1) }))).rejects.toSatisfy((error) =>
-      isKind(error, 'invalid', 'EXPRESSION'),
-    )
+    expect(await collect(planScan({ tableFiles: filesOf(store), metadata: empty }))).toEqual([])
+    await expect(
+      collect(planScan({ tableFiles: filesOf(store), metadata: empty, where: eq('nothing', 1) })),
+    ).rejects.toSatisfy((error) => isKind(error, 'invalid', 'EXPRESSION'))
   })
 
   const many = () =>
@@ -255,7 +279,7 @@ describe('planScan', () => {
 
   it('stops reading when the loop is left', async () => {
     const { store, metadata } = many()
-    for await (const task of planScan({ store, metadata, maxInFlight: 3 })) {
+    for await (const task of planScan({ tableFiles: filesOf(store), metadata, maxInFlight: 3 })) {
       expect(task.file.filePath).toBe('file:///lake/t/data/f00.parquet')
       break
     }
@@ -296,7 +320,7 @@ describe('planScan', () => {
     const { store, metadata } = twoSpecs()
     const zorder = { 'spec-id': 1, fields: [{ 'source-id': 4, 'field-id': 1002, name: 'z', transform: 'zorder' }] }
     const planned = (partitionSpecs: PartitionSpec[]) =>
-      collect(planScan({ store, metadata: { ...metadata, 'partition-specs': partitionSpecs } }))
+      collect(planScan({ tableFiles: filesOf(store), metadata: { ...metadata, 'partition-specs': partitionSpecs } }))
     await expect(planned([specs[0]!, zorder])).rejects.toSatisfy(
       (error) => isKind(error, 'unsupported', 'TRANSFORM') && error.message.includes('zorder'),
     )

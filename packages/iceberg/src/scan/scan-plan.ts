@@ -4,13 +4,11 @@ import {
   type IcebergSchema,
   type Int64,
   isKind,
-  keysOf,
   notFound,
-  type ObjectStore,
-  openLocation,
   option,
   type OptionTable,
   type Snapshot,
+  type TableFiles,
   type TableMetadata,
   throwIfAborted,
 } from '@moulin/core'
@@ -35,7 +33,8 @@ export interface FileScanTask {
 }
 
 export interface PlanScanOptions {
-  readonly store: Pick<ObjectStore, 'get' | 'root' | 'name'>
+  /** Reads the table's files; `tableFiles(store)` of core for one store. */
+  readonly tableFiles: Pick<TableFiles, 'get' | 'spellings'>
   readonly metadata: TableMetadata
   /** Default: the current snapshot and schema. A snapshot named here is read with its own schema. */
   readonly snapshotId?: Int64
@@ -52,7 +51,7 @@ export interface PlanScanOptions {
 }
 
 const optionTable: OptionTable<PlanScanOptions> = {
-  store: option.required(option.door('an ObjectStore', ['get'], ['root', 'name'])),
+  tableFiles: option.required(option.door('TableFiles', ['get', 'spellings'])),
   metadata: option.required(option.door('the metadata of a table', [], ['format-version', 'schemas'])),
   snapshotId: option.anyOf(option.integer('', 0), option.int64('an id')),
   where: option.objectOf('an expression'),
@@ -135,7 +134,7 @@ function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Pr
   }
 }
 
-type Reader = Pick<PlanScanOptions, 'store' | 'signal'>
+type Reader = Pick<PlanScanOptions, 'tableFiles' | 'signal'>
 
 async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<ManifestFile[]> {
   const path = snapshot['manifest-list']
@@ -154,16 +153,15 @@ async function tasksOf(
   for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec })) {
     if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
     // A file outside of the store fails the plan, not the read.
-    keysOf(reader.store, file.filePath)
+    reader.tableFiles.spellings(file.filePath)
     tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, residual })
   }
   return tasks
 }
 
-async function read(uri: string, { store, signal }: Reader): Promise<Uint8Array> {
-  const get = openLocation(store, uri)
+async function read(uri: string, { tableFiles, signal }: Reader): Promise<Uint8Array> {
   try {
-    return (await get(signal === undefined ? {} : { signal })).bytes
+    return (await tableFiles.get(uri, signal === undefined ? {} : { signal })).bytes
   } catch (cause) {
     if (!isKind(cause, 'not-found')) throw cause
     const message = `${uri} is gone: the snapshot has expired, or the table lost a file. Load the table again.`

@@ -70,27 +70,3 @@ function valueKey(value: PartitionValue): string {
       return String(value)
   }
 }
-
-/** Two's complement, big-endian, the fewest bytes. */
-export function minimalBigEndian(value: bigint): Uint8Array {
-  let width = 1
-  while (BigInt.asIntN(8 * width, value) !== value) width++
-  return bigEndian(value, width)
-}
-
-/** Two's complement, big-endian, `width` bytes; the value must fit. */
-export function bigEndian(value: bigint, width: number): Uint8Array {
-  const bytes = new Uint8Array(width)
-  let rest = value
-  for (let i = width - 1; i >= 0; i--) {
-    bytes[i] = Number(BigInt.asUintN(8, rest))
-    rest >>= 8n
-  }
-  return bytes
-}
-
-export function fromBigEndian(bytes: Uint8Array): bigint {
-  let value = 0n
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
-  return BigInt.asIntN(8 * bytes.length, value)
-}

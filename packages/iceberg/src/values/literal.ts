@@ -1,5 +1,5 @@
 import { INT64_MAX, INT64_MIN, invalid, type IcebergType, type Literal, shown, dateMs, typeName } from '@moulin/core'
-import { daysOf } from './calendar.ts'
+import { daysOf } from '@moulin/format'
 import type { Datum } from './datum.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 
@@ -110,7 +110,7 @@ function unscaled(text: string, type: PrimitiveType): bigint | undefined {
 function dateDays(text: string): number | undefined {
   const match = datePattern.exec(text)
   if (match === null) return undefined
-  const days = daysOf({ year: Number(match[1]), month: Number(match[2]), day: Number(match[3]) })
+  const days = daysOf(Number(match[1]), Number(match[2]), Number(match[3]))
   return days === (days! | 0) ? days : undefined
 }
 

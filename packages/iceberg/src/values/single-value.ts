@@ -1,5 +1,6 @@
 import { assert, corrupt, internal, typeName, unsupported, type IcebergType } from '@moulin/core'
-import { datumOf, fromBigEndian, minimalBigEndian, partitionValueOf, type Datum, type PartitionValue } from './datum.ts'
+import { bigIntBytes, bigIntOf, bigIntWidth } from '@moulin/format'
+import { datumOf, partitionValueOf, type Datum, type PartitionValue } from './datum.ts'
 import { primitiveOf, type PrimitiveType } from './primitive-type.ts'
 
 /**
@@ -47,7 +48,7 @@ export function encodeDatum(type: PrimitiveType, value: Datum): Uint8Array {
       return bytesOf(8, (view) => view.setBigInt64(0, value, true))
     case 'decimal':
       assert(typeof value === 'bigint', 'a decimal is a bigint')
-      return minimalBigEndian(value)
+      return bigIntBytes(value, bigIntWidth(value))
     case 'string':
     case 'uuid':
     case 'fixed':
@@ -87,7 +88,7 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
     case 'decimal':
-      if (bytes.length >= 1 && bytes.length <= 16) return fromBigEndian(bytes)
+      if (bytes.length >= 1 && bytes.length <= 16) return bigIntOf(bytes, 0, bytes.length)
       break
     case 'uuid':
       if (bytes.length === 16) return bytes

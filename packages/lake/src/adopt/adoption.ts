@@ -2,7 +2,8 @@ import { isKind } from '@moulin/core'
 import type { CallOptions, Catalog, ColdContext, ColdTopicInfo, HotSource, LoadedTable } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import type { ColdReadParts } from '../replay/cold-read.ts'
-import { isOwnFile } from '../table/data-files.ts'
+import { highest, lowest } from '../look/missing-files.ts'
+import { isOwnFile } from '../live/data-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import { placeOf } from '../places/place.ts'
 import { emptyEntry } from '../table/ledger.ts'
@@ -164,22 +165,21 @@ async function survey(
   earlier: Map<string, LedgerEntry>,
   call: CallOptions,
 ): Promise<void> {
-  const { store, files, info } = parts
-  for await (const { file } of planScan({ store, metadata: state.loaded.metadata, ...call })) {
-    const parquet = await files.open(file, call)
-    const isOwn = isOwnFile(parquet, info.logId)
-    for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
-      const rows = await readIdentities(parquet, rowGroup, state.columns, call)
+  const { tableFiles, files, info } = parts
+  const { metadata } = state.loaded
+  for await (const task of planScan({ tableFiles, metadata, ...call })) {
+    const { filePath } = task.file
+    const file = await files.open(task, metadata, call)
+    const isOwn = isOwnFile(file, info.logId)
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+      const rows = await readIdentities(file, rowGroup, state.columns, call)
       for (let row = 0; row < rows.length; row++) {
         if (!rows.isKnown(row)) continue
         const [incarnation, partition, offset] = [rows.incarnation(row), rows.partition(row), rows.offset(row)]
         if (incarnation === info.incarnation && surveys[partition] !== undefined) {
-          surveys[partition].add(offset, file.filePath, isOwn)
+          surveys[partition].add(offset, filePath, isOwn)
         } else if (incarnation >= info.incarnation) {
-          throw strange(
-            parts,
-            `${file.filePath} holds incarnation ${incarnation}, partition ${partition}, offset ${offset}`,
-          )
+          throw strange(parts, `${filePath} holds incarnation ${incarnation}, partition ${partition}, offset ${offset}`)
         } else if (offset < (info.startOffsets[partition] ?? 0n)) {
           extend(earlier, incarnation, partition, offset)
         }
@@ -249,12 +249,4 @@ function nothingHot(starts: readonly bigint[]): HotSource {
     pin: () => ({ release: () => {} }),
     async *read() {},
   }
-}
-
-function highest<T extends bigint | number>(first: T, ...others: readonly T[]): T {
-  return others.reduce((a, b) => (b > a ? b : a), first)
-}
-
-function lowest(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -1,6 +1,7 @@
 import { isValid } from '@moulin/core'
 import type { AuditRange, CallOptions } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
+import type { LiveFile } from '@moulin/iceberg'
+import { positionsOf } from '../live/live-files.ts'
 import { planCold } from '../replay/cold-plan.ts'
 import type { ColdPlan } from '../replay/cold-plan.ts'
 import { windowSource } from '../replay/window-source.ts'
@@ -149,7 +150,7 @@ async function crcsOf(plan: ColdPlan, places: Places, call: CallOptions): Promis
 
 async function readCrcs(
   { state }: ColdPlan,
-  { file, rowGroup }: { readonly file: ParquetFile; readonly rowGroup: number },
+  { file, rowGroup }: { readonly file: LiveFile; readonly rowGroup: number },
   rows: Int32Array,
   members: readonly number[],
   into: Int32Array,
@@ -162,11 +163,12 @@ async function readCrcs(
     end = Math.max(end, rows[at]! + 1)
   }
   const types = fieldsOf(state.columns, ['_kafka_crc'])
-  const batch = await file.read({ rowGroup, types, rows: { start, end }, ...call })
-  const crc = columnOf(batch, state.columns, '_kafka_crc')
+  const found = await file.read({ rowGroup, types, rows: { start, end }, ...call })
+  const positionOf = positionsOf(found)
+  const crc = columnOf(found.batch, state.columns, '_kafka_crc')
   if (crc?.storage !== 'int32') return
   for (const at of members) {
-    const row = rows[at]! - start
+    const row = positionOf(rows[at]!)
     if (isValid(crc, row)) into[at] = crc.values[row]!
   }
 }

@@ -6,27 +6,27 @@ import type {
   AuditReport,
   ColdContext,
   ColdTopicInfo,
-  ColumnBatch,
-  ObjectStore,
+  TableFiles,
 } from '@moulin/core'
-import { currentSnapshot, planScan } from '@moulin/iceberg'
-import { isOwnFile } from '../table/data-files.ts'
-import type { DataFiles } from '../table/data-files.ts'
+import { currentSnapshot } from '@moulin/iceberg'
+import { countingFiles } from '../live/counting-files.ts'
+import type { CountingRows } from '../live/counting-files.ts'
+import { isOwnFile } from '../live/data-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import { DeepCheck } from './deep-check.ts'
-import { columnOf, fieldsOf, identitiesIn, identityNames } from '../places/identity-rows.ts'
+import { columnOf, fieldsOf, groupIdentities, identitiesIn, identityNames } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { placeOf } from '../places/place.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
 import type { RowPlaces } from '../places/row-places.ts'
-import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import type { TableState } from '../table/table-state.ts'
 
 export interface AuditParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  readonly store: ObjectStore
-  readonly files: DataFiles
+  readonly tableFiles: TableFiles
+  readonly files: LiveFiles
   readonly places: RowPlaces
   /** Bytes of data files, about, that a deep audit holds decoded at a time. */
   readonly windowBytes: number
@@ -56,7 +56,7 @@ ORDER BY _kafka_incarnation, _kafka_partition`
 /** Reads the identity and checksum of every row of the snapshot and compares them with the ledger. */
 export async function audit(parts: AuditParts, state: TableState, options: AuditOptions): Promise<AuditReport> {
   const { deep: isDeep = false, onProgress, ...call } = options
-  const { context, files, info, store } = parts
+  const { context, info } = parts
   const counts = new Map<string, Count>()
   for (const entry of state.marker.ledger) {
     const coverage = new OffsetCoverage(entry.start, entry.frontier)
@@ -66,22 +66,17 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   const total = Number(currentSnapshot(state.loaded.metadata)?.summary?.['total-data-files'] ?? NaN)
   const progress = { files: Number.isSafeInteger(total) ? total : null, filesDone: 0, rows: 0 }
   const types = fieldsOf(state.columns, [...identityNames, '_kafka_crc'])
-  const losers = parts.places.losersOf(state)
-  const seen = new Set<string>()
-  for await (const { file } of planScan({ store, metadata: state.loaded.metadata, ...call })) {
-    const parquet = await files.open(file, call)
-    const lost = await losers.of(file.filePath, call)
-    const isAgain = seen.has(file.filePath)
-    seen.add(file.filePath)
-    const isForeign = !isOwnFile(parquet, info.logId)
+  for await (const counting of countingFiles(parts, state, {}, call)) {
+    const file = await counting.withRivals(call)
+    const rows = await counting.rows(call)
+    const isForeign = !isOwnFile(file, info.logId)
     if (isForeign) deep?.beginFile()
-    for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)
-      const batch = await parquet.read({ rowGroup, types, ...call })
-      const counting = isAgain ? 'none' : (lost?.in(rowGroup) ?? 'all')
-      countRows({ batch, columns: state.columns, counting }, counts, deep)
-      if (isForeign) await deep?.addRowGroup(parquet, rowGroup, identitiesIn(batch, state.columns), call)
-      progress.rows += batch.length
+      const judged = await rows.judged({ rowGroup, types, ...call })
+      countRows(judged, state.columns, counts, deep)
+      if (isForeign) await deep?.addRowGroup(file, rowGroup, groupIdentities(judged, state.columns), call)
+      progress.rows += judged.batch.length
       onProgress?.({ ...progress })
     }
     progress.filesDone++
@@ -100,17 +95,10 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   return { clean, partitions, gaps, deep: found, sql: auditSql }
 }
 
-/** Rows of a row group, and which of them count at their places. */
-interface AuditedRows {
-  readonly batch: ColumnBatch
-  readonly columns: TableColumns
-  /** A set: those in it do not. */
-  readonly counting: 'all' | 'none' | RowSet
-}
-
 // Rows of an earlier life of the topic, which no entry covers, are nobody's business here.
 function countRows(
-  { batch, columns, counting }: AuditedRows,
+  { batch, counts: isCounting }: Awaited<ReturnType<CountingRows['judged']>>,
+  columns: TableColumns,
   counts: ReadonlyMap<string, Count>,
   deep: DeepCheck | undefined,
 ): void {
@@ -136,12 +124,11 @@ function countRows(
     }
     if (count === undefined) continue
     const offset = rows.offset(row)
-    const isLost = typeof counting === 'string' ? counting === 'none' : counting.has(row)
     if (!count.coverage.covers(offset)) {
       count.unseen++
       continue
     }
-    if (isLost || count.coverage.add(offset)) {
+    if (!isCounting(row) || count.coverage.add(offset)) {
       count.unseen++
       deep?.addDoubled(count.entry, offset)
       continue

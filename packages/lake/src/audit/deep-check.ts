@@ -9,10 +9,11 @@ import type {
   DeepAudit,
 } from '@moulin/core'
 import { BatchFramer, RecordPlace } from '@moulin/format'
-import type { ParquetFile, RecordTime } from '@moulin/format'
+import type { RecordTime } from '@moulin/format'
+import type { LiveFile } from '@moulin/iceberg'
 import { readRows } from '../replay/cold-rows.ts'
 import { rowsIn, windowRows } from '../replay/cold-window.ts'
-import type { IdentityColumns } from '../places/identity-rows.ts'
+import type { GroupIdentities } from '../places/identity-rows.ts'
 import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { OffsetCoverage } from './offset-coverage.ts'
@@ -82,12 +83,7 @@ export class DeepCheck {
   }
 
   /** A window of rows at a time, each read and framed as a cold read does. */
-  async addRowGroup(
-    file: ParquetFile,
-    rowGroup: number,
-    identities: IdentityColumns,
-    call: CallOptions,
-  ): Promise<void> {
+  async addRowGroup(file: LiveFile, rowGroup: number, identities: GroupIdentities, call: CallOptions): Promise<void> {
     // Without checksums there is nothing to hold a row against.
     if (!this.#parts.info.rowCrc) return
     const window = { bytes: this.#parts.windowBytes, rows: windowRows.most }
@@ -95,13 +91,14 @@ export class DeepCheck {
     for (let start = 0; start < identities.length; start += size) {
       throwIfAborted(call.signal)
       const end = Math.min(start + size, identities.length)
-      const wanted = Int32Array.from({ length: end - start }, (_, at) => start + at).filter((row) =>
+      const known = Int32Array.from({ length: end - start }, (_, at) => start + at).filter((row) =>
         identities.isKnown(row),
       )
-      if (wanted.length === 0) continue
+      if (known.length === 0) continue
+      const wanted = known.map((row) => identities.rowOf(row))
       const { decoders, rows } = await readRows(this.#parts, file, rowGroup, wanted, this.#columns, call)
-      for (let at = 0; at < wanted.length; at++) {
-        const row = wanted[at]!
+      for (let at = 0; at < known.length; at++) {
+        const row = known[at]!
         const place = {
           incarnation: identities.incarnation(row),
           partition: identities.partition(row),

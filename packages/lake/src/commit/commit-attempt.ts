@@ -1,4 +1,4 @@
-import { isKind, isMoulinError, sameInt64, tableText, unavailable } from '@moulin/core'
+import { hasOutcome, isKind, sameInt64, tableText, unavailable } from '@moulin/core'
 import type { Catalog, Limits, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from '../table/system-columns.ts'
@@ -14,8 +14,8 @@ export interface CommitAttemptParts {
   readonly snapshotId: bigint
   /** The main snapshot that the commit asserts; null for none. */
   readonly parent: bigint | null
-  /** Manifest and manifest list of this attempt alone. */
-  readonly objectKeys: readonly string[]
+  /** Locations of the manifests and the manifest list of this attempt alone. */
+  readonly objects: readonly string[]
   /** Called before each look at the table; comes with what the look found. */
   ask(): Asked
   /** Whether a table without the commit's snapshot still shows that the commit happened. */
@@ -48,8 +48,8 @@ export class CommitAttempt {
     this.#parts = parts
   }
 
-  get objectKeys(): readonly string[] {
-    return this.#parts.objectKeys
+  get objects(): readonly string[] {
+    return this.#parts.objects
   }
 
   /**
@@ -64,7 +64,7 @@ export class CommitAttempt {
         await this.#send()
       } catch (error) {
         // Rejected, and nobody else carries this commit yet: it never happened.
-        if (isMoulinError(error) && error.outcome === 'rejected') {
+        if (hasOutcome(error, 'rejected')) {
           if (error.kind === 'conflict') return 'lost'
           throw error
         }

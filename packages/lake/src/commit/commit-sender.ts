@@ -1,5 +1,5 @@
-import { isMoulinError } from '@moulin/core'
-import type { Catalog, ColdContext, ColdTopicInfo, LoadedTable, ObjectStore } from '@moulin/core'
+import { counterOf, errorType, hasOutcome, histogramOf } from '@moulin/core'
+import type { Catalog, ColdContext, ColdTopicInfo, Counter, Histogram, LoadedTable, TableFiles } from '@moulin/core'
 import { planAppend } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
 import type { ReadBack } from './commit-attempt.ts'
@@ -17,7 +17,7 @@ import { isReachable } from './reachable.ts'
 import { putStaged } from './staged-commit.ts'
 import type { OwnCommits } from '../table/own-commits.ts'
 import { summaryKeys } from '../table/system-columns.ts'
-import { allDone, beforeCommit, keyUnder, putUnnamed } from '../table/table-objects.ts'
+import { allDone, beforeCommit, putUnnamed } from '../table/table-objects.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import { markerOn } from '../table/topic-table.ts'
 import type { TableState } from '../table/table-state.ts'
@@ -25,7 +25,7 @@ import type { TopicTable } from '../table/topic-table.ts'
 
 export interface CommitSenderParts {
   readonly catalog: Catalog
-  readonly store: ObjectStore
+  readonly tableFiles: TableFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly table: TopicTable
@@ -57,11 +57,16 @@ export class CommitSender {
   /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
   #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
   readonly #leftovers: CommitLeftovers
+  readonly #durations: Histogram
+  readonly #conflicts: Counter
   /** What commits have left behind of snapshots that they forgot. */
   readonly forgotten: ForgottenFiles
 
   constructor(parts: CommitSenderParts) {
+    const { meter } = parts.context.runtime
     this.#parts = parts
+    this.#durations = histogramOf(meter, 'moulin.commit.duration')
+    this.#conflicts = counterOf(meter, 'moulin.commit.conflicts')
     this.forgotten = new ForgottenFiles(parts)
     this.#leftovers = new CommitLeftovers({ ...parts, markers: parts.table.markers })
   }
@@ -79,12 +84,12 @@ export class CommitSender {
     return (await this.#settlePending()) === 'lost' ? written : undefined
   }
 
-  /** The keys of all objects of a commit begin with one of these: data files, manifests, manifest list. */
+  /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */
   #prefixes({ loaded }: TableState, id: string, snapshotId: bigint): string[] {
-    const { store } = this.#parts
+    const { tableFiles } = this.#parts
     const { location } = loaded.metadata
     return [`data/${id}-`, `metadata/${id}-`, `metadata/snap-${snapshotId}-`].map((path) =>
-      keyUnder(store, location, path),
+      tableFiles.under(location, path),
     )
   }
 
@@ -109,7 +114,28 @@ export class CommitSender {
    * @throws with outcome `unknown` when nobody can tell yet: {@link settleEarlier} goes on with it.
    */
   async send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
-    const { catalog, context, store, table } = this.#parts
+    const { clock } = this.#parts.context.runtime
+    const topic = { 'messaging.destination.name': this.#parts.info.name }
+    const beganMs = clock.monotonic()
+    const took = (outcome: string, more = {}): void =>
+      this.#durations.record((clock.monotonic() - beganMs) / 1000, {
+        ...topic,
+        'moulin.commit.outcome': outcome,
+        ...more,
+      })
+    try {
+      const outcome = await this.#send(state, written)
+      took(outcome)
+      if (outcome === 'lost') this.#conflicts.add(1, topic)
+      return outcome
+    } catch (error) {
+      took('failed', { 'error.type': errorType(error) })
+      throw error
+    }
+  }
+
+  async #send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
+    const { catalog, context, table, tableFiles } = this.#parts
     const { clock, random } = context.runtime
     try {
       // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
@@ -129,7 +155,7 @@ export class CommitSender {
       await table.markers.put({ text, ...objects })
       const plan = await planAppend({
         table: state.loaded,
-        store,
+        tableFiles,
         files: written.files,
         snapshotId,
         commitId: written.id,
@@ -140,8 +166,7 @@ export class CommitSender {
         nowMs: clock.now(),
         limits: context.limits,
       })
-      const objectKeys = plan.objects.map(({ key }) => key)
-      const stored = plan.objects.map(({ key, bytes }) => putUnnamed(store, key, bytes, {}))
+      const stored = plan.objects.map(({ location, bytes }) => putUnnamed(tableFiles, location, bytes, {}))
       const named = nameForgotten(this.#parts, state, written, plan.expiredSnapshotIds)
       await allDone([...stored, named.then((forgets) => (written.forgets = forgets))])
       const attempt = new CommitAttempt({
@@ -153,7 +178,7 @@ export class CommitSender {
         commitId: written.id,
         snapshotId,
         parent: snapshotIdOf(state.loaded),
-        objectKeys,
+        objects: plan.objects.map(({ location }) => location),
         ask: () => table.ask(),
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
@@ -168,10 +193,10 @@ export class CommitSender {
 
   // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.
   async #hasTrace(loaded: LoadedTable, { id, state, snapshotId }: Written): Promise<boolean> {
-    const { info, store } = this.#parts
+    const { info, tableFiles } = this.#parts
     if (markerOn(loaded, info.id)?.includes(id) === true) return true
     const prefixes = this.#prefixes(state, id, snapshotId)
-    return isReachable({ store, metadata: loaded.metadata, prefixes })
+    return isReachable({ tableFiles, metadata: loaded.metadata, prefixes })
   }
 
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
@@ -183,7 +208,7 @@ export class CommitSender {
       outcome = await attempt.settle()
     } catch (error) {
       // Refused for another reason than a lost race: it never happened, and trying again gives the same answer.
-      if (isMoulinError(error) && error.outcome === 'rejected') {
+      if (hasOutcome(error, 'rejected')) {
         this.#pending = undefined
         await this.discard(written)
       }
@@ -193,7 +218,7 @@ export class CommitSender {
       this.#pending = undefined
       const { ledger, forgets } = written
       await this.#leftovers.discardAttempt(written.id, {
-        keys: attempt.objectKeys,
+        objects: attempt.objects,
         ledger,
         forgets: forgets !== undefined,
       })

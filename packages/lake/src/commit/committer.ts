@@ -6,7 +6,7 @@ import { encodeCommit } from './encode-commit.ts'
 import type { EncodeParts } from './encode-commit.ts'
 import type { TierRange } from '../encode/encode-shards.ts'
 import type { ForgottenFiles } from '../forgotten/forgotten-files.ts'
-import { allDone, beforeCommit, keyUnder } from '../table/table-objects.ts'
+import { allDone, beforeCommit } from '../table/table-objects.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import { checkEpoch } from '../table/topic-table.ts'
 import type { TableState } from '../table/table-state.ts'
@@ -173,11 +173,11 @@ export class Committer {
   }
 
   async #write(state: TableState, ranges: readonly TierRange[], signal: AbortSignal | undefined): Promise<Written> {
-    const { context, store } = this.#parts
+    const { context, tableFiles } = this.#parts
     const { clock, random } = context.runtime
     const id = random.uuid()
     this.#parts.ownCommits.add(id)
-    const dataPrefix = keyUnder(store, state.loaded.metadata.location, `data/${id}-`)
+    const dataPrefix = tableFiles.under(state.loaded.metadata.location, `data/${id}-`)
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     try {
       // Encoding goes ahead; the first file waits until the record is there.

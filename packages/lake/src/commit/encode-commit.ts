@@ -1,5 +1,5 @@
-import { internal, uriOf } from '@moulin/core'
-import type { BatchRun, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import { internal } from '@moulin/core'
+import type { BatchRun, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import type { Compression } from '@moulin/format'
 import { currentSpec, dataFileMetrics } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
@@ -17,7 +17,7 @@ import type { TableState } from '../table/table-state.ts'
 export interface EncodeParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  readonly store: ObjectStore
+  readonly tableFiles: TableFiles
   readonly workers: TierWorkers
   readonly tierParts: TierParts
   readonly compression: Compression
@@ -35,7 +35,7 @@ export interface EncodedCommit {
 export interface PlannedCommit {
   readonly id: string
   readonly ranges: readonly TierRange[]
-  /** Keys of data files begin with it. */
+  /** Locations of data files begin with it. */
   readonly dataPrefix: string
   /** Resolves when the staged record is stored: no file is, before. */
   readonly staged: Promise<void>
@@ -76,6 +76,7 @@ export async function encodeCommit(
         lastRow: tally?.lastRow ?? null,
         rows: BigInt(tally?.rows ?? 0),
         control: BigInt(tally?.control ?? 0),
+        aborted: BigInt(tally?.aborted ?? 0),
         checksum: tally?.checksum ?? 0n,
       }
     })
@@ -125,11 +126,11 @@ class FilePuts {
     await this.#commit.staged
     if (this.#running.size >= MAX_PUTS) await Promise.race(this.#running)
     this.#check()
-    const { store } = this.#parts
-    const key = `${this.#commit.dataPrefix}${this.#files.length}.parquet`
-    this.#files.push(dataFileOf(file, uriOf(store, key), this.#state))
+    const { tableFiles } = this.#parts
+    const location = `${this.#commit.dataPrefix}${this.#files.length}.parquet`
+    this.#files.push(dataFileOf(file, location, this.#state))
     this.sizeBytes += file.bytes.length
-    const put = putUnnamed(store, key, file.bytes, this.#signal === undefined ? {} : { signal: this.#signal })
+    const put = putUnnamed(tableFiles, location, file.bytes, this.#signal === undefined ? {} : { signal: this.#signal })
       .catch((error: unknown) => {
         this.#failure ??= { error }
       })
@@ -186,10 +187,10 @@ function setupOf(
     rowCrc: info.rowCrc,
     // Where a column was dropped, the rest cannot give the bytes back: keep them.
     keepRaw: info.valueMode === 'columns+raw' || columns.lacksValues,
-    values:
+    codecs:
       columns.valueNames.length === 0 || valueCodec === undefined
-        ? undefined
-        : { ...storedCodec(valueCodec), schemaId: info.valueSchemaId },
+        ? []
+        : [{ ...storedCodec(valueCodec), schemaId: info.valueSchemaId }],
     compression,
     deltas,
     fileBytes,

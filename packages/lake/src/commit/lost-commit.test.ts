@@ -98,6 +98,34 @@ describe('a commit that lost its race and cannot go on', () => {
     await checkTable(newer, next)
   })
 
+  it('goes with its next attempt, and what the first one wrote goes too, as soon as the store lets it', async () => {
+    const { log, races } = racedLog()
+    const topic = await log.attach()
+    sendTwo(log)
+    races.push(async () => foreignAppend(outside(log)))
+    const { hooks } = log.store as ReturnType<typeof hookedStore>
+    const stubborn = new Set<string>()
+    hooks.before = ({ op, key }) => {
+      if (op !== 'delete' || !key.endsWith('-0-m0.avro')) return
+      stubborn.add(key)
+      throw unavailable('BUSY', 'Not now.')
+    }
+    await tierAll(log, topic)
+    const [manifest] = stubborn
+    const commit = manifest!.split('/').at(-1)!.replace('-0-m0.avro', '')
+    const ofAttempt = async (): Promise<string[]> => {
+      const keys = await keysBelow(log, 'tables/shop/orders/metadata/')
+      return keys.filter((key) => key === manifest || key.endsWith(`-0-${commit}.avro`))
+    }
+    expect(stubborn.size).toBe(1)
+    expect(await ofAttempt()).toEqual([manifest])
+    delete hooks.before
+    sendTwo(log)
+    await tierAll(log, topic)
+    expect(await ofAttempt()).toEqual([])
+    await checkTable(topic, log)
+  })
+
   it('is removed after a later commit where the store did not let it go at its time', async () => {
     const { log, races } = racedLog({ tier: { retryMs: 0 } })
     const topic = await log.attach()

@@ -1,45 +1,35 @@
-import { isKind, keysOf, openLocation } from '@moulin/core'
-import type { ObjectStore, TableMetadata } from '@moulin/core'
+import type { TableFiles, TableMetadata } from '@moulin/core'
 import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import type { ManifestFile } from '@moulin/iceberg'
+import { mayMean } from '../table/may-mean.ts'
+import { folderOf } from '../table/table-objects.ts'
 
 export interface ReachQuestion {
-  readonly store: ObjectStore
+  readonly tableFiles: TableFiles
   readonly metadata: TableMetadata
-  /** Of object keys. */
+  /** Of locations of new files, as `under` gives them. */
   readonly prefixes: readonly string[]
 }
 
 /** Whether any retained snapshot names a manifest list, manifest, data or delete file below the prefixes: those must not be deleted. */
 export async function isReachable(question: ReachQuestion): Promise<boolean> {
-  const { store, metadata, prefixes } = question
-  // In either spelling: what an engine may have encoded is not deleted on doubt.
+  const { tableFiles, metadata } = question
+  const prefixes = question.prefixes.map((prefix) => tableFiles.canonical(prefix))
+  const folder = folderOf(tableFiles, metadata.location)
+  // In either spelling and by any scheme: what an engine may have encoded is not deleted on doubt.
   const isBelow = (uri: string): boolean =>
-    spellingsOf(store, uri).some((key) => prefixes.some((prefix) => key.startsWith(prefix)))
+    mayMean(tableFiles, folder, uri).some((name) => prefixes.some((prefix) => name.startsWith(prefix)))
   const manifests = new Map<string, ManifestFile>()
   for (const snapshot of metadata.snapshots ?? []) {
     const path = snapshot['manifest-list']
     if (isBelow(path)) return true
-    const { bytes } = await openLocation(store, path)()
+    const { bytes } = await tableFiles.get(path)
     for (const manifest of readManifestList(bytes, { path, withDeletes: true })) manifests.set(manifest.path, manifest)
   }
   for (const manifest of manifests.values()) {
     if (isBelow(manifest.path)) return true
-    const { bytes } = await openLocation(store, manifest.path)()
+    const { bytes } = await tableFiles.get(manifest.path)
     if (readManifestNames(bytes, manifest).some(({ filePath }) => isBelow(filePath))) return true
   }
   return false
-}
-
-/**
- * The keys that a location may mean. None for one elsewhere, which is below no prefix of ours: a file that somebody added from
- * there keeps nobody from settling.
- */
-export function spellingsOf(store: ObjectStore, uri: string): readonly string[] {
-  try {
-    return keysOf(store, uri)
-  } catch (error) {
-    if (isKind(error, 'invalid', 'OUTSIDE_STORE')) return []
-    throw error
-  }
 }

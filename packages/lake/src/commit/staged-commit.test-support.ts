@@ -12,6 +12,10 @@ export async function stage(
   key = keyOf(COMMIT),
 ): Promise<void> {
   const { metadata } = await tableOf(log)
+  const { objectPrefixes = [`tables/shop/orders/data/${COMMIT}-`], ...others } = change
+  // Keys of the log's store, given as what they are called.
+  const located = (name: unknown): unknown =>
+    typeof name === 'string' && !name.includes('://') ? log.store.root + name : name
   const record = {
     format: 1,
     minimumReader: 1,
@@ -21,10 +25,10 @@ export async function stage(
     tableUuid: metadata['table-uuid'],
     epoch: '1',
     parent: '5',
-    objectPrefixes: [`tables/shop/orders/data/${COMMIT}-`],
+    objectPrefixes: Array.isArray(objectPrefixes) ? objectPrefixes.map(located) : objectPrefixes,
     ledger: null,
     ranges: [[0, '1', '2']],
-    ...change,
+    ...others,
   }
   await log.store.put(key, utf8(JSON.stringify(record)))
 }

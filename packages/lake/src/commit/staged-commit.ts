@@ -6,9 +6,10 @@ import {
   listInOrder,
   parseStored,
   storedBytes,
-  stringField,
+  storedCheck,
 } from '@moulin/core'
 import type { ObjectStore, StoredKind } from '@moulin/core'
+import { parseCommitNames, type CommitNames } from '../table/commit-names.ts'
 import { isObjectName } from '../table/marker.ts'
 
 const PREFIX = 'log/staged/'
@@ -19,15 +20,11 @@ const kind: StoredKind = { name: 'staged commit', format: 1, minimumReader: 1 }
  * learned is a state that the next start settles, not an accident. Lies in the log's own prefix, never under the table; its key says topic and commit, so that one that cannot be
  * read is still known to be nobody else's.
  */
-export interface StagedCommit {
-  readonly commit: string
-  readonly topic: string
-  readonly table: string
-  readonly tableUuid: string
+export interface StagedCommit extends CommitNames {
   readonly epoch: bigint
   /** The main snapshot that the commit asserts; null for a table without one. */
   readonly parent: bigint | null
-  /** Every object of the commit has a key that begins with one of these. */
+  /** Every object of the commit has a location that begins with one of these. */
   readonly objectPrefixes: readonly string[]
   /** Name of the ledger of the attempt under way, once it has one that is an object. */
   readonly ledger: string | undefined
@@ -79,15 +76,13 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 function parseStaged(bytes: Uint8Array, what: string): StagedCommit {
   const json = parseStored(kind, bytes, what)
-  const commit = stringField(json, 'commit', what)
+  const names = parseCommitNames(json, what)
+  const { commit } = names
   if (!uuid.test(commit)) throw malformed(what, `commit ${JSON.stringify(commit)}`)
   const ledger = json['ledger']
   if (ledger !== null && !(typeof ledger === 'string' && isObjectName(ledger))) throw malformed(what, 'ledger')
   return {
-    commit,
-    topic: stringField(json, 'topic', what),
-    table: stringField(json, 'table', what),
-    tableUuid: stringField(json, 'tableUuid', what),
+    ...names,
     epoch: jsonInt64(json['epoch'], `"epoch" of ${what}`),
     parent: json['parent'] === null ? null : jsonInt64(json['parent'], `"parent" of ${what}`),
     objectPrefixes: arrayField(json, 'objectPrefixes', what).map((prefix) => {
@@ -96,7 +91,7 @@ function parseStaged(bytes: Uint8Array, what: string): StagedCommit {
     }),
     ledger: ledger ?? undefined,
     ranges: arrayField(json, 'ranges', what).map((range) => {
-      const [partition, from, to] = Array.isArray(range) ? range : []
+      const [partition, from, to] = storedCheck.array(range, `a range of ${what}`)
       return {
         partition: Number(jsonInt64(partition, `a partition of ${what}`)),
         from: jsonInt64(from, `a range of ${what}`),

@@ -30,7 +30,7 @@ const setup: TierSetup = {
   incarnation: 1,
   rowCrc: true,
   keepRaw: false,
-  values: undefined,
+  codecs: [],
   compression: 'zstd',
   fileBytes: 1 << 20,
   keyValue: {},

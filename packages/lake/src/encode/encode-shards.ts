@@ -140,10 +140,11 @@ class Shards {
   }
 
   // A partition may reach over several shards, which end in any order.
-  #count(partition: number, { rows, lastRow, control, checksum }: RowTally): void {
+  #count(partition: number, { rows, lastRow, control, aborted, checksum }: RowTally): void {
     const sum = this.tallies.get(partition) ?? emptyTally()
     sum.rows += rows
     sum.control += control
+    sum.aborted += aborted
     sum.checksum += checksum
     if (lastRow !== null && (sum.lastRow === null || lastRow > sum.lastRow)) sum.lastRow = lastRow
     this.tallies.set(partition, sum)

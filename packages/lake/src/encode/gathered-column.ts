@@ -1,4 +1,4 @@
-import { isValid } from '@moulin/core'
+import { isValid, valueArrays } from '@moulin/core'
 import type { Arena, BytesColumn, Column, FixedColumn, ListColumn, PrimitiveColumn, StructColumn } from '@moulin/core'
 
 /** A column that grows by ranges of others of its kind. */
@@ -65,13 +65,6 @@ class Validity {
 }
 
 type Numbers = PrimitiveColumn['values']
-const arrays = {
-  bool: Uint8Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const
 
 /** Length and validity, which every kind has; the values are its own. */
 abstract class Gathered implements GatheredColumn {
@@ -105,7 +98,7 @@ class GatheredNumbers extends Gathered {
   constructor(storage: PrimitiveColumn['storage']) {
     super()
     this.#storage = storage
-    this.#values = new arrays[storage](0)
+    this.#values = new valueArrays[storage](0)
   }
 
   protected override copy(column: Column, from: number, to: number): void {

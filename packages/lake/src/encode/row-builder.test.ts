@@ -101,15 +101,41 @@ describe('RowBuilder', () => {
     expect(parts.reduce((a, b) => a + b, rows.rows)).toBe(20)
   })
 
+  it('keeps nothing of batches that give no row, however many there are, between rows as well', () => {
+    const rows = builder()
+    const tally = emptyTally()
+    const filled = (offset: bigint): Uint8Array =>
+      encodeBatch({ baseOffset: offset, records: [record(offset, 'x'.repeat(5000))], timestampType: 'create' })
+    for (const at of [0n, 30n, 60n]) {
+      const gone = Array.from({ length: 29 }, (_, index) => filled(at + 1n + BigInt(index)))
+      rows.add(runOf(batch([at])), everything, tally)
+      const before = rows.sizeBytes
+      rows.add({ ...runOf(Buffer.concat(gone)), aborted: [{ from: at + 1n, to: at + 30n }] }, everything, tally)
+      // Nor of a batch that reaches into the range with a gap only.
+      rows.add(runOf(batch([at + 10n], at + 12n)), { from: at + 11n, to: at + 12n }, tally)
+      expect(rows.sizeBytes).toBe(before)
+    }
+    expect(tally).toMatchObject({ rows: 3, aborted: 87, lastRow: 60n })
+    const taken = rows.take()
+    expect(column(taken, '_kafka_offset')).toEqual([0n, 30n, 60n])
+    const plain = builder()
+    for (const at of [0n, 30n, 60n]) plain.add(runOf(batch([at])), everything, emptyTally())
+    expect(column(taken, '_kafka_crc')).toEqual(column(plain.take(), '_kafka_crc'))
+  })
+
   it('begins anew after each take', () => {
     const rows = builder({
       values: {
-        columnar: {
-          builders: (arena: Arena) => [arena].slice(1) as never[],
-          decodeRow: () => 'canonical',
-          encodeRow: () => 0,
-        },
-        schemaId: 0,
+        codecs: new Map([
+          [
+            0,
+            {
+              builders: (arena: Arena) => [arena].slice(1) as never[],
+              decodeRow: () => 'canonical' as const,
+              encodeRow: () => 0,
+            },
+          ],
+        ]),
         names: [],
       },
     })
@@ -206,7 +232,7 @@ describe('RowBuilder, held against records one by one', () => {
             return encodeBatch({ baseOffset, records: framed, compression, timestampType })
           })
           const names = Value.fields.map(({ name }) => name)
-          const rows = builder({ keepRaw, values: { columnar: codec.columnar!, schemaId: 1, names } })
+          const rows = builder({ keepRaw, values: { codecs: new Map([[1, codec.columnar!]]), names } })
           const found: Record<string, unknown>[] = []
           const drain = { maxBytes: 1 << 20, maxRows, rows: (part: ColumnBatch) => void found.push(...rowsOf(part)) }
           rows.add(

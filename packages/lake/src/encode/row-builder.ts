@@ -1,5 +1,15 @@
-import { Arena, BytesBuilder, Int32Builder, Int64Builder, ListBuilder, StructBuilder, unsupported } from '@moulin/core'
-import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder } from '@moulin/core'
+import {
+  Arena,
+  BytesBuilder,
+  hasOffset,
+  Int32Builder,
+  Int64Builder,
+  ListBuilder,
+  rangesWithin,
+  StructBuilder,
+  unsupported,
+} from '@moulin/core'
+import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, OffsetRange } from '@moulin/core'
 import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
 import { RecordCrcs } from '../audit/record-crcs.ts'
@@ -18,9 +28,8 @@ export interface RowBuilderOptions {
 
 /** How values become columns. */
 export interface ValueColumns {
-  readonly columnar: ColumnarCodec
-  /** Ids in the ledger of the schema that the columns are of; values of another one are kept as bytes. */
-  readonly schemaId: number
+  /** By id in the schema ledger, all of one schema; values of another id are kept as bytes. */
+  readonly codecs: ReadonlyMap<number, ColumnarCodec>
   /** In the schema's field order. */
   readonly names: readonly string[]
 }
@@ -30,14 +39,12 @@ export interface RowTally {
   rows: number
   lastRow: bigint | null
   control: number
+  /** Records of aborted transactions, which give no rows. */
+  aborted: number
   checksum: bigint
 }
 
-/** Half-open. */
-export interface OffsetRange {
-  readonly from: bigint
-  readonly to: bigint
-}
+export type { OffsetRange }
 
 export interface Drain {
   /** Uncompressed bytes of records. */
@@ -54,11 +61,12 @@ interface Walk {
   readonly tally: RowTally
   readonly valueIds: Ids
   readonly keyIds: Ids
+  readonly aborted: readonly OffsetRange[]
   /** Records of the run before the present batch. */
   index: number
 }
 
-export const emptyTally = (): RowTally => ({ rows: 0, lastRow: null, control: 0, checksum: 0n })
+export const emptyTally = (): RowTally => ({ rows: 0, lastRow: null, control: 0, aborted: 0, checksum: 0n })
 
 const STATES = 'typed+rawnull'
 const stateRanges = { typed: [0, 5], 'typed+raw': [0, 9], raw: [6, 9], null: [9, 13] } as const
@@ -81,6 +89,9 @@ export class RowBuilder {
   /** All builders, in the order of the table. */
   readonly #all: readonly (readonly [name: string, builder: ColumnBuilder])[]
   readonly #bodies = new RecordCrcs()
+  /** Of the last value: the next one nearly always has it, too. */
+  #schemaId = -1
+  #codec: ColumnarCodec | undefined
   #rows = 0
   /** Of the present memory: is what `take` gave out still in it? */
   #isTaken = false
@@ -88,7 +99,8 @@ export class RowBuilder {
   constructor(options: RowBuilderOptions) {
     this.#options = options
     this.#columns = systemBuilders(this.#arena)
-    this.#values = options.values?.columnar.builders(this.#arena) ?? []
+    const [first] = options.values?.codecs.values() ?? []
+    this.#values = first?.builders(this.#arena) ?? []
     const values = this.#values.map((builder, at) => [options.values!.names[at]!, builder] as const)
     this.#all = [...systemOrder(this.#columns), ...values]
     this.#begin()
@@ -104,7 +116,7 @@ export class RowBuilder {
   }
 
   /**
-   * The records of the run with offsets in `[from, to)`. Adds what they are to `tally`. With `drain`, rows are handed over
+   * The records of the run with offsets in `[from, to)`, but for those of aborted transactions. Adds what they are to `tally`. With `drain`, rows are handed over
    * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory; what it is handed is
    * good until it returns.
    * @throws `corrupt`, also for a batch whose CRC is wrong; `unsupported` for a transactional batch.
@@ -118,6 +130,7 @@ export class RowBuilder {
       tally,
       valueIds: idsOf(run.valueSchemaIds),
       keyIds: idsOf(run.keySchemaIds ?? 0),
+      aborted: run.aborted ?? [],
       index: 0,
     }
     for (const { header, position } of batchesIn(run.batches)) {
@@ -177,6 +190,7 @@ export class RowBuilder {
     const { offset, timestamp, key, headers, schemaId, keySchemaId } = this.#columns
     const { valueIds, keyIds } = walk
     const bodies = this.#bodies
+    const aborted = abortedIn(walk, header)
     const start = appendRecordsSection(arena, walk.bytes, position, header)
     cursor.open(arena.bytes, start, arena.length, header)
     bodies.begin(header, walk.place)
@@ -184,6 +198,10 @@ export class RowBuilder {
     let lastDelta = -1
     for (let at = walk.index; cursor.next(); at++) {
       if (cursor.offsetDelta < first || cursor.offsetDelta >= end) continue
+      if (aborted !== undefined && hasOffset(aborted, cursor.offsetDelta)) {
+        walk.tally.aborted++
+        continue
+      }
       offset.appendHalves(cursor.offsetHigh, cursor.offsetLow)
       appendTimestamp(timestamp, cursor)
       if (cursor.keyStart < 0) key.appendNull()
@@ -198,6 +216,8 @@ export class RowBuilder {
       lastDelta = cursor.offsetDelta
     }
     this.#rows += rows
+    // Nothing holds a place in it: what is aborted must not gather until a row comes.
+    if (rows === 0) arena.length = start
     return lastDelta
   }
 
@@ -230,10 +250,15 @@ export class RowBuilder {
 
   #addValue(schemaId: number): void {
     const { valueStart: start, valueEnd: end } = this.#cursor
-    const { values, keepRaw } = this.#options
     if (start < 0) return this.#addWithoutColumns('null', -1, -1)
-    if (values === undefined || schemaId !== values.schemaId) return this.#addWithoutColumns('raw', start, end)
-    const fidelity = values.columnar.decodeRow(this.#arena, start, end, this.#values)
+    const { values, keepRaw } = this.#options
+    if (schemaId !== this.#schemaId) {
+      this.#schemaId = schemaId
+      this.#codec = values?.codecs.get(schemaId)
+    }
+    const codec = this.#codec
+    if (codec === undefined) return this.#addWithoutColumns('raw', start, end)
+    const fidelity = codec.decodeRow(this.#arena, start, end, this.#values)
     const { state, raw } = this.#columns
     if (fidelity === 'canonical' && !keepRaw) {
       state.appendPosition(TYPED_START, TYPED_END)
@@ -343,6 +368,17 @@ type Ids = number | readonly number[]
 // A list that says one thing is one number: the usual case costs no lookup.
 function idsOf(ids: Ids): Ids {
   return typeof ids !== 'number' && ids.every((id) => id === ids[0]) ? (ids[0] ?? 0) : ids
+}
+
+/** Deltas of the batch's records that belong to aborted transactions, half-open; undefined: none, as nearly always. */
+function abortedIn(
+  { aborted }: Walk,
+  header: BatchHeader,
+): readonly { readonly from: number; readonly to: number }[] | undefined {
+  if (aborted.length === 0) return undefined
+  const { baseOffset, lastOffsetDelta } = header
+  const own = rangesWithin(aborted, { from: baseOffset, to: baseOffset + BigInt(lastOffsetDelta) + 1n })
+  return own.map(({ from, to }) => ({ from: deltaIn(header, from), to: deltaIn(header, to) }))
 }
 
 /** How far into the batch an offset lies, at least 0 and at most just past its end. */

@@ -1,4 +1,4 @@
-import { invalid } from '@moulin/core'
+import { assert, invalid, schemaToJson, stringifyJson } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat, ColumnBatch, IcebergSchema, Limits, PartitionSpec } from '@moulin/core'
 import { codecFormats, parquetWriter } from '@moulin/format'
 import type { Compression, FileWriterFactory } from '@moulin/format'
@@ -18,8 +18,8 @@ export interface TierSetup {
   readonly incarnation: number
   readonly rowCrc: boolean
   readonly keepRaw: boolean
-  /** Undefined: values are kept as bytes. */
-  readonly values: (StoredCodec & { readonly schemaId: number }) | undefined
+  /** Those whose values become columns, all of one schema; all other values are kept as bytes. */
+  readonly codecs: readonly LedgerCodec[]
   readonly compression: Compression
   /** As {@link FileWriterOptions.deltas}. */
   readonly deltas?: boolean | undefined
@@ -30,6 +30,11 @@ export interface TierSetup {
 
 /** What a thread restores a codec from. */
 export type StoredCodec = Pick<Codec, 'format' | 'definition' | 'registry'>
+
+/** A codec, and the id in the schema ledger of what it encodes. */
+export interface LedgerCodec extends StoredCodec {
+  readonly schemaId: number
+}
 
 /** A codec as plain data. */
 export function storedCodec({ format, definition, registry }: Codec): StoredCodec {
@@ -114,11 +119,23 @@ export class TierTask {
   }
 }
 
-function valueColumns({ values }: TierSetup, formats: readonly CodecFormat[]): ValueColumns | undefined {
-  if (values === undefined) return undefined
-  const { columnar, schema } = restoreCodec(values, formats)
-  return columnar && { columnar, schemaId: values.schemaId, names: schema.fields.map(({ name }) => name) }
+function valueColumns({ codecs }: TierSetup, formats: readonly CodecFormat[]): ValueColumns | undefined {
+  const restored = codecs.map((stored) => ({ schemaId: stored.schemaId, codec: restoreCodec(stored, formats) }))
+  const [first] = restored
+  if (first === undefined) return undefined
+  const columnar = restored.flatMap(({ schemaId, codec }) => {
+    // One set of columns takes the values of all.
+    assert(
+      schemaText(codec) === schemaText(first.codec),
+      `schemas ${first.schemaId} and ${schemaId} have the same columns`,
+    )
+    return codec.columnar === undefined ? [] : [[schemaId, codec.columnar] as const]
+  })
+  if (columnar.length === 0) return undefined
+  return { codecs: new Map(columnar), names: first.codec.schema.fields.map(({ name }) => name) }
 }
+
+const schemaText = ({ schema }: Codec): string => stringifyJson(schemaToJson(schema))
 
 function restoreCodec({ format, definition, registry }: StoredCodec, formats: readonly CodecFormat[]): Codec {
   const found = formats.find((candidate) => candidate.format === format)

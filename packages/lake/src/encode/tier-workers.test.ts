@@ -1,16 +1,17 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defaultLimits, schema, systemRuntime, t } from '@moulin/core'
-import type { BatchRun, Codec, CodecFormat } from '@moulin/core'
-import { avro, encodeBatch, parquetWriter } from '@moulin/format'
+import type { BatchRun, Codec, CodecFormat, Type } from '@moulin/core'
+import { avro, bytesRangeReader, encodeBatch, json, openParquet, parquetWriter } from '@moulin/format'
 import { virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkTable, testLog, utf8 } from '../lake.test-support.ts'
 import type { TestLog, TestLogOptions } from '../lake.test-support.ts'
 import { tierPool, tierWorkers } from './tier-workers.ts'
 import type { TierPool, TierPoolOptions, TierWorkers } from './tier-workers.ts'
-import { builtInParts } from './tier-task.ts'
+import { builtInParts, storedCodec, TierTask } from './tier-task.ts'
 import type { TierSetup } from './tier-task.ts'
+import { valueReader } from '../scan/column-values.ts'
 import { systemFields } from '../table/system-columns.ts'
 
 const Order = schema({ id: t.int53, city: t.string })
@@ -34,7 +35,7 @@ const setup: TierSetup = {
   incarnation: 1,
   rowCrc: true,
   keepRaw: false,
-  values: undefined,
+  codecs: [],
   compression: 'zstd',
   fileBytes: 1 << 20,
   keyValue: { who: 'test' },
@@ -69,6 +70,52 @@ describe('tierWorkers', () => {
     const expected = await encode(here)
     expect(expected.length).toBeGreaterThan(10)
     expect(await encode(tierWorkers(pool()))).toEqual(expected)
+  })
+
+  it('takes the codec of each value by its schema id, in a thread as here', async () => {
+    const shape = schema({ id: t.int53, name: t.string.optional() })
+    const value = { id: 7, name: 'seven' }
+    const codecs = [json(shape), avro(shape)].map((codec, at) => ({ ...storedCodec(codec), schemaId: 3 + at * 4 }))
+    const [id, name] = [
+      { id: 1001, name: 'id', required: false, type: 'long' },
+      { id: 1002, name: 'name', required: false, type: 'string' },
+    ] as const
+    const both: TierSetup = {
+      ...setup,
+      schema: { type: 'struct', fields: [...systemFields, id, name] },
+      columns: [...setup.columns, ['id', 'id'], ['name', 'name']],
+      codecs,
+    }
+    // Of the last one nobody has a codec here: it stays what it is.
+    const values = [json(shape).encode(value), avro(shape).encode(value), null, avro(shape).encode(value)]
+    const records = values.map((bytes, at) => ({
+      offset: BigInt(at),
+      timestamp: 5n,
+      key: null,
+      value: bytes,
+      headers: [],
+    }))
+    const batches = encodeBatch({ baseOffset: 0n, records, timestampType: 'create' })
+    const run: BatchRun = { partition: 0, baseOffset: 0n, nextOffset: 4n, batches, valueSchemaIds: [3, 7, 7, 9] }
+    for (const workers of [here, tierWorkers(pool())]) {
+      const session = await workers.begin(both, builtInParts)
+      await session.add(run, { from: 0n, to: 4n })
+      const { files } = await session.finish()
+      const file = await openParquet(bytesRangeReader(new Uint8Array(files[0]!.file.bytes), 'file'))
+      session.release()
+      const columnOf = async (column: string, type: Type): Promise<unknown[]> => {
+        const field = both.schema.fields.find((one) => one.name === column)!
+        const read = await file.read({ rowGroup: 0, types: [field] })
+        const reader = valueReader(type, read.columns[0]!.column)
+        return Array.from({ length: read.length }, (_, row) => reader(row))
+      }
+      expect(await columnOf('id', t.int53)).toEqual([7, 7, null, null])
+      expect(await columnOf('name', t.string)).toEqual(['seven', 'seven', null, null])
+      expect(await columnOf('_kafka_value_state', t.string)).toEqual(['typed', 'typed', 'null', 'raw'])
+      expect(await columnOf('_kafka_schema_id', t.int)).toEqual([3, 7, 7, 9])
+    }
+    const other = { ...storedCodec(json(schema({ id: t.int53 }))), schemaId: 8 }
+    expect(() => new TierTask({ ...both, codecs: [...codecs, other] }, builtInParts)).toThrow(/schemas 3 and 8/)
   })
 
   it('leaves the bytes of the log alone, and uses its own again', async () => {

@@ -103,8 +103,8 @@ function workerStartError(cause: Error): MoulinError {
 
 const firstLine = ({ message }: Error): string => `${message.split('\n', 1)[0]!.replace(/\.?$/, '.')}`
 
-function isCovered({ values }: TierSetup, { formats }: TierParts): boolean {
-  return values === undefined || formats.some(({ format }) => format === values.format)
+function isCovered({ codecs }: TierSetup, { formats }: TierParts): boolean {
+  return codecs.every((codec) => formats.some(({ format }) => format === codec.format))
 }
 
 function endError(end: ThreadEnd): MoulinError {

@@ -1,15 +1,15 @@
-import { isKind, keyOf, openLocation } from '@moulin/core'
-import type { CallOptions, ObjectStore, TableMetadata } from '@moulin/core'
+import { isKind } from '@moulin/core'
+import type { CallOptions, TableFiles, TableMetadata } from '@moulin/core'
 import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import type { ManifestFile, NamedFile } from '@moulin/iceberg'
 import type { ForgottenSnapshot } from './forgotten-commit.ts'
 import type { ManifestLists } from './manifest-lists.ts'
 import { isUnreadable } from '../look/missing-files.ts'
-import { spellingsOf } from '../commit/reachable.ts'
-import { inTurn, keyPrefixOf } from '../table/table-objects.ts'
+import { mayMean, spellingsOf } from '../table/may-mean.ts'
+import { canonicalIn, folderOf, inTurn } from '../table/table-objects.ts'
 
 export interface DeadFilesQuestion {
-  readonly store: ObjectStore
+  readonly tableFiles: TableFiles
   readonly metadata: TableMetadata
   /** What their snapshots named, and nothing else does, is dead. Those that the table has after all are not. */
   readonly forgotten: readonly ForgottenSnapshot[]
@@ -19,7 +19,7 @@ export interface DeadFilesQuestion {
   readonly lists: ManifestLists
 }
 
-/** Keys, all below the table's location. */
+/** Canonical locations, all below the table's own. */
 export interface DeadFiles {
   /** Of rows and of deletes. */
   readonly files: readonly string[]
@@ -30,7 +30,7 @@ export interface DeadFiles {
   readonly unread: ReadonlyMap<string, Error>
 }
 
-/** By key, with the sequence number that the manifest says. */
+/** By canonical location, with the sequence number that the manifest says. */
 type Candidates = Map<string, bigint | undefined>
 
 /**
@@ -42,21 +42,21 @@ type Candidates = Map<string, bigint | undefined>
  * @throws when anything that is live cannot be read: then nobody can tell, and nothing may be deleted.
  */
 export async function deadFiles(question: DeadFilesQuestion, call: CallOptions): Promise<DeadFiles> {
-  const { store, metadata, forgotten, lists } = question
+  const { tableFiles, metadata, forgotten, lists } = question
   const present = new Set((metadata.snapshots ?? []).map((snapshot) => BigInt(snapshot['snapshot-id'])))
-  const location = keyPrefixOf(store, metadata.location)
-  const isOurs = (key: string): boolean => key.startsWith(location) && !versionFile.test(key)
+  const location = folderOf(tableFiles, metadata.location)
+  const isOurs = (file: string): boolean => file.startsWith(location) && !versionFile.test(file)
   const live = await liveNames(question, call)
 
-  const gone = forgotten.filter(({ id, manifestList }) => !present.has(id) && !live.names.has(store, manifestList))
+  const gone = forgotten.filter(({ id, manifestList }) => !present.has(id) && !live.names.has(tableFiles, manifestList))
   const unread = new Map<string, Error>()
   const manifests = new Map<string, { readonly manifest: ManifestFile; readonly lists: string[] }>()
   const manifestLists = new Map<string, string>()
   await inTurn(
     gone,
     async ({ manifestList }) => {
-      const key = keyIn(store, manifestList)
-      if (key === undefined || !isOurs(key)) return
+      const own = canonicalIn(tableFiles, manifestList)
+      if (own === undefined || !isOurs(own)) return
       const found =
         lists.get(manifestList) ??
         (await orFault(
@@ -64,9 +64,9 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
           (fault) => unread.set(manifestList, fault),
         ))
       if (found === undefined) return
-      manifestLists.set(manifestList, key)
+      manifestLists.set(manifestList, own)
       for (const manifest of found) {
-        if (live.names.has(store, manifest.path)) continue
+        if (live.names.has(tableFiles, manifest.path)) continue
         const known = manifests.get(manifest.path)
         if (known === undefined) manifests.set(manifest.path, { manifest, lists: [manifestList] })
         else known.lists.push(manifestList)
@@ -80,17 +80,17 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
   await inTurn(
     [...manifests.values()],
     async ({ manifest, lists: namedBy }) => {
-      const key = keyIn(store, manifest.path)
-      if (key === undefined || !isOurs(key)) return
+      const own = canonicalIn(tableFiles, manifest.path)
+      if (own === undefined || !isOurs(own)) return
       const files = await orFault(
         () => filesOf(question, manifest, call),
         (fault) => namedBy.forEach((list) => unread.set(list, fault)),
       )
       if (files === undefined) return
-      deadManifests.push(key)
+      deadManifests.push(own)
       for (const { filePath, sequenceNumber } of files) {
-        const fileKey = keyIn(store, filePath)
-        if (fileKey !== undefined && isOurs(fileKey)) candidates.set(fileKey, sequenceNumber)
+        const file = canonicalIn(tableFiles, filePath)
+        if (file !== undefined && isOurs(file)) candidates.set(file, sequenceNumber)
       }
     },
     call,
@@ -99,10 +99,11 @@ export async function deadFiles(question: DeadFilesQuestion, call: CallOptions):
 
   const statistics = gone.flatMap(({ id, statistics: paths }) =>
     paths.flatMap((path) => {
-      const key = keyIn(store, path)
+      const file = canonicalIn(tableFiles, path)
       // Engines put the snapshot's id into the name: another object's is not believed.
-      const isOfSnapshot = key?.startsWith(`${location}metadata/`) === true && key.includes(String(id))
-      return isOfSnapshot && isOurs(key) && !live.names.has(store, path) ? [key] : []
+      const isOfSnapshot =
+        file?.startsWith(`${location}metadata/`) === true && file.slice(location.length).includes(String(id))
+      return isOfSnapshot && isOurs(file) && !live.names.has(tableFiles, path) ? [file] : []
     }),
   )
   lists.keepOnly(live.lists)
@@ -130,11 +131,11 @@ interface LiveNames {
 }
 
 async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promise<LiveNames> {
-  const { store, metadata, lists } = question
-  const names = new Names()
+  const { tableFiles, metadata, lists } = question
+  const names = new Names(folderOf(tableFiles, metadata.location))
   for (const entry of [...(metadata.statistics ?? []), ...(metadata['partition-statistics'] ?? [])]) {
     const path = (entry as { 'statistics-path'?: unknown })['statistics-path']
-    if (typeof path === 'string') names.add(store, path)
+    if (typeof path === 'string') names.add(tableFiles, path)
   }
   const present = new Set((metadata.snapshots ?? []).map((snapshot) => snapshot['manifest-list']))
   const forgotten = new Set(question.later.map(({ manifestList }) => manifestList))
@@ -142,7 +143,7 @@ async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promis
   await inTurn(
     [...present, ...forgotten],
     async (path) => {
-      names.add(store, path)
+      names.add(tableFiles, path)
       const known = lists.get(path)
       const isPresent = present.has(path)
       // Somebody else may have removed what was forgotten.
@@ -155,7 +156,7 @@ async function liveNames(question: DeadFilesQuestion, call: CallOptions): Promis
     call,
   )
   for (const path of manifests.keys()) later.delete(path)
-  for (const path of [...manifests.keys(), ...later.keys()]) names.add(store, path)
+  for (const path of [...manifests.keys(), ...later.keys()]) names.add(tableFiles, path)
   return { names, manifests, later, lists: new Set([...present, ...forgotten]) }
 }
 
@@ -166,11 +167,13 @@ async function strikeNamed(
   candidates: Candidates,
   call: CallOptions,
 ): Promise<void> {
-  const { store } = question
+  const { tableFiles, metadata } = question
+  const folder = folderOf(tableFiles, metadata.location)
   const strike = async (manifest: ManifestFile): Promise<void> => {
     const isPresent = live.manifests.has(manifest.path)
     const files = await filesOf(question, manifest, call).catch(isPresent ? raise : unlessGone)
-    for (const { filePath } of files ?? []) for (const key of spellingsOf(store, filePath)) candidates.delete(key)
+    for (const { filePath } of files ?? [])
+      for (const file of mayMean(tableFiles, folder, filePath)) candidates.delete(file)
   }
   const unread: ManifestFile[] = []
   for (const manifests of [live.manifests, live.later]) {
@@ -187,16 +190,21 @@ async function strikeNamed(
   await inTurn(unread, async (manifest) => (candidates.size > 0 ? strike(manifest) : undefined), call)
 }
 
-/** Locations that are live, in either spelling: what an engine may have encoded is not deleted on doubt. */
+/** Locations that are live, in either spelling and by any scheme: what an engine may have encoded is not deleted on doubt. */
 class Names {
-  readonly #keys = new Set<string>()
+  readonly #folder: string
+  readonly #files = new Set<string>()
 
-  add(store: ObjectStore, path: string): void {
-    for (const key of spellingsOf(store, path)) this.#keys.add(key)
+  constructor(folder: string) {
+    this.#folder = folder
   }
 
-  has(store: ObjectStore, path: string): boolean {
-    return spellingsOf(store, path).some((key) => this.#keys.has(key))
+  add(tableFiles: TableFiles, path: string): void {
+    for (const file of mayMean(tableFiles, this.#folder, path)) this.#files.add(file)
+  }
+
+  has(tableFiles: TableFiles, path: string): boolean {
+    return spellingsOf(tableFiles, path).some((file) => this.#files.has(file))
   }
 }
 
@@ -208,13 +216,17 @@ function mayName(manifest: ManifestFile, candidates: Candidates): boolean {
   return false
 }
 
-async function listAt({ store }: DeadFilesQuestion, path: string, call: CallOptions): Promise<ManifestFile[]> {
-  const { bytes } = await openLocation(store, path)(call)
+async function listAt({ tableFiles }: DeadFilesQuestion, path: string, call: CallOptions): Promise<ManifestFile[]> {
+  const { bytes } = await tableFiles.get(path, call)
   return readManifestList(bytes, { path, withDeletes: true })
 }
 
-async function filesOf({ store }: DeadFilesQuestion, manifest: ManifestFile, call: CallOptions): Promise<NamedFile[]> {
-  const { bytes } = await openLocation(store, manifest.path)(call)
+async function filesOf(
+  { tableFiles }: DeadFilesQuestion,
+  manifest: ManifestFile,
+  call: CallOptions,
+): Promise<NamedFile[]> {
+  const { bytes } = await tableFiles.get(manifest.path, call)
   return readManifestNames(bytes, manifest)
 }
 
@@ -236,13 +248,4 @@ function raise(error: unknown): never {
 
 function unlessGone(error: unknown): undefined {
   if (!isKind(error, 'not-found')) throw error
-}
-
-function keyIn(store: ObjectStore, path: string): string | undefined {
-  try {
-    return keyOf(store, path)
-  } catch (error) {
-    if (isKind(error, 'invalid')) return undefined
-    throw error
-  }
 }

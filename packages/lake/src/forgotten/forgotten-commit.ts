@@ -3,7 +3,7 @@ import {
   asObject,
   corrupt,
   countField,
-  isKind,
+  getIfThere,
   jsonInt64,
   listInOrder,
   parseStored,
@@ -11,6 +11,7 @@ import {
   stringField,
 } from '@moulin/core'
 import type { JsonObject, JsonValue, ObjectStore, Snapshot, StoredKind, TableMetadata } from '@moulin/core'
+import { parseCommitNames, type CommitNames } from '../table/commit-names.ts'
 
 const PREFIX = 'log/forgotten/'
 const kind: StoredKind = { name: 'forgotten commit', format: 1, minimumReader: 1 }
@@ -29,11 +30,7 @@ export interface ForgottenSnapshot {
  * Names the snapshots that a commit forgets. Written before the commit is sent, so that somebody always knows of files
  * that no snapshot names, and deleted behind the last of them. A claim: what is in the table when it is due stays there.
  */
-export interface ForgottenCommit {
-  readonly commit: string
-  readonly topic: string
-  readonly table: string
-  readonly tableUuid: string
+export interface ForgottenCommit extends CommitNames {
   /** Wall time, milliseconds since the epoch. */
   readonly timeMs: number
   /** By rising sequence number. */
@@ -89,10 +86,7 @@ export async function loadForgotten(
   commit: string,
 ): Promise<ForgottenCommit | undefined> {
   const key = keyOfForgotten(topic, commit)
-  const object = await store.get(key).catch((error: unknown) => {
-    if (isKind(error, 'not-found')) return undefined
-    throw error
-  })
+  const object = await getIfThere(store, key)
   if (object === undefined) return undefined
   const found = parseForgotten(object.bytes, `the record ${key}`)
   if (found.commit === commit && found.topic === topic) return found
@@ -107,10 +101,7 @@ export function keyOfForgotten(topic: string, commit: string): string {
 function parseForgotten(bytes: Uint8Array, what: string): ForgottenCommit {
   const json = parseStored(kind, bytes, what)
   return {
-    commit: stringField(json, 'commit', what),
-    topic: stringField(json, 'topic', what),
-    table: stringField(json, 'table', what),
-    tableUuid: stringField(json, 'tableUuid', what),
+    ...parseCommitNames(json, what),
     timeMs: countField(json, 'timeMs', what),
     snapshots: arrayField(json, 'snapshots', what).map((member) => snapshotIn(member, what)),
   }

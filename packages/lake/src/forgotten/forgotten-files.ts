@@ -1,19 +1,19 @@
 import { corrupt, isMoulinError, throwIfAborted } from '@moulin/core'
-import type { CallOptions, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { deadFiles } from './dead-files.ts'
 import { deleteForgotten, keyOfForgotten, listForgotten, loadForgotten } from './forgotten-commit.ts'
 import type { ForgottenCommit } from './forgotten-commit.ts'
 import { ManifestLists } from './manifest-lists.ts'
 import { listStaged } from '../commit/staged-commit.ts'
 import type { StagedCommit } from '../commit/staged-commit.ts'
-import { inTurn } from '../table/table-objects.ts'
+import { mayMean } from '../table/may-mean.ts'
+import { deleteAll, folderOf, inTurn } from '../table/table-objects.ts'
 import { checkEpoch } from '../table/topic-table.ts'
 import type { TableState } from '../table/table-state.ts'
 import type { TopicTable } from '../table/topic-table.ts'
 
 export interface ForgottenParts {
-  /** Where the table's objects are. */
-  readonly store: ObjectStore
+  readonly tableFiles: TableFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly table: TopicTable
@@ -136,14 +136,14 @@ export class ForgottenFiles {
     { state, staged }: { readonly state: TableState; readonly staged: readonly StagedCommit[] },
     call: CallOptions,
   ): Promise<number> {
-    const { context, info, store } = this.#parts
+    const { context, info, tableFiles } = this.#parts
     const { metadata } = state.loaded
     // Of another table, which this one has replaced: what lies in its location is not ours to remove.
     const ofTable = (records: readonly ForgottenCommit[]): ForgottenCommit[] =>
       records.filter(({ tableUuid }) => tableUuid === metadata['table-uuid'])
     const dead = await deadFiles(
       {
-        store,
+        tableFiles,
         metadata,
         forgotten: ofTable(due).flatMap(({ snapshots }) => snapshots),
         later: ofTable(later).flatMap(({ snapshots }) => snapshots),
@@ -151,14 +151,19 @@ export class ForgottenFiles {
       },
       call,
     )
-    const isStaged = (key: string): boolean =>
-      staged.some(({ objectPrefixes }) => objectPrefixes.some((prefix) => key.startsWith(prefix)))
+    const folder = folderOf(tableFiles, metadata.location)
+    const prefixes = staged
+      .flatMap(({ objectPrefixes }) => objectPrefixes)
+      .flatMap((prefix) => mayMean(tableFiles, folder, prefix))
+    const isStaged = (file: string): boolean => prefixes.some((prefix) => file.startsWith(prefix))
     let count = 0
     // What is found through what: an object goes after all that only it names.
-    for (const keys of [dead.files, [...dead.manifests, ...dead.statistics], dead.manifestLists]) {
-      const free = keys.filter((key) => !isStaged(key))
-      await inTurn(free, (key) => store.delete(key, call), call)
-      count += free.length
+    for (const files of [dead.files, [...dead.manifests, ...dead.statistics], dead.manifestLists]) {
+      count += await deleteAll(
+        tableFiles,
+        files.filter((file) => !isStaged(file)),
+        call,
+      )
     }
     for (const { commit, snapshots } of due) {
       const fault = snapshots

@@ -1,8 +1,8 @@
-import { headLocation, isKind, openLocation, throwIfAborted, waitFor } from '@moulin/core'
-import type { CallOptions, ColdContext, ColdTopicInfo, ObjectStore } from '@moulin/core'
+import { isKind, throwIfAborted, waitFor } from '@moulin/core'
+import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { bindPartitionSpec, currentSnapshot, readManifest, readManifestList, specById } from '@moulin/iceberg'
 import type { DataFile, ManifestFile } from '@moulin/iceberg'
-import type { DataFiles } from '../table/data-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import {
   anywhere,
@@ -21,8 +21,8 @@ import type { TableState } from '../table/table-state.ts'
 import type { TopicTable } from '../table/topic-table.ts'
 
 export interface FileLookParts {
-  readonly store: ObjectStore
-  readonly files: DataFiles
+  readonly tableFiles: TableFiles
+  readonly files: LiveFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly table: TopicTable
@@ -89,7 +89,7 @@ export class FileLook {
   /** Opens the files of a commit of ours that has been read back. The commit stands whatever comes of it. */
   async opened(files: readonly DataFile[]): Promise<void> {
     const { table } = this.#parts
-    const opened = mapAhead(listed(files), HEADS_AT_ONCE - 1, async (file) => {
+    const opened = mapAhead(files, HEADS_AT_ONCE - 1, async (file) => {
       const fault = await this.#faultOf(file, {}, false).catch(() => undefined)
       // What could not be opened for another reason is opened by the first look at it, before anything is let go of.
       if (fault !== undefined) this.#remember(new Map([...table.missing, [file.filePath, fault]]))
@@ -188,7 +188,7 @@ export class FileLook {
     const passed = new Set(manifests.map(({ path }) => path).filter((path) => this.#passed.has(path)))
     this.#passed = passed
     const unread = manifests.filter(({ path, content }) => content === 'data' && !passed.has(path))
-    const read = mapAhead(listed(unread), MANIFESTS_AT_ONCE - 1, async (manifest) => ({
+    const read = mapAhead(unread, MANIFESTS_AT_ONCE - 1, async (manifest) => ({
       manifest,
       files: await this.#filesOf(state, manifest, found, call),
     }))
@@ -209,11 +209,11 @@ export class FileLook {
   }
 
   async #manifestsOf({ loaded }: TableState, found: Found, call: CallOptions): Promise<ManifestFile[]> {
-    const { store } = this.#parts
+    const { tableFiles } = this.#parts
     const path = currentSnapshot(loaded.metadata)?.['manifest-list']
     if (path === undefined) return []
     return orMissing(path, found, [], async () => {
-      const { bytes } = await openLocation(store, path)(call)
+      const { bytes } = await tableFiles.get(path, call)
       return readManifestList(bytes, { path })
     })
   }
@@ -224,25 +224,25 @@ export class FileLook {
     found: Found,
     call: CallOptions,
   ): Promise<DataFile[] | undefined> {
-    const { store } = this.#parts
+    const { tableFiles } = this.#parts
     return orMissing(manifest.path, found, undefined, async () => {
       const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-      const { bytes } = await openLocation(store, manifest.path)(call)
+      const { bytes } = await tableFiles.get(manifest.path, call)
       return [...readManifest(bytes, { manifest, spec })].map(({ file }) => file)
     })
   }
 
   /** What is wrong with the file, as far as its size and its footer tell; a footer that is known is not read again. */
   async #faultOf(file: DataFile, call: CallOptions, asksStore: boolean): Promise<string | undefined> {
-    const { store, files } = this.#parts
+    const { tableFiles, files } = this.#parts
     try {
       if (asksStore) {
-        const info = await headLocation(store, file.filePath, call)
+        const info = await tableFiles.head(file.filePath, call)
         if (info === undefined) return 'it is not there'
         if (BigInt(info.size) !== file.fileSizeBytes)
           return `it has ${info.size} bytes; its manifest says ${file.fileSizeBytes}`
       }
-      await files.open(file, call)
+      await files.check(file, call)
       return undefined
     } catch (error) {
       if (!isUnreadable(error)) throw error
@@ -261,8 +261,4 @@ async function orMissing<T>(path: string, found: Found, none: T, read: () => Pro
     found.places.push(anywhere)
     return none
   }
-}
-
-async function* listed<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items
 }

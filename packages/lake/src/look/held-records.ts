@@ -1,21 +1,15 @@
-import { notFound } from '@moulin/core'
-import type { BatchRun, CallOptions, ColdContext } from '@moulin/core'
-import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
+import { joinBytes, notFound } from '@moulin/core'
+import type { BatchRun, CallOptions } from '@moulin/core'
+import { batchesIn, keptOfBatch } from '@moulin/format'
 import { holesIn, planCold } from '../replay/cold-plan.ts'
-import type { ColdPlanParts } from '../replay/cold-plan.ts'
 import { nextPlaces, windowRows } from '../replay/cold-window.ts'
 import { windowSource } from '../replay/window-source.ts'
-import type { WindowSourceParts } from '../replay/window-source.ts'
 import type { Looked } from './file-look.ts'
 import { highest, isUnreadable, lowest } from './missing-files.ts'
+import { isWholeBelow } from './rowless-offsets.ts'
+import type { HeldParts } from './rowless-offsets.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableState } from '../table/table-state.ts'
-
-export interface HeldParts extends ColdPlanParts, WindowSourceParts {
-  readonly context: ColdContext
-  /** Bytes of data files, about, that are held decoded at a time. */
-  readonly windowBytes: number
-}
 
 /** Offsets of one partition. */
 interface HeldRange extends OffsetRange {
@@ -84,13 +78,13 @@ export async function* heldRanges(
   const from = entries.reduce((least, { start }) => lowest(least, start), entries[0]?.start ?? 0n)
   const to = entries.reduce((most, { frontier }) => highest(most, frontier), from)
   for await (const range of absentRanges(parts, state, { partition, from, to }, call)) {
-    checkHeld(parts.context, range)
-    yield range
+    const held = await stillHeld(parts, state, range, call)
+    if (held !== undefined) yield held
   }
 }
 
 /** Of the range what a missing file may have, and no other. */
-async function* absentRanges(
+export async function* absentRanges(
   parts: HeldParts,
   state: TableState,
   range: HeldRange,
@@ -108,22 +102,48 @@ async function* absentRanges(
   }
 }
 
-/** @throws `not-found` code `FILE_VANISHED` where some of the range has left the write-ahead tier. */
-function checkHeld({ hot }: ColdContext, { partition, from, to }: HeldRange): void {
-  const released = hot.releasedOffsets()[partition] ?? 0n
-  if (from >= released) return
+/**
+ * The part of the range that the write-ahead tier has; undefined: none, and none is missing.
+ * @throws `not-found` code `FILE_VANISHED` where it has let go of some that cannot be shown to have never had a row.
+ */
+async function stillHeld(
+  parts: HeldParts,
+  state: TableState,
+  { partition, from, to }: HeldRange,
+  call: CallOptions,
+): Promise<HeldRange | undefined> {
+  const released = parts.context.hot.releasedOffsets()[partition] ?? 0n
+  if (from >= released) return { partition, from, to }
   const lost = lowest(released, to)
+  if (await isWholeBelow(parts, state, { partition, released }, call)) {
+    return lost < to ? { partition, from: lost, to } : undefined
+  }
   const message =
     `Offsets [${from}, ${lost}) of partition ${partition} may be in a file of the table that is missing or unreadable, ` +
-    'and their write-ahead copy has been released.'
+    'and their write-ahead copy has been released. Some of them may be of aborted or deleted records, which the table cannot tell ' +
+    'from those of the file. Put the file back; where it is lost for good, roll the table back to before it, and topic.adoptTable().'
   throw notFound('FILE_VANISHED', message, { context: { partition, from, to: lost } })
 }
 
-/** The range as the write-ahead tier has it, cut to it. Together the runs answer for all of the range. */
-export async function* heldRuns(context: ColdContext, range: HeldRange, call: CallOptions): AsyncGenerator<BatchRun> {
-  checkHeld(context, range)
-  let next = range.from
-  for await (const run of context.hot.read({ ...range, ...call })) {
+/**
+ * The range as the write-ahead tier has it, cut to it. Together the runs answer for all of the range.
+ * @throws what {@link heldRanges} throws.
+ */
+export async function* heldRuns(
+  parts: HeldParts,
+  state: TableState,
+  range: HeldRange,
+  call: CallOptions,
+): AsyncGenerator<BatchRun> {
+  const { partition } = range
+  const held = await stillHeld(parts, state, range, call)
+  const { from } = held ?? { from: range.to }
+  if (from > range.from) {
+    yield { partition, baseOffset: range.from, nextOffset: from, batches: new Uint8Array(0), valueSchemaIds: 0 }
+  }
+  if (held === undefined) return
+  let next = from
+  for await (const run of parts.context.hot.read({ ...held, ...call })) {
     const to = lowest(run.nextOffset, range.to)
     if (to <= next) continue
     yield cut(run, { from: next, to })
@@ -139,18 +159,20 @@ function cut(run: BatchRun, { from, to }: OffsetRange): BatchRun {
   const kept: number[] = []
   let before = 0
   for (const { header, position } of batchesIn(run.batches)) {
-    const { baseOffset, lastOffsetDelta, recordCount, sizeBytes, timestampType } = header
+    const { baseOffset, lastOffsetDelta, recordCount, sizeBytes } = header
     const end = baseOffset + BigInt(lastOffsetDelta) + 1n
     if (baseOffset >= from && end <= to) {
       for (let at = 0; at < recordCount; at++) kept.push(before + at)
       batches.push(run.batches.subarray(position, position + sizeBytes))
     } else if (end > from && baseOffset < to) {
-      const records = readRecords(run.batches, position).filter(({ offset }, at) => {
+      let at = before
+      const within = keptOfBatch(run.batches, position, (offset) => {
         const isWithin = offset >= from && offset < to
-        if (isWithin) kept.push(before + at)
+        if (isWithin) kept.push(at)
+        at++
         return isWithin
       })
-      if (records.length > 0) batches.push(encodeBatch({ baseOffset: records[0]!.offset, records, timestampType }))
+      if (within !== undefined) batches.push(within)
     }
     before += recordCount
   }
@@ -160,19 +182,9 @@ function cut(run: BatchRun, { from, to }: OffsetRange): BatchRun {
     partition,
     baseOffset: from,
     nextOffset: to,
-    batches: joined(batches),
+    batches: batches.length === 1 ? batches[0]! : joinBytes(batches),
     valueSchemaIds: idsOf(valueSchemaIds),
     keySchemaIds: idsOf(keySchemaIds),
+    ...(run.aborted && { aborted: run.aborted }),
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

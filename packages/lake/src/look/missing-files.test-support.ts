@@ -1,5 +1,5 @@
 /** A log whose table loses files: what is sent, committed, listed by an orphan removal, and read. */
-import { eq, keyOf, schema, t } from '@moulin/core'
+import { eq, keyOf, schema, t, tableFiles } from '@moulin/core'
 import type { Codec, ColdTopic, StoredRecord } from '@moulin/core'
 import { avro } from '@moulin/format'
 import { planScan, readManifestList } from '@moulin/iceberg'
@@ -53,7 +53,8 @@ export async function keysBelow(log: TestLog, folder: string): Promise<string[]>
 export async function orphans(log: TestLog): Promise<string[]> {
   const { metadata } = await tableOf(log)
   const named = new Set<string>()
-  for await (const { file } of planScan({ store: log.store, metadata })) named.add(keyOf(log.store, file.filePath))
+  for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata }))
+    named.add(keyOf(log.store, file.filePath))
   for (const { 'manifest-list': path } of metadata.snapshots ?? []) {
     named.add(keyOf(log.store, path))
     const { bytes } = await log.store.get(keyOf(log.store, path))

@@ -2,6 +2,7 @@ import { isKind, isMoulinError } from '@moulin/core'
 import type { ErrorKind } from '@moulin/core'
 import { decodeSingleValue } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
+import { isOverwritten } from '../live/data-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -20,6 +21,11 @@ const unreadable: ReadonlySet<ErrorKind> = new Set(['not-found', 'corrupt', 'uns
 export function isUnreadable(error: unknown): boolean {
   if (isKind(error, 'invalid', 'OUTSIDE_STORE')) return true
   return isMoulinError(error) && unreadable.has(error.kind) && !isKind(error, 'exhausted', 'NO_SPACE')
+}
+
+/** Whether a look at the files may tell more of the error: what is missing or damaged then has its write-ahead copy. */
+export function asksForLook(error: unknown): boolean {
+  return isUnreadable(error) || isOverwritten(error)
 }
 
 /** What a manifest says of the places of a file's rows, inclusive; a bound that it does not tell is undefined. */
@@ -93,7 +99,7 @@ export function united(ranges: readonly OffsetRange[]): OffsetRange[] {
   return all
 }
 
-export function highest(first: bigint, ...others: readonly bigint[]): bigint {
+export function highest<T extends bigint | number>(first: T, ...others: readonly T[]): T {
   return others.reduce((a, b) => (b > a ? b : a), first)
 }
 

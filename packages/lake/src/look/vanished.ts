@@ -1,5 +1,5 @@
 import { conflict, corrupt, isKind, isMoulinError } from '@moulin/core'
-import type { CallOptions } from '@moulin/core'
+import type { CallOptions, TableFiles } from '@moulin/core'
 import { noneMissing } from './missing-files.ts'
 import type { FileLists } from '../replay/cold-plan.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
@@ -9,6 +9,7 @@ import type { TopicTable } from '../table/topic-table.ts'
 export interface VanishedParts {
   readonly table: TopicTable
   readonly fileLists: FileLists
+  readonly tableFiles: TableFiles
 }
 
 /** Files that a message names. */
@@ -48,7 +49,7 @@ export function expired(state: TableState, error: unknown): Error {
 }
 
 async function isStillNamed(
-  { table, fileLists }: VanishedParts,
+  { table, fileLists, tableFiles }: VanishedParts,
   state: TableState,
   error: unknown,
   call: CallOptions,
@@ -59,7 +60,7 @@ async function isStillNamed(
     const file = fileIn(error)
     if (file === undefined) return false
     for await (const task of fileLists.all({ ...fresh, missing: noneMissing }, call))
-      if (task.file.filePath === file) return true
+      if (tableFiles.isSame(task.file.filePath, file)) return true
   } catch (failure) {
     if (isKind(failure, 'aborted')) throw failure
   }

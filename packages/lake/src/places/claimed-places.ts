@@ -1,6 +1,6 @@
 import type { CallOptions } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
-import { isOwnFile } from '../table/data-files.ts'
+import type { LiveFile } from '@moulin/iceberg'
+import { isOwnFile } from '../live/data-files.ts'
 import { readIdentities } from './identity-rows.ts'
 import type { IdentityColumns } from './identity-rows.ts'
 import { placeOf } from './place.ts'
@@ -29,17 +29,17 @@ const MOST_SPANS = 32
 
 /**
  * What row groups claim, known from the footer of a file of the log's own where a row group has one partition, else from one
- * read of the identity columns, and remembered as long as the file's footer is: files never change.
+ * read of the identity columns, and remembered as long as the file's footer is and the same is deleted in it.
  */
 export class ClaimedPlaces {
   readonly #logId: string
-  readonly #known = new WeakMap<ParquetFile, Map<number, GroupClaims>>()
+  readonly #known = new WeakMap<LiveFile, Map<number, GroupClaims>>()
 
   constructor(logId: string) {
     this.#logId = logId
   }
 
-  async of(file: ParquetFile, rowGroup: number, columns: TableColumns, call: CallOptions): Promise<GroupClaims> {
+  async of(file: LiveFile, rowGroup: number, columns: TableColumns, call: CallOptions): Promise<GroupClaims> {
     let ofFile = this.#known.get(file)
     if (ofFile === undefined) this.#known.set(file, (ofFile = new Map<number, GroupClaims>()))
     const known = ofFile.get(rowGroup)
@@ -51,7 +51,7 @@ export class ClaimedPlaces {
   }
 }
 
-function inFooter(file: ParquetFile, rowGroup: number, { byName }: TableColumns): GroupClaims | undefined {
+function inFooter(file: LiveFile, rowGroup: number, { byName }: TableColumns): GroupClaims | undefined {
   const group = file.rowGroups[rowGroup]!
   const partitions = range(group, byName.get('_kafka_partition')!)
   const incarnations = range(group, byName.get('_kafka_incarnation')!)
@@ -60,7 +60,7 @@ function inFooter(file: ParquetFile, rowGroup: number, { byName }: TableColumns)
   if (partitions.min !== partitions.max || incarnations.min !== incarnations.max) return undefined
   const [incarnation, partition] = [Number(incarnations.min), Number(partitions.min)]
   const span = { incarnation, partition, from: offsets.min, to: offsets.max + 1n }
-  return { spans: [span], isExact: span.to - span.from === BigInt(group.rowCount), repeats: false }
+  return { spans: [span], isExact: span.to - span.from === BigInt(group.liveRows), repeats: false }
 }
 
 /** Offsets of the rows of one (incarnation, partition). */

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
+import type { LiveFile } from '@moulin/iceberg'
 import type { GroupClaims, PlaceSpan } from './claimed-places.ts'
 import { readIdentities } from './identity-rows.ts'
 import { placeOf } from './place.ts'
@@ -9,7 +9,7 @@ import type { TableColumns } from '../table/table-layout.ts'
 
 /** A row group, and the places that its rows say they have. */
 export interface ClaimingGroup {
-  readonly file: ParquetFile
+  readonly file: LiveFile
   readonly rowGroup: number
   readonly claims: GroupClaims
 }

@@ -1,6 +1,7 @@
 import { isValid } from '@moulin/core'
 import type { CallOptions, Column, ColumnBatch, IcebergField } from '@moulin/core'
-import type { ParquetFile } from '@moulin/format'
+import type { LiveFile, LiveRows } from '@moulin/iceberg'
+import { rowOf } from '../live/live-files.ts'
 import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -21,15 +22,26 @@ export function fieldsOf(columns: TableColumns, names: readonly string[]): Icebe
   return names.flatMap((name) => columns.byName.get(name) ?? [])
 }
 
-/** Reads the identities of one row group. */
+/** The identities of rows that lie in one row group. */
+export interface GroupIdentities extends IdentityColumns {
+  /** The row's number within the row group. */
+  rowOf(row: number): number
+}
+
+/** Reads the identities of the rows of one row group that are not deleted. */
 export async function readIdentities(
-  file: ParquetFile,
+  file: Pick<LiveFile, 'read'>,
   rowGroup: number,
   columns: TableColumns,
   options: CallOptions = {},
-): Promise<IdentityColumns> {
+): Promise<GroupIdentities> {
   const types = fieldsOf(columns, identityNames)
-  return identitiesIn(await file.read({ rowGroup, types, ...options }), columns)
+  return groupIdentities(await file.read({ rowGroup, types, ...options }), columns)
+}
+
+/** {@link identitiesIn} of a batch that knows where its rows lie. */
+export function groupIdentities(rows: LiveRows, columns: TableColumns): GroupIdentities {
+  return { ...identitiesIn(rows.batch, columns), rowOf: (row) => rowOf(rows, row) }
 }
 
 /** The identities of rows that were read with, at least, the columns {@link identityNames}. */

@@ -1,5 +1,5 @@
 /** Rows that strangers copied: reads, scans, counts, audits and recounts all show the same one of those at a place. */
-import { and, eq, gte, lt, schema, t } from '@moulin/core'
+import { and, eq, gte, lt, schema, t, tableFiles } from '@moulin/core'
 import type { Codec, ColdTopic, ColumnBatch, ObjectStore, Scan } from '@moulin/core'
 import { avro, openParquet, storeRangeReader } from '@moulin/format'
 import { currentSchema, planScan } from '@moulin/iceberg'
@@ -81,7 +81,7 @@ interface ModelRow {
 async function expected(log: TestLog): Promise<{ readonly winners: ModelRow[]; readonly total: number }> {
   const { metadata } = await tableOf(log)
   const claims: (ModelRow & { bound: boolean; sequence: bigint; path: string; row: number })[] = []
-  for await (const { file, sequenceNumber } of planScan({ store: log.store, metadata })) {
+  for await (const { file, sequenceNumber } of planScan({ tableFiles: tableFiles(log.store), metadata })) {
     const rows = await rowsOf(log, file)
     const column = (name: string): (number | bigint | null)[] => numbersOf(rows, name)
     const [partitions, offsets, tags, grams, crcs] = [
@@ -230,7 +230,7 @@ describe('rows that strangers copied', () => {
             ])
           else {
             const table = await tableOf(log)
-            for await (const { file } of planScan({ store: log.store, metadata: table.metadata })) {
+            for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata: table.metadata })) {
               await commitFiles(log, table, [file], log.runtime.random.uuid())
               break
             }

@@ -2,7 +2,7 @@ import type { CallOptions } from '@moulin/core'
 import { boundRows } from './bound-rows.ts'
 import type { ColdPlan, PlannedGroup } from '../replay/cold-plan.ts'
 import type { Places } from '../replay/cold-window.ts'
-import { isOwnFile } from '../table/data-files.ts'
+import { isOwnFile } from '../live/data-files.ts'
 import { ClaimedPlaces } from './claimed-places.ts'
 import { TableLosers } from './table-losers.ts'
 import type { LosersMemory, RowPlacesParts } from './table-losers.ts'
@@ -87,7 +87,8 @@ const groupOf = (plan: ColdPlan, places: Places, at: number): PlannedGroup => pl
 function order(plan: ColdPlan, places: Places, a: number, b: number): number {
   const one = groupOf(plan, places, a)
   const other = groupOf(plan, places, b)
-  if (one.sequence !== other.sequence) return one.sequence < other.sequence ? -1 : 1
+  const [sequence, otherSequence] = [one.file.listed.sequenceNumber, other.file.listed.sequenceNumber]
+  if (sequence !== otherSequence) return sequence < otherSequence ? -1 : 1
   if (one.file.name !== other.file.name) return one.file.name < other.file.name ? -1 : 1
   return one.rowGroup - other.rowGroup || places.rows[a]! - places.rows[b]!
 }

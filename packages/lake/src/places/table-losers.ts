@@ -1,5 +1,5 @@
 import { throwIfAborted } from '@moulin/core'
-import type { CallOptions, ColdContext, ColdTopicInfo } from '@moulin/core'
+import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { ancestors, currentSnapshot } from '@moulin/iceberg'
 import type { ClaimedPlaces, GroupClaims } from './claimed-places.ts'
 import { planOver } from '../replay/cold-plan.ts'
@@ -7,22 +7,24 @@ import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
 import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
-import type { DataFiles } from '../table/data-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import { doubledPlaces } from './doubled-places.ts'
 import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
-import { LiveFiles } from '../forgotten/live-files.ts'
-import type { LiveFile } from '../forgotten/live-files.ts'
-import { LostRows } from '../adopt/lost-rows.ts'
+import { PlacedFiles } from './placed-files.ts'
+import type { PlacedFile } from './placed-files.ts'
+import { LostRows } from './lost-rows.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import { suspectPlaces } from './suspect-places.ts'
 import { summaryKeys } from '../table/system-columns.ts'
+import { listedName } from '../table/table-objects.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
 
 export interface RowPlacesParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  readonly files: DataFiles
+  readonly files: LiveFiles
+  readonly tableFiles: Pick<TableFiles, 'spellings'>
   readonly fileLists: FileLists
   readonly indexes: RowIndexes
   /** Bytes of data files, about, that are held decoded at a time. */
@@ -48,7 +50,7 @@ const KEPT_BYTES = 64 * 1024 * 1024
 
 /** A row group of a file that is looked at. */
 interface Member extends ClaimingGroup {
-  readonly live: LiveFile
+  readonly placed: PlacedFile
 }
 
 /**
@@ -65,7 +67,7 @@ export class TableLosers {
   readonly #memory: LosersMemory
   readonly #kept = new Map<string, LostRows>()
   #keptBytes = 0
-  #files: LiveFiles | undefined
+  #files: PlacedFiles | undefined
   #isProven: boolean | undefined
 
   constructor(parts: RowPlacesParts, lostOf: LostOf, state: TableState, memory: LosersMemory) {
@@ -82,25 +84,25 @@ export class TableLosers {
   async of(filePath: string, call: CallOptions): Promise<LostRows | undefined> {
     if (await this.isPure(call)) return undefined
     const files = this.#files!
-    const live = files.get(filePath)
-    if (live === undefined) return undefined
+    const placed = files.get(filePath)
+    if (placed === undefined) return undefined
     const known = this.#kept.get(filePath)
     if (known !== undefined) {
       this.#kept.delete(filePath)
       this.#kept.set(filePath, known)
       return known.size === 0 ? undefined : known
     }
-    const rivals = files.rivalsOf(live)
-    if (rivals.length === 0 && !live.isStranger) return undefined
-    const found = await this.#resolve(files, live, rivals, call)
+    const rivals = files.rivalsOf(placed)
+    if (rivals.length === 0 && !placed.isStranger) return undefined
+    const found = await this.#resolve(files, placed, rivals, call)
     return found.size === 0 ? undefined : found
   }
 
   /** Whether no other file may have rows at places of this one's, so that it decides of none of them who counts. */
   async isAlone(filePath: string, call: CallOptions): Promise<boolean> {
     if (await this.isPure(call)) return true
-    const live = this.#files?.get(filePath)
-    return live !== undefined && this.#files!.rivalsOf(live).length === 0
+    const placed = this.#files?.get(filePath)
+    return placed !== undefined && this.#files!.rivalsOf(placed).length === 0
   }
 
   /** Whether all files are the log's own, none of which shares places with another. */
@@ -123,35 +125,44 @@ export class TableLosers {
     return currentSnapshot(metadata) === undefined
   }
 
-  async #listed(call: CallOptions): Promise<LiveFiles> {
-    const files = new LiveFiles()
+  async #listed(call: CallOptions): Promise<PlacedFiles> {
+    const files = new PlacedFiles()
     const { columns } = this.#state
-    for await (const task of this.#parts.fileLists.all(this.#state, call)) files.add(task, columns)
+    const { fileLists, tableFiles } = this.#parts
+    for await (const task of fileLists.all(this.#state, call)) {
+      files.add(task, listedName(tableFiles, task.file.filePath), columns)
+    }
     if (files.isPure && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
   }
 
-  async #resolve(files: LiveFiles, live: LiveFile, rivals: readonly LiveFile[], call: CallOptions): Promise<LostRows> {
-    const members = await this.#members([live, ...rivals], call)
+  async #resolve(
+    files: PlacedFiles,
+    placed: PlacedFile,
+    rivals: readonly PlacedFile[],
+    call: CallOptions,
+  ): Promise<LostRows> {
+    const members = await this.#members([placed, ...rivals], call)
     // Where offsets lie scattered over files, to look at one is to look at all of them.
-    const all = new Set([live, ...rivals])
+    const all = new Set([placed, ...rivals])
     const isScattered = members.some(({ claims }) => !claims.isExact)
     const targets = isScattered
-      ? [live, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
-      : [live]
-    const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [live], call))!
-    for (const [file, losers] of found) this.#keep(file.file.filePath, losers)
-    return found.get(live)!
+      ? [placed, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
+      : [placed]
+    const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [placed], call))!
+    for (const [{ listed }, losers] of found) this.#keep(listed.file.filePath, losers)
+    return found.get(placed)!
   }
 
-  async #members(files: readonly LiveFile[], call: CallOptions): Promise<Member[]> {
+  async #members(files: readonly PlacedFile[], call: CallOptions): Promise<Member[]> {
     const members: Member[] = []
-    for (const live of files) {
+    const { metadata } = this.#state.loaded
+    for (const placed of files) {
       throwIfAborted(call.signal)
-      const file = await this.#parts.files.open(live.file, call)
+      const file = await this.#parts.files.open(placed.listed, metadata, call)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
         const claims = await this.#memory.claims.of(file, rowGroup, this.#state.columns, call)
-        members.push({ live, file, rowGroup, claims })
+        members.push({ placed, file, rowGroup, claims })
       }
     }
     return members
@@ -160,14 +171,14 @@ export class TableLosers {
   /** Undefined where that would be too much to remember for more than one file. */
   async #lostIn(
     members: readonly Member[],
-    targets: readonly LiveFile[],
+    targets: readonly PlacedFile[],
     call: CallOptions,
-  ): Promise<Map<LiveFile, LostRows> | undefined> {
-    const found = new Map(targets.map((live) => [live, new LostRows()]))
+  ): Promise<Map<PlacedFile, LostRows> | undefined> {
+    const found = new Map(targets.map((placed) => [placed, new LostRows()]))
     const { apart } = this.#memory
-    const claimants = members.map(({ live, claims }) => ({
+    const claimants = members.map(({ placed, claims }) => ({
       claims,
-      isTarget: found.has(live),
+      isTarget: found.has(placed),
       apart: apart.get(claims),
     }))
     let isDoubled = false
@@ -177,7 +188,7 @@ export class TableLosers {
       await this.#compare(members, doubled, found, call)
       if (targets.length > 1 && sizeOf(found) > KEPT_BYTES) return undefined
     }
-    if (!isDoubled && new Set(members.map(({ live }) => live)).size === targets.length) {
+    if (!isDoubled && new Set(members.map(({ placed }) => placed)).size === targets.length) {
       const together = {}
       for (const { claims } of members) apart.set(claims, together)
     }
@@ -187,18 +198,18 @@ export class TableLosers {
   async #compare(
     members: readonly Member[],
     { partition, incarnation, offsets }: DoubledPlaces,
-    found: ReadonlyMap<LiveFile, LostRows>,
+    found: ReadonlyMap<PlacedFile, LostRows>,
     call: CallOptions,
   ): Promise<void> {
-    const groups: (PlannedGroup & { readonly live: LiveFile })[] = []
+    const groups: (PlannedGroup & { readonly placed: PlacedFile })[] = []
     const [first, last] = [offsets[0]!, offsets.at(-1)!]
-    for (const { live, file, rowGroup, claims } of members) {
+    for (const { placed, file, rowGroup, claims } of members) {
       const spans = claims.spans.filter(
         (span) =>
           span.incarnation === incarnation && span.partition === partition && span.from <= last && first < span.to,
       )
       if (spans.length === 0) continue
-      groups.push({ live, file, rowGroup, sequence: live.sequence, min: spans[0]!.from, max: spans.at(-1)!.to - 1n })
+      groups.push({ placed, file, rowGroup, min: spans[0]!.from, max: spans.at(-1)!.to - 1n })
     }
     const plan = planOver(this.#state, partition, groups)
     const rows: { readonly offset: bigint; readonly group: number; readonly row: number }[] = []
@@ -224,8 +235,8 @@ export class TableLosers {
     const lost = await this.#lostOf(plan, places, call)
     for (let at = 0; at < places.length; at++) {
       if (lost?.[at] !== 1) continue
-      const { live, file, rowGroup } = plan.groups[places.groups[at]!]! as (typeof groups)[number]
-      found.get(live)?.add(rowGroup, file.rowGroups[rowGroup]!.rowCount, places.rows[at]!)
+      const { placed, file, rowGroup } = plan.groups[places.groups[at]!]! as (typeof groups)[number]
+      found.get(placed)?.add(rowGroup, file.rowGroups[rowGroup]!.rowCount, places.rows[at]!)
     }
   }
 
@@ -241,7 +252,7 @@ export class TableLosers {
   }
 }
 
-function sizeOf(found: ReadonlyMap<LiveFile, LostRows>): number {
+function sizeOf(found: ReadonlyMap<PlacedFile, LostRows>): number {
   let bytes = 0
   for (const losers of found.values()) bytes += losers.sizeBytes
   return bytes

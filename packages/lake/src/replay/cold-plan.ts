@@ -1,27 +1,26 @@
 import { and, eq, gte, lt } from '@moulin/core'
-import type { CallOptions, Expression, IcebergField, ObjectStore } from '@moulin/core'
+import type { CallOptions, Expression, IcebergField, TableFiles } from '@moulin/core'
 import { RecordPlace } from '@moulin/format'
-import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import type { ParquetRowGroup } from '@moulin/format'
 import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
-import type { DataFile, FileScanTask } from '@moulin/iceberg'
-import type { DataFiles } from '../table/data-files.ts'
+import type { DataFile, FileScanTask, LiveFile } from '@moulin/iceberg'
+import type { LiveFiles } from '../live/live-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableColumns } from '../table/table-layout.ts'
+import { listedName } from '../table/table-objects.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
 
 /** A row group that may hold rows of the wanted range. */
 export interface PlannedGroup {
-  readonly file: ParquetFile
+  readonly file: LiveFile
   readonly rowGroup: number
   /** No row of the wanted partition is below or above, inclusive. */
   readonly min: bigint
   readonly max: bigint
-  /** Data sequence number of the file. */
-  readonly sequence: bigint
 }
 
 export interface ColdPlan {
@@ -38,8 +37,9 @@ export interface ColdPlan {
 }
 
 export interface ColdPlanParts {
+  readonly tableFiles: Pick<TableFiles, 'spellings'>
   readonly fileLists: FileLists
-  readonly files: DataFiles
+  readonly files: LiveFiles
 }
 
 /** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
@@ -59,7 +59,7 @@ export interface FileLists {
 }
 
 /** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
-export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
+export function fileLists(tableFiles: TableFiles, maxFiles = 20_000): FileLists {
   let kept:
     | {
         readonly snapshotId: bigint | null
@@ -86,7 +86,7 @@ export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
     }
     if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
       let files: FileScanTask[] | undefined = []
-      for await (const task of planScan({ store, metadata, skip, ...call })) {
+      for await (const task of planScan({ tableFiles, metadata, skip, ...call })) {
         files.push(task)
         if (files.length > maxFiles) {
           files = undefined
@@ -96,7 +96,7 @@ export function fileLists(store: ObjectStore, maxFiles = 20_000): FileLists {
       kept = { snapshotId, missing, files, isWhole }
     }
     if (kept.files === undefined) {
-      yield* planScan({ store, metadata, where, skip, ...call })
+      yield* planScan({ tableFiles, metadata, where, skip, ...call })
       if (!isWhole) gone(undefined)
       return
     }
@@ -130,21 +130,30 @@ export async function planCold(
   const groups: PlannedGroup[] = []
   const holes: OffsetRange[] = []
   const gone = (file: DataFile | undefined): void => void holes.push(...holesOf(file, state, range))
-  // Whoever adds a file again does not add its rows again.
-  const listed = new Map<string, FileScanTask>()
-  for await (const task of parts.fileLists.matching(state, wherePlace(columns, range), gone, call)) {
-    const known = listed.get(task.file.filePath)
-    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(task.file.filePath, task)
-  }
-  for (const { file, sequenceNumber } of listed.values()) {
-    const parquet = await parts.files.open(file, call)
-    parquet.rowGroups.forEach((group, rowGroup) => {
+  const matching = parts.fileLists.matching(state, wherePlace(columns, range), gone, call)
+  for (const task of await eachOnce(parts, matching)) {
+    const file = await parts.files.open(task, state.loaded.metadata, call)
+    file.rowGroups.forEach((group, rowGroup) => {
       const bounds = placeBounds(group, columns, partition)
       if (bounds === undefined || bounds.max < from || bounds.min >= to) return
-      groups.push({ file: parquet, rowGroup, sequence: sequenceNumber, ...bounds })
+      groups.push({ file, rowGroup, ...bounds })
     })
   }
   return planOver(state, partition, groups, united(holes))
+}
+
+/** Whoever adds a file again, by whatever name, does not add its rows again: what it was listed as first counts. */
+export async function eachOnce(
+  { tableFiles }: Pick<ColdPlanParts, 'tableFiles'>,
+  tasks: AsyncIterable<FileScanTask>,
+): Promise<Iterable<FileScanTask>> {
+  const listed = new Map<string, FileScanTask>()
+  for await (const task of tasks) {
+    const name = listedName(tableFiles, task.file.filePath)
+    const known = listed.get(name)
+    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(name, task)
+  }
+  return listed.values()
 }
 
 /** The plan over these row groups. */
@@ -225,8 +234,8 @@ function wherePlace(
 const LOWEST = -(2n ** 63n)
 const HIGHEST = 2n ** 63n - 1n
 
-// Undefined: no row of the partition is in there.
-function placeBounds(
+/** Undefined: no row of the partition is in there. */
+export function placeBounds(
   group: ParquetRowGroup,
   { byName }: TableColumns,
   partition: number,

@@ -1,20 +1,21 @@
 import { throwIfAborted } from '@moulin/core'
-import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, ObjectStore, Position } from '@moulin/core'
+import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Position, TableFiles } from '@moulin/core'
 import { firstAtLeast, planCold, recordPlace, recordPlaceEnd } from './cold-plan.ts'
 import type { ColdPlan, FileLists } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
 import type { FoundRows } from './cold-rows.ts'
 import { nextPlaces, placesBy, placesWithin, windowRows } from './cold-window.ts'
 import type { Places } from './cold-window.ts'
-import { isVanished } from '../table/data-files.ts'
-import type { DataFiles } from '../table/data-files.ts'
+import { isVanished } from '../live/data-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import type { FileLook } from '../look/file-look.ts'
 import { absentIn, heldRuns } from '../look/held-records.ts'
-import { isUnreadable } from '../look/missing-files.ts'
+import { asksForLook } from '../look/missing-files.ts'
 import { fileMissing } from '../look/vanished.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
 import type { RowIndexes } from './row-index.ts'
+import type { ColdReadMeter, ReadTally } from './read-tally.ts'
 import { rowsOf, windowSource } from './window-source.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { TableState } from '../table/table-state.ts'
@@ -24,8 +25,8 @@ import { snapshotIdOf } from '../table/table-state.ts'
 export interface ColdReadParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
-  readonly store: ObjectStore
-  readonly files: DataFiles
+  readonly tableFiles: TableFiles
+  readonly files: LiveFiles
   readonly fileLists: FileLists
   readonly indexes: RowIndexes
   readonly places: RowPlaces
@@ -33,6 +34,9 @@ export interface ColdReadParts {
   readonly look: FileLook
   /** Bytes of data files, about, that one read holds decoded at a time. */
   readonly windowBytes: number
+  readonly reads: ColdReadMeter
+  /** Of this one read. */
+  readonly tally?: ReadTally
 }
 
 interface ReadRange {
@@ -72,7 +76,7 @@ export async function* coldRead(parts: ColdReadParts, range: ReadRange, call: Ca
           yield run
         }
         at = until
-        for await (const run of heldRuns(parts.context, { partition: range.partition, ...absent }, call)) {
+        for await (const run of heldRuns(parts, state, { partition: range.partition, ...absent }, call)) {
           next = run.nextOffset
           yield run
         }
@@ -113,7 +117,7 @@ export async function* coldReadAt(
  * Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. Where the snapshot is the same, or a
  * file is damaged, a look at the files decides: what is missing is read from the write-ahead tier then.
  */
-async function* replanning<T>(
+export async function* replanning<T>(
   { table, look }: ColdReadParts,
   call: CallOptions,
   work: (state: TableState) => AsyncGenerator<T>,
@@ -126,7 +130,7 @@ async function* replanning<T>(
       yield* work(state)
       return
     } catch (error) {
-      if (!isUnreadable(error)) throw error
+      if (!asksForLook(error)) throw error
       const snapshot = snapshotIdOf(state.loaded)
       const isAgain = failedOn === snapshot || !isVanished(error)
       if (isAgain && lookedOn !== snapshot) {
@@ -223,7 +227,7 @@ async function lookUp(
     for (const [at, offset] of offsets.entries()) {
       if (groups[at] !== NO_GROUP || !plan.holes.some((hole) => offset >= hole.from && offset < hole.to)) continue
       const place = { partition, from: offset, to: offset + 1n }
-      for await (const run of heldRuns(parts.context, place, call)) runs[members[at]!] = run
+      for await (const run of heldRuns(parts, state, place, call)) runs[members[at]!] = run
     }
     const found = [...byGroup(groups, offsets.length)].filter(([group]) => group !== NO_GROUP)
     const read = (at: number): Promise<FoundRows> => {

@@ -1,13 +1,19 @@
 import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, IcebergField } from '@moulin/core'
-import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
+import type { ParquetRowGroup } from '@moulin/format'
+import type { LiveFile } from '@moulin/iceberg'
+import { positionsOf } from '../live/live-files.ts'
 import { fieldsOf } from '../places/identity-rows.ts'
 import { RecordDecoder } from './record-decoder.ts'
+import { mapAhead } from '../scan/map-ahead.ts'
+import type { ReadTally } from './read-tally.ts'
 import type { SystemColumn, ValueState } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 export interface ColdRowsParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
+  /** Of the cold read that the rows are for, if they are for one. */
+  readonly tally?: ReadTally | undefined
 }
 
 /** Rows that can be framed, as many as were asked for: row `rows[i]` of `decoders[i]`. */
@@ -30,14 +36,16 @@ const systemNames: readonly SystemColumn[] = [
 
 /** Rows that lie closer than this are read as one range: about a page of small columns. */
 const NEAR_ROWS = 2_048
+/** Reads of other ranges that run beside one. */
+const CLUSTERS_AHEAD = 3
 
 /**
- * Reads rows of one row group, numbered within it, in the order given. Only the pages that hold them are fetched; where
+ * Reads rows of one row group, none of them deleted, numbered within it, in the order given. Only the pages that hold them are fetched; where
  * rows lie near each other, as one range.
  */
 export async function readRows(
   parts: ColdRowsParts,
-  file: ParquetFile,
+  file: LiveFile,
   rowGroup: number,
   wanted: Int32Array,
   columns: TableColumns,
@@ -47,22 +55,32 @@ export async function readRows(
   const constants = constantColumns(file.rowGroups[rowGroup]!, types)
   const read = types.filter(({ id }) => !constants.has(id))
   const order = isRising(wanted) ? wanted : wanted.slice().sort()
-  const found: Cluster[] = []
-  for (const { start, end } of clusters(order)) {
-    const some = await file.read({ rowGroup, types: read, rows: { start, end }, ...call })
+  const { tally } = parts
+  if (tally !== undefined) tally.wantedBytes += wanted.length * bytesOfRow(file.rowGroups[rowGroup]!)
+  const reads = mapAhead(clusters(order), CLUSTERS_AHEAD, async ({ start, end }): Promise<Cluster> => {
+    const rows = { start, end }
+    const some = await file.read({ rowGroup, types: read, rows, fetched: tally?.fetched, ...call })
+    const { length } = some.batch
     const rest = types.flatMap(({ id, name }) => {
-      const column = constants.get(id)?.(end - start)
+      const column = constants.get(id)?.(length)
       return column === undefined ? [] : [{ name, column }]
     })
-    const batch = { length: end - start, columns: [...some.columns, ...rest] }
-    found.push({ start, end, decoder: await decoderOver(parts, file, batch, columns) })
-  }
+    const batch = { length, columns: [...some.batch.columns, ...rest] }
+    return { start, end, positionOf: positionsOf(some), decoder: await decoderOver(parts, file, batch, columns) }
+  })
+  const found: Cluster[] = []
+  for await (const cluster of reads) found.push(cluster)
   return inOrder(wanted, found)
 }
+
+/** Compressed, on average. */
+const bytesOfRow = ({ rowCount, sizeBytes }: ParquetRowGroup): number => sizeBytes / Math.max(1, rowCount)
 
 interface Cluster {
   readonly start: number
   readonly end: number
+  /** Of a row that is not deleted, in the decoder's batch. */
+  readonly positionOf: (row: number) => number
   readonly decoder: RecordDecoder
 }
 
@@ -70,7 +88,7 @@ function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
   const [only] = found
   if (found.length === 1) {
     const rows = new Int32Array(wanted.length)
-    for (let at = 0; at < rows.length; at++) rows[at] = wanted[at]! - only!.start
+    for (let at = 0; at < rows.length; at++) rows[at] = only!.positionOf(wanted[at]!)
     return { decoders: new Array<RecordDecoder>(wanted.length).fill(only!.decoder), rows }
   }
   const decoders = new Array<RecordDecoder>(wanted.length)
@@ -84,7 +102,7 @@ function inOrder(wanted: Int32Array, found: readonly Cluster[]): FoundRows {
       at = found.findIndex(({ start, end }) => row >= start && row < end)
     }
     decoders[index] = found[at]!.decoder
-    rows[index] = row - found[at]!.start
+    rows[index] = found[at]!.positionOf(row)
   }
   return { decoders, rows }
 }
@@ -127,7 +145,7 @@ function constantBytes(data: Uint8Array): ConstantColumn {
 
 function decoderOver(
   { info, context }: ColdRowsParts,
-  file: ParquetFile,
+  file: LiveFile,
   batch: ColumnBatch,
   columns: TableColumns,
 ): Promise<RecordDecoder> {

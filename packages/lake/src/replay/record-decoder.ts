@@ -1,8 +1,9 @@
 import { corrupt, isKind, isValid } from '@moulin/core'
 import type { Codec, Column, ColumnBatch, Fidelity, SchemaLedger } from '@moulin/core'
 import { floorMillis, nullableSize } from '@moulin/format'
-import type { BatchFramer, ParquetFile } from '@moulin/format'
-import { isOwnFile } from '../table/data-files.ts'
+import type { BatchFramer } from '@moulin/format'
+import type { LiveFile } from '@moulin/iceberg'
+import { isOwnFile } from '../live/data-files.ts'
 import { columnOf } from '../places/identity-rows.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import { RowBlock } from './row-block.ts'
@@ -25,7 +26,7 @@ const lone = new RowBlock(1)
 export class RecordDecoder {
   readonly #batch: ColumnBatch
   readonly #columns: TableColumns
-  readonly #file: ParquetFile
+  readonly #file: Pick<LiveFile, 'keyValue' | 'name'>
   readonly #isOwn: boolean
   readonly #rowCrc: boolean
   readonly #codecs: ReadonlyMap<number, Codec>
@@ -293,7 +294,7 @@ export class RecordDecoder {
 export interface DecoderParts {
   readonly batch: ColumnBatch
   readonly columns: TableColumns
-  readonly file: ParquetFile
+  readonly file: Pick<LiveFile, 'keyValue' | 'name'>
   readonly logId: string
   readonly rowCrc: boolean
   readonly schemas: SchemaLedger

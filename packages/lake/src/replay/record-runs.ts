@@ -1,5 +1,5 @@
 import type { BatchRun, Fidelity } from '@moulin/core'
-import { BatchFramer } from '@moulin/format'
+import { BatchFramer, doubled } from '@moulin/format'
 import type { RecordPlace } from '@moulin/format'
 import type { FoundRows } from './cold-rows.ts'
 import type { RecordDecoder } from './record-decoder.ts'
@@ -186,12 +186,6 @@ export class RunWriter {
     this.#framer.endBatch()
     this.#batchRecords = 0
   }
-}
-
-function doubled(array: Int32Array): Int32Array {
-  const larger = new Int32Array(array.length * 2)
-  larger.set(array)
-  return larger
 }
 
 const INITIAL_RECORDS = 64

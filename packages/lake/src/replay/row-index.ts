@@ -1,6 +1,8 @@
 import type { CallOptions, IcebergField } from '@moulin/core'
-import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
-import { isOwnFile } from '../table/data-files.ts'
+import type { ParquetReadRequest, ParquetRowGroup } from '@moulin/format'
+import type { LiveFile, LiveRowGroup } from '@moulin/iceberg'
+import { firstAtLeast } from './cold-plan.ts'
+import { isOwnFile } from '../live/data-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -18,13 +20,13 @@ export interface PartitionRows {
 }
 
 export interface RowIndexes {
-  /** Rows of the partition that one of the ledger's entries covers. */
+  /** Rows of the partition that one of the ledger's entries covers, without deleted ones. */
   rows(
-    file: ParquetFile,
+    file: LiveFile,
     rowGroup: number,
     wanted: { readonly partition: number; readonly entries: readonly LedgerEntry[] },
     columns: TableColumns,
-    options: CallOptions,
+    options: CallOptions & Pick<ParquetReadRequest, 'fetched'>,
   ): Promise<PartitionRows>
 }
 
@@ -32,7 +34,7 @@ export const noRows: PartitionRows = listRows(new BigInt64Array(0), new Int32Arr
 
 /**
  * Finds rows by offset. In a row group of our own that holds one partition without gaps, position is arithmetic; of any
- * other, the identity columns are read once and kept, the least used forgotten above `maxBytes`.
+ * other, or where rows of it are deleted, the identity columns are read once and kept, the least used forgotten above `maxBytes`.
  */
 export function rowIndexes(options: { readonly logId: string; readonly maxBytes: number }): RowIndexes {
   const kept = new Map<string, { readonly byPartition: ReadonlyMap<number, PartitionRows>; readonly bytes: number }>()
@@ -44,9 +46,9 @@ export function rowIndexes(options: { readonly logId: string; readonly maxBytes:
         ? denseRows(file.rowGroups[rowGroup]!, partition, entries, columns)
         : undefined
       if (dense !== undefined) return dense
-      // Which incarnations are live decides which rows count, so it is part of what is kept.
+      // Which incarnations are live and which rows are deleted decides which rows there are, so it is part of what is kept.
       const live = entries.map(({ incarnation, start, frontier }) => `${incarnation}:${start}-${frontier}`).join()
-      const key = `${file.name}#${rowGroup}#${partition}#${live}`
+      const key = `${file.key}#${rowGroup}#${partition}#${live}`
       const known = kept.get(key)
       if (known !== undefined) {
         kept.delete(key)
@@ -69,7 +71,7 @@ export function rowIndexes(options: { readonly logId: string; readonly maxBytes:
 
 /** One partition, one incarnation, as many rows as offsets: each row's place follows from its offset. */
 function denseRows(
-  group: ParquetRowGroup,
+  group: LiveRowGroup,
   partition: number,
   entries: readonly LedgerEntry[],
   columns: TableColumns,
@@ -79,7 +81,7 @@ function denseRows(
   const offsets = range(group, columns.byName.get('_kafka_offset')!)
   if (partitions === undefined || incarnations === undefined || offsets === undefined) return undefined
   if (partitions.min !== partitions.max || incarnations.min !== incarnations.max) return undefined
-  if (offsets.max - offsets.min + 1n !== BigInt(group.rowCount)) return undefined
+  if (offsets.max - offsets.min + 1n !== BigInt(group.liveRows)) return undefined
   if (partitions.min !== BigInt(partition)) return noRows
   const entry = entries.find(({ incarnation }) => BigInt(incarnation) === incarnations.min)
   if (entry === undefined) return noRows
@@ -120,7 +122,7 @@ export function range(
 }
 
 async function indexed(
-  file: ParquetFile,
+  file: LiveFile,
   rowGroup: number,
   partition: number,
   entries: readonly LedgerEntry[],
@@ -140,7 +142,7 @@ async function indexed(
     if (entry === undefined || offset < entry.start || offset >= entry.frontier) continue
     if (length > 0 && offsets[length - 1]! > offset) isSorted = false
     offsets[length] = offset
-    rows[length++] = row
+    rows[length++] = identities.rowOf(row)
   }
   if (isSorted) return listRows(offsets.slice(0, length), rows.slice(0, length))
   const order = Array.from({ length }, (_, at) => at).sort((a, b) => (offsets[a]! < offsets[b]! ? -1 : 1))
@@ -160,15 +162,6 @@ export function listRows(offsets: BigInt64Array, rows: Int32Array): PartitionRow
       intoOffsets.set(offsets.subarray(from, to), at)
       intoRows.set(rows.subarray(from, to), at)
     },
-    lowerBound(offset) {
-      let low = 0
-      let high = offsets.length
-      while (low < high) {
-        const middle = (low + high) >> 1
-        if (offsets[middle]! < offset) low = middle + 1
-        else high = middle
-      }
-      return low
-    },
+    lowerBound: (offset) => firstAtLeast(offsets, offset),
   }
 }

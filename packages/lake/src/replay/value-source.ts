@@ -32,12 +32,8 @@ export class ValueSource {
     this.lacksColumns = names.some((name) => columns.byName.get(name) === undefined)
     const found = names.map((name) => columnOf(batch, columns, name))
     this.#present = found.flatMap((column) => column ?? [])
-    this.#columns = this.#codec.builders(new Arena(0)).map((builder, at) => {
-      const column = found[at]
-      if (column !== undefined) return column
-      for (let row = 0; row < batch.length; row++) builder.appendNull()
-      return builder.finish()
-    })
+    const builders = found.includes(undefined) ? this.#codec.builders(new Arena(0)) : []
+    this.#columns = found.map((column, at) => column ?? nulls(builders[at]!, batch.length))
   }
 
   /** Some column has a value. */
@@ -114,4 +110,9 @@ export class ValueSource {
       return undefined
     }
   }
+}
+
+function nulls(builder: ColumnBuilder, length: number): Column {
+  for (let row = 0; row < length; row++) builder.appendNull()
+  return builder.finish()
 }

@@ -1,6 +1,6 @@
-import { isValid } from '@moulin/core'
-import type { Column, Type } from '@moulin/core'
-import { bigIntOf, dateText, decimalText, floorMillis, textBuffer } from '@moulin/format'
+import { foldType, isValid } from '@moulin/core'
+import type { Column, ScalarType, Type } from '@moulin/core'
+import { bigIntOf, dateText, decimalText, floorMillis, halvesOf, textBuffer } from '@moulin/format'
 
 /** The JavaScript value of one row, as the type's documentation in core's `t` says; null for a null. */
 export type ValueReader = (row: number) => unknown
@@ -17,7 +17,29 @@ export function valueReader(type: Type, column: Column): ValueReader {
   return column.validity === undefined ? read : (row) => (isValid(column, row) ? read(row) : null)
 }
 
-function presentReader({ spec }: Type, column: Column): ValueReader {
+function presentReader(type: Type, column: Column): ValueReader {
+  return foldType<ValueReader>(type, {
+    scalar: (scalar) => scalarReader(scalar, column),
+    list(elementType) {
+      const { element, offsets } = column as Of<'list'>
+      const read = valueReader(elementType, element)
+      return (row) => range(offsets[row]!, offsets[row + 1]!).map(read)
+    },
+    map(keyType, valueType) {
+      const { element, offsets } = column as Of<'list'>
+      const [key, value] = (element as Of<'struct'>).fields
+      const readKey = valueReader(keyType, key!.column)
+      const readValue = valueReader(valueType, value!.column)
+      return (row) => new Map(range(offsets[row]!, offsets[row + 1]!).map((at) => [readKey(at), readValue(at)]))
+    },
+    struct(members) {
+      const { fields } = column as Of<'struct'>
+      return objectReader(members.map(({ name, type }, at) => [name, valueReader(type, fields[at]!.column)]))
+    },
+  })
+}
+
+function scalarReader({ spec }: ScalarType, column: Column): ValueReader {
   switch (spec.kind) {
     case 'boolean': {
       const { values } = column as Of<'bool'>
@@ -57,22 +79,6 @@ function presentReader({ spec }: Type, column: Column): ValueReader {
       return spec.as === 'micros' ? bigintsOf(column as Of<'int64'>) : datesOf(column as Of<'int64'>)
     case 'decimal':
       return decimalReader(column, spec.scale)
-    case 'list': {
-      const { element, offsets } = column as Of<'list'>
-      const read = valueReader(spec.element, element)
-      return (row) => range(offsets[row]!, offsets[row + 1]!).map(read)
-    }
-    case 'map': {
-      const { element, offsets } = column as Of<'list'>
-      const [key, value] = (element as Of<'struct'>).fields
-      const readKey = valueReader(spec.key, key!.column)
-      const readValue = valueReader(spec.value, value!.column)
-      return (row) => new Map(range(offsets[row]!, offsets[row + 1]!).map((at) => [readKey(at), readValue(at)]))
-    }
-    case 'struct': {
-      const { fields } = column as Of<'struct'>
-      return objectReader(spec.fields.map(({ name, type }, at) => [name, valueReader(type, fields[at]!.column)]))
-    }
   }
 }
 
@@ -109,16 +115,13 @@ function textReader({ data, starts, ends }: Of<'bytes'>): ValueReader {
   }
 }
 
-const halvesOf = ({ values }: Of<'int64'>): Int32Array =>
-  new Int32Array(values.buffer, values.byteOffset, values.length * 2)
-
 function bigintsOf({ values }: Of<'int64'>): ValueReader {
   return (row) => values[row]
 }
 
 // By halves, no bigint is made; above 2^53 the sum rounds as `Number` does.
 function numbersOf(column: Of<'int64'>): (row: number) => number {
-  const halves = halvesOf(column)
+  const halves = halvesOf(column.values)
   return (row) => halves[row * 2 + 1]! * HALF + (halves[row * 2]! >>> 0)
 }
 

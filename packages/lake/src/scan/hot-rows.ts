@@ -1,4 +1,4 @@
-import { and, eq, gte, isKind, lt, throwIfAborted } from '@moulin/core'
+import { and, eq, gte, hasOffset, isKind, lt, rangesWithin, throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Column, Expression } from '@moulin/core'
 import { appendRecordsSection, batchesIn, RecordCursor } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
@@ -55,7 +55,7 @@ export async function* hotBatches(
   yield* rows.take()
 }
 
-/** Records in the range: from the headers alone, except of batches with gaps that reach over an end. */
+/** Records in the range: from the headers alone, except of batches with gaps that reach over an end, and of those with aborted records. */
 export async function hotCount(parts: HotRowsParts, range: HotRange, call: CallOptions): Promise<number> {
   let count = 0
   let from = range.from
@@ -182,8 +182,7 @@ function rowBuilder({ info }: HotRowsParts, query: ScanQuery): RowBuilder {
     keepRaw: info.valueMode === 'columns+raw',
     values: hasColumns
       ? {
-          columnar: valueCodec!.columnar!,
-          schemaId: valueSchemaId,
+          codecs: new Map([[valueSchemaId, valueCodec!.columnar!]]),
           names: valueCodec!.schema.fields.map(({ name }) => name),
         }
       : undefined,
@@ -196,24 +195,35 @@ function countIn(run: BatchRun, range: OffsetRange): number {
     const { baseOffset, lastOffsetDelta, recordCount, isControl } = header
     const end = baseOffset + BigInt(lastOffsetDelta) + 1n
     if (isControl || end <= range.from || baseOffset >= range.to) continue
-    if (baseOffset >= range.from && end <= range.to) {
+    const aborted = rangesWithin(run.aborted ?? [], { from: baseOffset, to: end })
+    if (aborted.length > 0) {
+      count += countRecords(run.batches, position, header, range, aborted)
+    } else if (baseOffset >= range.from && end <= range.to) {
       count += recordCount
     } else if (recordCount === lastOffsetDelta + 1) {
       count += Number((end < range.to ? end : range.to) - (baseOffset > range.from ? baseOffset : range.from))
     } else {
-      count += countRecords(run.batches, position, header, range)
+      count += countRecords(run.batches, position, header, range, aborted)
     }
   }
   return count
 }
 
-function countRecords(bytes: Uint8Array, position: number, header: BatchHeader, { from, to }: OffsetRange): number {
+function countRecords(
+  bytes: Uint8Array,
+  position: number,
+  header: BatchHeader,
+  { from, to }: OffsetRange,
+  aborted: readonly OffsetRange[],
+): number {
   const arena = new Arena()
   const cursor = new RecordCursor()
   const start = appendRecordsSection(arena, bytes, position, header)
   cursor.open(arena.bytes, start, arena.length, header)
   let count = 0
-  while (cursor.next()) if (cursor.offset >= from && cursor.offset < to) count++
+  while (cursor.next()) {
+    if (cursor.offset >= from && cursor.offset < to && !hasOffset(aborted, cursor.offset)) count++
+  }
   return count
 }
 

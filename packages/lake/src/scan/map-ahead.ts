@@ -3,11 +3,11 @@
  * error comes in its turn, too. Whoever leaves the loop early waits for the calls that run.
  */
 export async function* mapAhead<T, U>(
-  items: AsyncIterable<T>,
+  items: AsyncIterable<T> | Iterable<T>,
   ahead: number,
   map: (item: T) => Promise<U>,
 ): AsyncGenerator<U> {
-  const iterator = items[Symbol.asyncIterator]()
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   const begun: Promise<U>[] = []
   let isDone = false
   const begin = (result: Promise<U>): void => {

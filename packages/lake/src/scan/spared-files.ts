@@ -1,7 +1,7 @@
 import { isKind } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
 import type { ColdReadParts } from '../replay/cold-read.ts'
-import { isUnreadable } from '../look/missing-files.ts'
+import { asksForLook } from '../look/missing-files.ts'
 import type { TableState } from '../table/table-state.ts'
 
 type SparedFilesParts = Pick<ColdReadParts, 'look' | 'places' | 'table'>
@@ -40,7 +40,7 @@ export class SparedFiles {
   /** Of a file that has given no row yet: whether the scan can go on without it. */
   async spare(path: string, error: unknown): Promise<boolean> {
     const { look, places, table } = this.#parts
-    if (!isUnreadable(error)) return false
+    if (!asksForLook(error)) return false
     if (!table.missing.has(path)) await unlessItFails(look.again(this.#call))
     const reason = table.missing.get(path)
     if (reason === undefined || !(await places.losersOf(this.#state).isAlone(path, this.#call))) return false

@@ -1,9 +1,12 @@
 import { columnsOf, takeRows } from '@moulin/core'
-import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, ObjectStore } from '@moulin/core'
-import type { ParquetFile, ParquetRowGroup } from '@moulin/format'
-import { bindExpression, decodeSingleValue, planScan } from '@moulin/iceberg'
-import type { BoundColumn, DataFile, FileScanTask, Predicate } from '@moulin/iceberg'
-import type { DataFiles } from '../table/data-files.ts'
+import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, TableFiles } from '@moulin/core'
+import type { ParquetRowGroup } from '@moulin/format'
+import { bindExpression, decodeSingleValue } from '@moulin/iceberg'
+import type { BoundColumn, DataFile, LiveRows, Predicate } from '@moulin/iceberg'
+import { countingFiles } from '../live/counting-files.ts'
+import type { CountingFile, CountingRows } from '../live/counting-files.ts'
+import { rowOf } from '../live/live-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import { columnOf, fieldsOf, identitiesIn, identityNames } from '../places/identity-rows.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
@@ -14,15 +17,14 @@ import { placeOf } from '../places/place.ts'
 import { rowsToRead } from './prune-row-group.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
-import type { RowSet } from '../places/row-set.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import type { TableState } from '../table/table-state.ts'
 import type { ScanQuery } from './scan-query.ts'
 
 export interface TableRowsParts {
   readonly info: ColdTopicInfo
-  readonly store: ObjectStore
-  readonly files: DataFiles
+  readonly tableFiles: TableFiles
+  readonly files: LiveFiles
   readonly places: RowPlaces
 }
 
@@ -36,13 +38,11 @@ const READS_AHEAD = 2
 /** Some rows of a file, to be read, judged and shown. */
 interface ReadTask {
   readonly path: string
-  readonly file: ParquetFile
+  readonly file: CountingRows
   readonly rowGroup: number
   readonly rows: RowRange
   /** Undefined: every row is live. */
   readonly judge: Judge | undefined
-  /** Rows at whose place another one counts; undefined: none. */
-  readonly lost: RowSet | undefined
 }
 
 /** What stands in the way of a file's rows. */
@@ -100,18 +100,16 @@ async function* readTasks(
   call: CallOptions,
 ): AsyncGenerator<ReadTask | Failure> {
   const fieldOf = ({ name }: BoundColumn): IcebergField | undefined => state.columns.byName.get(name)
-  const losers = parts.places.losersOf(state)
-  for await (const { file: dataFile } of plan(parts, state, query.where, call)) {
-    if (state.missing.has(dataFile.filePath)) continue
-    const path = dataFile.filePath
-    const judge = isAllLive(dataFile, state) ? undefined : liveness(state)
+  for await (const counting of plan(parts, state, query.where, call)) {
+    const { path } = counting
+    const judge = isAllLive(counting.listed.file, state) ? undefined : liveness(state)
     try {
-      const file = await parts.files.open(dataFile, call)
-      for (let rowGroup = 0; rowGroup < file.rowGroups.length && !spared.has(path); rowGroup++) {
-        const ranges = await rowsToRead({ file, rowGroup, predicate, fieldOf, ...call })
+      const opened = await counting.open(call)
+      for (let rowGroup = 0; rowGroup < opened.rowGroups.length && !spared.has(path); rowGroup++) {
+        const ranges = await rowsToRead({ file: opened, rowGroup, predicate, fieldOf, ...call })
         if (ranges.length === 0) continue
-        const lost = (await losers.of(path, call))?.in(rowGroup)
-        for (const rows of inSteps(ranges, file.rowGroups[rowGroup]!)) yield { path, file, rowGroup, rows, judge, lost }
+        const file = await counting.rows(call)
+        for (const rows of inSteps(ranges, opened.rowGroups[rowGroup]!)) yield { path, file, rowGroup, rows, judge }
       }
     } catch (error) {
       // In its turn: rows before it may be on their way.
@@ -129,38 +127,39 @@ function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetR
   }
 }
 
-// First what rows are judged by, and the rest where some are left.
+// First what rows are judged by, and the rest where some are left. Who counts at its place is decided before any predicate, by the
+// file: the one that does may not pass where another would.
 async function readRows(
-  { file, rowGroup, rows, judge, lost }: ReadTask,
+  { file, rowGroup, rows, judge }: ReadTask,
   columns: TableColumns,
   query: ScanQuery,
   predicate: Predicate,
   call: CallOptions,
 ): Promise<PassingRows> {
-  const read = (names: readonly string[], range: RowRange): Promise<ColumnBatch> => {
-    if (names.length === 0) return Promise.resolve({ length: range.end - range.start, columns: [] })
-    return file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
-  }
+  const read = (names: readonly string[], range: RowRange): Promise<LiveRows> =>
+    file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
   const judged = new Set([
     ...(query.where === undefined ? [] : columnsOf(query.where)),
     ...(judge ? identityNames : []),
   ])
-  const first = await read([...judged], rows)
-  // Who counts is decided before any predicate: the one that does may not pass where another would.
-  const counting = lost?.othersIn(rows.start, rows.end)
-  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name), counting)
+  const found = await read([...judged], rows)
+  const { batch: first } = found
+  if (first.length === 0) return { batch: first, rows: undefined, isOwned: true }
+  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name))
   const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
   const missing = query.needed.filter((name) => !judged.has(name))
   const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
   if (!isFew) {
-    const rest = await read(missing, rows)
+    const { batch: rest } = await read(missing, rows)
     const all = { length: first.length, columns: [...first.columns, ...rest.columns] }
     return { batch: inOurNames(all, columns), rows: kept, isOwned: true }
   }
   // Of the rest no more than reaches from the first to the last of them.
   const from = kept[0] ?? 0
-  const span = { start: rows.start + from, end: rows.start + from + spanOf(kept) }
-  const rest = kept.length === 0 ? { columns: [] } : await read(missing, span)
+  const rest =
+    kept.length === 0
+      ? { columns: [] }
+      : (await read(missing, { start: rowOf(found, from), end: rowOf(found, kept.at(-1)!) + 1 })).batch
   const picked = [
     ...takenFrom(first.columns, kept),
     ...takenFrom(
@@ -185,26 +184,18 @@ function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, 
 /** Live rows of the snapshot but for missing files; those of files that are live as a whole are taken from the manifests. */
 export async function tableCount(parts: TableRowsParts, state: TableState, call: CallOptions): Promise<number> {
   let count = 0n
-  const losers = parts.places.losersOf(state)
-  for await (const { file } of plan(parts, state, undefined, call)) {
-    if (state.missing.has(file.filePath)) continue
-    const ofFile = await losers.of(file.filePath, call)
-    if (isAllLive(file, state)) {
-      count += file.recordCount - BigInt(ofFile?.size ?? 0)
+  for await (const counting of plan(parts, state, undefined, call)) {
+    if (isAllLive(counting.listed.file, state)) {
+      count += await counting.count(call)
       continue
     }
     const query: ScanQuery = { columns: [], where: undefined, needed: [] }
-    const parquet = await parts.files.open(file, call)
-    for (const [rowGroup, group] of parquet.rowGroups.entries()) {
+    const { path } = counting
+    const { rowGroups } = await counting.open(call)
+    const file = await counting.rows(call)
+    for (const [rowGroup, group] of rowGroups.entries()) {
       for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
-        const task = {
-          path: file.filePath,
-          file: parquet,
-          rowGroup,
-          rows,
-          judge: liveness(state),
-          lost: ofFile?.in(rowGroup),
-        }
+        const task = { path, file, rowGroup, rows, judge: liveness(state) }
         count += BigInt(countOf(await readRows(task, state.columns, query, { op: 'true' }, call)))
       }
     }
@@ -212,28 +203,22 @@ export async function tableCount(parts: TableRowsParts, state: TableState, call:
   return Number(count)
 }
 
+// Whoever adds a file again does not add its rows again.
 async function* plan(
-  { store }: TableRowsParts,
+  parts: TableRowsParts,
   state: TableState,
   where: Expression | undefined,
   call: CallOptions,
-): AsyncGenerator<FileScanTask> {
-  const { columns, loaded, missing } = state
+): AsyncGenerator<CountingFile> {
+  const { columns, missing } = state
   // A column that is gone has no bounds to prune by.
   const isPrunable = where !== undefined && [...columnsOf(where)].every((name) => columns.byName.get(name))
-  const tasks = planScan({
-    store,
-    metadata: loaded.metadata,
+  const wanted = {
     where: isPrunable ? renamed(where, columns) : undefined,
-    skip: (path) => missing.has(path),
-    ...call,
-  })
-  // Whoever adds a file again does not add its rows again.
-  const seen = new Set<string>()
-  for await (const task of tasks) {
-    if (seen.has(task.file.filePath)) continue
-    seen.add(task.file.filePath)
-    yield task
+    skip: (location: string) => missing.has(location),
+  }
+  for await (const file of countingFiles(parts, state, wanted, call)) {
+    if (!file.isAgain && !missing.has(file.path)) yield file
   }
 }
 

@@ -1,7 +1,7 @@
 import { columnsOf, invalid, isKind, isMoulinError, shown, t, throwIfAborted } from '@moulin/core'
 import type { CallOptions, Codec, Field, IcebergField, Scan, ScanOptions, Type } from '@moulin/core'
 import { bindExpression } from '@moulin/iceberg'
-import { isVanished } from '../table/data-files.ts'
+import { isVanished } from '../live/data-files.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
 import { arrowOutput } from './arrow/arrow-batches.ts'
 import type { ArrowOutput } from './arrow/arrow-batches.ts'
@@ -10,7 +10,7 @@ import { objectReader, valueReader } from './column-values.ts'
 import { heldRanges } from '../look/held-records.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import type { HotRange } from './hot-rows.ts'
-import { isUnreadable } from '../look/missing-files.ts'
+import { asksForLook } from '../look/missing-files.ts'
 import { expired, vanished } from '../look/vanished.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
@@ -229,7 +229,7 @@ async function explained(
   error: unknown,
   call: CallOptions,
 ): Promise<unknown> {
-  if (!isUnreadable(error)) return error
+  if (!asksForLook(error)) return error
   const { look, table } = parts
   await unlessItFails(look.again(call))
   const isNews = [...table.missing.keys()].some((file) => !state.missing.has(file))

@@ -1,4 +1,4 @@
-import { bucket, identity, isKind, schemaOf, structOf, t, truncate } from '@moulin/core'
+import { bucket, byValue, isKind, schemaOf, structOf, t, truncate } from '@moulin/core'
 import type { PartitionFieldOf, Type } from '@moulin/core'
 import { json } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
@@ -111,7 +111,7 @@ it.each<[Members]>([
 
 describe('a warning goes', () => {
   it.each<[Members, PartitionFieldOf[], RegExp[]]>([
-    [['n', 'm'], [bucket(4, 'n'), identity('m')], []],
+    [['n', 'm'], [bucket(4, 'n'), byValue('m')], []],
     [
       [
         ['at', t.time],

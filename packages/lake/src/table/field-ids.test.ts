@@ -106,7 +106,7 @@ describe('field ids', () => {
     expect(ids.size).toBe(7)
     expect(fieldIdsFromJson(fieldIdsToJson(ids), 'it')).toEqual(ids)
     expect(fieldIdsFromJson([[['a'], 3, 'later']], 'it').size).toBe(1)
-    expect(() => fieldIdsFromJson([['a', 3]], 'it')).toThrow(/no list of names/)
+    expect(() => fieldIdsFromJson([['a', 3]], 'it')).toThrow(/the path of a field id of it must be a list of strings/)
   })
 })
 

@@ -1,4 +1,4 @@
-import { corrupt, jsonInt64, nestedFields, parseJson } from '@moulin/core'
+import { jsonChecks, jsonInt64, nestedFields, parseJson } from '@moulin/core'
 import type { IcebergField, IcebergSchema, JsonValue, SchemaFieldId } from '@moulin/core'
 
 /**
@@ -6,6 +6,8 @@ import type { IcebergField, IcebergSchema, JsonValue, SchemaFieldId } from '@mou
  * give others than asked for; names may change afterwards, ids may not.
  */
 export type FieldIds = ReadonlyMap<string, number>
+
+const check = jsonChecks('MARKER')
 
 // No name has a line break in its JSON.
 const pathKey = (path: readonly string[]): string => JSON.stringify(path)
@@ -58,14 +60,11 @@ export function fieldIdsToJson(ids: FieldIds): JsonValue {
 
 /** Elements behind the known ones are ignored. @throws `corrupt`. */
 export function fieldIdsFromJson(json: JsonValue | undefined, what: string): FieldIds {
-  if (!Array.isArray(json)) throw corrupt('MARKER', `The field ids of ${what} are no list.`)
   return new Map(
-    json.map((entry) => {
-      const [path, id] = Array.isArray(entry) ? entry : []
-      if (!Array.isArray(path) || !path.every((name) => typeof name === 'string')) {
-        throw corrupt('MARKER', `The field ids of ${what} have a path that is no list of names.`)
-      }
-      return [pathKey(path), Number(jsonInt64(id, `a field id of ${what}`))]
+    check.array(json, `the field ids of ${what}`).map((entry) => {
+      const [path, id] = check.array(entry, `a field id of ${what}`)
+      const names = check.strings(path, `the path of a field id of ${what}`)
+      return [pathKey(names), Number(jsonInt64(id, `a field id of ${what}`))]
     }),
   )
 }

@@ -1,4 +1,4 @@
-import { corrupt, jsonInt64 } from '@moulin/core'
+import { jsonChecks, jsonInt64 } from '@moulin/core'
 import type { JsonValue } from '@moulin/core'
 
 /**
@@ -36,9 +36,11 @@ export interface LedgerGain {
   readonly lastRow: bigint | null
   readonly rows: bigint
   readonly control: bigint
+  readonly aborted: bigint
   readonly checksum: bigint
 }
 
+const check = jsonChecks('MARKER')
 const removed = { expired: 0n, expiredChecksum: 0n }
 
 export function emptyEntry(incarnation: number, partition: number, start: bigint): LedgerEntry {
@@ -46,7 +48,7 @@ export function emptyEntry(incarnation: number, partition: number, start: bigint
   return { ...removed, incarnation, partition, start, frontier: start, ...none }
 }
 
-/** The entry after a commit; offsets that gave neither a row nor a marker count as skipped. */
+/** The entry after a commit; offsets that gave no row, marker or aborted record count as skipped. */
 export function grow(entry: LedgerEntry, gain: LedgerGain): LedgerEntry {
   return {
     ...entry,
@@ -54,7 +56,8 @@ export function grow(entry: LedgerEntry, gain: LedgerGain): LedgerEntry {
     lastRow: gain.lastRow ?? entry.lastRow,
     rows: entry.rows + gain.rows,
     control: entry.control + gain.control,
-    skipped: entry.skipped + (gain.frontier - entry.frontier - gain.rows - gain.control),
+    aborted: entry.aborted + gain.aborted,
+    skipped: entry.skipped + (gain.frontier - entry.frontier - gain.rows - gain.control - gain.aborted),
     checksum: entry.checksum + gain.checksum,
   }
 }
@@ -86,14 +89,14 @@ export function entryToJson(entry: LedgerEntry): JsonValue {
 
 /** Elements behind the known ones are ignored. @throws `corrupt`. */
 export function entryFromJson(json: JsonValue | undefined): LedgerEntry {
-  if (!Array.isArray(json)) throw corrupt('MARKER', 'A ledger entry is no list.')
-  const int64 = (index: number): bigint => jsonInt64(json[index], `number ${index} of a ledger entry`)
+  const entry = check.array(json, 'a ledger entry')
+  const int64 = (index: number): bigint => jsonInt64(entry[index], `number ${index} of a ledger entry`)
   return {
     incarnation: Number(int64(0)),
     partition: Number(int64(1)),
     start: int64(2),
     frontier: int64(3),
-    lastRow: json[4] === null ? null : int64(4),
+    lastRow: entry[4] === null ? null : int64(4),
     rows: int64(5),
     control: int64(6),
     aborted: int64(7),

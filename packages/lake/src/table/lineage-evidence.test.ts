@@ -1,4 +1,4 @@
-import { keyOf } from '@moulin/core'
+import { keyOf, tableFiles } from '@moulin/core'
 import type { ColdTopic } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
@@ -60,7 +60,8 @@ describe('a table whose snapshots up to our last commit have expired', () => {
     await expireToMain(log)
     const live: string[] = []
     const { metadata } = await tableOf(log)
-    for await (const { file } of planScan({ store: log.store, metadata })) live.push(keyOf(log.store, file.filePath))
+    for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata }))
+      live.push(keyOf(log.store, file.filePath))
     await log.store.delete(live[0]!)
     await topic.refresh()
     expect(topic.lineage()).toMatchObject({ verdict: 'plausible', evidence: expect.stringContaining(live[1]!) })

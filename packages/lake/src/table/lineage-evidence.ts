@@ -34,7 +34,7 @@ export async function evidenceFor(
   const sequence = marker.sequence ?? 0n
   const raised: FileScanTask[] = []
   let files = 0
-  for await (const task of planScan({ store: parts.store, metadata, ...call })) {
+  for await (const task of planScan({ tableFiles: parts.tableFiles, metadata, ...call })) {
     files++
     if (isOfCommit(task, marker)) return `${task.file.filePath} of the last commit is live`
     if (task.sequenceNumber >= sequence) raised.push(task)
@@ -86,7 +86,7 @@ async function lastRows(
   )
   const where: Expression = places.length === 1 ? places[0]! : or(...places)
   const question = { metadata, marker, columns }
-  for await (const task of planScan({ store: parts.store, metadata, where, ...call })) {
+  for await (const task of planScan({ tableFiles: parts.tableFiles, metadata, where, ...call })) {
     const take: RowTest = (rows, row) => {
       const place = placeOf(rows.incarnation(row), rows.partition(row))
       if (wanted.get(place)?.lastRow === rows.offset(row)) wanted.delete(place)
@@ -109,14 +109,14 @@ function isOurs(ledger: readonly LedgerEntry[]): RowTest {
 
 async function hasRow(
   parts: ForeignRowsParts,
-  { columns }: EvidenceQuestion,
-  { file }: FileScanTask,
+  { columns, metadata }: EvidenceQuestion,
+  task: FileScanTask,
   test: RowTest,
   call: CallOptions,
 ): Promise<boolean> {
-  const parquet = await parts.files.open(file, call)
-  for (let rowGroup = 0; rowGroup < parquet.rowGroups.length; rowGroup++) {
-    const rows = await readIdentities(parquet, rowGroup, columns, call)
+  const file = await parts.files.open(task, metadata, call)
+  for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+    const rows = await readIdentities(file, rowGroup, columns, call)
     for (let row = 0; row < rows.length; row++) if (rows.isKnown(row) && test(rows, row)) return true
   }
   return false

@@ -1,6 +1,8 @@
 import { isKind } from '@moulin/core'
-import type { ColdTopic, Snapshot, TableUpdate } from '@moulin/core'
+import type { Catalog, ColdTopic, Snapshot, TableStores, TableUpdate } from '@moulin/core'
+import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
+import { plainCatalog } from '../catalog.test-support.ts'
 import { change, foreignAppend, tableOf } from '../foreign.test-support.ts'
 import type { ForeignRow } from '../foreign.test-support.ts'
 import { checkTable, readAll, testLog, utf8 } from '../lake.test-support.ts'
@@ -222,6 +224,37 @@ describe('the verdict on a table that others changed', () => {
     await log.catalog.createTable(table.identifier, { schema: table.metadata.schemas[0]! })
     await expect(topic.refresh()).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
     await expect(log.reopen().attach()).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
+  })
+
+  it('goes on with what is under way by the credentials of its own table, not of one that was made anew under its name', async () => {
+    const store = hookedStore()
+    const plain = plainCatalog(store, virtualRuntime({ seed: 1 }))
+    const loadTable: Catalog['loadTable'] = async (...asked) => {
+      const table = await plain.loadTable(...asked)
+      return { ...table, config: { of: table.metadata['table-uuid']! } }
+    }
+    const seen: (string | undefined)[] = []
+    const stores: TableStores = (_location, config) => {
+      seen.push(config['of'])
+      return store
+    }
+    const log = testLog({ store, catalog: { ...plain, loadTable }, tier: { stores } })
+    const writer = await log.attach()
+    for (let n = 0; n < 6; n++) {
+      log.hot.send(0, [{ value: utf8(`${n}`) }])
+      await writer.tier({ upTo: log.hot.committedOffsets() })
+    }
+    const { identifier, metadata } = await tableOf(log)
+    const topic = await log.reopen().attach()
+    const scan = topic.scan({}).batches()[Symbol.asyncIterator]()
+    const rows = [...(await scan.next()).value!]
+    await log.catalog.dropTable(identifier)
+    await log.catalog.createTable(identifier, { schema: metadata.schemas[0]! })
+    await expect(topic.refresh()).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
+    for (let next = await scan.next(); next.done !== true; next = await scan.next()) rows.push(...next.value)
+    expect(rows).toHaveLength(6)
+    expect(seen).toContain(metadata['table-uuid'])
+    expect(seen.filter((uuid) => uuid !== undefined && uuid !== metadata['table-uuid'])).toEqual([])
   })
 
   it('starts anew where a table was dropped before the log let go of anything', async () => {

@@ -167,6 +167,35 @@ describe('a ledger that is an object', () => {
   })
 })
 
+it('a ledger that cannot be deleted is not counted as removed, and keeps none of the others', async () => {
+  const store = hookedStore()
+  const { info } = testLog({ store, info: { partitions: PARTITIONS } })
+  const markers = new MarkerStore(store, info)
+  const names: string[] = []
+  for (let n = 0; n < 104; n++) {
+    const written = writeMarker(firstMarker(info, 1n, `commit ${n}`), 1000)
+    await markers.put(written)
+    names.push(written.ledger!.name)
+  }
+  const later = Number.MAX_SAFE_INTEGER
+  const stubborn: string[] = []
+  store.hooks.before = ({ op, key }) => {
+    if (op !== 'delete') return
+    if (stubborn.length === 0) stubborn.push(key)
+    if (key === stubborn[0]) throw unavailable('BUSY', 'Not now.')
+  }
+  const left = async (): Promise<number> => {
+    let count = 0
+    for await (const { key } of store.list({ prefix: 'log/ledgers/' })) if (names.includes(key.slice(12))) count++
+    return count
+  }
+  await expect(markers.collect(new Set(), later)).rejects.toMatchObject({ code: 'BUSY' })
+  expect(await left()).toBe(101)
+  delete store.hooks.before
+  expect(await markers.collect(new Set(), later)).toBe(1)
+  expect(await left()).toBe(100)
+})
+
 it('a ledger is looked into once for all topics of a process', async () => {
   const store = hookedStore()
   const { info } = testLog({ store, info: { partitions: PARTITIONS } })

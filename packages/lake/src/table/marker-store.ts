@@ -1,4 +1,4 @@
-import { corrupt, formatCaps, isKind, isMoulinError } from '@moulin/core'
+import { corrupt, formatCaps, getIfThere, isKind, isMoulinError } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, ObjectStore, TableMetadata } from '@moulin/core'
 import {
   checkLedger,
@@ -145,13 +145,12 @@ export class MarkerStore {
     const ours: typeof old = []
     for (const object of old) if (await this.#isOurs(object.name)) ours.push(object)
     ours.sort((a, b) => b.modifiedMs - a.modifiedMs)
-    let count = 0
-    for (const { name } of ours.slice(Math.max(0, room))) {
-      await this.#store.delete(PREFIX + name)
-      this.#topics.delete(name)
-      count++
-    }
-    return count
+    const names = ours.slice(Math.max(0, room)).map(({ name }) => name)
+    const { failed } = await this.#store.deleteMany(names.map((name) => PREFIX + name))
+    const stays = new Set(failed.map(({ key }) => key))
+    for (const name of names) if (!stays.has(PREFIX + name)) this.#topics.delete(name)
+    if (failed.length > 0) throw failed[0]!.error
+    return names.length
   }
 
   async #isOurs(name: string): Promise<boolean> {
@@ -170,11 +169,7 @@ export class MarkerStore {
 
   // It says whose the object is.
   async #headOf(name: string): Promise<string | undefined> {
-    const range = { start: 0, end: HEAD_BYTES }
-    const object = await this.#store.get(PREFIX + name, { range }).catch((error: unknown) => {
-      if (isKind(error, 'not-found')) return undefined
-      throw error
-    })
+    const object = await getIfThere(this.#store, PREFIX + name, { range: { start: 0, end: HEAD_BYTES } })
     return object === undefined ? undefined : new TextDecoder().decode(object.bytes)
   }
 }

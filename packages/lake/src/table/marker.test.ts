@@ -71,8 +71,9 @@ describe('ledger', () => {
       partition: 0,
       frontier: 20n,
       lastRow: 18n,
-      rows: 7n,
+      rows: 6n,
       control: 1n,
+      aborted: 1n,
       checksum: -5n,
     })
     expect(first).toEqual({
@@ -81,16 +82,24 @@ describe('ledger', () => {
       start: 10n,
       frontier: 20n,
       lastRow: 18n,
-      rows: 7n,
+      rows: 6n,
       control: 1n,
-      aborted: 0n,
+      aborted: 1n,
       skipped: 2n,
       checksum: -5n,
       expired: 0n,
       expiredChecksum: 0n,
     })
-    const second = grow(first, { partition: 0, frontier: 21n, lastRow: null, rows: 0n, control: 0n, checksum: 0n })
-    expect(second).toMatchObject({ frontier: 21n, lastRow: 18n, rows: 7n, skipped: 3n })
+    const second = grow(first, {
+      partition: 0,
+      frontier: 23n,
+      lastRow: null,
+      rows: 0n,
+      control: 0n,
+      aborted: 2n,
+      checksum: 0n,
+    })
+    expect(second).toMatchObject({ frontier: 23n, lastRow: 18n, rows: 6n, aborted: 3n, skipped: 3n })
     expect(entryFault(second)).toBeUndefined()
   })
 

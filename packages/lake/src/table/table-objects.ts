@@ -1,18 +1,18 @@
-import { keyOf, throwIfAborted, withOutcome } from '@moulin/core'
-import type { CallOptions, ObjectStore } from '@moulin/core'
+import { isKind, throwIfAborted, withOutcome } from '@moulin/core'
+import type { CallOptions, TableFiles } from '@moulin/core'
 
 /**
- * Stores an object that no committed table names yet, under a key that only this commit uses. Whatever goes wrong, the
+ * Stores an object that no committed table names yet, under a name that only this commit uses. Whatever goes wrong, the
  * table is as it was: so an error here always has outcome `rejected`, also when the object itself may be there.
  */
 export async function putUnnamed(
-  store: ObjectStore,
-  key: string,
+  store: Pick<TableFiles, 'put'>,
+  name: string,
   bytes: Uint8Array,
   options: CallOptions,
 ): Promise<void> {
   try {
-    await store.put(key, bytes, { ...options, mode: 'create' })
+    await store.put(name, bytes, { ...options, mode: 'create' })
   } catch (error) {
     throw beforeCommit(error)
   }
@@ -24,27 +24,55 @@ export function beforeCommit(error: unknown): unknown {
 }
 
 /** Removes what a commit wrote that is known never to have happened: all objects below the prefixes with its id in their names. */
-export async function discardObjects(store: ObjectStore, prefixes: readonly string[], commit: string): Promise<number> {
-  let count = 0
+export async function discardObjects(
+  tableFiles: TableFiles,
+  prefixes: readonly string[],
+  commit: string,
+): Promise<number> {
+  const locations: string[] = []
   for (const prefix of prefixes) {
-    for await (const { key } of store.list({ prefix })) {
-      if (!key.includes(commit)) continue
-      await store.delete(key)
-      count++
-    }
+    for await (const { location } of tableFiles.list(prefix)) if (location.includes(commit)) locations.push(location)
   }
-  return count
+  return await deleteAll(tableFiles, locations, {})
 }
 
-/** The key of a place inside a table's location. */
-export function keyUnder(store: ObjectStore, location: string, path: string): string {
-  return keyOf(store, `${location.replace(/\/+$/, '')}/${path}`)
+/** Deletes all of them, and says how many. @throws the first error that kept one, when all that can be gone is gone. */
+export async function deleteAll(
+  tableFiles: TableFiles,
+  locations: readonly string[],
+  call: CallOptions,
+): Promise<number> {
+  const { failed } = await tableFiles.deleteMany(locations, call)
+  if (failed.length > 0) throw failed[0]!.error
+  return locations.length
 }
 
-/** What the keys of all places inside a table's location begin with. */
-export function keyPrefixOf(store: ObjectStore, location: string): string {
-  // The location may be the store's root, which is no key.
-  return keyUnder(store, location, 'x').slice(0, -1)
+/** What the canonical locations of all files inside a table's location begin with. */
+export function folderOf(tableFiles: TableFiles, location: string): string {
+  return tableFiles.canonical(tableFiles.under(location, 'x')).slice(0, -1)
+}
+
+/** Undefined for a location that lies elsewhere, or is no file's. */
+export function canonicalIn(tableFiles: TableFiles, location: string): string | undefined {
+  try {
+    return tableFiles.canonical(location)
+  } catch (error) {
+    if (isKind(error, 'invalid')) return undefined
+    throw error
+  }
+}
+
+/**
+ * One name for all those of its store that a data file may be listed by: the first that a read tries. What lies elsewhere keeps its own, and
+ * fails when it is opened.
+ */
+export function listedName(tableFiles: Pick<TableFiles, 'spellings'>, location: string): string {
+  try {
+    return tableFiles.spellings(location)[0]!
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error
+    return location
+  }
 }
 
 /** Fails with the first error, but not before all have ended: what is still under way could not be removed. */

@@ -1,16 +1,16 @@
-import { exists, fenced, isKind, notFound, tableIdentifier } from '@moulin/core'
+import { exists, fenced, isKind, mayBeThere, notFound, tableIdentifier } from '@moulin/core'
 import type {
   CallOptions,
   Catalog,
   ColdContext,
   ColdTopicInfo,
   LoadedTable,
-  ObjectStore,
+  RenewableFiles,
   TableIdentifier,
 } from '@moulin/core'
 import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
-import type { DataFiles } from './data-files.ts'
+import type { LiveFiles } from '../live/live-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
@@ -36,9 +36,9 @@ import type { TableState } from './table-state.ts'
 
 export interface TopicTableParts {
   readonly catalog: Catalog
-  /** Where the table's objects are. */
-  readonly store: ObjectStore
-  readonly files: DataFiles
+  /** Told of what each load of the table says of credentials. */
+  readonly tableFiles: RenewableFiles
+  readonly files: LiveFiles
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   /** Of this process, for the topic: what they say, the log knew. */
@@ -155,8 +155,7 @@ export class TopicTable {
         limits: context.limits,
       })
     } catch (error) {
-      const mayExist = isKind(error, 'exists') || (error as { outcome?: string }).outcome === 'unknown'
-      if (!mayExist) throw error
+      if (!mayBeThere(error)) throw error
       return await catalog.loadTable(this.identifier)
     }
   }
@@ -236,12 +235,15 @@ export class TopicTable {
     { released }: Asked,
     options: CallOptions,
   ): Promise<{ markers: FoundMarkers; verdict: Verdict }> {
-    const { info, context } = this.#parts
+    const { info, context, tableFiles } = this.#parts
+    const known = this.#state?.loaded.metadata['table-uuid']
+    // What reaches the files of a table that stands under its name instead is not for those of ours.
+    if (known === undefined || known === loaded.metadata['table-uuid']) tableFiles.renew(loaded)
     const markers = await this.markers.read(loaded.metadata, options)
     const found = verdictOf({
       metadata: loaded.metadata,
       info,
-      tableUuid: this.#state?.loaded.metadata['table-uuid'],
+      tableUuid: known,
       released,
       // Of now: the table may hold what has been committed since it was asked for.
       committed: context.access === 'read-write' ? context.hot.committedOffsets() : undefined,

@@ -1,7 +1,8 @@
 /** What an append costs beside its bytes: nothing that grows with the partitions, nor with what is there already. */
-import type { SequencerSession } from '@moulin/core'
+import type { WalLocation, WalReader, WalWriter } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { HotLog, type HotTopic } from './hot-log.ts'
+import { single } from '../produce/single.ts'
 import type { TopicState } from '../topics/topic-state.ts'
 import { TopicTiering } from '../tiering/topic-tiering.ts'
 import { virtualRuntime } from '@moulin/testing'
@@ -29,20 +30,18 @@ function hotLog(): { hot: HotLog; topic: HotTopic; append: (partition: number, b
   const options = { tailRingBytes: 1_000, monotonic: () => clock.monotonic(), now: () => clock.now() }
   const hot = new HotLog({ ...options, gap: 'corrupt' })
   const topic = hot.topic('t', 0, PARTITIONS)
-  const next = new Map<number, bigint>()
-  const session: SequencerSession = {
-    async append({ partition, recordCount, batches }) {
-      const baseOffset = next.get(partition) ?? 0n
-      next.set(partition, baseOffset + BigInt(recordCount))
+  const wal = {
+    rejections: 0,
+    append: async ({ baseOffset, lastOffset, batches }) => {
       const location = { segment: 's', position: 0, sizeBytes: batches.length }
-      return { baseOffset, lastOffset: baseOffset + BigInt(recordCount) - 1n, location }
+      return { baseOffset: baseOffset!, lastOffset: lastOffset!, location, durability: 'memory' }
     },
-    async close() {},
-  }
+  } satisfies Pick<WalWriter, 'rejections' | 'append'> as unknown as WalWriter
+  const session = single().open({ wal, offsets: 'given', nextOffset: (...life) => hot.nextOffset(...life) })
+  session.follow(hot)
   const append = (partition: number, bytes = 10): Promise<unknown> => {
-    const batches = new Uint8Array(bytes)
-    const ids = { valueSchemaId: 0, keySchemaId: 0 }
-    return hot.append(session, topic, { partition, batches, recordCount: 3, ...ids, patch() {} })
+    const facts = { topicId: 't', incarnation: 0, valueSchemaId: 0, keySchemaId: 0, appendedMs: 0 }
+    return session.append({ ...facts, partition, batches: new Uint8Array(bytes), recordCount: 3, patch() {} })
   }
   return { hot, topic, append }
 }
@@ -72,5 +71,30 @@ describe('an append', () => {
     expect(all()).toBeGreaterThan(0)
     expect(tiering.untieredBytes).toBe(70_210)
     await tiering.stop()
+  })
+})
+
+describe('a log that reads beside a writer', () => {
+  it('lets go of the places that count no more, also of those from before its session was there', () => {
+    const options = { tailRingBytes: 1_000, monotonic: () => 0, now: () => 0, gap: 'skip' } as const
+    const hot = new HotLog(options)
+    const recover = (baseOffset: bigint, position: number): void => {
+      const facts = { topicId: 't', incarnation: 0, partition: 0, recordCount: 3, valueSchemaId: 0, keySchemaId: 0 }
+      const header = { ...facts, appendedMs: 0, baseOffset, lastOffset: baseOffset + 2n }
+      hot.recover(header, { segment: 's', position, sizeBytes: 10 })
+    }
+    const gone: WalLocation[] = []
+    const reader = { release: async (locations) => void gone.push(...locations) } satisfies Partial<WalReader>
+    recover(0n, 1)
+    recover(3n, 2)
+    // A hole: what was there is released, and so is all before it.
+    recover(10n, 3)
+    hot.attach(reader as unknown as WalReader)
+    expect(gone.map(({ position }) => position)).toEqual([1, 2])
+    // It has moved.
+    recover(10n, 4)
+    // It was given up before.
+    recover(3n, 5)
+    expect(gone.map(({ position }) => position)).toEqual([1, 2, 3, 5])
   })
 })

@@ -7,9 +7,8 @@ import {
   type BatchRun,
   type EarlierRange,
   type HotSource,
+  type SectionFollower,
   type SectionHeader,
-  type Sequenced,
-  type SequencerSession,
   type WalLocation,
   type WalSession,
 } from '@moulin/core'
@@ -17,17 +16,6 @@ import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from 
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from '../read/wakeups.ts'
-import { isLivedThrough } from '../wal/file/disk-space.ts'
-
-/** Batches that a producer or an appender hands over; the offsets come with durability. */
-export interface BatchesToAppend {
-  readonly partition: number
-  readonly batches: Uint8Array
-  readonly recordCount: number
-  readonly valueSchemaId: number
-  readonly keySchemaId: number
-  readonly patch: (baseOffset: bigint) => void
-}
 
 /** The hot part of one topic, in one of its incarnations. */
 export interface HotTopic {
@@ -48,6 +36,8 @@ export interface HotTopic {
   onUnpinned: (() => void) | undefined
 }
 
+type SectionLife = Pick<SectionHeader, 'topicId' | 'incarnation' | 'partition'>
+
 export interface HotLogOptions {
   readonly tailRingBytes: number
   readonly monotonic: () => number
@@ -57,13 +47,18 @@ export interface HotLogOptions {
   readonly gap: 'corrupt' | 'skip'
 }
 
-/** All that is in the write-ahead tier, by topic, incarnation and partition. Owns high watermarks and what is released. */
-export class HotLog {
+/**
+ * All that is in the write-ahead tier, by topic, incarnation and partition. Owns high watermarks and what is released. It is told of sections
+ * by the Wal, at recovery and beside a writer, and by the sequencer, which it follows.
+ */
+export class HotLog implements SectionFollower {
   readonly #options: HotLogOptions
   readonly #ring: TailRing
   readonly #topics = new Map<string, HotTopic>()
   #checkpointed = new Map<string, StoredCheckpointTopic>()
   #wal: WalSession | undefined
+  /** Places that counted no more before there was a session to say so to. */
+  #unreleased: WalLocation[] = []
   /** The error that made the write-ahead tier final: no high watermark moves any more. */
   failure: Error | undefined
   /** Called when the write-ahead tier has failed for good. */
@@ -85,9 +80,8 @@ export class HotLog {
       const topic = this.#topics.get(lifeOf(id, incarnation))
       if (topic === undefined) continue
       for (const partition of topic.partitions) {
-        const dropped = partition.releaseTo(released[partition.partition] ?? 0n)
         // A reader's session forgets them, too.
-        if (dropped.length > 0) void this.#wal?.release(dropped)
+        this.#release(partition.releaseTo(released[partition.partition] ?? 0n))
       }
       topic.wakeups.wake()
     }
@@ -95,6 +89,14 @@ export class HotLog {
 
   attach(wal: WalSession): void {
     this.#wal = wal
+    this.#release(this.#unreleased)
+    this.#unreleased = []
+  }
+
+  #release(locations: readonly WalLocation[]): void {
+    if (locations.length === 0) return
+    if (this.#wal === undefined) this.#unreleased.push(...locations)
+    else void this.#wal.release(locations)
   }
 
   isLive({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
@@ -106,18 +108,30 @@ export class HotLog {
     return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
   }
 
-  /** See `WalOpenOptions`. */
-  recover(header: SectionHeader, location: WalLocation): WalLocation[] {
-    const topic = this.topic(header.topicId, header.incarnation, header.partition + 1)
+  /** See `WalOptions`. */
+  recover(header: SectionHeader, location: WalLocation): void {
+    const topic = this.#topicOf(header)
     const partition = topic.partitions[header.partition]!
     const { monotonic, now, gap } = this.#options
     // An append from the future says nothing but that a clock was wrong: its age begins now.
     const ageMs = Math.max(0, now() - header.appendedMs)
     const { totalBytes } = partition
-    const gone = partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap)
+    this.#release(partition.recover(header, location, location.sizeBytes, monotonic() - ageMs, gap))
     topic.totalBytes += partition.totalBytes - totalBytes
     topic.wakeups.wake()
-    return gone
+  }
+
+  /** A section has become durable: moves the high watermark and wakes readers. */
+  add(header: SectionHeader, location: WalLocation, batches?: Uint8Array): void {
+    const topic = this.#topicOf(header)
+    const partition = topic.partitions[header.partition]!
+    const bytes = batches?.length ?? location.sizeBytes
+    partition.add(header, location, bytes, this.#options.monotonic())
+    topic.totalBytes += bytes
+    if (batches !== undefined) this.#ring.add(partition, header.lastOffset, batches)
+    topic.wakeups.wake()
+    this.onAppended(bytes)
+    topic.onAppended?.()
   }
 
   /**
@@ -143,6 +157,17 @@ export class HotLog {
       list.push(partition)
     }
     return topic
+  }
+
+  /** The topic, with this partition. */
+  #topicOf({ topicId, incarnation, partition }: SectionLife): HotTopic {
+    const known = this.#topics.get(lifeOf(topicId, incarnation))
+    return known?.partitions[partition] === undefined ? this.topic(topicId, incarnation, partition + 1) : known
+  }
+
+  /** Where a partition goes on. */
+  nextOffset(topicId: string, incarnation: number, partition: number): bigint {
+    return this.#topicOf({ topicId, incarnation, partition }).partitions[partition]!.highWatermark
   }
 
   topics(): Iterable<HotTopic> {
@@ -189,25 +214,6 @@ export class HotLog {
     }
   }
 
-  /** Sequences the batches, makes them durable, then moves the high watermark and wakes readers. */
-  async append(session: SequencerSession, topic: HotTopic, request: BatchesToAppend): Promise<Sequenced> {
-    const { partition, batches } = request
-    const appendedMs = Math.trunc(this.#options.now())
-    const section = { ...request, topicId: topic.id, incarnation: topic.incarnation, appendedMs }
-    const sequenced = await session.append(section).catch((error: unknown) => {
-      if (!isLivedThrough(error)) this.failed(error as Error)
-      throw error
-    })
-    const hot = topic.partitions[partition]!
-    hot.add({ ...section, ...sequenced }, sequenced.location, batches.length, this.#options.monotonic())
-    topic.totalBytes += batches.length
-    this.#ring.add(hot, sequenced.lastOffset, batches)
-    topic.wakeups.wake()
-    this.onAppended(batches.length)
-    topic.onAppended?.()
-    return sequenced
-  }
-
   /** An append ended in an error after which nobody knows what the disk holds. */
   failed(error: Error): void {
     this.failure ??= error
@@ -241,7 +247,7 @@ export class HotLog {
     const kept = this.#ring.get(partition, section.lastOffset)
     if (kept !== undefined) return kept
     try {
-      return await this.#wal!.read(section.location, signal === undefined ? {} : { signal })
+      return await waitFor(this.#wal!.read(section.location, signal === undefined ? {} : { signal }), signal)
     } catch (error) {
       if (isKind(error, 'not-found')) return undefined
       throw error
@@ -252,7 +258,7 @@ export class HotLog {
   source(topic: HotTopic): HotSource {
     const read = this.#readRuns.bind(this)
     return {
-      committedOffsets: () => topic.partitions.map(({ highWatermark }) => highWatermark),
+      committedOffsets: () => topic.partitions.map(({ stableOffset }) => stableOffset),
       releasedOffsets: () => topic.partitions.map(({ released }) => released),
       recoveredOffsets: () => topic.partitions.map(({ recovered }) => recovered),
       pin(from) {
@@ -280,11 +286,9 @@ export class HotLog {
       if (offset >= partition.highWatermark) return
       const read = offset < partition.released ? undefined : await this.read(partition, offset, signal)
       if (read === undefined) throw gone(topic, index, offset)
-      const { section, batches } = read
-      const nextOffset = section.lastOffset + 1n
-      const { baseOffset, valueSchemaId: valueSchemaIds, keySchemaId: keySchemaIds } = section
-      yield { partition: index, baseOffset, nextOffset, batches, valueSchemaIds, keySchemaIds }
-      offset = nextOffset
+      const run = runOf(read)
+      yield run
+      offset = run.nextOffset
     }
   }
 }
@@ -298,6 +302,14 @@ const lifeOf = (id: string, incarnation: number): string => `${id}/${incarnation
 export interface HotRead {
   readonly section: HotSection
   readonly batches: Uint8Array
+}
+
+/** The section as a run. */
+export function runOf({ section, batches }: HotRead): BatchRun {
+  const { partition, baseOffset, lastOffset, aborted } = section
+  const { valueSchemaId: valueSchemaIds, keySchemaId: keySchemaIds } = section
+  const run = { partition, baseOffset, nextOffset: lastOffset + 1n, batches, valueSchemaIds, keySchemaIds }
+  return aborted === undefined ? run : { ...run, aborted }
 }
 
 function lost({ topicId, partition, released }: HotPartition, offset: bigint): Error {

@@ -1,4 +1,5 @@
-import { assert, corrupt, type SectionHeader, type WalLocation } from '@moulin/core'
+import { assert, corrupt, type OffsetRange, type SectionHeader, type WalLocation } from '@moulin/core'
+import { AbortedRanges } from './aborted-ranges.ts'
 import { SectionTable } from './section-table.ts'
 
 /** A section in the write-ahead tier. */
@@ -10,13 +11,18 @@ export interface HotSection {
   /** Ids in the log's schema ledger; 0 for none. */
   readonly valueSchemaId: number
   readonly keySchemaId: number
+  /** Of aborted transactions; absent: none. */
+  readonly aborted?: readonly OffsetRange[]
   readonly location: WalLocation
   /** When it became durable, on the monotonic clock of this process: of one that was recovered, by its wall time of append. */
   readonly durableMs: number
 }
 
 /** What a partition has to know of a section. */
-export type SectionFacts = Pick<SectionHeader, 'baseOffset' | 'lastOffset' | 'valueSchemaId' | 'keySchemaId'>
+export type SectionFacts = Pick<
+  SectionHeader,
+  'baseOffset' | 'lastOffset' | 'aborted' | 'valueSchemaId' | 'keySchemaId'
+>
 
 /** The hot part of one partition: which sections the write-ahead tier holds, and how far readers may look. */
 export class HotPartition {
@@ -31,6 +37,7 @@ export class HotPartition {
   /** Bytes of all sections ever added. */
   totalBytes = 0
   #sections = new SectionTable()
+  readonly #aborted = new AbortedRanges()
   /** Of the first section: each of the others begins where the one before ends. */
   #firstOffset = 0n
 
@@ -75,6 +82,7 @@ export class HotPartition {
       if (gap === 'corrupt') throw this.#hole(baseOffset)
       gone = this.#sections.drop(this.#sections.length)
       this.released = baseOffset
+      this.#aborted.dropBelow(baseOffset)
     }
     this.#push(facts, location, batchesBytes, durableMs)
     return gone
@@ -83,8 +91,14 @@ export class HotPartition {
   #push(facts: SectionFacts, location: WalLocation, batchesBytes: number, durableMs: number): void {
     if (this.#sections.length === 0) this.#firstOffset = facts.baseOffset
     this.#sections.push({ ...facts, location, durableMs }, this.totalBytes)
+    if (facts.aborted !== undefined) this.#aborted.add(facts.aborted)
     this.totalBytes += batchesBytes
     this.highWatermark = facts.lastOffset + 1n
+  }
+
+  /** Exclusive: below it, every transaction has ended. There are none yet. */
+  get stableOffset(): bigint {
+    return this.highWatermark
   }
 
   /** The first section that reaches to `offset` or beyond. */
@@ -92,10 +106,14 @@ export class HotPartition {
     const sections = this.#sections
     const index = sections.indexOf(offset)
     if (index === sections.length) return undefined
+    const baseOffset = this.#baseOffset(index)
+    const lastOffset = sections.lastOffset(index)
+    const aborted = this.#aborted.meeting({ from: baseOffset, to: lastOffset + 1n })
     return {
       partition: this.partition,
-      baseOffset: this.#baseOffset(index),
-      lastOffset: sections.lastOffset(index),
+      baseOffset,
+      lastOffset,
+      ...(aborted.length === 0 ? {} : { aborted }),
       valueSchemaId: sections.valueSchemaId(index),
       keySchemaId: sections.keySchemaId(index),
       location: sections.location(index),
@@ -152,6 +170,11 @@ export class HotPartition {
     return youngest
   }
 
+  /** Records of aborted transactions at `offset` or beyond. */
+  abortedFrom(offset: bigint): bigint {
+    return this.#aborted.countFrom(offset)
+  }
+
   /** Bytes of the sections that reach to `offset` or beyond. */
   bytesFrom(offset: bigint): number {
     const index = this.#sections.indexOf(offset)
@@ -189,6 +212,7 @@ export class HotPartition {
     const firstOffset = count === 0 ? this.#firstOffset : this.#sections.lastOffset(count - 1) + 1n
     const dropped = this.#sections.drop(count)
     this.#firstOffset = firstOffset
+    this.#aborted.dropBelow(this.released)
     return dropped
   }
 
@@ -201,6 +225,7 @@ export class HotPartition {
     const dropped = this.#sections.drop(this.#sections.length)
     this.released = offset
     this.highWatermark = offset
+    this.#aborted.dropBelow(offset)
     return dropped
   }
 

@@ -1,10 +1,10 @@
-import { isMoulinError, type Clock, type WalSession } from '@moulin/core'
+import { isKind, isMoulinError, type Clock, type WalWriter } from '@moulin/core'
 import type { HotLog, HotTopic } from './hot-log.ts'
 import type { HotPartition, HotSection } from './hot-partition.ts'
 
 export interface SectionCopiesParts {
   readonly hot: HotLog
-  readonly wal: WalSession
+  readonly wal: WalWriter
   readonly clock: Clock
   /** What is in memory at a time. */
   readonly maxFlushBytes: number
@@ -13,6 +13,7 @@ export interface SectionCopiesParts {
 /**
  * Appends what lives in these segments again, as it was appended, so that they are freed: offsets, schemas and ages stay. Returns
  * how many sections moved.
+ * @throws what an append throws. Where the Wal refuses a section as `unsupported`, that one stays where it is and the others move first.
  */
 export async function copyOn(parts: SectionCopiesParts, segments: readonly string[]): Promise<number> {
   const wanted = new Set(segments)
@@ -22,6 +23,7 @@ export async function copyOn(parts: SectionCopiesParts, segments: readonly strin
     ),
   )
   let moved = 0
+  let refused: Error | undefined
   for (let at = 0; at < sections.length;) {
     const moving: Promise<boolean>[] = []
     for (let bytes = 0; at < sections.length && bytes < parts.maxFlushBytes; at++) {
@@ -29,8 +31,13 @@ export async function copyOn(parts: SectionCopiesParts, segments: readonly strin
       moving.push(copy(parts, topic, partition, section))
       bytes += section.location.sizeBytes
     }
-    for (const hasMoved of await Promise.all(moving)) if (hasMoved) moved += 1
+    for (const end of await Promise.allSettled(moving)) {
+      if (end.status === 'fulfilled') moved += end.value ? 1 : 0
+      else if (isKind(end.reason, 'unsupported')) refused ??= end.reason
+      else throw end.reason as Error
+    }
   }
+  if (refused !== undefined) throw refused
   return moved
 }
 
@@ -53,9 +60,10 @@ async function copy(
     baseOffset,
     lastOffset,
     recordCount,
+    ...(section.aborted && { aborted: section.aborted }),
   }
   const append = wal.append({ ...header, valueSchemaId, keySchemaId, appendedMs, frees: true, batches })
-  const location = await append.catch((error: unknown) => {
+  const { location } = await append.catch((error: unknown) => {
     // That the log was closed meanwhile is no failure.
     if (isMoulinError(error) && error.outcome === 'unknown') hot.failed(error)
     throw error

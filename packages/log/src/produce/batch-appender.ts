@@ -83,4 +83,12 @@ function checkAppendable({ core, record }: TopicState, header: CheckedBatch): vo
     // -1: the record has none.
     if (timestamp !== undefined && timestamp !== -1n) checkTimestampBounds(timestamp, now, { topic: name, ...config })
   }
+  const { maxTimestamp, latestMs = maxTimestamp } = header
+  if (maxTimestamp < latestMs) {
+    throw invalid(
+      'BATCH_MAX_TIMESTAMP',
+      `Topic ${name}: the header of a batch says that no record is later than ${maxTimestamp}, but one has ${latestMs}; searches by time believe it, so set maxTimestamp to the latest record's.`,
+      { context: { topic: name, maxTimestamp, latestMs } },
+    )
+  }
 }

@@ -3,18 +3,19 @@ import {
   checkOptions,
   closed,
   invalid,
+  isLivedThrough,
   option,
   shown,
   throwIfAborted,
   unsupported,
   type Ack,
+  type Appended,
   type Limits,
   type OptionTable,
   type Producer,
   type ProducerOptions,
   type ProducerRecord,
   type Runtime,
-  type Sequenced,
 } from '@moulin/core'
 import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
 import { Admission, type Room } from './admission.ts'
@@ -22,7 +23,6 @@ import { partitionForKey } from './partitioner.ts'
 import { ProducerBatch } from './producer-batch.ts'
 import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { SendAllCall } from './send-all.ts'
-import { isLivedThrough } from '../wal/file/disk-space.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
@@ -53,7 +53,7 @@ export interface ProducerTarget {
     readonly batches: Uint8Array
     readonly recordCount: number
     readonly patch: (baseOffset: bigint) => void
-  }): Promise<Sequenced>
+  }): Promise<Appended>
   readonly room: Room
   closed(producer: LogProducer): void
 }

@@ -1,7 +1,8 @@
 import { closed, invalid, notFound, waitFor, type LogRecord, type ReadOptions } from '@moulin/core'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
-import { chosenPartitions, viewOptions } from './topic-reader.ts'
+import { chosenPartitions } from './topic-call.ts'
+import { viewOptions } from './topic-reader.ts'
 import type { TopicState } from '../topics/topic-state.ts'
 
 /** What the write-ahead tier keeps of an earlier incarnation, one partition after the other. See `ReadOptions.incarnation`. */
@@ -25,6 +26,7 @@ async function* read(
     const message = `Topic ${record.name} is in incarnation ${record.incarnation}, and the write-ahead tier has nothing of ${incarnation}.`
     throw notFound('NO_INCARNATION', message, { context: { topic: record.name, incarnation } })
   }
+  const view = viewOptions(topic, onBadValue, signal)
   for (const index of chosenPartitions(topic, only)) {
     const partition = life.partitions[index]
     if (partition === undefined) continue
@@ -38,7 +40,6 @@ async function* read(
         // Nothing of it is in a table under this name.
         cold: () => Promise.reject(dropped(topic, incarnation)),
         mend: (error) => Promise.reject(error as Error),
-        view: viewOptions(topic, onBadValue),
         signal,
       },
       start,
@@ -47,7 +48,7 @@ async function* read(
     try {
       while (!cursor.isDone) {
         if (core.closing.aborted) throw closed('LOG_CLOSED', 'The log was closed.')
-        yield await cursor.next()
+        yield await cursor.next(view)
       }
     } finally {
       await cursor.close()

@@ -1,6 +1,7 @@
 import { throwIfAborted, waitFor, type BatchRun, type ColdTopic, type LogRecord } from '@moulin/core'
-import type { HotLog } from '../hot/hot-log.ts'
+import { runOf, type HotLog } from '../hot/hot-log.ts'
 import type { HotPartition } from '../hot/hot-partition.ts'
+import { heeding } from './heeding.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
 
 export interface CursorOptions {
@@ -11,7 +12,6 @@ export interface CursorOptions {
   readonly cold: () => Promise<ColdTopic>
   /** Makes a table in which `cold` found this error fit to be read again. @throws the error, where that is not possible. */
   readonly mend: (error: unknown, cold: ColdTopic) => Promise<void>
-  readonly view: RecordViewOptions
   readonly signal: AbortSignal | undefined
 }
 
@@ -45,10 +45,21 @@ export class PartitionCursor {
   }
 
   /** The records of the next section, or cold run; perhaps none (a gap). Always makes progress, or plans anew. */
-  async next(): Promise<LogRecord[]> {
+  async next(view: RecordViewOptions): Promise<LogRecord[]> {
+    const from = this.offset
+    const run = await this.nextRun()
+    if (run === undefined) return []
+    const to = this.to !== undefined && this.to < run.nextOffset ? this.to : run.nextOffset
+    return recordsOfRun(run, from, to, view)
+  }
+
+  /** The next section, or cold run, whole: it may begin before the offset, and end behind `to`. Undefined as {@link next} gives none. */
+  async nextRun(): Promise<BatchRun | undefined> {
     throwIfAborted(this.#options.signal)
-    if (this.#cold !== undefined || this.offset < this.partition.released) return this.#nextCold()
-    return this.#nextHot()
+    const isCold = this.#cold !== undefined || this.offset < this.partition.released
+    const run = await (isCold ? this.#nextCold() : this.#nextHot())
+    if (run !== undefined && run.nextOffset > this.offset) this.offset = run.nextOffset
+    return run
   }
 
   /** Releases what is open. */
@@ -58,35 +69,31 @@ export class PartitionCursor {
     await cold?.runs.return?.()
   }
 
-  async #nextHot(): Promise<LogRecord[]> {
-    const { hot, view, signal } = this.#options
+  async #nextHot(): Promise<BatchRun | undefined> {
+    const { hot, signal } = this.#options
     const read = await hot.read(this.partition, this.offset, signal)
     // Released meanwhile: the next call reads the table.
-    if (read === undefined) return []
-    const { section, batches } = read
-    const { partition, baseOffset, valueSchemaId } = section
-    const nextOffset = section.lastOffset + 1n
-    return this.#take({ partition, baseOffset, nextOffset, batches, valueSchemaIds: valueSchemaId }, view)
+    return read && runOf(read)
   }
 
-  async #nextCold(): Promise<LogRecord[]> {
-    const { view, signal } = this.#options
-    const { to, next } = await this.#nextRun(signal)
-    if (next === undefined) return []
+  async #nextCold(): Promise<BatchRun | undefined> {
+    const { to, next } = await this.#nextColdRun(this.#options.signal)
+    if (next === undefined) return undefined
     const { done, value } = next
-    if (done !== true) return this.#take(value, view)
+    if (done !== true) return value
     this.#cold = undefined
     // What follows the last run is a gap.
     if (this.offset < to) this.offset = to
-    return []
+    return undefined
   }
 
-  async #nextRun(signal: AbortSignal | undefined): Promise<{ to: bigint; next?: IteratorResult<BatchRun> }> {
+  async #nextColdRun(signal: AbortSignal | undefined): Promise<{ to: bigint; next?: IteratorResult<BatchRun> }> {
     const { runs, to, cold } = (this.#cold ??= await this.#openCold(signal))
     try {
       return { to, next: await runs.next() }
     } catch (error) {
       this.#cold = undefined
+      throwIfAborted(signal)
       // Once for an offset: what is broken again right after is not to be mended.
       if (this.#mendedAt === this.offset) throw error
       this.#mendedAt = this.offset
@@ -100,15 +107,8 @@ export class PartitionCursor {
     const from = this.offset
     const to = this.to !== undefined && this.to < released ? this.to : released
     const cold = await waitFor(this.#options.cold(), signal)
-    const runs = cold.read({ partition, from, to, ...(signal === undefined ? {} : { signal }) })
+    const runs = heeding(cold.read({ partition, from, to, ...(signal === undefined ? {} : { signal }) }), signal)
     return { runs: runs[Symbol.asyncIterator](), to, cold }
-  }
-
-  async #take(run: BatchRun, view: RecordViewOptions): Promise<LogRecord[]> {
-    const to = this.to !== undefined && this.to < run.nextOffset ? this.to : run.nextOffset
-    const records = await recordsOfRun(run, this.offset, to, view)
-    if (run.nextOffset > this.offset) this.offset = run.nextOffset
-    return records
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   corrupt,
+  hasOffset,
   isKind,
   notFound,
   unsupported,
@@ -11,13 +12,16 @@ import {
 } from '@moulin/core'
 import { batchesIn, readRecords, type BatchRecord } from '@moulin/format'
 
-/** The records of a run, in order, as they are stored, in memory of the caller's own. */
-export function storedRecordsOf({ partition, batches, fidelity }: BatchRun): StoredRecord[] {
+/** The records of a run but for those of aborted transactions, in order, as they are stored, in memory of the caller's own. */
+export function storedRecordsOf({ partition, batches, fidelity, aborted }: BatchRun): StoredRecord[] {
   const records: StoredRecord[] = []
+  let index = -1
   const own = new Uint8Array(batches)
   for (const { position } of batchesIn(own)) {
     for (const { offset, timestamp, timestampType, key, value, headers } of readRecords(own, position)) {
-      const exactness = fidelity?.[records.length] ?? 'exact'
+      index++
+      if (aborted !== undefined && hasOffset(aborted, offset)) continue
+      const exactness = fidelity?.[index] ?? 'exact'
       records.push({ partition, offset, timestamp, timestampType, key, bytes: value, headers, fidelity: exactness })
     }
   }
@@ -31,7 +35,7 @@ export interface RecordViewOptions {
 }
 
 /**
- * The records of a run whose offsets lie in `[from, to)`, as a reader gets them: in memory of his own, since the run's may be
+ * The records of a run whose offsets lie in `[from, to)`, but for those of aborted transactions, as a reader gets them: in memory of his own, since the run's may be
  * that of all readers. One copy for all of them: memory for each record would take three times as long as the rest.
  */
 export async function recordsOfRun(
@@ -40,7 +44,7 @@ export async function recordsOfRun(
   to: bigint,
   { codec, onBadValue }: RecordViewOptions,
 ): Promise<LogRecord[]> {
-  const { valueSchemaIds: ids } = run
+  const { valueSchemaIds: ids, aborted } = run
   const codecs = new Map<number, Codec | UnknownSchema | undefined>()
   for (const id of typeof ids === 'number' ? [ids] : new Set(ids)) codecs.set(id, await knownCodec(id, codec))
   const only = typeof ids === 'number' ? codecs.get(ids) : undefined
@@ -52,6 +56,7 @@ export async function recordsOfRun(
     for (const record of readRecords(own, position)) {
       index++
       if (record.offset < from || record.offset >= to) continue
+      if (aborted !== undefined && hasOffset(aborted, record.offset)) continue
       const its = typeof ids === 'number' ? only : codecs.get(ids[index] ?? 0)
       const fault = run.unreadable?.get(index)
       views.push(recordView(run, record, run.fidelity?.[index] ?? 'exact', its, onBadValue, fault))

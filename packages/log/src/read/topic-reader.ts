@@ -1,5 +1,4 @@
 import {
-  closed,
   invalid,
   isKind,
   throwIfAborted,
@@ -10,9 +9,12 @@ import {
   type ReadOptions,
   shown,
 } from '@moulin/core'
+import { heeding } from './heeding.ts'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
+import { runOf } from '../hot/hot-log.ts'
 import { recordAt, type RecordViewOptions } from './record-view.ts'
+import { chosenPartitions, logClosed } from './topic-call.ts'
 import { firstNotOlder } from './timestamp-search.ts'
 import type { TopicState } from '../topics/topic-state.ts'
 
@@ -42,12 +44,13 @@ async function* read(
     for (const partition of chosenPartitions(topic, options.partition)) {
       const from = await startOf(topic, partition, ends[partition]!, options)
       const to = options.to === 'end' ? ends[partition]! : options.to
-      cursors.push(cursorFor(topic, partition, from, to, options))
+      cursors.push(cursorFor(topic, partition, { from, to }, options.signal))
     }
+    const view = viewOptions(topic, options.onBadValue ?? 'yield', options.signal)
     for (;;) {
       for (const cursor of cursors) {
         // One section each in turn: a partition that is far behind does not hold up the others.
-        if (cursor.isReady) yield await cursor.next()
+        if (cursor.isReady) yield await cursor.next(view)
         if (core.closing.aborted) break
       }
       if (cursors.every(({ isDone }) => isDone)) return
@@ -78,12 +81,12 @@ async function more({ core, hot }: TopicState, signal: AbortSignal | undefined):
   }
 }
 
-function cursorFor(
+/** Over a partition in the topic's present incarnation, whichever that is by then. */
+export function cursorFor(
   topic: TopicState,
   partition: number,
-  from: bigint,
-  to: bigint | undefined,
-  { onBadValue = 'yield', signal }: ReadOptions,
+  { from, to }: { readonly from: bigint; readonly to: bigint | undefined },
+  signal: AbortSignal | undefined,
 ): PartitionCursor {
   const { core } = topic
   const options = {
@@ -91,32 +94,26 @@ function cursorFor(
     partition: () => topic.hot.partitions[partition]!,
     mend: (error: unknown, cold: ColdTopic) => topic.mend(error, cold),
     cold: () => topic.coldForReleased(),
-    view: viewOptions(topic, onBadValue),
     signal,
   }
   return new PartitionCursor(options, from, to)
 }
 
-export function viewOptions({ core }: TopicState, onBadValue: 'yield' | 'throw'): RecordViewOptions {
-  const codec: RecordViewOptions['codec'] = async (id) => (id === 0 ? undefined : core.ledger.codec(id))
+export function viewOptions(
+  { core }: TopicState,
+  onBadValue: 'yield' | 'throw',
+  signal: AbortSignal | undefined,
+): RecordViewOptions {
+  const codec: RecordViewOptions['codec'] = async (id) =>
+    id === 0 ? undefined : waitFor(core.ledger.codec(id), signal)
   return { codec, onBadValue }
-}
-
-export function chosenPartitions({ record, hot }: TopicState, partition: number | undefined): number[] {
-  if (partition === undefined) return hot.partitions.map((_, index) => index)
-  if (Number.isInteger(partition) && partition >= 0 && partition < hot.partitions.length) return [partition]
-  throw invalid(
-    'PARTITION',
-    `Topic ${record.name} has partitions 0 to ${hot.partitions.length - 1}; ${shown(partition)} is none of them.`,
-    { context: { topic: record.name } },
-  )
 }
 
 async function startOf(topic: TopicState, partition: number, end: bigint, options: ReadOptions): Promise<bigint> {
   const { from = 'earliest' } = options
   if (from === 'earliest') return 0n
   if (from === 'latest') return end
-  if (typeof from === 'object') return firstNotOlder(topic, partition, from.timestamp, options.signal)
+  if (typeof from === 'object') return (await firstNotOlder(topic, partition, from.timestamp, options.signal)).offset
   // Beside a writer the end is not known for certain: it may have moved.
   const isKnown = topic.core.access === 'read-write'
   const { highWatermark } = topic.hot.partitions[partition]!
@@ -142,8 +139,9 @@ export async function* readTopicAt(
   if (core.access === 'read-only') await waitFor(core.refresh(), signal)
   checkPositions(topic, positions)
   const isCold = ({ partition, offset }: Position): boolean => offset < hot.partitions[partition]!.released
-  const view = viewOptions(topic, 'yield')
+  const view = viewOptions(topic, 'yield', signal)
   let next = 0
+  let mendedAt: number | undefined
   while (next < positions.length) {
     throwIfAborted(signal)
     if (core.closing.aborted) throw logClosed()
@@ -159,9 +157,18 @@ export async function* readTopicAt(
     let end = next + 1
     while (end < positions.length && isCold(positions[end]!)) end++
     const cold = await waitFor(topic.coldForReleased(), signal)
-    for await (const run of cold.readAt(positions.slice(next, end), signal === undefined ? {} : { signal })) {
-      const { offset } = positions[next++]!
-      yield await recordAt(run, offset, view)
+    const runs = cold.readAt(positions.slice(next, end), signal === undefined ? {} : { signal })
+    try {
+      for await (const run of heeding(runs, signal)) {
+        const { offset } = positions[next++]!
+        yield await recordAt(run, offset, view)
+      }
+    } catch (error) {
+      // Once for a position, as a cursor does.
+      if (mendedAt === next) throw error
+      mendedAt = next
+      await waitFor(topic.mend(error, cold), signal)
+      continue
     }
     while (next < end) {
       yield undefined
@@ -192,16 +199,9 @@ async function readHotAt(
   if (offset < 0n || offset >= highWatermark) return undefined
   const read = await core.hot.read(hot.partitions[partition]!, offset, signal)
   if (read === undefined) return 'released'
-  const { section, batches } = read
-  const { baseOffset, lastOffset, valueSchemaId: valueSchemaIds } = section
-  const run = { partition, baseOffset, nextOffset: lastOffset + 1n, batches, valueSchemaIds }
-  return recordAt(run, offset, view)
+  return recordAt(runOf(read), offset, view)
 }
 
 function highWatermarks({ hot }: TopicState): bigint[] {
   return hot.partitions.map(({ highWatermark }) => highWatermark)
-}
-
-function logClosed(cause?: unknown): Error {
-  return closed('LOG_CLOSED', 'The log was closed.', cause === undefined ? {} : { cause })
 }

@@ -101,7 +101,7 @@ export function checkpointStore(
     },
 
     async write({ epoch, topics }, carried = []) {
-      const name = keyOf(epoch, ++written)
+      const name = checkpointKey(epoch, ++written)
       const members = {
         logId,
         epoch,
@@ -134,13 +134,12 @@ async function removeOlder(store: ObjectStore, newest: string): Promise<void> {
     if (key.test(object.key) && object.key < newest) older.push(object.key)
   }
   const removed = older.slice(0, Math.max(0, older.length - (KEPT - 1)))
-  // Each for itself: one that stays must not keep all the others.
-  for (const end of await Promise.allSettled(removed.map((name) => store.delete(name)))) {
-    if (end.status === 'rejected') throw end.reason
-  }
+  // One that stays keeps none of the others.
+  const { failed } = await store.deleteMany(removed)
+  if (failed.length > 0) throw failed[0]!.error
 }
 
-function keyOf(epoch: bigint, number: number): string {
+function checkpointKey(epoch: bigint, number: number): string {
   return `${PREFIX}${String(epoch).padStart(10, '0')}${String(number).padStart(10, '0')}.json`
 }
 

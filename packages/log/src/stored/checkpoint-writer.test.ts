@@ -1,5 +1,5 @@
 import { unavailable } from '@moulin/core'
-import type { WalSession } from '@moulin/core'
+import type { WalWriter } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import type { CheckpointStore } from './checkpoint-store.ts'
@@ -19,7 +19,7 @@ describe('the removal of older checkpoints', () => {
         return Promise.reject(unavailable('EACCES', 'They cannot be removed.'))
       },
     }
-    const writer = new CheckpointWriter(store, { epoch: 1n } as WalSession, runtime)
+    const writer = new CheckpointWriter(store, { epoch: 1n } as WalWriter, runtime)
     writer.begin()
     await writer.write()
     expect(removals).toBe(1)

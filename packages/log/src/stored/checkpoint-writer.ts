@@ -1,4 +1,4 @@
-import type { Failing, Runtime, WalSession } from '@moulin/core'
+import type { Failing, Runtime, WalWriter } from '@moulin/core'
 import { lowestPin, type HotTopic } from '../hot/hot-log.ts'
 import { Chore, Scheduler } from '../chores/chore.ts'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
@@ -13,7 +13,7 @@ type TopicLife = Pick<TopicRecord, 'name' | 'id' | 'incarnation'>
  */
 export class CheckpointWriter {
   readonly #store: CheckpointStore
-  readonly #wal: WalSession
+  readonly #wal: WalWriter
   readonly #topics: Map<string, { readonly record: TopicLife; readonly hot: HotTopic }> = new Map()
   readonly #carried = new Map<string, StoredCheckpointTopic>()
   readonly #removal: Chore
@@ -22,7 +22,7 @@ export class CheckpointWriter {
   #hasOlder = false
   #hasBegun = false
 
-  constructor(store: CheckpointStore, wal: WalSession, runtime: Runtime) {
+  constructor(store: CheckpointStore, wal: WalWriter, runtime: Runtime) {
     this.#store = store
     this.#wal = wal
     const work = {

@@ -1,17 +1,27 @@
-import {
-  formatCaps,
-  isKind,
-  loadStored,
-  storedBytes,
-  stringField,
-  type EpochOpener,
-  type ObjectStore,
-} from '@moulin/core'
+import { formatCaps, isKind, loadStored, mayBeThere, storedBytes, stringField, type ObjectStore } from '@moulin/core'
 import { claimKind } from './stored-kinds.ts'
 
 const PREFIX = 'log/epochs/'
 /** Of a put whose answer was lost, and that left nothing. */
 const ATTEMPTS = 3
+
+/** Who takes an epoch. */
+export interface EpochOpener {
+  /** A UUID of this one attempt to take one. */
+  readonly id: string
+  readonly logId: string
+  readonly owner: EpochOwner
+  /** When it began, in milliseconds since 1970 by its own clock: to be read by people. */
+  readonly timeMs: number
+}
+
+/** A process, by the members of `Runtime.process` that tell it from all others. */
+export interface EpochOwner {
+  readonly bootId: string
+  readonly pidSpace: string
+  readonly pid: number
+  readonly startTime: string
+}
 
 /**
  * Claims an epoch in the store for one opening, for ever: false when another one has it. Layout: docs/formats/log.md, "Epochs".
@@ -28,7 +38,7 @@ export function epochClaims(store: ObjectStore): ClaimEpoch {
         await store.put(key, bytes, { mode: 'create' })
         return true
       } catch (error) {
-        if (!isKind(error, 'exists') && (error as { outcome?: string }).outcome !== 'unknown') throw error
+        if (!mayBeThere(error)) throw error
         const holder = await holderOf(store, key)
         if (holder !== undefined) return holder === opener.id
         // Still on its way, or never sent. The same bytes once more: whichever is first, the claim is ours.

@@ -2,9 +2,9 @@ import {
   exists,
   formatCaps,
   invalid,
-  isKind,
   isSameLocation,
   loadStored,
+  mayBeThere,
   notFound,
   storedBytes,
   stringField,
@@ -46,7 +46,7 @@ export async function logIdentity(store: ObjectStore, { access, runtime, probe }
     return logId
   } catch (error) {
     // Another opener was first, or our own answer was lost: whatever is there now is the log.
-    if (!isKind(error, 'exists') && (error as { outcome?: string }).outcome !== 'unknown') throw error
+    if (!mayBeThere(error)) throw error
     const present = await loadIdentity(store)
     if (present === undefined) throw error
     return present

@@ -2,8 +2,8 @@ import {
   arrayField,
   asObject,
   countField,
-  fieldError,
   invalid,
+  storedCheck,
   stringField,
   type Codec,
   type JsonObject,
@@ -73,11 +73,8 @@ function orNull<T>(json: JsonObject, field: string, read: (field: string) => T):
 /** @throws `corrupt`. */
 export function parseFieldIds(json: JsonValue | undefined, what: string): SchemaFieldId[] | null {
   if (json === null) return null
-  if (!Array.isArray(json)) throw fieldError(what, 'ids')
-  return json.map((entry) => {
+  return storedCheck.array(json, what, 'ids').map((entry) => {
     const field = asObject(entry, `a field id of ${what}`)
-    const path = arrayField(field, 'path', what)
-    if (!path.every((name) => typeof name === 'string')) throw fieldError(what, 'path')
-    return { path, id: countField(field, 'id', what) }
+    return { path: storedCheck.strings(field['path'], what, 'path'), id: countField(field, 'id', what) }
   })
 }

@@ -3,10 +3,9 @@ import {
   corrupt,
   countField,
   formatCaps,
-  isKind,
-  isMoulinError,
   jsonInt64,
   loadAnyVersion,
+  mayBeThere,
   notFound,
   storedBytes,
   stringField,
@@ -106,7 +105,7 @@ export function schemaLedger({
     try {
       await store.put(key, entryBytes(entry), { mode: 'create' })
     } catch (error) {
-      if (!isKind(error, 'exists') && !(isMoulinError(error) && error.outcome === 'unknown')) throw error
+      if (!mayBeThere(error)) throw error
       const present = await withWayBack(loadEntry(store, key))
       if (present === undefined) throw error
       keep(present)

@@ -11,6 +11,7 @@ import {
   listInOrder,
   loadStored,
   storedBytes,
+  storedCheck,
   stringField,
   type JsonObject,
   type ObjectStore,
@@ -75,7 +76,7 @@ export function topicStore(store: ObjectStore, { runtime }: { runtime: Runtime }
   }
 
   const load = async (name: string, version: number): Promise<TopicVersion | undefined> => {
-    const key = keyOf(name, version)
+    const key = versionKey(name, version)
     const json = await loadStored(store, topicKind, key, formatCaps.maxJsonBytes)
     return json === undefined ? undefined : { version, ...parseTopic(json, key) }
   }
@@ -96,7 +97,7 @@ export function topicStore(store: ObjectStore, { runtime }: { runtime: Runtime }
       } catch (error) {
         if (!isMoulinError(error) || error.kind !== 'corrupt') throw error
         failure ??= error
-        onDamaged(keyOf(name, version), error)
+        onDamaged(versionKey(name, version), error)
       }
     }
     if (failure !== undefined) throw failure as Error
@@ -107,7 +108,7 @@ export function topicStore(store: ObjectStore, { runtime }: { runtime: Runtime }
     const { version, state, record } = topic
     const { name, ...members } = record
     const bytes = storedBytes(topicKind, { name, version, state, ...members }, 2)
-    await store.put(keyOf(name, version), bytes, { mode: 'create' })
+    await store.put(versionKey(name, version), bytes, { mode: 'create' })
     return topic
   }
 
@@ -151,7 +152,7 @@ async function isLive(versions: readonly number[], newest: () => Promise<TopicVe
 }
 
 // Ten digits, so that the order of names is the order of versions.
-function keyOf(name: string, version: number): string {
+function versionKey(name: string, version: number): string {
   return `${PREFIX}${name}/${String(version).padStart(10, '0')}.json`
 }
 
@@ -171,15 +172,14 @@ function parseTopic(json: JsonObject, what: string): Omit<TopicVersion, 'version
 }
 
 function parseConfig(json: JsonObject, what: string): StoredConfig {
-  const { freshnessMs, rowCrc } = json
-  if (typeof rowCrc !== 'boolean') throw fieldError(what, 'rowCrc')
+  const { freshnessMs } = json
   if (freshnessMs !== null && typeof freshnessMs !== 'number') throw fieldError(what, 'freshnessMs')
   return {
     partitions: countField(json, 'partitions', what),
     table: stringField(json, 'table', what),
     partitionBy: arrayField(json, 'partitionBy', what).map((field) => parseField(asObject(field, what), what)),
     valueMode: stringField(json, 'valueMode', what) as ValueMode,
-    rowCrc,
+    rowCrc: storedCheck.boolean(json['rowCrc'], what, 'rowCrc'),
     freshnessMs,
     timestampBeforeMaxMs: boundField(json, 'timestampBeforeMaxMs', what),
     timestampAfterMaxMs: boundField(json, 'timestampAfterMaxMs', what),

@@ -6,7 +6,7 @@ import { checkpointStore } from './checkpoint-store.ts'
 it('reads and keeps the newest checkpoints of a store that lists in no order', async () => {
   for (let seed = 0; seed < 10; seed++) {
     const runtime = virtualRuntime({ seed })
-    const store = partedStore({ seed, timers: runtime.timers })
+    const store = partedStore({ seed, runtime })
     const checkpoints = checkpointStore(store, { logId: 'a log', runtime })
     for (let epoch = 1n; epoch <= 6n; epoch++) {
       await checkpoints.write({ epoch, topics: [] })

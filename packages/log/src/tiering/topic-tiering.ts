@@ -119,13 +119,27 @@ export class TopicTiering {
     return sum(this.#topic.hot.partitions.map((partition, index) => partition.bytesFrom(frontier[index]!)))
   }
 
+  /** Since when, on the monotonic clock, the oldest record waits that is not in the table; Infinity where there is none. */
+  get oldestMs(): number {
+    const frontier = this.#frontier()
+    return this.#topic.hot.partitions.reduce(
+      (oldest, partition, index) => Math.min(oldest, partition.oldestFrom(frontier[index]!)),
+      Infinity,
+    )
+  }
+
   get stoppedBy(): Error | null {
     return this.#topic.refusal ?? this.#refusal ?? null
   }
 
   get untieredRecords(): number {
     const frontier = this.#frontier()
-    return sum(this.#topic.hot.partitions.map(({ highWatermark }, index) => Number(highWatermark - frontier[index]!)))
+    return sum(
+      this.#topic.hot.partitions.map((partition, index) => {
+        const from = frontier[index]!
+        return Number(partition.highWatermark - from - partition.abortedFrom(from))
+      }),
+    )
   }
 
   /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
@@ -336,7 +350,7 @@ export class TopicTiering {
     if (bytes === 0) return Infinity
     if (bytes >= core.limits.commitBytes) return -Infinity
     const byAmount = bytes >= BUSY_BYTES ? BUSY_FRESHNESS_MS : QUIET_FRESHNESS_MS
-    const dueMs = this.#oldestMs() + (record.config.freshnessMs ?? byAmount)
+    const dueMs = this.oldestMs + (record.config.freshnessMs ?? byAmount)
     return core.pressure.wants(this) === 'tier' ? Math.min(dueMs, this.#roomBackoff.untilMs) : dueMs
   }
 
@@ -360,14 +374,6 @@ export class TopicTiering {
   #cleanUp(): Promise<void> {
     return this.#cleanUps.attempt(() =>
       this.#topic.withTable(async (cold) => cold.cleanUp?.({ signal: this.#topic.core.closing })),
-    )
-  }
-
-  #oldestMs(): number {
-    const frontier = this.#frontier()
-    return this.#topic.hot.partitions.reduce(
-      (oldest, partition, index) => Math.min(oldest, partition.oldestFrom(frontier[index]!)),
-      Infinity,
     )
   }
 }

@@ -23,11 +23,11 @@ export interface WalReliefOptions {
   readonly maxBlockMs: number
   /** See `WalUsage`. */
   readonly heldBytes: () => number
-  /** See `WalSession`. */
+  /** See `WalWriter`. */
   readonly sparse: (share: number) => readonly string[]
   /** Copies what lives in these segments on, so that they are freed; returns how many sections moved. */
   readonly copyOn: (segments: readonly string[]) => Promise<number>
-  /** See `WalSession`. */
+  /** See `WalWriter`. */
   readonly space: () => Promise<WalSpace | undefined>
   readonly topics: () => Iterable<ReliefTopic>
   /** What no topic of these can let go of. */

@@ -1,4 +1,15 @@
-import { corrupt, isKind, isMoulinError, notFound, type Codec, type TopicConfig } from '@moulin/core'
+import {
+  corrupt,
+  hasOutcome,
+  isKind,
+  isMoulinError,
+  notFound,
+  tableIdentifier,
+  tableText,
+  type Codec,
+  type TableIdentifier,
+  type TopicConfig,
+} from '@moulin/core'
 import type { LogCore } from '../log-core.ts'
 import { withWayBack } from '../stored/stored-damage.ts'
 import {
@@ -131,6 +142,23 @@ export class TopicDirectory {
     return found
   }
 
+  /** The stored topic whose table it is. A reader beside a writer finds those made since, too. */
+  async ofTable(identifier: TableIdentifier): Promise<TopicState | undefined> {
+    const text = tableText(identifier)
+    // A level of ours has no dot, so as many levels in one text are the same ones.
+    const isIt = ({ config }: TopicRecord): boolean =>
+      config.table === text && tableIdentifier(text).namespace.length === identifier.namespace.length
+    for (const { record } of this.#states.values()) {
+      if (isIt(record)) return this.find(record.name, undefined)
+    }
+    for (const name of await this.#core.topics.names()) {
+      if (this.#states.has(name)) continue
+      const topic = await withWayBack(this.#core.topics.newest(name))
+      if (topic?.state === 'live' && isIt(topic.record)) return this.find(name, undefined)
+    }
+    return undefined
+  }
+
   async ensure(name: string, config: AnyConfig): Promise<TopicState> {
     const ensured = await this.#inOrder(name, async () => {
       checkTopicName(name)
@@ -203,7 +231,7 @@ export class TopicDirectory {
       await this.#attach(state, (error) => isLogBehind(error) || isKind(error, 'conflict', 'LINEAGE_BROKEN'))
     } catch (error) {
       // The table is refused and nothing has been written: the name is free again.
-      if (isMoulinError(error) && error.outcome === 'rejected') {
+      if (hasOutcome(error, 'rejected')) {
         // Unless a newer writer may be using it by now.
         await this.#core.wal.checkFence()
         await this.#core.topics.remove(created)

@@ -2,7 +2,10 @@ import {
   INT64_MIN,
   invalid,
   option,
+  shown,
   type AuditOptions,
+  type FetchOptions,
+  type OffsetForOptions,
   type OptionTable,
   type Position,
   type ReadOptions,
@@ -12,7 +15,11 @@ import type { AppendRequest } from '../produce/batch-appender.ts'
 
 /** What the calls of a topic take. */
 
+/** The first readable offset of every partition. */
+export const FIRST_OFFSET = 0n
+
 const offset = option.int64('an offset')
+const timestampCheck = option.int64('milliseconds since the epoch', INT64_MIN)
 
 export const readTable: OptionTable<ReadOptions> = {
   partition: option.integer('', 0),
@@ -21,13 +28,36 @@ export const readTable: OptionTable<ReadOptions> = {
     // One below 0 is out of the partition's range, which the read says itself.
     option.int64('an offset', INT64_MIN),
     option.nested<{ readonly timestamp: bigint }>({
-      timestamp: option.required(option.int64('milliseconds since the epoch', INT64_MIN)),
+      timestamp: option.required(timestampCheck),
     }),
   ),
   to: option.anyOf(option.oneOf('end'), offset),
   incarnation: option.integer('', 0),
   onBadValue: option.oneOf('yield', 'throw'),
   signal: option.abortSignal,
+}
+
+export const fetchTable: OptionTable<FetchOptions> = {
+  partition: option.required(option.integer('', 0)),
+  // One below 0 is out of the partition's range, which the fetch says itself.
+  from: option.required(option.int64('an offset', INT64_MIN)),
+  minBytes: option.integer('bytes', 0),
+  maxBytes: option.positiveBytes,
+  maxWaitMs: option.milliseconds(),
+  isolation: option.oneOf('read-committed', 'read-uncommitted'),
+  signal: option.abortSignal,
+}
+
+export const offsetForTable: OptionTable<OffsetForOptions> = {
+  partition: option.integer('', 0),
+  signal: option.abortSignal,
+}
+
+/** @throws `invalid` code `TIMESTAMP`. */
+export function checkTimestamp(what: string, timestamp: unknown): void {
+  const { accepts, expected } = timestampCheck
+  if (accepts(timestamp)) return
+  throw invalid('TIMESTAMP', `${what}: the timestamp is ${shown(timestamp)}; it must be ${expected}.`)
 }
 
 export const scanTable: OptionTable<ScanOptions> = {

@@ -5,6 +5,7 @@ import {
   isMoulinError,
   throwIfAborted,
   waitFor,
+  type Appended,
   type Codec,
   type ColdAdoption,
   type ColdTopic,
@@ -12,18 +13,22 @@ import {
   type OnBroken,
   type Scan,
   type ScanOptions,
-  type Sequenced,
   type TableAdoption,
   type Timer,
+  type UnsequencedSection,
 } from '@moulin/core'
-import type { BatchesToAppend, HotTopic } from '../hot/hot-log.ts'
+import type { HotTopic } from '../hot/hot-log.ts'
 import type { LogCore } from '../log-core.ts'
+import { AckMeter } from '../produce/ack-meter.ts'
 import type { LogProducer } from '../produce/log-producer.ts'
 import { beginIncarnation, lentTo } from './topic-lives.ts'
 import { topicCodecs, type TopicCodecs } from './topic-codecs.ts'
 import type { TopicRecord } from '../stored/topic-store.ts'
 import { isLogBehind, type TieredTopic } from '../tiering/tiered-topic.ts'
 import { TopicTiering } from '../tiering/topic-tiering.ts'
+
+/** Batches that a producer or an appender hands over; the offsets come with durability. */
+export type BatchesToAppend = Pick<UnsequencedSection, 'partition' | 'batches' | 'recordCount' | 'patch'>
 
 /** One topic of an open log: its record, its hot part, its table. Shared by all handles of the topic. */
 export class TopicState implements TieredTopic {
@@ -48,6 +53,7 @@ export class TopicState implements TieredTopic {
   /** While the table is being adopted, nobody attaches it. It never fails. */
   #adopting: Promise<void> | undefined
   #lastAdoption: Promise<unknown> = Promise.resolve()
+  readonly #acks: AckMeter | undefined
 
   /** Without `codecs` they come from the schema ledger, at {@link loadCodecs}. */
   constructor(core: LogCore, record: TopicRecord, codecs?: TopicCodecs) {
@@ -58,6 +64,8 @@ export class TopicState implements TieredTopic {
     this.onBroken = core.onBroken
     this.hot = core.hot.topic(record.id, record.incarnation, record.config.partitions, record.start)
     this.tiering = new TopicTiering(this)
+    const { meter, clock } = core.runtime
+    if (meter !== undefined) this.#acks = new AckMeter(meter, clock, record.name)
   }
 
   /** @throws `unsupported` for a schema that a later version wrote. */
@@ -242,7 +250,7 @@ export class TopicState implements TieredTopic {
     return tier.scanHot(info, context, options)
   }
 
-  append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
+  append(batches: BatchesToAppend): Promise<Appended> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     return this.#isOpen ? this.#append(batches) : this.#appendBehindTable(batches)
   }
@@ -251,7 +259,7 @@ export class TopicState implements TieredTopic {
    * A log that is older than its table would give out offsets that the table has given already, so the first appends wait
    * until the table has been seen. Without an answer they go on; the table is then judged when it comes.
    */
-  async #appendBehindTable(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
+  async #appendBehindTable(batches: BatchesToAppend): Promise<Appended> {
     this.#waiting++
     if (this.#firstLook === undefined) {
       this.#firstLook = this.coldInTime().catch(() => undefined)
@@ -269,9 +277,14 @@ export class TopicState implements TieredTopic {
     return isWanted && this.#adopting === undefined ? -Infinity : Infinity
   }
 
-  #append(batches: Omit<BatchesToAppend, 'valueSchemaId' | 'keySchemaId'>): Promise<Sequenced> {
-    const { valueSchemaId, keySchemaId } = this.record
-    return this.core.hot.append(this.core.sequencer, this.hot, { ...batches, valueSchemaId, keySchemaId })
+  #append(batches: BatchesToAppend): Promise<Appended> {
+    const { record, hot, core } = this
+    const { valueSchemaId, keySchemaId } = record
+    const { id: topicId, incarnation } = hot
+    const appendedMs = Math.trunc(core.runtime.clock.now())
+    const section = { ...batches, topicId, incarnation, valueSchemaId, keySchemaId, appendedMs }
+    const append = (): Promise<Appended> => core.sequencer.append(section)
+    return this.#acks === undefined ? append() : this.#acks.measured(batches, append)
   }
 
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */

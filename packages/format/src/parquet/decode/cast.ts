@@ -1,4 +1,5 @@
 import { type Column, corrupt, isValid, unsupported } from '@moulin/core'
+import { halvesOf } from '../../bytes/int64-halves.ts'
 import type { LeafConversion } from './field-conversion.ts'
 
 /**
@@ -41,8 +42,6 @@ type Int64Column = Column & { readonly storage: 'int64' }
 type BytesOf = Column & { readonly storage: 'bytes' | 'fixed' }
 
 // All of it on 32-bit halves, the lower first: a BigInt per value would cost more than the decoding.
-const halvesOf = ({ buffer, byteOffset, length }: BigInt64Array): Int32Array =>
-  new Int32Array(buffer, byteOffset, length * 2)
 
 function widened({ values, length, validity }: Column & { storage: 'int32' }, isSigned: boolean): Int64Column {
   const wide = new BigInt64Array(length)

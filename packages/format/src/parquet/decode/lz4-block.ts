@@ -1,4 +1,4 @@
-import { corrupt } from '@moulin/core'
+import { corrupt, joinBytes } from '@moulin/core'
 
 /**
  * Decompresses one LZ4 block that gives exactly `size` bytes.
@@ -65,14 +65,7 @@ export function lz4Hadoop(bytes: Uint8Array, size: number): Uint8Array {
   }
   if (at !== bytes.length || total !== size) return lz4Block(bytes, size)
   const parts = blocks.map((block) => lz4Block(bytes.subarray(block.start, block.end), block.size))
-  if (parts.length === 1) return parts[0]!
-  const out = new Uint8Array(size)
-  let to = 0
-  for (const part of parts) {
-    out.set(part, to)
-    to += part.length
-  }
-  return out
+  return parts.length === 1 ? parts[0]! : joinBytes(parts)
 }
 
 function malformed(how: string): Error {

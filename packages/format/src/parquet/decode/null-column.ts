@@ -1,14 +1,6 @@
 import type { Column, IcebergField, IcebergType, StructColumn } from '@moulin/core'
-import { foldIceberg } from '@moulin/core'
+import { foldIceberg, valueArrays } from '@moulin/core'
 import { primitiveType, storageOf } from '../primitive-type.ts'
-
-const arrays = {
-  bool: Uint8Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const
 
 /** A column of nulls. */
 export function nullColumn(type: IcebergType, length: number): Column {
@@ -30,7 +22,7 @@ export function nullColumn(type: IcebergType, length: number): Column {
         return { storage, ...base, data: new Uint8Array(0), starts, ends }
       }
       if (storage === 'fixed') return { storage, ...base, width: width!, values: new Uint8Array(length * width!) }
-      return { storage, ...base, values: new arrays[storage as keyof typeof arrays](length) } as Column
+      return { storage, ...base, values: new valueArrays[storage as keyof typeof valueArrays](length) } as Column
     },
     struct: (fields) => ({ storage: 'struct', ...base, fields: members(fields, length) }),
     list: (element) => listOf(nullColumn(element.type, 0)),

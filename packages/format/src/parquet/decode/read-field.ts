@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergType, nestedFields, typeName, unsupported } from '@moulin/core'
+import { foldIceberg, type IcebergField, type IcebergType, nestedFields, typeName, unsupported } from '@moulin/core'
 import { type FileNode, type ListShape, listShape } from '../file-schema.ts'
 import { type PrimitiveType, primitiveType, storageOf } from '../primitive-type.ts'
 import type {
@@ -26,30 +26,31 @@ export function fieldConversion(type: IcebergType, node: FileNode, context: Read
   // A repeated field is a list without a group around it.
   if (typeof type === 'string' || type.type !== 'list' || node.element.annotation.kind === 'list')
     throw mismatch(type, node, context.file)
-  return listOf(type, node, { repeated: node, element: node }, context)
+  const [element] = nestedFields(type)
+  return listOf(element!, node, { repeated: node, element: node }, context)
 }
 
 /** The same where a list around the node has seen to its repetition. */
 function conversionOf(type: IcebergType, node: FileNode, context: ReadContext): FieldConversion {
   const { file } = context
   const { element: schema, definition: level } = node
-  if (typeof type === 'string') {
-    const conversion = schema.type === undefined ? undefined : leafConversion(primitiveType(type), node, context)
-    if (conversion === undefined) throw mismatch(type, node, file)
-    return conversion
-  }
-  switch (type.type) {
-    case 'struct': {
+  return foldIceberg<FieldConversion>(type, {
+    primitive(primitive) {
+      const conversion = schema.type === undefined ? undefined : leafConversion(primitiveType(primitive), node, context)
+      if (conversion === undefined) throw mismatch(type, node, file)
+      return conversion
+    },
+    struct(fields) {
       const { kind } = schema.annotation
       if (schema.type !== undefined || kind === 'list' || kind === 'map') throw mismatch(type, node, file)
-      return structOf(type.fields, node, context)
-    }
-    case 'list': {
+      return structOf(fields, node, context)
+    },
+    list(element) {
       const shape = schema.annotation.kind === 'list' ? listShape(node) : undefined
       if (shape === undefined) throw mismatch(type, node, file)
-      return listOf(type, node, shape, context)
-    }
-    case 'map': {
+      return listOf(element, node, shape, context)
+    },
+    map(key, value) {
       const entries = node.children[0]
       const isMap =
         schema.annotation.kind === 'map' &&
@@ -58,35 +59,33 @@ function conversionOf(type: IcebergType, node: FileNode, context: ReadContext): 
         entries.children.length >= 1 &&
         entries.children.length <= 2
       if (!isMap) throw mismatch(type, node, file)
-      const fields = nestedFields(type).map((field, at) => {
+      const fields = [key, value].map((field, at) => {
         const child = entries.children[at]
         return memberOf(field, child?.fieldId === field.id ? child : undefined, context)
       })
       const element = structWith(fields, entries)
       const entryType: IcebergType = { type: 'struct', fields: [] }
       return { kind: 'list', shape: element.shape, level, entryLevel: entries.definition, type: entryType, element }
-    }
-  }
+    },
+  })
 }
 
-type ListType = Exclude<IcebergType, string> & { readonly type: 'list' }
-
 function listOf(
-  type: ListType,
+  wanted: IcebergField,
   node: FileNode,
   { repeated, element }: ListShape,
   context: ReadContext,
 ): ListConversion {
   // A repeated field has but one id.
-  const isWanted = element.fieldId === type['element-id'] || element === node
-  const found = isWanted ? conversionOf(type.element, element, context) : undefined
+  const isWanted = element.fieldId === wanted.id || element === node
+  const found = isWanted ? conversionOf(wanted.type, element, context) : undefined
   return {
     kind: 'list',
     shape: found === undefined ? node.firstLeaf : shapeOf(found),
     // Without a group around it a list cannot be null, only empty.
     level: repeated === node ? node.definition - 1 : node.definition,
     entryLevel: repeated.definition,
-    type: type.element,
+    type: wanted.type,
     element: found,
   }
 }

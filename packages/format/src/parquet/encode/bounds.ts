@@ -1,4 +1,5 @@
-import { compareMetricValues, topBitsAt, unscaledDecimal } from '../leaf-bounds.ts'
+import { bigIntOf } from '../../values/scalars.ts'
+import { compareMetricValues, topBitsAt } from '../leaf-bounds.ts'
 import type { MetricValue } from '../file-writer.ts'
 import type { Leaf } from '../parquet-schema.ts'
 import type { BytesValues, FixedValues, LeafValues } from './leaf-values.ts'
@@ -169,7 +170,7 @@ export class Bounds {
     // Not slice: that of a Buffer copies nothing.
     const least = new Uint8Array(bytes.subarray(lower, lower + width))
     const most = new Uint8Array(bytes.subarray(upper, upper + width))
-    if (isDecimal) this.#take(unscaledDecimal(least), unscaledDecimal(most))
+    if (isDecimal) this.#take(bigIntOf(least, 0, least.length), bigIntOf(most, 0, most.length))
     else this.#take(least, most)
   }
 }

@@ -1,4 +1,5 @@
-import { halvesOf, type LeafValues, wordsOf } from './leaf-values.ts'
+import { halvesOf } from '../../bytes/int64-halves.ts'
+import { type LeafValues, wordsOf } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'
 
 /**

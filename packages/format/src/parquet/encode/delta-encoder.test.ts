@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { halvesOf } from '../../bytes/int64-halves.ts'
 import { writeDeltaByteArray, writeDeltaLength } from './delta-bytes-encoder.ts'
 import { deltaBits, writeDeltaInts, writeDeltaLongs } from './delta-encoder.ts'
-import { bytesValues, type FixedValues, halvesOf } from './leaf-values.ts'
+import { bytesValues, type FixedValues } from './leaf-values.ts'
 import { PageBuffer } from './page-buffer.ts'
 import { ScratchMemory } from './scratch.ts'
 

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { bigIntBytes } from '../../values/scalars.ts'
 import type { MetricValue } from '../file-writer.ts'
 import type { Leaf } from '../parquet-schema.ts'
 
@@ -52,7 +53,7 @@ function encodedNumber(value: boolean | number | bigint, leaf: Leaf): Uint8Array
     case 'BOOLEAN':
       return Uint8Array.of(value === true ? 1 : 0)
     case 'FIXED_LEN_BYTE_ARRAY':
-      return bigEndian(value as bigint, type_length!)
+      return bigIntBytes(value as bigint, type_length!)
     case 'INT32': {
       const bytes = new Uint8Array(4)
       new DataView(bytes.buffer).setInt32(0, Number(value), true)
@@ -74,12 +75,6 @@ function encodedNumber(value: boolean | number | bigint, leaf: Leaf): Uint8Array
       return bytes
     }
   }
-}
-
-function bigEndian(value: bigint, width: number): Uint8Array {
-  const bytes = new Uint8Array(width)
-  for (let i = width - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn)
-  return bytes
 }
 
 /** The last position at or before `at` where a character begins. */

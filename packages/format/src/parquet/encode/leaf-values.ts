@@ -1,4 +1,5 @@
 import { type Column, internal, invalid } from '@moulin/core'
+import { halvesOf } from '../../bytes/int64-halves.ts'
 import type { ScratchMemory } from './scratch.ts'
 
 /**
@@ -78,11 +79,6 @@ export function stringBytes(values: LeafValues, from: number, to: number): numbe
   let size = 0
   for (let i = from; i < to; i++) size += ends[i]! - starts[i]!
   return size
-}
-
-/** The 32-bit halves of 64-bit values, over the same memory. */
-export function halvesOf(values: BigInt64Array | Float64Array): Int32Array {
-  return new Int32Array(values.buffer, values.byteOffset, values.length * 2)
 }
 
 /** The 32-bit words of floats, over the same memory. */

@@ -1,6 +1,7 @@
+import { halvesOf } from '../../bytes/int64-halves.ts'
 import { doubled } from '../../bytes/doubled.ts'
 import { type Dictionary, maxDictionaryBytes } from './dictionary.ts'
-import { halvesOf, type LeafValues, wordsOf } from './leaf-values.ts'
+import { type LeafValues, wordsOf } from './leaf-values.ts'
 import type { PageBuffer } from './page-buffer.ts'
 
 /** Integers that lie this close together have their index at their own place in a table, without hashing. */

@@ -86,7 +86,12 @@ class ParquetFileWriter implements FileWriter {
   }
 
   endRowGroup(): void {
-    if (this.#openRows > 0) this.#close(this.#openRows, this.#output.length)
+    const rowCount = this.#openRows
+    if (rowCount === 0) return
+    this.#openRows = 0
+    const offset = this.#output.length
+    const closed = this.#chunks.map((chunk) => chunk.close(this.#output))
+    this.#addRowGroup(rowCount, offset, closed)
   }
 
   writeRowGroup(batch: ColumnBatch): void {
@@ -125,15 +130,6 @@ class ParquetFileWriter implements FileWriter {
       ...rows,
       values: storedValues(this.#schema.leaves[firstLeaf + index]!, rows.values, scratch.memory),
     }))
-  }
-
-  #close(rowCount: number, offset: number): void {
-    this.#openRows = 0
-    this.#addRowGroup(
-      rowCount,
-      offset,
-      this.#chunks.map((chunk) => chunk.close(this.#output)),
-    )
   }
 
   #addRowGroup(rowCount: number, offset: number, closed: readonly WrittenChunk[]): void {

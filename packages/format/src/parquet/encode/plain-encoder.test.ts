@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { halvesOf } from '../../bytes/int64-halves.ts'
 import { writeByteStreamSplit } from './byte-stream-split.ts'
-import { bytesValues, halvesOf } from './leaf-values.ts'
+import { bytesValues } from './leaf-values.ts'
 import { PageBuffer } from './page-buffer.ts'
 import { writePlain } from './plain-encoder.ts'
 

@@ -1,4 +1,4 @@
-import { type Column, type IcebergField, type IcebergType, invalid, nestedFields, typeName } from '@moulin/core'
+import { type Column, foldIceberg, type IcebergField, type IcebergType, invalid, typeName } from '@moulin/core'
 import { primitiveType, storageOf } from '../primitive-type.ts'
 import { bytesValues, type LeafValues, leafValues } from './leaf-values.ts'
 import type { ScratchMemory } from './scratch.ts'
@@ -84,25 +84,24 @@ class Shredder {
   add(path: string, type: IcebergType, required: boolean, column: Column | undefined, above: Position): void {
     if (column !== undefined) checkStorage(path, type, column)
     const here = this.#present(path, required, column, above)
-    if (typeof type === 'string') return this.#leaf(path, type, column, here)
-    switch (type.type) {
-      case 'struct':
-        return this.#members(path, type.fields, column, here)
-      case 'list': {
+    foldIceberg<void>(type, {
+      primitive: (primitive) => this.#leaf(path, primitive, column, here),
+      list: (element) => {
         const below = this.#elements(path, column, here)
-        const element = column?.storage === 'list' ? column.element : undefined
-        return this.add(`${path}.element`, type.element, type['element-required'], element, below)
-      }
-      case 'map': {
+        const elements = column?.storage === 'list' ? column.element : undefined
+        this.add(`${path}.element`, element.type, element.required, elements, below)
+      },
+      map: (key, value) => {
         const below = this.#elements(path, column, here)
         const entries = column?.storage === 'list' ? column.element : undefined
         if (entries !== undefined && entries.storage !== 'struct')
           throw invalid('COLUMN_STORAGE', `Column ${path} holds ${entries.storage} in its list; a map needs struct.`)
         // An entry is there with its key: it has no null of its own.
         if (entries !== undefined) this.#present(`${path}.key_value`, true, entries, below)
-        return this.#members(path, nestedFields(type), entries, below)
-      }
-    }
+        this.#members(path, [key, value], entries, below)
+      },
+      struct: (fields) => this.#members(path, fields, column, here),
+    })
   }
 
   #members(path: string, fields: readonly IcebergField[], column: Column | undefined, here: Position): void {

@@ -1,4 +1,5 @@
-import type { Field as SchemaField, Type } from '@moulin/core'
+import { foldType } from '@moulin/core'
+import type { Field as SchemaField, ScalarType, Type } from '@moulin/core'
 import type { DataType, Field, Schema } from 'apache-arrow'
 import type { Arrow } from './arrow-package.ts'
 
@@ -23,7 +24,19 @@ function arrowField(arrow: Arrow, name: string, type: Type, nullable = true): Fi
   return new arrow.Field(name, arrowType(arrow, type), nullable, metadata)
 }
 
-function arrowType(arrow: Arrow, { spec }: Type): DataType {
+function arrowType(arrow: Arrow, type: Type): DataType {
+  return foldType<DataType>(type, {
+    scalar: (scalar) => scalarType(arrow, scalar),
+    list: (element) => new arrow.List(arrowField(arrow, 'item', element)),
+    map(key, value) {
+      const entry = new arrow.Struct([arrowField(arrow, 'key', key, false), arrowField(arrow, 'value', value)])
+      return new arrow.Map_(new arrow.Field('entries', entry as never, false))
+    },
+    struct: (fields) => new arrow.Struct(fields.map(({ name, type }) => arrowField(arrow, name, type))),
+  })
+}
+
+function scalarType(arrow: Arrow, { spec }: ScalarType): DataType {
   switch (spec.kind) {
     case 'boolean':
       return new arrow.Bool()
@@ -54,14 +67,5 @@ function arrowType(arrow: Arrow, { spec }: Type): DataType {
       return new arrow.TimestampMicrosecond()
     case 'timestamptz':
       return new arrow.TimestampMicrosecond('UTC')
-    case 'list':
-      return new arrow.List(arrowField(arrow, 'item', spec.element))
-    case 'struct':
-      return new arrow.Struct(spec.fields.map(({ name, type }) => arrowField(arrow, name, type)))
-    case 'map': {
-      const key = arrowField(arrow, 'key', spec.key, false)
-      const entry = new arrow.Struct([key, arrowField(arrow, 'value', spec.value)])
-      return new arrow.Map_(new arrow.Field('entries', entry as never, false))
-    }
   }
 }

@@ -1,11 +1,11 @@
-import type { Section, WalLocation } from '@moulin/core'
-import type { PendingSection } from './flush-buffer.ts'
+import type { Appended } from '@moulin/core'
+import type { PendingSection, PlacedSection } from './flush-buffer.ts'
 import { frameEnd, SEAL_BYTES } from './frame.ts'
 import type { SegmentFile } from './segment-file.ts'
 
 /** An append that has not been answered yet. */
 export interface PendingAppend extends PendingSection {
-  readonly resolve: (location: WalLocation) => void
+  readonly resolve: (appended: Appended) => void
   readonly reject: (error: Error) => void
 }
 
@@ -18,7 +18,7 @@ export class AppendQueue {
   }
 
   /** The section that is next. */
-  get first(): Section {
+  get first(): PlacedSection {
     return this.#waiting[0]!.section
   }
 

@@ -1,12 +1,4 @@
-import {
-  exhausted,
-  isKind,
-  isMoulinError,
-  type Files,
-  type MoulinError,
-  type WalSpace,
-  withOutcome,
-} from '@moulin/core'
+import { exhausted, isKind, type Files, type MoulinError, type WalSpace, withOutcome } from '@moulin/core'
 
 const MAX_RESERVE_BYTES = 64 * 1024 * 1024
 const RESERVE = 1 / 16
@@ -53,7 +45,7 @@ export function asRejected(error: unknown): unknown {
   return isKind(error, 'exhausted', 'NO_SPACE') ? withOutcome(error, 'rejected', true) : error
 }
 
-/** The write-ahead tier goes on after this error: nothing of the append was stored. */
-export function isLivedThrough(error: unknown): boolean {
-  return isMoulinError(error) && error.code === 'NO_SPACE' && error.outcome === 'rejected'
+/** The disk is full, or all but the reserve is, and nothing of the append was stored. */
+export function isRejected(error: unknown): error is MoulinError {
+  return isKind(error, 'exhausted', 'NO_SPACE') && error.outcome === 'rejected'
 }

@@ -9,11 +9,11 @@ import {
   parseStored,
   storedBytes,
   stringField,
-  type EpochOwner,
   type Files,
   type JsonObject,
   type Runtime,
 } from '@moulin/core'
+import type { EpochOwner } from '../../stored/epoch-claims.ts'
 import { epochKind } from '../../stored/stored-kinds.ts'
 import { removeFile, writeNewFile } from './durable-folder.ts'
 import { parseOwner } from './epoch-owner.ts'

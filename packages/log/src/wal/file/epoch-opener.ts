@@ -1,14 +1,5 @@
-import {
-  asObject,
-  isKind,
-  parseStored,
-  storedBytes,
-  type EpochOpener,
-  type EpochOwner,
-  type Files,
-  type Runtime,
-  type WalOpenOptions,
-} from '@moulin/core'
+import { asObject, isKind, parseStored, storedBytes, type Files, type ObjectStore, type Runtime } from '@moulin/core'
+import { epochClaims, type EpochOpener, type EpochOwner } from '../../stored/epoch-claims.ts'
 import { openerKind } from '../../stored/stored-kinds.ts'
 import { removeFile, removeFolder, writeNewFile } from './durable-folder.ts'
 import { ownerOf, parseOwner } from './epoch-owner.ts'
@@ -24,10 +15,11 @@ const preparedName = /^opening-[0-9a-f-]{36}$/
  */
 export async function takeEpoch(
   dir: string,
-  { runtime, logId, claimEpoch }: Pick<WalOpenOptions, 'runtime' | 'logId' | 'claimEpoch'>,
+  { runtime, logId, store }: { readonly runtime: Runtime; readonly logId: string; readonly store: ObjectStore },
   refuse: () => Promise<void>,
 ): Promise<bigint> {
   const { files, logger } = runtime
+  const claimEpoch = epochClaims(store)
   for (;;) {
     const opener = { id: runtime.random.uuid(), logId, owner: ownerOf(runtime), timeMs: runtime.clock.now() }
     const epoch = await placeFolder(files, dir, opener, refuse)

@@ -1,4 +1,5 @@
-import { countField, stringField, type EpochOwner, type JsonObject, type Runtime } from '@moulin/core'
+import { countField, stringField, type JsonObject, type Runtime } from '@moulin/core'
+import type { EpochOwner } from '../../stored/epoch-claims.ts'
 
 /** The process that this runtime is. */
 export function ownerOf({ process }: Runtime): EpochOwner {

@@ -3,7 +3,7 @@ import { segmentBytesFor } from './disk-space.ts'
 import { makeDurableFolder } from './durable-folder.ts'
 import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
-import { WalFollower } from './wal-follower.ts'
+import { FileWalReader } from './wal-reader.ts'
 
 export interface FileWalOptions {
   /** Folder of the write-ahead files, by path or `file:` URL, on a local disk: network mounts do not keep what they sync. */
@@ -23,7 +23,8 @@ const optionTable: OptionTable<FileWalOptions> = {
 /**
  * The write-ahead tier on a local disk: preallocated segment files that are used again, and group commit with one write and one
  * fdatasync per flush. An ack survives the process and the machine's crash, not the disk. One writer at a time, fenced
- * by epoch folders; readers beside it write nothing.
+ * by epoch folders; readers beside it write nothing. It does not store which records are aborted: a section with such ranges is refused
+ * by its append, `unsupported` code `ABORTED_RANGES`.
  *
  * @throws `invalid` for a bad option; `unsupported` code `STORE_SCHEME` for a `dir` that is a URL of something else.
  *
@@ -36,8 +37,8 @@ export function fileWal(options: FileWalOptions): Wal {
   return {
     name: `fileWal(${path})`,
     durability: 'disk',
-    async open(open) {
-      if (open.access === 'read-only') return WalFollower.begin(path, open)
+    offsets: 'given',
+    async openWriter(open) {
       const { files } = open.runtime
       const bytes = segmentBytes ?? open.limits.segmentBytes
       checkOptions('fileWal', { segmentBytes: bytes }, { segmentBytes: segmentBytesCheck })
@@ -45,6 +46,7 @@ export function fileWal(options: FileWalOptions): Wal {
       if (networkMount === 'refuse') await refuseNetwork(files, path)
       return takeOver(path, await segmentBytesFor(files, path, bytes), open)
     },
+    openReader: (open) => FileWalReader.begin(path, open),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Section } from '@moulin/core'
+import type { Section, SectionHeader } from '@moulin/core'
 import {
   FRAME_HEADER_BYTES,
   FRAME_TRAILER_BYTES,
@@ -11,10 +11,12 @@ import {
   type SegmentIdentity,
 } from './frame.ts'
 
+/** A section with its offsets. */
+export type PlacedSection = Section & SectionHeader
+
 /** A section on its way to the disk. */
 export interface PendingSection {
-  readonly section: Section
-  readonly appendedMs: number
+  readonly section: PlacedSection
   /** CRC32C of its batches. */
   readonly batchesCrc: number
 }
@@ -33,13 +35,12 @@ export class FlushBuffer {
     const flushStart = position
     let at = 0
     let partStart = 0
-    for (const { section, appendedMs, batchesCrc } of sections) {
+    for (const { section, batchesCrc } of sections) {
       const { batches } = section
       const batchesBytes = batches.length
       const frame = {
         kind: 'section',
         header: section,
-        appendedMs,
         position,
         flushStart,
         batchesBytes,
@@ -84,7 +85,6 @@ export function sealFrame(position: number, identity: SegmentIdentity): Uint8Arr
   const frame = {
     kind: 'seal',
     header: sealHeader,
-    appendedMs: 0,
     position,
     flushStart: position,
     batchesBytes: 0,

@@ -32,8 +32,7 @@ const header: SectionHeader = {
 
 function frame(batches: Uint8Array, position = 4096, flushStart = 4096): Uint8Array {
   const bytes = new Uint8Array(frameBytes(batches.length))
-  const { appendedMs } = header
-  const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches), appendedMs }
+  const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches) }
   const crc = writeFrameHeader(bytes, 0, identity, { kind: 'section', header, position, flushStart, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   writeFrameTrailer(bytes, FRAME_HEADER_BYTES + batches.length, crc)

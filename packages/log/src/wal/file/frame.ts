@@ -81,8 +81,7 @@ function aligned(end: number): number {
 /** What a frame needs to be written, beside its batches. */
 export interface FrameToWrite {
   readonly kind: FrameKind
-  readonly header: Omit<SectionHeader, 'appendedMs'>
-  readonly appendedMs: number
+  readonly header: SectionHeader
   readonly position: number
   readonly flushStart: number
   readonly batchesBytes: number
@@ -95,7 +94,7 @@ export function writeFrameHeader(
   target: Uint8Array,
   at: number,
   { logId, epoch, generation }: SegmentIdentity,
-  { kind, header, appendedMs, position, flushStart, batchesBytes, batchesCrc }: FrameToWrite,
+  { kind, header, position, flushStart, batchesBytes, batchesCrc }: FrameToWrite,
 ): number {
   const view = new DataView(target.buffer, target.byteOffset + at, FRAME_HEADER_BYTES)
   view.setUint32(0, FRAME_MAGIC)
@@ -119,8 +118,8 @@ export function writeFrameHeader(
   view.setUint32(104, header.valueSchemaId)
   view.setUint32(108, header.keySchemaId)
   // Without a bigint of its own.
-  view.setInt32(112, Math.floor(appendedMs / 2 ** 32))
-  view.setUint32(116, appendedMs)
+  view.setInt32(112, Math.floor(header.appendedMs / 2 ** 32))
+  view.setUint32(116, header.appendedMs)
   view.setUint32(120, header.recordCount)
   view.setUint32(BATCHES_CRC_AT, batchesCrc)
   const crcAt = FRAME_HEADER_BYTES - CRC_BYTES

@@ -8,8 +8,7 @@ import {
   type Section,
   type SectionHeader,
   type WalLocation,
-  type WalOpenOptions,
-  type WalSession,
+  type WalWriterOptions,
 } from '@moulin/core'
 import {
   checkFence,
@@ -32,10 +31,10 @@ import { orderSections } from './section-order.ts'
 import { segmentId, type SegmentPlace } from './segment-file.ts'
 import { readSection } from './section-read.ts'
 import { scanSource, withFile, type Source, type SourceSegment } from './source-scan.ts'
-import { WalWriter } from './wal-writer.ts'
+import { FileWalWriter } from './wal-writer.ts'
 
 /** Opens the write-ahead folder for writing. The order of effects is the fence: docs/formats/wal.md, "Taking over". */
-export async function takeOver(dir: string, segmentBytes: number, options: WalOpenOptions): Promise<WalSession> {
+export async function takeOver(dir: string, segmentBytes: number, options: WalWriterOptions): Promise<FileWalWriter> {
   const { files } = options.runtime
   throwIfAborted(options.signal)
   await refuseEarly(dir, options)
@@ -57,8 +56,8 @@ async function recoverInto(
   epoch: bigint,
   dir: string,
   segmentBytes: number,
-  options: WalOpenOptions,
-): Promise<WalSession> {
+  options: WalWriterOptions,
+): Promise<FileWalWriter> {
   const { runtime, logId, isLive } = options
   const { files } = runtime
   const { bootId } = runtime.process
@@ -81,7 +80,7 @@ async function recoverInto(
     await removeSegments(place, predecessor, epochs, kept)
   }
   const { maxFlushBytes } = options.limits
-  const writer = await WalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
+  const writer = await FileWalWriter.begin(runtime, place, { segmentBytes, maxFlushBytes })
   try {
     const recovered = [...adoptSealed(writer, source, place), ...(await copyTail(writer, source, place, options))]
     for (const { header, location } of orderSections(recovered).ordered) options.recover(header, location)
@@ -142,7 +141,7 @@ async function removeSegments(
 const noSource: Source = { sealed: [], active: undefined, torn: undefined }
 
 /** Courtesy before anything changes on disk, and whenever another opener was faster; the fence is what is safe. */
-async function refuseEarly(dir: string, options: WalOpenOptions): Promise<void> {
+async function refuseEarly(dir: string, options: WalWriterOptions): Promise<void> {
   const { runtime, takeover } = options
   const info = await newestInfo(runtime.files, dir, await listEpochs(runtime.files, dir))
   checkPredecessor(dir, info, options)
@@ -157,7 +156,7 @@ async function refuseEarly(dir: string, options: WalOpenOptions): Promise<void> 
   }
 }
 
-function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist, logId }: WalOpenOptions): void {
+function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist, logId }: WalWriterOptions): void {
   if (info === undefined && mustExist) {
     throw notFound(
       'WAL_MISSING',
@@ -177,7 +176,7 @@ interface Recovered {
   readonly location: WalLocation
 }
 
-function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace): Recovered[] {
+function adoptSealed(writer: FileWalWriter, source: Source, place: SegmentPlace): Recovered[] {
   const recovered: Recovered[] = []
   for (const segment of source.sealed) {
     const { epoch, name, generation, live, fileBytes } = segment
@@ -192,10 +191,10 @@ function adoptSealed(writer: WalWriter, source: Source, place: SegmentPlace): Re
 
 /** The active segment may still change under its old writer: what it holds becomes frames of our own. */
 async function copyTail(
-  writer: WalWriter,
+  writer: FileWalWriter,
   { active }: Source,
   { files, dir, logId }: SegmentPlace,
-  { limits }: WalOpenOptions,
+  { limits }: WalWriterOptions,
 ): Promise<Recovered[]> {
   const recovered: Recovered[] = []
   if (active === undefined) return recovered
@@ -205,9 +204,9 @@ async function copyTail(
     let sections: Section[] = []
     let bytes = 0
     const flush = async (): Promise<void> => {
-      const locations = await Promise.all(sections.map((section) => writer.append(section)))
+      const appended = await Promise.all(sections.map((section) => writer.append(section)))
       // Not the sections themselves: they hold their bytes.
-      for (const location of locations) recovered.push({ header: active.live[recovered.length]!.header, location })
+      for (const { location } of appended) recovered.push({ header: active.live[recovered.length]!.header, location })
       sections = []
       bytes = 0
     }
@@ -227,7 +226,7 @@ export function locationOf(segment: string, { position, sizeBytes }: Frame): Wal
 }
 
 function epochInfo(
-  { logId, runtime }: WalOpenOptions,
+  { logId, runtime }: WalWriterOptions,
   epoch: bigint,
   predecessor: EpochInfo | undefined,
   source: Source,

@@ -1,22 +1,25 @@
 import {
   closed,
+  invalid,
   isKind,
-  unsupported,
+  type Appended,
   type Failing,
   type Runtime,
   type Section,
   type WalLocation,
-  type WalSession,
   type WalSpace,
   type WalUsage,
+  type WalWriter,
   messageOf,
+  unsupported,
   withOutcome,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
-import { isLivedThrough, isReserved } from './disk-space.ts'
+import { isRejected, isReserved } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
-import { FlushBuffer } from './flush-buffer.ts'
+import { FlushBuffer, type PlacedSection } from './flush-buffer.ts'
+import { FlushMeter } from './flush-meter.ts'
 import { frameBytes, frameEnd, SEAL_BYTES } from './frame.ts'
 import { patiently } from './patience.ts'
 import { ReadSlots } from './read-slots.ts'
@@ -27,8 +30,8 @@ import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
 const HOLD_MS = 10_000
 const LOOK_MS = 200
 
-/** The writing session of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
-export class WalWriter implements WalSession {
+/** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
+export class FileWalWriter implements WalWriter {
   readonly epoch: bigint
   readonly #runtime: Runtime
   readonly #place: SegmentPlace
@@ -37,6 +40,7 @@ export class WalWriter implements WalSession {
   readonly #buffer = new FlushBuffer()
   readonly #reads = new ReadSlots()
   readonly #queue = new AppendQueue()
+  readonly #meter: FlushMeter | undefined
   #flushing: Promise<void> | undefined
   #failure: Error | undefined
   rejections = 0
@@ -53,6 +57,7 @@ export class WalWriter implements WalSession {
     this.#place = place
     this.#segments = segments
     this.#maxFlushBytes = maxFlushBytes
+    if (runtime.meter !== undefined) this.#meter = new FlushMeter(runtime.meter, runtime.clock)
   }
 
   /** Begins a session in its epoch's folder, with one empty segment. */
@@ -60,9 +65,9 @@ export class WalWriter implements WalSession {
     runtime: Runtime,
     place: SegmentPlace,
     { segmentBytes, maxFlushBytes }: { readonly segmentBytes: number; readonly maxFlushBytes: number },
-  ): Promise<WalWriter> {
+  ): Promise<FileWalWriter> {
     const segments = await WriterSegments.begin(runtime, place, segmentBytes)
-    return new WalWriter(runtime, place, segments, maxFlushBytes)
+    return new FileWalWriter(runtime, place, segments, maxFlushBytes)
   }
 
   /** See {@link WriterSegments.adopt}. */
@@ -70,13 +75,14 @@ export class WalWriter implements WalSession {
     this.#segments.adopt(segment, locations, bytes)
   }
 
-  append(section: Section): Promise<WalLocation> {
+  append(section: Section): Promise<Appended> {
     if (this.#closing !== undefined) return Promise.reject(this.#closed())
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
+    if (!isPlaced(section)) return Promise.reject(withoutOffsets())
+    if (section.aborted !== undefined && section.aborted.length > 0) return Promise.reject(withAborted(section))
     const batchesCrc = crc32c(section.batches)
-    const appendedMs = section.appendedMs ?? Math.trunc(this.#runtime.clock.now())
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, appendedMs, batchesCrc, resolve, reject })
+      this.#queue.push({ section, batchesCrc, resolve, reject })
       if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
@@ -120,12 +126,6 @@ export class WalWriter implements WalSession {
     return this.#segments.sparse(share)
   }
 
-  watch(): { close(): void } {
-    throw unsupported('WATCH', 'A writing session is told of every section that it appends: it has nothing to watch.')
-  }
-
-  async refresh(): Promise<void> {}
-
   close(): Promise<void> {
     this.#closing ??= this.#close()
     this.#wake?.()
@@ -148,6 +148,8 @@ export class WalWriter implements WalSession {
   async #flush(): Promise<void> {
     const segments = this.#segments
     let taken: PendingAppend[] = []
+    // From here on: a full disk says so where room is made.
+    const timing = this.#meter?.begin()
     try {
       // Another one may have come to be the first meanwhile.
       do await segments.makeRoom(this.#queue.first.batches.length)
@@ -161,8 +163,11 @@ export class WalWriter implements WalSession {
       await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
       await active.write(this.#buffer.frames(taken, start, active), start)
       active.position = end
+      timing?.written()
       await active.datasync()
+      timing?.synced()
       await patiently(this.#runtime, () => this.checkFence())
+      timing?.durable(end - start)
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) segments.prepare()
       if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
@@ -170,9 +175,11 @@ export class WalWriter implements WalSession {
       if (isReserved(error)) {
         this.#queue.putBack(taken)
         taken = []
+        // It has not begun then: it is waited for.
         if (await this.#roomMayCome()) return
       }
-      if (isLivedThrough(error)) this.#reject(error as Error, taken)
+      timing?.failed(error)
+      if (isRejected(error)) this.#reject(withOutcome(error, 'rejected', true), taken)
       else this.#fail(error, taken)
     }
   }
@@ -199,10 +206,11 @@ export class WalWriter implements WalSession {
   #acknowledge(taken: readonly PendingAppend[], start: number, segment: string): void {
     let position = start
     for (const { section, resolve } of taken) {
+      const { baseOffset, lastOffset } = section
       const location = { segment, position, sizeBytes: frameBytes(section.batches.length) }
       position = frameEnd(position, section.batches.length)
       this.#segments.add(location)
-      resolve(location)
+      resolve({ baseOffset, lastOffset, location, durability: 'disk' })
     }
   }
 
@@ -240,4 +248,24 @@ export class WalWriter implements WalSession {
       cause,
     })
   }
+}
+
+function isPlaced(section: Section): section is PlacedSection {
+  return section.baseOffset !== undefined && section.lastOffset !== undefined
+}
+
+function withoutOffsets(): Error {
+  return invalid(
+    'OFFSETS',
+    'A file Wal stores a section with the offsets that its sequencer gave it: this one has none.',
+  )
+}
+
+function withAborted({ topicId, partition, baseOffset, lastOffset, aborted }: PlacedSection): Error {
+  const offsets = aborted!.map(({ from, to }) => `[${from}, ${to})`).join(', ')
+  return unsupported(
+    'ABORTED_RANGES',
+    `A file Wal cannot store that the records ${offsets} of partition ${partition} are aborted, and would show them again: keep them in a Wal that stores it, and tier the topic to release the section at [${baseOffset}, ${lastOffset}].`,
+    { context: { topicId, partition, baseOffset, lastOffset } },
+  )
 }

@@ -115,7 +115,7 @@ export class WriterSegments {
     if (!this.#live.has(full.id)) await this.#free(full.id)
   }
 
-  /** See `WalSession`. */
+  /** See `WalWriter`. */
   async space(): Promise<WalSpace> {
     const { files, dir } = this.#place
     const space = await spaceAt(files, dir)

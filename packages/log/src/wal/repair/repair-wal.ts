@@ -1,4 +1,4 @@
-import { conflict, corrupt, notFound, type Limits, type Runtime, type Section, type WalOpenOptions } from '@moulin/core'
+import { conflict, corrupt, notFound, type Limits, type Runtime, type ObjectStore, type Section } from '@moulin/core'
 import { makeDurableFolder } from '../file/durable-folder.ts'
 import {
   checkFence,
@@ -21,10 +21,13 @@ import { readSection } from '../file/section-read.ts'
 import { segmentId, type SegmentPlace } from '../file/segment-file.ts'
 import { withFile } from '../file/source-scan.ts'
 import { emptyOlder, locationOf } from '../file/take-over.ts'
-import { WalWriter } from '../file/wal-writer.ts'
+import { FileWalWriter } from '../file/wal-writer.ts'
 
-export interface WalRepairOptions extends Pick<WalOpenOptions, 'logId' | 'claimEpoch'> {
+export interface WalRepairOptions {
   readonly runtime: Runtime
+  readonly logId: string
+  /** The log's. */
+  readonly store: ObjectStore
   readonly limits: Limits
   readonly dir: string
   readonly evidence: RepairEvidence
@@ -45,7 +48,7 @@ export async function salvageWal({
   dir,
   logId,
   evidence,
-}: Omit<WalRepairOptions, 'claimEpoch' | 'limits'>): Promise<WalSalvage | undefined> {
+}: Omit<WalRepairOptions, 'store' | 'limits'>): Promise<WalSalvage | undefined> {
   const info = await refuseRunning(runtime, dir)
   if (info === undefined) return undefined
   const { bounds, starts } = evidence
@@ -119,7 +122,7 @@ export async function repairWal(
     confirm(found)
     const older = (await listEpochs(files, dir)).filter((other) => other < epoch)
     const place: SegmentPlace = { files, dir, logId: uuidBytes(logId), epoch }
-    const writer = await WalWriter.begin(runtime, place, limits)
+    const writer = await FileWalWriter.begin(runtime, place, limits)
     try {
       const listed = await moveSections(writer, place, found, limits.maxFlushBytes)
       await setAside(options, epoch, older, listed)
@@ -160,7 +163,7 @@ async function setAside(
 
 /** Whole files stay where they are; sections out of the others, and of the active segment, become frames of our own. */
 async function moveSections(
-  writer: WalWriter,
+  writer: FileWalWriter,
   { files }: SegmentPlace,
   found: WalSalvage,
   maxFlushBytes: number,

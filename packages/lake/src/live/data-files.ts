@@ -1,0 +1,138 @@
+import { corrupt, isKind, notFound } from '@moulin/core'
+import type { CallOptions, TableFiles } from '@moulin/core'
+import { openParquet, storeRangeReader } from '@moulin/format'
+import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
+import type { DataFile } from '@moulin/iceberg'
+import { footerKeys } from '../table/system-columns.ts'
+
+/** Open data files: footers that were read already, the least used of them forgotten. */
+export interface DataFiles {
+  /**
+   * @throws `corrupt`; `not-found` code `FILE_VANISHED` when the object is not there (any more); `unavailable` code `FILE_OVERWRITTEN`
+   * while somebody overwrites it.
+   */
+  open(file: DataFile, options?: CallOptions): Promise<ParquetFile>
+}
+
+export interface DataFilesOptions {
+  readonly tableFiles: Pick<TableFiles, 'name' | 'get' | 'getRanges'>
+  readonly workers: ParquetWorkers
+  readonly room: FileRoom
+}
+
+/** Room for open files, which tables share. The last one is kept, however large. */
+export class FileRoom {
+  readonly #maxBytes: number
+  // Insertion order is the order of use. Files are immutable, so what is kept never grows old.
+  readonly #kept = new Map<string, { readonly file: ParquetFile; readonly sizeBytes: number }>()
+  #bytes = 0
+  #sharers = 0
+
+  /** @param maxBytes Of memory, about, that files take which are kept open. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Begins the names of one table's files: each is read with the credentials of its own table. */
+  share(): string {
+    return `${++this.#sharers} `
+  }
+
+  get(name: string): ParquetFile | undefined {
+    const known = this.#kept.get(name)
+    if (known === undefined) return undefined
+    this.#kept.delete(name)
+    this.#kept.set(name, known)
+    return known.file
+  }
+
+  add(name: string, file: ParquetFile, sizeBytes: number): void {
+    // Somebody else may have opened it meanwhile.
+    this.#drop(name)
+    this.#kept.set(name, { file, sizeBytes })
+    this.#bytes += sizeBytes
+    for (const one of this.#kept.keys()) {
+      if (this.#bytes <= this.#maxBytes || one === name) break
+      this.#drop(one)
+    }
+  }
+
+  forget(name: string): void {
+    this.#drop(name)
+  }
+
+  #drop(name: string): void {
+    this.#bytes -= this.#kept.get(name)?.sizeBytes ?? 0
+    this.#kept.delete(name)
+  }
+}
+
+/** What the footer of a column chunk takes once it is parsed: 1.4 to 1.7 kB as measured, whatever the file has. */
+const CHUNK_BYTES = 1700
+
+export function dataFiles({ tableFiles, workers, room }: DataFilesOptions): DataFiles {
+  const own = room.share()
+  return {
+    async open({ filePath, fileSizeBytes, recordCount }, options = {}) {
+      const known = room.get(own + filePath)
+      if (known !== undefined) return known
+      // Its footer may be another one by now.
+      const onOverwritten = (): void => room.forget(own + filePath)
+      const reader = named(storeRangeReader(tableFiles, filePath, Number(fileSizeBytes)), filePath, onOverwritten)
+      const file = await openParquet(reader, { workers, ...options })
+      if (BigInt(file.rowCount) !== recordCount) {
+        const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
+        throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })
+      }
+      room.add(own + filePath, file, memoryOf(file, Number(fileSizeBytes)))
+      return file
+    },
+  }
+}
+
+/** Bytes of memory that an open file takes: its parsed footer, and of page indexes as many as there are behind its pages. */
+function memoryOf({ rowGroups, fields }: ParquetFile, fileBytes: number): number {
+  const pageBytes = rowGroups.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return Math.max(1, rowGroups.length) * Math.max(1, fields.length) * CHUNK_BYTES + Math.max(0, fileBytes - pageBytes)
+}
+
+/** Names the file where it is gone. */
+function named(reader: RangeReader, filePath: string, onOverwritten: () => void): RangeReader {
+  const vanished = (cause: unknown): never => {
+    if (isOverwritten(cause)) onOverwritten()
+    if (!isKind(cause, 'not-found')) throw cause
+    const message = `The data file ${filePath} is not there.`
+    throw notFound('FILE_VANISHED', message, { context: { file: filePath }, cause })
+  }
+  const { read, readMany } = reader
+  return {
+    ...reader,
+    read: (start, end, options) => read(start, end, options).catch(vanished),
+    ...(readMany && { readMany: (spans, options) => readMany(spans, options).catch(vanished) }),
+  }
+}
+
+/**
+ * Written by a tiering commit of this log, so its rows are what we put there: files are immutable. Footer and name must say
+ * the same commit, for engines that rewrite a file may keep what they do not know of its footer (Arrow does), but give
+ * the new file a name of their own.
+ */
+export function isOwnFile(file: Pick<ParquetFile, 'keyValue' | 'name'>, logId: string): boolean {
+  const commit = file.keyValue.get(footerKeys.commit)
+  return commit !== undefined && file.keyValue.get(footerKeys.log) === logId && file.name.includes(`/data/${commit}-`)
+}
+
+/** Named as {@link isOwnFile} asks. Nobody else names files so, but only the footer proves it. */
+export function isOwnName(filePath: string): boolean {
+  return /\/data\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/.test(filePath)
+}
+
+/** Somebody writes the data file while it is read: it may become readable again, or be another one by then. */
+export function isOverwritten(error: unknown): boolean {
+  return isKind(error, 'unavailable', 'FILE_OVERWRITTEN')
+}
+
+/** The object of a data file is not there. */
+export function isVanished(error: unknown): boolean {
+  return isKind(error, 'not-found')
+}

@@ -1,0 +1,79 @@
+import type { DataFile, ListedFile } from '@moulin/iceberg'
+import { decodeSingleValue } from '@moulin/iceberg'
+import { isOwnName } from '../live/data-files.ts'
+import type { TableColumns } from '../table/table-layout.ts'
+
+/** A data file of a snapshot, and between which places its rows are. */
+export interface PlacedFile {
+  listed: ListedFile
+  /** Not one of the log's own. */
+  readonly isStranger: boolean
+  /** Inclusive; rounded outwards. */
+  readonly partitions: Bounds
+  readonly offsets: Bounds
+}
+
+interface Bounds {
+  readonly lower: number
+  readonly upper: number
+}
+
+/** The data files of a snapshot that holds files of others. Some hundred bytes for each. */
+export class PlacedFiles {
+  readonly #all: PlacedFile[] = []
+  readonly #strangers: PlacedFile[] = []
+  readonly #byPath = new Map<string, PlacedFile>()
+  /** By the first of the names that a read tries. */
+  readonly #byLocation = new Map<string, PlacedFile>()
+
+  /** A file that is listed twice, by whatever names, counts once, with the lower sequence number. */
+  add(listed: ListedFile, location: string, columns: TableColumns): void {
+    const { file, sequenceNumber } = listed
+    const known = this.#byLocation.get(location)
+    if (known !== undefined) {
+      if (sequenceNumber < known.listed.sequenceNumber) known.listed = listed
+      this.#byPath.set(file.filePath, known)
+      return
+    }
+    const placed: PlacedFile = {
+      listed,
+      isStranger: !isOwnName(file.filePath),
+      partitions: boundsOf(file, columns, '_kafka_partition'),
+      offsets: boundsOf(file, columns, '_kafka_offset'),
+    }
+    this.#byLocation.set(location, placed)
+    this.#byPath.set(file.filePath, placed)
+    this.#all.push(placed)
+    if (placed.isStranger) this.#strangers.push(placed)
+  }
+
+  get isPure(): boolean {
+    return this.#strangers.length === 0
+  }
+
+  get(filePath: string): PlacedFile | undefined {
+    return this.#byPath.get(filePath)
+  }
+
+  /** Files that may have rows at places of this one's; of two files of the log's own, never. */
+  rivalsOf(placed: PlacedFile): PlacedFile[] {
+    const others = placed.isStranger ? this.#all : this.#strangers
+    return others.filter(
+      (other) => other !== placed && meet(placed.partitions, other.partitions) && meet(placed.offsets, other.offsets),
+    )
+  }
+}
+
+const meet = (a: Bounds, b: Bounds): boolean => a.lower <= b.upper && b.lower <= a.upper
+
+function boundsOf(file: DataFile, { byName }: TableColumns, name: string): Bounds {
+  const { id, type } = byName.get(name)!
+  // Rows without an identity are at no place.
+  if (file.nullValueCounts.get(id) === file.recordCount) return { lower: Infinity, upper: -Infinity }
+  const value = (bytes: Uint8Array | undefined, none: number): number => {
+    if (bytes === undefined) return none
+    const exact = Number(decodeSingleValue(type, bytes) as number | bigint)
+    return Number.isSafeInteger(exact) ? exact : none
+  }
+  return { lower: value(file.lowerBounds.get(id), -Infinity), upper: value(file.upperBounds.get(id), Infinity) }
+}
