@@ -5,7 +5,7 @@ import type { PartitionValue } from '../values/datum.ts'
  * Spec: "Manifests", `data_file`.
  */
 export interface DataFile {
-  /** 0: data. Files of deletes are `unsupported`. */
+  /** 0: data. */
   readonly content: 0
   /** Absolute URI. */
   readonly filePath: string
@@ -27,6 +27,35 @@ export interface DataFile {
   /** Where row groups begin, rising. */
   readonly splitOffsets: readonly bigint[]
   readonly sortOrderId: number | undefined
+  /** Format version 3: the `_row_id` of its first row; undefined for a file of an earlier version. Spec: "Row Lineage". */
+  readonly firstRowId?: bigint | undefined
+}
+
+/**
+ * A file of deletes as a manifest describes it: positions in data files, the deletion vector of one data file, or values of rows.
+ * Spec: "Delete Formats"; "Manifests", `data_file`.
+ */
+export interface DeleteFile {
+  readonly content: 'positions' | 'vector' | 'equality'
+  /** Absolute URI; of a vector, the Puffin file that holds it beside others. */
+  readonly filePath: string
+  readonly specId: number
+  /** In the order of the spec's fields. */
+  readonly partition: readonly PartitionValue[]
+  /** Positions, or rows. */
+  readonly recordCount: bigint
+  readonly fileSizeBytes: bigint
+  readonly nullValueCounts: ReadonlyMap<number, bigint>
+  readonly lowerBounds: ReadonlyMap<number, Uint8Array>
+  readonly upperBounds: ReadonlyMap<number, Uint8Array>
+  /** Data sequence number: which data files it is about. */
+  readonly sequenceNumber: bigint
+  /** Of `equality`: the fields that a row is compared by; else empty. */
+  readonly equalityIds: readonly number[]
+  /** The one data file that it is about: always of a vector, perhaps of positions. Absolute URI. */
+  readonly referencedDataFile: string | undefined
+  /** Of a vector: where its blob lies in the file, in bytes. */
+  readonly blob: { readonly offset: bigint; readonly sizeBytes: bigint } | undefined
 }
 
 /** Spec: "Manifests", `manifest_entry`. */
@@ -58,6 +87,8 @@ export interface ManifestFile {
   readonly deletedRows: bigint | undefined
   /** One per field of the spec. */
   readonly partitions: readonly PartitionSummary[] | undefined
+  /** Format version 3, of data: what entries without one of their own count theirs from. Spec: "First Row ID Inheritance". */
+  readonly firstRowId?: bigint | undefined
 }
 
 /** Spec: "Manifest lists", `field_summary`. Bounds in single-value serialization of the field's result type. */

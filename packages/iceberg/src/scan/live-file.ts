@@ -4,7 +4,7 @@ import type { RowMask } from './row-mask.ts'
 import type { FileScanTask } from './scan-plan.ts'
 
 /** A data file as a snapshot lists it. */
-export type ListedFile = Pick<FileScanTask, 'file' | 'sequenceNumber' | 'spec'>
+export type ListedFile = Pick<FileScanTask, 'file' | 'sequenceNumber' | 'spec' | 'deletes'>
 
 /** What is asked of {@link DeletesOf}. */
 export interface DeletesQuestion {

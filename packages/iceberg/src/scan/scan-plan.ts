@@ -12,7 +12,7 @@ import {
   type TableMetadata,
   throwIfAborted,
 } from '@moulin/core'
-import type { DataFile, ManifestFile } from '../manifests/data-file.ts'
+import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
 import { readManifestList } from '../manifests/manifest-list.ts'
 import { readManifest } from '../manifests/manifest.ts'
 import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
@@ -28,6 +28,11 @@ export interface FileScanTask {
   /** The snapshot that added the file. */
   readonly snapshotId: bigint
   readonly spec: BoundPartitionSpec
+  /**
+   * Whose deletes may be about its rows, by the rules of sequence numbers and partitions; a vector stands alone, for it takes the place of
+   * files of positions. Spec: "Scan Planning".
+   */
+  readonly deletes: readonly DeleteFile[]
   /** What its rows must still pass: the whole predicate. */
   readonly residual: Predicate
 }
@@ -154,7 +159,7 @@ async function tasksOf(
     if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
     // A file outside of the store fails the plan, not the read.
     reader.tableFiles.spellings(file.filePath)
-    tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, residual })
+    tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, deletes: [], residual })
   }
   return tasks
 }
