@@ -226,6 +226,10 @@ export interface IcebergField {
   readonly required: boolean
   readonly type: IcebergType
   readonly doc?: string
+  /** Format version 3: what a row of a file has that lacks the field. JSON single values (spec, "Default values"). */
+  readonly 'initial-default'?: JsonValue
+  /** Format version 3: what a writer writes who is given no value for the field. */
+  readonly 'write-default'?: JsonValue
 }
 
 /** `long`, `decimal(9,2)`, `fixed[16]`, … or a nested type. */
