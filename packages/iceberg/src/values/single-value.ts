@@ -44,6 +44,8 @@ export function encodeDatum(type: PrimitiveType, value: Datum): Uint8Array {
     case 'time':
     case 'timestamp':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       assert(typeof value === 'bigint', `a ${type.kind} is a bigint`)
       return bytesOf(8, (view) => view.setBigInt64(0, value, true))
     case 'decimal':
@@ -85,6 +87,8 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
     case 'time':
     case 'timestamp':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
     case 'decimal':
