@@ -208,7 +208,10 @@ export interface Snapshot {
   readonly 'parent-snapshot-id'?: Int64
   readonly 'sequence-number': Int64
   readonly 'timestamp-ms': Int64
+  /** Empty where `manifests` are. */
   readonly 'manifest-list': string
+  /** Format version 1, before there were manifest lists: the locations of its manifests. */
+  readonly manifests?: readonly string[]
   readonly summary: Readonly<Record<string, string>>
   readonly 'schema-id'?: number
 }
