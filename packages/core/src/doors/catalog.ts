@@ -229,9 +229,9 @@ export interface IcebergField {
   readonly required: boolean
   readonly type: IcebergType
   readonly doc?: string
-  /** Format version 3: what rows have that were written before the field was added. Spec: "Default values"; appendix C, "JSON single-value serialization". */
+  /** Format version 3: what a row of a file has that lacks the field. JSON single values (spec, "Default values"). */
   readonly 'initial-default'?: JsonValue
-  /** Format version 3: what a writer puts that says nothing of the field. */
+  /** Format version 3: what a writer writes who is given no value for the field. */
   readonly 'write-default'?: JsonValue
 }
 

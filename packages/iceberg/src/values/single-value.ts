@@ -84,8 +84,12 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
       if (bytes.length === 4) return BigInt(view.getInt32(0, true))
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
-    case 'time':
     case 'timestamp':
+      // Written as a date, before the column was promoted.
+      if (bytes.length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000n
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      break
+    case 'time':
     case 'timestamptz':
     case 'timestamp_ns':
     case 'timestamptz_ns':
