@@ -15,11 +15,14 @@ import {
   type TableMetadata,
 } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import type { DataFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
+import { readAvroFile, writeAvroFile } from '@moulin/format'
+import { deleteFile, writeDeleteManifest } from '../manifests/delete-manifest.test-support.ts'
+import type { DataFile, DeleteFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
 import type { PartitionValue } from '../values/datum.ts'
 import { writeManifest } from '../manifests/manifest.ts'
 import { writeManifestList } from '../manifests/manifest-list.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
+import type { ManifestRoom } from './kept-manifests.ts'
 import { planScan, type FileScanTask, type PlanScanOptions } from './scan-plan.ts'
 import { encodeSingleValue } from '../values/single-value.ts'
 
@@ -171,7 +174,18 @@ function table(manifests: readonly { readonly specId: number; readonly files: re
     collect(planScan({ tableFiles: filesOf(store), metadata, ...options }))
   const names = async (options: Partial<PlanScanOptions> = {}): Promise<string[]> =>
     (await plan(options)).map(({ file }) => file.filePath.replace(/^.*\/t\/data\/|\.parquet$/g, ''))
-  return { store, metadata, manifests: written, putList, plan, names }
+  /** With another manifest list. */
+  const at = (list: string): TableMetadata => ({ ...metadata, snapshots: [snapshot(5, list, 1)] })
+  return { store, metadata, manifests: written, putList, plan, names, at }
+}
+
+/** Room for everything. */
+function roomy(): ManifestRoom {
+  const shelf = (): ManifestRoom['files'] => {
+    const kept = new Map<string, unknown>()
+    return { get: (name) => kept.get(name), add: (name, value) => void kept.set(name, value) }
+  }
+  return { files: shelf(), facts: shelf() }
 }
 
 const day = (text: string): number => Date.parse(text) / 86_400_000
@@ -307,23 +321,165 @@ describe('planScan', () => {
     await expect(names()).rejects.toSatisfy((error) => isKind(error, 'invalid', 'OUTSIDE_STORE'))
   })
 
-  it('refuses live delete manifests by name and passes over spent ones', async () => {
-    const { manifests, putList, names } = twoSpecs()
-    const deletes: ManifestFile = { ...manifests[0]!, content: 'deletes', path: `${root}t/metadata/d.avro` }
-    putList('snap', [manifests[1]!, { ...deletes, addedFiles: 0 }])
-    expect(await names()).toEqual(['jan', 'null'])
-    putList('snap', [manifests[1]!, deletes])
-    await expect(names()).rejects.toSatisfy((error) => isKind(error, 'unsupported', 'DELETE_FILES'))
+  it('gives each file what may delete rows of it, and reads no spent manifest of deletes', async () => {
+    const { store, manifests, putList, plan } = twoSpecs()
+    const put = (name: string, specId: number, sequenceNumber: bigint, files: readonly DeleteFile[]): ManifestFile => {
+      const path = `${root}t/metadata/${name}.avro`
+      const spec = bindPartitionSpec(specs[specId]!, [schema, oldSchema])
+      const made = writeDeleteManifest({ path, spec, schema, files, sequenceNumber })
+      store.objects.set(`t/metadata/${name}.avro`, made.bytes)
+      return made.manifest
+    }
+    const january = { specId: 1, partition: [day('2024-01-15')] }
+    const vector = { referencedDataFile: `${root}t/data/jan.parquet`, ...january }
+    const named = { specId: 0, partition: ['ams', 'x'] }
+    const deletes = [
+      put('d0', 1, 7n, [
+        deleteFile('equality', 'e', 7n, { specId: 1, partition: [null] }),
+        deleteFile('positions', 'p', 2n, january),
+        deleteFile('vector', 'v', 6n, vector),
+      ]),
+      put('d1', 0, 8n, [deleteFile('positions', 'q', 8n, named)]),
+      { ...put('d2', 0, 9n, [deleteFile('positions', 'r', 9n, named)]), addedFiles: 0, existingFiles: 0 },
+    ]
+    store.objects.delete('t/metadata/d2.avro')
+    putList('snap', [deletes[0]!, ...manifests, ...deletes.slice(1)])
+    const tasks = await plan()
+    const found = tasks.map(({ file, deletes: about }) => [
+      /([^/]*)\.parquet$/.exec(file.filePath)![1],
+      about.map(({ filePath }) => /([^/]*)\.\w+$/.exec(filePath)![1]),
+    ])
+    expect(found).toEqual([
+      ['ams', ['q']],
+      ['osl', []],
+      ['jan', ['v']],
+      ['null', ['e']],
+      ['feb', []],
+    ])
+    expect(tasks[2]!.deletes).toEqual([deleteFile('vector', 'v', 6n, vector)])
+    expect(tasks[3]!.deletes[0]).toMatchObject({ content: 'equality', equalityIds: [1], partition: [null] })
   })
 
-  it('refuses an unknown transform by name, and calls a spec that is not there corrupt', async () => {
-    const { store, metadata } = twoSpecs()
-    const zorder = { 'spec-id': 1, fields: [{ 'source-id': 4, 'field-id': 1002, name: 'z', transform: 'zorder' }] }
-    const planned = (partitionSpecs: PartitionSpec[]) =>
-      collect(planScan({ tableFiles: filesOf(store), metadata: { ...metadata, 'partition-specs': partitionSpecs } }))
-    await expect(planned([specs[0]!, zorder])).rejects.toSatisfy(
-      (error) => isKind(error, 'unsupported', 'TRANSFORM') && error.message.includes('zorder'),
+  it('never leaves out a manifest of deletes: the rows would come back', async () => {
+    const { manifests, putList, names } = twoSpecs()
+    const deletes: ManifestFile = { ...manifests[0]!, content: 'deletes', path: `${root}t/metadata/d.avro` }
+    putList('snap', [manifests[1]!, deletes])
+    await expect(names({ skip: (location) => location.endsWith('/d.avro') })).rejects.toSatisfy(
+      (error) => isKind(error, 'not-found', 'TABLE_FILE') && error.message.includes('d.avro'),
     )
+  })
+
+  it('counts row ids on from the one of the manifest', async () => {
+    const { manifests, store, putList, plan } = twoSpecs()
+    putList('snap', manifests)
+    const { schema: avro, records } = readAvroFile(store.objects.get('t/metadata/snap.avro')!)
+    const fields = [...(avro as { fields: object[] }).fields, { name: 'id', type: ['null', 'long'], 'field-id': 520 }]
+    const numbered = records.map((record, at) => ({ ...record, id: [100n, null, 300n][at] }))
+    store.objects.set(
+      't/metadata/snap.avro',
+      writeAvroFile({ schema: { ...(avro as object), fields } as never, records: numbered }),
+    )
+    const tasks = await plan()
+    expect(tasks.map(({ file }) => file.firstRowId)).toEqual([100n, 110n, undefined, undefined, 300n])
+    const pruned = await plan({ where: gte('n', 9) })
+    expect(pruned.map(({ file }) => file.firstRowId)).toEqual([110n])
+  })
+
+  it('reads the manifests that a snapshot of format version 1 lists itself', async () => {
+    const { metadata, store, names } = twoSpecs()
+    const manifests = [0, 1, 2].map((at) => `${root}t/metadata/m${at}.avro`)
+    const snapshots = metadata.snapshots!.map((one) => ({ ...one, 'manifest-list': '', manifests }))
+    const old = { ...metadata, 'format-version': 1, snapshots }
+    expect(await names({ metadata: old })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(await names({ metadata: old, where: gte('n', 9) })).toEqual(['osl'])
+    store.objects.delete('t/metadata/m1.avro')
+    await expect(names({ metadata: old })).rejects.toSatisfy((error) => isKind(error, 'not-found', 'TABLE_FILE'))
+    expect(await names({ metadata: old, skip: (location) => location.endsWith('m1.avro') })).toEqual([
+      'ams',
+      'osl',
+      'feb',
+    ])
+  })
+
+  it('with a room reads what is new, and knows what is deleted by now', async () => {
+    const made = twoSpecs()
+    const { store, manifests, putList, plan, names } = made
+    const room = roomy()
+    const reads = (): string[] => store.reads.splice(0).map((key) => /([^/]*)\.avro$/.exec(key)![1]!)
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual(['snap', 'm0', 'm1', 'm2'])
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(await names({ room, where: lt('n', 1) })).toEqual(['feb'])
+    expect(await names({ room, where: eq('town', 'ams') })).toEqual(['ams', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual([])
+
+    // A commit of somebody else's: deletes in what is known, and more files.
+    const spec = bindPartitionSpec(specs[1]!, [schema])
+    const january = { specId: 1, partition: [day('2024-01-15')] }
+    const files = [deleteFile('positions', 'p', 10n, january)]
+    const deletes = writeDeleteManifest({ path: `${root}t/metadata/d.avro`, spec, schema, files, sequenceNumber: 10n })
+    store.objects.set('t/metadata/d.avro', deletes.bytes)
+    store.objects.set('t/metadata/m3.avro', store.objects.get('t/metadata/m2.avro')!)
+    putList('snap2', [...manifests, { ...manifests[2]!, path: `${root}t/metadata/m3.avro` }, deletes.manifest])
+    const next = { room, metadata: made.at('snap2') }
+    const deletesOf = (tasks: readonly FileScanTask[]): number[] => tasks.map(({ deletes: about }) => about.length)
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual(['snap2', 'd', 'm3'])
+    // As before it is as it was.
+    expect(deletesOf(await plan({ room }))).toEqual([0, 0, 0, 0, 0])
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual([])
+  })
+
+  it('with a room that cannot hold the files reads only manifests whose columns may match', async () => {
+    const { store, names } = twoSpecs()
+    const files = { get: () => undefined, add: () => undefined }
+    const room = { ...roomy(), files }
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    store.reads.length = 0
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(store.reads).toEqual(['t/metadata/snap.avro', 't/metadata/m0.avro'])
+    // Of another column nothing is known yet.
+    store.reads.length = 0
+    expect(await names({ room, where: eq('town', 'nowhere') })).toEqual(['jan', 'null', 'feb'])
+    expect(store.reads).toHaveLength(4)
+  })
+
+  it('keeps nothing of what could not be read', async () => {
+    const { store, names } = twoSpecs()
+    const room = roomy()
+    const kept = store.objects.get('t/metadata/m1.avro')!
+    store.objects.set('t/metadata/m1.avro', kept.subarray(0, kept.length - 1))
+    await expect(names({ room })).rejects.toMatchObject({ kind: 'corrupt', code: 'MANIFEST_LENGTH' })
+    store.objects.set('t/metadata/m1.avro', kept)
+    expect(await names({ room })).toHaveLength(5)
+  })
+
+  it('prunes by nothing that it does not understand of a spec, and calls one that is not there corrupt', async () => {
+    const { metadata, names } = twoSpecs()
+    const february = { where: gte('at', new Date('2024-02-01')) }
+    expect(await names(february)).toEqual(['ams', 'osl', 'feb'])
+    const strange: readonly object[] = [
+      { 'source-id': 4, transform: 'zorder' },
+      { 'source-ids': [1, 4], transform: 'bucket[4]' },
+      { 'source-id': 4, transform: 'truncate[0]' },
+      { 'source-id': 9, transform: 'day' },
+      { 'source-id': 5, transform: 'day' },
+    ]
+    const ofOthers = { ...schema, fields: [...schema.fields, column(5, 'other', 'variant')] }
+    const planned = (partitionSpecs: PartitionSpec[]) =>
+      names({
+        ...february,
+        metadata: { ...metadata, schemas: [oldSchema, ofOthers], 'partition-specs': partitionSpecs },
+      })
+    for (const field of strange) {
+      const spec = {
+        'spec-id': 1,
+        fields: [{ ...field, 'field-id': 1002, name: 'z' } as PartitionSpec['fields'][number]],
+      }
+      expect(await planned([specs[0]!, spec])).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    }
     await expect(planned([specs[0]!])).rejects.toSatisfy((error) => isKind(error, 'corrupt', 'PARTITION_SPEC'))
   })
 })

@@ -3,7 +3,6 @@ import {
   type Expression,
   type IcebergSchema,
   type Int64,
-  isKind,
   notFound,
   option,
   type OptionTable,
@@ -12,14 +11,14 @@ import {
   type TableMetadata,
   throwIfAborted,
 } from '@moulin/core'
-import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
-import { readManifestList } from '../manifests/manifest-list.ts'
-import { readManifest } from '../manifests/manifest.ts'
+import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
 import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
-import { bindPartitionSpec, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { bindForReading, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { KeptManifests, type ManifestRoom, type SpecPlan } from './kept-manifests.ts'
+import type { IndexedFile } from './manifest-index.ts'
 import { bindExpression, type Predicate } from './predicate.ts'
 import { projectPredicate } from './projection.ts'
-import { manifestMightMatch, metricsMightMatch, partitionMightMatch } from './pruning.ts'
+import { manifestMightMatch } from './pruning.ts'
 
 /** A data file of which some rows may match. */
 export interface FileScanTask {
@@ -46,10 +45,12 @@ export interface PlanScanOptions {
   /** Over top-level columns. Default: all rows. */
   readonly where?: Expression | undefined
   /**
-   * Asked of the manifest list, and of each manifest that would be read, by location: true leaves it out, with all that it
-   * names. Default: none.
+   * Asked of the manifest list, and of each manifest of data that would be read, by location: true leaves it out, with all that it
+   * names. Default: none. Manifests of deletes are never left out: rows would come back.
    */
   readonly skip?: ((location: string) => boolean) | undefined
+  /** Where what is read of manifests is kept for the next plan; default: nowhere. Of one table. */
+  readonly room?: ManifestRoom | undefined
   /** Manifests read at once; default 4. */
   readonly maxInFlight?: number
   readonly signal?: AbortSignal
@@ -61,40 +62,67 @@ const optionTable: OptionTable<PlanScanOptions> = {
   snapshotId: option.anyOf(option.integer('', 0), option.int64('an id')),
   where: option.objectOf('an expression'),
   skip: option.callback,
+  room: option.door('room for manifests', [], ['files', 'facts']),
   maxInFlight: option.integer('', 1),
   signal: option.abortSignal,
 }
 
 /**
- * The data files that a scan must read, pruned by manifest summaries, partition tuples and column bounds; in the order of
- * the manifests. A table without a snapshot has none. Leaving the loop early stops the reads under way.
+ * The data files that a scan must read, each with what may delete rows of it, pruned by manifest summaries, partition tuples and column
+ * bounds; in the order of the manifests. A table without a snapshot has none. Leaving the loop early stops the reads under way.
  * @throws `invalid` for a wrong predicate, or a file outside of the store; `not-found` for a snapshot that the metadata
- * lacks, or an object that is gone (expired: load the table again); `unsupported` by name for deletes, encryption,
+ * lacks, or an object that is gone (expired: load the table again); `unsupported` by name for encryption,
  * other file formats and unknown transforms; `corrupt`; `exhausted`; `aborted`.
  * Spec: "Scan Planning".
  */
 export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileScanTask, void, undefined> {
   checkOptions('planScan', options, optionTable)
-  const { metadata, where, skip = () => false, maxInFlight = 4, signal } = options
+  const { tableFiles, metadata, where, skip = () => false, room, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)
-  if (snapshot === undefined || skip(snapshot['manifest-list'])) return
+  if (snapshot === undefined || (snapshot.manifests === undefined && skip(snapshot['manifest-list']))) return
   throwIfAborted(signal)
 
   const stop = new AbortController()
   const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal])
-  const reader = { ...options, signal: signals }
   const plans = specPlans(metadata, schema, predicate)
-  const waiting: Promise<FileScanTask[]>[] = []
+  const kept = new KeptManifests({
+    tableFiles,
+    room,
+    skip,
+    specOf: (specId) => plans(specId).spec,
+    schemaId: schema['schema-id'] ?? 0,
+    maxInFlight,
+    signal: signals,
+  })
+  const waiting: (readonly FileScanTask[] | Promise<readonly FileScanTask[]>)[] = []
   try {
-    for (const manifest of await manifestsOf(snapshot, reader)) {
+    const manifests = await kept.of(snapshot)
+    const deletes = await kept.deletes(manifests, snapshot['manifest-list'])
+    for (const manifest of manifests) {
       if (manifest.content === 'deletes') continue
       const plan = plans(manifest.specId)
       if (!manifestMightMatch(plan.predicate, manifest) || skip(manifest.path)) continue
-      const tasks = tasksOf(manifest, plan, predicate, reader)
-      // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
-      tasks.catch(() => {})
-      waiting.push(tasks)
+      const tasksOf = (files: readonly IndexedFile[]): FileScanTask[] =>
+        files.map((found) => {
+          // A file outside of the store fails the plan, not the read.
+          tableFiles.spellings(found.file.filePath)
+          return {
+            ...found,
+            spec: plan.spec,
+            deletes: deletes.of(found.file, found.sequenceNumber),
+            residual: predicate,
+          }
+        })
+      const found = kept.matching(manifest, predicate, plan)
+      if (!(found instanceof Promise)) {
+        if (found.length > 0) waiting.push(tasksOf(found))
+      } else {
+        const tasks = found.then(tasksOf)
+        // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
+        tasks.catch(() => {})
+        waiting.push(tasks)
+      }
       if (waiting.length >= maxInFlight) yield* await waiting.shift()!
     }
     while (waiting.length > 0) yield* await waiting.shift()!
@@ -118,12 +146,6 @@ function snapshotOf({ metadata, snapshotId }: PlanScanOptions): {
   return { snapshot, schema: schema ?? currentSchema(metadata) }
 }
 
-/** A spec with the predicate projected onto it. */
-interface SpecPlan {
-  readonly spec: BoundPartitionSpec
-  readonly predicate: Predicate
-}
-
 function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Predicate): (specId: number) => SpecPlan {
   const plans = new Map<number, SpecPlan>()
   // Newer schemas first: a spec's column may be gone from the one that is read with.
@@ -131,45 +153,10 @@ function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Pr
   return (specId) => {
     let plan = plans.get(specId)
     if (plan === undefined) {
-      const spec = bindPartitionSpec(specById(metadata['partition-specs'], specId), schemas)
+      const spec = bindForReading(specById(metadata['partition-specs'], specId), schemas)
       plan = { spec, predicate: projectPredicate(predicate, spec) }
       plans.set(specId, plan)
     }
     return plan
-  }
-}
-
-type Reader = Pick<PlanScanOptions, 'tableFiles' | 'signal'>
-
-async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<ManifestFile[]> {
-  const path = snapshot['manifest-list']
-  const bytes = await read(path, reader)
-  return readManifestList(bytes, { path })
-}
-
-async function tasksOf(
-  manifest: ManifestFile,
-  { spec, predicate: partitionPredicate }: SpecPlan,
-  residual: Predicate,
-  reader: Reader,
-): Promise<FileScanTask[]> {
-  const bytes = await read(manifest.path, reader)
-  const tasks: FileScanTask[] = []
-  for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec })) {
-    if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
-    // A file outside of the store fails the plan, not the read.
-    reader.tableFiles.spellings(file.filePath)
-    tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, deletes: [], residual })
-  }
-  return tasks
-}
-
-async function read(uri: string, { tableFiles, signal }: Reader): Promise<Uint8Array> {
-  try {
-    return (await tableFiles.get(uri, signal === undefined ? {} : { signal })).bytes
-  } catch (cause) {
-    if (!isKind(cause, 'not-found')) throw cause
-    const message = `${uri} is gone: the snapshot has expired, or the table lost a file. Load the table again.`
-    throw notFound('TABLE_FILE', message, { context: { uri }, cause })
   }
 }

@@ -1,8 +1,7 @@
-import { columnsOf, corrupt, takeRows } from '@moulin/core'
+import { columnsOf, corrupt } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, TableFiles } from '@moulin/core'
-import type { ParquetRowGroup } from '@moulin/format'
 import { decodeSingleValue } from '@moulin/iceberg'
-import type { BoundColumn, DataFile, LiveRows, Predicate } from '@moulin/iceberg'
+import type { BoundColumn, DataFile, Predicate } from '@moulin/iceberg'
 import { countingFiles } from '../live/counting-files.ts'
 import type { CountingFile, CountingRows } from '../live/counting-files.ts'
 import { rowOf } from '../live/live-files.ts'
@@ -10,12 +9,13 @@ import type { LiveFiles } from '../live/live-files.ts'
 import { fieldsOf, fittingOf, identitiesIn, identityNames, tableColumnOf } from '../places/identity-rows.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
-import { mapAhead } from './map-ahead.ts'
+import { mapAhead, READS_AHEAD } from './map-ahead.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { placeOf } from '../places/place.ts'
 import { boundToTable, renamed } from './promoted.ts'
 import { rowsToRead } from './prune-row-group.ts'
+import { inSteps, readPassing } from './read-passing.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -28,12 +28,6 @@ export interface TableRowsParts {
   readonly files: LiveFiles
   readonly places: RowPlaces
 }
-
-/** At most so many rows of a row group are read at once, and about so many compressed bytes of all columns. */
-const ROWS_AT_ONCE = 65_536
-const BYTES_AT_ONCE = 32 * 1024 * 1024
-/** Reads that run while the rows before them are worked on. */
-const READS_AHEAD = 2
 
 /** Some rows of a file, to be read, judged and shown. */
 interface ReadTask {
@@ -118,17 +112,7 @@ async function* readTasks(
   }
 }
 
-function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetRowGroup): Generator<RowRange> {
-  const step = Math.max(1, Math.min(ROWS_AT_ONCE, Math.floor((BYTES_AT_ONCE / sizeBytes) * rowCount)))
-  for (const range of ranges) {
-    for (let start = range.start; start < range.end; start += step) {
-      yield { start, end: Math.min(range.end, start + step) }
-    }
-  }
-}
-
-// First what rows are judged by, and the rest where some are left. Who counts at its place is decided before any predicate, by the
-// file: the one that does may not pass where another would.
+// Who counts at its place is decided before any predicate, by the file: the one that does may not pass where another would.
 async function readRows(
   { path, file, rowGroup, rows, judge }: ReadTask,
   columns: TableColumns,
@@ -136,52 +120,21 @@ async function readRows(
   predicate: Predicate,
   call: CallOptions,
 ): Promise<PassingRows> {
-  const read = (names: readonly string[], range: RowRange): Promise<LiveRows> =>
-    file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
   const judged = new Set([
     ...(query.where === undefined ? [] : columnsOf(query.where)),
     ...(judge ? identityNames : []),
   ])
-  const found = await read([...judged], rows)
-  const { batch: first } = found
-  if (first.length === 0) return { batch: first, rows: undefined, isOwned: true }
-  const passing = passingRows(predicate, first.length, ({ name }) => tableColumnOf(first, name))
-  const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
-  const missing = query.needed.filter((name) => !judged.has(name))
-  const rowAt = (position: number): number => rowOf(found, position)
-  const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
-  if (!isFew) {
-    const { batch: rest } = await read(missing, rows)
-    const all = { length: first.length, columns: [...first.columns, ...rest.columns] }
-    const batch = shown(all, columns, query.columns, { path, rowGroup, kept, rowOf: rowAt })
-    return { batch, rows: kept, isOwned: true }
+  const rest = query.needed.filter((name) => !judged.has(name))
+  const passing = (batch: ColumnBatch): Int32Array | undefined => {
+    const some = passingRows(predicate, batch.length, ({ name }) => tableColumnOf(batch, name))
+    return judge === undefined ? some : liveRows(some, identitiesIn(batch, columns), judge)
   }
-  // Of the rest no more than reaches from the first to the last of them.
-  const from = kept[0] ?? 0
-  const rest =
-    kept.length === 0
-      ? { columns: [] }
-      : (await read(missing, { start: rowOf(found, from), end: rowOf(found, kept.at(-1)!) + 1 })).batch
-  const picked = [
-    ...takenFrom(first.columns, kept),
-    ...takenFrom(
-      rest.columns,
-      kept.map((row) => row - from),
-    ),
-  ]
-  const batch = shown({ length: kept.length, columns: picked }, columns, query.columns, {
-    path,
-    rowGroup,
-    kept: undefined,
-    rowOf: (position) => rowAt(kept[position]!),
-  })
-  return { batch, rows: undefined, isOwned: true }
-}
-
-const spanOf = (rows: Int32Array): number => (rows.length === 0 ? 0 : rows.at(-1)! + 1 - rows[0]!)
-
-function takenFrom(columns: ColumnBatch['columns'], rows: Int32Array): ColumnBatch['columns'] {
-  return columns.map(({ name, column }) => ({ name, column: takeRows(column, rows) }))
+  const asked = { file, rowGroup, rows, judged: fieldsOf(columns, [...judged]), rest: fieldsOf(columns, rest), passing }
+  const read = await readPassing(asked, call)
+  const { batch, kept } = read
+  if (batch.length === 0) return { batch, rows: undefined, isOwned: true }
+  const place = { path, rowGroup, kept, rowOf: (position: number) => rowOf(read, position) }
+  return { batch: shown(batch, columns, query.columns, place), rows: kept, isOwned: true }
 }
 
 function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, judge: Judge): Int32Array {
