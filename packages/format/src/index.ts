@@ -40,6 +40,8 @@ export type {
   WrittenFile,
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
+export { defaultColumn } from './parquet/decode/default-column.ts'
+export type { DefaultField, DefaultKind } from './parquet/decode/default-column.ts'
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type { NameMapping } from './parquet/name-mapping.ts'

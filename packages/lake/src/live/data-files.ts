@@ -5,6 +5,7 @@ import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
 import { Room } from './room.ts'
 import { footerKeys } from '../table/system-columns.ts'
+import type { TableMapping } from './name-mappings.ts'
 
 /** Open data files: footers that were read already, the least used of them forgotten. */
 export interface DataFiles {
@@ -12,7 +13,12 @@ export interface DataFiles {
    * @throws `corrupt`; `not-found` code `FILE_VANISHED` when the object is not there (any more); `unavailable` code `FILE_OVERWRITTEN`
    * while somebody overwrites it.
    */
-  open(file: OpenableFile, options?: CallOptions): Promise<ParquetFile>
+  open(file: OpenableFile, call?: DataFileCall): Promise<ParquetFile>
+}
+
+export interface DataFileCall extends CallOptions {
+  /** For a file without field ids: what its columns' names mean. Without it such a file is `unsupported`. */
+  readonly mapping?: TableMapping | undefined
 }
 
 /** A Parquet file as a manifest describes it, of rows or of deletes. */
@@ -32,14 +38,32 @@ const CHUNK_BYTES = 1700
 
 export function dataFiles({ tableFiles, workers, room }: DataFilesOptions): DataFiles {
   const own = room.share()
+  /** Of files without field ids, by which mapping they were opened. */
+  const mappedBy = new WeakMap<ParquetFile, string>()
+
+  async function openMapped(
+    reader: RangeReader,
+    mapping: TableMapping | undefined,
+    call: CallOptions,
+  ): Promise<ParquetFile> {
+    try {
+      return await openParquet(reader, { workers, ...call })
+    } catch (error) {
+      if (mapping === undefined || !lacksIds(error)) throw error
+      const file = await openParquet(reader, { workers, nameMapping: mapping.names(), ...call })
+      mappedBy.set(file, mapping.key)
+      return file
+    }
+  }
   return {
-    async open({ filePath, fileSizeBytes, recordCount }, options = {}) {
+    async open({ filePath, fileSizeBytes, recordCount }, { mapping, ...call } = {}) {
       const known = room.get(own + filePath)
-      if (known !== undefined) return known
+      const knownBy = known === undefined ? undefined : mappedBy.get(known)
+      if (known !== undefined && (knownBy === undefined || knownBy === mapping?.key)) return known
       // Its footer may be another one by now.
       const onOverwritten = (): void => room.forget(own + filePath)
       const reader = fileReader(tableFiles, filePath, Number(fileSizeBytes), onOverwritten)
-      const file = await openParquet(reader, { workers, ...options })
+      const file = await openMapped(reader, mapping, call)
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
         throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })
@@ -96,6 +120,11 @@ export function isOwnName(filePath: string): boolean {
 /** Somebody writes the data file while it is read: it may become readable again, or be another one by then. */
 export function isOverwritten(error: unknown): boolean {
   return isKind(error, 'unavailable', 'FILE_OVERWRITTEN')
+}
+
+/** The file has no field ids, and nobody has said what its names mean. */
+export function lacksIds(error: unknown): boolean {
+  return isKind(error, 'unsupported', 'PARQUET_FIELD_IDS')
 }
 
 /** The object of a data file is not there. */
