@@ -13,12 +13,14 @@ import type { RecordTime } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
 import { readRows } from '../replay/cold-rows.ts'
 import { rowsIn, windowRows } from '../replay/cold-window.ts'
+import type { Counted } from './audit-gaps.ts'
+import type { DeletedFindings } from './deleted-rows.ts'
 import type { GroupIdentities } from '../places/identity-rows.ts'
 import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
-import type { OffsetCoverage } from './offset-coverage.ts'
 import type { RecordDecoder } from '../replay/record-decoder.ts'
 import { placeCrc } from '../replay/record-runs.ts'
+import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 export interface DeepCheckParts {
@@ -27,18 +29,22 @@ export interface DeepCheckParts {
   readonly windowBytes: number
 }
 
-/** What the ledger answers for, and which of it has a row. */
-interface Counted {
-  readonly entry: LedgerEntry
-  readonly coverage: OffsetCoverage
-}
-
 /** A row that does not match its checksum. */
 interface Suspect extends AuditPlace {
   /** Where it would match: what the sum of its place must be, and its time; undefined where no place can make it right. */
   readonly wanted: { readonly crc: number; readonly time: RecordTime } | undefined
 }
 
+/** Columns of ours without which a row has no record's content. */
+const boundColumns: readonly SystemColumn[] = [
+  '_kafka_timestamp',
+  '_kafka_timestamp_type',
+  '_kafka_key',
+  '_kafka_headers',
+  '_kafka_value_state',
+  '_kafka_value',
+  '_kafka_schema_id',
+]
 /** Places looked at in one turn of the event loop: some milliseconds. */
 const LOOKS_A_TURN = 4_096
 /** Of rows that are framed and not yet judged. */
@@ -60,6 +66,8 @@ export class DeepCheck {
   /** At places that the ledger does not know: of an earlier life of the topic, or moved there. */
   readonly #strangers: Suspect[] = []
   readonly #doubled: AuditPlace[] = []
+  /** A column of ours that every checksum covers has been dropped: none can be right. */
+  readonly #lacksBound: boolean
   #looks = 0
   #files = 0
   #rows = 0n
@@ -71,6 +79,7 @@ export class DeepCheck {
     this.#parts = parts
     this.#columns = columns
     this.#counts = counts
+    this.#lacksBound = boundColumns.some((name) => columns.byName.get(name) === undefined)
   }
 
   beginFile(): void {
@@ -86,6 +95,7 @@ export class DeepCheck {
   async addRowGroup(file: LiveFile, rowGroup: number, identities: GroupIdentities, call: CallOptions): Promise<void> {
     // Without checksums there is nothing to hold a row against.
     if (!this.#parts.info.rowCrc) return
+    if (this.#columns.byName.get('_kafka_crc') === undefined) return this.#countUnproven(identities)
     const window = { bytes: this.#parts.windowBytes, rows: windowRows.most }
     const size = rowsIn({ file, rowGroup }, window)
     for (let start = 0; start < identities.length; start += size) {
@@ -111,8 +121,16 @@ export class DeepCheck {
     }
   }
 
+  #countUnproven(identities: GroupIdentities): void {
+    for (let row = 0; row < identities.length; row++) {
+      if (!identities.isKnown(row)) continue
+      this.#rows++
+      this.#unproven++
+    }
+  }
+
   /** After all rows. */
-  async report(call: CallOptions): Promise<DeepAudit> {
+  async report(call: CallOptions): Promise<Omit<DeepAudit, keyof DeletedFindings>> {
     const unproven = new Set(this.#suspects.map(placeKey))
     const altered: AuditPlace[] = []
     const moved: AuditMove[] = []
@@ -167,7 +185,7 @@ export class DeepCheck {
     for (const [at, { decoder, row, place, isDegraded }] of this.#framed.entries()) {
       this.#rows++
       if (decoder.matches(row, this.#sums[at]!)) continue
-      if (isDegraded && this.#columns.lacksValues) {
+      if ((isDegraded && this.#columns.lacksValues) || this.#lacksBound) {
         this.#unproven++
         continue
       }
