@@ -53,18 +53,15 @@ export class DeletedRows {
     for (const counted of counts) {
       const { entry, coverage } = counted
       const key = keyOf(entry)
-      const from = (origins.get(key) ?? []).map(({ origin }) => origin.offset).sort((a, b) => (a < b ? -1 : 1))
-      const gone = FirstRanges.of(without(deletedOf(counted, ledger), from), maxGaps)
-      const lacking = lackingRows(counted)
-      const wasMoved = BigInt(from.filter((offset) => coverage.lacks(offset)).length)
-      found.deletedRows += lacking > wasMoved ? lacking - wasMoved : 0n
+      const { rows, ranges: gone } = goneIn(counted, ledger, origins.get(key) ?? [], maxGaps)
+      found.deletedRows += rows
       found.deleted.push(...placed(entry, gone.ranges, maxGaps - found.deleted.length))
       const before = this.#before.get(key)
       const since = before && sinceThen(before, entry, coverage, maxGaps)
       found.returnedRows += since?.returned.count ?? 0n
       found.returned.push(...placed(entry, since?.returned.ranges ?? [], maxGaps - found.returned.length))
       // An adopted table lacks nothing any more by its ledger: what was deleted stays known until it is there again.
-      const { count, ranges } = lacking > 0n ? gone : (since?.gone ?? gone)
+      const { count, ranges } = rows > 0n ? gone : (since?.gone ?? gone)
       const { incarnation, partition, start, frontier } = entry
       memory.push({ incarnation, partition, start, frontier, count, ranges })
     }
@@ -90,6 +87,20 @@ export class DeletedRows {
       runtime.logger.warn({ err, topic: info.name }, 'What a deep audit found deleted could not be stored')
     }
   }
+}
+
+/** Rows of the entry that are gone, those that stand somewhere else left out. */
+function goneIn(
+  counted: Counted,
+  ledger: readonly LedgerEntry[],
+  moved: readonly AuditMove[],
+  most: number,
+): { readonly rows: bigint; readonly ranges: FirstRanges } {
+  const offsets = new Set(moved.map(({ origin }) => origin.offset).filter((offset) => counted.coverage.lacks(offset)))
+  const rows = lackingRows(counted) - BigInt(offsets.size)
+  if (rows <= 0n) return { rows: 0n, ranges: new FirstRanges(most) }
+  const rising = [...offsets].sort((a, b) => (a < b ? -1 : 1))
+  return { rows, ranges: FirstRanges.of(without(deletedOf(counted, ledger), rising), most) }
 }
 
 const keyOf = ({ incarnation, partition }: Pick<LedgerEntry, 'incarnation' | 'partition'>): string =>
