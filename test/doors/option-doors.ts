@@ -721,7 +721,7 @@ export const doors: readonly Door[] = [
   door<icebergPackage.ReadManifestListOptions>(
     'readManifestList',
     (options) => icebergPackage.readManifestList(new Uint8Array(1), options),
-    { path: [5], withDeletes: badFlag },
+    { path: [5] },
     { path: 'snap.avro' },
   ),
   door<icebergPackage.WriteManifestRequest>(
@@ -742,6 +742,12 @@ export const doors: readonly Door[] = [
     'readManifest',
     (options) => icebergPackage.readManifest(new Uint8Array(1), options),
     { manifest: badPart, spec: badPart, withDeleted: badFlag },
+    { manifest: { path: 'm.avro', sizeBytes: 1n } as never, spec: spec() },
+  ),
+  door<Omit<icebergPackage.ReadManifestOptions, 'withDeleted'>>(
+    'readDeleteManifest',
+    (options) => icebergPackage.readDeleteManifest(new Uint8Array(1), options),
+    { manifest: badPart, spec: badPart },
     { manifest: { path: 'm.avro', sizeBytes: 1n } as never, spec: spec() },
   ),
   door<Parameters<ParquetFile['dictionary']>[0]>(

@@ -1,4 +1,4 @@
-import { day, isKind, keyOf, tableFiles } from '@moulin/core'
+import { day, keyOf, tableFiles } from '@moulin/core'
 import type { LoadedTable, ObjectStore, TableMetadata } from '@moulin/core'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +6,7 @@ import type { AppendPlan, AppendRequest } from './append.ts'
 import { planAppend } from './append.ts'
 import type { DataFile, ManifestEntry, ManifestFile } from './data-file.ts'
 import { readManifestList, writeManifestList } from './manifest-list.ts'
-import { readManifest } from './manifest.ts'
+import { readManifest } from './read-manifest.ts'
 import { currentSnapshot } from '../metadata/metadata-lookup.ts'
 import { HOUR, people, T0 } from '../metadata/metadata.test-tables.ts'
 import { newTableMetadata, partitionSpecOf } from '../metadata/new-table.ts'
@@ -255,16 +255,17 @@ describe('planAppend', () => {
     },
   )
 
-  it('refuses by name a parent with row-level deletes', async () => {
+  it('carries over manifests of deletes as they are', async () => {
     const objects = hookedStore()
     const table = await append(objects, tableIn(objects), 1)
     const path = currentSnapshot(table.metadata)!['manifest-list']
     const list = readManifestList((await objects.get(keyOf(objects, path))).bytes, { path })
-    const deletes = [...list, { ...list[0]!, content: 'deletes' as const, path: 'memory://hooked/d.avro' }]
-    const bytes = writeManifestList({ manifests: deletes, snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n })
+    const deletes = { ...list[0]!, content: 'deletes' as const, path: 'memory://hooked/d.avro' }
+    const manifests = [...list, deletes]
+    const bytes = writeManifestList({ manifests, snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n })
     await objects.put(keyOf(objects, path), bytes)
-    const refused = await planAppend(requestOf(objects, table, 2)).catch((error: unknown) => error)
-    expect(isKind(refused, 'unsupported', 'DELETE_FILES')).toBe(true)
+    const plan = await planAppend(requestOf(objects, table, 2))
+    expect(plan.manifests.filter(({ content }) => content === 'deletes')).toEqual([deletes])
   })
 
   describe('with very many appends', () => {

@@ -13,7 +13,6 @@ import {
   type RecordShape,
 } from './avro-records.ts'
 import type { ManifestFile, PartitionSummary } from './data-file.ts'
-import { deletes } from './manifest.ts'
 import { manifestFieldIds, manifestFileIds, manifestFileSchema, summaryIds } from './manifest-schema.ts'
 
 export interface WriteManifestListRequest {
@@ -91,34 +90,23 @@ function summaryToAvro({ containsNull, containsNan, lowerBound, upperBound }: Pa
 export interface ReadManifestListOptions {
   /** Names it in errors. */
   readonly path: string
-  /** True: delete manifests are given whether live or not, for those who ask for names only. */
-  readonly withDeletes?: boolean
 }
 
-const readTable: OptionTable<ReadManifestListOptions> = {
-  path: option.required(option.text),
-  withDeletes: option.flag,
-}
+const readTable: OptionTable<ReadManifestListOptions> = { path: option.required(option.text) }
 
 /**
- * Reads a manifest list, by field id, from any writer of version 1 or 2. A delete manifest with no live entries deletes
- * nothing and is given like any other.
- * @throws `unsupported` naming a delete manifest that is live, and encrypted manifests; `corrupt`; `exhausted`.
+ * Reads a manifest list, by field id, from any writer of version 1, 2 or 3: manifests of data and of deletes, live or not.
+ * @throws `unsupported` naming encrypted manifests; `corrupt`; `exhausted`.
  * Spec: "Manifest lists".
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
   checkOptions('readManifestList', options, readTable)
-  const { path, withDeletes = false } = options
+  const { path } = options
   const what = `The manifest list ${path}`
   const { schema, records } = readAvroFile(bytes, { what })
   const shape = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const summaries = summaryShape(shape)
-  return records.map((record) => {
-    const manifest = manifestFromAvro(record, shape, summaries)
-    if (!withDeletes && manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
-      throw deletes(`The delete manifest ${manifest.path}`)
-    return manifest
-  })
+  return records.map((record) => manifestFromAvro(record, shape, summaries))
 }
 
 function manifestFromAvro(row: AvroRow, shape: RecordShape, summaries: RecordShape | undefined): ManifestFile {
@@ -144,6 +132,7 @@ function manifestFromAvro(row: AvroRow, shape: RecordShape, summaries: RecordSha
     existingRows: longAt(shape, row, ids.existingRows),
     deletedRows: longAt(shape, row, ids.deletedRows),
     partitions: summaries && rowsAt(shape, row, ids.partitions)?.map((summary) => summaryFromAvro(summary, summaries)),
+    firstRowId: content === 0 ? longAt(shape, row, ids.firstRowId) : undefined,
   }
 }
 

@@ -28,6 +28,10 @@ export const dataFileIds = {
   splitOffsets: 132,
   equalityIds: 135,
   sortOrderId: 140,
+  firstRowId: 142,
+  referencedDataFile: 143,
+  contentOffset: 144,
+  contentSizeBytes: 145,
 } as const
 
 export const manifestFileIds = {
@@ -46,6 +50,7 @@ export const manifestFileIds = {
   deletedRows: 514,
   partitions: 507,
   keyMetadata: 519,
+  firstRowId: 520,
 } as const
 
 export const summaryIds = { containsNull: 509, containsNan: 518, lowerBound: 510, upperBound: 511 } as const

@@ -1,7 +1,8 @@
 import type { TableFiles, TableMetadata } from '@moulin/core'
 import type { ManifestEntry, ManifestFile } from './data-file.ts'
 import { currentSchema, currentSpec, propertyOf } from '../metadata/metadata-lookup.ts'
-import { readManifest, writeManifest } from './manifest.ts'
+import { writeManifest } from './manifest.ts'
+import { readManifest } from './read-manifest.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
 
 /** So many manifests of one level become one of the next. */

@@ -41,6 +41,7 @@ export function applyUpdates(
   options: ApplyOptions,
 ): TableMetadata {
   checkOptions('applyUpdates', options, optionTable)
+  checkWritable(metadata)
   const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
   let next = metadata
   for (const update of updates) next = applyUpdate(next, update, change)
@@ -129,6 +130,12 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
       throw unsupported('TABLE_UPDATE', `The table update ${shown(action)} is not known to this version.`)
     }
   }
+}
+
+function checkWritable({ 'format-version': version }: TableMetadata): void {
+  if (version === FORMAT_VERSION) return
+  const message = `A table of format version ${version} cannot be changed: this version writes ${FORMAT_VERSION} only.`
+  throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version } })
 }
 
 function checkUuid(metadata: TableMetadata, uuid: string): TableMetadata {

@@ -20,7 +20,6 @@ import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { RecordDecoder } from '../replay/record-decoder.ts'
 import { placeCrc } from '../replay/record-runs.ts'
-import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 export interface DeepCheckParts {
@@ -35,16 +34,6 @@ interface Suspect extends AuditPlace {
   readonly wanted: { readonly crc: number; readonly time: RecordTime } | undefined
 }
 
-/** Columns of ours without which a row has no record's content. */
-const boundColumns: readonly SystemColumn[] = [
-  '_kafka_timestamp',
-  '_kafka_timestamp_type',
-  '_kafka_key',
-  '_kafka_headers',
-  '_kafka_value_state',
-  '_kafka_value',
-  '_kafka_schema_id',
-]
 /** Places looked at in one turn of the event loop: some milliseconds. */
 const LOOKS_A_TURN = 4_096
 /** Of rows that are framed and not yet judged. */
@@ -66,8 +55,6 @@ export class DeepCheck {
   /** At places that the ledger does not know: of an earlier life of the topic, or moved there. */
   readonly #strangers: Suspect[] = []
   readonly #doubled: AuditPlace[] = []
-  /** A column of ours that every checksum covers has been dropped: none can be right. */
-  readonly #lacksBound: boolean
   #looks = 0
   #files = 0
   #rows = 0n
@@ -79,7 +66,6 @@ export class DeepCheck {
     this.#parts = parts
     this.#columns = columns
     this.#counts = counts
-    this.#lacksBound = boundColumns.some((name) => columns.byName.get(name) === undefined)
   }
 
   beginFile(): void {
@@ -95,7 +81,7 @@ export class DeepCheck {
   async addRowGroup(file: LiveFile, rowGroup: number, identities: GroupIdentities, call: CallOptions): Promise<void> {
     // Without checksums there is nothing to hold a row against.
     if (!this.#parts.info.rowCrc) return
-    if (this.#columns.byName.get('_kafka_crc') === undefined) return this.#countUnproven(identities)
+    if (!this.#columns.followed.has('_kafka_crc')) return this.#countUnproven(identities)
     const window = { bytes: this.#parts.windowBytes, rows: windowRows.most }
     const size = rowsIn({ file, rowGroup }, window)
     for (let start = 0; start < identities.length; start += size) {
@@ -185,7 +171,7 @@ export class DeepCheck {
     for (const [at, { decoder, row, place, isDegraded }] of this.#framed.entries()) {
       this.#rows++
       if (decoder.matches(row, this.#sums[at]!)) continue
-      if ((isDegraded && this.#columns.lacksValues) || this.#lacksBound) {
+      if (isDegraded && this.#columns.gone.length > 0) {
         this.#unproven++
         continue
       }
