@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
 import { systemRuntime, tableIdentifier } from '@moulin/core'
+import type { Int64, TableUpdate } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runCommand } from './cli-program.ts'
@@ -39,17 +40,19 @@ async function lakeOf(): Promise<void> {
   await log.close()
 }
 
-/** SQL sets main back to the first commit's snapshot. */
-async function rollBack(): Promise<void> {
+/** What somebody else does to the table, who is told the names of its markers and the id of its first snapshot. */
+async function edit(update: (markers: string[], first: Int64) => TableUpdate[]): Promise<void> {
   const store = fileSystem({ root: lake(), files: runtime.files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
   const { metadata } = await catalog.loadTable(tableIdentifier('default.rides'))
-  const id = metadata.snapshots![0]!['snapshot-id']
-  await catalog.commitTable(tableIdentifier('default.rides'), {
-    requirements: [],
-    updates: [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': id }],
-  })
+  const markers = Object.keys(metadata.properties ?? {}).filter((name) => name.startsWith('moulin.'))
+  const updates = update(markers, metadata.snapshots![0]!['snapshot-id'])
+  await catalog.commitTable(tableIdentifier('default.rides'), { requirements: [], updates })
 }
+
+/** SQL sets main back to the first commit's snapshot. */
+const rollBack = (): Promise<void> =>
+  edit((_, first) => [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': first }])
 
 async function contents(folder: string): Promise<Record<string, string>> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true })
@@ -161,21 +164,28 @@ describe('moulin attach', () => {
     expect(await recordsOf()).toEqual(['0:one', '1:two', '2:three', '3:four', '4:lost'])
   })
 
-  it('adopts nothing that is not as it was when it was printed', async () => {
+  it.each([
+    ['put right', async () => {}],
+    ['broken in another way', () => edit((markers) => [{ action: 'remove-properties', removals: markers }])],
+  ])('adopts nothing where the table was %s since it was printed', async (_what, meanwhile) => {
     await lakeOf()
-    await cp(tableFolder(), join(dir, 'whole'), { recursive: true })
+    await cp(tableFolder(), join(dir, 'first'), { recursive: true })
+    await meanwhile()
+    await cp(tableFolder(), join(dir, 'then'), { recursive: true })
+    const put = (name: string): void => {
+      rmSync(tableFolder(), { recursive: true })
+      cpSync(join(dir, name), tableFolder(), { recursive: true })
+    }
+    put('first')
     await rollBack()
     let err = ''
     const status = await runCommand(['attach', lake(), '--adopt', '--yes'], {
-      out(text) {
-        if (!text.includes('a gap:')) return
-        rmSync(tableFolder(), { recursive: true })
-        cpSync(join(dir, 'whole'), tableFolder(), { recursive: true })
-      },
+      out: (text) => (text.includes('a gap:') ? put('then') : undefined),
       err: (text) => void (err += text),
     })
     expect(status).toBe(2)
     expect(err).toMatch(/^moulin: .*rides.*nothing was adopted.*\n$/)
+    put('first')
     expect(await run('attach', lake())).toMatchObject({ status: 0 })
   })
 

@@ -1,5 +1,6 @@
 import type { ColdTopic, TableUpdate, TableVerdict } from '@moulin/core'
 import { tableIdentifier } from '@moulin/core'
+import { currentSchema } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { allRows, change, foreignAppend, pick, replaceRows, tableOf } from '../foreign.test-support.ts'
 import { testLog, utf8 } from '../lake.test-support.ts'
@@ -182,6 +183,25 @@ describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of 
     expect(await judged(other.reopen({ access }), true)).toMatchObject({
       fault: 'other-topic',
       remedy: expect.stringMatching(/another table/),
+      adoption: null,
+    })
+  })
+
+  it('is broken without a column that says who rows are, of which nothing can be counted', async () => {
+    const { log } = await tieredLog()
+    log.hot.release([9n, 0n])
+    const { metadata } = await tableOf(log)
+    const fields = currentSchema(metadata).fields.filter(({ name }) => name !== '_kafka_offset')
+    await change(log, [
+      { action: 'add-schema', schema: { type: 'struct', fields }, 'last-column-id': metadata['last-column-id'] },
+      { action: 'set-current-schema', 'schema-id': -1 },
+    ])
+    expect(await judged(log, true)).toMatchObject({
+      verdict: 'broken',
+      fault: 'lost-identity',
+      evidence: expect.stringMatching(/_kafka_offset is gone/),
+      inDoubt: [range(0, 0, 9)],
+      remedy: expect.stringMatching(/earlier schema/),
       adoption: null,
     })
   })

@@ -1,5 +1,5 @@
-import { isKind, isMoulinError } from '@moulin/core'
-import type { AuditRange, CallOptions, JudgeTableOptions, LoadedTable, MoulinError, TableVerdict } from '@moulin/core'
+import { isMoulinError } from '@moulin/core'
+import type { AuditRange, CallOptions, JudgeTableOptions, LoadedTable, TableVerdict } from '@moulin/core'
 import { loadIfThere, planAdoption } from './adopt-table.ts'
 import type { AdoptRequest, Life } from './adopt-table.ts'
 import { lostRanges } from '../table/lineage.ts'
@@ -17,7 +17,7 @@ export async function judgeTable(
 ): Promise<TableVerdict> {
   const life = asWriter(request.life)
   const found = await verdictFor({ ...request, life }, call)
-  if (found.verdict !== 'broken' || !plan || isOthers.has(found.fault)) return found
+  if (found.verdict !== 'broken' || !plan || neverAdopted.has(found.fault)) return found
   try {
     const adoption = await planAdoption({ ...request, life, how: 'by-hand' }, call)
     return adoption.outcome === 'none' ? found : { ...found, adoption }
@@ -46,16 +46,7 @@ async function verdictFor({ catalog, opening, life }: VerdictRequest, call: Call
   const asked = table.ask()
   const loaded = await loadIfThere(catalog, table.identifier, call)
   if (loaded === undefined) return withoutTable(life, asked)
-  const known = { ...nothing, snapshotId: snapshotIdOf(loaded) }
-  try {
-    return { ...known, ...(await judged(table, loaded, life, asked, call)) }
-  } catch (error) {
-    // What breaks a table beyond its history, such as columns without which no row has a place.
-    if (!isKind(error, 'conflict', 'LINEAGE_BROKEN')) throw error
-    const { message, context } = error as MoulinError
-    const fault = typeof context['fault'] === 'string' ? context['fault'] : null
-    return { ...known, verdict: 'broken', fault, evidence: message, remedy: remedyFor(fault) }
-  }
+  return { ...nothing, snapshotId: snapshotIdOf(loaded), ...(await judged(table, loaded, life, asked, call)) }
 }
 
 type Judged = Pick<TableVerdict, 'verdict' | 'evidence'> & Partial<TableVerdict>
@@ -76,8 +67,12 @@ async function judged(
     const inDoubt = rangesOf(lost, info.incarnation)
     return { verdict: 'broken', evidence: reason, fault, inDoubt, ahead, remedy }
   }
-  const reason = await table.rowsAbove(await table.accept(loaded, asked), call)
-  if (reason === undefined) return { verdict: verdict.kind, evidence: evidenceOf(verdict) }
+  const { kind, marker, foreign } = verdict
+  const evidence = evidenceOf(verdict)
+  const lineage = { verdict: kind, evidence }
+  const state = table.stateOf({ loaded, lineage, marker, objects: [], isForeign: foreign.length > 0 })
+  const reason = await table.rowsAbove(state, call)
+  if (reason === undefined) return lineage
   const fault = 'foreign-rows'
   return { verdict: 'broken', evidence: reason, fault, remedy: remedyFor(fault) }
 }
@@ -109,8 +104,8 @@ function evidenceOf(verdict: Exclude<Verdict, { kind: 'broken' }>): string {
 const rangesOf = (ranges: readonly LostRange[], incarnation: number): AuditRange[] =>
   ranges.map((range) => ({ incarnation, ...range }))
 
-/** The table of somebody else stays his. */
-const isOthers: ReadonlySet<string | null> = new Set(['other-log', 'other-topic'])
+/** The table of somebody else stays his, and of rows that do not say who they are nothing can be counted. */
+const neverAdopted: ReadonlySet<string | null> = new Set(['other-log', 'other-topic', 'lost-identity'])
 
 const adopted = 'or adopt it: its ledger is counted anew from the rows that are there.'
 
