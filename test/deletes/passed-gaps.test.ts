@@ -5,28 +5,25 @@ import { join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
 import { systemRuntime, tableFiles, tableIdentifier } from '@moulin/core'
 import type { Log, LogRecord, Topic } from '@moulin/core'
-import { planScan, rowMask } from '@moulin/iceberg'
-import type { DeletesOf } from '@moulin/iceberg'
+import { planScan } from '@moulin/iceberg'
+import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { allRows, foreignAppend, numbersOf, pick, replaceRows } from '../packages/lake/src/foreign.test-support.ts'
-import { tierWith } from '../packages/lake/src/iceberg-tier.ts'
-import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
+import { allRows, numbersOf, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
+import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
+import { commitDeletes, newPositions, newVectors } from './foreign-deletes.ts'
 
 const runtime = systemRuntime()
 const PARTITIONS = 2
 const ROWS = 6
-type Way = 'by position' | 'with their files'
+type Way = 'by position' | 'by vector' | 'with their files'
 type Deletes = (partition: number, offset: number) => boolean
 
 let root: string
-/** By file: deleted positions, of the way that leaves files alone. */
-let masks: Map<string, readonly number[]>
 const open: Log[] = []
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'moulin-deleted-'))
-  masks = new Map()
 })
 afterEach(async () => {
   for (const log of open.splice(0)) await log.close()
@@ -41,12 +38,10 @@ const foreign = (): TestLog =>
 
 async function openHere(): Promise<Topic<Uint8Array>> {
   for (const log of open.splice(0)) await log.close()
-  const deletesOf: DeletesOf = ({ listed }) =>
-    Promise.resolve(rowMask(String(masks.get(listed.file.filePath)), masks.get(listed.file.filePath) ?? []))
   const log = await openLog({
     store: store(),
     wal: fileWal({ dir: join(root, 'log/wal'), segmentBytes: 64 * 1024 }),
-    tier: tierWith({ catalog: catalog(), threads: 0 }, { deletesOf }),
+    tier: icebergTier({ catalog: catalog(), threads: 0 }),
     runtime,
     graceMs: 0,
   })
@@ -78,16 +73,18 @@ async function remove(way: Way, isGone: Deletes): Promise<void> {
   const gone = Array.from({ length: rows.length }, (_, row) => row).filter((row) =>
     isGone(Number(partitions![row]), Number(offsets![row])),
   )
-  if (way === 'by position') {
+  if (way !== 'with their files') {
     const { metadata } = await log.catalog.loadTable(tableIdentifier('city.rides'))
+    const deleted = new Map<string, number[]>()
     let first = 0
     for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata })) {
       const end = first + Number(file.recordCount)
       const own = gone.filter((row) => row >= first && row < end).map((row) => row - first)
-      masks.set(file.filePath, own)
+      if (own.length > 0) deleted.set(file.filePath, own)
       first = end
     }
-    return foreignAppend(log)
+    const make = way === 'by position' ? newPositions : newVectors
+    return commitDeletes({ ...log, table: 'city.rides' }, 'gone', (at) => [make(at, deleted)])
   }
   const left = Array.from({ length: rows.length }, (_, row) => row).filter((row) => !gone.includes(row))
   await replaceRows(log, left.length === 0 ? [] : [pick(rows, left)])
@@ -149,7 +146,7 @@ const cases: readonly (readonly [what: string, isGone: Deletes])[] = [
   ['every row of the table', () => true],
 ]
 
-describe.each(['by position', 'with their files'] as const)('where SQL deletes %s', (way) => {
+describe.each(['by position', 'by vector', 'with their files'] as const)('where SQL deletes %s', (way) => {
   it.each(cases)('%s, every reader passes them and goes on', async (_what, isGone) => {
     const topic = await tiered()
     await remove(way, isGone)

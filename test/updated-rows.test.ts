@@ -1,9 +1,8 @@
 /** What SQL's UPDATE makes of records, by rewriting files and by deleting rows beside new ones, in every value mode. */
-import { Arena, BytesBuilder, isValid, schema, t } from '@moulin/core'
+import { Arena, BytesBuilder, isValid, schema, t, tableFiles } from '@moulin/core'
 import type { Codec, Column, ColdTopic, ColumnBatch, StoredRecord, ValueMode } from '@moulin/core'
 import { avro, json } from '@moulin/format'
-import { rowMask } from '@moulin/iceberg'
-import type { DeletesOf } from '@moulin/iceberg'
+import { planScan } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import {
   allRows,
@@ -16,15 +15,16 @@ import {
   tableOf,
   withColumn,
   withNumbers,
-} from '../foreign.test-support.ts'
-import { readAll, recordsOf, testLog, utf8 } from '../lake.test-support.ts'
-import type { SentRecord, TestLog } from '../lake.test-support.ts'
+} from '../packages/lake/src/foreign.test-support.ts'
+import { readAll, recordsOf, testLog, utf8 } from '../packages/lake/src/lake.test-support.ts'
+import type { SentRecord, TestLog } from '../packages/lake/src/lake.test-support.ts'
+import { commitDeletes, newPositions, newVectors } from './deletes/foreign-deletes.ts'
 
 const Note = schema({ id: t.int53, text: t.string.optional() })
 const codecs = { avro: avro(Note) as Codec, json: json(Note) as Codec }
 
 type Change = (rows: ColumnBatch) => ColumnBatch
-type Way = 'copy on write' | 'merge on read'
+type Way = 'copy on write' | 'position deletes' | 'deletion vectors'
 
 interface Updated {
   readonly log: TestLog
@@ -39,15 +39,8 @@ async function tiered(
   valueMode: ValueMode,
   records: readonly SentRecord[],
 ): Promise<Updated> {
-  // The row in the log's own file, and those that earlier updates put in its place.
-  let masked: { readonly row: number; readonly by: string } | undefined
-  const deletesOf: DeletesOf = ({ listed: { file } }) => {
-    if (masked === undefined || file.filePath.includes(masked.by)) return Promise.resolve(undefined)
-    const { row } = masked
-    return Promise.resolve(file.filePath.includes('foreign-') ? rowMask('all', [0]) : rowMask(String(row), [row]))
-  }
   const info = { partitions: 1, partitionBy: [], valueMode }
-  const log = testLog({ ...(codec && { codec }), info, deletesOf })
+  const log = testLog({ ...(codec && { codec }), info })
   const topic = await log.attach()
   log.hot.send(0, records)
   await topic.tier({ upTo: log.hot.committedOffsets() })
@@ -67,10 +60,17 @@ async function tiered(
         ]
         return replaceRows(log, [change(before[0]!), before[1]!])
       }
+      // Of the log's own file the row, of what earlier updates put in its place all.
+      const deleted = new Map<string, number[]>()
       const table = await tableOf(log)
+      for await (const { file } of planScan({ tableFiles: tableFiles(log.store), metadata: table.metadata })) {
+        deleted.set(file.filePath, [file.filePath.includes('foreign-') ? 0 : row])
+      }
       const id = log.runtime.random.uuid()
-      masked = { row, by: id }
       await commitFiles(log, table, [await foreignFile(log, table, change(pick(rows, [row])), id)], id)
+      const { store, catalog } = log
+      const make = way === 'position deletes' ? newPositions : newVectors
+      await commitDeletes({ store, catalog, table: log.info.table }, `d${id}`, (at) => [make(at, deleted)])
     },
   }
 }
@@ -99,7 +99,7 @@ const told = (records: readonly StoredRecord[]): [unknown, string][] =>
   records.map(({ bytes, fidelity }) => [bytes === null ? null : new TextDecoder('latin1').decode(bytes), fidelity])
 const latin1 = (value: Uint8Array): string => new TextDecoder('latin1').decode(value)
 
-const ways: readonly Way[] = ['copy on write', 'merge on read']
+const ways: readonly Way[] = ['copy on write', 'position deletes', 'deletion vectors']
 
 describe.each(ways)('UPDATE by %s', (way) => {
   it('gives the new bytes of a raw value, or none', async () => {
