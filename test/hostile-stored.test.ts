@@ -76,8 +76,18 @@ async function lake(): Promise<Stored> {
     ledger: null,
     ranges: [['0', '0', '1']],
   }
-  const key = `${LAKE}/log/staged/${orders.id}/${commit}.json`
-  return stored.set(key, new TextEncoder().encode(stringifyJson(staged)))
+  const audited = {
+    format: 1,
+    minimumReader: 1,
+    topic: orders.id,
+    snapshot: '7',
+    timeMs: 1_700_000_000_000,
+    deleted: [[0, 1, '0', '9', '4', [['2', '4']]]],
+  }
+  const bytesOf = (json: object): Uint8Array => new TextEncoder().encode(stringifyJson(json))
+  return stored
+    .set(`${LAKE}/log/staged/${orders.id}/${commit}.json`, bytesOf(staged))
+    .set(`${LAKE}/log/audits/${orders.id}`, bytesOf(audited))
 }
 
 /** All places in a JSON value. */
@@ -126,7 +136,8 @@ async function useAll(runtime: VirtualRuntime, access: 'read-write' | 'read-only
           const topic = await log.topic(name)
           for await (const _ of topic.read({ to: 'end' }));
           await noted(() => topic.scan().toArray())
-          await noted(() => topic.audit())
+          await noted(() => topic.audit({ deep: true }))
+          await noted(() => topic.judgeTable())
           if (access === 'read-write') await noted(() => topic.tier())
           topic.stats()
         })
@@ -141,7 +152,7 @@ async function useAll(runtime: VirtualRuntime, access: 'read-write' | 'read-only
 describe('stored JSON', () => {
   it('may hold anything in any place', { timeout: 1_200_000 }, async () => {
     const stored = await lake()
-    const names = [...stored.keys()].filter((path) => path.endsWith('.json'))
+    const names = [...stored.keys()].filter((path) => path.endsWith('.json') || path.includes('/log/audits/'))
     expect(names.length).toBeGreaterThan(8)
     let cases = 0
     let refused = 0

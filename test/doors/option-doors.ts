@@ -7,6 +7,7 @@ import type {
   AuditOptions,
   FetchOptions,
   GetOptions,
+  JudgeTableOptions,
   ListOptions,
   Log,
   ObjectStore,
@@ -456,6 +457,7 @@ export const doors: readonly Door[] = [
     {},
   ),
   door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
+  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, signal: noSignal }, {}),
   door('Topic.adoptTable', (o: { signal?: AbortSignal }) => topic.adoptTable(o), signalOnly, {}),
   door<AuditOptions>(
     'Topic.audit',

@@ -15,6 +15,55 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'forget what was deleted once a table is adopted',
+    file: 'packages/lake/src/audit/deleted-rows.ts',
+    original: `rows > 0n ? gone : (since?.gone ?? gone)`,
+    planted: `gone`,
+    caughtBy: ['packages/lake/src/audit/deleted-rows.test.ts'],
+  },
+  {
+    name: 'take a row that was moved for a deleted one',
+    file: 'packages/lake/src/audit/deleted-rows.ts',
+    original: `.filter((offset) => counted.coverage.lacks(offset))`,
+    planted: `.filter((offset) => !counted.coverage.lacks(offset))`,
+    caughtBy: ['packages/lake/src/audit/deleted-rows.test.ts'],
+  },
+  {
+    name: 'let a reader write down what it found deleted',
+    file: 'packages/lake/src/audit/deleted-rows.ts',
+    original: `    if (access === 'read-only' || (`,
+    planted: `    if (access === undefined || (`,
+    caughtBy: ['packages/lake/src/audit/deleted-rows.test.ts'],
+  },
+  {
+    name: 'say of rows that are back more than there are',
+    file: 'packages/lake/src/audit/returned-rows.ts',
+    original: `    rowless += gap.to - gap.from\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/audit/returned-rows.test.ts'],
+  },
+  {
+    name: 'judge a log that is open for reading as if it had no end',
+    file: 'packages/lake/src/adopt/table-verdict.ts',
+    original: `    recoveredOffsets: () => hot.committedOffsets(),`,
+    planted: `    recoveredOffsets: () => hot.recoveredOffsets(),`,
+    caughtBy: ['packages/moulin/src/attach-command.test.ts'],
+  },
+  {
+    name: 'call a reader older than its table that is only behind its writer',
+    file: 'packages/log/src/topics/topic-verdict.ts',
+    original: `verdict.ahead.every((range) => has(state, range))`,
+    planted: `verdict.ahead.length < looks`,
+    caughtBy: ['test/judged-table.test.ts'],
+  },
+  {
+    name: 'adopt a table by another plan than the one that was printed',
+    file: 'packages/moulin/src/attach-command.ts',
+    original: `adoption === null || !isSame(adoption, verdict.adoption!)`,
+    planted: `adoption === null`,
+    caughtBy: ['packages/moulin/src/attach-command.test.ts'],
+  },
+  {
     name: 'let a meter break what it measures',
     file: 'packages/core/src/system/guarded-meter.ts',
     original: `      return failed(error)\n    }\n  }\n`,

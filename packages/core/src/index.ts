@@ -252,7 +252,10 @@ export type {
   AuditRange,
   AuditReport,
   DeepAudit,
+} from './doors/audit.ts'
+export type {
   EarlierRange,
+  JudgeTableOptions,
   Lineage,
   OnBroken,
   PartitionOffsets,
@@ -261,6 +264,7 @@ export type {
   ScanOptions,
   SystemRow,
   TableAdoption,
+  TableVerdict,
   TierResult,
   Topic,
   TopicConfig,

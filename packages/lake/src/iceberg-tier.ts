@@ -26,6 +26,7 @@ import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
 import type { DeletesOf, ManifestRoom } from '@moulin/iceberg'
 import { adoptTable } from './adopt/adopt-table.ts'
+import { judgeTable } from './adopt/table-verdict.ts'
 import { fileLists } from './replay/cold-plan.ts'
 import type { ColdReadParts } from './replay/cold-read.ts'
 import { coldTopic } from './cold-topic.ts'
@@ -247,6 +248,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     },
     adopt: (info, context, { how, ...call }) =>
       adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+    judge: (info, context, options = {}) =>
+      judgeTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context } }, options),
     scanHot: (info, context, options) => unionScan({ ...opening(info, context).parts, isHotOnly: true }, options),
     fieldIds: valueFieldIds,
     failing: () => workers?.pool?.startFailure,

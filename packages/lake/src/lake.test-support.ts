@@ -11,11 +11,13 @@ import type {
   ColdTopic,
   ColdTopicInfo,
   HotSource,
+  JudgeTableOptions,
   Limits,
   ObjectStore,
   OffsetRange,
   SchemaLedger,
   StoredRecord,
+  TableVerdict,
 } from '@moulin/core'
 import { day } from '@moulin/core'
 import { batchesIn, encodeBatch, readRecords } from '@moulin/format'
@@ -53,6 +55,7 @@ export interface TestLog {
   readonly hot: TestHot
   readonly tier: ColdTier
   attach(): Promise<ColdTopic>
+  judge(options?: JudgeTableOptions): Promise<TableVerdict>
   adopt(how: 'restore' | 'gap' | 'by-hand', call?: CallOptions): Promise<ColdAdoption>
   /** Another process on the same store and records: a new epoch, nothing cached. */
   reopen(options?: TestLogOptions): TestLog
@@ -109,6 +112,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     hot,
     tier,
     attach: () => tier.attach(info, context),
+    judge: (options) => tier.judge!(info, context, options),
     adopt: (how, call = {}) => tier.adopt(info, context, { how, ...call }),
     reopen(more = {}) {
       hot.reopen()

@@ -7,6 +7,7 @@ import {
   type AuditReport,
   type FetchedBatches,
   type FetchOptions,
+  type JudgeTableOptions,
   type LogRecord,
   type OffsetForOptions,
   type PartitionOffsets,
@@ -17,6 +18,7 @@ import {
   type Scan,
   type ScanOptions,
   type TableAdoption,
+  type TableVerdict,
   type TierResult,
   type Topic,
   type TopicConfig,
@@ -37,6 +39,7 @@ import {
   offsetForTable,
   readTable,
   scanTable,
+  verdictTable,
 } from './topics/topic-options.ts'
 import { lazyScan } from './read/lazy-scan.ts'
 import { LogProducer } from './produce/log-producer.ts'
@@ -44,6 +47,7 @@ import { RecordInput } from './produce/record-input.ts'
 import { offsetFor } from './read/timestamp-search.ts'
 import { readTopic, readTopicAt } from './read/topic-reader.ts'
 import type { TopicState } from './topics/topic-state.ts'
+import { topicVerdict } from './topics/topic-verdict.ts'
 import { checkWritable } from './tiering/topic-tiering.ts'
 
 /** A topic as an application sees it. See `Topic`. */
@@ -187,6 +191,11 @@ class LogTopic {
     checkWritable(this.#state.core.access, 'adoptTable')
     this.#checkOpen()
     return this.#state.adoptTable(options.signal)
+  }
+
+  async judgeTable(options: JudgeTableOptions = {}): Promise<TableVerdict> {
+    checkOptions(this.#what('judgeTable'), options, verdictTable)
+    return waitFor(topicVerdict(this.#state, options), options.signal)
   }
 
   async dropEarlier(): Promise<void> {

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { isMoulinError, messageOf, silentLogger } from '@moulin/core'
+import { invalid, isMoulinError, messageOf, silentLogger } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
+import { attach } from './attach-command.ts'
+import type { AttachOptions } from './attach-command.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
 import { verifyPlace } from './verify-place.ts'
@@ -21,8 +23,8 @@ export interface CommandOutput {
 
 /**
  * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, a repair that is left to do or two readers that differ,
- * 2 an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`, which
- * wants none; `repair --yes` alone changes something.
+ * 2 a table that is broken, or an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`
+ * and `attach --adopt --yes`, which want none; with `--yes` alone these two change something.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
   let status = 0
@@ -44,7 +46,7 @@ function sentenceOf(error: unknown): string {
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
-    .description('Looks into a log and its tables. Read-only, but for repair --yes.')
+    .description('Looks into a log and its tables. Read-only, but for --yes of repair and attach.')
     .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
@@ -115,6 +117,22 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
         })
       }),
     )
+
+  program
+    .command('attach')
+    .description(
+      'whether tables are the history of their topics: intact, plausible or broken, and by which evidence; exit status 2 if one is broken',
+    )
+    .argument('<dir>', 'folder of the log')
+    .argument('[topic]', 'name of a topic; default: all')
+    .option('--adopt', 'also say what adopting those that are broken would do: reads who each row is')
+    .option('--yes', 'with --adopt: do exactly that, in the log opened for writing')
+    .option('--json', 'one JSON object per topic')
+    .action(async (dir: string, name: string | undefined, options: AttachOptions) => {
+      if (options.yes && !options.adopt) throw invalid('OPTION', 'attach: --yes does what --adopt says: give both.')
+      const fail = (topic: string, error: unknown): void => tell(topic, sentenceOf(error))
+      await attach(dir, name === undefined ? undefined : [name], options, { line, fail, exitWith })
+    })
 
   program
     .command('repair')
@@ -208,14 +226,18 @@ function auditLines(name: string, report: AuditReport): string[] {
 }
 
 function deepLines(deep: DeepAudit): string[] {
-  const { files, rows, mismatched, doubledRows, unproven, altered, moved, doubled } = deep
+  const { files, rows, mismatched, doubledRows, deletedRows, returnedRows, unproven } = deep
+  const { deleted, altered, moved, doubled, returned } = deep
   const rangeLine = (what: string, { from, to, incarnation, partition }: AuditRange): string =>
     `  ${what} ${from} to ${to} in incarnation ${incarnation} partition ${partition}`
   return [
-    `  files of others: ${files} with ${rows} rows checked, ${mismatched} not as they were, ${unproven} without a column that they need; ${doubledRows} doubled`,
+    `  files of others: ${files} with ${rows} rows checked, ${mismatched} not as they were, ${unproven} without a column that they need`,
+    `  of all rows: ${deletedRows} deleted, ${doubledRows} doubled, ${returnedRows} deleted once and there again`,
+    ...deleted.map((range) => rangeLine('deleted', range)),
     ...altered.map((range) => rangeLine('altered', range)),
     ...moved.map(({ origin, ...place }) => `  moved ${placeText(origin)} to ${placeText(place)}`),
     ...doubled.map((range) => rangeLine('doubled', range)),
+    ...returned.map((range) => rangeLine('returned', range)),
   ]
 }
 

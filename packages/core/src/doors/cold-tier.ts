@@ -3,7 +3,8 @@ import type { ObjectStore } from './object-store.ts'
 import type { BatchRun, Position, StoredRecord } from '../model/record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from '../model/limits.ts'
-import type { AuditOptions, AuditReport, Lineage, Scan, ScanOptions, TableAdoption, TierResult } from './topic.ts'
+import type { AuditOptions, AuditReport } from './audit.ts'
+import type { JudgeTableOptions, Lineage, Scan, ScanOptions, TableAdoption, TableVerdict, TierResult } from './topic.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
 import type { ValueMode } from '../model/value-mode.ts'
 
@@ -37,6 +38,8 @@ export interface ColdTier {
     context: ColdContext,
     request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
   ): Promise<ColdAdoption>
+  /** {@link Topic.judgeTable}, whether or not the topic is attached. A log open for reading only is judged by where it ends now. */
+  judge?(topic: ColdTopicInfo, context: ColdContext, options?: JudgeTableOptions): Promise<TableVerdict>
   /**
    * {@link Topic.scan} of what the log holds, without a look at the table: for a topic that has released nothing, so that this is
    * all there is. The topic need not be attached.

@@ -1,3 +1,4 @@
+import type { AuditOptions, AuditRange, AuditReport } from './audit.ts'
 import type { Codec } from './codec.ts'
 import type { Comparable, Expression, Where } from '../model/expression.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
@@ -160,6 +161,12 @@ export interface Topic<T = unknown> {
    */
   adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
   /**
+   * What the table's history is worth now, as a writer would find it that opened the log: of a log open for reading only, too. Reads the
+   * table's metadata, and files only where these do not tell; changes nothing.
+   * @throws `invalid` without a cold tier; `unsupported` for a table that cannot be read, or a tier that has no verdict; what the catalog throws.
+   */
+  judgeTable(options?: JudgeTableOptions): Promise<TableVerdict>
+  /**
    * Gives up what the write-ahead tier keeps of earlier incarnations, for good. Resolves when that is durable.
    * @throws `invalid` on a read-only log.
    */
@@ -254,6 +261,31 @@ export interface TableAdoption {
   readonly earlier: readonly EarlierRange[]
 }
 
+export interface JudgeTableOptions {
+  /** Of a broken table, also work out what {@link Topic.adoptTable} would do. It reads who each of the table's rows is. Default false. */
+  readonly plan?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** See {@link Lineage} for the first two verdicts; on a `broken` one the log neither tiers nor releases, nor reads the table. */
+export interface TableVerdict {
+  readonly verdict: 'intact' | 'plausible' | 'broken'
+  /** What it comes from, in words. */
+  readonly evidence: string
+  /** What is wrong with a broken one, by the word of docs/formats/table.md; else null. */
+  readonly fault: string | null
+  /** Of the table; null where it has none, or is gone. */
+  readonly snapshotId: bigint | null
+  /** Offsets that the write-ahead tier has let go of and a broken table cannot be trusted to hold. */
+  readonly inDoubt: readonly AuditRange[]
+  /** Offsets that the table holds and the log does not have: the log is the older one. */
+  readonly ahead: readonly AuditRange[]
+  /** What to do, in words. */
+  readonly remedy: string
+  /** What {@link Topic.adoptTable} would do; null unless it was asked for, where nothing is broken, and where it would refuse. */
+  readonly adoption: Omit<TableAdoption, 'earlier'> | null
+}
+
 /**
  * The verdict on a table. `intact`: the snapshot of the last commit is main or an ancestor of it. `plausible`: expiry took
  * the snapshots in between, as compaction followed by expiry does, and the files speak for it.
@@ -293,105 +325,4 @@ export interface TierResult {
   readonly rows: number
   /** Exclusive, per partition. */
   readonly frontier: readonly bigint[]
-}
-
-export interface AuditOptions {
-  /**
-   * Also reads all of every row in files that this log did not write, and makes its checksum anew; default false. It takes as
-   * long as reading them, in memory that does not grow with them.
-   */
-  readonly deep?: boolean
-  /** Called again and again while files are read. What it throws ends the audit. */
-  readonly onProgress?: (progress: AuditProgress) => void
-  readonly signal?: AbortSignal
-}
-
-export interface AuditProgress {
-  /** Data files of the snapshot, as it says itself; null where it does not. */
-  readonly files: number | null
-  readonly filesDone: number
-  /** Rows read so far. */
-  readonly rows: number
-}
-
-export interface AuditReport {
-  /** Rows and checksum of every partition equal the ledger; a deep audit found nothing altered, moved or doubled either. */
-  readonly clean: boolean
-  readonly partitions: readonly AuditPartition[]
-  /** Ranges below the frontier without a row, with the reason. */
-  readonly gaps: readonly AuditGap[]
-  /** What `audit({ deep: true })` found; null without it. */
-  readonly deep: DeepAudit | null
-  /**
-   * Count and sum for any SQL engine; `{table}` stands for the table's name. Like the audit that is not deep it cannot see an
-   * UPDATE of anything but `_kafka_crc`, incarnation and partition.
-   */
-  readonly sql: string
-}
-
-/** What is wrong with single rows, in files that this log did not write. Each list ends at the limit `maxGaps`. */
-export interface DeepAudit {
-  /** Files that the log did not write, and their rows whose checksum was made anew; none in a topic with `rowCrc: false`. */
-  readonly files: number
-  readonly rows: bigint
-  /** Rows that do not match their checksum: all that `altered` and `moved` are about, listed or not. */
-  readonly mismatched: bigint
-  /** Rows at a place that another row has, in any file. */
-  readonly doubledRows: bigint
-  /** Rows that cannot be judged, since a column that they need has been dropped. */
-  readonly unproven: bigint
-  readonly altered: readonly AuditRange[]
-  /** Rows that match at a place of the ledger where no row stands that does: SQL moved them from there. */
-  readonly moved: readonly AuditMove[]
-  readonly doubled: readonly AuditRange[]
-}
-
-export interface AuditPlace {
-  readonly incarnation: number
-  readonly partition: number
-  readonly offset: bigint
-}
-
-export interface AuditMove extends AuditPlace {
-  /** Where it was. */
-  readonly origin: AuditPlace
-}
-
-export interface AuditRange {
-  readonly incarnation: number
-  readonly partition: number
-  readonly from: bigint
-  /** Exclusive. */
-  readonly to: bigint
-}
-
-/** Counts of one (incarnation, partition): what the table holds, beside what the ledger says. */
-export interface AuditPartition {
-  readonly incarnation: number
-  readonly partition: number
-  readonly start: bigint
-  readonly frontier: bigint
-  /** Places of the ledger with a row: what reads, scans and counts show. */
-  readonly rows: bigint
-  /** Rows that the table should have: those of the ledger without what retention removed. */
-  readonly ledgerRows: bigint
-  /**
-   * Rows that nobody is shown: at a place where another row counts, or outside of `[start, frontier)`. `count(*)` in SQL is `rows`
-   * and these together.
-   */
-  readonly unseen: bigint
-  readonly control: bigint
-  readonly aborted: bigint
-  readonly skipped: bigint
-  /** Rows of the ledger that are not in the table. */
-  readonly deleted: bigint
-  /** Exact sum of the signed `_kafka_crc` of `rows`; null without row checksums. */
-  readonly checksum: bigint | null
-  /** Of the same rows as `ledgerRows`. */
-  readonly ledgerChecksum: bigint | null
-}
-
-export interface AuditGap extends AuditRange {
-  /** `unknown`: the jump at the beginning of an incarnation that an adopted table began; what was there, nobody knows. */
-  readonly reason: 'control' | 'aborted' | 'skipped' | 'deleted' | 'expired' | 'unknown'
 }

@@ -1,21 +1,15 @@
 import { isValid, throwIfAborted } from '@moulin/core'
-import type {
-  AuditGap,
-  AuditOptions,
-  AuditPartition,
-  AuditReport,
-  ColdContext,
-  ColdTopicInfo,
-  TableFiles,
-} from '@moulin/core'
+import type { AuditOptions, AuditPartition, AuditReport, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { countingFiles } from '../live/counting-files.ts'
 import type { CountingRows } from '../live/counting-files.ts'
 import { isOwnFile } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
+import { gapsOf, lackingRows } from './audit-gaps.ts'
+import type { Counted } from './audit-gaps.ts'
 import { DeepCheck } from './deep-check.ts'
+import { DeletedRows } from './deleted-rows.ts'
 import { columnOf, fieldsOf, groupIdentities, identitiesIn, identityNames } from '../places/identity-rows.ts'
-import type { LedgerEntry } from '../table/ledger.ts'
 import { placeOf } from '../places/place.ts'
 import { OffsetCoverage } from './offset-coverage.ts'
 import type { RowPlaces } from '../places/row-places.ts'
@@ -32,9 +26,7 @@ export interface AuditParts {
   readonly windowBytes: number
 }
 
-interface Count {
-  readonly entry: LedgerEntry
-  readonly coverage: OffsetCoverage
+interface Count extends Counted {
   checksum: bigint
   /** Rows that no reader sees. */
   unseen: bigint
@@ -62,6 +54,7 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
     const coverage = new OffsetCoverage(entry.start, entry.frontier)
     counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n, unseen: 0n })
   }
+  const deletedRows = isDeep ? await DeletedRows.load(parts, call) : undefined
   const deep = isDeep ? new DeepCheck(parts, state.columns, counts) : undefined
   const total = Number(currentSnapshot(state.loaded.metadata)?.summary?.['total-data-files'] ?? NaN)
   const progress = { files: Number.isSafeInteger(total) ? total : null, filesDone: 0, rows: 0 }
@@ -82,19 +75,20 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
     progress.filesDone++
     onProgress?.({ ...progress })
   }
+  const { ledger } = state.marker
+  const all = [...counts.values()]
   // Where SQL has dropped the column nothing is left to compare the ledger's sum with.
-  const hasChecksums = info.rowCrc && state.columns.followed.has('_kafka_crc')
-  const partitions = [...counts.values()].map((count) => partitionReport(count, hasChecksums))
-  const gaps = [...counts.values()].flatMap((count) =>
-    gapsOf(count, isFirst(count.entry, state.marker.ledger), context.limits.maxGaps),
-  )
-  const found = (await deep?.report(call)) ?? null
+  const hasCrcs = info.rowCrc && state.columns.followed.has('_kafka_crc')
+  const partitions = all.map((count) => partitionReport(count, hasCrcs))
+  const gaps = all.flatMap((count) => firstOf(gapsOf(count, ledger), context.limits.maxGaps))
+  const checked = await deep?.report(call)
+  const found = checked && { ...checked, ...(await deletedRows!.report(state, all, checked.moved, call)) }
   const isCounted = partitions.every(
     ({ rows, ledgerRows, unseen, checksum, ledgerChecksum, deleted }) =>
       rows === ledgerRows && unseen === 0n && checksum === ledgerChecksum && deleted === 0n,
   )
-  const clean = isCounted && (found === null || (found.mismatched === 0n && found.doubledRows === 0n))
-  return { clean, partitions, gaps, deep: found, sql: auditSql }
+  const isWrong = found !== undefined && found.mismatched + found.doubledRows + found.returnedRows > 0n
+  return { clean: isCounted && !isWrong, partitions, gaps, deep: found ?? null, sql: auditSql }
 }
 
 // Rows of an earlier life of the topic, which no entry covers, are nobody's business here.
@@ -140,11 +134,11 @@ function countRows(
   flush()
 }
 
-function partitionReport({ entry, coverage, checksum, unseen }: Count, rowCrc: boolean): AuditPartition {
+function partitionReport(count: Count, hasCrcs: boolean): AuditPartition {
+  const { entry, coverage, checksum, unseen } = count
   const { incarnation, partition, start, frontier, control, aborted, skipped } = entry
   // What retention removed is in the ledger's sums and not expected in the table any more.
   const ledgerRows = entry.rows - entry.expired
-  const lacking = ledgerRows - coverage.covered
   return {
     incarnation,
     partition,
@@ -156,39 +150,17 @@ function partitionReport({ entry, coverage, checksum, unseen }: Count, rowCrc: b
     control,
     aborted,
     skipped,
-    deleted: lacking > 0n ? lacking : 0n,
-    checksum: rowCrc ? checksum : null,
-    ledgerChecksum: rowCrc ? entry.checksum - entry.expiredChecksum : null,
+    deleted: lackingRows(count),
+    checksum: hasCrcs ? checksum : null,
+    ledgerChecksum: hasCrcs ? entry.checksum - entry.expiredChecksum : null,
   }
 }
 
-/**
- * The ledger counts offsets without a row by reason, it does not place them. Where rows were deleted beside such offsets,
- * the two cannot be told apart by place: all of the partition's gaps are then called deleted, the cause to look into.
- */
-function gapsOf({ entry, coverage }: Count, isFirst: boolean, maxGaps: number): AuditGap[] {
-  const { incarnation, partition, control, aborted, skipped, rows, expired } = entry
-  const { covered } = coverage
-  const reason =
-    covered < rows - expired
-      ? 'deleted'
-      : expired > 0n
-        ? 'expired'
-        : control > 0n
-          ? 'control'
-          : aborted > 0n
-            ? 'aborted'
-            : 'skipped'
-  const gaps: AuditGap[] = []
-  for (const { from, to } of coverage.gaps()) {
-    if (gaps.length === maxGaps) break
-    // What an earlier incarnation may have had there, see the marker's ledger.
-    const isJump = !isFirst && from === entry.start && skipped > 0n
-    gaps.push({ incarnation, partition, from, to, reason: isJump ? 'unknown' : reason })
+function firstOf<T>(all: Iterable<T>, most: number): T[] {
+  const first: T[] = []
+  for (const one of all) {
+    if (first.length === most) break
+    first.push(one)
   }
-  return gaps
-}
-
-function isFirst({ incarnation, partition }: LedgerEntry, ledger: readonly LedgerEntry[]): boolean {
-  return !ledger.some((entry) => entry.partition === partition && entry.incarnation < incarnation)
+  return first
 }

@@ -193,6 +193,10 @@ describe('a deep audit', () => {
       files: 1,
       rows: 0n,
       unproven: 0n,
+      deletedRows: 0n,
+      deleted: [],
+      returnedRows: 0n,
+      returned: [],
       doubledRows: 1n,
       doubled: [range(0, 3, 4)],
     })

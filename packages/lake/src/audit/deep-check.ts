@@ -13,10 +13,11 @@ import type { RecordTime } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
 import { readRows } from '../replay/cold-rows.ts'
 import { rowsIn, windowRows } from '../replay/cold-window.ts'
+import type { Counted } from './audit-gaps.ts'
+import type { DeletedFindings } from './deleted-rows.ts'
 import type { GroupIdentities } from '../places/identity-rows.ts'
 import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
-import type { OffsetCoverage } from './offset-coverage.ts'
 import type { RecordDecoder } from '../replay/record-decoder.ts'
 import { placeCrc } from '../replay/record-runs.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -25,12 +26,6 @@ export interface DeepCheckParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly windowBytes: number
-}
-
-/** What the ledger answers for, and which of it has a row. */
-interface Counted {
-  readonly entry: LedgerEntry
-  readonly coverage: OffsetCoverage
 }
 
 /** A row that does not match its checksum. */
@@ -85,7 +80,8 @@ export class DeepCheck {
   /** A window of rows at a time, each read and framed as a cold read does. */
   async addRowGroup(file: LiveFile, rowGroup: number, identities: GroupIdentities, call: CallOptions): Promise<void> {
     // Without checksums there is nothing to hold a row against.
-    if (!this.#parts.info.rowCrc || !this.#columns.followed.has('_kafka_crc')) return
+    if (!this.#parts.info.rowCrc) return
+    if (!this.#columns.followed.has('_kafka_crc')) return this.#countUnproven(identities)
     const window = { bytes: this.#parts.windowBytes, rows: windowRows.most }
     const size = rowsIn({ file, rowGroup }, window)
     for (let start = 0; start < identities.length; start += size) {
@@ -111,8 +107,16 @@ export class DeepCheck {
     }
   }
 
+  #countUnproven(identities: GroupIdentities): void {
+    for (let row = 0; row < identities.length; row++) {
+      if (!identities.isKnown(row)) continue
+      this.#rows++
+      this.#unproven++
+    }
+  }
+
   /** After all rows. */
-  async report(call: CallOptions): Promise<DeepAudit> {
+  async report(call: CallOptions): Promise<Omit<DeepAudit, keyof DeletedFindings>> {
     const unproven = new Set(this.#suspects.map(placeKey))
     const altered: AuditPlace[] = []
     const moved: AuditMove[] = []

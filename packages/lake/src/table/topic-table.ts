@@ -303,8 +303,13 @@ export class TopicTable {
    */
   async checkTierable(state: TableState, options: CallOptions): Promise<void> {
     checkFillable(state.columns, this.#parts.info.table)
-    const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
+    const reason = await this.rowsAbove(state, options)
     if (reason !== undefined) await this.refuse(this.broken({ fault: 'foreign-rows', reason }))
+  }
+
+  /** Says of the first row of others at or above the frontier where it is; undefined: there is none. */
+  async rowsAbove(state: TableState, options: CallOptions): Promise<string | undefined> {
+    return state.isForeign ? await this.#foreignRows.above(state, options) : undefined
   }
 
   async #byEvidence(loaded: LoadedTable, chain: CutChain, options: CallOptions): Promise<Verdict> {

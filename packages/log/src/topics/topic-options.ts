@@ -4,6 +4,7 @@ import {
   option,
   shown,
   type AuditOptions,
+  type JudgeTableOptions,
   type FetchOptions,
   type OffsetForOptions,
   type OptionTable,
@@ -69,6 +70,11 @@ export const scanTable: OptionTable<ScanOptions> = {
 export const auditTable: OptionTable<AuditOptions> = {
   deep: option.flag,
   onProgress: option.callback,
+  signal: option.abortSignal,
+}
+
+export const verdictTable: OptionTable<JudgeTableOptions> = {
+  plan: option.flag,
   signal: option.abortSignal,
 }
 

@@ -1,0 +1,125 @@
+import type { AuditMove, AuditRange, CallOptions, ColdContext, ColdTopicInfo, OffsetRange } from '@moulin/core'
+import { placeOf } from '../places/place.ts'
+import type { LedgerEntry } from '../table/ledger.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
+import type { TableState } from '../table/table-state.ts'
+import { deletedOf, lackingRows } from './audit-gaps.ts'
+import type { Counted } from './audit-gaps.ts'
+import { loadAuditMemory, rememberedRanges, storeAuditMemory } from './audit-memory.ts'
+import type { AuditMemory, DeletedOffsets } from './audit-memory.ts'
+import { FirstRanges } from './first-ranges.ts'
+import { sinceThen, without } from './returned-rows.ts'
+
+export interface DeletedRowsParts {
+  readonly info: ColdTopicInfo
+  readonly context: ColdContext
+}
+
+/** What a deep audit says of rows that are gone, or are there again. */
+export interface DeletedFindings {
+  readonly deletedRows: bigint
+  readonly deleted: readonly AuditRange[]
+  readonly returnedRows: bigint
+  readonly returned: readonly AuditRange[]
+}
+
+/** Rows that are gone, held against those that were gone at the last deep audit. */
+export class DeletedRows {
+  readonly #parts: DeletedRowsParts
+  readonly #before: ReadonlyMap<string, DeletedOffsets>
+
+  private constructor(parts: DeletedRowsParts, before: AuditMemory | undefined) {
+    this.#parts = parts
+    this.#before = new Map(before?.deleted.map((entry) => [keyOf(entry), entry]))
+  }
+
+  /** Before rows are read: what cannot be compared in the end is told at once. @throws as {@link loadAuditMemory}. */
+  static async load(parts: DeletedRowsParts, call: CallOptions): Promise<DeletedRows> {
+    return new DeletedRows(parts, await loadAuditMemory(parts.context.store, parts.info.id, call))
+  }
+
+  /** After all rows. A writer remembers what it finds. */
+  async report(
+    state: TableState,
+    counts: readonly Counted[],
+    moved: readonly AuditMove[],
+    call: CallOptions,
+  ): Promise<DeletedFindings> {
+    const { maxGaps } = this.#parts.context.limits
+    const { ledger } = state.marker
+    const origins = Map.groupBy(moved, ({ origin }) => keyOf(origin))
+    const found = { deletedRows: 0n, deleted: [] as AuditRange[], returnedRows: 0n, returned: [] as AuditRange[] }
+    const memory: DeletedOffsets[] = []
+    for (const counted of counts) {
+      const { entry, coverage } = counted
+      const key = keyOf(entry)
+      const { rows, ranges: gone } = goneIn(counted, ledger, origins.get(key) ?? [], maxGaps)
+      found.deletedRows += rows
+      found.deleted.push(...placed(entry, gone.ranges, maxGaps - found.deleted.length))
+      const before = this.#before.get(key)
+      const since = before && sinceThen(before, entry, coverage, maxGaps)
+      found.returnedRows += since?.returned.count ?? 0n
+      found.returned.push(...placed(entry, since?.returned.ranges ?? [], maxGaps - found.returned.length))
+      // An adopted table lacks nothing any more by its ledger: what was deleted stays known until it is there again.
+      const { count, ranges } = rows > 0n ? gone : (since?.gone ?? gone)
+      const { incarnation, partition, start, frontier } = entry
+      memory.push({ incarnation, partition, start, frontier, count, ranges })
+    }
+    await this.#remember(state, memory, call)
+    return found
+  }
+
+  // Of a table that is read beside its writer, the writer says what was deleted.
+  async #remember(state: TableState, found: readonly DeletedOffsets[], call: CallOptions): Promise<void> {
+    const { context, info } = this.#parts
+    const { runtime, store, access } = context
+    const known = new Set(found.map(keyOf))
+    // An incarnation that the ledger has lost may be found again.
+    const others = [...this.#before.values()].filter((entry) => !known.has(keyOf(entry)))
+    const deleted = bounded([...found, ...others].filter(({ count }) => count > 0n))
+    if (access === 'read-only' || (deleted.length === 0 && this.#before.size === 0)) return
+    try {
+      await context.checkFence()
+      const timeMs = Math.trunc(runtime.clock.now())
+      await storeAuditMemory(store, { topic: info.id, snapshot: snapshotIdOf(state.loaded), timeMs, deleted }, call)
+    } catch (err) {
+      // What was found is told all the same.
+      runtime.logger.warn({ err, topic: info.name }, 'What a deep audit found deleted could not be stored')
+    }
+  }
+}
+
+/** Rows of the entry that are gone, those that stand somewhere else left out. */
+function goneIn(
+  counted: Counted,
+  ledger: readonly LedgerEntry[],
+  moved: readonly AuditMove[],
+  most: number,
+): { readonly rows: bigint; readonly ranges: FirstRanges } {
+  const offsets = new Set(moved.map(({ origin }) => origin.offset).filter((offset) => counted.coverage.lacks(offset)))
+  const rows = lackingRows(counted) - BigInt(offsets.size)
+  if (rows <= 0n) return { rows: 0n, ranges: new FirstRanges(most) }
+  const rising = [...offsets].sort((a, b) => (a < b ? -1 : 1))
+  return { rows, ranges: FirstRanges.of(without(deletedOf(counted, ledger), rising), most) }
+}
+
+const keyOf = ({ incarnation, partition }: Pick<LedgerEntry, 'incarnation' | 'partition'>): string =>
+  placeOf(incarnation, partition)
+
+function placed(
+  { incarnation, partition }: Pick<LedgerEntry, 'incarnation' | 'partition'>,
+  ranges: readonly OffsetRange[],
+  room: number,
+): AuditRange[] {
+  return ranges.slice(0, Math.max(0, room)).map(({ from, to }) => ({ incarnation, partition, from, to }))
+}
+
+/** With no more ranges than a record holds. */
+function bounded(all: readonly DeletedOffsets[]): DeletedOffsets[] {
+  let room = rememberedRanges
+  return all.map((entry) => {
+    const ranges = entry.ranges.slice(0, room)
+    room -= ranges.length
+    return { ...entry, ranges }
+  })
+}

@@ -1,0 +1,206 @@
+import { cpSync, rmSync } from 'node:fs'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { objectStoreCatalog } from '@moulin/catalog'
+import { systemRuntime, tableIdentifier } from '@moulin/core'
+import type { Int64, TableUpdate } from '@moulin/core'
+import { fileSystem } from '@moulin/storage'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runCommand } from './cli-program.ts'
+import { openLog } from './index.ts'
+
+const runtime = systemRuntime()
+let dir = ''
+beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), 'moulin-attach-'))))
+afterEach(() => rm(dir, { recursive: true }))
+
+const lake = (): string => join(dir, 'lake')
+const tableFolder = (): string => join(lake(), 'tables/default/rides')
+
+async function run(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
+  const seen = { out: '', err: '' }
+  const output = { out: (text: string) => (seen.out += text), err: (text: string) => (seen.err += text) }
+  const status = await runCommand(argv, output)
+  return { status, ...seen }
+}
+
+/** Two commits of the topic `rides`, two records each and all released, beside a topic without any. */
+async function lakeOf(): Promise<void> {
+  const log = await openLog(lake(), { threads: 0, graceMs: 0 })
+  await log.ensureTopic('bikes')
+  const topic = await log.ensureTopic('rides')
+  const producer = topic.producer({ lingerMs: 0 })
+  for (const text of ['one', 'two', 'three', 'four']) {
+    await producer.send({ value: Buffer.from(text) })
+    if (text !== 'two' && text !== 'four') continue
+    await topic.tier()
+    await log.releaseNow()
+  }
+  await log.close()
+}
+
+/** What somebody else does to the table, who is told the names of its markers and the id of its first snapshot. */
+async function edit(update: (markers: string[], first: Int64) => TableUpdate[]): Promise<void> {
+  const store = fileSystem({ root: lake(), files: runtime.files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const { metadata } = await catalog.loadTable(tableIdentifier('default.rides'))
+  const markers = Object.keys(metadata.properties ?? {}).filter((name) => name.startsWith('moulin.'))
+  const updates = update(markers, metadata.snapshots![0]!['snapshot-id'])
+  await catalog.commitTable(tableIdentifier('default.rides'), { requirements: [], updates })
+}
+
+/** SQL sets main back to the first commit's snapshot. */
+const rollBack = (): Promise<void> =>
+  edit((_, first) => [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': first }])
+
+async function contents(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return Object.fromEntries(
+    await Promise.all(files.sort().map(async (file) => [file, (await readFile(file)).toString('base64')] as const)),
+  )
+}
+
+async function recordsOf(): Promise<string[]> {
+  const log = await openLog(lake(), { threads: 0, access: 'read-only' })
+  try {
+    const texts: string[] = []
+    const topic = await log.topic('rides')
+    for await (const { offset, bytes } of topic.read({ to: 'end' })) {
+      texts.push(`${offset}:${Buffer.from(bytes!).toString()}`)
+    }
+    return texts
+  } finally {
+    await log.close()
+  }
+}
+
+describe('moulin attach', () => {
+  it('says of sound tables by which evidence, exits 0 and writes nothing, beside a writer too', async () => {
+    await lakeOf()
+    const before = await contents(lake())
+    const { status, out, err } = await run('attach', lake())
+    expect([status, err]).toEqual([0, ''])
+    expect(out).toMatch(
+      /^bikes: intact\n {2}table default.bikes, without a snapshot\n {2}evidence: .*\nrides: intact\n {2}table default.rides, snapshot \d+\n {2}evidence: snapshot \d+ of the last commit is the current one\n$/,
+    )
+    const json = await run('attach', lake(), 'rides', '--json')
+    expect(JSON.parse(json.out)).toMatchObject({ topic: 'rides', verdict: 'intact', fault: null, inDoubt: [] })
+    expect(await run('attach', lake(), 'rides', '--adopt', '--yes')).toMatchObject({ status: 0 })
+    expect(await contents(lake())).toEqual(before)
+    const log = await openLog(lake(), { threads: 0 })
+    expect(await run('attach', lake())).toMatchObject({ status: 0, err: '' })
+    await log.close()
+  })
+
+  it('says of a broken one what is in doubt and what to do, and exits 2', async () => {
+    await lakeOf()
+    await rollBack()
+    const { status, out, err } = await run('attach', lake())
+    expect([status, err]).toEqual([2, ''])
+    expect(out).toMatch(/^bikes: intact$/m)
+    expect(out).toMatch(/^rides: broken \(left-main\)$/m)
+    expect(out).toMatch(
+      /^ {2}evidence: snapshot \d+ of the marker is not on main: .*\n {2}in doubt: 0 to 4 in incarnation 0 partition 0\n {2}what to do: .*main.*$/m,
+    )
+    expect(out).not.toMatch(/adopting it/)
+    const json = (await run('attach', lake(), 'rides', '--json')).out
+    expect(JSON.parse(json)).toMatchObject({
+      verdict: 'broken',
+      fault: 'left-main',
+      inDoubt: [{ partition: 0, from: '0', to: '4' }],
+      adoption: null,
+    })
+  })
+
+  it('prints with --adopt what adopting would do and changes nothing, and with --yes does just that', async () => {
+    await lakeOf()
+    await rollBack()
+    const before = await contents(lake())
+    const asked = await run('attach', lake(), '--adopt')
+    expect(asked).toMatchObject({ status: 2, err: '' })
+    expect(asked.out).toContain(
+      '  adopting it, the ledger would be counted anew: 2 rows, 2 offsets without one\n' +
+        '    partition 0 would go on at 4\n' +
+        '    a gap: 2 to 4 in incarnation 0 partition 0\n' +
+        'Run with --yes to do exactly this.\n',
+    )
+    expect(await contents(lake())).toEqual(before)
+    const done = await run('attach', lake(), '--adopt', '--yes')
+    expect(done).toMatchObject({ status: 0, err: '' })
+    expect(done.out).toBe(asked.out.replace('Run with --yes to do exactly this.', 'rides: adopted'))
+    expect(await run('attach', lake(), 'rides')).toMatchObject({ status: 0 })
+    expect(await run('audit', lake(), 'rides', '--deep')).toMatchObject({ status: 0 })
+    expect(await recordsOf()).toEqual(['0:one', '1:two'])
+  })
+
+  it('finds a log that is older than its table, which reading alone does not tell', async () => {
+    await lakeOf()
+    await cp(join(lake(), 'log'), join(dir, 'early'), { recursive: true })
+    const log = await openLog(lake(), { threads: 0 })
+    const topic = await log.topic('rides')
+    await topic.producer({ lingerMs: 0 }).send({ value: Buffer.from('lost') })
+    await topic.tier()
+    await log.close()
+    await rm(join(lake(), 'log'), { recursive: true })
+    await cp(join(dir, 'early'), join(lake(), 'log'), { recursive: true })
+    const { status, out } = await run('attach', lake(), 'rides', '--adopt')
+    expect(status).toBe(2)
+    expect(out).toMatch(/^rides: broken \(log-behind-table\)$/m)
+    expect(out).toMatch(/^ {2}the log has not: 4 to 5 in incarnation 0 partition 0$/m)
+    expect(out).toMatch(
+      /^ {2}adopting it, the topic would go on in incarnation 1\n {4}partition 0 would go on at 1048581$/m,
+    )
+    const done = await run('attach', lake(), 'rides', '--adopt', '--yes', '--json')
+    expect(done).toMatchObject({ status: 0, err: '' })
+    const [verdict, adopted] = done.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(verdict).toMatchObject({ topic: 'rides', verdict: 'broken', ahead: [{ from: '4', to: '5' }] })
+    expect(adopted).toMatchObject({ topic: 'rides', adopted: { outcome: 'next-incarnation', frontier: ['1048581'] } })
+    expect(await run('attach', lake())).toMatchObject({ status: 0 })
+    expect(await recordsOf()).toEqual(['0:one', '1:two', '2:three', '3:four', '4:lost'])
+  })
+
+  it.each([
+    ['put right', async () => {}],
+    ['broken in another way', () => edit((markers) => [{ action: 'remove-properties', removals: markers }])],
+  ])('adopts nothing where the table was %s since it was printed', async (_what, meanwhile) => {
+    await lakeOf()
+    await cp(tableFolder(), join(dir, 'first'), { recursive: true })
+    await meanwhile()
+    await cp(tableFolder(), join(dir, 'then'), { recursive: true })
+    const put = (name: string): void => {
+      rmSync(tableFolder(), { recursive: true })
+      cpSync(join(dir, name), tableFolder(), { recursive: true })
+    }
+    put('first')
+    await rollBack()
+    let err = ''
+    const status = await runCommand(['attach', lake(), '--adopt', '--yes'], {
+      out: (text) => (text.includes('a gap:') ? put('then') : undefined),
+      err: (text) => void (err += text),
+    })
+    expect(status).toBe(2)
+    expect(err).toMatch(/^moulin: .*rides.*nothing was adopted.*\n$/)
+    put('first')
+    expect(await run('attach', lake())).toMatchObject({ status: 0 })
+  })
+
+  it('says in a sentence what has no verdict', async () => {
+    await lakeOf()
+    expect(await run('attach', lake(), 'trams')).toMatchObject({
+      status: 2,
+      out: '',
+      err: expect.stringMatching(/^moulin: .*trams.*\n$/),
+    })
+    expect(await run('attach', lake(), '--yes')).toMatchObject({ status: 2, err: expect.stringMatching(/--adopt/) })
+    await rm(join(tableFolder(), 'metadata'), { recursive: true })
+    const { status, out, err } = await run('attach', lake())
+    expect(status).toBe(2)
+    expect(out).toMatch(/^bikes: intact$/m)
+    expect(`${out}${err}`).toMatch(/rides/)
+  })
+})
