@@ -3,9 +3,6 @@ import type { Int64, JsonObject, SnapshotRef, TableMetadata } from '@moulin/core
 import { check, checkStringMap, checkStruct, optionalArray } from './metadata-shape.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
 
-/** The one format version that is read and written. */
-export const FORMAT_VERSION = 2
-
 /** `current-snapshot-id` of a table without a snapshot, as older readers need it to be present. */
 export const NO_SNAPSHOT = -1
 
@@ -15,7 +12,7 @@ export const NO_SNAPSHOT = -1
  * in files of older writers, it is added.
  *
  * `what` names the file in messages. @throws `corrupt` naming the member; `unsupported` for format version 1 and above
- * 2; `exhausted` above `maxBytes`.
+ * 3; `exhausted` above `maxBytes`.
  *
  * Spec: Iceberg, "Table Metadata and Snapshots".
  */
@@ -31,6 +28,7 @@ export function checkTableMetadata(json: unknown, what: string): TableMetadata {
   for (const member of ['last-sequence-number', 'last-updated-ms']) check.int64(metadata[member], `${what}: ${member}`)
   for (const member of ['last-column-id', 'current-schema-id', 'default-spec-id', 'last-partition-id'])
     check.int(metadata[member], `${what}: ${member}`)
+  if (metadata['format-version'] === 3) check.int64(metadata['next-row-id'], `${what}: next-row-id`)
   check.int(metadata['default-sort-order-id'], `${what}: default-sort-order-id`)
   checkSchemas(metadata, what)
   checkSpecs(metadata, what)
@@ -47,8 +45,8 @@ export function tableMetadataBytes(metadata: TableMetadata): Uint8Array {
 
 function checkFormatVersion(version: unknown, what: string): void {
   check.int(version, `${what}: format-version`)
-  if (version === FORMAT_VERSION) return
-  const message = `${what} has format version ${version as number}; this version reads and writes ${FORMAT_VERSION} only.`
+  if (version === 2 || version === 3) return
+  const message = `${what} has format version ${version as number}; this version reads and writes 2 and 3.`
   throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version as number } })
 }
 
