@@ -170,7 +170,7 @@ export interface EncryptedKey {
 /** A 64-bit integer in JSON: a number while safe, else a bigint. Compare with {@link sameInt64} or after `BigInt()`. */
 export type Int64 = number | bigint
 
-/** Iceberg spec, "Table metadata fields", format versions 2 and 3. Unknown members are kept. */
+/** Iceberg spec, "Table metadata fields", in the shape of format version 2 and 3. Unknown members are kept. */
 export interface TableMetadata {
   readonly 'format-version': number
   readonly 'table-uuid': string
@@ -234,6 +234,10 @@ export interface IcebergField {
   readonly required: boolean
   readonly type: IcebergType
   readonly doc?: string
+  /** Format version 3: what a row of a file has that lacks the field. JSON single values (spec, "Default values"). */
+  readonly 'initial-default'?: JsonValue
+  /** Format version 3: what a writer writes who is given no value for the field. */
+  readonly 'write-default'?: JsonValue
 }
 
 /** `long`, `decimal(9,2)`, `fixed[16]`, … or a nested type. */

@@ -14,7 +14,7 @@ import type {
 import type { DataFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
 import type { ExpiryOptions } from '../metadata/expiry.ts'
 import { keepTable, planExpiry } from '../metadata/expiry.ts'
-import { writtenVersion } from '../metadata/format-version.ts'
+import { nextRowId, writtenVersion } from '../metadata/format-version.ts'
 import type { FormatVersion } from '../metadata/format-version.ts'
 import { laterOf, toInt64 } from '../metadata/int64.ts'
 import { currentSnapshot } from '../metadata/metadata-lookup.ts'
@@ -124,7 +124,7 @@ export async function planCommit(
   const base = { tableFiles, metadata, formatVersion, snapshotId, sequenceNumber, call, manifestAt: names.manifest }
   const made = await content({ ...base, manifests: parentManifests })
 
-  const firstRowId = formatVersion === 3 ? BigInt(metadata['next-row-id'] ?? 0) : undefined
+  const firstRowId = formatVersion === 3 ? nextRowId(metadata) : undefined
   const rowIds = firstRowId === undefined ? undefined : assignRowIds(made.manifests, firstRowId)
   const manifests = rowIds?.manifests ?? made.manifests
   const parentSnapshotId = parent === undefined ? null : BigInt(parent['snapshot-id'])

@@ -4,7 +4,7 @@ import { laterOf, toInt64 } from './int64.ts'
 import { schemaById, snapshotById } from './metadata-lookup.ts'
 import { NO_SNAPSHOT } from './table-metadata.ts'
 import type { Change } from './change.ts'
-import { FIRST_ROW_ID } from './format-version.ts'
+import { nextRowId } from './format-version.ts'
 
 /**
  * Sequence numbers rise with every snapshot: that is what tells old deletes from new data. In format version 3 a snapshot takes row
@@ -40,8 +40,8 @@ export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change:
 function nextRowIdAfter(metadata: TableMetadata, snapshot: Snapshot): Int64 | undefined {
   if (metadata['format-version'] < 3) return undefined
   const { 'snapshot-id': id, 'first-row-id': first, 'added-rows': added } = snapshot
-  const next = metadata['next-row-id'] ?? FIRST_ROW_ID
-  if (first !== undefined && added !== undefined && BigInt(first) >= BigInt(next) && BigInt(added) >= 0n) {
+  const next = nextRowId(metadata)
+  if (first !== undefined && added !== undefined && BigInt(first) >= next && BigInt(added) >= 0n) {
     return toInt64(BigInt(first) + BigInt(added))
   }
   const message = `The snapshot ${id} takes the row ids ${added} from ${first}; those of the table are free from ${next} on.`

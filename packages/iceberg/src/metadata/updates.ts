@@ -1,7 +1,7 @@
 import { checkOptions, invalid, jsonBytes, option, shown, unsupported } from '@moulin/core'
 import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import type { Change } from './change.ts'
-import { FIRST_ROW_ID } from './format-version.ts'
+import { FIRST_ROW_ID, writtenVersion } from './format-version.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
 import { addSchema, addSortOrder, addSpec, idOfLast, removeSchemas, removeSpecs } from './schema-updates.ts'
@@ -41,6 +41,7 @@ export function applyUpdates(
   options: ApplyOptions,
 ): TableMetadata {
   checkOptions('applyUpdates', options, optionTable)
+  writtenVersion(metadata)
   const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
   let next = metadata
   for (const update of updates) next = applyUpdate(next, update, change)
