@@ -97,7 +97,11 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
         throw corrupt('DELETION_VECTOR', message, { context })
       }
       const about = described?.properties.get('referenced-data-file')
-      if (about !== undefined && file.referencedDataFile !== undefined && !tableFiles.isSame(about, file.referencedDataFile))
+      if (
+        about !== undefined &&
+        file.referencedDataFile !== undefined &&
+        !tableFiles.isSame(about, file.referencedDataFile)
+      )
         throw ofAnother(what, about, file.referencedDataFile)
       const content = described === undefined ? bytes : puffinBlobContent(bytes, described, MAX_VECTOR_BYTES)
       return readDeletionVector(content, recordCount, what)
