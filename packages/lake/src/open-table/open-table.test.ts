@@ -41,7 +41,7 @@ describe('openTable', () => {
   it('gives the rows that pass, and the columns that are asked for, in that order', async () => {
     const opened = await table.open()
     const where = and(gt('id', 5n), not(eq('city', 'Rome')), lt('seen', 25n * 1_000_000_007n))
-    const passing = range(0, 30).filter(({ id, city }) => id! > 5n && city !== null && city !== 'Rome' && id! < 26n)
+    const passing = range(6, 26).filter(({ city }) => city !== null && city !== 'Rome')
     const rows = await opened.scan({ columns: ['city', 'id'], where }).toArray()
     expect(plain(rows).map((row) => Object.entries(row))).toEqual(
       passing.map(({ id, city }) => [

@@ -185,6 +185,7 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
       return viewOf(opened, () => metadata)
     },
     async refresh(call = {}) {
+      checkOptions('refresh', call, option.signalOnly)
       opened()
       loaded = await load(call)
       tableFiles.renew(loaded)
@@ -208,7 +209,10 @@ function viewOf(parts: () => TableViewParts, metadata: () => TableMetadata): Tab
       checkOptions('scan', options, scanTable)
       return scanOf(parts(), metadata(), options)
     },
-    count: (call = {}) => scanOf(parts(), metadata(), { columns: [], ...call }).count(),
+    async count(call = {}) {
+      checkOptions('count', call, option.signalOnly)
+      return await scanOf(parts(), metadata(), { columns: [], ...call }).count()
+    },
   }
 }
 
