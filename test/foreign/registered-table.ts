@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RestCatalog } from './engines.ts'
@@ -41,8 +41,13 @@ export async function registerTable({ uri }: RestCatalog, folder: string): Promi
       if (present === published) return undefined
       // Java spells it file:/…
       const bytes = await readFile(fileURLToPath(new URL(present)))
-      await writeFile(join(metadata, `v${++version}.metadata.json`), bytes, { flag: 'wx' })
-      await writeFile(join(metadata, 'version-hint.text'), String(version))
+      // Whole at once, for those who read meanwhile.
+      const written = join(metadata, '.published')
+      await writeFile(written, bytes)
+      await link(written, join(metadata, `v${++version}.metadata.json`))
+      await rm(written)
+      await writeFile(written, String(version))
+      await rename(written, join(metadata, 'version-hint.text'))
       published = present
       return bytes.toString()
     },
