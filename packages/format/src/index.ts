@@ -40,6 +40,8 @@ export type {
   WrittenFile,
   WrittenRowGroup,
 } from './parquet/file-writer.ts'
+export { defaultColumn } from './parquet/decode/default-column.ts'
+export type { DefaultField, DefaultKind } from './parquet/decode/default-column.ts'
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type { NameMapping } from './parquet/name-mapping.ts'
@@ -55,6 +57,12 @@ export type {
 } from './parquet/parquet-file.ts'
 export { bytesRangeReader, storeRangeReader } from './parquet/range-reader.ts'
 export type { RangeReader } from './parquet/range-reader.ts'
+export { puffinBlobContent } from './puffin/puffin-blob.ts'
+export { readPuffinFooter } from './puffin/puffin-footer.ts'
+export type { PuffinBlob } from './puffin/puffin-footer.ts'
+export { PositionSet } from './roaring/position-set.ts'
+export { PositionSetBuilder } from './roaring/position-set-builder.ts'
+export { readRoaring64 } from './roaring/roaring64.ts'
 export { decodeHandlers } from './parquet/serve-decodes.ts'
 export type { DecodeCalls } from './parquet/serve-decodes.ts'
 export { parquetWorkers, pooledDecodes } from './parquet/workers.ts'

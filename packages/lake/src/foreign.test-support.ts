@@ -151,7 +151,7 @@ export async function foreignDeletes(
   })
   const deletes = { ...data.manifest, content: 'deletes' as const, sizeBytes: BigInt(bytes.length) }
   const before = currentSnapshot(metadata)!['manifest-list']
-  const old = readManifestList((await store.get(keyOf(store, before))).bytes, { path: before, withDeletes: true })
+  const old = readManifestList((await store.get(keyOf(store, before))).bytes, { path: before })
   const parent = metadata['current-snapshot-id']!
   const list = `${metadata.location}/metadata/snap-${id}.avro`
   await store.put(keyOf(store, path), bytes)

@@ -15,6 +15,7 @@ import type {
   ColdTier,
   ColdTopic,
   ColdTopicInfo,
+  Limits,
   ObjectStore,
   OptionTable,
   RenewableFiles,
@@ -32,7 +33,9 @@ import { checkColumnNames } from './table/column-names.ts'
 import { Committer } from './commit/committer.ts'
 import { dataFiles, FileRoom } from './live/data-files.ts'
 import type { DataFiles } from './live/data-files.ts'
-import { liveFiles, nothingDeleted } from './live/live-files.ts'
+import { deleteRooms, fileDeletes } from './live/file-deletes.ts'
+import type { DeleteRooms } from './live/file-deletes.ts'
+import { liveFiles } from './live/live-files.ts'
 import { FileLook } from './look/file-look.ts'
 import { ColdReadMeter } from './replay/read-tally.ts'
 import { rowIndexes } from './replay/row-index.ts'
@@ -119,16 +122,17 @@ const optionTable: OptionTable<IcebergTierOptions> = {
  * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
-  return tierWith(options, { deletesOf: nothingDeleted })
+  return tierWith(options)
 }
 
 /** What a tier is made of that nobody gives as an option. */
 export interface TierDoors {
-  readonly deletesOf: DeletesOf
+  /** Default: what the tables' delete files say. */
+  readonly deletesOf?: DeletesOf | undefined
 }
 
 /** {@link icebergTier} with its own answer to what is deleted in the tables' files. */
-export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors): ColdTier {
+export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors = {}): ColdTier {
   checkOptions('icebergTier', options, optionTable)
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   const { deltas = false } = options
@@ -142,7 +146,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors):
   let isClosed = false
   /** By store; where stores are found by location, by table, for each has credentials of its own. */
   const opened = new Map<ObjectStore | string, Opened>()
-  const rooms = new Map<ObjectStore | TableStores, FileRoom>()
+  const rooms = new Map<ObjectStore | TableStores, TierRooms>()
 
   const workersFor = ({ runtime, limits }: ColdContext): Workers => {
     const count = threads ?? Math.max(1, runtime.process.cores - 1)
@@ -158,9 +162,10 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors):
     let found = opened.get(place)
     if (found === undefined) {
       const tableFiles = filesOf(stores ?? store, { reload: () => catalog.loadTable(table) })
-      const room = rooms.get(stores ?? store) ?? new FileRoom(limits.openFileBytes)
-      rooms.set(stores ?? store, room)
-      found = { tableFiles, files: dataFiles({ tableFiles, workers, room }) }
+      const { open, deletes } = rooms.get(stores ?? store) ?? roomsOf(limits)
+      rooms.set(stores ?? store, { open, deletes })
+      const files = dataFiles({ tableFiles, workers, room: open })
+      found = { tableFiles, files, deletesOf: deletesOf ?? fileDeletes({ tableFiles, files, rooms: deletes, limits }) }
       opened.set(place, found)
     }
     return found
@@ -169,8 +174,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors):
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
     if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
     const { encoders, decoders } = workersFor(context)
-    const { tableFiles, files: wholeFiles } = openedFor(info, context, decoders)
-    const files = liveFiles({ files: wholeFiles, deletesOf })
+    const { tableFiles, ...opened } = openedFor(info, context, decoders)
+    const files = liveFiles(opened)
     const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
     const table = new TopicTable({ catalog, tableFiles, files, info, context, ownCommits: own })
@@ -184,12 +189,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors):
     const parts = { info, context, tableFiles, files, fileLists: lists, ...readers }
     const committer = (): Committer =>
       new Committer({
+        ...parts,
         catalog,
-        tableFiles,
-        info,
-        context,
-        table,
-        look,
         guard,
         ownCommits: own,
         workers: encoders,
@@ -249,6 +250,17 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors):
 interface Opened {
   readonly tableFiles: RenewableFiles
   readonly files: DataFiles
+  readonly deletesOf: DeletesOf
+}
+
+/** Room for what was read, for all tables in one store. */
+interface TierRooms {
+  readonly open: FileRoom
+  readonly deletes: DeleteRooms
+}
+
+function roomsOf(limits: Limits): TierRooms {
+  return { open: new FileRoom(limits.openFileBytes), deletes: deleteRooms(limits) }
 }
 
 /** One life of a topic, on its way to a cold topic. */

@@ -1,3 +1,6 @@
 export { serveTier } from './encode/serve-tier.ts'
 export { icebergTier } from './iceberg-tier.ts'
 export type { IcebergTierOptions } from './iceberg-tier.ts'
+export { openTable } from './open-table/open-table.ts'
+export type { OpenTable, OpenTableOptions, TableView } from './open-table/open-table.ts'
+export type { TableSnapshot } from './open-table/table-snapshot.ts'

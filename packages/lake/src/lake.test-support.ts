@@ -26,7 +26,6 @@ import type { DeletesOf } from '@moulin/iceberg'
 import { plainCatalog } from './catalog.test-support.ts'
 import { tierWith } from './iceberg-tier.ts'
 import type { IcebergTierOptions } from './iceberg-tier.ts'
-import { nothingDeleted } from './live/live-files.ts'
 
 export type SentRecord = Partial<Pick<BatchRecord, 'key' | 'value' | 'headers' | 'timestamp'>>
 
@@ -100,7 +99,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     epoch: options.epoch ?? 1n,
     checkFence: options.checkFence ?? (async () => {}),
   }
-  const { deletesOf = nothingDeleted } = options
+  const { deletesOf } = options
   const tier = tierWith({ catalog, threads: 0, ...options.tier }, { deletesOf })
   return {
     store,

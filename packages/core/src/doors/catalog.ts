@@ -109,8 +109,8 @@ export type TableRequirement =
   | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }
 
 /**
- * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Those of format
- * version 3 (row lineage, encryption keys, the upgrade itself) and any other action are `unsupported`.
+ * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Encryption keys and any
+ * other action are `unsupported`.
  */
 export type TableUpdate =
   | { readonly action: 'assign-uuid'; readonly uuid: string }
@@ -170,12 +170,14 @@ export interface EncryptedKey {
 /** A 64-bit integer in JSON: a number while safe, else a bigint. Compare with {@link sameInt64} or after `BigInt()`. */
 export type Int64 = number | bigint
 
-/** Iceberg spec, "Table metadata fields", format version 2. Unknown members are kept. */
+/** Iceberg spec, "Table metadata fields", in the shape of format version 2 and 3. Unknown members are kept. */
 export interface TableMetadata {
   readonly 'format-version': number
   readonly 'table-uuid': string
   readonly location: string
   readonly 'last-sequence-number': Int64
+  /** Format version 3: above every row id that is taken. */
+  readonly 'next-row-id'?: Int64
   readonly 'last-updated-ms': Int64
   readonly 'last-column-id': number
   readonly schemas: readonly IcebergSchema[]
@@ -208,9 +210,15 @@ export interface Snapshot {
   readonly 'parent-snapshot-id'?: Int64
   readonly 'sequence-number': Int64
   readonly 'timestamp-ms': Int64
+  /** Empty where `manifests` are. */
   readonly 'manifest-list': string
+  /** Format version 1, before there were manifest lists: the locations of its manifests. */
+  readonly manifests?: readonly string[]
   readonly summary: Readonly<Record<string, string>>
   readonly 'schema-id'?: number
+  /** Format version 3: what its new manifests count row ids from, and how many ids they take. */
+  readonly 'first-row-id'?: Int64
+  readonly 'added-rows'?: Int64
 }
 
 export interface IcebergSchema {
@@ -226,6 +234,10 @@ export interface IcebergField {
   readonly required: boolean
   readonly type: IcebergType
   readonly doc?: string
+  /** Format version 3: what a row of a file has that lacks the field. JSON single values (spec, "Default values"). */
+  readonly 'initial-default'?: JsonValue
+  /** Format version 3: what a writer writes who is given no value for the field. */
+  readonly 'write-default'?: JsonValue
 }
 
 /** `long`, `decimal(9,2)`, `fixed[16]`, … or a nested type. */

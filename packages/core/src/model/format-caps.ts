@@ -69,8 +69,8 @@ export const formatCaps: FormatCaps = {
   sharedRowGroupBytes: 256 * MiB,
   markerBytes: 1 * MiB,
   maxJsonBytes: 256 * MiB,
-  // It is a JSON document.
-  metadataStopBytes: 256 * MiB,
+  // A JSON document takes ten times as much once it is parsed, and this one is parsed at every load.
+  metadataStopBytes: 64 * MiB,
   maxAvroBlockBytes: 64 * MiB,
   maxAvroFileBytes: 1 * GiB,
   maxParquetFooterBytes: 64 * MiB,

@@ -53,6 +53,15 @@ export interface Limits {
   readonly shardBytes: number
   /** Footers and page indexes, about, of the tables' data files that one log keeps for the next read; the least used go first. */
   readonly openFileBytes: number
+  /**
+   * Memory, about, that the keys of equality deletes about one data file take; what was read of files of deletes is kept for the next
+   * read within as much.
+   */
+  readonly equalityDeleteBytes: number
+  /** Memory, about, that the positions in one file of position deletes take. */
+  readonly positionDeleteBytes: number
+  /** Memory, about, in which it is kept which rows of data files are deleted. */
+  readonly rowMaskBytes: number
   /** Gaps listed by an audit per partition; findings of each kind listed by a deep one. */
   readonly maxGaps: number
   /** Missing files of a table that `stats()` names; it counts the others. */
@@ -84,6 +93,9 @@ export const defaultLimits: Limits = {
   maxWorkerBytes: 256 * MiB,
   shardBytes: 64 * MiB,
   openFileBytes: 64 * MiB,
+  equalityDeleteBytes: 256 * MiB,
+  positionDeleteBytes: 256 * MiB,
+  rowMaskBytes: 64 * MiB,
   maxGaps: 1_000,
   maxMissingFiles: 100,
 }

@@ -26,7 +26,9 @@ export interface Field {
 /** What a kind needs besides its name. */
 export type TypeSpec =
   | { readonly kind: 'boolean' | 'int' | 'int53' | 'long' | 'float' | 'double' | 'string' | 'binary' | 'uuid' | 'date' }
-  | { readonly kind: 'time' | 'timestamp' | 'timestamptz'; readonly as: 'native' | 'micros' }
+  | { readonly kind: 'time'; readonly as: 'native' | 'micros' }
+  /** `nanos`: of columns that others made, to be read; {@link t} has none. */
+  | { readonly kind: 'timestamp' | 'timestamptz'; readonly as: 'native' | 'micros' | 'nanos' }
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'fixed'; readonly length: number }
   | { readonly kind: 'list'; readonly element: Type }

@@ -54,7 +54,34 @@ const SYNC_BYTES = 16
 export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): AvroFile {
   checkOptions('readAvroFile', options, readTable)
   const { what = 'The Avro file' } = options
-  const { maxAvroBlockBytes, maxAvroFileBytes } = withDefaults<FileCaps>(formatCaps, options.caps)
+  const { schemaText, metadata, blocks } = openAvroFile(bytes, options)
+  const schema = parseJson(schemaText, `The schema of ${what}`)
+  const type = schemaInFile(schema, what)
+  const read = avroReaderOf(type)
+  const records: Record<string, unknown>[] = []
+  for (const { count, reader } of blocks(minimumBytes(type)))
+    for (let record = 0; record < count; record++) records.push(read(reader) as Record<string, unknown>)
+  return { schema, metadata, records }
+}
+
+/** A container file whose header is read. */
+export interface OpenAvroFile {
+  /** JSON. */
+  readonly schemaText: string
+  readonly metadata: ReadonlyMap<string, string>
+  /** One after the other, each to be read to its end. `recordBytes`: the fewest that a record takes. */
+  readonly blocks: (recordBytes: number) => Generator<AvroBlock, void, undefined>
+}
+
+export interface AvroBlock {
+  /** Of records. */
+  readonly count: number
+  readonly reader: AvroReader
+}
+
+/** {@link readAvroFile} for those who read the records themselves. @throws the same. */
+export function openAvroFile(bytes: Uint8Array, { what = 'The Avro file', caps }: ReadAvroOptions): OpenAvroFile {
+  const { maxAvroBlockBytes, maxAvroFileBytes } = withDefaults<FileCaps>(formatCaps, caps)
   if (bytes.length > maxAvroFileBytes) throw tooLarge(what, bytes.length, 'maxAvroFileBytes', maxAvroFileBytes)
   if (magic.some((byte, at) => bytes[at] !== byte))
     throw corrupt('AVRO_MAGIC', `${what} is not an Avro container file: it does not begin with Obj and 1.`)
@@ -62,30 +89,29 @@ export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): 
   const reader = new AvroReader(bytes, magic.length, bytes.length, what)
   const metadata = readMetadata(reader)
   const sync = reader.copy(SYNC_BYTES)
-  const schema = parseJson(metadata.get('avro.schema') ?? '', `The schema of ${what}`)
-  const type = schemaInFile(schema, what)
   const codec = metadata.get('avro.codec') ?? 'null'
-  const read = avroReaderOf(type)
-  const recordBytes = minimumBytes(type)
 
-  const records: Record<string, unknown>[] = []
-  let total = 0
-  while (reader.position < reader.end) {
-    const count = reader.size()
-    const size = reader.size()
-    const start = reader.take(size)
-    const block = decompressBlock(codec, bytes.subarray(start, start + size), maxAvroBlockBytes, what)
-    if (reader.copy(SYNC_BYTES).some((byte, at) => byte !== sync[at])) throw reader.fail('a sync marker differs')
-    total += block.length
-    if (total > maxAvroFileBytes) throw tooLarge(what, total, 'maxAvroFileBytes', maxAvroFileBytes)
-    if (count < 0 || count * recordBytes > block.length) throw reader.fail(`a block cannot hold ${count} records`)
-    if (recordBytes === 0 && records.length + count > MAX_EMPTY_ITEMS) throw tooManyEmpty(records.length + count)
+  function* blocks(recordBytes: number): Generator<AvroBlock, void, undefined> {
+    let total = 0
+    let records = 0
+    while (reader.position < reader.end) {
+      const count = reader.size()
+      const size = reader.size()
+      const start = reader.take(size)
+      const block = decompressBlock(codec, bytes.subarray(start, start + size), maxAvroBlockBytes, what)
+      if (reader.copy(SYNC_BYTES).some((byte, at) => byte !== sync[at])) throw reader.fail('a sync marker differs')
+      total += block.length
+      if (total > maxAvroFileBytes) throw tooLarge(what, total, 'maxAvroFileBytes', maxAvroFileBytes)
+      if (count < 0 || count * recordBytes > block.length) throw reader.fail(`a block cannot hold ${count} records`)
+      records += count
+      if (recordBytes === 0 && records > MAX_EMPTY_ITEMS) throw tooManyEmpty(records)
 
-    const inner = new AvroReader(block, 0, block.length, what)
-    for (let record = 0; record < count; record++) records.push(read(inner) as Record<string, unknown>)
-    if (inner.position !== inner.end) throw inner.fail('bytes are left at the end of a block')
+      const inner = new AvroReader(block, 0, block.length, what)
+      yield { count, reader: inner }
+      if (inner.position !== inner.end) throw inner.fail('bytes are left at the end of a block')
+    }
   }
-  return { schema, metadata, records }
+  return { schemaText: metadata.get('avro.schema') ?? '', metadata, blocks }
 }
 
 function readMetadata(reader: AvroReader): Map<string, string> {
@@ -93,7 +119,8 @@ function readMetadata(reader: AvroReader): Map<string, string> {
   return new Map(Array.from(entries, ([key, value]) => [key, Buffer.from(value).toString('utf8')]))
 }
 
-function schemaInFile(schema: JsonValue, what: string): AvroType {
+/** @throws `corrupt` where it does not parse. */
+export function schemaInFile(schema: JsonValue, what: string): AvroType {
   try {
     return parseAvroSchema(schema)
   } catch (cause) {

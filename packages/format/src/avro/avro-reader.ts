@@ -100,6 +100,18 @@ export class AvroReader {
     throw this.fail('a variable-length integer is cut off or too long')
   }
 
+  /** Passes over an int, a long or an index. */
+  skipVarint(): void {
+    const { bytes } = this
+    const end = Math.min(this.end, this.position + 10)
+    for (let at = this.position; at < end; at++) {
+      if (bytes[at]! >= 0x80) continue
+      this.position = at + 1
+      return
+    }
+    throw this.fail('a variable-length integer is cut off or too long')
+  }
+
   float(): number {
     return this.#view().getFloat32(this.take(4), true)
   }

@@ -245,7 +245,7 @@ function decimalKind(precision: number, scale: number): JsonKind {
   })
 }
 
-function timeKind(options: { isDated: boolean; isZoned: boolean; as: 'native' | 'micros' }): JsonKind {
+function timeKind(options: { isDated: boolean; isZoned: boolean; as: 'native' | 'micros' | 'nanos' }): JsonKind {
   const { isDated, as } = options
   const form = { ...options, digits: as === 'micros' ? 6 : 3 } as const
   const scan = (cursor: JsonCursor): number | bigint => {

@@ -65,6 +65,8 @@ export function bloomKey(value: MetricValue, { element }: FileNode): Uint8Array 
       : undefined
   }
   if (typeof value === 'number' && !Number.isInteger(value)) return undefined
+  // What is asked for is a time, and the filter is of days.
+  if (annotation.kind === 'date' && typeof value === 'bigint') return undefined
   let stored = BigInt(value)
   if ((annotation.kind === 'time' || annotation.kind === 'timestamp') && annotation.unit === 'MILLIS') {
     if (stored % 1000n !== 0n) return undefined

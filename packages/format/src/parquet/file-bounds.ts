@@ -53,10 +53,16 @@ function boundValue(
       // Those that fit a signed integer order like one.
       if (!annotation.isSigned && annotation.bits > 16) return undefined
       break
+    case 'date':
+      if (type === 'timestamp' && isInteger) return BigInt(value as number | bigint) * microsPerDay
+      if (type === 'timestamp_ns' && isInteger) return BigInt(value as number | bigint) * microsPerDay * 1000n
+      break
     default:
   }
   return type === 'long' && isInteger ? BigInt(value as number | bigint) : value
 }
+
+const microsPerDay = 86_400_000_000n
 
 /** Twice what the largest precision takes. */
 const maxDecimalBytes = 32

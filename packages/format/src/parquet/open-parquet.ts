@@ -26,6 +26,7 @@ import {
   type DecodeTask,
   spansOfDictionaries,
 } from './decode/decode-row-group.ts'
+import { defaultColumn } from './decode/default-column.ts'
 import { nullColumn } from './decode/null-column.ts'
 import { fieldConversion, leavesUsed, type ReadContext } from './decode/read-field.ts'
 import { statedBounds } from './file-bounds.ts'
@@ -185,10 +186,17 @@ class OpenFile implements ParquetFile {
         for (const { name, column } of decoded.columns) columns.set(name, column)
       }
     }
+    // A field that the file has and that was not read is null throughout.
+    const unread = (field: IcebergField): Column =>
+      this.#has(field) ? nullColumn(field.type, length) : defaultColumn(field, length)
     return {
       length,
-      columns: wanted.map(({ name, type }) => ({ name, column: columns.get(name) ?? nullColumn(type, length) })),
+      columns: wanted.map((field) => ({ name: field.name, column: columns.get(field.name) ?? unread(field) })),
     }
+  }
+
+  #has({ id }: IcebergField): boolean {
+    return this.#root.children.some(({ fieldId }) => fieldId === id)
   }
 
   async #task(

@@ -97,7 +97,7 @@ export interface ParquetRowGroup {
   readonly sizeBytes: number
   /**
    * What the footer says of a leaf field: bounds that no value lies outside of (a string's may be cut, so not
-   * themselves values) and the count of nulls. A field that the file lacks is all null. Given a `type`, the bounds are
+   * themselves values) and the count of nulls. A field that the file lacks is all null, whatever its initial default. Given a `type`, the bounds are
    * those of that type (an int's become bigints for `long`). Members that the footer does not state are absent.
    */
   bounds(fieldId: number, type?: IcebergType): ParquetBounds

@@ -3,7 +3,7 @@ import { readAvroFile, writeAvroFile } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
 import type { ManifestFile } from './data-file.ts'
 import { added, dataFile, unpartitioned, write } from './manifest.test-support.ts'
-import { readManifest } from './manifest.ts'
+import { readManifest } from './read-manifest.ts'
 
 /** A manifest as another writer might make it. */
 function foreign(
@@ -100,12 +100,9 @@ describe('readManifest of another writer', () => {
   })
 
   it.each([
-    ['position deletes', foreign({ file: { content: 1 } }), 'DELETE_FILES', /x\.parquet/],
-    ['equality deletes', foreign({ file: { content: 2 } }), 'DELETE_FILES', /x\.parquet/],
-    ['a delete manifest', foreign({}, { 'format-version': '2', content: 'deletes' }), 'DELETE_FILES', /m0\.avro/],
     ['ORC', foreign({ file: { FORMAT: 'orc' } }), 'FILE_FORMAT', /orc/],
     ['encryption', foreign({ file: { key_metadata: new Uint8Array(1) } }), 'ENCRYPTION', /key metadata/],
-    ['format version 3', foreign({}, { 'format-version': '3' }), 'FORMAT_VERSION', /version 3/],
+    ['format version 4', foreign({}, { 'format-version': '4' }), 'FORMAT_VERSION', /version 4/],
   ] as const)('refuses %s by name', (_name, made, code, text) => {
     expect(() => read(made)).toThrow(
       expect.toSatisfy((error) => isKind(error, 'unsupported', code) && text.test(error.message)),
@@ -118,6 +115,8 @@ describe('readManifest of another writer', () => {
 
   it.each([
     ['an unknown status', foreign({ entry: { STATUS: 3 } }), 'MANIFEST_STATUS'],
+    ['a file of deletes among files of rows', foreign({ file: { content: 1 } }), 'MANIFEST_CONTENT'],
+    ['a manifest of deletes that is listed as one of data', foreign({}, { content: 'deletes' }), 'MANIFEST_CONTENT'],
     ['an existing file without a sequence number', foreign({ entry: { STATUS: 0 } }), 'MANIFEST_SEQUENCE'],
   ] as const)('calls %s corrupt', (_name, made, code) => {
     expect(() => read(made)).toThrow(expect.toSatisfy((error) => isKind(error, 'corrupt', code)))

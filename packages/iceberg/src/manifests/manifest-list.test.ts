@@ -110,13 +110,26 @@ describe('a manifest list', () => {
     expect(() => write([read1!])).toThrow(expect.toSatisfy((error) => isKind(error, 'corrupt', 'MANIFEST_COUNTS')))
   })
 
-  it('with a live delete manifest is refused by name; one that deletes nothing is not', () => {
+  it('gives manifests of deletes beside those of data, live or not', () => {
     const deletes: ManifestFile = { ...manifest, content: 'deletes', path: 'file:///lake/t/metadata/d.avro' }
-    expect(() => read(write([manifest, deletes]))).toThrow(
-      expect.toSatisfy((error) => isKind(error, 'unsupported', 'DELETE_FILES') && error.message.includes('d.avro')),
-    )
     const spent = { ...deletes, addedFiles: 0, existingFiles: 0 }
-    expect(read(write([manifest, spent]))).toEqual([manifest, spent])
+    expect(read(write([manifest, deletes, spent]))).toEqual([manifest, deletes, spent])
+  })
+
+  it('of version 3 says where the row ids of a manifest of data begin', () => {
+    const { schema, records } = readAvroFile(
+      write([manifest, { ...manifest, content: 'deletes' as const, path: 'file:///lake/t/metadata/d.avro' }]),
+    )
+    const fields = [
+      ...(schema as { fields: object[] }).fields,
+      { name: 'first_row_id', type: ['null', 'long'], 'field-id': 520 },
+    ]
+    const bytes = writeAvroFile({
+      schema: { ...(schema as object), fields } as never,
+      records: records.map((record) => ({ ...record, first_row_id: 2n ** 53n + 1n })),
+      metadata: { 'format-version': '3' },
+    })
+    expect(read(bytes).map(({ firstRowId }) => firstRowId)).toEqual([2n ** 53n + 1n, undefined])
   })
 
   it('with an encrypted manifest is refused by name', () => {

@@ -1,4 +1,4 @@
-import { checkOptions, corrupt, option, type OptionTable, unsupported } from '@moulin/core'
+import { assert, checkOptions, corrupt, option, type OptionTable, unsupported } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   booleanAt,
@@ -12,8 +12,8 @@ import {
   type AvroRow,
   type RecordShape,
 } from './avro-records.ts'
+import type { FormatVersion } from '../metadata/format-version.ts'
 import type { ManifestFile, PartitionSummary } from './data-file.ts'
-import { deletes } from './manifest.ts'
 import { manifestFieldIds, manifestFileIds, manifestFileSchema, summaryIds } from './manifest-schema.ts'
 
 export interface WriteManifestListRequest {
@@ -21,6 +21,8 @@ export interface WriteManifestListRequest {
   readonly snapshotId: bigint
   readonly parentSnapshotId: bigint | null
   readonly sequenceNumber: bigint
+  /** The snapshot's, of format version 3; without it the list is of version 2. */
+  readonly firstRowId?: bigint | undefined
   /** Default `deflate`. */
   readonly codec?: 'null' | 'deflate'
 }
@@ -31,31 +33,37 @@ const writeTable: OptionTable<WriteManifestListRequest> = {
   snapshotId: option.required(id),
   parentSnapshotId: option.required(option.anyOf(id, option.nothing)),
   sequenceNumber: option.required(option.int64('a sequence number')),
+  firstRowId: option.int64('a row id'),
   codec: option.oneOf('null', 'deflate'),
 }
 
 /**
- * Writes the manifest list of one snapshot, format version 2.
+ * Writes the manifest list of one snapshot. In version 3 every manifest of data has its first row id: {@link assignRowIds}.
  * @throws `corrupt` for a manifest of unknown counts (an old writer's): version 2 requires them.
  * Spec: "Manifest lists".
  */
 export function writeManifestList(request: WriteManifestListRequest): Uint8Array {
   checkOptions('writeManifestList', request, writeTable)
-  const { manifests, snapshotId, parentSnapshotId, sequenceNumber, codec = 'deflate' } = request
+  const { manifests, snapshotId, parentSnapshotId, sequenceNumber, firstRowId, codec = 'deflate' } = request
+  const formatVersion = firstRowId === undefined ? 2 : 3
   return writeAvroFile({
-    schema: manifestFileSchema,
+    schema: manifestFileSchema(formatVersion),
     metadata: {
       'snapshot-id': String(snapshotId),
       'parent-snapshot-id': String(parentSnapshotId),
       'sequence-number': String(sequenceNumber),
-      'format-version': '2',
+      ...(firstRowId === undefined ? {} : { 'first-row-id': String(firstRowId) }),
+      'format-version': String(formatVersion),
     },
-    records: manifests.map(manifestToAvro),
+    records: manifests.map((manifest) => manifestToAvro(manifest, formatVersion)),
     codec,
   })
 }
 
-function manifestToAvro(manifest: ManifestFile): object {
+function manifestToAvro(manifest: ManifestFile, formatVersion: FormatVersion): object {
+  const { content, firstRowId } = manifest
+  const lacksRowId = formatVersion === 3 && content === 'data' && firstRowId === undefined
+  assert(!lacksRowId, 'a manifest of data has a first row id')
   const known = <T>(count: T | undefined): T => {
     if (count !== undefined) return count
     throw corrupt('MANIFEST_COUNTS', `The manifest list says nothing of the counts of ${manifest.path}.`)
@@ -76,6 +84,7 @@ function manifestToAvro(manifest: ManifestFile): object {
     deleted_rows_count: known(manifest.deletedRows),
     partitions: manifest.partitions?.map(summaryToAvro) ?? null,
     key_metadata: null,
+    ...(formatVersion === 2 ? {} : { first_row_id: content === 'data' ? firstRowId : null }),
   }
 }
 
@@ -91,34 +100,23 @@ function summaryToAvro({ containsNull, containsNan, lowerBound, upperBound }: Pa
 export interface ReadManifestListOptions {
   /** Names it in errors. */
   readonly path: string
-  /** True: delete manifests are given whether live or not, for those who ask for names only. */
-  readonly withDeletes?: boolean
 }
 
-const readTable: OptionTable<ReadManifestListOptions> = {
-  path: option.required(option.text),
-  withDeletes: option.flag,
-}
+const readTable: OptionTable<ReadManifestListOptions> = { path: option.required(option.text) }
 
 /**
- * Reads a manifest list, by field id, from any writer of version 1 or 2. A delete manifest with no live entries deletes
- * nothing and is given like any other.
- * @throws `unsupported` naming a delete manifest that is live, and encrypted manifests; `corrupt`; `exhausted`.
+ * Reads a manifest list, by field id, from any writer of version 1, 2 or 3: manifests of data and of deletes, live or not.
+ * @throws `unsupported` naming encrypted manifests; `corrupt`; `exhausted`.
  * Spec: "Manifest lists".
  */
 export function readManifestList(bytes: Uint8Array, options: ReadManifestListOptions): ManifestFile[] {
   checkOptions('readManifestList', options, readTable)
-  const { path, withDeletes = false } = options
+  const { path } = options
   const what = `The manifest list ${path}`
   const { schema, records } = readAvroFile(bytes, { what })
   const shape = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const summaries = summaryShape(shape)
-  return records.map((record) => {
-    const manifest = manifestFromAvro(record, shape, summaries)
-    if (!withDeletes && manifest.content === 'deletes' && !(manifest.addedFiles === 0 && manifest.existingFiles === 0))
-      throw deletes(`The delete manifest ${manifest.path}`)
-    return manifest
-  })
+  return records.map((record) => manifestFromAvro(record, shape, summaries))
 }
 
 function manifestFromAvro(row: AvroRow, shape: RecordShape, summaries: RecordShape | undefined): ManifestFile {
@@ -144,6 +142,7 @@ function manifestFromAvro(row: AvroRow, shape: RecordShape, summaries: RecordSha
     existingRows: longAt(shape, row, ids.existingRows),
     deletedRows: longAt(shape, row, ids.deletedRows),
     partitions: summaries && rowsAt(shape, row, ids.partitions)?.map((summary) => summaryFromAvro(summary, summaries)),
+    firstRowId: content === 0 ? longAt(shape, row, ids.firstRowId) : undefined,
   }
 }
 

@@ -1,8 +1,9 @@
-import { corrupt, unsupported } from '@moulin/core'
+import { corrupt } from '@moulin/core'
 import { readAvroFile } from '@moulin/format'
 import { intAt, longAt, recordShape, required, rowAt, textAt } from './avro-records.ts'
 import type { ManifestFile } from './data-file.ts'
 import { dataFileIds, entryIds, manifestFieldIds } from './manifest-schema.ts'
+import { checkManifestVersion } from './read-manifest.ts'
 
 /** A live file of a manifest: of rows or of deletes, of any file format, encrypted or not. */
 export interface NamedFile {
@@ -15,7 +16,7 @@ const [EXISTING, ADDED, DELETED] = [0, 1, 2]
 
 /**
  * What a manifest of data or of deletes names, for those who ask for names only: nothing of the files has to be understood.
- * @throws `corrupt`; `unsupported` for a format version beyond 2; `exhausted`.
+ * @throws `corrupt`; `unsupported` for a format version beyond 3; `exhausted`.
  * Spec: "Manifests".
  */
 export function readManifestNames(bytes: Uint8Array, manifest: ManifestFile): NamedFile[] {
@@ -23,9 +24,7 @@ export function readManifestNames(bytes: Uint8Array, manifest: ManifestFile): Na
   if (BigInt(bytes.length) !== manifest.sizeBytes)
     throw corrupt('MANIFEST_LENGTH', `${what} has ${bytes.length} bytes; its manifest list says ${manifest.sizeBytes}.`)
   const { schema, metadata, records } = readAvroFile(bytes, { what })
-  const version = metadata.get('format-version') ?? '1'
-  if (version !== '1' && version !== '2')
-    throw unsupported('FORMAT_VERSION', `${what} is of format version ${version}; 1 and 2 are read.`)
+  checkManifestVersion(metadata, what)
   const entry = recordShape(schema, `An entry of ${what}`, manifestFieldIds)
   const dataFile = recordShape(entry.types.get(entryIds.dataFile), `A data file in ${what}`, manifestFieldIds)
   const files: NamedFile[] = []

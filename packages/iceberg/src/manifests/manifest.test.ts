@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { ManifestEntry, ManifestFile } from './data-file.ts'
 import { avroName } from './manifest-schema.ts'
 import { added, dataFile, identities, schema, types, unpartitioned, write } from './manifest.test-support.ts'
-import { readManifest } from './manifest.ts'
+import { readManifest } from './read-manifest.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
 import { decodeSingleValue } from '../values/single-value.ts'
 

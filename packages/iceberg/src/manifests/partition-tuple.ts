@@ -51,6 +51,8 @@ function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | unde
     case 'time':
     case 'timestamp':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       return asLong(raw)
     case 'float':
     case 'double':

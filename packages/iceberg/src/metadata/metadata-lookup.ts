@@ -1,4 +1,4 @@
-import { assert, sameInt64 } from '@moulin/core'
+import { assert, notFound, sameInt64, shown } from '@moulin/core'
 import type { IcebergSchema, Int64, PartitionSpec, Snapshot, TableMetadata } from '@moulin/core'
 import { specById } from '../partitions/partition-fields.ts'
 
@@ -25,6 +25,58 @@ export function currentSnapshot(metadata: TableMetadata): Snapshot | undefined {
 export function snapshotById(metadata: TableMetadata, id: Int64 | null | undefined): Snapshot | undefined {
   if (id === null || id === undefined) return undefined
   return metadata.snapshots?.find((snapshot) => sameInt64(snapshot['snapshot-id'], id))
+}
+
+/** Which snapshot of a table is meant: by id, as it was at a time (ms since the epoch), or by the name of a branch or tag. */
+export type SnapshotChoice = Int64 | { readonly timestamp: number } | { readonly ref: string }
+
+/**
+ * The table as it was: the metadata with the chosen snapshot as the current one, and the schema that it is read with. That is the
+ * snapshot's own, but of a branch the table's.
+ * @throws `not-found` code `SNAPSHOT` for an id that the metadata lacks, or a time before the first snapshot or of one that has expired;
+ * code `REF` for a name that is none.
+ * Spec: "Point in Time Reads (Time Travel)", "Snapshot References".
+ */
+export function metadataAt(metadata: TableMetadata, choice: SnapshotChoice): TableMetadata {
+  const { snapshot, isBranch } = chosen(metadata, choice)
+  const schemaId = isBranch ? undefined : snapshot['schema-id']
+  const isKnown = schemaId !== undefined && schemaById(metadata, schemaId) !== undefined
+  return {
+    ...metadata,
+    'current-snapshot-id': snapshot['snapshot-id'],
+    ...(isKnown && { 'current-schema-id': schemaId }),
+  }
+}
+
+function chosen(metadata: TableMetadata, choice: SnapshotChoice): { snapshot: Snapshot; isBranch: boolean } {
+  if (typeof choice !== 'object') return { snapshot: kept(metadata, choice, `no snapshot ${choice}`), isBranch: false }
+  if ('ref' in choice) {
+    const { refs = {} } = metadata
+    const ref = Object.hasOwn(refs, choice.ref) ? refs[choice.ref] : undefined
+    if (ref === undefined) {
+      const names = Object.keys(refs).join(', ') || 'none'
+      const message = `The table has no branch or tag ${shown(choice.ref)}; it has ${names}.`
+      throw notFound('REF', message, { context: { ref: choice.ref } })
+    }
+    return { snapshot: kept(metadata, ref['snapshot-id'], 'no such snapshot'), isBranch: ref.type === 'branch' }
+  }
+  const { timestamp } = choice
+  const at = `no snapshot of ${timestamp} (ms since the epoch)`
+  return { snapshot: kept(metadata, snapshotIdAsOf(metadata, timestamp), at), isBranch: false }
+}
+
+function kept(metadata: TableMetadata, id: Int64 | undefined, what: string): Snapshot {
+  const snapshot = snapshotById(metadata, id)
+  if (snapshot !== undefined) return snapshot
+  const message = `The table has ${what}: it may have expired. snapshots() says which there are.`
+  throw notFound('SNAPSHOT', message, { context: id === undefined ? {} : { snapshotId: id } })
+}
+
+/** The snapshot that was the current one at that time, by the log; of a table without a log, by the chain of the current one. */
+function snapshotIdAsOf(metadata: TableMetadata, timestamp: number): Int64 | undefined {
+  const log = metadata['snapshot-log'] ?? []
+  const history = log.length > 0 ? log : [...ancestors(metadata)].reverse()
+  return history.findLast((entry) => BigInt(entry['timestamp-ms']) <= BigInt(Math.floor(timestamp)))?.['snapshot-id']
 }
 
 /** A table property; a name of `Object.prototype` is not one. */

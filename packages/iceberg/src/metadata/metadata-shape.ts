@@ -1,4 +1,4 @@
-import { corrupt, jsonChecks, shown, unsupported } from '@moulin/core'
+import { corrupt, jsonChecks } from '@moulin/core'
 import type { JsonChecks, JsonValue } from '@moulin/core'
 
 /** Nested types deeper than this are refused: nothing real has them, and checks recurse. */
@@ -25,9 +25,6 @@ export function checkStruct(value: unknown, what: string, depth: number = 0): vo
     check.string(field['name'], `${place}.name`)
     check.boolean(field['required'], `${place}.required`)
     checkType(field['type'], `${place}.type`, depth)
-    if (field['initial-default'] !== undefined && field['initial-default'] !== null) {
-      throw unsupported('COLUMN_DEFAULT', `The column ${shown(field['name'])} has a default value (format version 3).`)
-    }
   })
 }
 

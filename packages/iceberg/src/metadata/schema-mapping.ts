@@ -57,14 +57,17 @@ function primitiveText({ spec }: ScalarType): string {
       return `decimal(${spec.precision}, ${spec.scale})`
     case 'fixed':
       return `fixed[${spec.length}]`
+    case 'timestamp':
+    case 'timestamptz':
+      return spec.as === 'nanos' ? `${spec.kind}_ns` : spec.kind
     default:
       return spec.kind
   }
 }
 
 /**
- * The exact JavaScript type of a column: long is a bigint, times are bigint microseconds.
- * @throws `unsupported` for a type that this version does not read, such as `timestamp_ns` or `variant`.
+ * The exact JavaScript type of a column: long is a bigint, times are bigint microseconds, or nanoseconds where the column has these.
+ * @throws `unsupported` for a type that this version does not read, such as `variant`.
  */
 export function typeOfIceberg(type: IcebergType): Type {
   return foldIceberg<Type>(type, {
@@ -90,9 +93,18 @@ function primitiveTypeOf(type: string): Type {
     case 'timestamp':
     case 'timestamptz':
       return t[kind].micros
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return nanos(kind === 'timestamp_ns' ? 'timestamp' : 'timestamptz')
     default:
       return t[kind]
   }
+}
+
+// No schema of a topic has one.
+function nanos(kind: 'timestamp' | 'timestamptz'): Type<bigint, false> {
+  const spec = { kind, as: 'nanos' } as const
+  return { spec, isOptional: false, optional: () => ({ ...nanos(kind), isOptional: true }) as Type<bigint, true> }
 }
 
 /** An id that two fields share, or undefined, as it should be. */

@@ -1,9 +1,10 @@
 import { isKind, stringifyJson } from '@moulin/core'
-import type { JsonValue } from '@moulin/core'
+import type { JsonValue, TableMetadata } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ancestors, currentSnapshot, propertyOf, snapshotById } from './metadata-lookup.ts'
-import { emptyTable, jsonOf, snapshotOf, tableOf } from './metadata.test-tables.ts'
+import { ancestors, currentSchema, currentSnapshot, metadataAt, propertyOf, snapshotById } from './metadata-lookup.ts'
+import type { SnapshotChoice } from './metadata-lookup.ts'
+import { emptyTable, jsonOf, snapshotOf, T0, tableOf } from './metadata.test-tables.ts'
 import { checkTableMetadata, parseTableMetadata, tableMetadataBytes } from './table-metadata.ts'
 
 const kindOf = (run: () => unknown): string => {
@@ -38,10 +39,34 @@ describe('parseTableMetadata', () => {
     expect(stringifyJson(parseTableMetadata(text, 'v1'))).toBe(text)
   })
 
-  it.each([1, 3, 4])('refuses format version %i by name', (version) => {
+  it.each([0, 4])('refuses format version %i by name', (version) => {
     const json = { ...jsonOf(emptyTable()), 'format-version': version }
     expect(() => checkTableMetadata(json, 'v1')).toThrow(`format version ${version}`)
     expect(kindOf(() => checkTableMetadata(json, 'v1'))).toBe('unsupported')
+  })
+
+  it('reads format version 3, with what its rows and columns have more', () => {
+    const json = { ...jsonOf(tableOf(1)), 'format-version': 3, 'next-row-id': 9007199254740993n }
+    Object.assign(fields(json)[0]!, { 'initial-default': 5, 'write-default': 6 })
+    const parsed = checkTableMetadata(json, 'v3')
+    expect(currentSchema(parsed).fields[0]).toMatchObject({ 'initial-default': 5, 'write-default': 6 })
+    expect(stringifyJson(parsed)).toContain('"next-row-id":9007199254740993')
+  })
+
+  it('refuses a snapshot that descends from itself', () => {
+    const json = jsonOf(tableOf(4))
+    snapshots(json)[0]!['parent-snapshot-id'] = 3055729675574597003n
+    const loop = expect.objectContaining({ kind: 'corrupt', code: 'SNAPSHOT_LOOP' }) as Error
+    expect(() => checkTableMetadata(json, 'v9')).toThrow(loop)
+    // One that is its own parent.
+    snapshots(json)[0]!['parent-snapshot-id'] = 3055729675574597001n
+    expect(() => checkTableMetadata(json, 'v9')).toThrow(loop)
+  })
+
+  it('refuses metadata of 100 MB without parsing it', () => {
+    // No JSON: whoever looked inside would say corrupt.
+    const bytes = new Uint8Array(100_000_000).fill(0x20)
+    expect(kindOf(() => parseTableMetadata(bytes, 'v1'))).toBe('exhausted')
   })
 
   it('adds the main branch that older writers leave out', () => {
@@ -121,6 +146,45 @@ describe('ancestors', () => {
     expect([...ancestors({ ...metadata, snapshots: metadata.snapshots!.slice(1) })]).toHaveLength(2)
     const first = { ...snapshotOf(1), 'parent-snapshot-id': snapshotOf(3)['snapshot-id'] }
     expect([...ancestors({ ...metadata, snapshots: [first, ...metadata.snapshots!.slice(1)] })]).toHaveLength(3)
+  })
+})
+
+describe('metadataAt', () => {
+  const at = (metadata: TableMetadata, choice: SnapshotChoice): unknown =>
+    currentSnapshot(metadataAt(metadata, choice))!['sequence-number']
+
+  it('finds a snapshot by id, in either form', () => {
+    expect(at(tableOf(3), 3055729675574597002n)).toBe(2)
+    expect(() => metadataAt(tableOf(3), 7)).toThrow(expect.objectContaining({ kind: 'not-found', code: 'SNAPSHOT' }))
+  })
+
+  it('finds the one that was current at a time, rollbacks too', () => {
+    const metadata = tableOf(3)
+    expect(at(metadata, { timestamp: T0 + 2 })).toBe(2)
+    expect(at(metadata, { timestamp: T0 + 99 })).toBe(3)
+    expect(() => metadataAt(metadata, { timestamp: T0 })).toThrow(/no snapshot of/)
+    const back = { 'timestamp-ms': T0 + 5, 'snapshot-id': snapshotOf(1)['snapshot-id'] }
+    const log = [...metadata['snapshot-log']!, back, { ...back, 'timestamp-ms': T0 + 7, 'snapshot-id': 7 }]
+    expect(at({ ...metadata, 'snapshot-log': log }, { timestamp: T0 + 6 })).toBe(1)
+    // That one has expired: the one before it is no answer.
+    expect(() => metadataAt({ ...metadata, 'snapshot-log': log }, { timestamp: T0 + 7 })).toThrow(/expired/)
+    // Without a log, by the chain.
+    expect(at({ ...metadata, 'snapshot-log': [] }, { timestamp: T0 + 2 })).toBe(2)
+  })
+
+  it('reads a tag with the schema of its snapshot, and a branch with that of the table', () => {
+    const metadata = tableOf(2)
+    const refs: TableMetadata['refs'] = {
+      old: { type: 'tag', 'snapshot-id': snapshotOf(1)['snapshot-id'] },
+      side: { type: 'branch', 'snapshot-id': snapshotOf(1)['snapshot-id'] },
+    }
+    const newer = { ...metadata.schemas[0]!, 'schema-id': 1 }
+    const evolved = { ...metadata, refs, schemas: [...metadata.schemas, newer], 'current-schema-id': 1 }
+    expect(metadataAt(evolved, { ref: 'old' })['current-schema-id']).toBe(0)
+    expect(metadataAt(evolved, { ref: 'side' })['current-schema-id']).toBe(1)
+    expect(at(evolved, { ref: 'side' })).toBe(1)
+    const unknown = expect.objectContaining({ kind: 'not-found', code: 'REF' }) as Error
+    for (const ref of ['gone', 'constructor']) expect(() => metadataAt(evolved, { ref })).toThrow(unknown)
   })
 })
 

@@ -1,10 +1,11 @@
-import { corrupt, jsonBytes, parseJson, sameInt64, unsupported, shown } from '@moulin/core'
+import { corrupt, formatCaps, jsonBytes, parseJson, sameInt64, unsupported, shown } from '@moulin/core'
 import type { Int64, JsonObject, SnapshotRef, TableMetadata } from '@moulin/core'
+import { fromFirstFormat } from './first-format.ts'
 import { check, checkStringMap, checkStruct, optionalArray } from './metadata-shape.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
 
-/** The one format version that is read and written. */
-export const FORMAT_VERSION = 2
+/** Those that are read. */
+export const formatVersions: readonly number[] = [1, 2, 3]
 
 /** `current-snapshot-id` of a table without a snapshot, as older readers need it to be present. */
 export const NO_SNAPSHOT = -1
@@ -12,26 +13,32 @@ export const NO_SNAPSHOT = -1
 /**
  * Reads a `metadata.json`. Members that this version does not know are kept and written back by
  * {@link tableMetadataBytes}; 64-bit ids are exact. When `refs` does not name the current snapshot as branch `main`, as
- * in files of older writers, it is added.
+ * in files of older writers, it is added. Format version 1 comes in the shape of later ones, to be read and not to be written back.
  *
- * `what` names the file in messages. @throws `corrupt` naming the member; `unsupported` for format version 1 and above
- * 2; `exhausted` above `maxBytes`.
+ * `what` names the file in messages. @throws `corrupt` naming the member, code `SNAPSHOT_LOOP` for a snapshot that descends from
+ * itself; `unsupported` above format version 3; `exhausted` above `maxBytes`, default `formatCaps.metadataStopBytes`.
  *
  * Spec: Iceberg, "Table Metadata and Snapshots".
  */
-export function parseTableMetadata(input: string | Uint8Array, what: string, maxBytes?: number): TableMetadata {
+export function parseTableMetadata(
+  input: string | Uint8Array,
+  what: string,
+  maxBytes: number = formatCaps.metadataStopBytes,
+): TableMetadata {
   return checkTableMetadata(parseJson(input, what, maxBytes), what)
 }
 
 /** {@link parseTableMetadata} for JSON that is parsed already, such as a REST catalog's answer. */
 export function checkTableMetadata(json: unknown, what: string): TableMetadata {
-  const metadata = check.object(json, what)
-  checkFormatVersion(metadata['format-version'], what)
+  const given = check.object(json, what)
+  checkFormatVersion(given['format-version'], what)
+  const metadata = given['format-version'] === 1 ? fromFirstFormat(given, what) : given
   for (const member of ['table-uuid', 'location']) check.string(metadata[member], `${what}: ${member}`)
   for (const member of ['last-sequence-number', 'last-updated-ms']) check.int64(metadata[member], `${what}: ${member}`)
   for (const member of ['last-column-id', 'current-schema-id', 'default-spec-id', 'last-partition-id'])
     check.int(metadata[member], `${what}: ${member}`)
   check.int(metadata['default-sort-order-id'], `${what}: default-sort-order-id`)
+  if (metadata['next-row-id'] !== undefined) check.int64(metadata['next-row-id'], `${what}: next-row-id`)
   checkSchemas(metadata, what)
   checkSpecs(metadata, what)
   if (metadata['properties'] !== undefined) checkStringMap(metadata['properties'], `${what}: properties`)
@@ -47,8 +54,8 @@ export function tableMetadataBytes(metadata: TableMetadata): Uint8Array {
 
 function checkFormatVersion(version: unknown, what: string): void {
   check.int(version, `${what}: format-version`)
-  if (version === FORMAT_VERSION) return
-  const message = `${what} has format version ${version as number}; this version reads and writes ${FORMAT_VERSION} only.`
+  if (formatVersions.includes(version as number)) return
+  const message = `${what} has format version ${version as number}; this version reads ${formatVersions.join(', ')}.`
   throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version as number } })
 }
 
@@ -97,41 +104,57 @@ function checkNamed(ids: readonly unknown[], id: unknown, what: string): void {
 }
 
 function checkSnapshots(metadata: JsonObject, what: string): void {
-  const ids = new Set<bigint>()
+  const parents = new Map<bigint, bigint | undefined>()
   optionalArray(metadata['snapshots'], `${what}: snapshots`).forEach((member, at) => {
     const place = `${what}: snapshots[${at}]`
     const snapshot = check.object(member, place)
     for (const id of ['snapshot-id', 'sequence-number', 'timestamp-ms']) check.int64(snapshot[id], `${place}.${id}`)
     const parent = snapshot['parent-snapshot-id']
-    if (parent !== undefined && parent !== null) check.int64(parent, `${place}.parent-snapshot-id`)
-    if (snapshot['manifest-list'] === undefined && snapshot['manifests'] !== undefined) {
-      throw unsupported('FORMAT_VERSION', `${place} lists its manifests inline, as format version 1 did.`)
-    }
+    const parentId =
+      parent === undefined || parent === null ? undefined : check.int64(parent, `${place}.parent-snapshot-id`)
     check.string(snapshot['manifest-list'], `${place}.manifest-list`)
     checkStringMap(snapshot['summary'], `${place}.summary`)
     if (snapshot['schema-id'] !== undefined && snapshot['schema-id'] !== null)
       check.int(snapshot['schema-id'], `${place}.schema-id`)
+    for (const member of ['first-row-id', 'added-rows']) {
+      if (snapshot[member] !== undefined && snapshot[member] !== null)
+        check.int64(snapshot[member], `${place}.${member}`)
+    }
     const id = BigInt(snapshot['snapshot-id'] as Int64)
-    if (ids.has(id)) throw corrupt('METADATA', `${place} has the id ${id} of another snapshot.`)
-    ids.add(id)
+    if (parents.has(id)) throw corrupt('METADATA', `${place} has the id ${id} of another snapshot.`)
+    parents.set(id, parentId)
   })
+  checkDescent(parents, `${what}: snapshots`)
   const current = metadata['current-snapshot-id']
   if (current !== undefined && current !== null) {
     check.int64(current, `${what}: current-snapshot-id`)
-    if (current !== NO_SNAPSHOT && !ids.has(BigInt(current as Int64)))
+    if (current !== NO_SNAPSHOT && !parents.has(BigInt(current as Int64)))
       throw corrupt('METADATA', `${what}: current-snapshot-id ${shown(current)} is not among the snapshots.`)
   }
-  checkRefs(metadata['refs'], ids, `${what}: refs`)
+  checkRefs(metadata['refs'], parents, `${what}: refs`)
 }
 
-function checkRefs(refs: unknown, snapshotIds: ReadonlySet<bigint>, what: string): void {
+/** Each snapshot is looked at once: those on the way from one are known to end where it does. */
+function checkDescent(parents: ReadonlyMap<bigint, bigint | undefined>, what: string): void {
+  const ending = new Set<bigint>()
+  for (const first of parents.keys()) {
+    const way = new Set<bigint>()
+    for (let id: bigint | undefined = first; id !== undefined && !ending.has(id); id = parents.get(id)) {
+      if (way.has(id)) throw corrupt('SNAPSHOT_LOOP', `${what}: ${id} descends from itself.`, { context: { id } })
+      way.add(id)
+    }
+    for (const id of way) ending.add(id)
+  }
+}
+
+function checkRefs(refs: unknown, snapshots: ReadonlyMap<bigint, unknown>, what: string): void {
   if (refs === undefined || refs === null) return
   for (const [name, member] of Object.entries(check.object(refs, what))) {
     const ref = check.object(member, `${what}.${name}`)
     check.int64(ref['snapshot-id'], `${what}.${name}.snapshot-id`)
     if (ref['type'] !== 'branch' && ref['type'] !== 'tag')
       throw check.fault(ref['type'], `${what}.${name}.type`, '"branch" or "tag"')
-    if (!snapshotIds.has(BigInt(ref['snapshot-id'] as Int64)))
+    if (!snapshots.has(BigInt(ref['snapshot-id'] as Int64)))
       throw corrupt('METADATA', `${what}.${name} names the snapshot ${shown(ref['snapshot-id'])}, which is not there.`)
     if (ref['min-snapshots-to-keep'] !== undefined && ref['min-snapshots-to-keep'] !== null)
       check.int(ref['min-snapshots-to-keep'], `${what}.${name}.min-snapshots-to-keep`)

@@ -45,6 +45,9 @@ function transformerOf(transform: Transform, source: IcebergType, type: Primitiv
     case 'timestamptz':
       if (kind === 'bucket') return longBuckets(width)
       return kind === 'identity' ? longs((value) => value) : times(transform)
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return longs(valueTransform(transform, source))
     case 'decimal': {
       const apply = valueTransform(transform, source)
       const small = longs(apply)

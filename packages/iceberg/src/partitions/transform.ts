@@ -35,14 +35,15 @@ export function parseTransform(text: string): Transform {
   return { name: text, kind: match[1] as TransformKind, width }
 }
 
-const dates: PrimitiveKind[] = ['date', 'timestamp', 'timestamptz']
+const times: PrimitiveKind[] = ['timestamp', 'timestamptz', 'timestamp_ns', 'timestamptz_ns']
+const dates: PrimitiveKind[] = ['date', ...times]
 const sources: Readonly<Record<Exclude<TransformKind, 'identity' | 'void'>, ReadonlySet<PrimitiveKind>>> = {
   bucket: new Set([...dates, 'int', 'long', 'decimal', 'time', 'string', 'uuid', 'fixed', 'binary']),
   truncate: new Set<PrimitiveKind>(['int', 'long', 'decimal', 'string', 'binary']),
   year: new Set(dates),
   month: new Set(dates),
   day: new Set(dates),
-  hour: new Set<PrimitiveKind>(['timestamp', 'timestamptz']),
+  hour: new Set(times),
 }
 
 /**
@@ -88,13 +89,13 @@ function present({ kind, width }: Transform, type: PrimitiveType): (value: Prese
     case 'truncate':
       return (value) => truncated(value, width, type)
     case 'year':
-      return (value) => civilDate(daysIn(value)).year - 1970
+      return (value) => civilDate(daysIn(value, type)).year - 1970
     case 'month':
-      return (value) => monthsOf(daysIn(value))
+      return (value) => monthsOf(daysIn(value, type))
     case 'day':
-      return daysIn
+      return (value) => daysIn(value, type)
     case 'hour':
-      return (value) => clampInt(Number(floorDivide(value as bigint, MICROS_PER_HOUR)))
+      return (value) => clampInt(Number(floorDivide(microsOf(value as bigint, type), MICROS_PER_HOUR)))
   }
 }
 
@@ -102,8 +103,13 @@ const MICROS_PER_HOUR = 3_600_000_000n
 const MICROS_PER_DAY = 86_400_000_000n
 const encoder = new TextEncoder()
 
-function daysIn(value: Present): number {
-  return typeof value === 'bigint' ? Number(floorDivide(value, MICROS_PER_DAY)) : (value as number)
+function daysIn(value: Present, type: PrimitiveType): number {
+  return typeof value === 'bigint' ? Number(floorDivide(microsOf(value, type), MICROS_PER_DAY)) : (value as number)
+}
+
+/** Of a timestamp; what is finer says nothing to a transform. */
+function microsOf(value: bigint, { kind }: PrimitiveType): bigint {
+  return kind === 'timestamp_ns' || kind === 'timestamptz_ns' ? floorDivide(value, 1000n) : value
 }
 
 /** Hours beyond year 246 953 have no room in an int: they share the last one, which keeps the order. */
@@ -122,12 +128,16 @@ function hashOf(value: Present, type: PrimitiveType): number {
       return murmur3Long(value < 0 ? -1 : 0, value)
     case 'bigint':
       if (type.kind === 'decimal') return murmur3(bigIntBytes(value, bigIntWidth(value)))
-      return murmur3Long(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)))
+      return hashOfLong(microsOf(value, type))
     case 'string':
       return murmur3(encoder.encode(value))
     default:
       return murmur3(value as Uint8Array)
   }
+}
+
+function hashOfLong(value: bigint): number {
+  return murmur3Long(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)))
 }
 
 /**

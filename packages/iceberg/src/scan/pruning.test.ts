@@ -18,7 +18,8 @@ import {
   toExpression,
   type Row,
 } from './expression.test-support.ts'
-import { readManifest, writeManifest } from '../manifests/manifest.ts'
+import { writeManifest } from '../manifests/manifest.ts'
+import { readManifest } from '../manifests/read-manifest.ts'
 import { readManifestList, writeManifestList } from '../manifests/manifest-list.ts'
 import { bindPartitionSpec, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { bindExpression } from './predicate.ts'

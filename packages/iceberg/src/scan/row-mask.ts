@@ -1,3 +1,6 @@
+import { PositionSetBuilder } from '@moulin/format'
+import type { PositionSet } from '@moulin/format'
+
 /** Which rows of one data file are deleted, by position in the file: what comes of its delete files, or of its deletion vector. */
 export interface RowMask {
   /** Not empty. Two masks of a file with one key have the same rows: what is made of a file's rows is remembered under it. */
@@ -11,52 +14,37 @@ export interface RowMask {
 }
 
 /**
- * The mask of rows at these positions; undefined where there are none. Takes eight bytes a row.
+ * The mask of rows at these positions; undefined where there are none.
  * @param positions In any order; one that comes twice is one row.
  */
 export function rowMask(key: string, positions: Iterable<number>): RowMask | undefined {
-  const rows = Float64Array.from(new Set(positions)).sort()
-  return rows.length === 0 ? undefined : new ListedRows(key, rows)
+  const rows = new PositionSetBuilder()
+  for (const position of positions) rows.add(position)
+  return maskOf(key, rows.finish())
 }
 
-class ListedRows implements RowMask {
-  readonly key: string
-  readonly #rows: Float64Array
-
-  constructor(key: string, rows: Float64Array) {
-    this.key = key
-    this.#rows = rows
-  }
-
-  get size(): number {
-    return this.#rows.length
-  }
-
-  countIn(start: number, end: number): number {
-    return this.#lowerBound(end) - this.#lowerBound(start)
-  }
-
-  leftIn(start: number, end: number): Int32Array | undefined {
-    let at = this.#lowerBound(start)
-    const count = this.#lowerBound(end) - at
-    if (count === 0) return undefined
-    const left = new Int32Array(end - start - count)
-    let length = 0
-    for (let row = start; row < end; row++) {
-      if (this.#rows[at] === row) at++
-      else left[length++] = row - start
-    }
-    return left
-  }
-
-  #lowerBound(row: number): number {
-    let low = 0
-    let high = this.#rows.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#rows[middle]! < row) low = middle + 1
-      else high = middle
-    }
-    return low
+/** The mask of rows at these positions, which it keeps as they are; undefined where there are none. */
+export function maskOf(key: string, rows: PositionSet): RowMask | undefined {
+  if (rows.size === 0) return undefined
+  return {
+    key,
+    size: rows.size,
+    countIn: (start, end) => rows.countIn(start, end),
+    leftIn(start, end) {
+      const count = rows.countIn(start, end)
+      if (count === 0) return undefined
+      const left = new Int32Array(end - start - count)
+      let length = 0
+      let next = start
+      const keepTo = (row: number): void => {
+        while (next < row) left[length++] = next++ - start
+      }
+      rows.runsIn(start, end, (from, to) => {
+        keepTo(from)
+        next = to
+      })
+      keepTo(end)
+      return left
+    },
   }
 }

@@ -15,7 +15,9 @@ import {
   type TableMetadata,
 } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import type { DataFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
+import { readAvroFile, writeAvroFile } from '@moulin/format'
+import { deleteFile, writeDeleteManifest } from '../manifests/delete-manifest.test-support.ts'
+import type { DataFile, DeleteFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
 import type { PartitionValue } from '../values/datum.ts'
 import { writeManifest } from '../manifests/manifest.ts'
 import { writeManifestList } from '../manifests/manifest-list.ts'
@@ -307,13 +309,84 @@ describe('planScan', () => {
     await expect(names()).rejects.toSatisfy((error) => isKind(error, 'invalid', 'OUTSIDE_STORE'))
   })
 
-  it('refuses live delete manifests by name and passes over spent ones', async () => {
+  it('gives each file what may delete rows of it, and reads no spent manifest of deletes', async () => {
+    const { store, manifests, putList, plan } = twoSpecs()
+    const put = (name: string, specId: number, sequenceNumber: bigint, files: readonly DeleteFile[]): ManifestFile => {
+      const path = `${root}t/metadata/${name}.avro`
+      const spec = bindPartitionSpec(specs[specId]!, [schema, oldSchema])
+      const made = writeDeleteManifest({ path, spec, schema, files, sequenceNumber })
+      store.objects.set(`t/metadata/${name}.avro`, made.bytes)
+      return made.manifest
+    }
+    const january = { specId: 1, partition: [day('2024-01-15')] }
+    const vector = { referencedDataFile: `${root}t/data/jan.parquet`, ...january }
+    const named = { specId: 0, partition: ['ams', 'x'] }
+    const deletes = [
+      put('d0', 1, 7n, [
+        deleteFile('equality', 'e', 7n, { specId: 1, partition: [null] }),
+        deleteFile('positions', 'p', 2n, january),
+        deleteFile('vector', 'v', 6n, vector),
+      ]),
+      put('d1', 0, 8n, [deleteFile('positions', 'q', 8n, named)]),
+      { ...put('d2', 0, 9n, [deleteFile('positions', 'r', 9n, named)]), addedFiles: 0, existingFiles: 0 },
+    ]
+    store.objects.delete('t/metadata/d2.avro')
+    putList('snap', [deletes[0]!, ...manifests, ...deletes.slice(1)])
+    const tasks = await plan()
+    const found = tasks.map(({ file, deletes: about }) => [
+      /([^/]*)\.parquet$/.exec(file.filePath)![1],
+      about.map(({ filePath }) => /([^/]*)\.\w+$/.exec(filePath)![1]),
+    ])
+    expect(found).toEqual([
+      ['ams', ['q']],
+      ['osl', []],
+      ['jan', ['v']],
+      ['null', ['e']],
+      ['feb', []],
+    ])
+    expect(tasks[2]!.deletes).toEqual([deleteFile('vector', 'v', 6n, vector)])
+    expect(tasks[3]!.deletes[0]).toMatchObject({ content: 'equality', equalityIds: [1], partition: [null] })
+  })
+
+  it('never leaves out a manifest of deletes: the rows would come back', async () => {
     const { manifests, putList, names } = twoSpecs()
     const deletes: ManifestFile = { ...manifests[0]!, content: 'deletes', path: `${root}t/metadata/d.avro` }
-    putList('snap', [manifests[1]!, { ...deletes, addedFiles: 0 }])
-    expect(await names()).toEqual(['jan', 'null'])
     putList('snap', [manifests[1]!, deletes])
-    await expect(names()).rejects.toSatisfy((error) => isKind(error, 'unsupported', 'DELETE_FILES'))
+    await expect(names({ skip: (location) => location.endsWith('/d.avro') })).rejects.toSatisfy(
+      (error) => isKind(error, 'not-found', 'TABLE_FILE') && error.message.includes('d.avro'),
+    )
+  })
+
+  it('counts row ids on from the one of the manifest', async () => {
+    const { manifests, store, putList, plan } = twoSpecs()
+    putList('snap', manifests)
+    const { schema: avro, records } = readAvroFile(store.objects.get('t/metadata/snap.avro')!)
+    const fields = [...(avro as { fields: object[] }).fields, { name: 'id', type: ['null', 'long'], 'field-id': 520 }]
+    const numbered = records.map((record, at) => ({ ...record, id: [100n, null, 300n][at] }))
+    store.objects.set(
+      't/metadata/snap.avro',
+      writeAvroFile({ schema: { ...(avro as object), fields } as never, records: numbered }),
+    )
+    const tasks = await plan()
+    expect(tasks.map(({ file }) => file.firstRowId)).toEqual([100n, 110n, undefined, undefined, 300n])
+    const pruned = await plan({ where: gte('n', 9) })
+    expect(pruned.map(({ file }) => file.firstRowId)).toEqual([110n])
+  })
+
+  it('reads the manifests that a snapshot of format version 1 lists itself', async () => {
+    const { metadata, store, names } = twoSpecs()
+    const manifests = [0, 1, 2].map((at) => `${root}t/metadata/m${at}.avro`)
+    const snapshots = metadata.snapshots!.map((one) => ({ ...one, 'manifest-list': '', manifests }))
+    const old = { ...metadata, 'format-version': 1, snapshots }
+    expect(await names({ metadata: old })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(await names({ metadata: old, where: gte('n', 9) })).toEqual(['osl'])
+    store.objects.delete('t/metadata/m1.avro')
+    await expect(names({ metadata: old })).rejects.toSatisfy((error) => isKind(error, 'not-found', 'TABLE_FILE'))
+    expect(await names({ metadata: old, skip: (location) => location.endsWith('m1.avro') })).toEqual([
+      'ams',
+      'osl',
+      'feb',
+    ])
   })
 
   it('refuses an unknown transform by name, and calls a spec that is not there corrupt', async () => {

@@ -14,9 +14,10 @@ import {
 } from '@moulin/core'
 import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
 import { readManifestList } from '../manifests/manifest-list.ts'
-import { readManifest } from '../manifests/manifest.ts'
+import { describedManifest, readDeleteManifest, readManifest } from '../manifests/read-manifest.ts'
 import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
 import { bindPartitionSpec, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { deleteIndex, type DeleteIndex } from './delete-index.ts'
 import { bindExpression, type Predicate } from './predicate.ts'
 import { projectPredicate } from './projection.ts'
 import { manifestMightMatch, metricsMightMatch, partitionMightMatch } from './pruning.ts'
@@ -46,8 +47,8 @@ export interface PlanScanOptions {
   /** Over top-level columns. Default: all rows. */
   readonly where?: Expression | undefined
   /**
-   * Asked of the manifest list, and of each manifest that would be read, by location: true leaves it out, with all that it
-   * names. Default: none.
+   * Asked of the manifest list, and of each manifest of data that would be read, by location: true leaves it out, with all that it
+   * names. Default: none. Manifests of deletes are never left out: rows would come back.
    */
   readonly skip?: ((location: string) => boolean) | undefined
   /** Manifests read at once; default 4. */
@@ -66,10 +67,10 @@ const optionTable: OptionTable<PlanScanOptions> = {
 }
 
 /**
- * The data files that a scan must read, pruned by manifest summaries, partition tuples and column bounds; in the order of
- * the manifests. A table without a snapshot has none. Leaving the loop early stops the reads under way.
+ * The data files that a scan must read, each with what may delete rows of it, pruned by manifest summaries, partition tuples and column
+ * bounds; in the order of the manifests. A table without a snapshot has none. Leaving the loop early stops the reads under way.
  * @throws `invalid` for a wrong predicate, or a file outside of the store; `not-found` for a snapshot that the metadata
- * lacks, or an object that is gone (expired: load the table again); `unsupported` by name for deletes, encryption,
+ * lacks, or an object that is gone (expired: load the table again); `unsupported` by name for encryption,
  * other file formats and unknown transforms; `corrupt`; `exhausted`; `aborted`.
  * Spec: "Scan Planning".
  */
@@ -78,20 +79,22 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
   const { metadata, where, skip = () => false, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)
-  if (snapshot === undefined || skip(snapshot['manifest-list'])) return
+  if (snapshot === undefined || (snapshot.manifests === undefined && skip(snapshot['manifest-list']))) return
   throwIfAborted(signal)
 
   const stop = new AbortController()
   const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal])
-  const reader = { ...options, signal: signals }
+  const reader = { ...options, skip, maxInFlight, signal: signals }
   const plans = specPlans(metadata, schema, predicate)
   const waiting: Promise<FileScanTask[]>[] = []
   try {
-    for (const manifest of await manifestsOf(snapshot, reader)) {
+    const manifests = await manifestsOf(snapshot, reader)
+    const deletes = await deletesOf(manifests.filter(mayDelete), plans, reader)
+    for (const manifest of manifests) {
       if (manifest.content === 'deletes') continue
       const plan = plans(manifest.specId)
       if (!manifestMightMatch(plan.predicate, manifest) || skip(manifest.path)) continue
-      const tasks = tasksOf(manifest, plan, predicate, reader)
+      const tasks = tasksOf(manifest, { ...plan, residual: predicate, deletes }, reader)
       // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
       tasks.catch(() => {})
       waiting.push(tasks)
@@ -139,32 +142,67 @@ function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Pr
   }
 }
 
-type Reader = Pick<PlanScanOptions, 'tableFiles' | 'signal'>
+/** What a plan reads with. */
+interface Reader extends Pick<PlanScanOptions, 'tableFiles' | 'signal'> {
+  readonly skip: (location: string) => boolean
+  readonly maxInFlight: number
+}
 
-async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<ManifestFile[]> {
-  const path = snapshot['manifest-list']
-  const bytes = await read(path, reader)
-  return readManifestList(bytes, { path })
+async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<readonly ManifestFile[]> {
+  const { 'manifest-list': path, manifests } = snapshot
+  if (manifests === undefined) return readManifestList(await read(path, reader), { path })
+  const present = manifests.filter((manifest) => !reader.skip(manifest))
+  const snapshotId = BigInt(snapshot['snapshot-id'])
+  return inParts(present, reader, async (manifest) =>
+    describedManifest(await read(manifest, reader), manifest, snapshotId),
+  )
+}
+
+/** The results in order, some at a time under way. */
+async function inParts<T, R>(
+  items: readonly T[],
+  { maxInFlight }: Pick<Reader, 'maxInFlight'>,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  for (let at = 0; at < items.length; at += maxInFlight)
+    results.push(...(await Promise.all(items.slice(at, at + maxInFlight).map(work))))
+  return results
+}
+
+const mayDelete = ({ content, addedFiles, existingFiles }: ManifestFile): boolean =>
+  content === 'deletes' && !(addedFiles === 0 && existingFiles === 0)
+
+async function deletesOf(
+  manifests: readonly ManifestFile[],
+  plans: (specId: number) => SpecPlan,
+  reader: Reader,
+): Promise<DeleteIndex> {
+  const specOf = (specId: number): BoundPartitionSpec => plans(specId).spec
+  const files = await inParts(manifests, reader, async (manifest) =>
+    readDeleteManifest(await read(manifest.path, reader), { manifest, spec: specOf(manifest.specId) }),
+  )
+  return deleteIndex(files.flat(), { tableFiles: reader.tableFiles, specOf })
 }
 
 async function tasksOf(
   manifest: ManifestFile,
-  { spec, predicate: partitionPredicate }: SpecPlan,
-  residual: Predicate,
+  { spec, predicate, residual, deletes }: SpecPlan & { readonly residual: Predicate; readonly deletes: DeleteIndex },
   reader: Reader,
 ): Promise<FileScanTask[]> {
   const bytes = await read(manifest.path, reader)
   const tasks: FileScanTask[] = []
-  for (const { file, sequenceNumber, snapshotId } of readManifest(bytes, { manifest, spec })) {
-    if (!partitionMightMatch(partitionPredicate, file.partition) || !metricsMightMatch(residual, file)) continue
+  for (const { file, sequenceNumber: known, snapshotId } of readManifest(bytes, { manifest, spec })) {
+    if (!partitionMightMatch(predicate, file.partition) || !metricsMightMatch(residual, file)) continue
     // A file outside of the store fails the plan, not the read.
     reader.tableFiles.spellings(file.filePath)
-    tasks.push({ file, sequenceNumber: sequenceNumber!, snapshotId, spec, deletes: [], residual })
+    const sequenceNumber = known!
+    tasks.push({ file, sequenceNumber, snapshotId, spec, deletes: deletes.of(file, sequenceNumber), residual })
   }
   return tasks
 }
 
-async function read(uri: string, { tableFiles, signal }: Reader): Promise<Uint8Array> {
+async function read(uri: string, { tableFiles, signal }: Pick<Reader, 'tableFiles' | 'signal'>): Promise<Uint8Array> {
   try {
     return (await tableFiles.get(uri, signal === undefined ? {} : { signal })).bytes
   } catch (cause) {

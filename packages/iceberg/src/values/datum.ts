@@ -2,7 +2,7 @@ import type { PrimitiveType } from './primitive-type.ts'
 
 /**
  * A value as it lies in a data file, null set aside: boolean; number for int, float, double and date (days); bigint for
- * long, time and timestamps (µs) and decimal (unscaled); bytes for string (UTF-8), uuid, fixed and binary.
+ * long, time and timestamps (µs, or ns) and decimal (unscaled); bytes for string (UTF-8), uuid, fixed and binary.
  */
 export type Datum = boolean | number | bigint | Uint8Array
 

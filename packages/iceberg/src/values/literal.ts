@@ -12,7 +12,7 @@ const MICROS_PER_DAY = 86_400_000_000n
 /**
  * The value of a literal as a column of that type stores it. Takes what the schema's JavaScript types are (see core's
  * `t`): a safe number also for a long, milliseconds or bigint microseconds for a time, a Date or bigint microseconds for a
- * timestamp, `YYYY-MM-DD` for a date, exact decimal text for a decimal.
+ * timestamp (nanoseconds for one of these), `YYYY-MM-DD` for a date, exact decimal text for a decimal.
  * @throws `invalid` naming the column and its type.
  */
 export function literalDatum(literal: Literal, column: string, type: IcebergType): Datum {
@@ -39,6 +39,9 @@ function hint(type: PrimitiveType | undefined): string {
     case 'timestamp':
     case 'timestamptz':
       return ': give a Date or bigint microseconds'
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return ': give a Date or bigint nanoseconds'
     case 'time':
       return ': give milliseconds since midnight or bigint microseconds'
     case 'long':
@@ -72,8 +75,10 @@ function convert(literal: Literal, type: PrimitiveType): Datum | undefined {
       return timeMicros(literal)
     case 'timestamp':
     case 'timestamptz':
-      if (!(literal instanceof Date)) return int64(literal)
-      return Number.isNaN(dateMs(literal)) ? undefined : BigInt(dateMs(literal)) * 1000n
+      return instant(literal, 1000n)
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return instant(literal, 1_000_000n)
     case 'string':
       return typeof literal === 'string' && literal.isWellFormed() ? encoder.encode(literal) : undefined
     case 'uuid':
@@ -84,6 +89,11 @@ function convert(literal: Literal, type: PrimitiveType): Datum | undefined {
     case 'binary':
       return literal instanceof Uint8Array ? literal : undefined
   }
+}
+
+function instant(literal: Literal, perMilli: bigint): bigint | undefined {
+  if (!(literal instanceof Date)) return int64(literal)
+  return Number.isNaN(dateMs(literal)) ? undefined : int64(BigInt(dateMs(literal)) * perMilli)
 }
 
 function int64(literal: Literal): bigint | undefined {

@@ -44,6 +44,8 @@ export function encodeDatum(type: PrimitiveType, value: Datum): Uint8Array {
     case 'time':
     case 'timestamp':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       assert(typeof value === 'bigint', `a ${type.kind} is a bigint`)
       return bytesOf(8, (view) => view.setBigInt64(0, value, true))
     case 'decimal':
@@ -82,9 +84,15 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
       if (bytes.length === 4) return BigInt(view.getInt32(0, true))
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
-    case 'time':
     case 'timestamp':
+      // Written as a date, before the column was promoted.
+      if (bytes.length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000n
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      break
+    case 'time':
     case 'timestamptz':
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
     case 'decimal':

@@ -63,6 +63,10 @@ export async function adoptable(parts: AdoptionParts, how: AdoptHow, call: CallO
     const objects = own?.marker === undefined ? [] : own.objects
     return table.stateOf({ loaded, lineage, marker: { ...known, ledger }, objects, isForeign: true })
   }
+  // Nothing can be counted in rows that do not say which records they are.
+  const { lostIdentity } = stateWith([]).columns
+  if (lostIdentity !== undefined)
+    throw table.refusal(loaded, { ...verdict, reason: `the column ${lostIdentity} is gone` })
   const ranges = await liveRanges(parts, stateWith([]), { marker, claimed }, call)
   const counted = await recount(parts, stateWith(ranges), call)
   if (how === 'restore') checkNothingLost(parts, verdict, counted, claimed)

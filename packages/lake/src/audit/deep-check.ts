@@ -85,7 +85,7 @@ export class DeepCheck {
   /** A window of rows at a time, each read and framed as a cold read does. */
   async addRowGroup(file: LiveFile, rowGroup: number, identities: GroupIdentities, call: CallOptions): Promise<void> {
     // Without checksums there is nothing to hold a row against.
-    if (!this.#parts.info.rowCrc) return
+    if (!this.#parts.info.rowCrc || !this.#columns.followed.has('_kafka_crc')) return
     const window = { bytes: this.#parts.windowBytes, rows: windowRows.most }
     const size = rowsIn({ file, rowGroup }, window)
     for (let start = 0; start < identities.length; start += size) {
@@ -167,7 +167,7 @@ export class DeepCheck {
     for (const [at, { decoder, row, place, isDegraded }] of this.#framed.entries()) {
       this.#rows++
       if (decoder.matches(row, this.#sums[at]!)) continue
-      if (isDegraded && this.#columns.lacksValues) {
+      if (isDegraded && this.#columns.gone.length > 0) {
         this.#unproven++
         continue
       }

@@ -1,5 +1,5 @@
 import { internal } from '@moulin/core'
-import type { BatchRun, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
+import type { BatchRun, ColdContext, ColdTopicInfo, IcebergField, IcebergSchema, TableFiles } from '@moulin/core'
 import type { Compression } from '@moulin/format'
 import { currentSpec, dataFileMetrics } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
@@ -7,11 +7,13 @@ import { encodeShards } from '../encode/encode-shards.ts'
 import type { ShardParts, TierRange } from '../encode/encode-shards.ts'
 import type { LedgerGain } from '../table/ledger.ts'
 import type { EncodedFile } from '../encode/partition-writers.ts'
+import { hasWriteDefault, writableFields } from '../table/followed-field.ts'
 import { footerKeys } from '../table/system-columns.ts'
 import { putUnnamed } from '../table/table-objects.ts'
 import { storedCodec } from '../encode/tier-task.ts'
 import type { TierParts, TierSetup } from '../encode/tier-task.ts'
 import type { HeldFile, TierWorkers } from '../encode/tier-workers.ts'
+import type { TableColumns } from '../table/table-layout.ts'
 import type { TableState } from '../table/table-state.ts'
 
 export interface EncodeParts {
@@ -166,10 +168,22 @@ function dataFileOf(file: EncodedFile, filePath: string, { loaded, columns }: Ta
     partition: file.tuple,
     recordCount: BigInt(file.rowCount),
     fileSizeBytes: BigInt(file.bytes.length),
-    ...dataFileMetrics(columns.schema, file.metrics, { full }),
+    ...dataFileMetrics(boundedSchema(columns), file.metrics, { full }),
     splitOffsets: file.splitOffsets.map(BigInt),
     sortOrderId: undefined,
   }
+}
+
+/** Columns that a manifest may state bounds of: no nanoseconds, which only others write. */
+function boundedSchema({ schema }: TableColumns): IcebergSchema {
+  const fields = writableFields(schema.fields).filter(({ type }) => typeof type !== 'string' || !type.endsWith('_ns'))
+  return { ...schema, fields }
+}
+
+/** Columns of others that a row has a value in, by the table's own word. */
+function defaultsOfOthers({ schema, followed }: TableColumns): IcebergField[] {
+  const ours = new Set([...followed.values()].map(({ theirs }) => theirs.id))
+  return writableFields(schema.fields).filter((field) => !ours.has(field.id) && hasWriteDefault(field))
 }
 
 function setupOf(
@@ -180,9 +194,13 @@ function setupOf(
   const { columns, loaded } = state
   const { valueCodec } = info
   return {
-    schema: columns.schema,
+    schema: { ...columns.schema, fields: writableFields(columns.schema.fields) },
     spec: currentSpec(loaded.metadata),
-    columns: [...columns.byName].flatMap(([ours, field]) => (field === undefined ? [] : [[ours, field.name] as const])),
+    columns: [...columns.followed].map(([ours, { theirs }]) => [ours, theirs.name] as const),
+    shapes: new Map(
+      [...columns.followed].flatMap(([ours, { toTable }]) => (toTable ? [[ours, toTable] as const] : [])),
+    ),
+    defaults: defaultsOfOthers(columns),
     incarnation: info.incarnation,
     rowCrc: info.rowCrc,
     // Where a column was dropped, the rest cannot give the bytes back: keep them.

@@ -24,7 +24,7 @@ export async function isReachable(question: ReachQuestion): Promise<boolean> {
     const path = snapshot['manifest-list']
     if (isBelow(path)) return true
     const { bytes } = await tableFiles.get(path)
-    for (const manifest of readManifestList(bytes, { path, withDeletes: true })) manifests.set(manifest.path, manifest)
+    for (const manifest of readManifestList(bytes, { path })) manifests.set(manifest.path, manifest)
   }
   for (const manifest of manifests.values()) {
     if (isBelow(manifest.path)) return true

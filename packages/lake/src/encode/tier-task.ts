@@ -1,8 +1,10 @@
-import { assert, invalid, schemaToJson, stringifyJson } from '@moulin/core'
+import { assert, invalid, schemaToJson, stringifyJson, unsupported } from '@moulin/core'
 import type { BatchRun, Codec, CodecFormat, ColumnBatch, IcebergSchema, Limits, PartitionSpec } from '@moulin/core'
-import { codecFormats, parquetWriter } from '@moulin/format'
-import type { Compression, FileWriterFactory } from '@moulin/format'
+import { codecFormats, defaultColumn, parquetWriter } from '@moulin/format'
+import type { Compression, DefaultField, FileWriterFactory } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
+import { reshaped } from '../table/reshape.ts'
+import type { Misfit, Reshape } from '../table/reshape.ts'
 import { PartitionWriters } from './partition-writers.ts'
 import type { EncodedFile } from './partition-writers.ts'
 import { emptyTally, RowBuilder } from './row-builder.ts'
@@ -10,11 +12,15 @@ import type { OffsetRange, RowTally, ValueColumns } from './row-builder.ts'
 
 /** All that encoding one commit needs, as plain data: it crosses to a worker thread. */
 export interface TierSetup {
-  /** The table's present schema. */
+  /** The table's present schema, as far as it can be written. */
   readonly schema: IcebergSchema
   readonly spec: PartitionSpec
   /** Our column names with the table's; a column that is not listed is gone from the table. */
   readonly columns: readonly (readonly [ours: string, theirs: string])[]
+  /** By our name: how a column becomes the table's, where that has another type or other members by now. */
+  readonly shapes?: ReadonlyMap<string, Reshape>
+  /** Columns of others that have a value in rows of writers who know nothing of them. */
+  readonly defaults?: readonly DefaultField[]
   readonly incarnation: number
   readonly rowCrc: boolean
   readonly keepRaw: boolean
@@ -61,12 +67,16 @@ export class TierTask {
   readonly #builder: RowBuilder
   readonly #writers: PartitionWriters
   readonly #names: ReadonlyMap<string, string>
+  readonly #shapes: ReadonlyMap<string, Reshape> | undefined
+  readonly #defaults: readonly DefaultField[]
   readonly #tallies = new Map<number, RowTally>()
   #partition: number | undefined
 
   constructor(setup: TierSetup, parts: TierParts) {
     const { schema, spec, compression, keyValue, limits } = setup
     this.#names = new Map(setup.columns)
+    this.#shapes = setup.shapes
+    this.#defaults = setup.defaults ?? []
     this.#builder = new RowBuilder({ ...setup, values: valueColumns(setup, parts.formats) })
     this.#writers = new PartitionWriters({
       schema,
@@ -111,11 +121,25 @@ export class TierTask {
   }
 
   #write(rows: ColumnBatch): void {
+    const { length } = rows
     const columns = rows.columns.flatMap(({ name, column }) => {
       const theirs = this.#names.get(name)
-      return theirs === undefined ? [] : [{ name: theirs, column }]
+      return theirs === undefined
+        ? []
+        : [{ name: theirs, column: reshaped(column, this.#shapes?.get(name), beyond(name)) }]
     })
-    this.#writers.add(this.#partition!, { length: rows.length, columns })
+    for (const field of this.#defaults) {
+      columns.push({ name: field.name, column: defaultColumn(field, length, 'write-default') })
+    }
+    this.#writers.add(this.#partition!, { length, columns })
+  }
+}
+
+// Dates as timestamps, some 290 000 years from now, are all that a wider type does not hold.
+function beyond(ours: string): Misfit {
+  return (_row, path, value) => {
+    const message = `A record has ${value} in ${ours}${path}, which the type that the table's column was given does not hold.`
+    throw unsupported('COLUMN_VALUE', message, { context: { column: `${ours}${path}` } })
   }
 }
 

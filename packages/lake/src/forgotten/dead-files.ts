@@ -218,7 +218,7 @@ function mayName(manifest: ManifestFile, candidates: Candidates): boolean {
 
 async function listAt({ tableFiles }: DeadFilesQuestion, path: string, call: CallOptions): Promise<ManifestFile[]> {
   const { bytes } = await tableFiles.get(path, call)
-  return readManifestList(bytes, { path, withDeletes: true })
+  return readManifestList(bytes, { path })
 }
 
 async function filesOf(

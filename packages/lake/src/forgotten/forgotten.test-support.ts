@@ -64,7 +64,7 @@ async function reach(store: ObjectStore, list: string, found: Set<string>): Prom
   }
   const bytes = await bytesOf(list)
   if (bytes === undefined) return
-  for (const manifest of readManifestList(bytes, { path: list, withDeletes: true })) {
+  for (const manifest of readManifestList(bytes, { path: list })) {
     const content = await bytesOf(manifest.path)
     if (content === undefined) continue
     for (const { filePath } of readManifestNames(content, manifest)) found.add(keyOf(store, filePath))

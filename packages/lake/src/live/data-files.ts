@@ -3,7 +3,9 @@ import type { CallOptions, TableFiles } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
+import { Room } from './room.ts'
 import { footerKeys } from '../table/system-columns.ts'
+import type { TableMapping } from './name-mappings.ts'
 
 /** Open data files: footers that were read already, the least used of them forgotten. */
 export interface DataFiles {
@@ -11,8 +13,16 @@ export interface DataFiles {
    * @throws `corrupt`; `not-found` code `FILE_VANISHED` when the object is not there (any more); `unavailable` code `FILE_OVERWRITTEN`
    * while somebody overwrites it.
    */
-  open(file: DataFile, options?: CallOptions): Promise<ParquetFile>
+  open(file: OpenableFile, call?: DataFileCall): Promise<ParquetFile>
 }
+
+export interface DataFileCall extends CallOptions {
+  /** For a file without field ids: what its columns' names mean. Without it such a file is `unsupported`. */
+  readonly mapping?: TableMapping | undefined
+}
+
+/** A Parquet file as a manifest describes it, of rows or of deletes. */
+export type OpenableFile = Pick<DataFile, 'filePath' | 'fileSizeBytes' | 'recordCount'>
 
 export interface DataFilesOptions {
   readonly tableFiles: Pick<TableFiles, 'name' | 'get' | 'getRanges'>
@@ -20,66 +30,40 @@ export interface DataFilesOptions {
   readonly room: FileRoom
 }
 
-/** Room for open files, which tables share. The last one is kept, however large. */
-export class FileRoom {
-  readonly #maxBytes: number
-  // Insertion order is the order of use. Files are immutable, so what is kept never grows old.
-  readonly #kept = new Map<string, { readonly file: ParquetFile; readonly sizeBytes: number }>()
-  #bytes = 0
-  #sharers = 0
-
-  /** @param maxBytes Of memory, about, that files take which are kept open. */
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
-  }
-
-  /** Begins the names of one table's files: each is read with the credentials of its own table. */
-  share(): string {
-    return `${++this.#sharers} `
-  }
-
-  get(name: string): ParquetFile | undefined {
-    const known = this.#kept.get(name)
-    if (known === undefined) return undefined
-    this.#kept.delete(name)
-    this.#kept.set(name, known)
-    return known.file
-  }
-
-  add(name: string, file: ParquetFile, sizeBytes: number): void {
-    // Somebody else may have opened it meanwhile.
-    this.#drop(name)
-    this.#kept.set(name, { file, sizeBytes })
-    this.#bytes += sizeBytes
-    for (const one of this.#kept.keys()) {
-      if (this.#bytes <= this.#maxBytes || one === name) break
-      this.#drop(one)
-    }
-  }
-
-  forget(name: string): void {
-    this.#drop(name)
-  }
-
-  #drop(name: string): void {
-    this.#bytes -= this.#kept.get(name)?.sizeBytes ?? 0
-    this.#kept.delete(name)
-  }
-}
+/** Room for open files. */
+export class FileRoom extends Room<ParquetFile> {}
 
 /** What the footer of a column chunk takes once it is parsed: 1.4 to 1.7 kB as measured, whatever the file has. */
 const CHUNK_BYTES = 1700
 
 export function dataFiles({ tableFiles, workers, room }: DataFilesOptions): DataFiles {
   const own = room.share()
+  /** Of files without field ids, by which mapping they were opened. */
+  const mappedBy = new WeakMap<ParquetFile, string>()
+
+  async function openMapped(
+    reader: RangeReader,
+    mapping: TableMapping | undefined,
+    call: CallOptions,
+  ): Promise<ParquetFile> {
+    try {
+      return await openParquet(reader, { workers, ...call })
+    } catch (error) {
+      if (mapping === undefined || !lacksIds(error)) throw error
+      const file = await openParquet(reader, { workers, nameMapping: mapping.names(), ...call })
+      mappedBy.set(file, mapping.key)
+      return file
+    }
+  }
   return {
-    async open({ filePath, fileSizeBytes, recordCount }, options = {}) {
+    async open({ filePath, fileSizeBytes, recordCount }, { mapping, ...call } = {}) {
       const known = room.get(own + filePath)
-      if (known !== undefined) return known
+      const knownBy = known === undefined ? undefined : mappedBy.get(known)
+      if (known !== undefined && (knownBy === undefined || knownBy === mapping?.key)) return known
       // Its footer may be another one by now.
       const onOverwritten = (): void => room.forget(own + filePath)
-      const reader = named(storeRangeReader(tableFiles, filePath, Number(fileSizeBytes)), filePath, onOverwritten)
-      const file = await openParquet(reader, { workers, ...options })
+      const reader = fileReader(tableFiles, filePath, Number(fileSizeBytes), onOverwritten)
+      const file = await openMapped(reader, mapping, call)
       if (BigInt(file.rowCount) !== recordCount) {
         const message = `${filePath} has ${file.rowCount} rows; its manifest says ${recordCount}.`
         throw corrupt('FILE_ROWS', message, { context: { file: filePath, rows: file.rowCount, expected: recordCount } })
@@ -96,8 +80,14 @@ function memoryOf({ rowGroups, fields }: ParquetFile, fileBytes: number): number
   return Math.max(1, rowGroups.length) * Math.max(1, fields.length) * CHUNK_BYTES + Math.max(0, fileBytes - pageBytes)
 }
 
-/** Names the file where it is gone. */
-function named(reader: RangeReader, filePath: string, onOverwritten: () => void): RangeReader {
+/** A reader that names the file where it is gone. */
+export function fileReader(
+  tableFiles: DataFilesOptions['tableFiles'],
+  filePath: string,
+  size: number,
+  onOverwritten: () => void = () => {},
+): RangeReader {
+  const reader = storeRangeReader(tableFiles, filePath, size)
   const vanished = (cause: unknown): never => {
     if (isOverwritten(cause)) onOverwritten()
     if (!isKind(cause, 'not-found')) throw cause
@@ -130,6 +120,11 @@ export function isOwnName(filePath: string): boolean {
 /** Somebody writes the data file while it is read: it may become readable again, or be another one by then. */
 export function isOverwritten(error: unknown): boolean {
   return isKind(error, 'unavailable', 'FILE_OVERWRITTEN')
+}
+
+/** The file has no field ids, and nobody has said what its names mean. */
+export function lacksIds(error: unknown): boolean {
+  return isKind(error, 'unsupported', 'PARQUET_FIELD_IDS')
 }
 
 /** The object of a data file is not there. */

@@ -2,7 +2,9 @@ import { takeRows } from '@moulin/core'
 import type { CallOptions, TableMetadata } from '@moulin/core'
 import type { ParquetFile, ParquetReadRequest } from '@moulin/format'
 import type { DataFile, DeletesOf, ListedFile, LiveFile, LiveRowGroup, LiveRows, RowMask } from '@moulin/iceberg'
+import { lacksIds } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import { nameMappingOf } from './name-mappings.ts'
 
 /** A topic's way to the data files of its table: no row that is deleted comes out of here. */
 export interface LiveFiles {
@@ -30,17 +32,19 @@ export const nothingDeleted: DeletesOf = () => Promise.resolve(undefined)
 export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
   // As long as the footer, and one of a file: what is deleted in it mostly grows.
   const kept = new WeakMap<ParquetFile, LiveFile>()
+  const wholeOf = (listed: ListedFile, metadata: TableMetadata, call: CallOptions): Promise<ParquetFile> =>
+    files.open(listed.file, { ...call, mapping: nameMappingOf(metadata) })
   const deletedIn = (listed: ListedFile, metadata: TableMetadata, call: CallOptions): Promise<RowMask | undefined> =>
-    deletesOf({ metadata, listed, whole: (own) => files.open(listed.file, own) }, call)
+    deletesOf({ metadata, listed, whole: (own) => wholeOf(listed, metadata, own) }, call)
 
   return {
     async open(listed, metadata, call = {}) {
       const deleted = await deletedIn(listed, metadata, call)
-      const whole = await files.open(listed.file, call)
+      const whole = await wholeOf(listed, metadata, call)
       const known = kept.get(whole)
-      const isSame = known?.deleted?.key === deleted?.key && known?.listed.sequenceNumber === listed.sequenceNumber
-      if (known !== undefined && isSame) return known
-      const live = new MaskedFile(listed, whole, deleted)
+      const key = keyOf(listed, metadata, deleted)
+      if (known?.key === key && known.listed.sequenceNumber === listed.sequenceNumber) return known
+      const live = new MaskedFile(listed, whole, key, deleted)
       kept.set(whole, live)
       return live
     },
@@ -48,15 +52,23 @@ export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
       const deleted = await deletedIn(listed, metadata, call)
       return listed.file.recordCount - BigInt(deleted?.size ?? 0)
     },
-    keyOf: async (listed, metadata, call = {}) => keyOf(listed, await deletedIn(listed, metadata, call)),
+    keyOf: async (listed, metadata, call = {}) => keyOf(listed, metadata, await deletedIn(listed, metadata, call)),
     async check(file, call = {}) {
-      await files.open(file, call)
+      try {
+        await files.open(file, call)
+      } catch (error) {
+        // Its footer was read; what its names mean is another question.
+        if (!lacksIds(error)) throw error
+      }
     },
   }
 }
 
-const keyOf = ({ file }: ListedFile, deleted: RowMask | undefined): string =>
-  deleted === undefined ? file.filePath : `${file.filePath}#${deleted.key}`
+function keyOf({ file }: ListedFile, metadata: TableMetadata, deleted: RowMask | undefined): string {
+  const mapping = nameMappingOf(metadata)
+  const path = mapping === undefined ? file.filePath : `${file.filePath}@${mapping.key}`
+  return deleted === undefined ? path : `${path}#${deleted.key}`
+}
 
 class MaskedFile implements LiveFile {
   readonly listed: ListedFile
@@ -68,10 +80,10 @@ class MaskedFile implements LiveFile {
   readonly rowGroups: readonly LiveRowGroup[]
   readonly #whole: ParquetFile
 
-  constructor(listed: ListedFile, whole: ParquetFile, deleted: RowMask | undefined) {
+  constructor(listed: ListedFile, whole: ParquetFile, key: string, deleted: RowMask | undefined) {
     this.listed = listed
     this.name = whole.name
-    this.key = keyOf(listed, deleted)
+    this.key = key
     this.fields = whole.fields
     this.keyValue = whole.keyValue
     this.deleted = deleted

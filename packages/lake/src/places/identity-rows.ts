@@ -2,7 +2,9 @@ import { isValid } from '@moulin/core'
 import type { CallOptions, Column, ColumnBatch, IcebergField } from '@moulin/core'
 import type { LiveFile, LiveRows } from '@moulin/iceberg'
 import { rowOf } from '../live/live-files.ts'
-import type { SystemColumn } from '../table/system-columns.ts'
+import { reshaped } from '../table/reshape.ts'
+import type { Misfit } from '../table/reshape.ts'
+import { identityNames } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 /** Who a row is: (incarnation, partition, offset). Rows that lack one are foreign ones, invisible to the log. */
@@ -15,11 +17,11 @@ export interface IdentityColumns {
   offset(row: number): bigint
 }
 
-export const identityNames: readonly SystemColumn[] = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation']
+export { identityNames }
 
-/** The table's fields of these columns of ours; one that is gone is left out. */
+/** What a file is asked for, to have these columns of ours; one that is gone is left out. They come under our names. */
 export function fieldsOf(columns: TableColumns, names: readonly string[]): IcebergField[] {
-  return names.flatMap((name) => columns.byName.get(name) ?? [])
+  return names.flatMap((name) => columns.followed.get(name)?.read ?? [])
 }
 
 /** The identities of rows that lie in one row group. */
@@ -60,10 +62,28 @@ export function identitiesIn(batch: ColumnBatch, columns: TableColumns): Identit
   }
 }
 
-/** A column of ours in a batch that was read from the table. */
+/** A column of ours in a batch that was read from the table, as our type. A row whose value our type does not hold has none. */
 export function columnOf(batch: ColumnBatch, columns: TableColumns, name: string): Column | undefined {
-  const theirs = columns.byName.get(name)?.name
-  return theirs === undefined ? undefined : batch.columns.find((entry) => entry.name === theirs)?.column
+  const misfits: number[] = []
+  const column = fittingOf(batch, columns, name, (row) => misfits.push(row))
+  return column === undefined || misfits.length === 0 ? column : withoutRows(column, misfits)
+}
+
+/** The same, and `misfit` is told of those rows: nothing of what they have then is to be used. */
+export function fittingOf(batch: ColumnBatch, columns: TableColumns, name: string, misfit: Misfit): Column | undefined {
+  const column = tableColumnOf(batch, name)
+  return column === undefined ? undefined : reshaped(column, columns.followed.get(name)?.fromTable, misfit)
+}
+
+/** As the table's type, which may be wider than ours. */
+export function tableColumnOf(batch: ColumnBatch, name: string): Column | undefined {
+  return batch.columns.find((entry) => entry.name === name)?.column
+}
+
+function withoutRows(column: Column, rows: readonly number[]): Column {
+  const validity = column.validity?.slice() ?? new Uint8Array((column.length + 7) >> 3).fill(0xff)
+  for (const row of rows) validity[row >> 3]! &= ~(1 << (row & 7))
+  return { ...column, validity }
 }
 
 function int32Values(column: Column | undefined): Int32Array {

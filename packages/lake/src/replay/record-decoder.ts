@@ -32,10 +32,18 @@ export class RecordDecoder {
   readonly #codecs: ReadonlyMap<number, Codec>
   /** Ids of schemas that the ledger does not give: nothing of the file is damaged, and nobody knows what their values are. */
   readonly #unknown: ReadonlySet<number>
+  /** The table has a part of all records no more; what it had in some of them, their checksums may still tell. */
+  readonly #lacksParts: boolean
+  /** The same of what no checksum tells. */
+  readonly #lacksIds: boolean
+  /** Schema of all values, where their rows do not say it any more. */
+  readonly #onlySchemaId: number | undefined
   readonly #system: SystemSources
   /** Halves of the timestamps, low first. */
   readonly #times: Int32Array
   readonly #sources = new Map<number, ValueSource | undefined>()
+  /** What stands in for the type of a timestamp; -1 is none that a record has. */
+  readonly #noType: number
   /** The value columns that the table still has. */
   #values: readonly Column[] | undefined
   #lastId = -1
@@ -58,6 +66,11 @@ export class RecordDecoder {
     this.#rowCrc = parts.rowCrc
     this.#codecs = codecs
     this.#unknown = unknown
+    const isGone = (path: string): boolean => parts.columns.gone.includes(path)
+    this.#lacksParts = parts.rowCrc ? parts.columns.lacksSystem : parts.columns.gone.some(isPartOfRecord)
+    this.#lacksIds = isGone('_kafka_schema_id') || isGone('_kafka_key_schema_id')
+    this.#onlySchemaId = onlySchemaId(parts)
+    this.#noType = isGone('_kafka_timestamp_type') ? 0 : -1
     this.#system = systemSources(parts.batch, parts.columns)
     const times = this.#system.timestamp?.values ?? new BigInt64Array(0)
     this.#times = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
@@ -72,7 +85,8 @@ export class RecordDecoder {
     const ids = columnOf(batch, columns, '_kafka_schema_id')
     const codecs = new Map<number, Codec>()
     const unknown = new Set<number>()
-    for (const id of ids?.storage === 'int32' ? distinct(ids.values) : []) {
+    const only = onlySchemaId(parts)
+    for (const id of ids?.storage === 'int32' ? distinct(ids.values) : [only ?? 0]) {
       // A null's slot holds anything.
       if (id === 0) continue
       try {
@@ -90,7 +104,7 @@ export class RecordDecoder {
   }
 
   valueSchemaId(row: number): number {
-    return intAt(this.#system.schemaId, row, 0)
+    return this.#onlySchemaId ?? intAt(this.#system.schemaId, row, 0)
   }
 
   keySchemaId(row: number): number {
@@ -100,7 +114,7 @@ export class RecordDecoder {
   /** Milliseconds, downwards, into {@link timestampHigh} and {@link timestampLow}; −1 for none. */
   readTimestamp(row: number): void {
     const column = this.#system.timestamp
-    const type = intAt(this.#system.timestampType, row, -1)
+    const type = intAt(this.#system.timestampType, row, this.#noType)
     this.isTimeOfRecord = type === 0 || type === 1
     if (column === undefined || !isValid(column, row)) {
       this.timestampHigh = this.timestampLow = -1
@@ -129,7 +143,7 @@ export class RecordDecoder {
    * and a null value or an empty header key stands in.
    */
   look(block: RowBlock, at: number): void {
-    block.isDegraded[at] = 0
+    block.isDegraded[at] = this.#lacksParts ? 1 : 0
     block.sources[at] = this.#all
     if (this.#all === undefined) this.#look(block, at)
   }
@@ -193,9 +207,10 @@ export class RecordDecoder {
       if (this.#isOwn) return isDegraded ? 'degraded' : 'exact'
       return isDegraded ? 'degraded' : this.#rowCrc ? 'rewritten' : 'exact'
     }
-    if (column.values[row] === crc) return 'exact'
+    if (column.values[row] === crc) return this.#lacksIds ? 'degraded' : 'exact'
     // In a file of ours only a column that the table has lost, or a schema that the ledger does not give, excuses it.
-    const isExcused = isDegraded && (this.#columns.lacksValues || this.#unknown.has(this.valueSchemaId(row)))
+    const lacksColumns = this.#columns.lacksValues || this.#lacksParts
+    const isExcused = isDegraded && (lacksColumns || this.#unknown.has(this.valueSchemaId(row)))
     if (this.#isOwn && !isExcused) throw this.#damaged(row, offset)
     return isDegraded ? 'degraded' : 'rewritten'
   }
@@ -217,8 +232,12 @@ export class RecordDecoder {
     const isInColumns = isTyped || (source === undefined ? this.#hasValue(row) : source.hasValue(row))
     if (!isInColumns) {
       // Only where the row says that there is no value is it a tombstone: SQL may have nulled the state of any other.
-      if (this.#takeRaw(block, at) || state === 'null' || state === 'raw') return
-      const why = `it has no value, and _kafka_value_state is ${state ?? 'null'}, which does not say that it had none.`
+      if (this.#takeRaw(block, at) || state === 'null') return
+      const isRawGone = !this.#columns.followed.has('_kafka_value')
+      if (state === 'raw' && !isRawGone) return
+      const why = isRawGone
+        ? 'its value was in _kafka_value, which the table has no more.'
+        : `it has no value, and _kafka_value_state is ${state ?? 'null'}, which does not say that it had none.`
       return block.fail(at, why)
     }
     const hasRaw = this.#hasRaw(row)
@@ -228,10 +247,12 @@ export class RecordDecoder {
       block.sizes[at] = -1
       return block.fail(at, `its value is in columns, and _kafka_schema_id is ${id}, which is no schema of theirs.`)
     }
-    // The kept bytes are all that is left of a column that was dropped.
-    if (source.lacksColumns && hasRaw) return void this.#takeRaw(block, at)
+    if (source.lacksColumns && hasRaw) {
+      // The kept bytes are all that is left of a column that was dropped, while they say what the others do.
+      if (this.#isOwn || source.agrees(row, this.#rawOf(row))) return void this.#takeRaw(block, at)
+    }
     if (source.lacksColumns) block.isDegraded[at] = 1
-    const mayKeep = state === 'typed+raw' || state === undefined
+    const mayKeep = (state === 'typed+raw' || state === undefined) && !source.lacksColumns
     if (hasRaw && mayKeep && this.#isKept(row, source)) this.#takeRaw(block, at)
     else block.sources[at] = source
   }
@@ -246,9 +267,13 @@ export class RecordDecoder {
   // Columns win over raw: the kept bytes count only while they say the same. Where the columns have no encoding they are of
   // the value before SQL changed it, and their checksum would be right.
   #isKept(row: number, source: ValueSource): boolean {
-    const { data, starts, ends } = this.#system.raw!
     const encoded = source.encode(row)
-    return encoded !== undefined && source.isSame(data.subarray(starts[row], ends[row]), encoded)
+    return encoded !== undefined && source.isSame(this.#rawOf(row), encoded)
+  }
+
+  #rawOf(row: number): Uint8Array {
+    const { data, starts, ends } = this.#system.raw!
+    return data.subarray(starts[row], ends[row])
   }
 
   #hasRaw(row: number): boolean {
@@ -297,7 +322,17 @@ export interface DecoderParts {
   readonly file: Pick<LiveFile, 'keyValue' | 'name'>
   readonly logId: string
   readonly rowCrc: boolean
+  /** Of the topic. */
+  readonly valueSchemaId: number
   readonly schemas: SchemaLedger
+}
+
+/** Without checksums nobody misses them. */
+const isPartOfRecord = (path: string): boolean => path.startsWith('_kafka_') && path !== '_kafka_crc'
+
+/** All values of a topic that are in columns are of one schema. */
+function onlySchemaId({ columns, valueSchemaId }: DecoderParts): number | undefined {
+  return columns.followed.has('_kafka_schema_id') ? undefined : valueSchemaId
 }
 
 /** Whether all rows are seen at a glance to have the same value, which is not null. */

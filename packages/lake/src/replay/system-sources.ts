@@ -30,7 +30,7 @@ export function systemSources(batch: ColumnBatch, columns: TableColumns): System
   }
   return {
     key: of('_kafka_key', 'bytes'),
-    headers: headerSource(of('_kafka_headers', 'list')),
+    headers: headerSource(of('_kafka_headers', 'list'), columns.gone.includes('_kafka_headers.element.key')),
     timestamp: of('_kafka_timestamp', 'int64'),
     timestampType: of('_kafka_timestamp_type', 'int32'),
     crc: of('_kafka_crc', 'int32'),
@@ -41,10 +41,12 @@ export function systemSources(batch: ColumnBatch, columns: TableColumns): System
   }
 }
 
-function headerSource(list: Of<'list'> | undefined): HeaderSource | undefined {
+function headerSource(list: Of<'list'> | undefined, lacksKeys: boolean): HeaderSource | undefined {
   if (list?.element.storage !== 'struct') return undefined
   const [key, value] = list.element.fields.map(({ column }) => column)
-  return key?.storage === 'bytes' && value?.storage === 'bytes' ? new HeaderSource(list, key, value) : undefined
+  return key?.storage === 'bytes' && value?.storage === 'bytes'
+    ? new HeaderSource(list, key, value, lacksKeys)
+    : undefined
 }
 
 /** The headers of rows; a row without a list of them has none. */
@@ -52,11 +54,14 @@ export class HeaderSource {
   readonly #list: Of<'list'>
   readonly #key: Of<'bytes'>
   readonly #value: Of<'bytes'>
+  /** The table has no keys any more: that none has one is nobody's fault. */
+  readonly #lacksKeys: boolean
 
-  constructor(list: Of<'list'>, key: Of<'bytes'>, value: Of<'bytes'>) {
+  constructor(list: Of<'list'>, key: Of<'bytes'>, value: Of<'bytes'>, lacksKeys: boolean) {
     this.#list = list
     this.#key = key
     this.#value = value
+    this.#lacksKeys = lacksKeys
   }
 
   /** Bytes of the row's headers in a record, with their count. */
@@ -84,7 +89,7 @@ export class HeaderSource {
       const value = this.#value
       if (isValid(key, at)) framer.headerKey(key.data, key.starts[at]!, key.ends[at]!)
       else {
-        fault = `header ${at - start} is null or has no key.`
+        if (!this.#lacksKeys) fault = `header ${at - start} is null or has no key.`
         framer.headerKey(NOTHING, 0, 0)
       }
       if (isValid(value, at)) framer.bytes(value.data, value.starts[at]!, value.ends[at]!)

@@ -86,7 +86,8 @@ class TableSeek {
   readonly #fields: readonly IcebergField[]
   readonly #isLateEnough: Predicate
   readonly #rule: PlaceRule
-  readonly #times: IcebergField
+  /** Undefined where the column is gone: to all rows it is as if they had no time. */
+  readonly #times: IcebergField | undefined
   #found: bigint | undefined
 
   constructor(parts: ColdReadParts, state: TableState, seek: TimestampSeek, call: CallOptions) {
@@ -95,12 +96,13 @@ class TableSeek {
     this.#seek = seek
     this.#call = call
     this.#fields = currentSchema(state.loaded.metadata).fields
-    this.#times = state.columns.byName.get('_kafka_timestamp')!
+    this.#times = state.columns.byName.get('_kafka_timestamp')
     this.#rule = parts.places.losersOf(state)
     this.#isLateEnough = bindExpression(this.#lateEnough(), this.#fields)
   }
 
   async first(): Promise<bigint | undefined> {
+    if (this.#times === undefined && this.#seek.timestamp > NO_TIMESTAMP) return undefined
     for (const { file, min } of await this.#files()) {
       if (min >= this.#end) break
       await this.#lookIn(file)
@@ -116,7 +118,7 @@ class TableSeek {
   /** Of rows that have no time, too, where that is late enough; undefined: of all. */
   #lateEnough(): Expression | undefined {
     const least = this.#seek.timestamp * MICROS_PER_MS
-    if (least < INT64_MIN) return undefined
+    if (least < INT64_MIN || this.#times === undefined) return undefined
     const isLater = gte(this.#times.name, least)
     return this.#seek.timestamp > NO_TIMESTAMP ? isLater : or(isLater, isNull(this.#times.name))
   }
@@ -162,7 +164,7 @@ class TableSeek {
   /** Whether one of the rows is the first so far. */
   async #lookAt(file: CountingRows, rowGroup: number, rows: RowRange): Promise<boolean> {
     const { columns } = this.#state
-    const found = await file.read({ rowGroup, types: [this.#times], rows, ...this.#call })
+    const found = await file.read({ rowGroup, types: fieldsOf(columns, ['_kafka_timestamp']), rows, ...this.#call })
     const late = this.#lateIn(found.batch)
     if (late.length === 0) return false
     const first = late[0]!

@@ -1,7 +1,8 @@
-import { Arena, invalid, isKind, isValid } from '@moulin/core'
+import { Arena, invalid, isKind, isValid, takeRows } from '@moulin/core'
 import type { Codec, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, RowsEncoder } from '@moulin/core'
 import { rowsEncoderOf } from '@moulin/format'
-import { columnOf } from '../places/identity-rows.ts'
+import { fittingOf } from '../places/identity-rows.ts'
+import type { Reshape } from '../table/reshape.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 interface Scratch {
@@ -10,16 +11,20 @@ interface Scratch {
 
 /** The value columns of one schema, and back to bytes. */
 export class ValueSource {
-  /** The table has some of the columns no more. */
+  /** The table has some of the columns, or of their members, no more. */
   readonly lacksColumns: boolean
   readonly #codec: ColumnarCodec
   readonly #rows: RowsEncoder
   readonly #format: string
   /** Why the last row had no encoding. */
   #fault = ''
+  /** Rows that SQL has given a value which their schema's type does not hold, and which one. */
+  readonly #misfits = new Map<number, string>()
   readonly #present: readonly Column[]
   /** In the schema's field order; a column that the file lacks is all null. */
   readonly #columns: readonly Column[]
+  /** What became of each of them in the table. */
+  readonly #shapes: readonly (Reshape | 'gone' | undefined)[]
   readonly #target: Scratch = { bytes: new Uint8Array(4096) }
   readonly #otherTarget: Scratch = { bytes: new Uint8Array(4096) }
   #again: { readonly arena: Arena; readonly builders: readonly ColumnBuilder[] } | undefined
@@ -29,8 +34,16 @@ export class ValueSource {
     this.#rows = rowsEncoderOf(this.#codec)
     this.#format = codec.format
     const names = codec.schema.fields.map(({ name }) => name)
-    this.lacksColumns = names.some((name) => columns.byName.get(name) === undefined)
-    const found = names.map((name) => columnOf(batch, columns, name))
+    this.lacksColumns = names.some((name) => columns.followed.get(name)?.gone.length !== 0)
+    this.#shapes = names.map((name) => {
+      const followed = columns.followed.get(name)
+      return followed === undefined ? 'gone' : followed.fromTable
+    })
+    const found = names.map((name) =>
+      fittingOf(batch, columns, name, (row, path, value) => {
+        this.#misfits.set(row, `${name}${path} is ${value}, which its schema's type does not hold.`)
+      }),
+    )
     this.#present = found.flatMap((column) => column ?? [])
     const builders = found.includes(undefined) ? this.#codec.builders(new Arena(0)) : []
     this.#columns = found.map((column, at) => column ?? nulls(builders[at]!, batch.length))
@@ -44,6 +57,8 @@ export class ValueSource {
   /** How many canonical bytes each of these rows has; −1: none, and {@link faultOf} says why. */
   sizes(rows: Int32Array, sizes: Int32Array): void {
     this.#rows.sizes(this.#columns, rows, sizes)
+    if (this.#misfits.size === 0) return
+    for (let at = 0; at < rows.length; at++) if (this.#misfits.has(rows[at]!)) sizes[at] = -1
   }
 
   /**
@@ -69,21 +84,48 @@ export class ValueSource {
 
   /** The canonical bytes of a row, good until the next call; undefined where it has none. */
   encode(row: number): Uint8Array | undefined {
+    const misfit = this.#misfits.get(row)
+    if (misfit !== undefined) {
+      this.#fault = misfit
+      return undefined
+    }
     return this.#encoded(this.#columns, row, this.#target)
   }
 
   /** Whether these bytes are an encoding of the value whose canonical bytes are `encoded`. */
   isSame(bytes: Uint8Array, encoded: Uint8Array): boolean {
     if (Buffer.compare(bytes, encoded) === 0) return true
+    const columns = this.#decoded(bytes)
+    const canonical = columns === undefined ? undefined : this.#encoded(columns, 0, this.#otherTarget)
+    return canonical !== undefined && Buffer.compare(canonical, encoded) === 0
+  }
+
+  /** The bytes as columns of one row, good until the next call; undefined where they are no value. */
+  #decoded(bytes: Uint8Array): Column[] | undefined {
     const { arena, builders } = (this.#again ??= this.#builders())
     arena.clear()
     for (const builder of builders) builder.clear()
     const start = arena.append(bytes)
     const fidelity = this.#codec.decodeRow(arena, start, start + bytes.length, builders)
-    if (fidelity === 'unreadable') return false
-    const columns = builders.map((builder): Column => builder.view())
-    const canonical = this.#encoded(columns, 0, this.#otherTarget)
-    return canonical !== undefined && Buffer.compare(canonical, encoded) === 0
+    return fidelity === 'unreadable' ? undefined : builders.map((builder): Column => builder.view())
+  }
+
+  /**
+   * Whether these bytes are of a value that has in common with the row what the table still has of it: SQL has not changed
+   * that since.
+   */
+  agrees(row: number, bytes: Uint8Array): boolean {
+    if (this.#misfits.has(row)) return false
+    const kept = this.#decoded(bytes)
+    if (kept === undefined) return false
+    const at = Int32Array.of(row)
+    const merged = this.#columns.map((column, index) => {
+      const shape = this.#shapes[index]
+      return shape === 'gone' ? kept[index]! : withGone(takeRows(column, at), kept[index]!, shape)
+    })
+    const encoded = this.#encoded(merged, 0, this.#target)
+    const canonical = encoded === undefined ? undefined : this.#encoded(kept, 0, this.#otherTarget)
+    return canonical !== undefined && Buffer.compare(canonical, encoded!) === 0
   }
 
   #builders(): { readonly arena: Arena; readonly builders: readonly ColumnBuilder[] } {
@@ -110,6 +152,21 @@ export class ValueSource {
       return undefined
     }
   }
+}
+
+/** A column of one row, and below it of as many as its lists have, with what the table has not of it from another one. */
+function withGone(column: Column, kept: Column, shape: Reshape | undefined): Column {
+  // Lists of other lengths differ whatever is in them.
+  if (column.length !== kept.length) return column
+  if (shape?.kind === 'list' && column.storage === 'list' && kept.storage === 'list') {
+    return { ...column, element: withGone(column.element, kept.element, shape.element) }
+  }
+  if (shape?.kind !== 'struct' || column.storage !== 'struct' || kept.storage !== 'struct') return column
+  const fields = shape.members.map(({ name, at, shape: below }, index) => {
+    const [own, other] = [column.fields[index]!.column, kept.fields[index]!.column]
+    return { name, column: at === undefined && own.length === other.length ? other : withGone(own, other, below) }
+  })
+  return { ...column, fields }
 }
 
 function nulls(builder: ColumnBuilder, length: number): Column {

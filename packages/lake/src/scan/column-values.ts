@@ -76,7 +76,7 @@ function scalarReader({ spec }: ScalarType, column: Column): ValueReader {
       return spec.as === 'micros' ? bigintsOf(column as Of<'int64'>) : millisOf(column as Of<'int64'>)
     case 'timestamp':
     case 'timestamptz':
-      return spec.as === 'micros' ? bigintsOf(column as Of<'int64'>) : datesOf(column as Of<'int64'>)
+      return spec.as === 'native' ? datesOf(column as Of<'int64'>) : bigintsOf(column as Of<'int64'>)
     case 'decimal':
       return decimalReader(column, spec.scale)
   }

@@ -1,3 +1,6 @@
+/** Reads of a scan that run while the rows before them are worked on. */
+export const READS_AHEAD = 2
+
 /**
  * Maps in order, with up to `ahead` calls running before their turn, so that reading goes on while the caller works. An
  * error comes in its turn, too. Whoever leaves the loop early waits for the calls that run.

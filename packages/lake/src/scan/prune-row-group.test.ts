@@ -75,6 +75,7 @@ function fileOf(
 ): PrunableFile {
   const at = (fieldId: number): (Datum | null)[] => rows.map((row) => row[fieldId - 1]!)
   return {
+    fields: [],
     rowGroups: [{ rowCount: rows.length, firstRow: 0, sizeBytes: 1000, bounds: (id) => boundsOf(at(id)) }],
     pageBounds: async ({ fieldId }) => (knows.pages ? pagesOf(at(fieldId), cuts) : undefined),
     dictionary: async ({ field }) => (knows.dictionary ? dictionaryOf(field.id, at(field.id)) : undefined),

@@ -6,13 +6,13 @@ import { joined, matchingRanges } from './row-ranges.ts'
 import type { RowRange } from './row-ranges.ts'
 
 /** What a file says of its row groups before their pages are read. */
-export type PrunableFile = Pick<ParquetFile, 'rowGroups' | 'pageBounds' | 'dictionary' | 'mightContain'>
+export type PrunableFile = Pick<ParquetFile, 'fields' | 'rowGroups' | 'pageBounds' | 'dictionary' | 'mightContain'>
 
 export interface PruneRequest extends CallOptions {
   readonly file: PrunableFile
   readonly rowGroup: number
   readonly predicate: Predicate
-  /** The file's field of a column, undefined for a column that the table has no more. */
+  /** The table's field of a column, undefined for a column that the table has no more. */
   readonly fieldOf: (column: BoundColumn) => IcebergField | undefined
   /** Compressed bytes below which a row group is read as a whole: reading what narrows it down takes as long. */
   readonly smallBytes?: number
@@ -30,7 +30,7 @@ const GAP_ROWS = 4096
 export async function rowsToRead(request: PruneRequest): Promise<readonly RowRange[]> {
   const { file, rowGroup, predicate, smallBytes = SMALL_BYTES, gapRows = GAP_ROWS } = request
   const group = file.rowGroups[rowGroup]!
-  const open = reduced(predicate, (leaf) => rowGroupMightMatch(leaf, group))
+  const open = reduced(predicate, (leaf) => isDefaulted(request, leaf) || rowGroupMightMatch(leaf, group))
   if (open.op === 'false') return []
   if (open.op === 'true' || group.sizeBytes < smallBytes) return [{ start: 0, end: group.rowCount }]
   const impossible = new Set<PredicateLeaf>()
@@ -40,6 +40,13 @@ export async function rowsToRead(request: PruneRequest): Promise<readonly RowRan
   const pages = await pagesOf(request, left)
   const ranges = matchingRanges(left, group.rowCount, ({ id }) => pages.get(id))
   return joined(ranges, gapRows)
+}
+
+/** Whether the rows have the column's initial default, and the file nothing of it: to its footer they are null. */
+function isDefaulted({ file, fieldOf }: PruneRequest, { column }: PredicateLeaf): boolean {
+  const field = fieldOf(column)
+  const value = field?.['initial-default']
+  return value !== undefined && value !== null && !file.fields.some(({ id }) => id === field!.id)
 }
 
 /** The predicate without the conditions that no row can meet. */

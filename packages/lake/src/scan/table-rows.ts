@@ -1,20 +1,21 @@
-import { columnsOf, takeRows } from '@moulin/core'
+import { columnsOf, corrupt } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, TableFiles } from '@moulin/core'
-import type { ParquetRowGroup } from '@moulin/format'
-import { bindExpression, decodeSingleValue } from '@moulin/iceberg'
-import type { BoundColumn, DataFile, LiveRows, Predicate } from '@moulin/iceberg'
+import { decodeSingleValue } from '@moulin/iceberg'
+import type { BoundColumn, DataFile, Predicate } from '@moulin/iceberg'
 import { countingFiles } from '../live/counting-files.ts'
 import type { CountingFile, CountingRows } from '../live/counting-files.ts'
 import { rowOf } from '../live/live-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
-import { columnOf, fieldsOf, identitiesIn, identityNames } from '../places/identity-rows.ts'
+import { fieldsOf, fittingOf, identitiesIn, identityNames, tableColumnOf } from '../places/identity-rows.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
-import { mapAhead } from './map-ahead.ts'
+import { mapAhead, READS_AHEAD } from './map-ahead.ts'
 import { countOf, passingRows } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
 import { placeOf } from '../places/place.ts'
+import { boundToTable, renamed } from './promoted.ts'
 import { rowsToRead } from './prune-row-group.ts'
+import { inSteps, readPassing } from './read-passing.ts'
 import type { RowPlaces } from '../places/row-places.ts'
 import type { RowRange } from './row-ranges.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -27,13 +28,6 @@ export interface TableRowsParts {
   readonly files: LiveFiles
   readonly places: RowPlaces
 }
-
-const NO_ID = -1
-/** At most so many rows of a row group are read at once, and about so many compressed bytes of all columns. */
-const ROWS_AT_ONCE = 65_536
-const BYTES_AT_ONCE = 32 * 1024 * 1024
-/** Reads that run while the rows before them are worked on. */
-const READS_AHEAD = 2
 
 /** Some rows of a file, to be read, judged and shown. */
 interface ReadTask {
@@ -67,7 +61,7 @@ export async function* tableBatches(
   call: CallOptions,
   spare: Spare = () => Promise.resolve(false),
 ): AsyncGenerator<PassingRows> {
-  const predicate = bindExpression(query.where, ourFields(state.columns))
+  const predicate = boundToTable(query.where, state.columns)
   const spared = new Set<string>()
   const tasks = readTasks(parts, state, query, { predicate, spared }, call)
   const reads = mapAhead(tasks, READS_AHEAD, async (task) => {
@@ -118,62 +112,29 @@ async function* readTasks(
   }
 }
 
-function* inSteps(ranges: readonly RowRange[], { rowCount, sizeBytes }: ParquetRowGroup): Generator<RowRange> {
-  const step = Math.max(1, Math.min(ROWS_AT_ONCE, Math.floor((BYTES_AT_ONCE / sizeBytes) * rowCount)))
-  for (const range of ranges) {
-    for (let start = range.start; start < range.end; start += step) {
-      yield { start, end: Math.min(range.end, start + step) }
-    }
-  }
-}
-
-// First what rows are judged by, and the rest where some are left. Who counts at its place is decided before any predicate, by the
-// file: the one that does may not pass where another would.
+// Who counts at its place is decided before any predicate, by the file: the one that does may not pass where another would.
 async function readRows(
-  { file, rowGroup, rows, judge }: ReadTask,
+  { path, file, rowGroup, rows, judge }: ReadTask,
   columns: TableColumns,
   query: ScanQuery,
   predicate: Predicate,
   call: CallOptions,
 ): Promise<PassingRows> {
-  const read = (names: readonly string[], range: RowRange): Promise<LiveRows> =>
-    file.read({ rowGroup, types: fieldsOf(columns, names), rows: range, ...call })
   const judged = new Set([
     ...(query.where === undefined ? [] : columnsOf(query.where)),
     ...(judge ? identityNames : []),
   ])
-  const found = await read([...judged], rows)
-  const { batch: first } = found
-  if (first.length === 0) return { batch: first, rows: undefined, isOwned: true }
-  const passing = passingRows(predicate, first.length, ({ name }) => columnOf(first, columns, name))
-  const kept = judge === undefined ? passing : liveRows(passing, identitiesIn(first, columns), judge)
-  const missing = query.needed.filter((name) => !judged.has(name))
-  const isFew = kept !== undefined && (kept.length === 0 || spanOf(kept) <= first.length / 2)
-  if (!isFew) {
-    const { batch: rest } = await read(missing, rows)
-    const all = { length: first.length, columns: [...first.columns, ...rest.columns] }
-    return { batch: inOurNames(all, columns), rows: kept, isOwned: true }
+  const rest = query.needed.filter((name) => !judged.has(name))
+  const passing = (batch: ColumnBatch): Int32Array | undefined => {
+    const some = passingRows(predicate, batch.length, ({ name }) => tableColumnOf(batch, name))
+    return judge === undefined ? some : liveRows(some, identitiesIn(batch, columns), judge)
   }
-  // Of the rest no more than reaches from the first to the last of them.
-  const from = kept[0] ?? 0
-  const rest =
-    kept.length === 0
-      ? { columns: [] }
-      : (await read(missing, { start: rowOf(found, from), end: rowOf(found, kept.at(-1)!) + 1 })).batch
-  const picked = [
-    ...takenFrom(first.columns, kept),
-    ...takenFrom(
-      rest.columns,
-      kept.map((row) => row - from),
-    ),
-  ]
-  return { batch: inOurNames({ length: kept.length, columns: picked }, columns), rows: undefined, isOwned: true }
-}
-
-const spanOf = (rows: Int32Array): number => (rows.length === 0 ? 0 : rows.at(-1)! + 1 - rows[0]!)
-
-function takenFrom(columns: ColumnBatch['columns'], rows: Int32Array): ColumnBatch['columns'] {
-  return columns.map(({ name, column }) => ({ name, column: takeRows(column, rows) }))
+  const asked = { file, rowGroup, rows, judged: fieldsOf(columns, [...judged]), rest: fieldsOf(columns, rest), passing }
+  const read = await readPassing(asked, call)
+  const { batch, kept } = read
+  if (batch.length === 0) return { batch, rows: undefined, isOwned: true }
+  const place = { path, rowGroup, kept, rowOf: (position: number) => rowOf(read, position) }
+  return { batch: shown(batch, columns, query.columns, place), rows: kept, isOwned: true }
 }
 
 function liveRows(passing: Int32Array | undefined, identities: IdentityColumns, judge: Judge): Int32Array {
@@ -261,26 +222,33 @@ function boundsOf(file: DataFile, columns: TableColumns, name: string): { lower:
   return { lower: value(lower), upper: value(upper) }
 }
 
-/** Our columns under our names, with the ids that the table has for them; a dropped one with an id that no file has. */
-function ourFields({ byName, layout }: TableColumns): IcebergField[] {
-  return layout.schema.fields.map((field) => ({ ...field, id: byName.get(field.name)?.id ?? NO_ID }))
+/** Of rows of a file, by their number within a row group. */
+interface ShownRows {
+  readonly path: string
+  readonly rowGroup: number
+  /** Positions in the batch; undefined: all. */
+  readonly kept: Int32Array | undefined
+  readonly rowOf: (position: number) => number
 }
 
-/** The same expression with the table's names for our columns. */
-export function renamed(expression: Expression, columns: TableColumns): Expression {
-  switch (expression.op) {
-    case 'and':
-    case 'or':
-      return { op: expression.op, args: expression.args.map((arg) => renamed(arg, columns)) }
-    case 'not':
-      return { op: 'not', arg: renamed(expression.arg, columns) }
-    default:
-      return { ...expression, column: columns.byName.get(expression.column)!.name }
-  }
-}
-
-function inOurNames(batch: ColumnBatch, columns: TableColumns): ColumnBatch {
-  const ours = new Map([...columns.byName].flatMap(([name, field]) => (field ? [[field.name, name] as const] : [])))
-  const named = batch.columns.map(({ name, column }) => ({ name: ours.get(name) ?? name, column }))
+/**
+ * The columns that are shown, as our types.
+ * @throws `corrupt` code `BAD_VALUE` where one of the rows has a value that its type does not hold.
+ */
+function shown(batch: ColumnBatch, columns: TableColumns, names: readonly string[], rows: ShownRows): ColumnBatch {
+  const isKept = rows.kept === undefined ? undefined : new Set(rows.kept)
+  const named = names.flatMap((name) => {
+    const column = fittingOf(batch, columns, name, (position, path, value) => {
+      if (isKept?.has(position) !== false) throw misfit(rows, rows.rowOf(position), `${name}${path}`, value)
+    })
+    return column === undefined ? [] : [{ name, column }]
+  })
   return { length: batch.length, columns: named }
+}
+
+function misfit({ path, rowGroup }: ShownRows, row: number, column: string, value: string): Error {
+  const message =
+    `Row ${row} of row group ${rowGroup} of ${path} has ${value} in ${column}, which the topic's type of that column does not hold: ` +
+    'the table was given a wider one. Scan other columns or other rows, or change the row.'
+  return corrupt('BAD_VALUE', message, { context: { file: path, rowGroup, row, column } })
 }

@@ -3,10 +3,6 @@ import type { CallOptions, Codec, Field, IcebergField, Scan, ScanOptions, Type }
 import { bindExpression } from '@moulin/iceberg'
 import { isVanished } from '../live/data-files.ts'
 import type { ColdReadParts } from '../replay/cold-read.ts'
-import { arrowOutput } from './arrow/arrow-batches.ts'
-import type { ArrowOutput } from './arrow/arrow-batches.ts'
-import { loadArrow } from './arrow/arrow-package.ts'
-import { objectReader, valueReader } from './column-values.ts'
 import { heldRanges } from '../look/held-records.ts'
 import { hotBatches, hotCount } from './hot-rows.ts'
 import type { HotRange } from './hot-rows.ts'
@@ -14,6 +10,8 @@ import { asksForLook } from '../look/missing-files.ts'
 import { expired, vanished } from '../look/vanished.ts'
 import { countOf } from './passing-rows.ts'
 import type { PassingRows } from './passing-rows.ts'
+import { scanOutput } from './scan-output.ts'
+import type { Row } from './scan-output.ts'
 import type { ScanQuery } from './scan-query.ts'
 import { SparedFiles, unlessItFails } from './spared-files.ts'
 import { tableBatches, tableCount } from './table-rows.ts'
@@ -23,8 +21,6 @@ export type UnionScanParts = ColdReadParts & {
   /** The table is not to be looked at. */
   readonly isHotOnly?: boolean
 }
-
-type Row = Record<string, unknown>
 
 /** One cut: a table snapshot, and per partition what the log adds to it. Fixed at the first row. */
 export interface Cut {
@@ -60,50 +56,12 @@ export function unionScan(parts: UnionScanParts, options: ScanOptions): Scan<Row
   const query = resolve(parts, options, types)
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal }
 
-  const all = (): AsyncGenerator<PassingRows> => passing(parts, query, call)
-
-  async function* batches(): AsyncGenerator<Row[]> {
-    for await (const { batch, rows } of all()) {
-      const readers = query.columns.map((name) => {
-        const column = batch.columns.find((entry) => entry.name === name)?.column
-        return [name, column === undefined ? () => null : valueReader(types.get(name)!, column)] as const
-      })
-      const objectOf = objectReader(readers)
-      yield Array.from({ length: rows?.length ?? batch.length }, (_, at) =>
-        objectOf(rows === undefined ? at : rows[at]!),
-      )
-    }
-  }
-  async function* rows(): AsyncGenerator<Row> {
-    for await (const batch of batches()) {
-      for (const row of batch) {
-        throwIfAborted(call.signal)
-        yield row
-      }
-    }
-  }
-  const arrow = async (): Promise<ArrowOutput> =>
-    arrowOutput(
-      await loadArrow(),
-      query.columns.map((name) => ({ name, type: types.get(name)! })),
-    )
-
-  return {
-    [Symbol.asyncIterator]: rows,
-    batches,
-    async toArray() {
-      const found: Row[] = []
-      for await (const batch of batches()) for (const row of batch) found.push(row)
-      return found
-    },
+  return scanOutput({
+    columns: query.columns.map((name) => ({ name, type: types.get(name)! })),
+    passing: () => passing(parts, query, call),
     count: () => count(parts, query, call),
-    // Whose `Table` and `RecordBatch` they are is the caller's word: core does not know the package.
-    toArrow: async <Table>() => (await (await arrow()).table(all())) as Table,
-    async *arrowBatches<RecordBatch>() {
-      yield* (await arrow()).batches(all()) as AsyncIterable<unknown> as AsyncIterable<RecordBatch>
-    },
-    toIpc: async () => (await arrow()).ipc(all()),
-  }
+    call,
+  })
 }
 
 function passing(parts: UnionScanParts, query: ScanQuery, call: CallOptions): AsyncGenerator<PassingRows> {

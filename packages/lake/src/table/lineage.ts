@@ -64,6 +64,7 @@ export type LineageFault =
   | 'table-ahead-of-log'
   | 'log-behind-table'
   | 'foreign-rows'
+  | 'lost-identity'
 
 export interface LineageQuestion {
   readonly metadata: TableMetadata

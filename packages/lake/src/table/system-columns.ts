@@ -64,6 +64,9 @@ export const systemFields: readonly IcebergField[] = [
   optional('_kafka_key_schema_id', 'int', "Schema of the key in the log's ledger; 0 for none"),
 ]
 
+/** Who a row is. Without one of them no row of the table is a record. */
+export const identityNames: readonly SystemColumn[] = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation']
+
 /** What `_kafka_value_state` says. */
 export type ValueState = SystemRow['_kafka_value_state']
 

@@ -1,11 +1,10 @@
-import { foldIceberg, invalid, nestedFields, notFound, unsupported } from '@moulin/core'
+import { invalid, notFound, unsupported } from '@moulin/core'
 import type {
   Codec,
   ColdTopicInfo,
   CreateTableRequest,
   IcebergField,
   IcebergSchema,
-  IcebergType,
   PartitionSpec,
   PlannedTopic,
   SchemaFieldId,
@@ -14,8 +13,17 @@ import type {
 import { currentSchema, icebergFields, partitionSpecOf } from '@moulin/iceberg'
 import { answeredIds, areAsked, idAt, ownIds } from './field-ids.ts'
 import type { FieldIds } from './field-ids.ts'
+import { followField, mustBeGiven } from './followed-field.ts'
+import type { FollowedField } from './followed-field.ts'
 import type { Marker } from './marker.ts'
-import { FIRST_VALUE_ID, hasValueColumns, systemFields, tableProperties, tableSchema } from './system-columns.ts'
+import {
+  FIRST_VALUE_ID,
+  hasValueColumns,
+  identityNames,
+  systemFields,
+  tableProperties,
+  tableSchema,
+} from './system-columns.ts'
 
 /** What a topic's table looks like when we make it. */
 export interface TableLayout {
@@ -23,6 +31,8 @@ export interface TableLayout {
   readonly spec: PartitionSpec
   /** Columns of the value; none where values are kept as bytes. */
   readonly valueFields: readonly IcebergField[]
+  /** Of the table's format. */
+  readonly formatVersion: 2 | 3
 }
 
 /** Whether values of the topic are columns and the log's ledger does not have their schema: nobody knows which columns. */
@@ -49,7 +59,7 @@ export function tableLayout(info: PlannedTopic & { readonly valueSchemaId?: numb
   const { valueCodec } = info
   const valueFields = hasValueColumns(info.valueMode, valueCodec) ? fieldsOf(valueCodec) : []
   const schema = tableSchema(valueFields)
-  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields }
+  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields, formatVersion: info.formatVersion ?? 2 }
 }
 
 /** Ids that a new table with columns of this codec is asked for; null where its values are no columns. */
@@ -66,20 +76,30 @@ export function createTableRequest(
   return {
     schema: layout.schema,
     partitionSpec: layout.spec,
-    properties: { ...tableProperties, ...properties },
+    properties: { ...tableProperties, ...(layout.formatVersion === 2 ? {} : { 'format-version': '3' }), ...properties },
   }
 }
 
-/** Our columns as the table has them now: foreign engines may rename, drop and add columns. */
+/** Our columns as the table has them now: foreign engines may rename, drop, add, move and promote columns and their members. */
 export interface TableColumns {
   readonly layout: TableLayout
   readonly schema: IcebergSchema
   /** By our name: the column of the present schema; undefined when it was dropped. */
   readonly byName: ReadonlyMap<string, IcebergField | undefined>
+  /** By our name, what is left of it: how it is read and written. */
+  readonly followed: ReadonlyMap<string, FollowedField>
   /** Our value columns, in the order of the layout. */
   readonly valueNames: readonly string[]
-  /** Some value column is gone: the columns alone give no value back any more. */
+  /** Paths of ours that the table has no more. */
+  readonly gone: readonly string[]
+  /** Some value column, or a member of one, is gone: the columns alone give no value back any more. */
   readonly lacksValues: boolean
+  /** Some other part of records is gone: key, headers, timestamp, checksum and the like. */
+  readonly lacksSystem: boolean
+  /** The column that is gone without which no row is a record; undefined while all of them are there. */
+  readonly lostIdentity: string | undefined
+  /** Paths of what others have added, that must have a value, and that no writer of ours has one for. */
+  readonly unfilled: readonly string[]
 }
 
 /**
@@ -109,8 +129,7 @@ export function fieldIdsOf(
 
 /**
  * Follows our columns by their recorded field ids.
- * @throws `unsupported` when a system column is gone, a column has another type, a nested field another name or id, or a
- * foreign column is required.
+ * @throws `unsupported` when a column has a type that ours cannot become.
  */
 export function tableColumns(
   metadata: TableMetadata,
@@ -121,60 +140,48 @@ export function tableColumns(
   const schema = currentSchema(metadata)
   const present = new Map(schema.fields.map((field) => [field.id, field]))
   const byName = new Map<string, IcebergField | undefined>()
+  const followed = new Map<string, FollowedField>()
+  const clash = (what: string): Error => drift(table, what)
   for (const field of layout.schema.fields) {
     const found = present.get(idAt(ids, [field.name], field.id))
-    if (found !== undefined && !sameType(found.type, field.type)) {
-      throw drift(table, `column ${field.name} is now ${typeText(found.type)}, it was ${typeText(field.type)}`)
-    }
-    const moved = found === undefined ? undefined : movedField(field.type, found.type, [field.name], ids)
-    if (moved !== undefined) throw drift(table, `the nested field ${moved.join('.')} is another one now`)
-    if (found !== undefined) present.delete(found.id)
     byName.set(field.name, found)
+    if (found === undefined) continue
+    present.delete(found.id)
+    followed.set(field.name, followField(field, found, ids, clash))
   }
-  for (const { name } of systemFields) {
-    if (byName.get(name) === undefined) throw drift(table, `the system column ${name} is gone`)
-  }
-  for (const { name, required } of present.values()) {
-    if (required) throw drift(table, `the column ${name} was added as required`)
-  }
+  const goneOf = (name: string): readonly string[] => followed.get(name)?.gone ?? [name]
   const valueNames = layout.valueFields.map(({ name }) => name)
-  return { layout, schema, byName, valueNames, lacksValues: valueNames.some((name) => byName.get(name) === undefined) }
-}
-
-// The path of the first nested field whose id is not the recorded one: two of one type may have changed their names.
-function movedField(
-  ours: IcebergType,
-  theirs: IcebergType,
-  path: readonly string[],
-  ids: FieldIds | undefined,
-): readonly string[] | undefined {
-  const found = nestedFields(theirs)
-  for (const [at, { name, id, type }] of nestedFields(ours).entries()) {
-    const inner = [...path, name]
-    if (found[at]!.id !== idAt(ids, inner, id)) return inner
-    const moved = movedField(type, found[at]!.type, inner, ids)
-    if (moved !== undefined) return moved
+  const systemNames = systemFields.map(({ name }) => name)
+  const [values, system] = [valueNames, systemNames].map((names) => names.flatMap(goneOf))
+  const unfilled = [...followed.values()].flatMap((field) => field.unfilled)
+  for (const field of present.values()) if (mustBeGiven(field)) unfilled.push(field.name)
+  return {
+    layout,
+    schema,
+    byName,
+    followed,
+    valueNames,
+    gone: [...system!, ...values!],
+    lacksValues: values!.length > 0,
+    lacksSystem: system!.length > 0,
+    lostIdentity: identityNames.find((name) => !followed.has(name)),
+    unfilled,
   }
-  return undefined
 }
 
-// Of nested fields names, order and kinds; their ids are compared with the recorded ones.
-function sameType(a: IcebergType, b: IcebergType): boolean {
-  return typeText(a) === typeText(b)
-}
-
-function typeText(type: IcebergType): string {
-  return foldIceberg(type, {
-    primitive: (text) => text.replaceAll(' ', ''),
-    list: (element) => `list<${typeText(element.type)}>`,
-    map: (key, value) => `map<${typeText(key.type)},${typeText(value.type)}>`,
-    struct: (fields) => `struct<${fields.map((field) => `${field.name}:${typeText(field.type)}`).join(',')}>`,
-  })
+/** @throws `unsupported` code `REQUIRED_COLUMN` where others have added what every row must have, and nobody says what. */
+export function checkFillable({ unfilled }: TableColumns, table: string): void {
+  const [first] = unfilled
+  if (first === undefined) return
+  const message =
+    `Table ${table} requires a value of ${first}, which no record has, so nothing more is tiered; reads go on. ` +
+    'Make the column optional, or give it a write default.'
+  throw unsupported('REQUIRED_COLUMN', message, { context: { table, column: first } })
 }
 
 function drift(table: string, what: string): Error {
   const message =
     `The schema of table ${table} is not the topic's any more: ${what}. ` +
-    'Schema evolution is not supported by this version; undo the change.'
+    'A column may be renamed, moved, promoted and dropped; undo the change.'
   return unsupported('SCHEMA_DRIFT', message, { context: { table } })
 }

@@ -67,11 +67,16 @@ export function canonicalIn(tableFiles: TableFiles, location: string): string | 
  * fails when it is opened.
  */
 export function listedName(tableFiles: Pick<TableFiles, 'spellings'>, location: string): string {
+  return namesOf(tableFiles, location)[0]!
+}
+
+/** All names that a read of the location may go by, the first that it tries first; of one that lies elsewhere, itself. */
+export function namesOf(tableFiles: Pick<TableFiles, 'spellings'>, location: string): readonly string[] {
   try {
-    return tableFiles.spellings(location)[0]!
+    return tableFiles.spellings(location)
   } catch (error) {
     if (!isKind(error, 'invalid')) throw error
-    return location
+    return [location]
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   LoadedTable,
   RenewableFiles,
   TableIdentifier,
+  TableMetadata,
 } from '@moulin/core'
 import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
@@ -23,6 +24,7 @@ import { noneMissing } from '../look/missing-files.ts'
 import type { MissingFiles } from '../look/missing-files.ts'
 import type { FoundMarkers } from './marker-store.ts'
 import {
+  checkFillable,
   createTableRequest,
   fieldIdsOf,
   lacksSchema,
@@ -30,7 +32,7 @@ import {
   tableColumns,
   tableLayout,
 } from './table-layout.ts'
-import type { TableLayout } from './table-layout.ts'
+import type { TableColumns, TableLayout } from './table-layout.ts'
 import { snapshotIdOf } from './table-state.ts'
 import type { TableState } from './table-state.ts'
 
@@ -224,9 +226,23 @@ export class TopicTable {
     const lineage = { verdict: kind, evidence: kind === 'plausible' ? verdict.evidence : null }
     const objects = markers.own?.marker === undefined ? [] : markers.own.objects
     const state = this.stateOf({ loaded, lineage, marker, objects, isForeign: foreign.length > 0 })
+    this.#warnOfGone(state.columns.gone)
     this.#state = state
     this.#stateOrder = asked.order
     return state
+  }
+
+  // Once for what is gone: nothing is refused, and nothing of it comes back.
+  #warnOfGone(gone: readonly string[]): void {
+    const known = this.#state?.columns.gone ?? []
+    const columns = gone.filter((path) => !known.includes(path))
+    if (columns.length === 0) return
+    const { context, info } = this.#parts
+    const fields = { topic: info.name, table: info.table, columns: columns.join(', ') }
+    context.runtime.logger.warn(
+      fields,
+      'The table has columns of the topic no more: what they held of records is not kept',
+    )
   }
 
   /** What the marker and the files say of the table; asks for nothing that the verdict does not need. */
@@ -250,7 +266,24 @@ export class TopicTable {
       recovered: (marker) => this.#recovered(marker),
       markers,
     })
+    const lost = found.kind === 'broken' ? undefined : this.#lostIdentity(loaded, found.marker)
+    if (lost !== undefined) return { markers, verdict: lost }
     return { markers, verdict: found.kind === 'cut' ? await this.#byEvidence(loaded, found, options) : found }
+  }
+
+  /** Without one of these columns no row is a record, whatever the history says: files written then have none. */
+  #lostIdentity({ metadata }: LoadedTable, marker: Marker): (Verdict & { kind: 'broken' }) | undefined {
+    const name = this.#columnsOf(metadata, marker).lostIdentity
+    if (name === undefined) return undefined
+    const reason = `the column ${name} is gone, without which no row says which record it is`
+    const remedy =
+      'Make the earlier schema current again, which has the column by its id (a new one of the same name is another column).'
+    return { kind: 'broken', fault: 'lost-identity', reason, remedy }
+  }
+
+  #columnsOf(metadata: TableMetadata, marker: Marker): TableColumns {
+    const { table } = this.#parts.info
+    return tableColumns(metadata, this.layout, table, fieldIdsOf(metadata, this.layout, marker, table))
   }
 
   /** @throws `unsupported` code `SCHEMA_DRIFT` for a table whose columns are not ours any more. */
@@ -264,9 +297,10 @@ export class TopicTable {
 
   /**
    * Refuses to tier beside rows of others at or above the frontier: no reader sees them, but a commit would.
-   * @throws `conflict` code `LINEAGE_BROKEN`.
+   * @throws `conflict` code `LINEAGE_BROKEN`; `unsupported` code `REQUIRED_COLUMN`.
    */
   async checkTierable(state: TableState, options: CallOptions): Promise<void> {
+    checkFillable(state.columns, this.#parts.info.table)
     const reason = state.isForeign ? await this.#foreignRows.above(state, options) : undefined
     if (reason !== undefined) await this.refuse(this.broken({ fault: 'foreign-rows', reason }))
   }
@@ -276,9 +310,7 @@ export class TopicTable {
     const snapshotId = snapshotIdOf(loaded)
     const { commit } = chain.marker
     if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
-      const { table } = this.#parts.info
-      const fieldIds = fieldIdsOf(metadata, this.layout, chain.marker, table)
-      const columns = tableColumns(metadata, this.layout, table, fieldIds)
+      const columns = this.#columnsOf(metadata, chain.marker)
       const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
       this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
     }

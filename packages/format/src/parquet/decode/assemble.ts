@@ -3,6 +3,7 @@ import { castColumn } from './cast.ts'
 import type { DenseValues } from './dense-values.ts'
 import type { LeafChunk, LeafData, RowRange } from './leaf-decoder.ts'
 import { countOf, countOnes, sliceBits } from './levels.ts'
+import { defaultColumn } from './default-column.ts'
 import { nullColumn } from './null-column.ts'
 import { physicalColumn } from './physical-column.ts'
 import type { FieldConversion, LeafConversion, ListConversion, StructConversion } from './field-conversion.ts'
@@ -122,8 +123,9 @@ function structColumn(conversion: StructConversion, leaves: Leaves, entry: numbe
   for (let i = 0; i < definition.length; i++)
     if (repetition[i]! <= depth && definition[i]! >= entry) bits.push(definition[i]! >= level)
   const { length } = bits
-  const fields = conversion.fields.map(({ name, type, conversion: member }) => {
-    const column = member === undefined ? nullColumn(type, length) : assemble(member, leaves, entry, depth)
+  const fields = conversion.fields.map((member) => {
+    const { name, conversion: below } = member
+    const column = below === undefined ? defaultColumn(member, length) : assemble(below, leaves, entry, depth)
     if (column.length !== length) throw badLevels('disagree')
     return { name, column }
   })

@@ -1,4 +1,4 @@
-import type { Column, IcebergType } from '@moulin/core'
+import type { Column, IcebergField, IcebergType } from '@moulin/core'
 
 /** What values need on their way from the physical type to the column's. */
 export type Cast =
@@ -12,6 +12,8 @@ export type Cast =
   | 'int96-to-micros'
   | 'int96-to-nanos'
   | 'decimal'
+  | 'date-to-micros'
+  | 'date-to-nanos'
 
 /** How a field of a file becomes a column. Plain data: it travels to a worker. */
 export type FieldConversion = LeafConversion | ListConversion | StructConversion
@@ -46,8 +48,7 @@ export interface StructConversion {
   readonly fields: readonly StructMember[]
 }
 
-export interface StructMember {
-  readonly name: string
-  readonly type: IcebergType
+export interface StructMember extends Pick<IcebergField, 'name' | 'type' | 'initial-default'> {
+  /** Undefined where the file lacks it: its initial default, or null. */
   readonly conversion: FieldConversion | undefined
 }

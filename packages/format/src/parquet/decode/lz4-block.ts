@@ -1,4 +1,5 @@
 import { corrupt, joinBytes } from '@moulin/core'
+import { unlz4 } from '../../bytes/lz4-block.ts'
 
 /**
  * Decompresses one LZ4 block that gives exactly `size` bytes.
@@ -10,35 +11,7 @@ export function lz4Block(bytes: Uint8Array, size: number): Uint8Array {
   // A byte of input stands for 255 of output at most.
   if (size > bytes.length * 255) throw malformed('is too short for its size')
   const out = new Uint8Array(size)
-  let from = 0
-  let to = 0
-  const length = (nibble: number): number => {
-    let sum = nibble
-    if (nibble !== 15) return sum
-    for (let byte = 255; byte === 255; sum += byte) {
-      if (from >= bytes.length) throw malformed('ends early')
-      byte = bytes[from++]!
-    }
-    return sum
-  }
-  while (from < bytes.length) {
-    const token = bytes[from++]!
-    const literals = length(token >> 4)
-    if (literals > bytes.length - from || literals > size - to) throw malformed('has literals out of bounds')
-    out.set(bytes.subarray(from, from + literals), to)
-    from += literals
-    to += literals
-    // The last sequence is literals only.
-    if (from === bytes.length) break
-    if (from + 2 > bytes.length) throw malformed('ends early')
-    const offset = bytes[from]! | (bytes[from + 1]! << 8)
-    from += 2
-    const match = length(token & 15) + 4
-    if (offset === 0 || offset > to || match > size - to) throw malformed('has a match out of bounds')
-    if (offset >= match) out.copyWithin(to, to - offset, to - offset + match)
-    else for (let i = 0; i < match; i++) out[to + i] = out[to + i - offset]!
-    to += match
-  }
+  const to = unlz4(bytes, out, 0)
   if (to !== size) throw malformed(`gives ${to} bytes in place of ${size}`)
   return out
 }

@@ -98,8 +98,8 @@ function structOf(fields: readonly IcebergField[], node: FileNode, context: Read
   return structWith(members, node)
 }
 
-function memberOf({ name, type }: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
-  return { name, type, conversion: child === undefined ? undefined : fieldConversion(type, child, context) }
+function memberOf(field: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
+  return { ...field, conversion: child === undefined ? undefined : fieldConversion(field.type, child, context) }
 }
 
 function structWith(fields: readonly StructMember[], node: FileNode): StructConversion {
@@ -186,11 +186,13 @@ function castTo(type: PrimitiveType, node: FileNode, context: ReadContext): Cast
     case 'timestamp':
     case 'timestamptz':
       if (physical === 'INT96') return int96(node, 'int96-to-micros', context)
+      if (kind === 'date' && physical === 'INT32' && type.kind === 'timestamp') return 'date-to-micros'
       if (physical !== 'INT64' || kind !== 'timestamp' || annotation.unit === 'NANOS') return undefined
       return annotation.unit === 'MILLIS' ? 'int64-times-1000' : 'none'
     case 'timestamp_ns':
     case 'timestamptz_ns':
       if (physical === 'INT96') return int96(node, 'int96-to-nanos', context)
+      if (kind === 'date' && physical === 'INT32' && type.kind === 'timestamp_ns') return 'date-to-nanos'
       return only(physical === 'INT64' && kind === 'timestamp' && annotation.unit === 'NANOS')
     case 'string':
     case 'binary':

@@ -64,8 +64,12 @@ function scalarType(arrow: Arrow, { spec }: ScalarType): DataType {
     case 'time':
       return new arrow.TimeMicrosecond()
     case 'timestamp':
-      return new arrow.TimestampMicrosecond()
+      return timestampType(arrow, spec.as, null)
     case 'timestamptz':
-      return new arrow.TimestampMicrosecond('UTC')
+      return timestampType(arrow, spec.as, 'UTC')
   }
+}
+
+function timestampType(arrow: Arrow, as: 'native' | 'micros' | 'nanos', zone: string | null): DataType {
+  return as === 'nanos' ? new arrow.TimestampNanosecond(zone) : new arrow.TimestampMicrosecond(zone)
 }

@@ -1,0 +1,98 @@
+import { BIT_WORDS, CHUNK_ROWS, chunkKinds, MAX_LISTED } from './chunk-kinds.ts'
+import { ChunkList } from './position-set.ts'
+import type { PositionSet } from './position-set.ts'
+
+/** Makes a {@link PositionSet} of positions in any order; one that comes twice is one. */
+export class PositionSetBuilder {
+  readonly #open = new Map<number, OpenChunk>()
+  #number = -1
+  #chunk = new OpenChunk()
+  #sizeBytes = 0
+
+  /** Of memory, about, that it takes so far. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** @param position A whole number from 0 on, below 2^53. */
+  add(position: number): void {
+    const number = Math.floor(position / CHUNK_ROWS)
+    if (number !== this.#number) this.#turnTo(number)
+    this.#sizeBytes += this.#chunk.add(position - number * CHUNK_ROWS)
+  }
+
+  addAll(positions: PositionSet): void {
+    positions.runsIn(0, Number.MAX_SAFE_INTEGER, (from, to) => {
+      for (let position = from; position < to; position++) this.add(position)
+    })
+  }
+
+  finish(): PositionSet {
+    const chunks = new ChunkList(0)
+    for (const number of [...this.#open.keys()].sort((a, b) => a - b)) this.#open.get(number)!.pushTo(chunks, number)
+    return chunks.finish()
+  }
+
+  #turnTo(number: number): void {
+    let chunk = this.#open.get(number)
+    if (chunk === undefined) {
+      this.#open.set(number, (chunk = new OpenChunk()))
+      this.#sizeBytes += OPEN_BYTES
+    }
+    this.#number = number
+    this.#chunk = chunk
+  }
+}
+
+/** What an open chunk takes beside its numbers, with its place in the map. */
+const OPEN_BYTES = 350
+
+/** A list until bits take less. */
+class OpenChunk {
+  #values = new Uint16Array(4)
+  #length = 0
+  #isRising = true
+  #isBits = false
+
+  /** @returns the bytes that it grew by. */
+  add(value: number): number {
+    if (this.#isBits) {
+      this.#values[value >> 4]! |= 1 << (value & 15)
+      return 0
+    }
+    const grown = this.#length === this.#values.length ? this.#makeRoom() : 0
+    if (this.#isBits) return grown + this.add(value)
+    if (this.#length > 0 && value <= this.#values[this.#length - 1]!) this.#isRising = false
+    this.#values[this.#length++] = value
+    return grown
+  }
+
+  pushTo(chunks: ChunkList, number: number): void {
+    if (this.#isBits) return chunks.push(number, chunkKinds.bits, this.#values)
+    this.#settle()
+    chunks.push(number, chunkKinds.listed, this.#values.subarray(0, this.#length))
+  }
+
+  /** @returns the bytes that this took. */
+  #makeRoom(): number {
+    this.#settle()
+    const { length } = this.#values
+    if (this.#length < length) return 0
+    this.#isBits = length === MAX_LISTED
+    const values = new Uint16Array(this.#isBits ? BIT_WORDS : length * 2)
+    if (this.#isBits) for (const value of this.#values) values[value >> 4]! |= 1 << (value & 15)
+    else values.set(this.#values)
+    this.#values = values
+    return (values.length - length) * 2
+  }
+
+  /** Rising, each once. */
+  #settle(): void {
+    if (this.#isRising) return
+    const sorted = this.#values.subarray(0, this.#length).sort()
+    let length = 1
+    for (const value of sorted) if (value !== sorted[length - 1]) sorted[length++] = value
+    this.#length = length
+    this.#isRising = true
+  }
+}

@@ -1,0 +1,56 @@
+import { exhausted } from '@moulin/core'
+import type { ColumnBatch } from '@moulin/core'
+import { rowKeys } from './row-keys.ts'
+
+/** The rows of files of equality deletes that compare the same columns. */
+export interface EqualityKeys {
+  readonly keys: ReadonlySet<string>
+  /** Of memory, about. */
+  readonly sizeBytes: number
+}
+
+/** What one key takes beside its bytes: a string, and its place in a set. */
+export const KEY_BYTES = 80
+
+/** Gathers the rows of one file of equality deletes. */
+export class EqualityDeletes implements EqualityKeys {
+  readonly keys: Set<string> = new Set()
+  readonly #spend: (bytes: number) => void
+  #sizeBytes = 0
+
+  /** @param spend Is told of memory before it is taken, and throws where it is too much. */
+  constructor(spend: (bytes: number) => void) {
+    this.#spend = spend
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** @param batch Of the fields of `equalityFields`. */
+  add(batch: ColumnBatch): void {
+    const keyOf = rowKeys(batch)
+    for (let row = 0; row < batch.length; row++) {
+      const key = keyOf(row)
+      if (this.keys.has(key)) continue
+      const bytes = KEY_BYTES + key.length
+      this.#spend(bytes)
+      this.#sizeBytes += bytes
+      this.keys.add(key)
+    }
+  }
+}
+
+/** Calls with those rows of the batch that have one of the keys. */
+export function equalRows(batch: ColumnBatch, keys: ReadonlySet<string>, each: (row: number) => void): void {
+  const keyOf = rowKeys(batch)
+  for (let row = 0; row < batch.length; row++) if (keys.has(keyOf(row))) each(row)
+}
+
+/** What is thrown where the keys about one data file take more than they may. */
+export function tooManyKeys(dataFile: string, equalityDeleteBytes: number): Error {
+  const message =
+    `The keys of equality deletes about ${dataFile} take more than the limit equalityDeleteBytes, ${equalityDeleteBytes}. ` +
+    `Have an engine rewrite the table's data files, or raise the limit.`
+  return exhausted('EQUALITY_DELETES', message, { context: { file: dataFile, equalityDeleteBytes } })
+}

@@ -1,0 +1,176 @@
+import { corrupt, isKind, type TableFiles } from '@moulin/core'
+import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
+import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { compareBytes, partitionTupleKey } from '../values/datum.ts'
+
+/** Says of a snapshot's files of deletes which may be about a data file. */
+export interface DeleteIndex {
+  /**
+   * By rising sequence number; a vector stands alone beside deletes by value, for it takes the place of files of positions.
+   * @throws `corrupt` code `DELETION_VECTORS` where two vectors are about the file; code `DELETE_PARTITION` where what names it is of
+   * another partition.
+   */
+  of(file: Pick<DataFile, 'filePath' | 'specId' | 'partition'>, sequenceNumber: bigint): readonly DeleteFile[]
+}
+
+export interface DeleteIndexParts {
+  readonly tableFiles: Pick<TableFiles, 'spellings'>
+  readonly specOf: (specId: number) => BoundPartitionSpec
+}
+
+/** Field id of the column of a position delete file that names the data file. Spec: "Reserved Field IDs". */
+const FILE_PATH_ID = 2147483546
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const none: readonly DeleteFile[] = []
+
+/**
+ * The rules of the specification: positions and vectors are about files that are not newer, values about files that are older; all of the same
+ * partition of the same spec, but for values of a spec without partitions, which are about all files. What names the one file that it is
+ * about must be of that file's partition: it is damage that would bring deleted rows back, were it passed over.
+ * Spec: "Scan Planning".
+ */
+export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }: DeleteIndexParts): DeleteIndex {
+  if (files.length === 0) return { of: () => none }
+  const vectors = new Groups()
+  const namedPositions = new Groups()
+  const positions = new Groups()
+  const values = new Groups()
+  const paths = new Map<DeleteFile, PathBounds | undefined>()
+  const nameOf = (location: string): string => canonicalName(tableFiles, location)
+  for (const file of files.toSorted(bySequence)) {
+    const named = file.referencedDataFile ?? onlyPath(file)
+    if (file.content === 'vector') vectors.add(nameOf(named!), file)
+    else if (file.content === 'equality') values.add(isGlobal(specOf(file.specId)) ? '' : scopeOf(file), file)
+    else if (named !== undefined) namedPositions.add(nameOf(named), file)
+    else {
+      positions.add(scopeOf(file), file)
+      paths.set(file, pathBounds(file))
+    }
+  }
+  const meeting = ({ filePath }: Named, deletes: readonly DeleteFile[]): readonly DeleteFile[] => {
+    if (deletes.length === 0) return none
+    const [path, place] = [encoder.encode(filePath), placeOf(filePath)]
+    return deletes.filter((file) => {
+      const bounds = paths.get(file)
+      return bounds === undefined || mayHave(bounds, path, place)
+    })
+  }
+  const hasNames = vectors.size + namedPositions.size > 0
+  const hasScopes = positions.size + values.size > 0
+
+  return {
+    of(file, sequenceNumber) {
+      const name = hasNames ? nameOf(file.filePath) : ''
+      const scope = hasScopes ? scopeOf(file) : undefined
+      const vector = ofOne(file, vectors.since(name, sequenceNumber))
+      const older = sequenceNumber + 1n
+      const found = [...values.since('', older), ...(scope === undefined ? none : values.since(scope, older))]
+      if (vector !== undefined) found.push(vector)
+      else {
+        found.push(...inPartition(file, namedPositions.since(name, sequenceNumber)))
+        if (scope !== undefined) found.push(...meeting(file, positions.since(scope, sequenceNumber)))
+      }
+      return found.length === 0 ? none : found.sort(bySequence)
+    },
+  }
+}
+
+/** Files by a name, in each group by rising sequence number: they are added so. */
+class Groups {
+  readonly #groups = new Map<string, DeleteFile[]>()
+
+  get size(): number {
+    return this.#groups.size
+  }
+
+  add(name: string, file: DeleteFile): void {
+    const group = this.#groups.get(name)
+    if (group === undefined) this.#groups.set(name, [file])
+    else group.push(file)
+  }
+
+  /** Those whose sequence number is not below. */
+  since(name: string, least: bigint): readonly DeleteFile[] {
+    const group = this.#groups.get(name)
+    if (group === undefined) return none
+    let low = 0
+    let high = group.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (group[middle]!.sequenceNumber < least) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? group : group.slice(low)
+  }
+}
+
+// Of one sequence number in an order of their own, so that the same deletes come in the same order again.
+function bySequence(a: DeleteFile, b: DeleteFile): number {
+  if (a.sequenceNumber !== b.sequenceNumber) return a.sequenceNumber < b.sequenceNumber ? -1 : 1
+  if (a.filePath !== b.filePath) return a.filePath < b.filePath ? -1 : 1
+  return Number((a.blob?.offset ?? 0n) - (b.blob?.offset ?? 0n))
+}
+
+type Scoped = Pick<DataFile, 'specId' | 'partition'>
+
+const scopeOf = ({ specId, partition }: Scoped): string => `${specId} ${partitionTupleKey(partition)}`
+
+const isGlobal = ({ fields }: BoundPartitionSpec): boolean => fields.every(({ transform }) => transform.kind === 'void')
+
+/** One name for a location, however it is spelled; what lies elsewhere keeps its own. */
+function canonicalName(tableFiles: Pick<TableFiles, 'spellings'>, location: string): string {
+  try {
+    return tableFiles.spellings(location)[0]!
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error
+    return location
+  }
+}
+
+type Named = Pick<DataFile, 'filePath'> & Scoped
+
+function ofOne(file: Named, vectors: readonly DeleteFile[]): DeleteFile | undefined {
+  if (vectors.length < 2) return inPartition(file, vectors)[0]
+  const places = vectors.slice(0, 2).map(({ filePath, blob }) => `${filePath} at ${blob?.offset}`)
+  const message = `${file.filePath} has ${vectors.length} deletion vectors, in ${places.join(' and ')}; a data file has one at most.`
+  throw corrupt('DELETION_VECTORS', message, { context: { filePath: file.filePath } })
+}
+
+function inPartition(file: Named, deletes: readonly DeleteFile[]): readonly DeleteFile[] {
+  const scope = deletes.length === 0 ? '' : scopeOf(file)
+  const strange = deletes.find((one) => scopeOf(one) !== scope)
+  if (strange === undefined) return deletes
+  const message = `${strange.filePath} deletes rows of ${file.filePath} and is of another partition than that file.`
+  throw corrupt('DELETE_PARTITION', message, { context: { filePath: file.filePath, deletes: strange.filePath } })
+}
+
+/** Between which paths a file of positions has rows; undefined: it does not say. */
+interface PathBounds {
+  readonly lower: Uint8Array
+  readonly upper: Uint8Array
+  readonly place: string
+}
+
+function pathBounds({ lowerBounds, upperBounds }: DeleteFile): PathBounds | undefined {
+  const lower = lowerBounds.get(FILE_PATH_ID)
+  const upper = upperBounds.get(FILE_PATH_ID)
+  if (lower === undefined || upper === undefined) return undefined
+  const place = placeOf(decoder.decode(lower))
+  return place === placeOf(decoder.decode(upper)) ? { lower, upper, place } : undefined
+}
+
+/** The only data file that a file of positions has rows for. Bounds that were cut short differ. */
+function onlyPath(file: DeleteFile): string | undefined {
+  const bounds = pathBounds(file)
+  return bounds === undefined || compareBytes(bounds.lower, bounds.upper) !== 0
+    ? undefined
+    : decoder.decode(bounds.lower)
+}
+
+/** Scheme and authority. Of a path that is spelled otherwise (`file:/x` is `file:///x`) the order says nothing. */
+const placeOf = (path: string): string => /^[^/]*\/*[^/]*/.exec(path)![0]
+
+function mayHave({ lower, upper, place }: PathBounds, path: Uint8Array, pathPlace: string): boolean {
+  return place !== pathPlace || (compareBytes(lower, path) <= 0 && compareBytes(path, upper) <= 0)
+}

@@ -1,0 +1,168 @@
+import { corrupt, exhausted, isMoulinError } from '@moulin/core'
+import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
+import { PositionSetBuilder, puffinBlobContent, readPuffinFooter } from '@moulin/format'
+import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
+import { EqualityDeletes, PositionDeletes, positionDeleteFields, readDeletionVector } from '@moulin/iceberg'
+import type { DeleteFile, EqualityKeys } from '@moulin/iceberg'
+import { fileReader } from './data-files.ts'
+import type { DataFiles } from './data-files.ts'
+import type { Room, Sized } from './room.ts'
+import { namesOf } from '../table/table-objects.ts'
+
+/** What is read of a file of deletes, whichever data file it is read for. */
+export interface DeleteFiles {
+  /** Positions, by the data file that they are in, under all names that a read of it may go by. */
+  positions(file: DeleteFile, call: CallOptions): Promise<PositionsByName>
+  /** Rows, by the columns that are compared. */
+  keys(file: DeleteFile, request: KeysRequest, call: CallOptions): Promise<EqualityKeys>
+  /** Only its own bytes are fetched, and of the file's footer what it says of them. Not kept. */
+  vector(file: DeleteFile, call: CallOptions): Promise<PositionSet>
+}
+
+export type PositionsByName = ReadonlyMap<string, PositionSet>
+
+export interface KeysRequest {
+  readonly fields: readonly IcebergField[]
+  /** As in {@link EqualityDeletes}: told only of what is read for this request. */
+  readonly spend: (bytes: number) => void
+}
+
+/** What is kept of files of deletes. */
+export type DeleteRoom = Room<PositionsByName | EqualityKeys | readonly PuffinBlob[]>
+
+export interface DeleteFilesParts {
+  readonly tableFiles: Pick<TableFiles, 'name' | 'get' | 'getRanges' | 'spellings' | 'isSame'>
+  readonly files: DataFiles
+  readonly room: DeleteRoom
+  /** The limit `positionDeleteBytes`. */
+  readonly positionDeleteBytes: number
+}
+
+const VECTOR = 'deletion-vector-v1'
+/** A vector is read at once, so one of a gigabyte is no vector. */
+const MAX_VECTOR_BYTES = 1024 ** 3
+
+export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: DeleteFilesParts): DeleteFiles {
+  const own = room.share()
+  const blobs = (file: DeleteFile, call: CallOptions): Promise<readonly PuffinBlob[]> =>
+    room.load(`${own}${file.filePath}`, call, async (shared) => {
+      const value = await readPuffinFooter(readerOf(file), shared)
+      return { value, sizeBytes: 512 + value.length * 1024 }
+    }) as Promise<readonly PuffinBlob[]>
+  const readerOf = ({ filePath, fileSizeBytes }: DeleteFile): RangeReader =>
+    fileReader(tableFiles, filePath, Number(fileSizeBytes))
+
+  return {
+    positions: (file, call) =>
+      room.load(`${own}${file.filePath}`, call, async (shared): Promise<Sized<PositionsByName>> => {
+        const parquet = await files.open(file, shared)
+        const deletes = new PositionDeletes(file.filePath, positionDeleteBytes)
+        for await (const batch of rowsOf(parquet, positionDeleteFields, shared)) deletes.add(batch)
+        return byName(deletes.finish(), file, tableFiles)
+      }) as Promise<PositionsByName>,
+    keys: (file, { fields, spend }, call) =>
+      // The ids say which columns; whatever they are called, their types may have grown since it was read.
+      room.load(`${own}${file.filePath} ${JSON.stringify(fields)}`, call, async (shared) => {
+        const parquet = await files.open(file, shared)
+        checkColumns(parquet, fields, file)
+        const value = new EqualityDeletes(spend)
+        for await (const batch of rowsOf(parquet, fields, shared)) value.add(batch)
+        return { value, sizeBytes: value.sizeBytes }
+      }) as Promise<EqualityKeys>,
+    async vector(file, call) {
+      const { blob, filePath, fileSizeBytes, recordCount } = file
+      const what = `The deletion vector at ${blob?.offset} in ${filePath}`
+      const context = { file: filePath, offset: blob?.offset, sizeBytes: blob?.sizeBytes }
+      if (blob === undefined || blob.offset < 0n || blob.offset + blob.sizeBytes > fileSizeBytes) {
+        const message = `${what} is not in it: its manifest states ${blob?.sizeBytes} bytes of ${fileSizeBytes}.`
+        throw corrupt('DELETION_VECTOR', message, { context })
+      }
+      if (blob.sizeBytes > MAX_VECTOR_BYTES) {
+        const message = `${what} has ${blob.sizeBytes} bytes; at most ${MAX_VECTOR_BYTES} are read.`
+        throw exhausted('DELETION_VECTOR', message, { context })
+      }
+      const [start, sizeBytes] = [Number(blob.offset), Number(blob.sizeBytes)]
+      const [bytes, known] = await Promise.all([
+        readerOf(file).read(start, start + sizeBytes, call),
+        // Who follows manifests needs no footer, so writers got it wrong unseen: one that cannot be read says nothing.
+        blobs(file, call).catch((error: unknown) => {
+          if (isMoulinError(error) && ['corrupt', 'unsupported', 'exhausted'].includes(error.kind)) return undefined
+          throw error
+        }),
+      ])
+      const described = known?.find(({ offset }) => offset === start)
+      if (known !== undefined && (described?.type !== VECTOR || described.sizeBytes !== sizeBytes)) {
+        const seen = described === undefined ? 'no blob' : `${described.sizeBytes} bytes of ${described.type}`
+        const message = `${what} has ${sizeBytes} bytes by its manifest; the file's footer has ${seen} there.`
+        throw corrupt('DELETION_VECTOR', message, { context })
+      }
+      const about = described?.properties.get('referenced-data-file')
+      if (about !== undefined && file.referencedDataFile !== undefined && !tableFiles.isSame(about, file.referencedDataFile))
+        throw ofAnother(what, about, file.referencedDataFile)
+      const content = described === undefined ? bytes : puffinBlobContent(bytes, described, MAX_VECTOR_BYTES)
+      return readDeletionVector(content, recordCount, what)
+    },
+  }
+}
+
+/** What is thrown for deletes that are of another data file than their manifest says. */
+export function ofAnother(what: string, about: string, dataFile: string): Error {
+  const message = `${what} is about ${about}; its manifest says that it is about ${dataFile}.`
+  return corrupt('DELETES_ELSEWHERE', message, { context: { file: what, about, dataFile } })
+}
+
+/** Rows that are decoded at once. */
+const ROWS_AT_ONCE = 4 * 1024 * 1024
+
+/** All rows of a file, in order. */
+export async function* rowsOf(
+  file: Pick<ParquetFile, 'rowGroups' | 'read'>,
+  types: readonly IcebergField[],
+  { signal }: CallOptions,
+): AsyncGenerator<ColumnBatch & { readonly firstRow: number }> {
+  for (const [rowGroup, { rowCount, firstRow }] of file.rowGroups.entries()) {
+    for (let start = 0; start < rowCount; start += ROWS_AT_ONCE) {
+      const rows = { start, end: Math.min(rowCount, start + ROWS_AT_ONCE) }
+      const batch = await file.read({ rowGroup, types, rows, ...(signal && { signal }) })
+      yield { ...batch, firstRow: firstRow + start }
+    }
+  }
+}
+
+function checkColumns({ fields: inFile }: ParquetFile, fields: readonly IcebergField[], file: DeleteFile): void {
+  const missing = fields.find(({ id }) => !inFile.some((field) => field.id === id))
+  if (missing === undefined) return
+  const message = `${file.filePath} lacks the column ${missing.name}, id ${missing.id}, that its equality deletes compare.`
+  throw corrupt('EQUALITY_FIELD', message, { context: { file: file.filePath, fieldId: missing.id } })
+}
+
+function byName(
+  byPath: ReadonlyMap<string, PositionSet>,
+  { filePath, referencedDataFile }: DeleteFile,
+  tableFiles: DeleteFilesParts['tableFiles'],
+): Sized<PositionsByName> {
+  const value = new Map<string, PositionSet>()
+  let sizeBytes = 512
+  for (const [path, positions] of byPath) {
+    if (referencedDataFile !== undefined && !tableFiles.isSame(path, referencedDataFile))
+      throw ofAnother(filePath, path, referencedDataFile)
+    const [name] = namesOf(tableFiles, path)
+    const others = value.get(name!)
+    value.set(name!, others === undefined ? positions : unionOf([others, positions]))
+    sizeBytes += 256 + path.length + positions.sizeBytes
+  }
+  // What is named raw goes before what may be meant by an escape.
+  for (const path of byPath.keys()) {
+    const [name, ...others] = namesOf(tableFiles, path)
+    for (const other of others) if (!value.has(other)) value.set(other, value.get(name!)!)
+  }
+  return { value, sizeBytes }
+}
+
+/** What is in any of them. */
+export function unionOf(sets: readonly PositionSet[]): PositionSet {
+  if (sets.length === 1) return sets[0]!
+  const all = new PositionSetBuilder()
+  for (const set of sets) all.addAll(set)
+  return all.finish()
+}
