@@ -189,12 +189,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const parts = { info, context, tableFiles, files, fileLists: lists, ...readers }
     const committer = (): Committer =>
       new Committer({
+        ...parts,
         catalog,
-        tableFiles,
-        info,
-        context,
-        table,
-        look,
         guard,
         ownCommits: own,
         workers: encoders,
