@@ -1,4 +1,4 @@
-import { corrupt, exhausted, isMoulinError } from '@moulin/core'
+import { corrupt, exhausted, isMoulinError, stringifyJson } from '@moulin/core'
 import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
 import { PositionSetBuilder, puffinBlobContent, readPuffinFooter } from '@moulin/format'
 import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
@@ -62,7 +62,7 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
       }) as Promise<PositionsByName>,
     keys: (file, { fields, spend }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
-      room.load(`${own}${file.filePath} ${JSON.stringify(fields)}`, call, async (shared) => {
+      room.load(`${own}${file.filePath} ${stringifyJson(fields)}`, call, async (shared) => {
         const parquet = await files.open(file, shared)
         checkColumns(parquet, fields, file)
         const value = new EqualityDeletes(spend)
