@@ -1390,6 +1390,8 @@ export const mutants: readonly Mutant[] = [
     original: `if (way.has(id)) throw`,
     planted: `if (way.has(id)) break\n      if (way.size < 0) throw`,
     caughtBy: ['packages/iceberg/src/metadata/table-metadata.test.ts'],
+  },
+  {
     name: 'members of a struct by name',
     file: 'packages/lake/src/table/followed-field.ts',
     original: `byId.get(idAt(context.ids, inner, member.id))`,
