@@ -114,6 +114,23 @@ describe('moulin-testing', () => {
     expect(missing.lines[0]).toContain('missing.ts')
   })
 
+  it('ends, whatever the one that it judges leaves open or never answers', { timeout: 60_000 }, async () => {
+    const open = 'setInterval(() => {}, 1000); const never = () => new Promise(() => {});'
+    const memory = JSON.stringify(new URL('../packages/storage/src/index.ts', import.meta.url).href)
+    const create = 'create: () => ({ ...memory(), get: never }), timeoutMs: 50, largeBytes: 1000, manyKeys: 10'
+    const hangs = await judged(await write('hangs.ts', `${open} export default { create: never, timeoutMs: 50 }`))
+    expect(hangs).toMatchObject({ status: 2, lines: [expect.stringContaining('no answer within 50 ms')] })
+    const silent = `import { memory } from ${memory}; ${open} export default { ${create} }`
+    const { status, lines } = await judged(await write('silent.ts', silent))
+    expect(lines.at(-1)).toMatch(/ broken, \d+ not asked$/)
+    expect(status).toBe(1)
+    const wal = await judged(
+      await write('wal-hangs.ts', `${open} export default { create: never, timeoutMs: 50 }`),
+      'wal',
+    )
+    expect(wal).toMatchObject({ status: 2, lines: [expect.stringContaining('no answer within 50 ms')] })
+  })
+
   it('judges a Wal as well: what it keeps, what it breaks, what is no Wal', { timeout: 120_000 }, async () => {
     const from = (name: string): string => JSON.stringify(new URL(`../packages/${name}`, import.meta.url).href)
     const place = `import { fileWal } from ${from('log/src/index.ts')}

@@ -18,6 +18,15 @@ const failing = (use: () => void): Meter => ({
   },
 })
 
+it('is refused by name where it is none, in a runtime too', async () => {
+  const runtime = machine(32).runtime()
+  for (const meter of [5, {}, { counter: fail, histogram: fail }]) {
+    const opened = openIn({ ...runtime, meter: meter as unknown as Meter })
+    await expect(opened).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION', context: { option: 'runtime' } })
+    await expect(opened).rejects.toThrow('meter, a Meter, an object with counter, histogram, gauge')
+  }
+})
+
 it.each<[string, Meter]>([
   ['has no instruments', { counter: fail, histogram: fail, gauge: fail }],
   ['throws', failing(fail)],

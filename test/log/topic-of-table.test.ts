@@ -1,8 +1,9 @@
 /** From a table back to the topic whose history it is. */
 import { tableIdentifier } from '@moulin/core'
 import type { TableIdentifier } from '@moulin/core'
+import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
-import { machine, openIn } from './machine.ts'
+import { LAKE, bytesOf, machine, openIn } from './machine.ts'
 
 describe('the topic of a table', () => {
   it('is found by the whole name of the table, and by no other', async () => {
@@ -25,6 +26,32 @@ describe('the topic of a table', () => {
     }
     await log.close()
     await expect(log.topicOfTable({ namespace: ['a'], name: 'b' })).rejects.toMatchObject({ code: 'LOG_CLOSED' })
+  })
+
+  it('is found beside a topic that cannot be read, which alone may be meant where no other is', async () => {
+    const on = machine()
+    const store = fileSystem({ root: LAKE, files: on.disk.files })
+    const log = await openIn(on.runtime())
+    for (const name of ['brine', 'damp', 'orders']) await log.createTopic(name, { table: `shop.${name}` })
+    await log.close()
+    const { bytes } = await store.get('log/topics/brine/0000000001.json')
+    const later = { ...(JSON.parse(Buffer.from(bytes).toString()) as object), minimumReader: 9 }
+    await store.put('log/topics/brine/0000000001.json', bytesOf(JSON.stringify(later)))
+    const of = (name: string): TableIdentifier => ({ namespace: ['shop'], name })
+    for (const access of ['read-only', 'read-write'] as const) {
+      const again = await openIn(on.runtime(on.disk.process(access).files), { access })
+      expect((await again.topicOfTable(of('orders')))?.name).toBe('orders')
+      // Whose it is cannot be known.
+      await expect(again.topicOfTable(of('brine'))).rejects.toMatchObject({
+        kind: 'unsupported',
+        code: 'FORMAT_VERSION',
+      })
+      await again.close()
+    }
+    await store.put('log/topics/damp/0000000001.json', bytesOf('damp'))
+    const beside = await openIn(on.runtime(on.disk.process('damp').files), { access: 'read-only' })
+    expect((await beside.topicOfTable(of('orders')))?.name).toBe('orders')
+    await beside.close()
   })
 
   it('is found beside the writer that made it since', async () => {

@@ -1,7 +1,22 @@
+import { INT64_MIN } from '@moulin/core'
 import { expectEqual, expectError, expectTrue } from './assertions.ts'
-import { collected, expectAllRead, recordAt, recordsIn, sendSome, tiered, utf8 } from './cold-tier-checks.ts'
+import {
+  collected,
+  expectAllRead,
+  offsetSince,
+  places,
+  placesOf,
+  recordAt,
+  recordsIn,
+  sendSome,
+  sentPlaces,
+  tiered,
+  utf8,
+} from './cold-tier-checks.ts'
 import { suiteCodec } from './cold-tier-codec.ts'
 import type { ColdTierCheck } from './cold-tier-checks.ts'
+import { ownRecords } from './cut-run.ts'
+import { suiteRecordsOf } from './suite-hot.ts'
 
 /** Record batches from the history. */
 export const readChecks: readonly ColdTierCheck[] = [
@@ -141,6 +156,70 @@ export const readChecks: readonly ColdTierCheck[] = [
         expectEqual(runs[at]!.partition, partition, `the partition of run ${at}`)
         expectEqual(recordAt(runs[at]!, offset), sent, `the record at ${partition}:${offset}`)
       }
+    },
+  },
+  {
+    name: 'leaves out the records of aborted transactions, and counts them apart',
+    async run(log) {
+      const topic = await log.attach()
+      sendSome(log, 0, 1)
+      log.hot.sendAborted(
+        0,
+        ['a', 'b', 'c', 'd'].map((text) => ({ value: utf8(text) })),
+        [1, 2],
+      )
+      log.hot.sendAborted(0, [{ value: utf8('e') }], [0])
+      log.hot.sendGap(0, 2)
+      sendSome(log, 0, 1)
+      const shown = ['0:0', '0:1', '0:4', '0:8']
+      expectEqual(sentPlaces(log), shown, 'what was sent')
+      expectEqual(await placesOf(log, topic.scan(places)), shown, 'the rows while all is hot')
+      const { rows, frontier } = await tiered(log, topic)
+      expectEqual([rows, frontier], [4, [9n, 0n]], 'what the commit says')
+      await expectAllRead(log, topic, frontier)
+      expectEqual(await placesOf(log, topic.scan(places)), shown, 'the rows')
+      expectEqual(await log.call(topic.scan({}).count()), 4, 'how many a count says there are')
+      const asked = [1n, 2n, 5n].map((offset) => ({ partition: 0, offset }))
+      const runs = await log.call(collected(topic.readAt(asked)))
+      const found = runs.flatMap((run) => ownRecords(run, suiteRecordsOf).map(({ offset }) => offset))
+      expectEqual(found, [1n], 'the offsets found')
+      const { clean, partitions } = await log.call(topic.audit())
+      const counts = partitions.find(({ partition }) => partition === 0)!
+      const { rows: there, ledgerRows, aborted, skipped } = counts
+      expectEqual([clean, there, ledgerRows, aborted, skipped], [true, 4n, 4n, 3n, 2n], 'the counts of an audit')
+    },
+  },
+  {
+    name: 'finds the first offset whose record is not older than a time',
+    async run(log) {
+      const topic = await log.attach()
+      // They need not rise, and a record may have none.
+      const times = [5_000n, 2_000n, 9_000n, -1n, 7_000n, 2_000n, 253_402_300_800_000n]
+      const send = (partition: number, of: readonly bigint[]): unknown =>
+        log.hot.send(
+          partition,
+          of.map((timestamp) => ({ value: utf8('x'), timestamp })),
+        )
+      send(0, times.slice(0, 3))
+      send(1, [99_000n, 99_000n])
+      await tiered(log, topic)
+      send(0, times.slice(3))
+      await tiered(log, topic)
+      const asked = [...times, ...times.map((time) => time + 1n), 0n, 10_000n, -2n, INT64_MIN]
+      for (const timestamp of asked) {
+        for (const to of [0n, 1n, 3n, 4n, 7n]) {
+          const at = times.slice(0, Number(to)).findIndex((time) => time >= timestamp)
+          const expected = at < 0 ? undefined : BigInt(at)
+          const found = await offsetSince(log, topic, { partition: 0, timestamp, to })
+          expectEqual(found, expected, `the first offset below ${to} that is not older than ${timestamp}`)
+        }
+      }
+      if (topic.offsetSince === undefined) return
+      send(0, [253_402_300_800_500n])
+      const above = { partition: 0, timestamp: 253_402_300_800_001n, to: 8n }
+      expectEqual(await log.call(topic.offsetSince(above)), undefined, 'what is above the frontier')
+      const signal = AbortSignal.abort()
+      await expectError(log.call(topic.offsetSince({ ...above, signal })), 'aborted', 'offsetSince after its signal')
     },
   },
   {

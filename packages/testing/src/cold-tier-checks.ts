@@ -1,4 +1,5 @@
-import type { BatchRun, ColdTopic, Scan, StoredRecord, TierResult } from '@moulin/core'
+import { and, eq, gte, INT64_MIN, isNull, or } from '@moulin/core'
+import type { BatchRun, ColdTopic, Expression, Scan, StoredRecord, TierResult } from '@moulin/core'
 import { expectEqual, expectTrue } from './assertions.ts'
 import type { ColdTierLog, ColdTierWay } from './cold-tier-log.ts'
 import { ownRecords } from './cut-run.ts'
@@ -88,6 +89,29 @@ export function sentPlaces(log: ColdTierLog, ends: readonly bigint[] = log.hot.c
     .flatMap((end, partition) => log.hot.sent(partition).filter(({ offset }) => offset < end))
     .map(({ partition, offset }) => `${partition}:${offset}`)
     .sort()
+}
+
+export interface TimeSearch {
+  readonly partition: number
+  readonly timestamp: bigint
+  readonly to: bigint
+}
+
+/** The first offset that is not older: as the topic finds it, or as a log looks for it in the scan of one that has no better way. */
+export async function offsetSince(log: ColdTierLog, topic: ColdTopic, search: TimeSearch): Promise<bigint | undefined> {
+  if (topic.offsetSince !== undefined) return log.call(topic.offsetSince(search))
+  const { partition, timestamp, to } = search
+  const isHere = eq('_kafka_partition', partition)
+  const least = timestamp * 1000n
+  const isLater = gte('_kafka_timestamp', least)
+  const isLate: Expression = timestamp > -1n ? isLater : or(isLater, isNull('_kafka_timestamp'))
+  const where = least < INT64_MIN ? isHere : and(isHere, isLate)
+  const rows = await log.call(topic.scan({ columns: ['_kafka_offset'], where }).toArray())
+  const offsets = rows.map((row) => row['_kafka_offset'] as bigint).filter((offset) => offset < to)
+  return offsets.reduce<bigint | undefined>(
+    (least, one) => (least === undefined || one < least ? one : least),
+    undefined,
+  )
 }
 
 export const places = { columns: ['_kafka_partition', '_kafka_offset'] } as const

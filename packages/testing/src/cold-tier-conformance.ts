@@ -96,9 +96,9 @@ async function runOnce<S extends ColdTierSubject>(
   check: ColdTierCheck,
   config: ColdTierConformanceConfig<S>,
 ): Promise<void> {
-  const opened = [await config.create()]
-  const log = ColdTierLog.over(opened[0]!, config, opened)
   const timeoutMs = config.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const opened = [await within(timeoutMs, config.create())]
+  const log = ColdTierLog.over(opened[0]!, config, opened)
   const closeAll = async (): Promise<void> => {
     for (const subject of opened) {
       await subject.tier.close()

@@ -1,6 +1,6 @@
 import { isKind, throwIfAborted } from '@moulin/core'
 import type { AuditRange, ColdAdoption } from '@moulin/core'
-import { rowsIn } from './memory-audit.ts'
+import { abortedIn, rowsIn } from './memory-audit.ts'
 import type { MemoryLedgerEntry, MemoryTable } from './memory-history.ts'
 import { judged, most, pagesOf, presentEntries } from './memory-state.ts'
 import type { MemoryTopicParts } from './memory-state.ts'
@@ -47,7 +47,8 @@ async function recounted(
     if (frontier > reached) skipped.push({ incarnation, partition, from: reached, to: frontier })
     const runs = pages.flatMap((page) => page.runs)
     const rows = rowsIn(runs, context.recordsOf)
-    return { incarnation, partition, start, frontier, rows, skipped: frontier - start - rows }
+    const aborted = abortedIn(runs, context.recordsOf)
+    return { incarnation, partition, start, frontier, rows, aborted, skipped: frontier - start - rows - aborted }
   })
   if (how === 'restore' && skipped.length > 0) throw error
   const { marker, commits } = table

@@ -18,6 +18,8 @@ export interface MemoryLedgerEntry {
   readonly start: bigint
   readonly frontier: bigint
   readonly rows: bigint
+  /** Records of aborted transactions. */
+  readonly aborted: bigint
   readonly skipped: bigint
 }
 

@@ -23,7 +23,15 @@ export function presentEntries({ info }: MemoryTopicParts, { marker }: MemoryTab
     const earlier = own.reduce<bigint | undefined>((end, entry) => most(end ?? 0n, entry.frontier), undefined)
     const start = least(earlier ?? begins, begins)
     const frontier = most(begins, earlier ?? begins)
-    return { incarnation: info.incarnation, partition, start, frontier, rows: 0n, skipped: frontier - start }
+    return {
+      incarnation: info.incarnation,
+      partition,
+      start,
+      frontier,
+      rows: 0n,
+      aborted: 0n,
+      skipped: frontier - start,
+    }
   })
 }
 

@@ -13,7 +13,7 @@ import type {
 } from '@moulin/core'
 import { cutRun, gapRun, spanned } from './cut-run.ts'
 import type { OffsetsOf } from './cut-run.ts'
-import { memoryAudit, rowsIn } from './memory-audit.ts'
+import { abortedIn, memoryAudit, rowsIn } from './memory-audit.ts'
 import type { MemoryLedgerEntry, MemoryPage, MemoryTable } from './memory-history.ts'
 import { memoryScan } from './memory-rows.ts'
 import type { ScannedRun } from './memory-rows.ts'
@@ -272,13 +272,15 @@ export class MemoryTopic implements ColdTopic {
         if (range.from < range.to) runs.push({ ...cutRun(run, range), batches: run.batches.slice() })
       }
       const moved = rowsIn(runs, context.recordsOf)
+      const aborted = abortedIn(runs, context.recordsOf)
       const name = `${info.table}/${table.marker.commit + 1n}-${partition}`
       pages.push({ name, incarnation, partition, from, to, runs })
       entries.push({
         ...entry,
         frontier: to,
         rows: entry.rows + moved,
-        skipped: entry.skipped + (to - from) - moved,
+        aborted: entry.aborted + aborted,
+        skipped: entry.skipped + (to - from) - moved - aborted,
       })
       rows += Number(moved)
     }

@@ -102,11 +102,11 @@ export function objectStoreConformanceChecks(config: ObjectStoreConformanceConfi
     durability: config.durability,
   }
   const runs = (run: (store: ObjectStore) => Promise<void>) => async (): Promise<void> => {
-    const store = await config.create()
+    const store = await within(timeoutMs, config.create())
     try {
       await within(timeoutMs, run(store))
     } finally {
-      await config.close?.(store)
+      await within(timeoutMs, config.close?.(store))
     }
   }
   const cases: ConformanceCase[] = [

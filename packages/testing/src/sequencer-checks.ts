@@ -1,4 +1,4 @@
-import type { SectionHeader } from '@moulin/core'
+import type { NextOffset, OffsetRange, SectionHeader, SectionOffsets } from '@moulin/core'
 import { isKind, isLivedThrough } from '@moulin/core'
 import { errorOf, expectBytes, expectEqual, expectTrue } from './assertions.ts'
 import type { Followed, Sequenced, SequencerTrial, SequencerWay, TrialSequencer } from './sequencer-trial.ts'
@@ -13,6 +13,9 @@ export interface SequencerCheck {
   readonly needs?: SequencerWay
   run(trial: SequencerTrial): Promise<void>
 }
+
+/** One that no floating-point number has. */
+export const LARGE_OFFSET: bigint = 2n ** 53n + 1n
 
 const numberOf = ({ appendedMs }: Pick<SectionHeader, 'appendedMs'>): number => appendedMs % 1_000
 
@@ -69,8 +72,9 @@ export const sequencerChecks: readonly SequencerCheck[] = [
   {
     name: 'gives the sections of a partition dense offsets, in the order of the calls, from where the log says',
     async run(trial) {
-      const starts = new Map([[2, 1_000n]])
-      const sequencer = await trial.openSequencer((_topic, _incarnation, partition) => starts.get(partition) ?? 0n)
+      const starts = new Map([[2, LARGE_OFFSET]])
+      const nextOffset: NextOffset = (_topic, _incarnation, partition) => starts.get(partition) ?? 0n
+      const sequencer = await trial.openSequencer({ nextOffset })
       await writeMany(trial, sequencer, range(0, 60))
       const start = (life: string): bigint => starts.get(Number(life.split('/')[2])) ?? 0n
       expectDense(acksOf(sequencer.sent), start, 'sections in the order of their calls')
@@ -147,6 +151,28 @@ export const sequencerChecks: readonly SequencerCheck[] = [
         const bytes = sequencedBytes(one.section, header.baseOffset)
         expectBytes(await trial.settled(trial.writer.read(location)), bytes, `${name}: what lies there`)
         if (batches !== undefined) expectBytes(batches, bytes, `${name}: the batches that were told`)
+      }
+    },
+  },
+  {
+    name: 'passes on which records of a section the Wal calls aborted, with the ack and to its follower',
+    async run(trial) {
+      // Of every other section, the first record and the last.
+      const abortedOf = ({ baseOffset, lastOffset }: SectionOffsets): OffsetRange[] =>
+        [baseOffset, lastOffset].flatMap((from) => (baseOffset % 2n === 0n ? [] : [{ from, to: from + 1n }]))
+      const sequencer = await trial.openSequencer({
+        answer(ack) {
+          const aborted = abortedOf(ack)
+          return aborted.length === 0 ? ack : { ...ack, aborted }
+        },
+      })
+      const sent = await sequencer.writeAll(range(0, 6), { records: 3 })
+      await untilFollowed(trial, sequencer, sent)
+      for (const one of sent) {
+        const { header } = followedOf(sequencer.followed, one)!
+        const what = `the aborted records of the section at ${header.baseOffset}`
+        expectEqual(one.ack!.aborted ?? [], abortedOf(one.ack!), `${what}, in its ack`)
+        expectEqual(header.aborted ?? [], abortedOf(header), `${what}, as they were told`)
       }
     },
   },

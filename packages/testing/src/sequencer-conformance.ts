@@ -46,11 +46,11 @@ export function sequencerConformanceChecks(config: SequencerConformanceConfig): 
   checkOptions('sequencerConformanceChecks', config, optionTable)
   const { timeoutMs = DEFAULT_TIMEOUT_MS, offsets = 'given', ways = [], cannot = {} } = config
   const runOnce = async (check: SequencerCheck): Promise<void> => {
-    const trial = new SequencerTrial(await config.create(), offsets)
+    const trial = new SequencerTrial(await within(timeoutMs, config.create()), offsets)
     try {
       await within(timeoutMs, check.run(trial))
     } finally {
-      await trial.end()
+      await within(timeoutMs, trial.end())
     }
   }
   return sequencerChecks.map((check) => {

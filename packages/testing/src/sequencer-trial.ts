@@ -12,6 +12,7 @@ import { WalTrial } from './wal-trial.ts'
 import type { WalPlace } from './wal-place.ts'
 import type { TrialSection, TrialSectionOptions } from './wal-sections.ts'
 import { patchOffsets, trialSection } from './wal-sections.ts'
+import { derive } from './wrong-wal.ts'
 
 /** Where a sequencer is judged: over a Wal, in a place anew for each check. */
 export interface SequencerPlace {
@@ -102,6 +103,12 @@ export class TrialSequencer {
   }
 }
 
+interface OpenedSequencer {
+  readonly nextOffset?: NextOffset
+  /** What the Wal says of an append, made from what it does say. */
+  readonly answer?: (ack: Appended) => Appended
+}
+
 /** The place of one check. */
 export class SequencerTrial extends WalTrial {
   readonly #place: SequencerPlace
@@ -119,10 +126,14 @@ export class SequencerTrial extends WalTrial {
   }
 
   /** What a log does that opens. */
-  async openSequencer(nextOffset: NextOffset = () => 0n): Promise<TrialSequencer> {
+  async openSequencer({ nextOffset = () => 0n, answer }: OpenedSequencer = {}): Promise<TrialSequencer> {
     const { writer } = await this.openWriter(undefined, { nextOffset })
     this.#writer = writer
-    return new TrialSequencer(this, this.#place.sequencer.open({ wal: writer, offsets: this.offsets, nextOffset }))
+    const wal =
+      answer === undefined
+        ? writer
+        : derive(writer, { append: async (section) => answer(await writer.append(section)) })
+    return new TrialSequencer(this, this.#place.sequencer.open({ wal, offsets: this.offsets, nextOffset }))
   }
 
   join(): TrialSequencer {

@@ -7,6 +7,7 @@ import { objectStoreConformanceChecks } from './object-store-conformance.ts'
 import type { ConformanceCase } from './test-runner.ts'
 import type { WalConformanceConfig } from './wal-conformance.ts'
 import { walConformanceChecks } from './wal-conformance.ts'
+import { within } from './within.ts'
 
 /** Takes whole lines. */
 export type PrintLine = (line: string) => void
@@ -44,6 +45,9 @@ export async function runTesting(args: readonly string[], print: PrintLine): Pro
   return judge(judged, print)
 }
 
+/** For one that can be judged at all, where its options say nothing else. */
+const PATIENCE_MS = 60_000
+
 /** What is judged, and by what. */
 interface Judged {
   /** Its name, and what it claims. */
@@ -70,21 +74,23 @@ async function loadStore(exported: { readonly create: unknown }): Promise<Judged
   const given = exported as ObjectStoreConformanceConfig
   // Names and values are the suite's to check.
   objectStoreConformanceChecks(given)
-  const store = await given.create()
+  const { timeoutMs = PATIENCE_MS } = given
+  const store = await within(timeoutMs, given.create())
   try {
     checkOptions('create()', { store }, { store: option.required(option.storeCheck) })
     const { name, capabilities, listOrder } = store
     const config = { name, capabilities, listOrder, ...given }
     return { title: `${config.name}: ${claimsOf(config)}`, cases: objectStoreConformanceChecks(config) }
   } finally {
-    await given.close?.(store)
+    await within(timeoutMs, given.close?.(store))
   }
 }
 
 async function loadWal(exported: { readonly create: unknown }): Promise<Judged> {
   const given = exported as WalConformanceConfig
   walConformanceChecks(given)
-  const place = await given.create()
+  const { timeoutMs = PATIENCE_MS } = given
+  const place = await within(timeoutMs, given.create())
   try {
     checkOptions('create()', { place }, { place: option.required(option.door('a WalPlace', ['start', 'crash'])) })
     const { wal } = place.start()
@@ -95,7 +101,7 @@ async function loadWal(exported: { readonly create: unknown }): Promise<Judged> 
     const title = `${config.name}: an ack survives ${config.durability}; offsets are ${config.offsets}; ways of its place: ${ways}`
     return { title, cases: walConformanceChecks(config) }
   } finally {
-    await place.close?.()
+    await within(timeoutMs, place.close?.())
   }
 }
 

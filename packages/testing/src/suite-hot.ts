@@ -1,5 +1,5 @@
-import { notFound } from '@moulin/core'
-import type { BatchRun, HotSource, StoredRecord } from '@moulin/core'
+import { hasOffset, notFound } from '@moulin/core'
+import type { BatchRun, HotSource, OffsetRange, StoredRecord } from '@moulin/core'
 import { batchesIn, encodeBatch, readRecords, recordBatchBuilder, patchBatch } from '@moulin/format'
 import type { BatchRecord } from '@moulin/format'
 
@@ -27,16 +27,15 @@ export class SuiteHot implements HotSource {
   /** One batch of these records. @returns its base offset. */
   send(partition: number, records: readonly SentRecord[], valueSchemaIds = 0): bigint {
     const baseOffset = this.#next[partition]!
-    const full = records.map((record, at) => ({
-      offset: baseOffset + BigInt(at),
-      key: record.key ?? null,
-      value: record.value ?? null,
-      headers: record.headers ?? [],
-      timestamp: record.timestamp ?? 1_700_000_000_000n + BigInt(at),
-    }))
-    const batches = encodeBatch({ baseOffset, records: full, timestampType: 'create', compression: 'none' })
-    this.#append(partition, batches, records.length, valueSchemaIds)
+    this.#append(partition, { batches: batchOf(baseOffset, records), offsets: records.length, valueSchemaIds })
     return baseOffset
+  }
+
+  /** One batch of these records, of which those at some places belong to an aborted transaction. */
+  sendAborted(partition: number, records: readonly SentRecord[], places: readonly number[]): void {
+    const baseOffset = this.#next[partition]!
+    const aborted = places.map((at) => ({ from: baseOffset + BigInt(at), to: baseOffset + BigInt(at) + 1n }))
+    this.#append(partition, { batches: batchOf(baseOffset, records), offsets: records.length, aborted })
   }
 
   /** A batch of so many offsets, of which only the first has a record, or none has: a gap of the log's own. */
@@ -46,17 +45,18 @@ export class SuiteHot implements HotSource {
       builder.append({ key: null, value: null, headers: [], timestamp: 1_700_000_000_000n, ...record })
     const batch = builder.finish(offsets - 1)
     patchBatch(batch, 0, { baseOffset: this.#next[partition]! })
-    this.#append(partition, batch, offsets, 0)
+    this.#append(partition, { batches: batch, offsets })
   }
 
-  #append(partition: number, batches: Uint8Array, offsets: number, valueSchemaIds: number): void {
+  #append(partition: number, { batches, offsets, valueSchemaIds = 0, aborted }: Appended): void {
     const baseOffset = this.#next[partition]!
     const nextOffset = baseOffset + BigInt(offsets)
-    this.#runs[partition]!.push({ partition, baseOffset, nextOffset, batches, valueSchemaIds })
+    const run = { partition, baseOffset, nextOffset, batches, valueSchemaIds }
+    this.#runs[partition]!.push(aborted === undefined ? run : { ...run, aborted })
     this.#next[partition] = nextOffset
   }
 
-  /** Every record that was sent, released or not. */
+  /** Every record that was sent and is not aborted, released or not. */
   sent(partition: number): StoredRecord[] {
     return this.#runs[partition]!.flatMap((run) => suiteRecordsOf(run))
   }
@@ -100,19 +100,40 @@ export class SuiteHot implements HotSource {
   }
 }
 
-/** The data records of a run, with plain bytes. */
+interface Appended {
+  readonly batches: Uint8Array
+  readonly offsets: number
+  readonly valueSchemaIds?: number
+  readonly aborted?: readonly OffsetRange[]
+}
+
+function batchOf(baseOffset: bigint, records: readonly SentRecord[]): Uint8Array {
+  const full = records.map((record, at) => ({
+    offset: baseOffset + BigInt(at),
+    key: record.key ?? null,
+    value: record.value ?? null,
+    headers: record.headers ?? [],
+    timestamp: record.timestamp ?? 1_700_000_000_000n + BigInt(at),
+  }))
+  return encodeBatch({ baseOffset, records: full, timestampType: 'create', compression: 'none' })
+}
+
+/** The data records of a run but for those of aborted transactions, with plain bytes. */
 export function suiteRecordsOf(run: BatchRun): StoredRecord[] {
   const records: StoredRecord[] = []
+  let place = -1
   for (const { header, position } of batchesIn(run.batches)) {
     if (header.isControl) continue
     for (const { key, value, headers, ...record } of readRecords(run.batches, position)) {
+      place++
+      if (hasOffset(run.aborted ?? [], record.offset)) continue
       records.push({
         partition: run.partition,
         ...record,
         key: plain(key),
         bytes: plain(value),
         headers: headers.map(([name, content]) => [name, plain(content)]),
-        fidelity: run.fidelity?.[records.length] ?? 'exact',
+        fidelity: run.fidelity?.[place] ?? 'exact',
       })
     }
   }

@@ -36,6 +36,6 @@ export function tableFilesConformanceChecks(config: TableFilesConformanceConfig)
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = config
   return tableFilesChecks.map(({ name, run }) => ({
     name,
-    run: async () => within(timeoutMs, run(await config.create())),
+    run: async () => within(timeoutMs, run(await within(timeoutMs, config.create()))),
   }))
 }

@@ -1,9 +1,10 @@
-import type { Durability } from '@moulin/core'
+import type { Durability, WalSession } from '@moulin/core'
 import { expectBytes, expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { WalCheck } from './wal-checks.ts'
-import { OTHER_TOPIC, patchOffsets } from './wal-sections.ts'
+import { OTHER_TOPIC, patchOffsets, sequencedBytes, trialSection } from './wal-sections.ts'
 import type { Sent, TrialWriter } from './wal-trial.ts'
-import { range } from './wal-told.ts'
+import { keptOf, offsetsOf, range } from './wal-told.ts'
+import type { Told } from './wal-told.ts'
 
 const levels: readonly Durability[] = ['memory', 'disk', 'zone', 'region']
 
@@ -42,11 +43,89 @@ export const appendChecks: readonly WalCheck[] = [
     name: 'gives bytes that are the reader’s own',
     async run(trial) {
       const writer = await trial.openWriter()
-      const sent = await writer.write({ seed: 1 })
-      const first = await read(writer, sent)
+      const [sent, other] = await writer.writeAll([1, 2])
+      const first = await read(writer, sent!)
       const kept = new Uint8Array(first)
+      const keptOther = new Uint8Array(await read(writer, other!))
+      expectBytes(first, kept, 'what was read, after another read')
+      const [one, two] = await Promise.all([read(writer, sent!), read(writer, other!)])
+      expectBytes(one, kept, 'the first of two that are read at once')
+      expectBytes(two, keptOther, 'the second of two that are read at once')
       first.fill(0xee)
-      expectBytes(await read(writer, sent), kept, 'a second read, after the first one was written into')
+      expectBytes(await read(writer, sent!), kept, 'a second read, after the first one was written into')
+    },
+  },
+  {
+    name: 'knows a place by what its location says, and says it in numbers that a log can keep',
+    async run(trial) {
+      const first = await trial.openWriter()
+      const sent = await first.writeAll([1, 2, 3])
+      for (const { ack, bytes, header } of sent) {
+        const { segment, position, sizeBytes } = ack!.location
+        const isKept = Number.isSafeInteger(position) && sizeBytes > 0 && sizeBytes === sizeBytes >>> 0
+        expectTrue(
+          typeof segment === 'string' && isKept,
+          `a location is a text and whole numbers: ${position}, ${sizeBytes}`,
+        )
+        expectBytes(
+          await trial.settled(first.writer.read(keptOf(ack!.location))),
+          bytes,
+          `section ${header.baseOffset}`,
+        )
+      }
+      const check = async (session: WalSession, told: readonly Told[]): Promise<void> => {
+        for (const { header, at } of told) {
+          const one = sent.find(({ header: { baseOffset } }) => baseOffset === header.baseOffset)
+          if (one === undefined) continue
+          expectBytes(await trial.settled(session.read(keptOf(at))), one.bytes, 'a section that was told')
+        }
+      }
+      const { reader, told } = await trial.openReader()
+      await check(reader, told)
+      await first.close()
+      const second = await trial.openWriter()
+      await check(second.writer, second.told)
+    },
+  },
+  {
+    name: 'keeps what it was given, whatever becomes of that once it is acked',
+    async run(trial) {
+      const first = await trial.openWriter()
+      const section = trialSection({ seed: 1 })
+      const { batches: _, ...facts } = section
+      const bytes = sequencedBytes(section, 0n)
+      const given = new Uint8Array(trial.offsets === 'given' ? bytes : section.batches)
+      const offsets = trial.offsets === 'given' ? { baseOffset: 0n, lastOffset: 2n } : {}
+      const { location } = await trial.settled(
+        first.writer.append({ ...facts, appendedMs: 1, ...offsets, batches: given }),
+      )
+      given.fill(0xee)
+      expectBytes(await trial.settled(first.writer.read(location)), bytes, 'what was appended')
+      await first.close()
+      const second = await trial.openWriter()
+      for (const { at } of second.told)
+        expectBytes(await trial.settled(second.writer.read(at)), bytes, 'what the next writer reads')
+    },
+  },
+  {
+    name: 'keeps offsets that no floating-point number has',
+    async run(trial) {
+      const start = 2n ** 53n + 1n
+      const first = await trial.openWriter(undefined, { nextOffset: () => start })
+      const sent = await first.writeAll([1, 2, 3])
+      const check = async (session: WalSession, told: readonly Told[], who: string): Promise<void> => {
+        for (const { header, at } of told) {
+          const one = sent.find(({ header: { appendedMs } }) => appendedMs === header.appendedMs)
+          if (one === undefined) continue
+          expectEqual(offsetsOf(header), offsetsOf(one.header), `the offsets that ${who} was told`)
+          expectBytes(await trial.settled(session.read(at)), one.bytes, `what ${who} reads`)
+        }
+      }
+      const { reader, told } = await trial.openReader()
+      await check(reader, told, 'a reader')
+      await first.close()
+      const second = await trial.openWriter()
+      await check(second.writer, second.told, 'the next writer')
     },
   },
   {

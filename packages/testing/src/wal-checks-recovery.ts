@@ -93,13 +93,21 @@ export const recoveryChecks: readonly WalCheck[] = [
     async run(trial) {
       const first = await trial.openWriter()
       const sent = await first.writeAll(range(0, 8), { records: 2 })
+      const check = (told: readonly Told[], who: string): void => {
+        for (const one of sent) {
+          const found = toldOf(told, one)
+          if (found === undefined) continue
+          const what = `the facts that ${who} was told, of the section at ${one.header.baseOffset}`
+          expectEqual(factsOf(found.header), factsOf(one.header), what)
+        }
+      }
+      check((await trial.openReader()).told, 'a reader')
       await first.close()
       const second = await trial.openWriter()
-      for (const one of sent) {
-        const told = toldOf(second.told, one)
-        if (told === undefined) continue
-        expectEqual(factsOf(told.header), factsOf(one.header), `the facts of the section at ${one.header.baseOffset}`)
-      }
+      check(second.told, 'the next writer')
+      await second.close()
+      check((await trial.openReader()).told, 'a reader after it')
+      check((await trial.openWriter()).told, 'the writer after it')
     },
   },
   {

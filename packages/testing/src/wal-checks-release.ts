@@ -2,7 +2,7 @@ import { isKind } from '@moulin/core'
 import { expectBytes, expectEqual, expectTrue } from './assertions.ts'
 import type { WalCheck } from './wal-checks.ts'
 import type { Sent } from './wal-trial.ts'
-import { expectTold, range, toldOf } from './wal-told.ts'
+import { expectTold, keptOf, range, toldOf } from './wal-told.ts'
 
 const locationOf = ({ ack }: Sent): NonNullable<Sent['ack']>['location'] => ack!.location
 
@@ -75,7 +75,7 @@ export const releaseChecks: readonly WalCheck[] = [
       const sent = await first.writeAll(range(0, 10))
       const bytesOf = (of: readonly Sent[]): number => of.reduce((sum, one) => sum + locationOf(one).sizeBytes, 0)
       expectEqual(first.writer.usage().liveBytes, bytesOf(sent), 'live bytes')
-      await trial.settled(first.writer.release(sent.slice(0, 4).map(locationOf)))
+      await trial.settled(first.writer.release(sent.slice(0, 4).map((one) => keptOf(locationOf(one)))))
       expectEqual(first.writer.usage().liveBytes, bytesOf(sent.slice(4)), 'live bytes after a release')
       await first.close()
       const second = await trial.openWriter()

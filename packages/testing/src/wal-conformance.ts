@@ -74,11 +74,11 @@ export function walConformanceChecks(config: WalConformanceConfig): readonly Con
     ways: config.ways ?? [],
   }
   const runs = (run: (trial: WalTrial) => Promise<void>) => async (): Promise<void> => {
-    const trial = new WalTrial(await config.create(), claims.offsets)
+    const trial = new WalTrial(await within(timeoutMs, config.create()), claims.offsets)
     try {
       await within(timeoutMs, run(trial))
     } finally {
-      await trial.end()
+      await within(timeoutMs, trial.end())
     }
   }
   const claimed = async (trial: WalTrial): Promise<void> => {

@@ -19,7 +19,7 @@ interface Settler {
   settled<T>(work: Promise<T>): Promise<T>
 }
 
-type Life = Pick<SectionHeader, 'topicId' | 'incarnation' | 'partition'>
+export type Life = Pick<SectionHeader, 'topicId' | 'incarnation' | 'partition'>
 
 export const lifeOf = ({ topicId, incarnation, partition }: Life): string => `${topicId}/${incarnation}/${partition}`
 
@@ -89,5 +89,8 @@ export function expectOrder(told: readonly Told[], what: string): void {
     ends.set(life, header.lastOffset + 1n)
   }
 }
+
+/** The same place, as a log names it that has kept the members of its location. */
+export const keptOf = ({ segment, position, sizeBytes }: WalLocation): WalLocation => ({ segment, position, sizeBytes })
 
 export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)

@@ -2,6 +2,7 @@ import { defaultLimits, systemRuntime } from '@moulin/core'
 import type {
   Appended,
   Limits,
+  NextOffset,
   TornTail,
   Wal,
   WalOptions,
@@ -13,7 +14,7 @@ import type {
 } from '@moulin/core'
 import { failure } from './assertions.ts'
 import type { WalPlace, WalProcess } from './wal-place.ts'
-import type { SentSection, Told } from './wal-told.ts'
+import type { Life, SentSection, Told } from './wal-told.ts'
 import { endOf, lifeOf } from './wal-told.ts'
 import type { TrialSection, TrialSectionOptions } from './wal-sections.ts'
 import { sequencedBytes, TRIAL_LOG, trialSection } from './wal-sections.ts'
@@ -54,18 +55,19 @@ export class WalTrial {
   ): Promise<TrialWriter> {
     const told: Told[] = []
     const torn: TornTail[] = []
+    const { nextOffset = () => 0n } = options
     const writer = await this.settled(
       process.wal.openWriter({
         ...this.#options(process, told),
         takeover: 'newest',
         mustExist: false,
-        nextOffset: (topicId, incarnation, partition) => endOf(told, { topicId, incarnation, partition }) ?? 0n,
+        nextOffset: (...life) => endOf(told, lifeFrom(life)) ?? 0n,
         onTornTail: (tail) => void torn.push(tail),
         ...options,
       }),
     )
     this.#open.push(writer)
-    return new TrialWriter(this, process, writer, told, torn)
+    return new TrialWriter(this, process, writer, { told, torn, nextOffset })
   }
 
   async openReader(
@@ -133,10 +135,23 @@ export class WalTrial {
   }
 }
 
+const lifeFrom = ([topicId, incarnation, partition]: Parameters<NextOffset>): Life => ({
+  topicId,
+  incarnation,
+  partition,
+})
+
 export interface TrialReader {
   readonly process: WalProcess
   readonly reader: WalReader
   readonly told: readonly Told[]
+}
+
+/** What a writer was told, and tells, of where partitions go on. */
+interface TrialTold {
+  readonly told: readonly Told[]
+  readonly torn: readonly TornTail[]
+  readonly nextOffset: NextOffset
 }
 
 /** A writer that knows what it has appended. Where offsets are given, it gives them, as `single` does. */
@@ -151,20 +166,16 @@ export class TrialWriter {
   readonly acked: Sent[] = []
   #next = new Map<string, bigint>()
   readonly #durable = new Map<string, bigint>()
+  readonly #nextOffset: NextOffset
   #rejections: number
 
-  constructor(
-    trial: WalTrial,
-    process: WalProcess,
-    writer: WalWriter,
-    told: readonly Told[],
-    torn: readonly TornTail[],
-  ) {
+  constructor(trial: WalTrial, process: WalProcess, writer: WalWriter, { told, torn, nextOffset }: TrialTold) {
     this.trial = trial
     this.process = process
     this.writer = writer
     this.told = told
     this.torn = torn
+    this.#nextOffset = nextOffset
     this.#rejections = writer.rejections
   }
 
@@ -175,7 +186,9 @@ export class TrialWriter {
       this.#next = new Map(this.#durable)
     }
     const life = lifeOf(section)
-    const baseOffset = this.#next.get(life) ?? endOf(this.told, section) ?? 0n
+    const { topicId, incarnation, partition } = section
+    const begins = endOf(this.told, section) ?? this.#nextOffset(topicId, incarnation, partition)
+    const baseOffset = this.#next.get(life) ?? begins
     const lastOffset = baseOffset + BigInt(section.recordCount) - 1n
     this.#next.set(life, lastOffset + 1n)
     const { batches, ...facts } = section

@@ -1,5 +1,6 @@
 import { closed, isKind, isLivedThrough, systemRuntime } from '@moulin/core'
 import type { Appended, SectionFollower, SequencerSession, UnsequencedSection } from '@moulin/core'
+import { LARGE_OFFSET } from './sequencer-checks.ts'
 import type { SequencerPlace, SequencerWay } from './sequencer-trial.ts'
 import { patchOffsets } from './wal-sections.ts'
 import { madeUpAck } from './wrong-wal.ts'
@@ -70,6 +71,7 @@ const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn++) await systemRuntime().timers.turn()
 }
 
+const abortedOnes = 'passes on which records of a section the Wal calls aborted, with the ack and to its follower'
 const dense = 'gives the sections of a partition dense offsets, in the order of the calls, from where the log says'
 const told = 'tells its follower the sections of a partition in the order of their offsets, each once, without a gap'
 const facts = 'tells its follower what a section is, and where it lies'
@@ -90,7 +92,13 @@ export const wrongSequencers: readonly WrongSequencer[] = [
   wrongSequencer({ name: 'begins every partition at 0', breaks: dense }, () => ({
     async append(section, append) {
       const ack = await append(section)
-      return ack.baseOffset >= 1_000n ? moved(ack, -1_000n) : ack
+      return ack.baseOffset >= LARGE_OFFSET ? moved(ack, -LARGE_OFFSET) : ack
+    },
+  })),
+  wrongSequencer({ name: 'counts offsets in floating point', breaks: dense }, () => ({
+    async append(section, append) {
+      const { baseOffset, lastOffset, ...ack } = await append(section)
+      return { ...ack, baseOffset: BigInt(Number(baseOffset)), lastOffset: BigInt(Number(lastOffset)) }
     },
   })),
   wrongSequencer({ name: 'counts the last offset exclusively', breaks: dense }, () => ({
@@ -170,6 +178,15 @@ export const wrongSequencers: readonly WrongSequencer[] = [
     follower: (follower) => ({
       add: (header, ...where) => follower.add({ ...header, valueSchemaId: 0 }, ...where),
     }),
+  })),
+  wrongSequencer({ name: 'acks without a word of aborted records', breaks: abortedOnes }, () => ({
+    async append(section, append) {
+      const { aborted: _, ...ack } = await append(section)
+      return ack
+    },
+  })),
+  wrongSequencer({ name: 'tells nobody of aborted records', breaks: abortedOnes }, () => ({
+    follower: (follower) => ({ add: ({ aborted: _, ...header }, ...where) => follower.add(header, ...where) }),
   })),
   wrongSequencer({ name: 'tells the place of the section before', breaks: facts }, () => {
     let last: Parameters<SectionFollower['add']>[1] | undefined

@@ -65,6 +65,7 @@ function deriveTopic(topic: ColdTopic, changes: Partial<ColdTopic>): ColdTopic {
     missingFiles: () => topic.missingFiles?.() ?? [],
     read: (request) => topic.read(request),
     readAt: (positions, options) => topic.readAt(positions, options),
+    ...(topic.offsetSince === undefined ? {} : { offsetSince: (request) => topic.offsetSince!(request) }),
     scan: (options) => topic.scan(options),
     audit: (options) => topic.audit(options),
     cleanUpDueMs: () => topic.cleanUpDueMs?.(),
@@ -95,6 +96,32 @@ export function deriveScan(
     arrowBatches: () => scan.arrowBatches(),
     toIpc: () => scan.toIpc(),
   }
+}
+
+/** A search by time over the rows of a scan. */
+export function offsetSinceBy(
+  choose: (rows: readonly TimedRow[], timestamp: bigint, to: bigint) => TimedRow | undefined,
+): TopicChanges {
+  return (topic) => ({
+    async offsetSince({ partition, timestamp, to, signal }) {
+      const columns = ['_kafka_partition', '_kafka_offset', '_kafka_timestamp']
+      const rows = await topic.scan({ columns, ...(signal === undefined ? {} : { signal }) }).toArray()
+      const timed = rows
+        .filter((row) => row['_kafka_partition'] === partition)
+        .map((row): TimedRow => {
+          const time = row['_kafka_timestamp'] as Date | null
+          return { offset: row['_kafka_offset'] as bigint, time: time === null ? -1n : BigInt(time.getTime()) }
+        })
+        .sort((a, b) => (a.offset < b.offset ? -1 : 1))
+      const end = to < topic.frontier()[partition]! ? to : topic.frontier()[partition]!
+      return choose(timed, timestamp, end)?.offset
+    },
+  })
+}
+
+export interface TimedRow {
+  readonly offset: bigint
+  readonly time: bigint
 }
 
 /** The first row twice, as after a commit that was made twice. */

@@ -2,7 +2,7 @@ import type { BatchRun, Header } from '@moulin/core'
 import { batchesIn, encodeBatch } from '@moulin/format'
 import { gapRun } from './cut-run.ts'
 import { suiteRecordsOf } from './suite-hot.ts'
-import { deriveHot, deriveScan, hasRecords, withLog, withTopics } from './wrong-tier.ts'
+import { deriveHot, deriveScan, hasRecords, offsetSinceBy, withLog, withTopics } from './wrong-tier.ts'
 import type { WrongTier } from './wrong-tier.ts'
 
 /** The run with null headers made empty ones, as a reader of some columns may. */
@@ -16,6 +16,9 @@ function withoutNulls(run: BatchRun): BatchRun {
   }))
   return { ...run, batches: encodeBatch({ baseOffset: filled[0]!.offset, records: filled, timestampType: 'create' }) }
 }
+
+const ABORTED = 'leaves out the records of aborted transactions, and counts them apart'
+const SINCE = 'finds the first offset whose record is not older than a time'
 
 interface PlacedRow {
   readonly _kafka_partition?: number
@@ -118,6 +121,59 @@ export const wrongReaders: readonly WrongTier[] = [
     })),
   },
   {
+    name: 'records of aborted transactions among the others',
+    breaks: ABORTED,
+    wrap: withLog(({ context }) => ({
+      context: {
+        ...context,
+        hot: deriveHot(context.hot, {
+          async *read(request) {
+            for await (const { aborted: _, ...run } of context.hot.read(request)) yield run
+          },
+        }),
+      },
+    })),
+  },
+  {
+    name: 'aborted records that are counted as skipped',
+    breaks: ABORTED,
+    wrap: withTopics((topic) => ({
+      async audit(options) {
+        const report = await topic.audit(options)
+        const partitions = report.partitions.map(({ aborted, skipped, ...counts }) => ({
+          ...counts,
+          aborted: 0n,
+          skipped: skipped + aborted,
+        }))
+        return { ...report, partitions }
+      },
+    })),
+  },
+  {
+    name: 'search for the next time instead of the first offset',
+    breaks: SINCE,
+    wrap: withTopics(
+      offsetSinceBy((rows, timestamp, to) => {
+        const late = rows.filter(({ offset, time }) => offset < to && time >= timestamp)
+        return late.sort((a, b) => Number(a.time - b.time))[0]
+      }),
+    ),
+  },
+  {
+    name: 'search by time that goes on behind its end',
+    breaks: SINCE,
+    wrap: withTopics(offsetSinceBy((rows, timestamp) => rows.find(({ time }) => time >= timestamp))),
+  },
+  {
+    name: 'search by time that takes no time for the newest',
+    breaks: SINCE,
+    wrap: withTopics(
+      offsetSinceBy((rows, timestamp, to) =>
+        rows.find(({ offset, time }) => offset < to && (time === -1n || time >= timestamp)),
+      ),
+    ),
+  },
+  {
     name: 'places without a record that are passed over',
     breaks: 'gives an empty run for a place without a record',
     wrap: withTopics((topic) => ({
@@ -214,7 +270,11 @@ export const wrongReaders: readonly WrongTier[] = [
   {
     name: 'predicate that lets everything through',
     breaks: 'gives the rows that a predicate lets through, hot and cold',
-    wrap: withTopics((topic) => ({ scan: ({ where: _, ...options }) => topic.scan(options) })),
+    wrap: withTopics((topic) => ({
+      scan: ({ where, ...options }) =>
+        // Right of a search by time.
+        topic.scan(where !== undefined && options.columns?.includes('_kafka_offset') ? { ...options, where } : options),
+    })),
   },
   {
     name: 'Arrow without a byte',

@@ -1,10 +1,11 @@
-import { systemRuntime } from '@moulin/core'
-import type { Appended, Section, WalWriter } from '@moulin/core'
+import { notFound, systemRuntime } from '@moulin/core'
+import type { Appended, Section, WalLocation, WalWriter } from '@moulin/core'
 import { batchesIn, patchBatch } from '@moulin/format'
 import { placeOf, wrongWal } from './wrong-wal.ts'
 import type { WrongWal } from './wrong-wal.ts'
 
 const LARGE_BYTES = 20_000
+const BY_LOCATION = 'knows a place by what its location says, and says it in numbers that a log can keep'
 
 /** The ack with something else in it. */
 const otherAck =
@@ -39,6 +40,107 @@ export const wrongAppends: readonly WrongWal[] = [
       }),
     }
   }),
+  wrongWal({ name: 'reads into one buffer', breaks: 'gives bytes that are the reader’s own' }, () => {
+    let buffer = new Uint8Array(0)
+    return {
+      writer: (writer) => ({
+        async read(location, options) {
+          const bytes = await writer.read(location, options)
+          if (bytes.length > buffer.length) buffer = new Uint8Array(bytes.length)
+          buffer.set(bytes)
+          return buffer.subarray(0, bytes.length)
+        },
+      }),
+    }
+  }),
+  wrongWal({ name: 'mixes up what is read at once', breaks: 'gives bytes that are the reader’s own' }, () => {
+    let last = new Uint8Array(0)
+    return {
+      writer: (writer) => ({
+        async read(location, options) {
+          last = new Uint8Array(await writer.read(location, options))
+          await systemRuntime().timers.turn()
+          return new Uint8Array(last)
+        },
+      }),
+    }
+  }),
+  wrongWal({ name: 'knows its locations by the object', breaks: BY_LOCATION }, () => {
+    const given = new WeakSet<WalLocation>()
+    return {
+      writer: (writer) => ({
+        async append(section) {
+          const ack = await writer.append(section)
+          given.add(ack.location)
+          return ack
+        },
+        async read(location, options) {
+          if (!given.has(location)) throw notFound('LOCATION', 'It has given no such location.')
+          return writer.read(location, options)
+        },
+      }),
+      openWriter: (options, wal) =>
+        wal.openWriter({
+          ...options,
+          recover(header, at) {
+            given.add(at)
+            options.recover(header, at)
+          },
+        }),
+    }
+  }),
+  wrongWal({ name: 'says places in fractions', breaks: BY_LOCATION }, () => ({
+    writer: (writer) => {
+      const less = ({ position, ...at }: WalLocation): WalLocation => ({ ...at, position: position - 0.5 })
+      const more = ({ position, ...at }: WalLocation): WalLocation => ({ ...at, position: Math.ceil(position) })
+      return {
+        async append(section) {
+          const ack = await writer.append(section)
+          return { ...ack, location: less(ack.location) }
+        },
+        read: (location, options) => writer.read(more(location), options),
+        release: (locations) => writer.release(locations.map(more)),
+      }
+    },
+  })),
+  wrongWal(
+    {
+      name: 'holds on to the memory that it was given',
+      breaks: 'keeps what it was given, whatever becomes of that once it is acked',
+    },
+    () => {
+      const held = new Map<string, { readonly batches: Uint8Array; readonly baseOffset: bigint }>()
+      return {
+        writer: (writer) => ({
+          async append(section) {
+            const ack = await writer.append(section)
+            held.set(placeOf(ack.location), { batches: section.batches, baseOffset: ack.baseOffset })
+            return ack
+          },
+          async read(location, options) {
+            const stored = await writer.read(location, options)
+            const one = held.get(placeOf(location))
+            // As long as nobody has touched it, it is the same.
+            return one === undefined || one.batches[0] !== 0xee ? stored : new Uint8Array(one.batches)
+          },
+        }),
+      }
+    },
+  ),
+  wrongWal(
+    { name: 'counts offsets in floating point', breaks: 'keeps offsets that no floating-point number has' },
+    () => ({
+      openWriter: (options, wal) =>
+        wal.openWriter({
+          ...options,
+          recover: ({ baseOffset, lastOffset, ...header }, at) =>
+            options.recover(
+              { ...header, baseOffset: BigInt(Number(baseOffset)), lastOffset: BigInt(Number(lastOffset)) },
+              at,
+            ),
+        }),
+    }),
+  ),
   wrongWal(
     {
       name: 'counts the last offset exclusively',
@@ -110,7 +212,11 @@ export const wrongAppends: readonly WrongWal[] = [
             told++
             options.recover(header, at)
           },
-          nextOffset: (...life) => (told > 0 ? options.nextOffset(...life) : 0n),
+          nextOffset(...life) {
+            const next = options.nextOffset(...life)
+            // Right of offsets that are large.
+            return told > 0 || next > 2n ** 53n ? next : 0n
+          },
         })
       },
     }),

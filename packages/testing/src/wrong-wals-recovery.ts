@@ -119,6 +119,19 @@ export const wrongRecoveries: readonly WrongWal[] = [
   ),
   wrongWal(
     {
+      name: 'tells a reader no schemas',
+      breaks: 'keeps the facts of a section: schemas, records, time of append',
+    },
+    () => ({
+      openReader: (options, wal) =>
+        wal.openReader({
+          ...options,
+          recover: (header, at) => options.recover({ ...header, valueSchemaId: 0, keySchemaId: 0 }, at),
+        }),
+    }),
+  ),
+  wrongWal(
+    {
       name: 'says that a section was appended when it was recovered',
       breaks: 'keeps the facts of a section: schemas, records, time of append',
     },

@@ -21,7 +21,7 @@ export interface AuditReport {
   /** Rows and checksum of every partition equal the ledger; a deep audit found nothing altered, moved, doubled or returned either. */
   readonly clean: boolean
   readonly partitions: readonly AuditPartition[]
-  /** Ranges below the frontier without a row, with the reason. */
+  /** Ranges below the frontier without a row, with the reason; where a partition has several, of which a tier knows the counts alone, one of them. */
   readonly gaps: readonly AuditGap[]
   /** What `audit({ deep: true })` found; null without it. */
   readonly deep: DeepAudit | null

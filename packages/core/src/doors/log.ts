@@ -26,8 +26,7 @@ export interface Log extends AsyncDisposable {
   /**
    * The topic whose table this is, as {@link topic} gives it; undefined where the log has none. A table of `namespace.table` in a
    * {@link TopicConfig} is `tableIdentifier` of it; an identifier of another catalog that no topic's table can have is no fault. @throws
-   * `invalid` for what is of no identifier's form; where no open topic has the table, what the stored ones throw that cannot be read: it
-   * may be theirs.
+   * `invalid` for what is of no identifier's form; where none that can be read has the table, what the others throw: it may be theirs.
    */
   topicOfTable<T = unknown>(identifier: TableIdentifier): Promise<Topic<T> | undefined>
   /** Names, sorted. */

@@ -38,9 +38,14 @@ export interface Section extends SectionFacts, Partial<SectionOffsets> {
   readonly frees?: boolean
 }
 
-/** Opaque to all but the Wal that gave it; plain data, so that it can cross to a worker. */
+/**
+ * Opaque to all but the Wal that gave it, but for its size; plain data, so that it can cross to a worker. The log keeps these three and
+ * nothing else, and names a place by another object that has them.
+ */
 export interface WalLocation {
   readonly segment: string
+  /** A whole number. */
   readonly position: number
+  /** A whole number from 1, of 32 bits. */
   readonly sizeBytes: number
 }

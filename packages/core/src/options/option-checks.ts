@@ -184,7 +184,15 @@ export const loggerCheck: OptionCheck = door('a Logger', ['debug', 'info', 'warn
 export const meterCheck: OptionCheck = door('a Meter', ['counter', 'histogram', 'gauge'])
 /** A runtime, of which only these doors are used. */
 export const runtimeOf = (...doors: readonly string[]): OptionCheck => door('a Runtime', [], doors)
-export const runtimeCheck: OptionCheck = runtimeOf('clock', 'random', 'timers', 'logger', 'files', 'threads', 'process')
+const everyDoor = runtimeOf('clock', 'random', 'timers', 'logger', 'files', 'threads', 'process')
+export const runtimeCheck: OptionCheck = {
+  expected: `${everyDoor.expected}, and perhaps meter, ${meterCheck.expected}`,
+  accepts(value) {
+    if (!everyDoor.accepts(value)) return false
+    const { meter } = value as { readonly meter?: unknown }
+    return meter === undefined || meterCheck.accepts(meter)
+  },
+}
 export const codecCheck: OptionCheck = door('a Codec', ['encode', 'decode'], ['format', 'schema'])
 /** What most calls take. */
 export const signalOnly: OptionTable<{ readonly signal?: AbortSignal }> = { signal: abortSignal }

@@ -2,7 +2,9 @@ import type { LoadedTable, StorageCredential } from '../doors/catalog.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
 import type { TableStores } from '../doors/table-files.ts'
 import { invalid, isKind } from '../model/errors.ts'
-import { oneSpelling, rootsOf } from '../model/object-key.ts'
+import { checkRoot, oneSpelling, rootsOf } from '../model/object-key.ts'
+import { required, storeCheck } from '../options/option-checks.ts'
+import { checkOptions } from '../options/options.ts'
 import { waitFor } from '../shared-work.ts'
 
 type Config = Readonly<Record<string, string>>
@@ -51,7 +53,7 @@ export class StoresOfTable {
     this.#made = new Map()
   }
 
-  /** @throws `invalid` code `OUTSIDE_STORE` where there is none for the location. */
+  /** @throws `invalid` code `OUTSIDE_STORE` where there is none for the location; what is wrong with the one that was given. */
   of(location: string): ObjectStore {
     const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/]*(?=\/)/i.exec(oneSpelling(location))?.[0]
     if (origin === undefined) throw outside(location)
@@ -63,6 +65,8 @@ export class StoresOfTable {
       } catch (error) {
         throw isKind(error, 'unsupported') ? outside(location, error) : error
       }
+      checkOptions(`The stores of ${origin}/`, { store }, { store: required(storeCheck) })
+      checkRoot(store)
       this.#made.set(origin, store)
       this.#place(store)
     }

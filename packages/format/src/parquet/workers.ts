@@ -72,7 +72,7 @@ const workersTable: OptionTable<ParquetWorkersOptions> = {
   threads: option.required(option.integer('threads', 0, 1024)),
   maxHeapMiB: option.integer('MiB', 1),
   memoryBytes: option.positiveBytes,
-  runtime: option.runtimeOf('timers', 'threads'),
+  runtime: option.runtimeOf('clock', 'timers', 'logger', 'threads'),
 }
 
 /** Threads that decode and do nothing else. @throws `invalid` for a negative or fractional number of threads. */

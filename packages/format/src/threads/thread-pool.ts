@@ -99,7 +99,7 @@ const KEPT_SHARE = 0.25
 const optionTable: OptionTable<ThreadPoolOptions> = {
   threads: option.required(option.integer('threads', 1, 1024)),
   source: option.required(option.anyOf(option.moduleUrl, option.callback)),
-  runtime: option.runtimeOf('timers', 'threads'),
+  runtime: option.runtimeOf('clock', 'timers', 'logger', 'threads'),
   calls: option.listOf(option.text),
   memoryBytes: option.positiveBytes,
   maxHeapMiB: option.integer('MiB', 1),

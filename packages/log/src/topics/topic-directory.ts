@@ -151,11 +151,19 @@ export class TopicDirectory {
     for (const { record } of this.#states.values()) {
       if (isIt(record)) return this.find(record.name, undefined)
     }
+    let unread: Error | undefined
     for (const name of await this.#core.topics.names()) {
       if (this.#states.has(name)) continue
-      const topic = await withWayBack(this.#core.topics.newest(name))
+      const topic = await withWayBack(this.#core.topics.newest(name)).catch((error: unknown) => {
+        if (!isKind(error, 'unsupported') && !isKind(error, 'corrupt')) throw error
+        // Another topic may have the table: one that cannot be read refuses only itself.
+        unread ??= error
+        return undefined
+      })
       if (topic?.state === 'live' && isIt(topic.record)) return this.find(name, undefined)
     }
+    // It may be that one's.
+    if (unread !== undefined) throw unread
     return undefined
   }
 
