@@ -430,6 +430,15 @@ describe('planScan', () => {
     expect(deletesOf(await plan({ room }))).toEqual([0, 0, 0, 0, 0])
     expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
     expect(reads()).toEqual([])
+
+    // And one that deletes other rows instead.
+    const others = [deleteFile('positions', 'q', 11n, { specId: 1, partition: [null] })]
+    const path = `${root}t/metadata/d2.avro`
+    const instead = writeDeleteManifest({ path, spec, schema, files: others, sequenceNumber: 11n })
+    store.objects.set('t/metadata/d2.avro', instead.bytes)
+    putList('snap3', [...manifests, instead.manifest])
+    expect(deletesOf(await plan({ room, metadata: made.at('snap3') }))).toEqual([0, 0, 0, 1, 0])
+    expect(reads()).toEqual(['snap3', 'd2'])
   })
 
   it('with a room that cannot hold the files reads only manifests whose columns may match', async () => {
