@@ -1550,7 +1550,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/iceberg/src/scan/kept-manifests.ts',
     original: 'delete-index ${schemaId} ${list}',
     planted: 'delete-index ${schemaId} ${list.length * 0}',
-    caughtBy: ['packages/iceberg/src/scan/scan-plan.test.ts'],
+    caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
   },
   {
     name: 'believe of a zone what one of its files says',
