@@ -10,7 +10,7 @@ import {
   type Failing,
   type TierResult,
 } from '@moulin/core'
-import { Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
+import { atWallTime, Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
 import { CommitSize } from './commit-size.ts'
 import { worstOf } from '../chores/failures.ts'
 import { TopicRelease } from './topic-release.ts'
@@ -376,8 +376,7 @@ export class TopicTiering {
 
   #atWallTime(dueMs: number | undefined): number {
     if (dueMs === undefined || this.#topic.refusal !== undefined) return Infinity
-    const { clock } = this.#topic.core.runtime
-    return clock.monotonic() + Math.max(0, dueMs - clock.now())
+    return atWallTime(this.#topic.core.runtime.clock, dueMs)
   }
 
   #cleanUp(): Promise<void> {
