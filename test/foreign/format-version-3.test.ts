@@ -134,6 +134,7 @@ describe('files that vanished and were put back', { timeout: TEST_MS }, () => {
     })
     if (before === undefined) return
     const after = await rowIds()
-    for (const [place, id] of before) expect(after.get(place), place).toEqual(id)
+    // That they changed last with the commit that put them back is what Iceberg reads from the number of their file.
+    for (const [place, [id]] of before) expect(after.get(place)?.[0], place).toBe(id)
   })
 })

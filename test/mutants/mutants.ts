@@ -78,6 +78,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/commit/repairs.test.ts'],
   },
   {
+    name: 'wait for a wall time that is past',
+    file: 'packages/log/src/chores/chore.ts',
+    original: `return waitMs <= 0 ? -Infinity : clock.monotonic() + waitMs`,
+    planted: `return clock.monotonic() + Math.max(0, waitMs)`,
+    caughtBy: ['packages/log/src/chores/chore.test.ts'],
+  },
+  {
     name: 'let a file that was put back have the grace of the one before',
     file: 'packages/log/src/tiering/topic-tiering.ts',
     original: `      this.#release.beginAnew()\n`,
