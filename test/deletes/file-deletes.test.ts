@@ -383,7 +383,11 @@ describe('equality deletes', () => {
     const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
-    await expect(world.mask(a, await Promise.all(parts))).rejects.toMatchObject(refusal)
+    const both = await Promise.all(parts)
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
+    // Each by itself is not too much, and then the last one is kept.
+    for (const part of both) expect(await world.mask(a, [part])).toBeUndefined()
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
     const few = await world.equality('e5.parquet', [nameField], [['n1'], ['n2']])
     expect(await world.deleted(a, [few])).toEqual([1, 2])
   })
