@@ -616,6 +616,7 @@ export const doors: readonly Door[] = [
       where: ['id = 5', []],
       maxInFlight: [0, 0.5],
       skip: noFunction,
+      room: badPart,
       signal: noSignal,
     },
     { tableFiles: corePackage.tableFiles(store), metadata: newTable() },

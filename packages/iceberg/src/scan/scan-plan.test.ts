@@ -22,6 +22,7 @@ import type { PartitionValue } from '../values/datum.ts'
 import { writeManifest } from '../manifests/manifest.ts'
 import { writeManifestList } from '../manifests/manifest-list.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
+import type { ManifestRoom } from './kept-manifests.ts'
 import { planScan, type FileScanTask, type PlanScanOptions } from './scan-plan.ts'
 import { encodeSingleValue } from '../values/single-value.ts'
 
@@ -173,7 +174,18 @@ function table(manifests: readonly { readonly specId: number; readonly files: re
     collect(planScan({ tableFiles: filesOf(store), metadata, ...options }))
   const names = async (options: Partial<PlanScanOptions> = {}): Promise<string[]> =>
     (await plan(options)).map(({ file }) => file.filePath.replace(/^.*\/t\/data\/|\.parquet$/g, ''))
-  return { store, metadata, manifests: written, putList, plan, names }
+  /** With another manifest list. */
+  const at = (list: string): TableMetadata => ({ ...metadata, snapshots: [snapshot(5, list, 1)] })
+  return { store, metadata, manifests: written, putList, plan, names, at }
+}
+
+/** Room for everything. */
+function roomy(): ManifestRoom {
+  const shelf = (): ManifestRoom['files'] => {
+    const kept = new Map<string, unknown>()
+    return { get: (name) => kept.get(name), add: (name, value) => void kept.set(name, value) }
+  }
+  return { files: shelf(), facts: shelf() }
 }
 
 const day = (text: string): number => Date.parse(text) / 86_400_000
@@ -389,14 +401,85 @@ describe('planScan', () => {
     ])
   })
 
-  it('refuses an unknown transform by name, and calls a spec that is not there corrupt', async () => {
-    const { store, metadata } = twoSpecs()
-    const zorder = { 'spec-id': 1, fields: [{ 'source-id': 4, 'field-id': 1002, name: 'z', transform: 'zorder' }] }
+  it('with a room reads what is new, and knows what is deleted by now', async () => {
+    const made = twoSpecs()
+    const { store, manifests, putList, plan, names } = made
+    const room = roomy()
+    const reads = (): string[] => store.reads.splice(0).map((key) => /([^/]*)\.avro$/.exec(key)![1]!)
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual(['snap', 'm0', 'm1', 'm2'])
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(await names({ room, where: lt('n', 1) })).toEqual(['feb'])
+    expect(await names({ room, where: eq('town', 'ams') })).toEqual(['ams', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual([])
+
+    // A commit of somebody else's: deletes in what is known, and more files.
+    const spec = bindPartitionSpec(specs[1]!, [schema])
+    const january = { specId: 1, partition: [day('2024-01-15')] }
+    const files = [deleteFile('positions', 'p', 10n, january)]
+    const deletes = writeDeleteManifest({ path: `${root}t/metadata/d.avro`, spec, schema, files, sequenceNumber: 10n })
+    store.objects.set('t/metadata/d.avro', deletes.bytes)
+    store.objects.set('t/metadata/m3.avro', store.objects.get('t/metadata/m2.avro')!)
+    putList('snap2', [...manifests, { ...manifests[2]!, path: `${root}t/metadata/m3.avro` }, deletes.manifest])
+    const next = { room, metadata: made.at('snap2') }
+    const deletesOf = (tasks: readonly FileScanTask[]): number[] => tasks.map(({ deletes: about }) => about.length)
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual(['snap2', 'd', 'm3'])
+    // As before it is as it was.
+    expect(deletesOf(await plan({ room }))).toEqual([0, 0, 0, 0, 0])
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual([])
+  })
+
+  it('with a room that cannot hold the files reads only manifests whose columns may match', async () => {
+    const { store, names } = twoSpecs()
+    const files = { get: () => undefined, add: () => undefined }
+    const room = { ...roomy(), files }
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    store.reads.length = 0
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(store.reads).toEqual(['t/metadata/snap.avro', 't/metadata/m0.avro'])
+    // Of another column nothing is known yet.
+    store.reads.length = 0
+    expect(await names({ room, where: eq('town', 'nowhere') })).toEqual(['jan', 'null', 'feb'])
+    expect(store.reads).toHaveLength(4)
+  })
+
+  it('keeps nothing of what could not be read', async () => {
+    const { store, names } = twoSpecs()
+    const room = roomy()
+    const kept = store.objects.get('t/metadata/m1.avro')!
+    store.objects.set('t/metadata/m1.avro', kept.subarray(0, kept.length - 1))
+    await expect(names({ room })).rejects.toMatchObject({ kind: 'corrupt', code: 'MANIFEST_LENGTH' })
+    store.objects.set('t/metadata/m1.avro', kept)
+    expect(await names({ room })).toHaveLength(5)
+  })
+
+  it('prunes by nothing that it does not understand of a spec, and calls one that is not there corrupt', async () => {
+    const { metadata, names } = twoSpecs()
+    const february = { where: gte('at', new Date('2024-02-01')) }
+    expect(await names(february)).toEqual(['ams', 'osl', 'feb'])
+    const strange: readonly object[] = [
+      { 'source-id': 4, transform: 'zorder' },
+      { 'source-ids': [1, 4], transform: 'bucket[4]' },
+      { 'source-id': 4, transform: 'truncate[0]' },
+      { 'source-id': 9, transform: 'day' },
+      { 'source-id': 5, transform: 'day' },
+    ]
+    const ofOthers = { ...schema, fields: [...schema.fields, column(5, 'other', 'variant')] }
     const planned = (partitionSpecs: PartitionSpec[]) =>
-      collect(planScan({ tableFiles: filesOf(store), metadata: { ...metadata, 'partition-specs': partitionSpecs } }))
-    await expect(planned([specs[0]!, zorder])).rejects.toSatisfy(
-      (error) => isKind(error, 'unsupported', 'TRANSFORM') && error.message.includes('zorder'),
-    )
+      names({
+        ...february,
+        metadata: { ...metadata, schemas: [oldSchema, ofOthers], 'partition-specs': partitionSpecs },
+      })
+    for (const field of strange) {
+      const spec = {
+        'spec-id': 1,
+        fields: [{ ...field, 'field-id': 1002, name: 'z' } as PartitionSpec['fields'][number]],
+      }
+      expect(await planned([specs[0]!, spec])).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    }
     await expect(planned([specs[0]!])).rejects.toSatisfy((error) => isKind(error, 'corrupt', 'PARTITION_SPEC'))
   })
 })

@@ -30,6 +30,7 @@ import { tierPool } from '../encode/tier-workers.ts'
 import type { TierPool } from '../encode/tier-workers.ts'
 import { dataFiles, FileRoom } from '../live/data-files.ts'
 import { liveFiles, nothingDeleted } from '../live/live-files.ts'
+import { keptManifests, manifestRoom } from '../live/manifest-room.ts'
 import type { Row } from '../scan/scan-output.ts'
 import { snapshotOf, snapshotsOf } from './table-snapshot.ts'
 import type { TableSnapshot } from './table-snapshot.ts'
@@ -135,7 +136,8 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   const { workers, pool } = decoders(options, runtime)
   const whole = dataFiles({ tableFiles, workers, room: new FileRoom(openFileBytes) })
   const files = liveFiles({ files: whole, deletesOf: nothingDeleted })
-  const parts: TableViewParts = { tableFiles, files, table: tableText(table) }
+  const manifests = manifestRoom(keptManifests(defaultLimits.manifestBytes))
+  const parts: TableViewParts = { tableFiles, files, manifests, table: tableText(table) }
   let isClosed = false
   const opened = (): TableViewParts => {
     if (isClosed) throw closed('CLOSED', `The table ${parts.table} was closed.`)
