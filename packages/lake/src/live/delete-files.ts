@@ -6,6 +6,7 @@ import { EqualityDeletes, PositionDeletes, positionDeleteFields, readDeletionVec
 import type { DeleteFile, EqualityKeys } from '@moulin/iceberg'
 import { fileReader } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import type { TableMapping } from './name-mappings.ts'
 import type { Room, Sized } from './room.ts'
 import { namesOf } from '../table/table-objects.ts'
 
@@ -23,6 +24,8 @@ export type PositionsByName = ReadonlyMap<string, PositionSet>
 
 export interface KeysRequest {
   readonly fields: readonly IcebergField[]
+  /** For files without field ids. */
+  readonly mapping: TableMapping | undefined
   /** As in {@link EqualityDeletes}: told only of what is read for this request. */
   readonly spend: (bytes: number) => void
 }
@@ -60,10 +63,10 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
         for await (const batch of rowsOf(parquet, positionDeleteFields, shared)) deletes.add(batch)
         return byName(deletes.finish(), file, tableFiles)
       }) as Promise<PositionsByName>,
-    keys: (file, { fields, spend }, call) =>
+    keys: (file, { fields, mapping, spend }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
-      room.load(`${own}${file.filePath} ${stringifyJson(fields)}`, call, async (shared) => {
-        const parquet = await files.open(file, shared)
+      room.load(`${own}${file.filePath} ${mapping?.key} ${stringifyJson(fields)}`, call, async (shared) => {
+        const parquet = await files.open(file, { ...shared, mapping })
         checkColumns(parquet, fields, file)
         const value = new EqualityDeletes(spend)
         for await (const batch of rowsOf(parquet, fields, shared)) value.add(batch)
