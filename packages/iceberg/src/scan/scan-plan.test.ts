@@ -22,6 +22,7 @@ import type { PartitionValue } from '../values/datum.ts'
 import { writeManifest } from '../manifests/manifest.ts'
 import { writeManifestList } from '../manifests/manifest-list.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
+import type { ManifestRoom } from './kept-manifests.ts'
 import { planScan, type FileScanTask, type PlanScanOptions } from './scan-plan.ts'
 import { encodeSingleValue } from '../values/single-value.ts'
 
@@ -173,7 +174,18 @@ function table(manifests: readonly { readonly specId: number; readonly files: re
     collect(planScan({ tableFiles: filesOf(store), metadata, ...options }))
   const names = async (options: Partial<PlanScanOptions> = {}): Promise<string[]> =>
     (await plan(options)).map(({ file }) => file.filePath.replace(/^.*\/t\/data\/|\.parquet$/g, ''))
-  return { store, metadata, manifests: written, putList, plan, names }
+  /** With another manifest list. */
+  const at = (list: string): TableMetadata => ({ ...metadata, snapshots: [snapshot(5, list, 1)] })
+  return { store, metadata, manifests: written, putList, plan, names, at }
+}
+
+/** Room for everything. */
+function roomy(): ManifestRoom {
+  const shelf = (): ManifestRoom['files'] => {
+    const kept = new Map<string, unknown>()
+    return { get: (name) => kept.get(name), add: (name, value) => void kept.set(name, value) }
+  }
+  return { files: shelf(), facts: shelf() }
 }
 
 const day = (text: string): number => Date.parse(text) / 86_400_000
@@ -387,6 +399,61 @@ describe('planScan', () => {
       'osl',
       'feb',
     ])
+  })
+
+  it('with a room reads what is new, and knows what is deleted by now', async () => {
+    const made = twoSpecs()
+    const { store, manifests, putList, plan, names } = made
+    const room = roomy()
+    const reads = (): string[] => store.reads.splice(0).map((key) => /([^/]*)\.avro$/.exec(key)![1]!)
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual(['snap', 'm0', 'm1', 'm2'])
+    expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(await names({ room, where: lt('n', 1) })).toEqual(['feb'])
+    expect(await names({ room, where: eq('town', 'ams') })).toEqual(['ams', 'jan', 'null', 'feb'])
+    expect(reads()).toEqual([])
+
+    // A commit of somebody else's: deletes in what is known, and more files.
+    const spec = bindPartitionSpec(specs[1]!, [schema])
+    const january = { specId: 1, partition: [day('2024-01-15')] }
+    const files = [deleteFile('positions', 'p', 10n, january)]
+    const deletes = writeDeleteManifest({ path: `${root}t/metadata/d.avro`, spec, schema, files, sequenceNumber: 10n })
+    store.objects.set('t/metadata/d.avro', deletes.bytes)
+    store.objects.set('t/metadata/m3.avro', store.objects.get('t/metadata/m2.avro')!)
+    putList('snap2', [...manifests, { ...manifests[2]!, path: `${root}t/metadata/m3.avro` }, deletes.manifest])
+    const next = { room, metadata: made.at('snap2') }
+    const deletesOf = (tasks: readonly FileScanTask[]): number[] => tasks.map(({ deletes: about }) => about.length)
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual(['snap2', 'd', 'm3'])
+    // As before it is as it was.
+    expect(deletesOf(await plan({ room }))).toEqual([0, 0, 0, 0, 0])
+    expect(deletesOf(await plan(next))).toEqual([0, 0, 1, 0, 0, 0])
+    expect(reads()).toEqual([])
+  })
+
+  it('with a room that cannot hold the files reads only manifests whose columns may match', async () => {
+    const { store, names } = twoSpecs()
+    const files = { get: () => undefined, add: () => undefined }
+    const room = { ...roomy(), files }
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    store.reads.length = 0
+    expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
+    expect(store.reads).toEqual(['t/metadata/snap.avro', 't/metadata/m0.avro'])
+    // Of another column nothing is known yet.
+    store.reads.length = 0
+    expect(await names({ room, where: eq('town', 'nowhere') })).toEqual(['jan', 'null', 'feb'])
+    expect(store.reads).toHaveLength(4)
+  })
+
+  it('keeps nothing of what could not be read', async () => {
+    const { store, names } = twoSpecs()
+    const room = roomy()
+    const kept = store.objects.get('t/metadata/m1.avro')!
+    store.objects.set('t/metadata/m1.avro', kept.subarray(0, kept.length - 1))
+    await expect(names({ room })).rejects.toMatchObject({ kind: 'corrupt', code: 'MANIFEST_LENGTH' })
+    store.objects.set('t/metadata/m1.avro', kept)
+    expect(await names({ room })).toHaveLength(5)
   })
 
   it('prunes by nothing that it does not understand of a spec, and calls one that is not there corrupt', async () => {
