@@ -11,7 +11,7 @@ import { duckdb, restCatalog, spark } from './engines.ts'
 
 const INSTALLS_MS = 900_000
 const long = process.env['MOULIN_LONG'] === '1'
-const features: ReadonlySet<Feature> = new Set([])
+const features: ReadonlySet<Feature> = new Set(['row-level deletes', 'evolution', 'format 3'])
 const DAY_MS = 86_400_000
 
 /** One that is the same for ever, and one of the day; by hand any other. */

@@ -85,7 +85,6 @@ export const alterations: readonly Operation[] = [
   {
     name: 'widen a column',
     needs: 'evolution',
-    weight: 3,
     async work(scene, [a]): Promise<Outcome> {
       const { columns } = scene.model
       const path = present(
@@ -112,7 +111,6 @@ export const alterations: readonly Operation[] = [
   {
     name: 'drop a column and add one of its name',
     needs: 'evolution',
-    weight: 1,
     async work(scene, [a]): Promise<Outcome> {
       const path = present(scene, ['note', 'paid'] as const, a)
       if (path === undefined || scene.model.columns.extras.length >= 3) return 'nothing'
@@ -137,7 +135,6 @@ export const alterations: readonly Operation[] = [
   {
     name: 'upgrade to format 3',
     needs: 'format 3',
-    weight: 1,
     async work(scene): Promise<Outcome> {
       if (scene.stranger.metadata['format-version'] >= 3) return 'nothing'
       await alter(scene, `SET TBLPROPERTIES ('format-version' = '3')`, () => {})

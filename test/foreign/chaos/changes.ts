@@ -32,7 +32,7 @@ async function mode(
 export const changes: readonly Operation[] = [
   {
     name: 'DELETE',
-    weight: 5,
+    times: 2,
     async work(scene, args) {
       const { stranger, model } = scene
       await mode(scene, 'delete', args)
@@ -44,7 +44,7 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'UPDATE',
-    weight: 6,
+    times: 2,
     async work(scene, args) {
       const { stranger, model } = scene
       await mode(scene, 'update', args)
@@ -57,7 +57,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'MERGE',
-    weight: 4,
     async work(scene, args) {
       const { stranger, model } = scene
       await mode(scene, 'merge', args)
@@ -87,7 +86,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'TRUNCATE',
-    weight: 1,
     work: ({ stranger, model }, [a]) =>
       stranger.sql(a % 2 === 0 ? `TRUNCATE TABLE ${stranger.table}` : `DELETE FROM ${stranger.table} WHERE true`, () =>
         model.replace([]),
@@ -105,7 +103,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'INSERT of copied rows',
-    weight: 3,
     async work({ stranger, model }, args) {
       const [, , c] = args
       const copied = byId(args)
@@ -126,7 +123,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'DuckDB: INSERT',
-    weight: 1,
     work: ({ stranger, model }, [a]) => {
       const id = FIRST_OF_OTHERS + (a % 1000)
       return stranger.duckdb(
@@ -149,7 +145,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'PyIceberg: append',
-    weight: 1,
     work: ({ stranger, model }, [a]) => {
       const id = FIRST_OF_OTHERS + (a % 1000)
       return stranger.pyiceberg({ append: [{ id, [model.columns.sql('city')]: 'snake' }] }, () =>
@@ -160,7 +155,6 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'PyIceberg: delete',
-    weight: 1,
     work: ({ stranger, model }, [a]) => {
       const first = a % 80
       return stranger.pyiceberg({ delete: `id >= ${first} and id < ${first + 4}` }, () =>
