@@ -1,6 +1,6 @@
 /**
- * Rows of the table that are deleted by position, through all of the real log: wherever rows are read or counted, they are gaps, and
- * nothing else is different. What is deleted is given by the test; nothing but that answer knows of it.
+ * Rows of the table that are deleted, through all of the real log: wherever rows are read or counted, they are gaps, and nothing else is
+ * different. What is deleted is given by the test, where nothing but that answer knows of it, or by files of deletes in the table.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import type { Table } from 'apache-arrow'
 import fc from 'fast-check'
 import { objectStoreCatalog } from '@moulin/catalog'
 import { eq, keyOf, schema, systemRuntime, t, tableFiles, tableIdentifier } from '@moulin/core'
-import type { Catalog, ColumnBatch, Log, LogRecord, ObjectStore, Topic } from '@moulin/core'
+import type { Catalog, ColumnBatch, IcebergField, Log, LogRecord, ObjectStore, Topic } from '@moulin/core'
 import { avro, openParquet, parquetWriter, storeRangeReader } from '@moulin/format'
 import type { FileWriterFactory } from '@moulin/format'
 import { currentSchema, planScan, rowMask } from '@moulin/iceberg'
@@ -21,6 +21,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { allRows, foreignAppend, numbersOf, pick, replaceRows } from '../packages/lake/src/foreign.test-support.ts'
 import { tierWith } from '../packages/lake/src/iceberg-tier.ts'
 import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
+import { commitDeletes, newEquality, newPositions, newVectors } from './deletes/foreign-deletes.ts'
+import type { NewDeletes } from './deletes/foreign-deletes.ts'
 
 const Ride = schema({ id: t.int53, city: t.string })
 type Ride = { id: number; city: string }
@@ -120,19 +122,21 @@ class World {
   readonly #store: ObjectStore
   readonly #catalog: Catalog
   tiered: readonly bigint[] = [0n, 0n]
+  #commits = 0
 
   constructor(root: string) {
     this.#store = fileSystem({ root, files: runtime.files })
     this.#catalog = objectStoreCatalog({ store: this.#store, runtime })
   }
 
-  async open(root: string, rowsInGroup: number): Promise<void> {
+  /** @param by Who says what is deleted: the test, or files of deletes. */
+  async open(root: string, rowsInGroup: number, by: 'masks' | 'files'): Promise<void> {
     const fileWriter = inPieces(parquetWriter, rowsInGroup)
     const options = { catalog: this.#catalog, threads: 0, fileWriter, coldReadBytes: 2_000 }
     this.log = await openLog({
       store: this.#store,
       wal: fileWal({ dir: join(root, 'log/wal'), segmentBytes: 64 * 1024 }),
-      tier: tierWith(options, this.masks),
+      tier: tierWith(options, by === 'masks' ? this.masks : {}),
       runtime,
       graceMs: 0,
       limits: { sharedRowGroupBytes: 1 },
@@ -192,16 +196,28 @@ class World {
   }
 
   /** Deletes other rows than before, and lets a snapshot say so. */
-  async mask(choose: (place: string) => boolean, isBytes: boolean): Promise<void> {
+  async mask(choose: (place: string) => boolean, form: Form): Promise<void> {
+    const rows = new Map<string, readonly number[]>()
+    const places = new Set<string>()
     for (const file of await this.files()) {
-      const places = await this.placesIn(file)
-      this.masks.set(
-        file.filePath,
-        places.map((place) => choose(place)),
-      )
+      const all = await this.placesIn(file)
+      const isDeleted = all.map((place) => choose(place))
+      this.masks.set(file.filePath, isDeleted)
+      const chosen = all.flatMap((_, row) => (isDeleted[row] === true ? [row] : []))
+      if (chosen.length > 0) rows.set(file.filePath, chosen)
+      for (const row of chosen) places.add(all[row]!)
     }
-    this.masks.isBytes = isBytes
-    await foreignAppend(this.foreign)
+    if (form === 'list' || form === 'bytes') {
+      this.masks.isBytes = form === 'bytes'
+      await foreignAppend(this.foreign)
+      return
+    }
+    const table = { store: this.#store, catalog: this.#catalog, table: 'city.rides' }
+    const { metadata } = await this.#catalog.loadTable(tableIdentifier('city.rides'))
+    const keys = currentSchema(metadata).fields.filter(
+      ({ name }) => name === '_kafka_partition' || name === '_kafka_offset',
+    )
+    await commitDeletes(table, `${form}-${this.#commits++}`, (folder) => filesOf(form, folder, rows, [...places], keys))
   }
 
   /** Another engine writes all rows anew that it sees, in another order. */
@@ -232,6 +248,37 @@ class World {
       requirements: [],
       updates: [{ action: 'remove-properties', removals }],
     })
+  }
+}
+
+/** Of a mask that the test gives, or of files that a stranger writes. */
+type Form = 'list' | 'bytes' | FileForm
+type FileForm = 'positions' | 'vectors' | 'runs' | 'equality' | 'both'
+
+/** All deletes of the table, in files of that form. */
+function filesOf(
+  form: FileForm,
+  folder: string,
+  rows: ReadonlyMap<string, readonly number[]>,
+  places: readonly string[],
+  keys: readonly IcebergField[],
+): readonly NewDeletes[] {
+  const equality = (some: readonly string[]): NewDeletes => {
+    const values = some.map((place) => place.split(':').map(Number)).map(([at, offset]) => [at!, BigInt(offset!)])
+    return newEquality(`${folder}-e.parquet`, keys, values)
+  }
+  switch (form) {
+    case 'positions':
+      return [newPositions(`${folder}-p.parquet`, rows)]
+    case 'vectors':
+    case 'runs':
+      return [newVectors(`${folder}-v.puffin`, rows, form === 'runs')]
+    case 'equality':
+      return [equality(places)]
+    case 'both': {
+      const some = new Map(Array.from(rows, ([path, all]) => [path, all.filter((row) => row % 2 === 0)] as const))
+      return [newPositions(`${folder}-p.parquet`, some), equality(places)]
+    }
   }
 }
 
@@ -332,14 +379,19 @@ afterEach(async () => {
   await rm(root, { recursive: true })
 })
 
-const step = fc.record({
-  kind: fc.constantFrom('mask', 'mask', 'tier', 'rewrite'),
-  seed: fc.integer({ min: 1, max: 1_000_000 }),
-  share: fc.constantFrom(2, 3, 9),
-  isBytes: fc.boolean(),
-})
+const masked = [
+  { by: 'masks', forms: ['list', 'bytes'], last: 'bytes' },
+  { by: 'files', forms: ['positions', 'vectors', 'runs', 'equality', 'both'], last: 'equality' },
+] as const
 
-it('masked rows are gaps, and nothing else changes', { timeout: 300_000 }, async () => {
+it.each(masked)('rows that $by delete are gaps, and nothing else changes', { timeout: 300_000 }, async (how) => {
+  const { by, forms, last } = how
+  const step = fc.record({
+    kind: fc.constantFrom('mask', 'mask', 'tier', 'rewrite'),
+    seed: fc.integer({ min: 1, max: 1_000_000 }),
+    share: fc.constantFrom(2, 3, 9),
+    form: fc.constantFrom<Form>(...forms),
+  })
   let run = 0
   await fc.assert(
     fc.asyncProperty(
@@ -348,14 +400,14 @@ it('masked rows are gaps, and nothing else changes', { timeout: 300_000 }, async
       async (steps, rowsInGroup) => {
         const folder = join(root, String(run++))
         const world = new World(folder)
-        await world.open(folder, rowsInGroup)
+        await world.open(folder, rowsInGroup, by)
         open.push(world.log)
         await world.send(40, 31, 2)
         await world.tier()
-        for (const { kind, seed, share, isBytes } of [
-          { kind: 'mask', seed: 7, share: 3, isBytes: false },
+        for (const { kind, seed, share, form } of [
+          { kind: 'mask', seed: 7, share: 3, form: forms[0] },
           ...steps,
-          { kind: 'mask', seed: 8, share: 4, isBytes: true },
+          { kind: 'mask', seed: 8, share: 4, form: last },
         ]) {
           if (kind === 'tier') {
             await world.send(10 + (seed % 10), seed)
@@ -364,7 +416,7 @@ it('masked rows are gaps, and nothing else changes', { timeout: 300_000 }, async
             await world.rewrite(rowsInGroup)
           } else {
             // What is gone by a rewrite stays gone.
-            await world.mask((place) => hash(place, seed) % share === 0, isBytes)
+            await world.mask((place) => hash(place, seed) % share === 0, form)
           }
           await world.send(2, seed)
           await check(world, await goneIn(world))

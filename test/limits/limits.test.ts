@@ -2,17 +2,29 @@
 import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { defaultLimits, formatCaps, isMoulinError } from '@moulin/core'
-import type { Limits, Log, ObjectStore, ProducerOptions, ProducerRecord, Topic, TopicConfig } from '@moulin/core'
+import { defaultLimits, formatCaps, isMoulinError, tableFiles, tableIdentifier } from '@moulin/core'
+import type {
+  IcebergField,
+  Limits,
+  Log,
+  ObjectStore,
+  ProducerOptions,
+  ProducerRecord,
+  Topic,
+  TopicConfig,
+} from '@moulin/core'
 import { crc32c, encodeBatch, openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile } from '@moulin/format'
 import { LONE_RECORD_BYTES } from '@moulin/format'
+import { currentSchema, planScan } from '@moulin/iceberg'
 import { fileSystem } from '@moulin/storage'
 import { hookedStore } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { allRows, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
 import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
+import { commitDeletes, newEquality, newPositions, newVectors } from '../deletes/foreign-deletes.ts'
+import type { NewDeletes } from '../deletes/foreign-deletes.ts'
 import { LAKE, machine, WAL } from '../log/machine.ts'
 import type { Machine } from '../log/machine.ts'
 import { everyRecord, openLake } from './lake-trial.ts'
@@ -106,6 +118,46 @@ async function metadataBytes(): Promise<number> {
   const { on, log } = await setting({}, manyPartitions)
   await log.close()
   return (await storeOf(on).head('tables/default/t/metadata/v1.metadata.json'))!.size
+}
+
+/** What files of deletes may be about. */
+interface DeletesOfTrial {
+  readonly paths: readonly string[]
+  readonly offset: IcebergField
+}
+
+/** How many rows of ten, in two data files, are left beside that file of deletes; or why nobody knows. Two scans of one log. */
+async function countOf(
+  limits: Partial<Limits>,
+  of: (folder: string, trial: DeletesOfTrial) => NewDeletes,
+  store: ObjectStore = hookedStore(),
+): Promise<number | string> {
+  const { on, log, topic } = await setting(limits, { partitionBy: [] }, { store })
+  const catalog = objectStoreCatalog({ store, runtime: on.runtime() })
+  try {
+    for (let commit = 0; commit < 2; commit++) {
+      await send(
+        topic,
+        times(5, () => ({})),
+      )
+      await topic.tier()
+    }
+    await log.releaseNow()
+    const { metadata } = await catalog.loadTable(tableIdentifier('default.t'))
+    const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
+    const paths: string[] = []
+    for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
+    await commitDeletes({ store, catalog, table: 'default.t' }, 'd', (folder) => [of(folder, { paths, offset })])
+    const seen = new Set<number>()
+    for (let tries = 0; tries < 2; tries++) seen.add((await topic.scan().toArray()).length)
+    expect(seen.size).toBe(1)
+    return [...seen][0]!
+  } catch (error) {
+    if (isMoulinError(error)) return error.code
+    throw error
+  } finally {
+    await log.close()
+  }
 }
 
 const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {
@@ -453,6 +505,33 @@ const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {
     }
     // Each footer anew, beside the pages.
     expect(await fetched({ openFileBytes: 1 })).toBe((await fetched({})) + 4)
+  },
+
+  async equalityDeleteBytes() {
+    const byOffset = (folder: string, { offset }: DeletesOfTrial): NewDeletes =>
+      newEquality(`${folder}.parquet`, [offset], [[1n], [2n]])
+    const limit = { equalityDeleteBytes: 100 }
+    expect(await countOf(limit, byOffset)).toBe('EQUALITY_DELETES')
+    expect(await countOf({}, byOffset)).toBe(8)
+  },
+
+  async positionDeleteBytes() {
+    const three = (folder: string, { paths }: DeletesOfTrial): NewDeletes =>
+      newPositions(`${folder}.parquet`, new Map([[paths[0]!, [1, 2, 3]]]))
+    expect(await countOf({ positionDeleteBytes: 100 }, three)).toBe('POSITION_DELETES')
+    expect(await countOf({}, three)).toBe(7)
+  },
+
+  async rowMaskBytes() {
+    const one = (folder: string, { paths }: DeletesOfTrial): NewDeletes =>
+      newVectors(`${folder}.puffin`, new Map(paths.map((path) => [path, [4]])))
+    const reads = async (limits: Partial<Limits>): Promise<number> => {
+      const store = hookedStore()
+      expect(await countOf(limits, one, store)).toBe(8)
+      return store.calls.filter(({ op, key }) => op === 'get' && key.endsWith('.puffin')).length
+    }
+    // The footer and each vector; and each vector for the second scan, too.
+    expect([await reads({}), await reads({ rowMaskBytes: 1 })]).toEqual([3, 5])
   },
 
   async maxGaps() {

@@ -22,6 +22,9 @@ export function puffinBlobContent(
     case 'zstd':
       return decompress('zstd', bytes, maxBytes)
     default:
-      throw unsupported('PUFFIN_CODEC', `A Puffin blob ${type} is compressed with ${compression}; lz4 and zstd are read.`)
+      throw unsupported(
+        'PUFFIN_CODEC',
+        `A Puffin blob ${type} is compressed with ${compression}; lz4 and zstd are read.`,
+      )
   }
 }

@@ -51,8 +51,7 @@ export async function readPuffinFooter(
   const start = size - END_BYTES - length
   if (length < 0 || start < 2 * 4) throw fail(`it states a footer of ${length} bytes, but has only ${size}`)
   if (length > MAX_FOOTER_BYTES) throw tooLarge(name, length, context)
-  const footer =
-    start - 4 >= tailStart ? tail.subarray(start - 4 - tailStart) : await file.read(start - 4, size, call)
+  const footer = start - 4 >= tailStart ? tail.subarray(start - 4 - tailStart) : await file.read(start - 4, size, call)
   if (new DataView(footer.buffer, footer.byteOffset, 4).getUint32(0, true) !== MAGIC)
     throw fail('its footer does not begin with the mark PFA1')
   const flags = view.getUint32(4, true)

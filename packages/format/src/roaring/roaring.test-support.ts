@@ -22,7 +22,8 @@ export function bitmap32(containers: readonly Container[]): Uint8Array {
     ? [uint32(12_347 | ((containers.length - 1) << 16)), flags]
     : [uint32(12_346), uint32(containers.length)]
   const hasOffsets = !mayRun || containers.length >= 4
-  let at = [...cookie, ...headers].reduce((sum, { length }) => sum + length, 0) + (hasOffsets ? containers.length * 4 : 0)
+  let at =
+    [...cookie, ...headers].reduce((sum, { length }) => sum + length, 0) + (hasOffsets ? containers.length * 4 : 0)
   const offsets = bodies.map((body) => {
     at += body.length
     return uint32(at - body.length)
@@ -39,7 +40,9 @@ export function roaring64(positions: Iterable<number>, asRuns = false): Uint8Arr
     const chunks = byHigh.get(high) ?? new Map<number, number[]>()
     byHigh.set(high, chunks)
     const key = low >>> 16
-    chunks.set(key, [...(chunks.get(key) ?? []), low & 0xffff])
+    const values = chunks.get(key)
+    if (values === undefined) chunks.set(key, [low & 0xffff])
+    else values.push(low & 0xffff)
   }
   return bitmap64(
     Array.from(byHigh, ([high, chunks]) => {

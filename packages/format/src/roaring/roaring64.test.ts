@@ -22,9 +22,21 @@ describe('readRoaring64', () => {
     const first = bitmap32([
       { key: 0, list: [0, 5, 65_535] },
       { key: 1, bits: range(0, 60_000, 3) },
-      { key: 7, runs: [[10, 4], [100, 0], [65_000, 535]] },
+      {
+        key: 7,
+        runs: [
+          [10, 4],
+          [100, 0],
+          [65_000, 535],
+        ],
+      },
     ])
-    const set = read(bitmap64([[0, first], [3, bitmap32([{ key: 65_535, list: [65_535] }])]]))
+    const set = read(
+      bitmap64([
+        [0, first],
+        [3, bitmap32([{ key: 65_535, list: [65_535] }])],
+      ]),
+    )
     const expected = [
       ...[0, 5, 65_535],
       ...range(65_536, 125_536, 3),
@@ -33,7 +45,14 @@ describe('readRoaring64', () => {
     ]
     expect(positionsOf(set)).toEqual(expected)
     expect(set.size).toBe(expected.length)
-    for (const [start, end] of [[0, 1], [5, 65_536], [65_537, 65_600], [70_000, 500_000], [458_762, 458_767], [2 ** 33, 2 ** 34]] as const) {
+    for (const [start, end] of [
+      [0, 1],
+      [5, 65_536],
+      [65_537, 65_600],
+      [70_000, 500_000],
+      [458_762, 458_767],
+      [2 ** 33, 2 ** 34],
+    ] as const) {
       const inside = expected.filter((position) => position >= start && position < end)
       expect(positionsOf(set, start, end)).toEqual(inside)
       expect(set.countIn(start, end)).toBe(inside.length)
@@ -50,9 +69,17 @@ describe('readRoaring64', () => {
   it('takes a bitmap without anything, and upper halves left out or empty as Java writes them', () => {
     expect(read(bitmap64([])).size).toBe(0)
     const empty = bitmap32([])
-    expect(positionsOf(read(bitmap64([[0, empty], [1, empty], [2, bitmap32([{ key: 0, list: [9] }])]])))).toEqual([
-      2 * 2 ** 32 + 9,
-    ])
+    expect(
+      positionsOf(
+        read(
+          bitmap64([
+            [0, empty],
+            [1, empty],
+            [2, bitmap32([{ key: 0, list: [9] }])],
+          ]),
+        ),
+      ),
+    ).toEqual([2 * 2 ** 32 + 9])
   })
 
   it.each<[string, Uint8Array]>([
@@ -62,13 +89,46 @@ describe('readRoaring64', () => {
     ['another cookie', bitmap64([[0, uint32(12_345)]])],
     ['2^64 bitmaps', Buffer.alloc(8, 0xff)],
     ['65 537 containers', bitmap64([[0, Buffer.concat([uint32(12_346), uint32(65_537)])]])],
-    ['upper halves that fall', bitmap64([[1, bitmap32([])], [0, bitmap32([])]])],
+    [
+      'upper halves that fall',
+      bitmap64([
+        [1, bitmap32([])],
+        [0, bitmap32([])],
+      ]),
+    ],
     ['an upper half beyond 2^53', bitmap64([[2 ** 21, bitmap32([{ key: 0, list: [1] }])]])],
-    ['containers that fall', bitmap64([[0, bitmap32([{ key: 2, list: [1] }, { key: 1, list: [1] }])]])],
+    [
+      'containers that fall',
+      bitmap64([
+        [
+          0,
+          bitmap32([
+            { key: 2, list: [1] },
+            { key: 1, list: [1] },
+          ]),
+        ],
+      ]),
+    ],
     ['a list that falls', bitmap64([[0, bitmap32([{ key: 0, list: [2, 1] }])]])],
     ['a list with one twice', bitmap64([[0, bitmap32([{ key: 0, list: [1, 1] }])]])],
     ['bits of another count', bitmap64([[0, bitmap32([{ key: 0, bits: [...range(0, 5000), 1] }])]])],
-    ['runs that overlap', bitmap64([[0, bitmap32([{ key: 0, runs: [[0, 5], [5, 1]] }])]])],
+    [
+      'runs that overlap',
+      bitmap64([
+        [
+          0,
+          bitmap32([
+            {
+              key: 0,
+              runs: [
+                [0, 5],
+                [5, 1],
+              ],
+            },
+          ]),
+        ],
+      ]),
+    ],
     ['a run beyond its container', bitmap64([[0, bitmap32([{ key: 0, runs: [[65_535, 1]] }])]])],
   ])('refuses %s', (_, bytes) => {
     expect(() => read(bytes)).toThrow(expect.objectContaining({ kind: 'corrupt', code: 'ROARING' }))

@@ -1,4 +1,4 @@
-import { isValid } from '@moulin/core'
+import { internal, isValid } from '@moulin/core'
 import type { Column, ColumnBatch } from '@moulin/core'
 
 /**
@@ -77,7 +77,7 @@ function primitivePart(column: Column): KeyPart {
       }
     }
     default:
-      throw new Error(`a key has no ${column.storage}`)
+      throw internal('ROW_KEY', `A key has no ${column.storage}; equalityFields lets none through.`)
   }
 }
 

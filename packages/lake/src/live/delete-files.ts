@@ -1,4 +1,4 @@
-import { corrupt, exhausted, isMoulinError } from '@moulin/core'
+import { corrupt, exhausted, isMoulinError, stringifyJson } from '@moulin/core'
 import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
 import { PositionSetBuilder, puffinBlobContent, readPuffinFooter } from '@moulin/format'
 import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
@@ -62,7 +62,7 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
       }) as Promise<PositionsByName>,
     keys: (file, { fields, spend }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
-      room.load(`${own}${file.filePath} ${JSON.stringify(fields)}`, call, async (shared) => {
+      room.load(`${own}${file.filePath} ${stringifyJson(fields)}`, call, async (shared) => {
         const parquet = await files.open(file, shared)
         checkColumns(parquet, fields, file)
         const value = new EqualityDeletes(spend)
@@ -97,7 +97,11 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
         throw corrupt('DELETION_VECTOR', message, { context })
       }
       const about = described?.properties.get('referenced-data-file')
-      if (about !== undefined && file.referencedDataFile !== undefined && !tableFiles.isSame(about, file.referencedDataFile))
+      if (
+        about !== undefined &&
+        file.referencedDataFile !== undefined &&
+        !tableFiles.isSame(about, file.referencedDataFile)
+      )
         throw ofAnother(what, about, file.referencedDataFile)
       const content = described === undefined ? bytes : puffinBlobContent(bytes, described, MAX_VECTOR_BYTES)
       return readDeletionVector(content, recordCount, what)

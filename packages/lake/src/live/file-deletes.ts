@@ -77,7 +77,10 @@ async function maskIn(
   const { file, deletes } = question.listed
   const placed = deletes.filter(({ content }) => content !== 'equality')
   const equal = deletes.filter(({ content }) => content === 'equality')
-  const found = [...(await deletedByPlace(question, placed, parts, call)), ...(await deletedByValue(question, equal, parts, call))]
+  const found = [
+    ...(await deletedByPlace(question, placed, parts, call)),
+    ...(await deletedByValue(question, equal, parts, call)),
+  ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
   const rows = unionOf(some.map((each) => each.rows))

@@ -59,8 +59,8 @@ async function isStillNamed(
     if (snapshotIdOf(fresh.loaded) === snapshotIdOf(state.loaded)) return true
     const file = fileIn(error)
     if (file === undefined) return false
-    for await (const task of fileLists.all({ ...fresh, missing: noneMissing }, call))
-      if (tableFiles.isSame(task.file.filePath, file)) return true
+    for await (const { file: data, deletes } of fileLists.all({ ...fresh, missing: noneMissing }, call))
+      if ([data, ...deletes].some(({ filePath }) => tableFiles.isSame(filePath, file))) return true
   } catch (failure) {
     if (isKind(failure, 'aborted')) throw failure
   }

@@ -1,0 +1,390 @@
+/** What files of deletes delete in one data file, as the table lists them. With the log around them: deleted-rows.test.ts. */
+import { defaultLimits, keyOf, tableFiles } from '@moulin/core'
+import type { IcebergField, IcebergType, Limits, TableMetadata } from '@moulin/core'
+import { parquetWorkers } from '@moulin/format'
+import { bindPartitionSpec } from '@moulin/iceberg'
+import type { DataFile, DeleteFile, ListedFile, RowMask } from '@moulin/iceberg'
+import { hookedStore } from '@moulin/testing'
+import { describe, expect, it } from 'vitest'
+import { bitmap32, bitmap64, roaring64 } from '../../packages/format/src/roaring/roaring.test-support.ts'
+import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
+import { parquetOf, positionsFile, vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import type { Value } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import { dataFiles, FileRoom } from '../../packages/lake/src/live/data-files.ts'
+import { deleteRooms, fileDeletes } from '../../packages/lake/src/live/file-deletes.ts'
+
+const field = (id: number, name: string, type: IcebergType): IcebergField => ({ id, name, required: false, type })
+const idField = field(1, 'id', 'int')
+const nameField = field(2, 'name', 'string')
+
+interface Schemas {
+  readonly schemas: readonly (readonly IcebergField[])[]
+  readonly limits?: Partial<Limits>
+}
+
+/** A table's files, and what is deleted in them. */
+function lake({ schemas, limits: some }: Schemas = { schemas: [[idField, nameField]] }) {
+  const store = hookedStore()
+  const files = tableFiles(store)
+  const limits = { ...defaultLimits, ...some }
+  const opened = dataFiles({
+    tableFiles: files,
+    workers: parquetWorkers({ threads: 0 }),
+    room: new FileRoom(limits.openFileBytes),
+  })
+  const deletesOf = fileDeletes({ tableFiles: files, files: opened, rooms: deleteRooms(limits), limits })
+  const metadata = {
+    schemas: schemas.map((fields, id) => ({ type: 'struct', 'schema-id': id, fields })),
+  } as unknown as TableMetadata
+  const uri = (name: string): string => `${store.root}data/${name}`
+  let sequence = 1n
+
+  const put = async (name: string, bytes: Uint8Array): Promise<Pick<DataFile, 'filePath' | 'fileSizeBytes'>> => {
+    await store.put(keyOf(store, uri(name)), bytes)
+    return { filePath: uri(name), fileSizeBytes: BigInt(bytes.length) }
+  }
+  const deletes = (content: DeleteFile['content'], more: Partial<DeleteFile>): DeleteFile =>
+    ({ content, specId: 0, partition: [], sequenceNumber: ++sequence, equalityIds: [], ...more }) as DeleteFile
+
+  return {
+    store,
+    uri,
+    /** A data file of these rows. */
+    async rows(name: string, fields: readonly IcebergField[], rows: readonly (readonly Value[])[]): Promise<DataFile> {
+      const stored = await put(name, parquetOf(fields, rows))
+      return { ...stored, recordCount: BigInt(rows.length), specId: 0, partition: [] } as unknown as DataFile
+    },
+    async positions(
+      name: string,
+      rows: readonly (readonly [path: string, position: bigint])[],
+      more: Partial<DeleteFile> = {},
+    ): Promise<DeleteFile> {
+      const stored = await put(name, positionsFile(rows))
+      return deletes('positions', { ...stored, recordCount: BigInt(rows.length), ...more })
+    },
+    async equality(
+      name: string,
+      fields: readonly IcebergField[],
+      rows: readonly (readonly Value[])[],
+      equalityIds = fields.map(({ id }) => id),
+    ): Promise<DeleteFile> {
+      const stored = await put(name, parquetOf(fields, rows))
+      return deletes('equality', { ...stored, recordCount: BigInt(rows.length), equalityIds })
+    },
+    /** One Puffin file with a vector for each of these. */
+    async vectors(name: string, about: Readonly<Record<string, readonly number[]>>): Promise<DeleteFile[]> {
+      const blobs = Object.entries(about).map(([path, positions]) => ({
+        bytes: vectorBlob(roaring64(positions)),
+        properties: { 'referenced-data-file': path, cardinality: String(positions.length) },
+      }))
+      const { bytes, offsets } = puffinFile(blobs)
+      const stored = await put(name, bytes)
+      return Object.entries(about).map(([referencedDataFile, positions], at) =>
+        deletes('vector', {
+          ...stored,
+          referencedDataFile,
+          recordCount: BigInt(positions.length),
+          blob: { offset: BigInt(offsets[at]!), sizeBytes: BigInt(blobs[at]!.bytes.length) },
+        }),
+      )
+    },
+    async mask(file: DataFile, list: readonly DeleteFile[]): Promise<RowMask | undefined> {
+      const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
+      const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
+      return await deletesOf({ metadata, listed, whole: (call) => opened.open(file, call) }, {})
+    },
+    async deleted(file: DataFile, list: readonly DeleteFile[]): Promise<number[]> {
+      return rowsIn(await this.mask(file, list), Number(file.recordCount))
+    },
+    /** Objects that were read since, with their repeats. */
+    async reads(work: () => Promise<unknown>): Promise<string[]> {
+      const before = store.calls.length
+      await work()
+      return store.calls.slice(before).map(({ key }) => key.slice('data/'.length))
+    },
+  }
+}
+
+function rowsIn(mask: RowMask | undefined, count: number): number[] {
+  const all = Array.from({ length: count }, (_, row) => row)
+  if (mask === undefined) return []
+  const left = new Set(mask.leftIn(0, count) ?? all)
+  return all.filter((row) => !left.has(row))
+}
+
+const tenRows = Array.from({ length: 10 }, (_, at): readonly Value[] => [at, `n${at}`])
+const fields = [idField, nameField]
+
+describe('position deletes', () => {
+  it('are those of the file that they name, by whatever spelling', async () => {
+    const world = lake()
+    const a = await world.rows('a b.parquet', fields, tenRows)
+    const b = await world.rows('b.parquet', fields, tenRows)
+    const path = a.filePath
+    const escaped = path.replace('a b', 'a%20b')
+    const files = await world.positions('d.parquet', [
+      [path, 1n],
+      [path, 3n],
+      [b.filePath, 0n],
+      [`${world.uri('c.parquet')}`, 8n],
+    ])
+    expect(await world.deleted(a, [files])).toEqual([1, 3])
+    expect(await world.deleted(b, [files])).toEqual([0])
+    const more = await world.positions('e.parquet', [[escaped, 5n]])
+    expect(await world.deleted(a, [files, more])).toEqual([1, 3, 5])
+  })
+
+  it('of several files come together, and a file that says nothing of it changes no key', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const one = await world.positions('d1.parquet', [[a.filePath, 1n]])
+    const two = await world.positions('d2.parquet', [
+      [a.filePath, 1n],
+      [a.filePath, 9n],
+    ])
+    const other = await world.positions('d3.parquet', [[world.uri('z.parquet'), 4n]])
+    expect(await world.deleted(a, [one, two])).toEqual([1, 9])
+    expect(await world.mask(a, [other])).toBeUndefined()
+    const key = (await world.mask(a, [one]))!.key
+    expect((await world.mask(a, [other, one]))!.key).toBe(key)
+    expect((await world.mask(a, [one, two]))!.key).not.toBe(key)
+    expect((await world.mask(a, [two, one]))!.key).toBe((await world.mask(a, [one, two]))!.key)
+  })
+
+  it('are read once for all files that they are about', async () => {
+    const world = lake()
+    const files = await Promise.all(['a', 'b', 'c'].map((name) => world.rows(`${name}.parquet`, fields, tenRows)))
+    const deletes = await world.positions(
+      'd.parquet',
+      files.map(({ filePath }, at) => [filePath, BigInt(at)]),
+    )
+    const reads = await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))
+    expect(new Set(reads)).toEqual(new Set(['d.parquet']))
+    expect(await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))).toEqual([])
+  })
+
+  it('are refused where they contradict themselves', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const refused = async (file: DeleteFile, code: string, kind = 'corrupt'): Promise<void> =>
+      expect(world.mask(a, [file])).rejects.toMatchObject({ kind, code })
+    await refused(await world.positions('d1.parquet', [[a.filePath, 10n]]), 'DELETE_BEYOND')
+    const elsewhere = { referencedDataFile: world.uri('b.parquet') }
+    await refused(await world.positions('d2.parquet', [[a.filePath, 1n]], elsewhere), 'DELETES_ELSEWHERE')
+    const here = { referencedDataFile: a.filePath }
+    await refused(await world.positions('d3.parquet', [[world.uri('b.parquet'), 1n]], here), 'DELETES_ELSEWHERE')
+    await refused(await world.positions('d4.parquet', [[a.filePath, 1n]], { recordCount: 2n }), 'FILE_ROWS')
+    const gone = await world.positions('d5.parquet', [[a.filePath, 1n]])
+    await world.store.delete('data/d5.parquet')
+    await refused(gone, 'FILE_VANISHED', 'not-found')
+  })
+})
+
+describe('a deletion vector', () => {
+  it('is the one at its place in the file, and nothing else of that is fetched', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const b = await world.rows('b.parquet', fields, tenRows)
+    const [ofA, ofB] = await world.vectors('d.puffin', { [a.filePath]: [0, 1, 2, 9], [b.filePath]: [5] })
+    expect(await world.deleted(a, [ofA!])).toEqual([0, 1, 2, 9])
+    // Its own bytes; the footer is known.
+    expect(await world.reads(() => world.mask(b, [ofB!]))).toEqual(['d.puffin'])
+    expect(await world.deleted(b, [ofB!])).toEqual([5])
+    expect(await world.reads(() => world.mask(b, [ofB!]))).toEqual([])
+  })
+
+  it('is refused where its manifest, its file and the data file disagree', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const b = await world.rows('b.parquet', fields, tenRows)
+    const [ofA, ofB] = await world.vectors('d.puffin', { [a.filePath]: [1, 2], [b.filePath]: [5, 6] })
+    const refused = async (file: DeleteFile, code: string): Promise<void> =>
+      expect(world.mask(a, [file])).rejects.toMatchObject({ kind: 'corrupt', code })
+    await refused(ofB!, 'DELETES_ELSEWHERE')
+    // The manifest says that it is of the one, the file of the other.
+    await refused({ ...ofB!, referencedDataFile: a.filePath }, 'DELETES_ELSEWHERE')
+    const { offset, sizeBytes } = ofA!.blob!
+    await refused({ ...ofA!, blob: { offset: offset + 1n, sizeBytes } }, 'DELETION_VECTOR')
+    await refused({ ...ofA!, blob: { offset, sizeBytes: sizeBytes - 1n } }, 'DELETION_VECTOR')
+    await refused({ ...ofA!, blob: { offset, sizeBytes: 2n ** 40n } }, 'DELETION_VECTOR')
+    await refused({ ...ofA!, blob: undefined }, 'DELETION_VECTOR')
+    await refused({ ...ofA!, recordCount: 3n }, 'DELETION_VECTOR')
+    const [beyond] = await world.vectors('e.puffin', { [a.filePath]: [10] })
+    await refused(beyond!, 'DELETE_BEYOND')
+  })
+
+  it('is taken from a file whose footer nobody can read, as its manifest has its place', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [vector] = await world.vectors('d.puffin', { [a.filePath]: [4] })
+    const { bytes } = await world.store.get('data/d.puffin')
+    await world.store.put(
+      'data/d.puffin',
+      bytes.map((byte, at) => (at < bytes.length - 4 ? byte : 0)),
+    )
+    expect(await world.deleted(a, [vector!])).toEqual([4])
+  })
+
+  it('is kept as it is stored: that of a hundred million rows is no larger than its bytes', async () => {
+    const world = lake({ schemas: [fields], limits: { rowMaskBytes: 4096 } })
+    const a = { ...(await world.rows('a.parquet', fields, tenRows)), recordCount: 100_000_000n }
+    const runs = [[0, 65_535]] as const
+    const blob = vectorBlob(bitmap64([[0, bitmap32(Array.from({ length: 1500 }, (_, key) => ({ key, runs })))]]))
+    const count = 1500 * 65_536
+    const { bytes, offsets } = puffinFile([{ bytes: blob }])
+    await world.store.put('data/d.puffin', bytes)
+    const vector = {
+      content: 'vector',
+      filePath: world.uri('d.puffin'),
+      fileSizeBytes: BigInt(bytes.length),
+      recordCount: BigInt(count),
+      sequenceNumber: 2n,
+      referencedDataFile: a.filePath,
+      blob: { offset: BigInt(offsets[0]!), sizeBytes: BigInt(blob.length) },
+    } as unknown as DeleteFile
+    const mask = (await world.mask(a, [vector]))!
+    expect([mask.size, mask.countIn(count - 1, count + 1)]).toEqual([count, 1])
+    expect(mask.leftIn(count - 1, count + 1)).toEqual(Int32Array.of(1))
+  })
+})
+
+describe('equality deletes', () => {
+  it('compare null with null, NaN with NaN, and −0 not with 0', async () => {
+    const [number, text] = [field(1, 'x', 'double'), nameField]
+    const world = lake({ schemas: [[number, text]] })
+    const rows: readonly (readonly Value[])[] = [
+      [NaN, 'a'],
+      [-0, 'a'],
+      [0, 'a'],
+      [null, 'a'],
+      [null, null],
+      [1.5, null],
+    ]
+    const a = await world.rows('a.parquet', [number, text], rows)
+    const by = async (...keys: readonly (readonly Value[])[]): Promise<number[]> =>
+      world.deleted(a, [await world.equality(`e${Math.abs(keys.length)}-${String(keys)}.parquet`, [number], keys)])
+    expect(await by([NaN])).toEqual([0])
+    expect(await by([0])).toEqual([2])
+    expect(await by([null], [-0])).toEqual([1, 3, 4])
+    const both = await world.equality(
+      'both.parquet',
+      [number, text],
+      [
+        [null, null],
+        [1.5, 'a'],
+      ],
+    )
+    expect(await world.deleted(a, [both])).toEqual([4])
+  })
+
+  it('compare each set of columns by itself, and delete what any of them names', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const byId = await world.equality('e1.parquet', [idField], [[3], [77]])
+    const more = await world.equality('e2.parquet', [idField], [[4]])
+    const byName = await world.equality('e3.parquet', [nameField], [['n9'], ['n3']])
+    const byBoth = await world.equality('e4.parquet', fields, [
+      [1, 'n2'],
+      [2, 'n2'],
+    ])
+    expect(await world.deleted(a, [byId, more, byName, byBoth])).toEqual([2, 3, 4, 9])
+    expect(await world.mask(a, [await world.equality('e5.parquet', [idField], [[77]])])).toBeUndefined()
+    const positions = await world.positions('d.parquet', [[a.filePath, 0n]])
+    expect(await world.deleted(a, [positions, byId])).toEqual([0, 3])
+  })
+
+  it('compare only the columns that they name, whatever else their files have', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    expect(await world.deleted(a, [await world.equality('e.parquet', fields, [[5, 'other']], [1])])).toEqual([5])
+  })
+
+  it('go by ids: renamed, promoted, dropped and later columns are compared as they are in the newest schema that has them', async () => {
+    const [oldId, newId] = [idField, field(1, 'number', 'long')]
+    const added = field(3, 'added', 'string')
+    const world = lake({
+      schemas: [
+        [oldId, nameField],
+        [newId, added],
+      ],
+    })
+    const a = await world.rows('a.parquet', [oldId, nameField], tenRows)
+    const b = await world.rows(
+      'b.parquet',
+      [newId, added],
+      [
+        [1n, 'x'],
+        [2n ** 40n, null],
+      ],
+    )
+    const byOld = await world.equality('e1.parquet', [oldId], [[1]])
+    const byNew = await world.equality('e2.parquet', [newId], [[2n ** 40n], [2n]])
+    expect(await world.deleted(a, [byOld, byNew])).toEqual([1, 2])
+    expect(await world.deleted(b, [byOld, byNew])).toEqual([0, 1])
+    expect(await world.deleted(a, [await world.equality('e3.parquet', [nameField], [['n7']])])).toEqual([7])
+    // Rows from before a column was added have null there.
+    const byAdded = await world.equality('e4.parquet', [added], [[null]])
+    expect(await world.deleted(a, [byAdded])).toHaveLength(10)
+    expect(await world.deleted(b, [byAdded])).toEqual([1])
+  })
+
+  it('compare members of structs', async () => {
+    const place = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int'), field(7, 'y', 'string')] })
+    const onlyX = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int')] })
+    const world = lake({ schemas: [[place]] })
+    const rows: readonly (readonly Value[])[] = [[{ x: 1, y: 'a' }], [{ x: null, y: 'b' }], [null], [{ x: 2, y: null }]]
+    const a = await world.rows('a.parquet', [place], rows)
+    const by = async (name: string, ...keys: readonly Value[]): Promise<number[]> =>
+      world.deleted(a, [
+        await world.equality(
+          name,
+          [onlyX],
+          keys.map((key) => [key]),
+          [6],
+        ),
+      ])
+    expect(await by('e1.parquet', { x: 2 }, { x: 3 })).toEqual([3])
+    expect(await by('e2.parquet', { x: null })).toEqual([1])
+    expect(await by('e3.parquet', null)).toEqual([2])
+  })
+
+  it('are read once, and the data file once for what they delete in it', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const b = await world.rows('b.parquet', fields, tenRows)
+    const deletes = [
+      await world.equality('e1.parquet', [idField], [[3]]),
+      await world.equality('e2.parquet', [idField], [[4]]),
+    ]
+    await world.mask(a, deletes)
+    expect(await world.reads(() => world.mask(a, deletes))).toEqual([])
+    expect(new Set(await world.reads(() => world.mask(b, deletes)))).toEqual(new Set(['b.parquet']))
+  })
+
+  it('are refused where they name no column of the table, or their file has not what they name', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const unknown = await world.equality('e1.parquet', [idField], [[1]], [99])
+    await expect(world.mask(a, [unknown])).rejects.toMatchObject({ kind: 'corrupt', code: 'EQUALITY_FIELD' })
+    const lacking = await world.equality('e2.parquet', [idField], [[1]], [2])
+    await expect(world.mask(a, [lacking])).rejects.toMatchObject({ kind: 'corrupt', code: 'EQUALITY_FIELD' })
+  })
+
+  it('take no more memory than the limit, by their count before any is read', async () => {
+    const world = lake({ schemas: [fields], limits: { equalityDeleteBytes: 1000 } })
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const refusal = { kind: 'exhausted', code: 'EQUALITY_DELETES', context: { equalityDeleteBytes: 1000 } }
+    const many = await world.equality(
+      'e1.parquet',
+      [idField],
+      Array.from({ length: 20 }, (_, at) => [at]),
+    )
+    expect(await world.reads(() => expect(world.mask(a, [many])).rejects.toMatchObject(refusal))).toEqual([])
+    const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
+    await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
+    const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
+    await expect(world.mask(a, await Promise.all(parts))).rejects.toMatchObject(refusal)
+    const few = await world.equality('e5.parquet', [nameField], [['n1'], ['n2']])
+    expect(await world.deleted(a, [few])).toEqual([1, 2])
+  })
+})
