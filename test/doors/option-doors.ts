@@ -69,6 +69,8 @@ export const catalog: corePackage.Catalog = memoryCatalog({ store, runtime: runt
 const schema = corePackage.schema({ id: corePackage.t.int53 })
 const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false, type: 'long' }] } as const
 const codec = json(schema)
+await catalog.createTable({ namespace: ['default'], name: 'read' }, { schema: iceberg })
+const opened = await lakePackage.openTable({ catalog, table: 'default.read', stores: store, threads: 0 })
 /** Of an option that is a function. */
 export const noFunction: readonly unknown[] = [{}, true]
 const noSignal = [{}, 'now', new AbortController()]
@@ -607,6 +609,29 @@ export const doors: readonly Door[] = [
     { full: ['id', [5]] },
     {},
   ),
+  door<lakePackage.OpenTableOptions>(
+    'openTable',
+    lakePackage.openTable,
+    {
+      catalog: badPart,
+      table: [5, ['shop', 'orders']],
+      stores: noFunction,
+      threads: [-1, 1.5, '1', 10_000],
+      worker: badPart,
+      limits: [{ openFileBytes: 0 }, { openFile: 1 }, { rowMaskBytes: '1' }, []],
+      runtime: badPart,
+      signal: noSignal,
+    },
+    { catalog, table: 'default.read', stores: store, threads: 0 },
+  ),
+  door<ScanOptions>(
+    'OpenTable.scan',
+    (options) => opened.scan(options).toArray(),
+    { columns: ['id', [5], { id: true }], where: ['id = 5', []], signal: noSignal },
+    {},
+  ),
+  door('OpenTable.count', (o: { signal?: AbortSignal }) => opened.count(o), signalOnly, {}),
+  door('OpenTable.refresh', (o: { signal?: AbortSignal }) => opened.refresh(o), signalOnly, {}),
   door<icebergPackage.PlanScanOptions>(
     'planScan',
     (options) => drained(icebergPackage.planScan(options)),
@@ -617,6 +642,7 @@ export const doors: readonly Door[] = [
       where: ['id = 5', []],
       maxInFlight: [0, 0.5],
       skip: noFunction,
+      room: badPart,
       signal: noSignal,
     },
     { tableFiles: corePackage.tableFiles(store), metadata: newTable() },

@@ -24,7 +24,7 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** For a process that lives for some minutes. */
-const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+export const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 export interface RestCatalog {
   /** Of an Iceberg REST catalog. */
@@ -44,7 +44,7 @@ export async function restCatalog(): Promise<RestCatalog> {
   const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
   const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
   const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
   })
   const port = new Promise<string>((resolve) => java.stdout.once('data', (text) => resolve(String(text).trim())))
   const gone = new Promise<undefined>((resolve) => java.once('exit', () => resolve(undefined)))
@@ -114,21 +114,24 @@ export interface Spark extends SqlEngine {
   removeOrphans(table: string, olderThanMs: number): Promise<readonly string[]>
 }
 
-/** Spark: see spark.py. Needs Java 17 and Maven. */
-export async function spark({ version = '3.5.3', iceberg, folder = '/', uri, isBrief }: SparkOptions): Promise<Spark> {
+/** A Spark that is installed: a Python with it, and Iceberg's library for it. */
+export async function installedSpark({
+  version = '3.5.3',
+  iceberg,
+}: Pick<SparkOptions, 'version' | 'iceberg'>): Promise<{ readonly program: string; readonly jar: string }> {
   const { requirements, runtime } = sparks[version]
   const artifact = `org.apache.iceberg:${runtime}:${iceberg}`
   const jars = await made('spark', artifact, async (into) => {
     await maven('dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${into}`)
   })
-  const jar = join(jars, `${runtime}-${iceberg}.jar`)
+  return { program: await python(here(requirements)), jar: join(jars, `${runtime}-${iceberg}.jar`) }
+}
+
+/** Spark: see spark.py. Needs Java 17 and Maven. */
+export async function spark({ folder = '/', uri, isBrief, ...which }: SparkOptions): Promise<Spark> {
+  const { program, jar } = await installedSpark(which)
   const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
-  const { ask, ...sql } = engine(await python(here(requirements)), [
-    here('spark.py'),
-    jar,
-    folder,
-    JSON.stringify(settings),
-  ])
+  const { ask, ...sql } = engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
   return {
     ...sql,
     async removeOrphans(table, olderThanMs) {
@@ -151,12 +154,13 @@ export async function pyiceberg(uri: string, table: string, work: PyicebergWork)
   return Number((await running).stdout)
 }
 
-interface Asked extends SqlEngine {
+export interface Asked extends SqlEngine {
   /** What is no SQL. */
   ask(request: object): Promise<Rows>
 }
 
-function engine(program: string, args: readonly string[]): Asked {
+/** A process that answers each line with a line. */
+export function engine(program: string, args: readonly string[]): Asked {
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
   })

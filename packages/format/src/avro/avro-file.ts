@@ -56,7 +56,7 @@ export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): 
   const { what = 'The Avro file' } = options
   const { schemaText, metadata, blocks } = openAvroFile(bytes, options)
   const schema = parseJson(schemaText, `The schema of ${what}`)
-  const type = schemaInFile(schema, what)
+  const type = avroTypeOf(schema, what)
   const read = avroReaderOf(type)
   const records: Record<string, unknown>[] = []
   for (const { count, reader } of blocks(minimumBytes(type)))
@@ -119,8 +119,8 @@ function readMetadata(reader: AvroReader): Map<string, string> {
   return new Map(Array.from(entries, ([key, value]) => [key, Buffer.from(value).toString('utf8')]))
 }
 
-/** @throws `corrupt` where it does not parse. */
-export function schemaInFile(schema: JsonValue, what: string): AvroType {
+/** What the schema of a file says. @throws `corrupt` where it does not parse. */
+export function avroTypeOf(schema: JsonValue, what: string): AvroType {
   try {
     return parseAvroSchema(schema)
   } catch (cause) {

@@ -389,14 +389,30 @@ describe('planScan', () => {
     ])
   })
 
-  it('refuses an unknown transform by name, and calls a spec that is not there corrupt', async () => {
-    const { store, metadata } = twoSpecs()
-    const zorder = { 'spec-id': 1, fields: [{ 'source-id': 4, 'field-id': 1002, name: 'z', transform: 'zorder' }] }
+  it('prunes by nothing that it does not understand of a spec, and calls one that is not there corrupt', async () => {
+    const { metadata, names } = twoSpecs()
+    const february = { where: gte('at', new Date('2024-02-01')) }
+    expect(await names(february)).toEqual(['ams', 'osl', 'feb'])
+    const strange: readonly object[] = [
+      { 'source-id': 4, transform: 'zorder' },
+      { 'source-ids': [1, 4], transform: 'bucket[4]' },
+      { 'source-id': 4, transform: 'truncate[0]' },
+      { 'source-id': 9, transform: 'day' },
+      { 'source-id': 5, transform: 'day' },
+    ]
+    const ofOthers = { ...schema, fields: [...schema.fields, column(5, 'other', 'variant')] }
     const planned = (partitionSpecs: PartitionSpec[]) =>
-      collect(planScan({ tableFiles: filesOf(store), metadata: { ...metadata, 'partition-specs': partitionSpecs } }))
-    await expect(planned([specs[0]!, zorder])).rejects.toSatisfy(
-      (error) => isKind(error, 'unsupported', 'TRANSFORM') && error.message.includes('zorder'),
-    )
+      names({
+        ...february,
+        metadata: { ...metadata, schemas: [oldSchema, ofOthers], 'partition-specs': partitionSpecs },
+      })
+    for (const field of strange) {
+      const spec = {
+        'spec-id': 1,
+        fields: [{ ...field, 'field-id': 1002, name: 'z' } as PartitionSpec['fields'][number]],
+      }
+      expect(await planned([specs[0]!, spec])).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    }
     await expect(planned([specs[0]!])).rejects.toSatisfy((error) => isKind(error, 'corrupt', 'PARTITION_SPEC'))
   })
 })

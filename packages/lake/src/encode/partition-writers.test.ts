@@ -1,5 +1,5 @@
 import { formatCaps, Int32Builder, Int64Builder } from '@moulin/core'
-import type { ColumnBatch } from '@moulin/core'
+import type { ColumnBatch, PartitionSpec } from '@moulin/core'
 import { bytesRangeReader, openParquet, parquetWriter } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
@@ -73,6 +73,44 @@ async function groupsOf({ bytes }: EncodedFile): Promise<unknown[]> {
 }
 
 describe('PartitionWriters', () => {
+  it('finds the column of a spec by its id, also in a struct, and never another one of its name', () => {
+    const inner = { id: 2001, name: 'kind', required: false, type: 'int' } as const
+    const nested = {
+      type: 'struct',
+      fields: [...schema.fields, { id: 2000, name: 's', required: false, type: { type: 'struct', fields: [inner] } }],
+    } as const
+    const specOf = (source: number, transform = 'identity'): PartitionSpec => ({
+      'spec-id': 0,
+      fields: [{ 'source-id': source, name: 'k', transform }],
+    })
+    const over = (spec: PartitionSpec, known = nested): PartitionWriters =>
+      new PartitionWriters({
+        schema: nested,
+        spec: bindPartitionSpec(spec, [known]),
+        factory: parquetWriter,
+        compression: 'none',
+        keyValue: {},
+        limits,
+      })
+    const [partition, { columns }] = slice(0, 0, 8, () => 1)
+    const kinds = slice(0, 0, 8, (at) => at % 2)[1].columns[2]!
+    // Of the rows from 4 on the struct is null, whatever lies in it.
+    const struct = { storage: 'struct', length: 8, validity: Uint8Array.of(0x0f), fields: [kinds] } as const
+    const batch = { length: 8, columns: [...columns, { name: 's', column: struct }] }
+    const all = over(specOf(2001))
+    all.add(partition, batch)
+    const found = all.finish().map(({ tuple: [value], rowCount }) => [value, rowCount])
+    expect(found.sort((a, b) => Number(b[1]) - Number(a[1]))).toEqual([
+      [null, 4],
+      [0, 2],
+      [1, 2],
+    ])
+    expect(() => over(specOf(3000))).toThrow(/column id 3000, which the table has no more/)
+    const voided = over(specOf(3000, 'void'))
+    voided.add(partition, batch)
+    expect(voided.finish().map(({ tuple }) => tuple)).toEqual([[null]])
+  })
+
   it('gives each log partition row groups of its own, and lets small slices share one', async () => {
     const all = writers()
     expect(batchBytes(slice(0, 0, 100)[1])).toBe(1600)

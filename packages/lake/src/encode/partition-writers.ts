@@ -55,7 +55,7 @@ export class PartitionWriters {
 
   constructor(options: PartitionWritersOptions) {
     this.#options = options
-    this.#tuples = new TupleRuns(options.spec)
+    this.#tuples = new TupleRuns(options.spec, options.schema)
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { Column, ColumnBatch } from '@moulin/core'
+import { unsupported } from '@moulin/core'
+import type { Column, ColumnBatch, IcebergField, IcebergSchema } from '@moulin/core'
 import { columnRuns, columnTransformer, partitionTupleKey } from '@moulin/iceberg'
 import type { BoundPartitionSpec, ColumnRuns, ColumnTransformer, PartitionValue } from '@moulin/iceberg'
 
@@ -11,7 +12,8 @@ export interface TupleGroup {
 }
 
 interface SpecField {
-  readonly name: string
+  /** Names from the top-level column down: a source may lie in a struct. */
+  readonly path: readonly string[]
   readonly transform: ColumnTransformer
   readonly runs: ColumnRuns
 }
@@ -32,17 +34,24 @@ interface Found {
 export class TupleRuns {
   readonly #fields: readonly SpecField[]
 
-  constructor(spec: BoundPartitionSpec) {
-    this.#fields = spec.fields.map(({ transform, source }) => ({
-      name: source!.name,
-      transform: columnTransformer(transform, source!.type),
-      runs: columnRuns(transform, source!.type),
-    }))
+  /** @throws `unsupported` for a spec that takes what the schema has no more. */
+  constructor(spec: BoundPartitionSpec, schema: IcebergSchema) {
+    this.#fields = spec.fields.map(({ name, transform, source, sourceId }) => {
+      const path = pathTo(schema.fields, sourceId)
+      if (source !== undefined && path !== undefined) {
+        const { type } = source
+        return { path, transform: columnTransformer(transform, type), runs: columnRuns(transform, type) }
+      }
+      // What an older format leaves of a partition field that was dropped.
+      if (transform.kind === 'void') return { path: [], transform: () => null, runs: (column) => column.length }
+      const message = `The partition field ${name} is made of column id ${sourceId}, which the table has no more.`
+      throw unsupported('PARTITION_SOURCE', message, { context: { field: name, column: sourceId } })
+    })
   }
 
   /** In the order in which their first rows come. */
   groups(batch: ColumnBatch): TupleGroup[] {
-    const columns = this.#fields.map(({ name }) => batch.columns.find((entry) => entry.name === name)?.column)
+    const columns = this.#fields.map(({ path }) => columnAt(batch, path))
     const groups = new Map<string, Found>()
     const runs: Run[] = []
     let last: Found | undefined
@@ -75,6 +84,30 @@ export class TupleRuns {
     })
     return end
   }
+}
+
+function pathTo(fields: readonly IcebergField[], id: number): readonly string[] | undefined {
+  for (const { id: own, name, type } of fields) {
+    if (own === id) return [name]
+    const below = typeof type === 'object' && type.type === 'struct' ? pathTo(type.fields, id) : undefined
+    if (below !== undefined) return [name, ...below]
+  }
+  return undefined
+}
+
+/** Null where a struct around it is. */
+function columnAt(batch: ColumnBatch, [first, ...rest]: readonly string[]): Column | undefined {
+  let column = batch.columns.find(({ name }) => name === first)?.column
+  for (const step of rest) {
+    if (column?.storage !== 'struct') return undefined
+    const inner: Column | undefined = column.fields.find(({ name }) => name === step)?.column
+    column = inner && { ...inner, validity: both(column.validity, inner.validity) }
+  }
+  return column
+}
+
+function both(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : a.map((bits, at) => bits & b[at]!)
 }
 
 // A column that the batch lacks is all null.

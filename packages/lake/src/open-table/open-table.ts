@@ -34,6 +34,7 @@ import type { TierPool } from '../encode/tier-workers.ts'
 import { dataFiles, FileRoom } from '../live/data-files.ts'
 import { deleteRooms, fileDeletes } from '../live/file-deletes.ts'
 import { liveFiles } from '../live/live-files.ts'
+import { keptManifests, manifestRoom } from '../live/manifest-room.ts'
 import type { Row } from '../scan/scan-output.ts'
 import { snapshotOf, snapshotsOf } from './table-snapshot.ts'
 import type { TableSnapshot } from './table-snapshot.ts'
@@ -44,6 +45,7 @@ import type { TableViewParts } from './table-view.ts'
 export type TableLimits = Pick<
   Limits,
   | 'openFileBytes'
+  | 'manifestBytes'
   | 'equalityDeleteBytes'
   | 'positionDeleteBytes'
   | 'rowMaskBytes'
@@ -76,6 +78,7 @@ const optionTable: OptionTable<OpenTableOptions> = {
   worker: option.moduleUrl,
   limits: option.nested<TableLimits>({
     openFileBytes: option.positiveBytes,
+    manifestBytes: option.positiveBytes,
     equalityDeleteBytes: option.positiveBytes,
     positionDeleteBytes: option.positiveBytes,
     rowMaskBytes: option.positiveBytes,
@@ -158,7 +161,8 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   const whole = dataFiles({ tableFiles, workers, room: new FileRoom(limits.openFileBytes) })
   const deletesOf = fileDeletes({ tableFiles, files: whole, rooms: deleteRooms(limits), limits })
   const files = liveFiles({ files: whole, deletesOf })
-  const parts: TableViewParts = { tableFiles, files, table: tableText(table) }
+  const manifests = manifestRoom(keptManifests(limits.manifestBytes))
+  const parts: TableViewParts = { tableFiles, files, manifests, table: tableText(table) }
   let isClosed = false
   const opened = (): TableViewParts => {
     if (isClosed) throw closed('CLOSED', `The table ${parts.table} was closed.`)
@@ -185,6 +189,7 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
       return viewOf(opened, () => metadata)
     },
     async refresh(call = {}) {
+      checkOptions('refresh', call, option.signalOnly)
       opened()
       loaded = await load(call)
       tableFiles.renew(loaded)
@@ -208,7 +213,10 @@ function viewOf(parts: () => TableViewParts, metadata: () => TableMetadata): Tab
       checkOptions('scan', options, scanTable)
       return scanOf(parts(), metadata(), options)
     },
-    count: (call = {}) => scanOf(parts(), metadata(), { columns: [], ...call }).count(),
+    async count(call = {}) {
+      checkOptions('count', call, option.signalOnly)
+      return await scanOf(parts(), metadata(), { columns: [], ...call }).count()
+    },
   }
 }
 

@@ -198,6 +198,22 @@ describe('rowsToRead', () => {
     expect(await rowsToRead(request)).toEqual([{ start: 0, end: 100 }])
   })
 
+  it('takes a column that the file lacks for null only where it has no initial default', async () => {
+    const file = fileOf(sorted, all, cuts)
+    const lacking = { ...file, rowGroups: [{ ...file.rowGroups[0]!, bounds: () => ({ nullCount: 100 }) }] }
+    const added = { ...fields[0]!, id: 9 }
+    const rowsOf = (value: number | null | undefined, known: PrunableFile): Promise<readonly RowRange[]> => {
+      const field = value === undefined ? added : { ...added, 'initial-default': value }
+      const predicate = bindExpression(eq('i', 7), [added])
+      return rowsToRead({ file: known, rowGroup: 0, predicate, fieldOf: () => field })
+    }
+    expect(await rowsOf(7, lacking)).toEqual([{ start: 0, end: 100 }])
+    expect(await rowsOf(null, lacking)).toEqual([])
+    expect(await rowsOf(undefined, lacking)).toEqual([])
+    // All null in a file that has it is another thing.
+    expect(await rowsOf(7, { ...lacking, fields: [{ id: 9, name: 'i', physicalType: 'INT32' }] })).toEqual([])
+  })
+
   it('takes no word for a column that the table has no more', async () => {
     const file = fileOf(sorted, all, cuts)
     const predicate = bindExpression(isNull('i'), [{ ...fields[0]!, id: 9 }])

@@ -236,10 +236,11 @@ interface ShownRows {
  * @throws `corrupt` code `BAD_VALUE` where one of the rows has a value that its type does not hold.
  */
 function shown(batch: ColumnBatch, columns: TableColumns, names: readonly string[], rows: ShownRows): ColumnBatch {
-  const isKept = rows.kept === undefined ? undefined : new Set(rows.kept)
+  let kept: ReadonlySet<number> | undefined
+  const isShown = (position: number): boolean => rows.kept === undefined || (kept ??= new Set(rows.kept)).has(position)
   const named = names.flatMap((name) => {
     const column = fittingOf(batch, columns, name, (position, path, value) => {
-      if (isKept?.has(position) !== false) throw misfit(rows, rows.rowOf(position), `${name}${path}`, value)
+      if (isShown(position)) throw misfit(rows, rows.rowOf(position), `${name}${path}`, value)
     })
     return column === undefined ? [] : [{ name, column }]
   })

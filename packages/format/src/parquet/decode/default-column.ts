@@ -133,7 +133,7 @@ function scalarOf(type: PrimitiveType, value: JsonValue): boolean | number | big
     case 'fixed':
       return text === undefined ? undefined : hexBytes(text, type.width)
     case 'binary':
-      return text === undefined ? undefined : hexBytes(text, text.length / 2)
+      return text === undefined ? undefined : hexBytes(text, text.length >> 1)
   }
 }
 
