@@ -30,7 +30,7 @@ async function drop(scene: Scene, path: ColumnPath): Promise<void> {
 
 async function add(scene: Scene, name: string): Promise<void> {
   const { extras } = scene.model.columns
-  await alter(scene, `ADD COLUMN ${name} STRING`, () => void extras.push(name))
+  await alter(scene, `ADD COLUMN ${name} STRING`, () => void extras.push({ name, initial: null }))
 }
 
 /** Changes columns and the format: rows stay, as far as their columns do. */
@@ -129,6 +129,19 @@ export const alterations: readonly Operation[] = [
       const name = columns.newName('more')
       const member = `${columns.sql('spot')}.${name}`
       await alter(scene, `ADD COLUMN ${member} INT`, () => void columns.extrasOfSpot.push(name))
+      return 'done'
+    },
+  },
+  {
+    name: 'add a column with a default',
+    needs: 'format 3',
+    async work({ model, stranger }, [a]): Promise<Outcome> {
+      const { columns } = model
+      if (stranger.metadata['format-version'] < 3 || columns.extras.length >= 3) return 'nothing'
+      const [name, initial] = [columns.newName('given'), `d${a}`]
+      await stranger.iceberg({ do: 'addColumn', name, type: 'string', default: initial }, () => {
+        columns.extras.push({ name, initial })
+      })
       return 'done'
     },
   },

@@ -1,6 +1,6 @@
 import { noValues } from './columns.ts'
 import type { Row } from './model.ts'
-import type { Operation, Scene } from './operation.ts'
+import type { Operation, Outcome, Scene } from './operation.ts'
 import { and, anyRows, assignment, byId } from './predicates.ts'
 import type { Args } from './predicates.ts'
 
@@ -27,6 +27,22 @@ async function mode(
   if ((stranger.metadata.properties[name] ?? 'copy-on-write') === wanted) return
   await stranger.sql(`ALTER TABLE ${stranger.table} SET TBLPROPERTIES ('${name}' = '${wanted}')`)
 }
+
+/** Rows that have one of the values in the column, written as the values. */
+function equalityDelete(
+  { stranger, model }: Scene,
+  path: 'id' | 'city' | 'level',
+  values: readonly (number | string | null)[],
+): Promise<void> {
+  const name = model.columns.sql(path)
+  const rows = values.map((value) => ({ [name]: value }))
+  return stranger.iceberg({ do: 'equalityDelete', columns: [name], rows }, () =>
+    model.change((row) => (values.includes(row.values[path]) ? undefined : row)),
+  )
+}
+
+// Of a table that always had partitions, only those of one could be deleted by value.
+const noPartition = /name a partition/
 
 /** Changes rows. */
 export const changes: readonly Operation[] = [
@@ -120,6 +136,30 @@ export const changes: readonly Operation[] = [
         model.replace([...model.rows, ...altered])
       })
     },
+  },
+  {
+    name: 'equality delete of ids',
+    needs: 'row-level deletes',
+    work: (scene, [a]) => equalityDelete(scene, 'id', [a % 80, (a % 80) + 7]),
+    refusal: noPartition,
+  },
+  {
+    name: 'equality delete of nulls',
+    needs: 'row-level deletes',
+    work: (scene) => equalityDelete(scene, 'city', [null]),
+    refusal: noPartition,
+  },
+  {
+    name: 'equality delete by a column that may be wider by now',
+    needs: 'row-level deletes',
+    async work(scene, [a]): Promise<Outcome> {
+      const { columns, rows } = scene.model
+      const levels = rows.flatMap(({ values: { level } }) => level ?? [])
+      if (!columns.isThere('level') || levels.length === 0) return 'nothing'
+      await equalityDelete(scene, 'level', [levels[a % levels.length]!])
+      return 'done'
+    },
+    refusal: noPartition,
   },
   {
     name: 'DuckDB: INSERT',
