@@ -31,5 +31,5 @@ export async function expireAsSpark(log: TestLog, retain: number): Promise<void>
 
 async function manifestsIn(store: ObjectStore, list: string): Promise<string[]> {
   const { bytes } = await store.get(keyOf(store, list))
-  return readManifestList(bytes, { path: list, withDeletes: true }).map(({ path }) => path)
+  return readManifestList(bytes, { path: list }).map(({ path }) => path)
 }
