@@ -1,7 +1,7 @@
 import { byValue } from 'moulin'
 import type { Codec, TopicConfig } from 'moulin'
 import type { Meaning } from './checks.ts'
-import { pyicebergAppend } from './engines.ts'
+import { pyiceberg } from './engines.ts'
 import type { SqlEngine } from './engines.ts'
 import { codecs } from './orders.ts'
 import type { Order, Sent } from './orders.ts'
@@ -74,10 +74,12 @@ export const operations: readonly Operation[] = [
     // Other transforms than identity need a package of their own there.
     config: { value: codecs.avro, partitionBy: [byValue('city')] },
     work: ({ uri }, table) =>
-      pyicebergAppend(uri, table, [
-        { id: 900001, city: 'foreign', tags: [['a', 1]] },
-        { id: 900002, legs: [{ via: 'x', km: null }] },
-      ]),
+      pyiceberg(uri, table, {
+        append: [
+          { id: 900001, city: 'foreign', tags: [['a', 1]] },
+          { id: 900002, legs: [{ via: 'x', km: null }] },
+        ],
+      }),
     meaning: { ...unchanged, rowsOfOthers: noRows },
   },
   {

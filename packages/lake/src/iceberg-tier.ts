@@ -114,7 +114,7 @@ const optionTable: OptionTable<IcebergTierOptions> = {
 }
 
 /**
- * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2, append-only, with system
+ * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2 or 3, append-only, with system
  * columns beside the value's own, and a marker that commits with the data (docs/formats/table.md).
  *
  * `tier` resolves when its commit has been read back. Records are in the table exactly once, whatever crashes, answers
@@ -197,12 +197,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const parts = { info, context, tableFiles, files, manifests, fileLists: lists, ...readers }
     const committer = (): Committer =>
       new Committer({
+        ...parts,
         catalog,
-        tableFiles,
-        info,
-        context,
-        table,
-        look,
         guard,
         ownCommits: own,
         workers: encoders,
