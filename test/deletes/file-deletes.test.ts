@@ -235,6 +235,19 @@ describe('a deletion vector', () => {
     await refused(beyond!, 'DELETE_BEYOND')
   })
 
+  it('is not taken for positions that are listed under its name, nor the other way round', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [vector] = await world.vectors('d.puffin', { [a.filePath]: [1, 2] })
+    const asPositions = { ...vector!, content: 'positions', referencedDataFile: undefined } as const
+    expect(await world.deleted(a, [vector!])).toEqual([1, 2])
+    await expect(world.mask(a, [asPositions])).rejects.toMatchObject({ kind: 'corrupt', code: 'PARQUET_MAGIC' })
+    const positions = await world.positions('d.parquet', [[a.filePath, 3n]])
+    expect(await world.deleted(a, [positions])).toEqual([3])
+    const asVector = { ...positions, content: 'vector', blob: { offset: 4n, sizeBytes: 50n } } as const
+    await expect(world.mask(a, [asVector])).rejects.toMatchObject({ kind: 'corrupt', code: 'DELETION_VECTOR' })
+  })
+
   it('is taken from a file whose footer nobody can read, as its manifest has its place', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)

@@ -46,9 +46,10 @@ const VECTOR = 'deletion-vector-v1'
 const MAX_VECTOR_BYTES = 1024 ** 3
 
 export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: DeleteFilesParts): DeleteFiles {
+  // One file may be listed as several things.
   const own = room.share()
   const blobs = (file: DeleteFile, call: CallOptions): Promise<readonly PuffinBlob[]> =>
-    room.load(`${own}${file.filePath}`, call, async (shared) => {
+    room.load(`${own}footer ${file.filePath}`, call, async (shared) => {
       const value = await readPuffinFooter(readerOf(file), shared)
       return { value, sizeBytes: 512 + value.length * 1024 }
     }) as Promise<readonly PuffinBlob[]>
@@ -57,7 +58,7 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
 
   return {
     positions: (file, call) =>
-      room.load(`${own}${file.filePath}`, call, async (shared): Promise<Sized<PositionsByName>> => {
+      room.load(`${own}positions ${file.filePath}`, call, async (shared): Promise<Sized<PositionsByName>> => {
         const parquet = await files.open(file, shared)
         const deletes = new PositionDeletes(file.filePath, positionDeleteBytes)
         for await (const batch of rowsOf(parquet, positionDeleteFields, shared)) deletes.add(batch)
@@ -65,7 +66,7 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
       }) as Promise<PositionsByName>,
     keys: (file, { fields, mapping, spend }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
-      room.load(`${own}${file.filePath} ${mapping?.key} ${stringifyJson(fields)}`, call, async (shared) => {
+      room.load(`${own}keys ${file.filePath} ${mapping?.key} ${stringifyJson(fields)}`, call, async (shared) => {
         const parquet = await files.open(file, { ...shared, mapping })
         checkColumns(parquet, fields, file)
         const value = new EqualityDeletes(spend)
