@@ -113,7 +113,7 @@ const ofPyiceberg: GridCase = {
     await table.pyiceberg(
       {
         append: [
-          { i: 1, n: 5_000_000_000, x: 0.5, s: 'Grüße', list: [1, null], place: { a: 1, b: null }, marks: { a: 1 } },
+          { i: 1, n: 5_000_000_000, x: 0.5, s: 'Grüße', list: [1, null], place: { a: 1, b: null }, marks: [['a', 1]] },
           { i: 2, s: '日本' },
           { i: null, s: null },
           ...Array.from({ length: 50 }, (_, i) => ({ i: 10 + i, n: i, x: i / 4, s: `s${i % 7}`, list: [i] })),
