@@ -1,7 +1,10 @@
-/** A log whose table loses a file before the grace of its records has passed, through a close and a new opening. */
+/**
+ * A log whose table loses a file before the grace of its records has passed, through a close and a new opening: with a tier that cannot
+ * put it back, and with one that does.
+ */
 import { objectStoreCatalog } from '@moulin/catalog'
-import { defaultLimits } from '@moulin/core'
-import type { Log, LogRecord, Position, Topic } from '@moulin/core'
+import { defaultLimits, unavailable } from '@moulin/core'
+import type { ColdTier, Log, LogRecord, Position, Topic } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
 import { hookedStore, simulatedDisk, virtualRuntime } from '@moulin/testing'
@@ -17,18 +20,28 @@ interface Opened {
   readonly runtime: VirtualRuntime
 }
 
+/** Whoever has no way to put files back leaves the two calls out. */
+const withoutRepair = (tier: ColdTier): ColdTier => ({
+  ...tier,
+  async attach(info, context) {
+    const { repair: _, repairDueMs: __, ...topic } = await tier.attach(info, context)
+    return topic
+  },
+})
+
 async function open(
   store: HookedStore,
   disk: ReturnType<typeof simulatedDisk>,
   seed: number,
-  maxWalBytes = defaultLimits.maxWalBytes,
+  { maxWalBytes = defaultLimits.maxWalBytes, repairs = false } = {},
 ): Promise<Opened> {
   const runtime = virtualRuntime({ seed, files: disk.files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const tier = icebergTier({ catalog, threads: 0 })
   const log = await openLog({
     store,
     wal: fileWal({ dir: '/wal', segmentBytes: 16 * 1024 }),
-    tier: icebergTier({ catalog, threads: 0 }),
+    tier: repairs ? tier : withoutRepair(tier),
     runtime,
     limits: { maxMissingFiles: 1, maxWalBytes },
   })
@@ -138,7 +151,7 @@ it('the write-ahead copy stays, is read, and goes when the file is back, also af
 
 it('does not make the write-ahead tier spin above what it may hold', async () => {
   const store = hookedStore()
-  const opened = await open(store, simulatedDisk({ seed: 6 }), 1, 8 * 1024)
+  const opened = await open(store, simulatedDisk({ seed: 6 }), 1, { maxWalBytes: 8 * 1024 })
   await send(opened, 0, 'x'.repeat(1024))
   await opened.topic.tier()
   for (const key of await dataFiles(store)) await store.delete(key)
@@ -153,5 +166,47 @@ it('does not make the write-ahead tier spin above what it may hold', async () =>
   expect(store.calls.length - before).toBeLessThan(3_000)
   expect(released(opened)[0]).toBe(0n)
   expect(opened.topic.stats().missingFileCount).toBe(1)
+  await opened.log.close()
+})
+
+it('is put back by the log itself: seen in its stats, and the records keep their write-ahead copy for a grace anew', async () => {
+  const store = hookedStore()
+  const disk = simulatedDisk({ seed: 7 })
+  let opened = await open(store, disk, 1, { repairs: true })
+  await send(opened, 0, 'a', 'b')
+  await opened.topic.tier()
+  await pass(opened, 30 * MINUTE)
+  await send(opened, 1, 'c', 'd')
+  await opened.topic.tier()
+  const gone = await dataFiles(store)
+  expect(gone).toHaveLength(2)
+  for (const key of gone) await store.delete(key)
+  const all = ['0/0 a', '0/1 b', '1/0 c', '1/1 d']
+  // Until the first look, nobody knows. Then the store is down for files while they are to be put back.
+  store.hooks.before = ({ op, key }) => {
+    if (op === 'put' && key.includes('/data/')) throw unavailable('DOWN', 'The store is down.')
+  }
+  await pass(opened, 31 * MINUTE)
+  // Looked at was what the grace of the first commit had ended for; a read looks at all.
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 1, lastError: { code: 'DOWN' } })
+  expect(released(opened)).toEqual([0n, 0n])
+  await checkReads(opened, all)
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 2 })
+
+  delete store.hooks.before
+  await pass(opened, 2 * MINUTE)
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 0, lastError: null, stoppedBy: null })
+  expect((await dataFiles(store)).filter((key) => !gone.includes(key))).toHaveLength(2)
+  await checkReads(opened, all)
+  // The files are younger than the commits that waited; a new process knows it, too.
+  await opened.log.close()
+  opened = await open(store, disk, 2, { repairs: true })
+  await opened.topic.tier()
+  await pass(opened, 50 * MINUTE)
+  expect(released(opened)).toEqual([0n, 0n])
+  await pass(opened, 15 * MINUTE)
+  expect(released(opened)).toEqual([2n, 2n])
+  await checkReads(opened, all)
+  expect(await opened.topic.audit({ deep: true })).toMatchObject({ clean: true, gaps: [] })
   await opened.log.close()
 })

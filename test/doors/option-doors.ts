@@ -70,6 +70,8 @@ export const catalog: corePackage.Catalog = memoryCatalog({ store, runtime: runt
 const schema = corePackage.schema({ id: corePackage.t.int53 })
 const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false, type: 'long' }] } as const
 const codec = json(schema)
+await catalog.createTable({ namespace: ['default'], name: 'read' }, { schema: iceberg })
+const opened = await lakePackage.openTable({ catalog, table: 'default.read', stores: store, threads: 0 })
 /** Of an option that is a function. */
 export const noFunction: readonly unknown[] = [{}, true]
 const noSignal = [{}, 'now', new AbortController()]
@@ -158,6 +160,7 @@ const topicConfig: { readonly [K in keyof TopicConfig]-?: readonly unknown[] } =
   partitionBy: [{}, 'day', ['day'], [{ source: 'id' }], [{ ...day('id'), transfrom: 1 }]],
   valueMode: ['column', true],
   rowCrc: badFlag,
+  formatVersion: [1, 4, '2', 2n],
   freshnessMs: [0, 0.5, -1, Infinity, '5'],
   timestampBeforeMaxMs: [-2, 0.5, '1'],
   timestampAfterMaxMs: [-2, 0.5, '1'],
@@ -608,6 +611,29 @@ export const doors: readonly Door[] = [
     { full: ['id', [5]] },
     {},
   ),
+  door<lakePackage.OpenTableOptions>(
+    'openTable',
+    lakePackage.openTable,
+    {
+      catalog: badPart,
+      table: [5, ['shop', 'orders']],
+      stores: noFunction,
+      threads: [-1, 1.5, '1', 10_000],
+      worker: badPart,
+      limits: [{ openFileBytes: 0 }, { openFile: 1 }, { rowMaskBytes: '1' }, []],
+      runtime: badPart,
+      signal: noSignal,
+    },
+    { catalog, table: 'default.read', stores: store, threads: 0 },
+  ),
+  door<ScanOptions>(
+    'OpenTable.scan',
+    (options) => opened.scan(options).toArray(),
+    { columns: ['id', [5], { id: true }], where: ['id = 5', []], signal: noSignal },
+    {},
+  ),
+  door('OpenTable.count', (o: { signal?: AbortSignal }) => opened.count(o), signalOnly, {}),
+  door('OpenTable.refresh', (o: { signal?: AbortSignal }) => opened.refresh(o), signalOnly, {}),
   door<icebergPackage.PlanScanOptions>(
     'planScan',
     (options) => drained(icebergPackage.planScan(options)),
@@ -618,6 +644,7 @@ export const doors: readonly Door[] = [
       where: ['id = 5', []],
       maxInFlight: [0, 0.5],
       skip: noFunction,
+      room: badPart,
       signal: noSignal,
     },
     { tableFiles: corePackage.tableFiles(store), metadata: newTable() },
@@ -706,6 +733,36 @@ export const doors: readonly Door[] = [
       nowMs: 1,
     },
   ),
+  door<icebergPackage.ReplaceRequest>(
+    'planReplace',
+    icebergPackage.planReplace,
+    {
+      table: badPart,
+      tableFiles: badPart,
+      removed: [{}, [{}], [{ file: 5, sequenceNumber: 1n }], [{ file: {}, sequenceNumber: 1 }]],
+      added: [{}, ['a']],
+      sequenceNumber: badOffset,
+      snapshotId: badOffset,
+      commitId: [5],
+      attempt: [-1, 0.5],
+      summary: [{ a: 1 }, []],
+      properties: [{ a: 1 }, []],
+      expire: [true, { keep: 5 }, { keepMs: -1 }],
+      nowMs: badMs,
+      limits: badLimits,
+      signal: noSignal,
+    },
+    {
+      table: loadedTable(),
+      tableFiles: corePackage.tableFiles(store),
+      removed: [],
+      added: [],
+      sequenceNumber: 1n,
+      snapshotId: 1n,
+      commitId: 'c',
+      nowMs: 1,
+    },
+  ),
   door<icebergPackage.WriteManifestListRequest>(
     'writeManifestList',
     icebergPackage.writeManifestList,
@@ -714,6 +771,7 @@ export const doors: readonly Door[] = [
       snapshotId: badOffset,
       parentSnapshotId: badOffset,
       sequenceNumber: badOffset,
+      firstRowId: badOffset,
       codec: ['zip'],
     },
     { manifests: [], snapshotId: 1n, parentSnapshotId: 5n, sequenceNumber: 1n },
@@ -734,6 +792,7 @@ export const doors: readonly Door[] = [
       entries: [{}, ['a']],
       snapshotId: badOffset,
       sequenceNumber: badOffset,
+      formatVersion: [1, 4, '2'],
       codec: ['zip'],
     },
     { path: 'memory://a/m.avro', spec: spec(), schema: iceberg, entries: [], snapshotId: 1n, sequenceNumber: 1n },

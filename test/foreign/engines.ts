@@ -24,7 +24,7 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** For a process that lives for some minutes. */
-const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+export const javaBrief = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 export interface RestCatalog {
   /** Of an Iceberg REST catalog. */
@@ -44,7 +44,7 @@ export async function restCatalog(): Promise<RestCatalog> {
   const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
   const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
   const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
   })
   const port = new Promise<string>((resolve) => java.stdout.once('data', (text) => resolve(String(text).trim())))
   const gone = new Promise<undefined>((resolve) => java.once('exit', () => resolve(undefined)))
@@ -65,10 +65,20 @@ export interface SqlEngine {
 
 /** DuckDB over a REST catalog: see duckdb_sql.py. */
 export async function duckdb(uri: string): Promise<SqlEngine> {
-  return engine(await python(), [here('duckdb_sql.py'), uri])
+  const { sql, stop } = engine(await python(), [here('duckdb_sql.py'), uri])
+  return { sql, stop }
 }
 
+// Spark frees the vectors of a batch after its rows since 3.5.4, and Iceberg before 1.10 goes on to write into them: the
+// process dies over any table of more than one batch, its own too. So 3.5.3 is the last Spark that reads with both.
+const sparks = {
+  '3.5.3': { requirements: 'requirements-spark.txt', runtime: 'iceberg-spark-runtime-3.5_2.12' },
+  '4.1.4': { requirements: 'requirements-spark-4.1.txt', runtime: 'iceberg-spark-runtime-4.1_2.13' },
+} as const
+
 export interface SparkOptions {
+  /** Default 3.5.3. 4.1.4 knows all of format 3. */
+  readonly version?: keyof typeof sparks
   /** Version of `iceberg-spark-runtime`. */
   readonly iceberg: string
   /** Of tables opened by their path. */
@@ -96,47 +106,79 @@ function lakeOf(uri: string): Readonly<Record<string, string>> {
   }
 }
 
-// Spark frees the vectors of a batch after its rows since 3.5.4, and Iceberg before 1.10 goes on to write into them: the
-// process dies over any table of more than one batch, its own too. So this is the last Spark that reads with both.
-/** Spark 3.5.3: see spark.py. Needs Java 17 and Maven. */
-export async function spark({ iceberg, folder = '/', uri, isBrief }: SparkOptions): Promise<SqlEngine> {
-  const artifact = `org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:${iceberg}`
+export interface Spark extends SqlEngine {
+  /**
+   * Removes what lies under the table's location, is older than so many milliseconds since the epoch and is named by nothing: the
+   * procedure of SQL refuses what is younger than a day. @throws Error. Returns the locations.
+   */
+  removeOrphans(table: string, olderThanMs: number): Promise<readonly string[]>
+}
+
+/** A Spark that is installed: a Python with it, and Iceberg's library for it. */
+export async function installedSpark({
+  version = '3.5.3',
+  iceberg,
+}: Pick<SparkOptions, 'version' | 'iceberg'>): Promise<{ readonly program: string; readonly jar: string }> {
+  const { requirements, runtime } = sparks[version]
+  const artifact = `org.apache.iceberg:${runtime}:${iceberg}`
   const jars = await made('spark', artifact, async (into) => {
     await maven('dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${into}`)
   })
-  const jar = join(jars, `iceberg-spark-runtime-3.5_2.12-${iceberg}.jar`)
-  const program = await python(here('requirements-spark.txt'))
-  const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
-  return engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
+  return { program: await python(here(requirements)), jar: join(jars, `${runtime}-${iceberg}.jar`) }
 }
 
-/** Appends with PyIceberg, and says how many rows the table has then: see pyiceberg_append.py. */
-export async function pyicebergAppend(uri: string, table: string, rows: readonly object[]): Promise<number> {
-  const running = run(await python(), [here('pyiceberg_append.py'), uri, table], { maxBuffer: 1 << 26 })
-  running.child.stdin!.end(JSON.stringify(rows))
+/** Spark: see spark.py. Needs Java 17 and Maven. */
+export async function spark({ folder = '/', uri, isBrief, ...which }: SparkOptions): Promise<Spark> {
+  const { program, jar } = await installedSpark(which)
+  const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
+  const { ask, ...sql } = engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
+  return {
+    ...sql,
+    async removeOrphans(table, olderThanMs) {
+      const rows = await ask({ orphans: table, olderThanMs })
+      return rows.map(([location]) => location!)
+    },
+  }
+}
+
+/** What PyIceberg is to do: see pyiceberg_work.py. */
+export interface PyicebergWork {
+  readonly append?: readonly object[]
+  readonly delete?: string
+}
+
+/** Works with PyIceberg, and says how many rows the table has then. @throws Error with what it says. */
+export async function pyiceberg(uri: string, table: string, work: PyicebergWork): Promise<number> {
+  const running = run(await python(), [here('pyiceberg_work.py'), uri, table], { maxBuffer: 1 << 26 })
+  running.child.stdin!.end(JSON.stringify(work))
   return Number((await running).stdout)
 }
 
-function engine(program: string, args: readonly string[]): SqlEngine {
+export interface Asked extends SqlEngine {
+  /** What is no SQL. */
+  ask(request: object): Promise<Rows>
+}
+
+/** A process that answers each line with a line. */
+export function engine(program: string, args: readonly string[]): Asked {
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const answered = async (statement: string): Promise<Rows> => {
-    child.stdin.write(`${JSON.stringify(statement)}\n`)
+  const answered = async (request: string | object): Promise<Rows> => {
+    const what = typeof request === 'string' ? request : JSON.stringify(request)
+    child.stdin.write(`${JSON.stringify(request)}\n`)
     const { done, value } = await lines.next()
-    if (done === true) throw new Error(`The engine ended over ${statement}`)
+    if (done === true) throw new Error(`The engine ended over ${what}`)
     const answer = JSON.parse(value) as Rows | { readonly error: string }
-    if ('error' in answer) throw new Error(`${answer.error}\nSQL: ${statement}`)
+    if ('error' in answer) throw new Error(`${answer.error}\nSQL: ${what}`)
     return answer
   }
   let last: Promise<unknown> = Promise.resolve()
-  return {
-    sql(statement) {
-      const answer = last.then(() => answered(statement))
-      last = answer.catch(() => {})
-      return answer
-    },
-    stop: () => ended(child),
+  const ask = (request: string | object): Promise<Rows> => {
+    const answer = last.then(() => answered(request))
+    last = answer.catch(() => {})
+    return answer
   }
+  return { ask, sql: ask, stop: () => ended(child) }
 }

@@ -1,7 +1,7 @@
 import { byValue } from 'moulin'
 import type { Codec, TopicConfig } from 'moulin'
 import type { Meaning } from './checks.ts'
-import { pyicebergAppend } from './engines.ts'
+import { pyiceberg } from './engines.ts'
 import type { SqlEngine } from './engines.ts'
 import { codecs } from './orders.ts'
 import type { Order, Sent } from './orders.ts'
@@ -74,10 +74,12 @@ export const operations: readonly Operation[] = [
     // Other transforms than identity need a package of their own there.
     config: { value: codecs.avro, partitionBy: [byValue('city')] },
     work: ({ uri }, table) =>
-      pyicebergAppend(uri, table, [
-        { id: 900001, city: 'foreign', tags: [['a', 1]] },
-        { id: 900002, legs: [{ via: 'x', km: null }] },
-      ]),
+      pyiceberg(uri, table, {
+        append: [
+          { id: 900001, city: 'foreign', tags: [['a', 1]] },
+          { id: 900002, legs: [{ via: 'x', km: null }] },
+        ],
+      }),
     meaning: { ...unchanged, rowsOfOthers: noRows },
   },
   {
@@ -169,6 +171,31 @@ export const operations: readonly Operation[] = [
     },
     meaning: { ...unchanged, rowsOfOthers: allRows },
   },
+  ...(['before', 'after'] as const).map((when): Operation => ({
+    name: `Spark: columns and members promoted, renamed, moved and added, binpack ${when} that`,
+    config: { value: when === 'before' ? codecs.avro : codecs.json },
+    work: async (engines, table) => {
+      if (when === 'before') await binpack(engines, table)
+      for (const change of [
+        'ALTER COLUMN paid TYPE DECIMAL(20, 2)',
+        'ALTER COLUMN legs.element.km TYPE BIGINT',
+        'ALTER COLUMN tags.value TYPE BIGINT',
+        'ALTER COLUMN _kafka_partition TYPE BIGINT',
+        'ALTER COLUMN _kafka_crc TYPE BIGINT',
+        'RENAME COLUMN legs.element.via TO km_of',
+        'RENAME COLUMN geo.lat TO north',
+        'RENAME COLUMN _kafka_headers.element.key TO header',
+        'ALTER COLUMN geo.lon FIRST',
+        'ALTER COLUMN wide FIRST',
+        'ADD COLUMN geo.lat STRING',
+        'ADD COLUMN legs.element.via INT FIRST',
+      ]) {
+        await engines.spark.sql(`ALTER TABLE lake.${table} ${change}`)
+      }
+      if (when === 'after') await binpack(engines, table)
+    },
+    meaning: { ...unchanged, rowsOfOthers: allRows },
+  })),
   {
     name: 'Spark: UPDATE, sort, DELETE, INSERT, binpack and expire, one after the other',
     config: { value: codecs.json, partitionBy: [byValue('city')] },

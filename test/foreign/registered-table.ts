@@ -1,38 +1,71 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RestCatalog } from './engines.ts'
 
 let registered = 0
 
+/** A table of the object-store catalog in a catalog of someone's own. */
+export interface RegisteredTable {
+  /** Its name there. */
+  readonly name: string
+  /**
+   * Copies what the table has become since the last time back as the next version, and moves the hint. Returns its metadata as JSON;
+   * undefined where nothing has changed. @throws where the version exists: somebody else has committed meanwhile.
+   */
+  publish(): Promise<string | undefined>
+}
+
 /**
  * What someone does who works on a table of the object-store catalog with an engine that must not write by folder: the newest
- * version of the metadata is registered in a catalog of their own, `work` is done there, under the name that it is given, and what
- * the table has become is copied back as the next version.
+ * version of the metadata is registered in a catalog of their own.
  */
-export async function registeredElsewhere(
-  { uri }: RestCatalog,
-  folder: string,
-  work: (table: string) => Promise<unknown>,
-): Promise<void> {
+export async function registerTable({ uri }: RestCatalog, folder: string): Promise<RegisteredTable> {
   const namespace = `by_hand_${++registered}`
   const metadata = join(folder, 'metadata')
-  const version = await newestVersion(metadata)
+  let version = await newestVersion(metadata)
   await post(`${uri}/v1/namespaces`, { namespace: [namespace], properties: {} })
+  const location = async (): Promise<string> => {
+    const answer = await fetch(`${uri}/v1/namespaces/${namespace}/tables/orders`)
+    return ((await answer.json()) as { 'metadata-location': string })['metadata-location']
+  }
   await post(`${uri}/v1/namespaces/${namespace}/register`, {
     name: 'orders',
     'metadata-location': `file://${join(metadata, `v${version}.metadata.json`)}`,
   })
-  await work(`${namespace}.orders`)
-  const answer = await fetch(`${uri}/v1/namespaces/${namespace}/tables/orders`)
-  const { 'metadata-location': result } = (await answer.json()) as { 'metadata-location': string }
-  // Java spells it file:/…
-  const bytes = await readFile(fileURLToPath(new URL(result)))
-  await writeFile(join(metadata, `v${version + 1}.metadata.json`), bytes, { flag: 'wx' })
-  await writeFile(join(metadata, 'version-hint.text'), String(version + 1))
+  let published = await location()
+  return {
+    name: `${namespace}.orders`,
+    async publish() {
+      const present = await location()
+      if (present === published) return undefined
+      // Java spells it file:/…
+      const bytes = await readFile(fileURLToPath(new URL(present)))
+      // Whole at once, for those who read meanwhile.
+      const written = join(metadata, '.published')
+      await writeFile(written, bytes)
+      await link(written, join(metadata, `v${++version}.metadata.json`))
+      await rm(written)
+      await writeFile(written, String(version))
+      await rename(written, join(metadata, 'version-hint.text'))
+      published = present
+      return bytes.toString()
+    },
+  }
 }
 
-async function newestVersion(metadata: string): Promise<number> {
+/** Registers the table, lets `work` be done under the name that it is given, and copies back what the table has become. */
+export async function registeredElsewhere(
+  catalog: RestCatalog,
+  folder: string,
+  work: (table: string) => Promise<unknown>,
+): Promise<void> {
+  const table = await registerTable(catalog, folder)
+  await work(table.name)
+  await table.publish()
+}
+
+export async function newestVersion(metadata: string): Promise<number> {
   const versions = (await readdir(metadata)).map((name) => Number(/^v(\d+)\.metadata\.json$/.exec(name)?.[1] ?? 0))
   return Math.max(...versions)
 }

@@ -5,6 +5,8 @@ usage: spark.py JAR FOLDER SETTINGS < STATEMENTS     JAR: iceberg-spark-runtime;
 
 `{path:NAME}` in a statement becomes a view of the table in FOLDER/NAME, opened by its path alone. Answers each statement with
 a line: a JSON list of its rows, every value as text, or {"error": message}. Ends with its input.
+
+{"orphans": TABLE, "olderThanMs": MS} instead of a statement removes the orphans of a table, and answers their locations.
 """
 
 import json
@@ -40,8 +42,21 @@ def view(match):
     return name
 
 
+def remove_orphans(table, older_than_ms):
+    # The action, since the procedure refuses what is younger than a day.
+    jvm, session = spark._jvm, spark._jsparkSession
+    sessions = jvm.org.apache.spark.sql
+    # Since Spark 4 it is another class that has an active one, which names of catalogs are resolved by.
+    (sessions.classic.SparkSession if spark.version >= "4" else sessions.SparkSession).setActiveSession(session)
+    loaded = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(session, table)
+    action = jvm.org.apache.iceberg.spark.actions.SparkActions.get(session).deleteOrphanFiles(loaded)
+    return [[str(location)] for location in action.olderThan(older_than_ms).execute().orphanFileLocations()]
+
+
 def answer(statement):
     try:
+        if isinstance(statement, dict):
+            return remove_orphans(statement["orphans"], statement["olderThanMs"])
         text = re.sub(r"\{path:([^}]+)\}", view, statement)
         return [[str(value) for value in row] for row in spark.sql(text).collect()]
     except Exception as error:

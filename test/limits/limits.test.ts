@@ -120,6 +120,21 @@ async function metadataBytes(): Promise<number> {
   return (await storeOf(on).head('tables/default/t/metadata/v1.metadata.json'))!.size
 }
 
+/** Objects that a second scan of four commits fetches, of those whose names end so. */
+async function fetchedAgain(limits: Partial<Limits>, ending: string): Promise<number> {
+  const store = hookedStore()
+  const { log, topic } = await setting(limits, { partitionBy: [] }, { store })
+  for (let at = 0; at < 4; at++) {
+    await send(topic, [{ value: new Uint8Array(10) }])
+    await topic.tier()
+  }
+  await topic.scan().toArray()
+  const before = store.calls.length
+  await topic.scan().toArray()
+  await log.close()
+  return store.calls.slice(before).filter(({ op, key }) => op === 'get' && key.endsWith(ending)).length
+}
+
 /** What files of deletes may be about. */
 interface DeletesOfTrial {
   readonly paths: readonly string[]
@@ -490,21 +505,14 @@ const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {
   },
 
   async openFileBytes() {
-    const fetched = async (limits: Partial<Limits>): Promise<number> => {
-      const store = hookedStore()
-      const { log, topic } = await setting(limits, { partitionBy: [] }, { store })
-      for (let at = 0; at < 4; at++) {
-        await send(topic, [{ value: new Uint8Array(10) }])
-        await topic.tier()
-      }
-      await topic.scan().toArray()
-      const before = store.calls.length
-      await topic.scan().toArray()
-      await log.close()
-      return store.calls.slice(before).filter(({ op, key }) => op === 'get' && key.endsWith('.parquet')).length
-    }
     // Each footer anew, beside the pages.
-    expect(await fetched({ openFileBytes: 1 })).toBe((await fetched({})) + 4)
+    expect(await fetchedAgain({ openFileBytes: 1 }, '.parquet')).toBe((await fetchedAgain({}, '.parquet')) + 4)
+  },
+
+  async manifestBytes() {
+    expect(await fetchedAgain({}, '.avro')).toBe(0)
+    // The list, and the manifest of each commit.
+    expect(await fetchedAgain({ manifestBytes: 1 }, '.avro')).toBe(5)
   },
 
   async equalityDeleteBytes() {

@@ -1,9 +1,19 @@
-export { planAppend } from './manifests/append.ts'
-export type { AppendRequest } from './manifests/append.ts'
+export { planAppend } from './commit/append.ts'
+export type { AppendRequest } from './commit/append.ts'
+export type { CommitPlan } from './commit/commit-plan.ts'
+export { planReplace } from './commit/replace.ts'
+export type { ListedDataFile, ReplaceRequest } from './commit/replace.ts'
 export { planExpiry } from './metadata/expiry.ts'
 export type { ExpiryOptions } from './metadata/expiry.ts'
 export { toInt64 } from './metadata/int64.ts'
-export { ancestors, currentSchema, currentSnapshot, currentSpec, metadataAt, propertyOf } from './metadata/metadata-lookup.ts'
+export {
+  ancestors,
+  currentSchema,
+  currentSnapshot,
+  currentSpec,
+  metadataAt,
+  propertyOf,
+} from './metadata/metadata-lookup.ts'
 export type { SnapshotChoice } from './metadata/metadata-lookup.ts'
 export { newTableMetadata, partitionSpecOf } from './metadata/new-table.ts'
 export { checkRequirements } from './metadata/requirements.ts'
@@ -28,7 +38,7 @@ export { readManifestList, writeManifestList } from './manifests/manifest-list.t
 export type { ReadManifestListOptions, WriteManifestListRequest } from './manifests/manifest-list.ts'
 export { readManifestNames } from './manifests/manifest-names.ts'
 export type { NamedFile } from './manifests/manifest-names.ts'
-export { bindPartitionSpec, specById } from './partitions/partition-fields.ts'
+export { bindForReading, bindPartitionSpec, specById } from './partitions/partition-fields.ts'
 export type { BoundPartitionSpec } from './partitions/partition-fields.ts'
 export { bindExpression } from './scan/predicate.ts'
 export type { BoundColumn, Predicate, PredicateLeaf } from './scan/predicate.ts'
@@ -43,7 +53,9 @@ export { PositionDeletes, positionDeleteFields } from './deletes/position-delete
 export { maskOf, rowMask } from './scan/row-mask.ts'
 export type { RowMask } from './scan/row-mask.ts'
 export { compilePredicate } from './scan/row-predicate.ts'
+export { readDataFiles } from './scan/kept-manifests.ts'
+export type { ManifestRoom } from './scan/kept-manifests.ts'
 export { planScan } from './scan/scan-plan.ts'
 export type { FileScanTask, PlanScanOptions } from './scan/scan-plan.ts'
-export { decodeSingleValue } from './values/single-value.ts'
+export { decodeSingleValue, singleValueIn } from './values/single-value.ts'
 export { parseTransform } from './partitions/transform.ts'

@@ -41,11 +41,33 @@ async function ended<T>(work: SharedWork<T>, signal: AbortSignal | undefined): P
   }
 }
 
+/** Work that is done once at a time: calls that are made meanwhile share it. */
+function oneAtATime<T>(work: (signal: AbortSignal) => Promise<T>): {
+  run(signal: AbortSignal | undefined): Promise<T>
+  ended(): Promise<void>
+} {
+  let running: SharedWork<T> | undefined
+  const ended = async (): Promise<void> => {
+    await running?.done.catch(() => undefined)
+  }
+  return {
+    async run(signal) {
+      while (running?.isAbandoned === true) await waitFor(ended(), signal)
+      running ??= new SharedWork((shared) =>
+        work(shared).finally(() => {
+          running = undefined
+        }),
+      )
+      return await running.wait(signal)
+    },
+    ended,
+  }
+}
+
 /** One topic's history in its table. */
 export function coldTopic(parts: ColdTopicParts): ColdTopic {
   const { table, committer } = parts
   let running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
-  let cleaning: SharedWork<void> | undefined
   let isClosed = false
 
   const check = (): void => {
@@ -77,6 +99,9 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     running = { upTo, work }
     return await ended(work, signal)
   }
+
+  const cleanUps = oneAtATime(async (signal) => committer?.forgotten.cleanUp({ signal }))
+  const repairs = oneAtATime(async (signal) => (await committer?.repair({ signal })) ?? false)
 
   return {
     frontier: () => table.state.entries.map(({ frontier }) => frontier),
@@ -123,24 +148,19 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
     cleanUpDueMs: () => committer?.forgotten.dueMs(),
     async cleanUp(options = {}) {
       check()
-      if (committer === undefined) return
-      while (cleaning?.isAbandoned === true) {
-        await waitFor(
-          cleaning.done.catch(() => undefined),
-          options.signal,
-        )
-      }
-      cleaning ??= new SharedWork((signal) =>
-        committer.forgotten.cleanUp({ signal }).finally(() => {
-          cleaning = undefined
-        }),
-      )
-      await cleaning.wait(options.signal)
+      await cleanUps.run(options.signal)
+    },
+    repairDueMs: () => (lacksSchema(parts.info) ? undefined : committer?.repairDueMs()),
+    async repair(options = {}) {
+      check()
+      if (lacksSchema(parts.info)) throw schemaMissing(parts.info)
+      return await repairs.run(options.signal)
     },
     async close() {
       isClosed = true
       await running?.work.done.catch(() => undefined)
-      await cleaning?.done.catch(() => undefined)
+      await cleanUps.ended()
+      await repairs.ended()
     },
   }
 }

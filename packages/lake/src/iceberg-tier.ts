@@ -24,7 +24,7 @@ import type {
 } from '@moulin/core'
 import { codecFormats, parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { Compression, FileWriterFactory, ParquetWorkers } from '@moulin/format'
-import type { DeletesOf } from '@moulin/iceberg'
+import type { DeletesOf, ManifestRoom } from '@moulin/iceberg'
 import { adoptTable } from './adopt/adopt-table.ts'
 import { judgeTable } from './adopt/table-verdict.ts'
 import { fileLists } from './replay/cold-plan.ts'
@@ -36,6 +36,8 @@ import { dataFiles, FileRoom } from './live/data-files.ts'
 import type { DataFiles } from './live/data-files.ts'
 import { deleteRooms, fileDeletes } from './live/file-deletes.ts'
 import type { DeleteRooms } from './live/file-deletes.ts'
+import { keptManifests, manifestRoom } from './live/manifest-room.ts'
+import type { KeptManifests } from './live/manifest-room.ts'
 import { liveFiles } from './live/live-files.ts'
 import { FileLook } from './look/file-look.ts'
 import { ColdReadMeter } from './replay/read-tally.ts'
@@ -113,7 +115,7 @@ const optionTable: OptionTable<IcebergTierOptions> = {
 }
 
 /**
- * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2, append-only, with system
+ * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2 or 3, append-only, with system
  * columns beside the value's own, and a marker that commits with the data (docs/formats/table.md).
  *
  * `tier` resolves when its commit has been read back. Records are in the table exactly once, whatever crashes, answers
@@ -163,10 +165,16 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     let found = opened.get(place)
     if (found === undefined) {
       const tableFiles = filesOf(stores ?? store, { reload: () => catalog.loadTable(table) })
-      const { open, deletes } = rooms.get(stores ?? store) ?? roomsOf(limits)
-      rooms.set(stores ?? store, { open, deletes })
+      const shared = rooms.get(stores ?? store) ?? roomsOf(limits)
+      rooms.set(stores ?? store, shared)
+      const { open, deletes } = shared
       const files = dataFiles({ tableFiles, workers, room: open })
-      found = { tableFiles, files, deletesOf: deletesOf ?? fileDeletes({ tableFiles, files, rooms: deletes, limits }) }
+      found = {
+        tableFiles,
+        files,
+        deletesOf: deletesOf ?? fileDeletes({ tableFiles, files, rooms: deletes, limits }),
+        manifests: manifestRoom(shared.manifests),
+      }
       opened.set(place, found)
     }
     return found
@@ -175,27 +183,23 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
   const opening = (info: ColdTopicInfo, context: ColdContext): OpeningTopic => {
     if (isClosed) throw closed('CLOSED', 'The cold tier is closed.')
     const { encoders, decoders } = workersFor(context)
-    const { tableFiles, ...opened } = openedFor(info, context, decoders)
+    const { tableFiles, manifests, ...opened } = openedFor(info, context, decoders)
     const files = liveFiles(opened)
     const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
-    const table = new TopicTable({ catalog, tableFiles, files, info, context, ownCommits: own })
+    const table = new TopicTable({ catalog, tableFiles, files, manifests, info, context, ownCommits: own })
     const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
-    const lists = fileLists(tableFiles)
+    const lists = fileLists(tableFiles, manifests)
     const places = new RowPlaces({ info, context, tableFiles, files, fileLists: lists, indexes, windowBytes })
-    const look = new FileLook({ tableFiles, files, info, context, table })
+    const look = new FileLook({ tableFiles, files, manifests, info, context, table })
     const reads = new ColdReadMeter(context.runtime.meter, info.name)
     const readers = { indexes, places, table, look, windowBytes, reads }
-    const parts = { info, context, tableFiles, files, fileLists: lists, ...readers }
+    const parts = { info, context, tableFiles, files, manifests, fileLists: lists, ...readers }
     const committer = (): Committer =>
       new Committer({
+        ...parts,
         catalog,
-        tableFiles,
-        info,
-        context,
-        table,
-        look,
         guard,
         ownCommits: own,
         workers: encoders,
@@ -258,16 +262,19 @@ interface Opened {
   readonly tableFiles: RenewableFiles
   readonly files: DataFiles
   readonly deletesOf: DeletesOf
+  readonly manifests: ManifestRoom
 }
 
 /** Room for what was read, for all tables in one store. */
 interface TierRooms {
   readonly open: FileRoom
   readonly deletes: DeleteRooms
+  readonly manifests: KeptManifests
 }
 
 function roomsOf(limits: Limits): TierRooms {
-  return { open: new FileRoom(limits.openFileBytes), deletes: deleteRooms(limits) }
+  const { openFileBytes, manifestBytes } = limits
+  return { open: new FileRoom(openFileBytes), deletes: deleteRooms(limits), manifests: keptManifests(manifestBytes) }
 }
 
 /** One life of a topic, on its way to a cold topic. */

@@ -109,8 +109,8 @@ export type TableRequirement =
   | { readonly type: 'assert-default-sort-order-id'; readonly 'default-sort-order-id': number }
 
 /**
- * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Those of format
- * version 3 (row lineage, encryption keys, the upgrade itself) and any other action are `unsupported`.
+ * REST specification, `TableUpdate`: all of them, and `enable-row-lineage`, which it had for a while. Encryption keys and any
+ * other action are `unsupported`.
  */
 export type TableUpdate =
   | { readonly action: 'assign-uuid'; readonly uuid: string }
@@ -176,6 +176,8 @@ export interface TableMetadata {
   readonly 'table-uuid': string
   readonly location: string
   readonly 'last-sequence-number': Int64
+  /** Format version 3: above every row id that is taken. */
+  readonly 'next-row-id'?: Int64
   readonly 'last-updated-ms': Int64
   readonly 'last-column-id': number
   readonly schemas: readonly IcebergSchema[]
@@ -214,6 +216,9 @@ export interface Snapshot {
   readonly manifests?: readonly string[]
   readonly summary: Readonly<Record<string, string>>
   readonly 'schema-id'?: number
+  /** Format version 3: what its new manifests count row ids from, and how many ids they take. */
+  readonly 'first-row-id'?: Int64
+  readonly 'added-rows'?: Int64
 }
 
 export interface IcebergSchema {

@@ -67,6 +67,8 @@ export interface ColdTopicInfo {
   /** `namespace.table`. */
   readonly table: string
   readonly partitionBy: readonly PartitionFieldOf[]
+  /** Of the table's format, when it is made; default 2. */
+  readonly formatVersion?: 2 | 3
   readonly valueMode: ValueMode
   /** Keep a checksum of each record in the row. */
   readonly rowCrc: boolean
@@ -78,7 +80,7 @@ export interface ColdTopicInfo {
 }
 
 /** What decides whether a topic's table can be made. */
-export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'valueMode' | 'valueCodec'>
+export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'formatVersion' | 'valueMode' | 'valueCodec'>
 
 /** What a log lends to its cold tier. */
 export interface ColdContext {
@@ -188,6 +190,18 @@ export interface ColdTopic {
   cleanUpDueMs?(): number | undefined
   /** Deletes what is due. Cut off anywhere, the next call goes on. */
   cleanUp?(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * When files that the table has lost are to be put back out of the write-ahead tier: wall time in ms since the epoch; undefined while
+   * nothing is missing. The log calls {@link repair} then.
+   */
+  repairDueMs?(): number | undefined
+  /**
+   * Puts files with the same rows in the place of those that have vanished, as far as the write-ahead tier has their records; what the
+   * table answers for stays what it was. True: some of them. The grace of what waits for release then begins anew, for a file that is
+   * new may be taken for a dead one.
+   * @throws what `tier` throws.
+   */
+  repair?(options?: { readonly signal?: AbortSignal }): Promise<boolean>
   /** Waits for a commit already begun, starts none. Every other call is refused then (`closed`). Idempotent. */
   close(): Promise<void>
 }

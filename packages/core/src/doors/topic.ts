@@ -40,6 +40,11 @@ export interface TopicConfig<T = unknown> {
   readonly valueMode?: ValueMode
   /** Default true. Without it an audit compares counts only. */
   readonly rowCrc?: boolean
+  /**
+   * Of the Iceberg table that is made for the topic; default 2. 3 has row lineage, and engines that change rows there write deletion
+   * vectors; some engines of today cannot read it. A table that others upgrade stays what they made of it.
+   */
+  readonly formatVersion?: 2 | 3
   /** How old the oldest untiered record may get before a commit; at least 1; default 60 000 once 8 MB wait, else 600 000. */
   readonly freshnessMs?: number
   /** Bounds of a record's timestamp around now; -1 switches one off. Defaults: 10 years before, 1 hour after. */

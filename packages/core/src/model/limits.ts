@@ -62,6 +62,8 @@ export interface Limits {
   readonly positionDeleteBytes: number
   /** Memory, about, in which it is kept which rows of data files are deleted. */
   readonly rowMaskBytes: number
+  /** What is kept of the tables' manifests for the next plan, about; the least used go first. A data file takes 0.5 to 2 kB. */
+  readonly manifestBytes: number
   /** Gaps listed by an audit per partition; findings of each kind listed by a deep one. */
   readonly maxGaps: number
   /** Missing files of a table that `stats()` names; it counts the others. */
@@ -96,6 +98,7 @@ export const defaultLimits: Limits = {
   equalityDeleteBytes: 256 * MiB,
   positionDeleteBytes: 256 * MiB,
   rowMaskBytes: 64 * MiB,
+  manifestBytes: 128 * MiB,
   maxGaps: 1_000,
   maxMissingFiles: 100,
 }

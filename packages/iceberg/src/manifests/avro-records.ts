@@ -1,4 +1,5 @@
 import { corrupt, type JsonObject, type JsonValue, shown } from '@moulin/core'
+import { EncodedMap } from './encoded-map.ts'
 
 /**
  * Reads the records of an Avro file by field id, whatever the writer called the fields. Every getter checks the type:
@@ -72,11 +73,24 @@ export const rowsAt: Get<readonly AvroRow[]> = checked(
 )
 export const longsAt: Get<readonly bigint[]> = checked((value) => all(value, asLong), 'list of integers')
 /** A map with int keys, which Avro holds as a list of key and value. */
-export const longMapAt: Get<Map<number, bigint>> = checked((value) => mapOf(value, asLong), 'map to integers')
-export const bytesMapAt: Get<Map<number, Uint8Array>> = checked(
-  (value) => mapOf(value, (member) => (member instanceof Uint8Array ? member : undefined)),
+export const longMapAt: Get<ReadonlyMap<number, bigint>> = checked(
+  (value) => encodedMap<bigint>(value, 'long') ?? mapOf(value, asLong),
+  'map to integers',
+)
+export const bytesMapAt: Get<ReadonlyMap<number, Uint8Array>> = checked(
+  (value) =>
+    encodedMap<Uint8Array>(value, 'bytes') ??
+    mapOf(value, (member) => (member instanceof Uint8Array ? member : undefined)),
   'map to bytes',
 )
+
+/** One that is left as the file has it. */
+function encodedMap<V extends bigint | Uint8Array>(
+  value: unknown,
+  kind: EncodedMap<V>['kind'],
+): EncodedMap<V> | undefined {
+  return value instanceof EncodedMap && value.kind === kind ? (value as EncodedMap<V>) : undefined
+}
 
 /** The value of a field that must be there. @throws `corrupt`. */
 export function required<T>(get: Get<T>, shape: RecordShape, row: AvroRow, id: number): T {

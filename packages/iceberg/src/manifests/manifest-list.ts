@@ -1,4 +1,4 @@
-import { checkOptions, corrupt, option, type OptionTable, unsupported } from '@moulin/core'
+import { assert, checkOptions, corrupt, option, type OptionTable, unsupported } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import {
   booleanAt,
@@ -12,6 +12,7 @@ import {
   type AvroRow,
   type RecordShape,
 } from './avro-records.ts'
+import type { FormatVersion } from '../metadata/format-version.ts'
 import type { ManifestFile, PartitionSummary } from './data-file.ts'
 import { manifestFieldIds, manifestFileIds, manifestFileSchema, summaryIds } from './manifest-schema.ts'
 
@@ -20,6 +21,8 @@ export interface WriteManifestListRequest {
   readonly snapshotId: bigint
   readonly parentSnapshotId: bigint | null
   readonly sequenceNumber: bigint
+  /** The snapshot's, of format version 3; without it the list is of version 2. */
+  readonly firstRowId?: bigint | undefined
   /** Default `deflate`. */
   readonly codec?: 'null' | 'deflate'
 }
@@ -30,31 +33,37 @@ const writeTable: OptionTable<WriteManifestListRequest> = {
   snapshotId: option.required(id),
   parentSnapshotId: option.required(option.anyOf(id, option.nothing)),
   sequenceNumber: option.required(option.int64('a sequence number')),
+  firstRowId: option.int64('a row id'),
   codec: option.oneOf('null', 'deflate'),
 }
 
 /**
- * Writes the manifest list of one snapshot, format version 2.
+ * Writes the manifest list of one snapshot. In version 3 every manifest of data has its first row id: {@link assignRowIds}.
  * @throws `corrupt` for a manifest of unknown counts (an old writer's): version 2 requires them.
  * Spec: "Manifest lists".
  */
 export function writeManifestList(request: WriteManifestListRequest): Uint8Array {
   checkOptions('writeManifestList', request, writeTable)
-  const { manifests, snapshotId, parentSnapshotId, sequenceNumber, codec = 'deflate' } = request
+  const { manifests, snapshotId, parentSnapshotId, sequenceNumber, firstRowId, codec = 'deflate' } = request
+  const formatVersion = firstRowId === undefined ? 2 : 3
   return writeAvroFile({
-    schema: manifestFileSchema,
+    schema: manifestFileSchema(formatVersion),
     metadata: {
       'snapshot-id': String(snapshotId),
       'parent-snapshot-id': String(parentSnapshotId),
       'sequence-number': String(sequenceNumber),
-      'format-version': '2',
+      ...(firstRowId === undefined ? {} : { 'first-row-id': String(firstRowId) }),
+      'format-version': String(formatVersion),
     },
-    records: manifests.map(manifestToAvro),
+    records: manifests.map((manifest) => manifestToAvro(manifest, formatVersion)),
     codec,
   })
 }
 
-function manifestToAvro(manifest: ManifestFile): object {
+function manifestToAvro(manifest: ManifestFile, formatVersion: FormatVersion): object {
+  const { content, firstRowId } = manifest
+  const lacksRowId = formatVersion === 3 && content === 'data' && firstRowId === undefined
+  assert(!lacksRowId, 'a manifest of data has a first row id')
   const known = <T>(count: T | undefined): T => {
     if (count !== undefined) return count
     throw corrupt('MANIFEST_COUNTS', `The manifest list says nothing of the counts of ${manifest.path}.`)
@@ -75,6 +84,7 @@ function manifestToAvro(manifest: ManifestFile): object {
     deleted_rows_count: known(manifest.deletedRows),
     partitions: manifest.partitions?.map(summaryToAvro) ?? null,
     key_metadata: null,
+    ...(formatVersion === 2 ? {} : { first_row_id: content === 'data' ? firstRowId : null }),
   }
 }
 

@@ -1,4 +1,5 @@
 import { internal, type JsonValue } from '@moulin/core'
+import type { FormatVersion } from '../metadata/format-version.ts'
 import type { BoundPartitionField, BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
 
@@ -74,7 +75,7 @@ function idMap(keyId: number, valueId: number, value: string): JsonValue {
 }
 
 /** The Avro schema of a manifest for files of one spec. */
-export function manifestEntrySchema(spec: BoundPartitionSpec): JsonValue {
+export function manifestEntrySchema(spec: BoundPartitionSpec, formatVersion: FormatVersion): JsonValue {
   const partition = { type: 'record', name: 'r102', fields: spec.fields.map(partitionFieldSchema) }
   const dataFile = [
     field(134, 'content', 'int'),
@@ -93,6 +94,7 @@ export function manifestEntrySchema(spec: BoundPartitionSpec): JsonValue {
     optional(132, 'split_offsets', { type: 'array', items: 'long', 'element-id': 133 }),
     optional(135, 'equality_ids', { type: 'array', items: 'int', 'element-id': 136 }),
     optional(140, 'sort_order_id', 'int'),
+    ...(formatVersion === 2 ? [] : entryFieldsOf3),
   ]
   const fields = [
     field(0, 'status', 'int'),
@@ -103,6 +105,13 @@ export function manifestEntrySchema(spec: BoundPartitionSpec): JsonValue {
   ]
   return { type: 'record', name: 'manifest_entry', fields }
 }
+
+const entryFieldsOf3 = [
+  optional(142, 'first_row_id', 'long'),
+  optional(143, 'referenced_data_file', 'string'),
+  optional(144, 'content_offset', 'long'),
+  optional(145, 'content_size_in_bytes', 'long'),
+]
 
 const summary = {
   type: 'record',
@@ -116,32 +125,33 @@ const summary = {
 }
 
 /** The Avro schema of a manifest list. */
-export const manifestFileSchema: JsonValue = {
-  type: 'record',
-  name: 'manifest_file',
-  fields: [
-    field(500, 'manifest_path', 'string'),
-    field(501, 'manifest_length', 'long'),
-    field(502, 'partition_spec_id', 'int'),
-    field(517, 'content', 'int'),
-    field(515, 'sequence_number', 'long'),
-    field(516, 'min_sequence_number', 'long'),
-    field(503, 'added_snapshot_id', 'long'),
-    field(504, 'added_files_count', 'int'),
-    field(505, 'existing_files_count', 'int'),
-    field(506, 'deleted_files_count', 'int'),
-    field(512, 'added_rows_count', 'long'),
-    field(513, 'existing_rows_count', 'long'),
-    field(514, 'deleted_rows_count', 'long'),
-    optional(507, 'partitions', { type: 'array', items: summary, 'element-id': 508 }),
-    optional(519, 'key_metadata', 'bytes'),
-  ],
+export function manifestFileSchema(formatVersion: FormatVersion): JsonValue {
+  const firstRowId = formatVersion === 2 ? [] : [optional(520, 'first_row_id', 'long')]
+  return { type: 'record', name: 'manifest_file', fields: [...manifestFileFields, ...firstRowId] }
 }
+
+const manifestFileFields = [
+  field(500, 'manifest_path', 'string'),
+  field(501, 'manifest_length', 'long'),
+  field(502, 'partition_spec_id', 'int'),
+  field(517, 'content', 'int'),
+  field(515, 'sequence_number', 'long'),
+  field(516, 'min_sequence_number', 'long'),
+  field(503, 'added_snapshot_id', 'long'),
+  field(504, 'added_files_count', 'int'),
+  field(505, 'existing_files_count', 'int'),
+  field(506, 'deleted_files_count', 'int'),
+  field(512, 'added_rows_count', 'long'),
+  field(513, 'existing_rows_count', 'long'),
+  field(514, 'deleted_rows_count', 'long'),
+  optional(507, 'partitions', { type: 'array', items: summary, 'element-id': 508 }),
+  optional(519, 'key_metadata', 'bytes'),
+]
 
 /** What files without field ids call them; Java's older names of the counts are among them. */
 export const manifestFieldIds: ReadonlyMap<string, number> = new Map([
-  ...idsIn(manifestEntrySchema({ specId: 0, fields: [] })),
-  ...idsIn(manifestFileSchema),
+  ...idsIn(manifestEntrySchema({ specId: 0, fields: [] }, 3)),
+  ...idsIn(manifestFileSchema(3)),
   ['added_data_files_count', 504],
   ['existing_data_files_count', 505],
   ['deleted_data_files_count', 506],

@@ -2,6 +2,7 @@ import { assert, checkOptions, type IcebergSchema, option, type OptionTable, str
 import { writeAvroFile } from '@moulin/format'
 import type { ManifestEntry, ManifestFile } from './data-file.ts'
 import { manifestEntrySchema } from './manifest-schema.ts'
+import type { FormatVersion } from '../metadata/format-version.ts'
 import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { partitionSummaries, partitionToAvro } from './partition-tuple.ts'
 
@@ -19,6 +20,8 @@ export interface WriteManifestRequest {
   readonly snapshotId: bigint
   /** The snapshot's: what added files inherit. */
   readonly sequenceNumber: bigint
+  /** Default 2. */
+  readonly formatVersion?: FormatVersion
   /** Default `deflate`. */
   readonly codec?: 'null' | 'deflate'
 }
@@ -32,12 +35,13 @@ const writeTable: OptionTable<WriteManifestRequest> = {
   entries: option.required(option.listOf(option.objectOf('a manifest entry'))),
   snapshotId: option.required(option.int64('an id')),
   sequenceNumber: option.required(option.int64('a sequence number')),
+  formatVersion: option.oneOf(2, 3),
   codec: codecCheck,
 }
 
 /**
- * Writes a data manifest of format version 2 and describes it for a manifest list. Added entries leave their sequence
- * numbers to inheritance, so on a lost race only `sequenceNumber` and `minSequenceNumber` of the description change.
+ * Writes a data manifest and describes it for a manifest list. Added entries leave their sequence numbers and row ids to
+ * inheritance, so on a lost race only the description changes. It has no first row id yet: {@link assignRowIds}.
  * Spec: "Manifests".
  */
 export function writeManifest(request: WriteManifestRequest): {
@@ -45,22 +49,22 @@ export function writeManifest(request: WriteManifestRequest): {
   readonly manifest: ManifestFile
 } {
   checkOptions('writeManifest', request, writeTable)
-  const { path, spec, schema, entries, snapshotId, sequenceNumber, codec = 'deflate' } = request
+  const { path, spec, schema, entries, snapshotId, sequenceNumber, formatVersion = 2, codec = 'deflate' } = request
   const schemaId = schema['schema-id'] ?? 0
   const specFields = spec.fields.map(({ sourceId, fieldId, name, transform }) => {
     return { 'source-id': sourceId, 'field-id': fieldId, name, transform: transform.name }
   })
   const bytes = writeAvroFile({
-    schema: manifestEntrySchema(spec),
+    schema: manifestEntrySchema(spec, formatVersion),
     metadata: {
       schema: stringifyJson({ ...schema, 'schema-id': schemaId }),
       'schema-id': String(schemaId),
       'partition-spec': stringifyJson(specFields),
       'partition-spec-id': String(spec.specId),
-      'format-version': '2',
+      'format-version': String(formatVersion),
       content: 'data',
     },
-    records: entries.map((entry) => entryToAvro(entry, spec)),
+    records: entries.map((entry) => entryToAvro(entry, spec, formatVersion)),
     codec,
   })
   const manifest: ManifestFile = {
@@ -102,7 +106,7 @@ function lowestSequence(entries: readonly ManifestEntry[], inherited: bigint): b
   return lowest
 }
 
-function entryToAvro(entry: ManifestEntry, spec: BoundPartitionSpec): object {
+function entryToAvro(entry: ManifestEntry, spec: BoundPartitionSpec, formatVersion: FormatVersion): object {
   const { file, status } = entry
   assert(file.specId === spec.specId, `all files of a manifest are of partition spec ${spec.specId}`)
   assert(status === 'added' || entry.sequenceNumber !== undefined, 'only an added file inherits its sequence number')
@@ -128,9 +132,13 @@ function entryToAvro(entry: ManifestEntry, spec: BoundPartitionSpec): object {
       split_offsets: file.splitOffsets.length === 0 ? null : file.splitOffsets,
       equality_ids: null,
       sort_order_id: file.sortOrderId ?? null,
+      ...(formatVersion === 2 ? {} : { ...noDeletes, first_row_id: file.firstRowId ?? null }),
     },
   }
 }
+
+/** What version 3 says of files of deletes alone. */
+const noDeletes = { referenced_data_file: null, content_offset: null, content_size_in_bytes: null }
 
 function mapToAvro(map: ReadonlyMap<number, unknown>): object[] | null {
   return map.size === 0 ? null : Array.from(map, ([key, value]) => ({ key, value }))

@@ -34,10 +34,16 @@ export function partitionFromAvro(row: AvroRow, shape: RecordShape, spec: BoundP
     const raw = optionalAt(shape, row, fieldId)
     if (raw === undefined) return null
     const type = resultType === undefined ? undefined : primitiveOf(resultType)
-    const value = type === undefined ? (raw as PartitionValue) : valueFromAvro(raw, type)
+    const value = type === undefined ? asStored(raw) : valueFromAvro(raw, type)
     if (value !== undefined) return value
-    throw corrupt('PARTITION_VALUE', `${shape.what} has a ${name} that is no ${type!.kind}.`, { context: { name } })
+    const kind = type === undefined ? 'single value' : type.kind
+    throw corrupt('PARTITION_VALUE', `${shape.what} has a ${name} that is no ${kind}.`, { context: { name } })
   })
+}
+
+function asStored(raw: unknown): PartitionValue | undefined {
+  const isOne = ['boolean', 'number', 'bigint', 'string'].includes(typeof raw) || raw instanceof Uint8Array
+  return isOne ? (raw as PartitionValue) : undefined
 }
 
 function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | undefined {

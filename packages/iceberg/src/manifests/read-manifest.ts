@@ -126,15 +126,29 @@ function opened(
   content: ManifestFile['content'],
   { manifest, spec }: ReadManifestOptions,
 ): { readonly records: readonly AvroRow[]; readonly shapes: Shapes } {
-  const what = `The manifest ${manifest.path}`
-  if (BigInt(bytes.length) !== manifest.sizeBytes)
-    throw corrupt('MANIFEST_LENGTH', `${what} has ${bytes.length} bytes; its manifest list says ${manifest.sizeBytes}.`)
+  const what = manifestName(bytes, manifest)
   const { schema, metadata, records } = readAvroFile(bytes, { what })
+  checkManifest(metadata, content, what)
+  return { records, shapes: shapesOf(schema, what, spec) }
+}
+
+/** What a manifest is called in errors. @throws `corrupt` where the bytes are not as many as its list says. */
+export function manifestName(bytes: Uint8Array, { path, sizeBytes }: ManifestFile): string {
+  const what = `The manifest ${path}`
+  if (BigInt(bytes.length) === sizeBytes) return what
+  throw corrupt('MANIFEST_LENGTH', `${what} has ${bytes.length} bytes; its manifest list says ${sizeBytes}.`)
+}
+
+/** @throws `corrupt` where it is of other content; `unsupported` for a format version beyond 3. */
+export function checkManifest(
+  metadata: ReadonlyMap<string, string>,
+  content: ManifestFile['content'],
+  what: string,
+): void {
   const said = metadata.get('content') ?? content
   if (said !== content)
     throw corrupt('MANIFEST_CONTENT', `${what} is of ${said}; its manifest list says that it is of ${content}.`)
   checkManifestVersion(metadata, what)
-  return { records, shapes: shapesOf(schema, what, spec) }
 }
 
 /** How the records of one manifest are laid out. */
@@ -152,13 +166,13 @@ export function shapesOf(schema: JsonValue, what: string, spec: BoundPartitionSp
   return { entry, dataFile, partition }
 }
 
-function statusOf(record: AvroRow, { entry }: Shapes): ManifestEntry['status'] {
+export function statusOf(record: AvroRow, { entry }: Shapes): ManifestEntry['status'] {
   const status = statuses[required(intAt, entry, record, entryIds.status)]
   if (status !== undefined) return status
   throw corrupt('MANIFEST_STATUS', `${entry.what} is of unknown status.`)
 }
 
-function inheritedBy(
+export function inheritedBy(
   record: AvroRow,
   status: ManifestEntry['status'],
   { entry }: Shapes,
@@ -176,7 +190,7 @@ function inheritedBy(
   }
 }
 
-function dataFileFromAvro(row: AvroRow, shapes: Shapes, spec: BoundPartitionSpec): DataFile {
+export function dataFileFromAvro(row: AvroRow, shapes: Shapes, spec: BoundPartitionSpec): DataFile {
   const { dataFile } = shapes
   const ids = dataFileIds
   const filePath = required(textAt, dataFile, row, ids.filePath)

@@ -46,9 +46,13 @@ describe('newTableMetadata', () => {
     expect(() => make(spec('zorder'))).toThrow('zorder')
   })
 
-  it('takes the property format-version as a question, and refuses all but 2', () => {
-    expect(make({ properties: { 'format-version': '2', a: '1' } }).properties).toEqual({ a: '1' })
-    for (const version of ['1', '3'])
+  it('takes the property format-version as a question, and refuses all but 2 and 3', () => {
+    const made = make({ properties: { 'format-version': '2', a: '1' } })
+    expect(made).toMatchObject({ 'format-version': 2, properties: { a: '1' } })
+    expect(made).not.toHaveProperty('next-row-id')
+    expect(made.properties).toEqual({ a: '1' })
+    expect(make({ properties: { 'format-version': '3' } })).toMatchObject({ 'format-version': 3, 'next-row-id': 0 })
+    for (const version of ['1', '4'])
       expect(() => make({ properties: { 'format-version': version } })).toThrow(`format version ${version}`)
   })
 })

@@ -2,7 +2,9 @@ import { invalid, unsupported } from '@moulin/core'
 import type { CreateTableRequest, IcebergSchema, PartitionFieldOf, PartitionSpec, TableMetadata } from '@moulin/core'
 import { checkPartitionSpec, FIRST_PARTITION_FIELD_ID } from '../partitions/partition-fields.ts'
 import { lastColumnId, repeatedFieldId } from './schema-mapping.ts'
-import { FORMAT_VERSION, NO_SNAPSHOT } from './table-metadata.ts'
+import { FIRST_ROW_ID } from './format-version.ts'
+import type { FormatVersion } from './format-version.ts'
+import { NO_SNAPSHOT } from './table-metadata.ts'
 
 export interface NewTable {
   readonly uuid: string
@@ -12,23 +14,25 @@ export interface NewTable {
 }
 
 /**
- * The first metadata of a table: no snapshot, schema 0, partition spec 0, unsorted. Field ids stay as the request has
- * them; partition fields without an id count from 1000.
+ * The first metadata of a table: no snapshot, schema 0, partition spec 0, unsorted; of format version 2, or 3 where the property
+ * `format-version` asks for it. Field ids stay as the request has them; partition fields without an id count from 1000.
  *
  * @throws `invalid` for a schema without fields or with repeated ids or names, or a partition spec that does not fit;
- * `unsupported` for another format version asked for by the property `format-version`.
+ * `unsupported` for another format version.
  */
 export function newTableMetadata(request: CreateTableRequest, table: NewTable): TableMetadata {
   const schema: IcebergSchema = { ...request.schema, 'schema-id': 0 }
   checkNewSchema(schema)
   const spec = numberedSpec(request.partitionSpec ?? { fields: [] })
   checkPartitionSpec(spec, schema)
+  const version = askedVersion(request.properties ?? {})
   const lastPartitionId = Math.max(FIRST_PARTITION_FIELD_ID - 1, ...spec.fields.map((field) => field['field-id']!))
   return {
-    'format-version': FORMAT_VERSION,
+    'format-version': version,
     'table-uuid': table.uuid,
     location: table.location,
     'last-sequence-number': 0,
+    ...(version === 2 ? {} : { 'next-row-id': FIRST_ROW_ID }),
     'last-updated-ms': table.nowMs,
     'last-column-id': lastColumnId(schema),
     'current-schema-id': 0,
@@ -38,7 +42,7 @@ export function newTableMetadata(request: CreateTableRequest, table: NewTable): 
     'last-partition-id': lastPartitionId,
     'default-sort-order-id': 0,
     'sort-orders': [{ 'order-id': 0, fields: [] }],
-    properties: newProperties(request.properties ?? {}),
+    properties: withoutVersion(request.properties ?? {}),
     'current-snapshot-id': NO_SNAPSHOT,
     refs: {},
     snapshots: [],
@@ -71,11 +75,14 @@ function numberedSpec(spec: PartitionSpec): PartitionSpec {
 }
 
 // The REST specification lets a property ask for the format version; it is not kept as one.
-function newProperties(properties: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const version = Object.hasOwn(properties, 'format-version') ? properties['format-version'] : undefined
-  if (version !== undefined && version !== String(FORMAT_VERSION)) {
-    throw unsupported('FORMAT_VERSION', `A table of format version ${version} cannot be made; ${FORMAT_VERSION} can.`)
-  }
+function askedVersion(properties: Readonly<Record<string, string>>): FormatVersion {
+  const version = Object.hasOwn(properties, 'format-version') ? properties['format-version'] : '2'
+  if (version === '2') return 2
+  if (version === '3') return 3
+  throw unsupported('FORMAT_VERSION', `A table of format version ${version} cannot be made; 2 and 3 can.`)
+}
+
+function withoutVersion(properties: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(properties).filter(([name]) => name !== 'format-version'))
 }
 

@@ -4,8 +4,12 @@ import { laterOf, toInt64 } from './int64.ts'
 import { schemaById, snapshotById } from './metadata-lookup.ts'
 import { NO_SNAPSHOT } from './table-metadata.ts'
 import type { Change } from './change.ts'
+import { nextRowId } from './format-version.ts'
 
-/** Sequence numbers rise with every snapshot: that is what tells old deletes from new data. */
+/**
+ * Sequence numbers rise with every snapshot: that is what tells old deletes from new data. In format version 3 a snapshot takes row
+ * ids, from the table's next one on.
+ */
 export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change: Change): TableMetadata {
   const id = snapshot['snapshot-id']
   if (snapshotById(metadata, id) !== undefined) {
@@ -21,13 +25,27 @@ export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change:
   if (schemaId !== undefined && schemaById(metadata, schemaId) === undefined) {
     throw invalid('UNKNOWN_ID', `The snapshot ${id} names the schema ${schemaId}, which the table does not have.`)
   }
+  const nextRowId = nextRowIdAfter(metadata, snapshot)
   change.addedSnapshotIds.add(BigInt(id))
   return {
     ...metadata,
     'last-sequence-number': toInt64(sequenceNumber),
+    ...(nextRowId === undefined ? {} : { 'next-row-id': nextRowId }),
     'last-updated-ms': laterOf(metadata['last-updated-ms'], snapshot['timestamp-ms']),
     snapshots: [...(metadata.snapshots ?? []), snapshot],
   }
+}
+
+/** Undefined: the table has no row ids. */
+function nextRowIdAfter(metadata: TableMetadata, snapshot: Snapshot): Int64 | undefined {
+  if (metadata['format-version'] < 3) return undefined
+  const { 'snapshot-id': id, 'first-row-id': first, 'added-rows': added } = snapshot
+  const next = nextRowId(metadata)
+  if (first !== undefined && added !== undefined && BigInt(first) >= next && BigInt(added) >= 0n) {
+    return toInt64(BigInt(first) + BigInt(added))
+  }
+  const message = `The snapshot ${id} takes the row ids ${added} from ${first}; those of the table are free from ${next} on.`
+  throw invalid('ROW_ID', message, { context: { snapshotId: id, first, added, next } })
 }
 
 /** Setting `main` makes the snapshot current and enters it in the snapshot log. */
@@ -44,8 +62,8 @@ export function setRef(metadata: TableMetadata, name: string, ref: SnapshotRef, 
   const log = metadata['snapshot-log'] ?? []
   const isNew = change.addedSnapshotIds.has(BigInt(snapshot['snapshot-id']))
   const when = isNew ? snapshot['timestamp-ms'] : toInt64(BigInt(change.nowMs))
-  // Readers refuse a log whose times fall; a clock set back must not make the table unreadable.
-  const timestamp = log.length === 0 ? when : laterOf(when, log.at(-1)!['timestamp-ms'])
+  // Readers refuse a log whose times fall, and a time that it has twice names no snapshot.
+  const timestamp = log.length === 0 ? when : laterOf(when, toInt64(BigInt(log.at(-1)!['timestamp-ms']) + 1n))
   return {
     ...next,
     'current-snapshot-id': ref['snapshot-id'],

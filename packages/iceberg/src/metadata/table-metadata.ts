@@ -4,9 +4,6 @@ import { fromFirstFormat } from './first-format.ts'
 import { check, checkStringMap, checkStruct, optionalArray } from './metadata-shape.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
 
-/** Of new tables. */
-export const FORMAT_VERSION = 2
-
 /** Those that are read. */
 export const formatVersions: readonly number[] = [1, 2, 3]
 

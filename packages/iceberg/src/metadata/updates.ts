@@ -1,12 +1,12 @@
 import { checkOptions, invalid, jsonBytes, option, shown, unsupported } from '@moulin/core'
 import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import type { Change } from './change.ts'
+import { FIRST_ROW_ID, writtenVersion } from './format-version.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
 import { addSchema, addSortOrder, addSpec, idOfLast, removeSchemas, removeSpecs } from './schema-updates.ts'
 import { addSnapshot, removeRef, removeSnapshots, setRef } from './snapshot-updates.ts'
 import { removeStatistics, setStatistics } from './statistics-updates.ts'
-import { FORMAT_VERSION } from './table-metadata.ts'
 
 export interface ApplyOptions {
   readonly nowMs: number
@@ -41,7 +41,7 @@ export function applyUpdates(
   options: ApplyOptions,
 ): TableMetadata {
   checkOptions('applyUpdates', options, optionTable)
-  checkWritable(metadata)
+  writtenVersion(metadata)
   const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
   let next = metadata
   for (const update of updates) next = applyUpdate(next, update, change)
@@ -57,7 +57,7 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
     case 'assign-uuid':
       return checkUuid(metadata, update.uuid)
     case 'upgrade-format-version':
-      return checkFormatVersion(metadata, update['format-version'])
+      return upgraded(metadata, update['format-version'])
     case 'add-schema':
       return addSchema(metadata, update, change)
     case 'set-current-schema': {
@@ -119,10 +119,14 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
       return setStatistics(metadata, 'partition-statistics', update['partition-statistics'])
     case 'remove-partition-statistics':
       return removeStatistics(metadata, 'partition-statistics', update['snapshot-id'])
-    case 'enable-row-lineage':
+    case 'enable-row-lineage': {
+      // Version 3 always has it.
+      if (metadata['format-version'] === 3) return metadata
+      throw unsupported('TABLE_UPDATE', 'Row lineage needs format version 3: upgrade the table instead.')
+    }
     case 'add-encryption-key':
     case 'remove-encryption-key': {
-      const message = `The table update ${update.action} needs format version 3; this version writes ${FORMAT_VERSION} only.`
+      const message = `The table update ${update.action} is of encrypted tables, which are not supported.`
       throw unsupported('TABLE_UPDATE', message, { context: { action: update.action } })
     }
     default: {
@@ -132,22 +136,19 @@ function applyUpdate(metadata: TableMetadata, update: TableUpdate, change: Chang
   }
 }
 
-function checkWritable({ 'format-version': version }: TableMetadata): void {
-  if (version === FORMAT_VERSION) return
-  const message = `A table of format version ${version} cannot be changed: this version writes ${FORMAT_VERSION} only.`
-  throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version } })
-}
-
 function checkUuid(metadata: TableMetadata, uuid: string): TableMetadata {
   if (uuid.toLowerCase() === metadata['table-uuid'].toLowerCase()) return metadata
   const message = `The table's UUID is ${metadata['table-uuid']}; it cannot become ${uuid}.`
   throw invalid('TABLE_UUID', message, { context: { uuid, present: metadata['table-uuid'] } })
 }
 
-function checkFormatVersion(metadata: TableMetadata, version: number): TableMetadata {
-  if (version === metadata['format-version']) return metadata
-  const message = `The table cannot become format version ${version}: this version writes ${FORMAT_VERSION} only.`
-  throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version } })
+/** Snapshots that are there stay without row ids: the first commit gives their files some. Spec: "Row Lineage". */
+function upgraded(metadata: TableMetadata, version: number): TableMetadata {
+  const present = metadata['format-version']
+  if (version === present) return metadata
+  if (present === 2 && version === 3) return { ...metadata, 'format-version': 3, 'next-row-id': FIRST_ROW_ID }
+  const message = `The table of format version ${present} cannot become one of version ${version}: 2 becomes 3, and nothing goes back.`
+  throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version, present } })
 }
 
 function checkKnown(ids: readonly (number | undefined)[], id: number, what: string): void {

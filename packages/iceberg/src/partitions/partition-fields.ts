@@ -1,6 +1,7 @@
 import {
   corrupt,
   invalid,
+  isKind,
   unsupported,
   type IcebergField,
   type IcebergSchema,
@@ -54,6 +55,33 @@ export function bindPartitionSpec(spec: PartitionSpec, schemas: readonly Iceberg
   })
   return { specId: spec['spec-id'] ?? 0, fields }
 }
+
+/**
+ * {@link bindPartitionSpec} for a spec that is only read by: of a field that is not understood (an unknown transform, several sources, a
+ * source of a type that we lack) the values are kept as they are stored, and nothing is pruned by them.
+ * Spec: "Partition Transforms".
+ */
+export function bindForReading(spec: PartitionSpec, schemas: readonly IcebergSchema[]): BoundPartitionSpec {
+  const fields = spec.fields.map((field, position): BoundPartitionField => {
+    const one = {
+      ...spec,
+      fields: [{ ...field, 'field-id': field['field-id'] ?? FIRST_PARTITION_FIELD_ID + position }],
+    }
+    try {
+      return bindPartitionSpec(one, schemas).fields[0]!
+    } catch (error) {
+      if (!isKind(error, 'unsupported') && !isKind(error, 'invalid')) throw error
+      const { name, transform } = field
+      const unknown = { source: undefined, resultType: undefined }
+      // As of a column that no schema has: what is made of its values is not looked at.
+      const asStored = { name: String(transform), kind: 'identity', width: 0 } as const
+      return { fieldId: one.fields[0]!['field-id'], name, sourceId: NO_SOURCE, transform: asStored, ...unknown }
+    }
+  })
+  return { specId: spec['spec-id'] ?? 0, fields }
+}
+
+const NO_SOURCE = -1
 
 /**
  * {@link bindPartitionSpec} for a spec that is to be written with: every column must be there, at the top level, and

@@ -11,11 +11,11 @@ import {
 } from '../values/datum.ts'
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
-import { decodeDatum } from '../values/single-value.ts'
+import { datumIn } from '../values/single-value.ts'
 import { isOrderedAlike, isTimeOrdered } from '../values/uuid-order.ts'
 
 /** What is known of one column's values in a set of rows. All of it is safe to believe: true means it may be. */
-interface ColumnFacts {
+export interface ColumnFacts {
   readonly mayHaveNull: boolean
   readonly mayHaveValue: boolean
   readonly mayHaveNan: boolean
@@ -30,17 +30,40 @@ interface ColumnFacts {
  * Spec: "Scan Planning".
  */
 export function metricsMightMatch(predicate: Predicate, file: DataFile): boolean {
-  return mightMatch(predicate, ({ id }, type) => {
-    const values = file.valueCounts.get(id) ?? file.recordCount
-    const nulls = file.nullValueCounts.get(id)
-    const nans = file.nanValueCounts.get(id)
-    return {
-      mayHaveNull: nulls !== 0n,
-      mayHaveValue: nulls === undefined || nulls < values,
-      mayHaveNan: nans !== 0n,
-      ...fileBounds(type, file, id),
-    }
-  })
+  return mightMatch(predicate, (column, type) => fileFacts(file, column, type))
+}
+
+/** What a manifest says of a column in a file. */
+export function fileFacts(file: DataFile, { id }: BoundColumn, type: PrimitiveType | undefined): ColumnFacts {
+  const values = file.valueCounts.get(id) ?? file.recordCount
+  const nulls = file.nullValueCounts.get(id)
+  const nans = file.nanValueCounts.get(id)
+  return {
+    mayHaveNull: nulls !== 0n,
+    mayHaveValue: nulls === undefined || nulls < values,
+    mayHaveNan: nans !== 0n,
+    ...fileBounds(type, file, id),
+  }
+}
+
+/** What is true of the rows of both. */
+export function bothFacts(a: ColumnFacts, b: ColumnFacts): ColumnFacts {
+  return {
+    mayHaveNull: a.mayHaveNull || b.mayHaveNull,
+    mayHaveValue: a.mayHaveValue || b.mayHaveValue,
+    mayHaveNan: a.mayHaveNan || b.mayHaveNan,
+    lower: outer(a, b, 'lower', -1),
+    upper: outer(a, b, 'upper', 1),
+  }
+}
+
+function outer(a: ColumnFacts, b: ColumnFacts, side: 'lower' | 'upper', sign: 1 | -1): Datum | undefined {
+  // Where there is no value, no bound is needed.
+  if (!a.mayHaveValue) return b[side]
+  if (!b.mayHaveValue) return a[side]
+  const [one, other] = [a[side], b[side]]
+  if (one === undefined || other === undefined || Number.isNaN(one) || Number.isNaN(other)) return undefined
+  return compareDatum(one, other) * sign >= 0 ? one : other
 }
 
 /** A row group as its footer describes it; `ParquetRowGroup` of `@moulin/format` is one. */
@@ -123,12 +146,14 @@ function bounds(
 const seenTopBits = (uuid: Uint8Array | undefined): number => (uuid?.length === 16 ? topBitsAt(uuid, 0) : 0)
 
 function bound(type: PrimitiveType | undefined, bytes: Uint8Array | undefined): Datum | undefined {
-  return type === undefined || bytes === undefined ? undefined : decodeDatum(type, bytes)
+  // One that is no value of the type says nothing, as one that is not there.
+  return type === undefined || bytes === undefined ? undefined : datumIn(type, bytes)
 }
 
-type FactsOf = (column: BoundColumn, type: PrimitiveType | undefined) => ColumnFacts
+export type FactsOf = (column: BoundColumn, type: PrimitiveType | undefined) => ColumnFacts
 
-function mightMatch(predicate: Predicate, factsOf: FactsOf): boolean {
+/** False only if no row of which these are the facts can match. */
+export function mightMatch(predicate: Predicate, factsOf: FactsOf): boolean {
   switch (predicate.op) {
     case 'true':
       return true

@@ -3,7 +3,6 @@ import {
   type Expression,
   type IcebergSchema,
   type Int64,
-  isKind,
   notFound,
   option,
   type OptionTable,
@@ -12,15 +11,15 @@ import {
   type TableMetadata,
   throwIfAborted,
 } from '@moulin/core'
-import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
-import { readManifestList } from '../manifests/manifest-list.ts'
-import { describedManifest, readDeleteManifest, readManifest } from '../manifests/read-manifest.ts'
+import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
 import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
-import { bindPartitionSpec, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
-import { deleteIndex, type DeleteIndex } from './delete-index.ts'
+import { bindForReading, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { fileNames } from './file-names.ts'
+import { KeptManifests, type ManifestRoom, type SpecPlan } from './kept-manifests.ts'
+import type { IndexedFile } from './manifest-index.ts'
 import { bindExpression, type Predicate } from './predicate.ts'
 import { projectPredicate } from './projection.ts'
-import { manifestMightMatch, metricsMightMatch, partitionMightMatch } from './pruning.ts'
+import { manifestMightMatch } from './pruning.ts'
 
 /** A data file of which some rows may match. */
 export interface FileScanTask {
@@ -51,6 +50,8 @@ export interface PlanScanOptions {
    * names. Default: none. Manifests of deletes are never left out: rows would come back.
    */
   readonly skip?: ((location: string) => boolean) | undefined
+  /** Where what is read of manifests is kept for the next plan; default: nowhere. Of one table. */
+  readonly room?: ManifestRoom | undefined
   /** Manifests read at once; default 4. */
   readonly maxInFlight?: number
   readonly signal?: AbortSignal
@@ -62,6 +63,7 @@ const optionTable: OptionTable<PlanScanOptions> = {
   snapshotId: option.anyOf(option.integer('', 0), option.int64('an id')),
   where: option.objectOf('an expression'),
   skip: option.callback,
+  room: option.door('room for manifests', [], ['files', 'facts']),
   maxInFlight: option.integer('', 1),
   signal: option.abortSignal,
 }
@@ -76,7 +78,7 @@ const optionTable: OptionTable<PlanScanOptions> = {
  */
 export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileScanTask, void, undefined> {
   checkOptions('planScan', options, optionTable)
-  const { metadata, where, skip = () => false, maxInFlight = 4, signal } = options
+  const { tableFiles, metadata, where, skip = () => false, room, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)
   if (snapshot === undefined || (snapshot.manifests === undefined && skip(snapshot['manifest-list']))) return
@@ -84,23 +86,51 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
 
   const stop = new AbortController()
   const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal])
-  const reader = { ...options, skip, maxInFlight, signal: signals }
   const plans = specPlans(metadata, schema, predicate)
-  const waiting: Promise<FileScanTask[]>[] = []
+  const names = fileNames(tableFiles)
+  const kept = new KeptManifests({
+    tableFiles,
+    room,
+    skip,
+    specOf: (specId) => plans(specId).spec,
+    schemaId: schema['schema-id'] ?? 0,
+    maxInFlight,
+    signal: signals,
+  })
+  const waiting: (readonly FileScanTask[] | Promise<readonly FileScanTask[]>)[] = []
   try {
-    const manifests = await manifestsOf(snapshot, reader)
-    const deletes = await deletesOf(manifests.filter(mayDelete), plans, reader)
+    const manifests = await kept.of(snapshot)
+    const deletes = await kept.deletes(manifests, snapshot['manifest-list'])
     for (const manifest of manifests) {
       if (manifest.content === 'deletes') continue
       const plan = plans(manifest.specId)
       if (!manifestMightMatch(plan.predicate, manifest) || skip(manifest.path)) continue
-      const tasks = tasksOf(manifest, { ...plan, residual: predicate, deletes }, reader)
-      // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
-      tasks.catch(() => {})
-      waiting.push(tasks)
-      if (waiting.length >= maxInFlight) yield* await waiting.shift()!
+      const tasksOf = (files: readonly IndexedFile[]): FileScanTask[] =>
+        files.map((found) => {
+          // A file outside of the store fails the plan, not the read.
+          names(found.file.filePath)
+          const { file, sequenceNumber, snapshotId } = found
+          return {
+            file,
+            sequenceNumber,
+            snapshotId,
+            spec: plan.spec,
+            deletes: deletes.of(file, sequenceNumber),
+            residual: predicate,
+          }
+        })
+      const found = kept.matching(manifest, predicate, plan)
+      if (!(found instanceof Promise)) {
+        if (found.length > 0) waiting.push(tasksOf(found))
+      } else {
+        const tasks = found.then(tasksOf)
+        // Its error is thrown when its turn comes; until then, and after an early leave, nobody waits for it.
+        tasks.catch(() => {})
+        waiting.push(tasks)
+      }
+      if (waiting.length >= maxInFlight) for (const task of await waiting.shift()!) yield task
     }
-    while (waiting.length > 0) yield* await waiting.shift()!
+    while (waiting.length > 0) for (const task of await waiting.shift()!) yield task
   } finally {
     stop.abort()
   }
@@ -121,12 +151,6 @@ function snapshotOf({ metadata, snapshotId }: PlanScanOptions): {
   return { snapshot, schema: schema ?? currentSchema(metadata) }
 }
 
-/** A spec with the predicate projected onto it. */
-interface SpecPlan {
-  readonly spec: BoundPartitionSpec
-  readonly predicate: Predicate
-}
-
 function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Predicate): (specId: number) => SpecPlan {
   const plans = new Map<number, SpecPlan>()
   // Newer schemas first: a spec's column may be gone from the one that is read with.
@@ -134,80 +158,10 @@ function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Pr
   return (specId) => {
     let plan = plans.get(specId)
     if (plan === undefined) {
-      const spec = bindPartitionSpec(specById(metadata['partition-specs'], specId), schemas)
+      const spec = bindForReading(specById(metadata['partition-specs'], specId), schemas)
       plan = { spec, predicate: projectPredicate(predicate, spec) }
       plans.set(specId, plan)
     }
     return plan
-  }
-}
-
-/** What a plan reads with. */
-interface Reader extends Pick<PlanScanOptions, 'tableFiles' | 'signal'> {
-  readonly skip: (location: string) => boolean
-  readonly maxInFlight: number
-}
-
-async function manifestsOf(snapshot: Snapshot, reader: Reader): Promise<readonly ManifestFile[]> {
-  const { 'manifest-list': path, manifests } = snapshot
-  if (manifests === undefined) return readManifestList(await read(path, reader), { path })
-  const present = manifests.filter((manifest) => !reader.skip(manifest))
-  const snapshotId = BigInt(snapshot['snapshot-id'])
-  return inParts(present, reader, async (manifest) =>
-    describedManifest(await read(manifest, reader), manifest, snapshotId),
-  )
-}
-
-/** The results in order, some at a time under way. */
-async function inParts<T, R>(
-  items: readonly T[],
-  { maxInFlight }: Pick<Reader, 'maxInFlight'>,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = []
-  for (let at = 0; at < items.length; at += maxInFlight)
-    results.push(...(await Promise.all(items.slice(at, at + maxInFlight).map(work))))
-  return results
-}
-
-const mayDelete = ({ content, addedFiles, existingFiles }: ManifestFile): boolean =>
-  content === 'deletes' && !(addedFiles === 0 && existingFiles === 0)
-
-async function deletesOf(
-  manifests: readonly ManifestFile[],
-  plans: (specId: number) => SpecPlan,
-  reader: Reader,
-): Promise<DeleteIndex> {
-  const specOf = (specId: number): BoundPartitionSpec => plans(specId).spec
-  const files = await inParts(manifests, reader, async (manifest) =>
-    readDeleteManifest(await read(manifest.path, reader), { manifest, spec: specOf(manifest.specId) }),
-  )
-  return deleteIndex(files.flat(), { tableFiles: reader.tableFiles, specOf })
-}
-
-async function tasksOf(
-  manifest: ManifestFile,
-  { spec, predicate, residual, deletes }: SpecPlan & { readonly residual: Predicate; readonly deletes: DeleteIndex },
-  reader: Reader,
-): Promise<FileScanTask[]> {
-  const bytes = await read(manifest.path, reader)
-  const tasks: FileScanTask[] = []
-  for (const { file, sequenceNumber: known, snapshotId } of readManifest(bytes, { manifest, spec })) {
-    if (!partitionMightMatch(predicate, file.partition) || !metricsMightMatch(residual, file)) continue
-    // A file outside of the store fails the plan, not the read.
-    reader.tableFiles.spellings(file.filePath)
-    const sequenceNumber = known!
-    tasks.push({ file, sequenceNumber, snapshotId, spec, deletes: deletes.of(file, sequenceNumber), residual })
-  }
-  return tasks
-}
-
-async function read(uri: string, { tableFiles, signal }: Pick<Reader, 'tableFiles' | 'signal'>): Promise<Uint8Array> {
-  try {
-    return (await tableFiles.get(uri, signal === undefined ? {} : { signal })).bytes
-  } catch (cause) {
-    if (!isKind(cause, 'not-found')) throw cause
-    const message = `${uri} is gone: the snapshot has expired, or the table lost a file. Load the table again.`
-    throw notFound('TABLE_FILE', message, { context: { uri }, cause })
   }
 }

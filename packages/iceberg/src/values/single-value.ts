@@ -64,6 +64,20 @@ export function encodeDatum(type: PrimitiveType, value: Datum): Uint8Array {
 
 /** {@link decodeSingleValue} in which a string is its UTF-8 bytes. */
 export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
+  const datum = datumIn(type, bytes)
+  if (datum !== undefined) return datum
+  throw corrupt('SINGLE_VALUE', `${bytes.length} bytes are no single value of type ${type.kind}.`)
+}
+
+/** {@link decodeSingleValue}, but undefined where the bytes are no value of the type: such a bound says nothing. */
+export function singleValueIn(type: IcebergType, bytes: Uint8Array): Exclude<PartitionValue, null> | undefined {
+  const parsed = primitive(type)
+  const datum = datumIn(parsed, bytes)
+  return datum === undefined ? undefined : (partitionValueOf(datum, parsed) as Exclude<PartitionValue, null>)
+}
+
+/** {@link decodeDatum}, but undefined where the bytes are no value of the type. */
+export function datumIn(type: PrimitiveType, bytes: Uint8Array): Datum | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   switch (type.kind) {
     case 'boolean':
@@ -89,9 +103,12 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
       if (bytes.length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000n
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
+    case 'timestamp_ns':
+      if (bytes.length === 4) return BigInt(view.getInt32(0, true)) * 86_400_000_000_000n
+      if (bytes.length === 8) return view.getBigInt64(0, true)
+      break
     case 'time':
     case 'timestamptz':
-    case 'timestamp_ns':
     case 'timestamptz_ns':
       if (bytes.length === 8) return view.getBigInt64(0, true)
       break
@@ -110,7 +127,7 @@ export function decodeDatum(type: PrimitiveType, bytes: Uint8Array): Datum {
       return bytes
     default:
   }
-  throw corrupt('SINGLE_VALUE', `${bytes.length} bytes are no single value of type ${type.kind}.`)
+  return undefined
 }
 
 function bytesOf(length: number, write: (view: DataView) => void): Uint8Array {

@@ -169,9 +169,9 @@ async function survey(
   earlier: Map<string, LedgerEntry>,
   call: CallOptions,
 ): Promise<void> {
-  const { tableFiles, files, info } = parts
+  const { tableFiles, files, manifests: room, info } = parts
   const { metadata } = state.loaded
-  for await (const task of planScan({ tableFiles, metadata, ...call })) {
+  for await (const task of planScan({ tableFiles, metadata, room, ...call })) {
     const { filePath } = task.file
     const file = await files.open(task, metadata, call)
     const isOwn = isOwnFile(file, info.logId)

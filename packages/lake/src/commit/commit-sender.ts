@@ -1,6 +1,7 @@
 import { counterOf, errorType, hasOutcome, histogramOf } from '@moulin/core'
 import type { Catalog, ColdContext, ColdTopicInfo, Counter, Histogram, LoadedTable, TableFiles } from '@moulin/core'
-import { planAppend } from '@moulin/iceberg'
+import { planAppend, planReplace } from '@moulin/iceberg'
+import type { CommitPlan, ReplaceRequest } from '@moulin/iceberg'
 import { CommitAttempt } from './commit-attempt.ts'
 import type { ReadBack } from './commit-attempt.ts'
 import { expiryOf, nameForgotten } from './commit-expiry.ts'
@@ -39,6 +40,8 @@ export interface Written extends EncodedCommit {
   readonly ranges: readonly TierRange[]
   readonly state: TableState
   readonly atMs: number
+  /** The files that these take the place of; undefined: of none. */
+  readonly replaces?: Pick<ReplaceRequest, 'removed' | 'sequenceNumber'>
   attempts: number
   /** Of the attempt that the staged record names. */
   snapshotId: bigint
@@ -136,7 +139,7 @@ export class CommitSender {
 
   async #send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
     const { catalog, context, table, tableFiles } = this.#parts
-    const { clock, random } = context.runtime
+    const { random } = context.runtime
     try {
       // The record names the main snapshot that the attempt asserts: that is what proves it dead one day.
       if (written.attempts > 0) {
@@ -153,19 +156,7 @@ export class CommitSender {
       written.ledger = objects.ledger?.name
       if (written.ledger !== undefined) await this.stage(written, state)
       await table.markers.put({ text, ...objects })
-      const plan = await planAppend({
-        table: state.loaded,
-        tableFiles,
-        files: written.files,
-        snapshotId,
-        commitId: written.id,
-        attempt: written.attempts++,
-        summary: this.#summary(written, text),
-        properties: { [markerKey(marker.topic)]: text },
-        expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
-        nowMs: clock.now(),
-        limits: context.limits,
-      })
+      const plan = await this.#plan(state, written, { [markerKey(marker.topic)]: text })
       const stored = plan.objects.map(({ location, bytes }) => putUnnamed(tableFiles, location, bytes, {}))
       const named = nameForgotten(this.#parts, state, written, plan.expiredSnapshotIds)
       await allDone([...stored, named.then((forgets) => (written.forgets = forgets))])
@@ -189,6 +180,26 @@ export class CommitSender {
       throw beforeCommit(error)
     }
     return await this.#settlePending()
+  }
+
+  #plan(state: TableState, written: Written, properties: Readonly<Record<string, string>>): Promise<CommitPlan> {
+    const { context, info, tableFiles } = this.#parts
+    const request = {
+      table: state.loaded,
+      tableFiles,
+      snapshotId: written.snapshotId,
+      commitId: written.id,
+      attempt: written.attempts++,
+      summary: this.#summary(written, properties[markerKey(info.id)]!),
+      properties,
+      expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
+      nowMs: context.runtime.clock.now(),
+      limits: context.limits,
+    }
+    const { files, replaces } = written
+    return replaces === undefined
+      ? planAppend({ ...request, files })
+      : planReplace({ ...request, ...replaces, added: files })
   }
 
   // Expiry may have taken the commit's snapshot before anybody answered. What it wrote must not be removed then.

@@ -1,9 +1,10 @@
 import { conflict, isKind, throwIfAborted } from '@moulin/core'
 import type { CallOptions, TableGuard, TierResult } from '@moulin/core'
 import { CommitSender } from './commit-sender.ts'
-import type { CommitSenderParts, Written } from './commit-sender.ts'
+import { Repairs } from './repairs.ts'
+import type { RepairParts } from './repairs.ts'
+import type { Written } from './commit-sender.ts'
 import { encodeCommit } from './encode-commit.ts'
-import type { EncodeParts } from './encode-commit.ts'
 import type { TierRange } from '../encode/encode-shards.ts'
 import type { ForgottenFiles } from '../forgotten/forgotten-files.ts'
 import { allDone, beforeCommit } from '../table/table-objects.ts'
@@ -11,7 +12,7 @@ import { snapshotIdOf } from '../table/table-state.ts'
 import { checkEpoch } from '../table/topic-table.ts'
 import type { TableState } from '../table/table-state.ts'
 
-export interface CommitterParts extends EncodeParts, CommitSenderParts {
+export interface CommitterParts extends RepairParts {
   readonly guard: TableGuard
   readonly retry: RetryLimits
 }
@@ -33,12 +34,14 @@ export interface RetryLimits {
 export class Committer {
   readonly #parts: CommitterParts
   readonly #sender: CommitSender
+  readonly #repairs: Repairs
   /** A commit that lost its race: its files are committed by the next attempt, of whichever call, or discarded. */
   #lost: Written | undefined
 
   constructor(parts: CommitterParts) {
     this.#parts = parts
     this.#sender = new CommitSender(parts)
+    this.#repairs = new Repairs(parts, this.#sender)
   }
 
   /** What commits have left behind of snapshots that they forgot. */
@@ -89,8 +92,7 @@ export class Committer {
     const { clock, timers, random } = context.runtime
     const startMs = clock.monotonic()
     let spentBytes = 0
-    // A commit of an earlier call whose answer was lost may have moved part of this already.
-    this.#lost = (await this.#sender.settleEarlier()) ?? this.#lost
+    await this.#settleEarlier()
     for (let round = 0; ; round++) {
       const state = await this.#loadAsWriter(signal)
       if (this.#lost !== undefined && !this.#isReusable(this.#lost, state, upTo)) await this.#discardLost()
@@ -117,6 +119,27 @@ export class Committer {
       // The first two retries at once; then longer and longer, up to a second, at random.
       if (round >= 2) await timers.sleep(backoffMs(round - 2, random.bytes(1)[0]!), signal)
     }
+  }
+
+  /** A commit of an earlier call whose answer was lost may have done part of the work already. */
+  async #settleEarlier(): Promise<void> {
+    const lost = await this.#sender.settleEarlier()
+    // A repair begins with a new look.
+    if (lost?.replaces !== undefined) await this.#sender.discard(lost)
+    else this.#lost = lost ?? this.#lost
+  }
+
+  /** When files that have vanished are to be put back: wall time; undefined where none have. */
+  repairDueMs(): number | undefined {
+    return this.#repairs.dueMs()
+  }
+
+  /** Puts back out of the write-ahead tier what files of ours had that are not there any more. True: some of them. */
+  repair(call: CallOptions): Promise<boolean> {
+    return this.#parts.guard.run(this.#parts.table.identifier, async () => {
+      await this.#settleEarlier()
+      return await this.#repairs.run(() => this.#loadAsWriter(call.signal), call)
+    })
   }
 
   async #discardLost(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { CallOptions, Expression, TableFiles } from '@moulin/core'
 import type { ParquetReadRequest } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
-import type { FileScanTask, LiveFile, LiveRows } from '@moulin/iceberg'
+import type { FileScanTask, LiveFile, LiveRows, ManifestRoom } from '@moulin/iceberg'
 import { left, rowOf } from './live-files.ts'
 import type { LiveFiles } from './live-files.ts'
 import type { LostRows } from '../places/lost-rows.ts'
@@ -17,6 +17,7 @@ export interface PlaceRule {
 export interface CountingFilesParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
+  readonly manifests?: ManifestRoom | undefined
   readonly places: { losersOf(state: TableState): PlaceRule }
 }
 
@@ -32,14 +33,14 @@ export interface Wanted {
  * and, of several at one place, the one. Predicates come after that.
  */
 export async function* countingFiles(
-  { tableFiles, files, places }: CountingFilesParts,
+  { tableFiles, files, manifests: room, places }: CountingFilesParts,
   state: TableState,
   wanted: Wanted,
   call: CallOptions,
 ): AsyncGenerator<CountingFile> {
   const rule = places.losersOf(state)
   const seen = new Set<string>()
-  for await (const listed of planScan({ tableFiles, metadata: state.loaded.metadata, ...wanted, ...call })) {
+  for await (const listed of planScan({ tableFiles, metadata: state.loaded.metadata, room, ...wanted, ...call })) {
     // By whatever name.
     const location = listedName(tableFiles, listed.file.filePath)
     yield new CountingFile(listed, seen.has(location), { files, rule, state })

@@ -1,7 +1,7 @@
 import { isKind, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
-import { bindPartitionSpec, currentSnapshot, readManifest, readManifestList, specById } from '@moulin/iceberg'
-import type { DataFile, ManifestFile } from '@moulin/iceberg'
+import { bindForReading, currentSnapshot, readDataFiles, readManifestList, specById } from '@moulin/iceberg'
+import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import {
@@ -23,6 +23,7 @@ import type { TopicTable } from '../table/topic-table.ts'
 export interface FileLookParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
+  readonly manifests?: ManifestRoom | undefined
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly table: TopicTable
@@ -224,11 +225,11 @@ export class FileLook {
     found: Found,
     call: CallOptions,
   ): Promise<DataFile[] | undefined> {
-    const { tableFiles } = this.#parts
+    const { tableFiles, manifests: room } = this.#parts
     return orMissing(manifest.path, found, undefined, async () => {
-      const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
+      const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
       const { bytes } = await tableFiles.get(manifest.path, call)
-      return [...readManifest(bytes, { manifest, spec })].map(({ file }) => file)
+      return readDataFiles(bytes, manifest, spec, room)
     })
   }
 

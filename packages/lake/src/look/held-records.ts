@@ -90,8 +90,17 @@ export async function* absentRanges(
   range: HeldRange,
   call: CallOptions,
 ): AsyncGenerator<HeldRange> {
-  const { partition } = range
-  for (const hole of await holesIn(parts, state, range, call)) {
+  yield* absentOver(parts, state, { partition: range.partition, holes: await holesIn(parts, state, range, call) }, call)
+}
+
+/** Of the holes what has no row in the files that are there. */
+export async function* absentOver(
+  parts: HeldParts,
+  state: TableState,
+  { partition, holes }: { readonly partition: number; readonly holes: readonly OffsetRange[] },
+  call: CallOptions,
+): AsyncGenerator<HeldRange> {
+  for (const hole of holes) {
     const plan = await planCold(parts, state, { partition, ...hole }, call)
     for (let next = hole.from; next < hole.to;) {
       const window = { bytes: parts.windowBytes, rows: windowRows.most }

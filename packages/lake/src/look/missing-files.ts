@@ -1,6 +1,6 @@
 import { isKind, isMoulinError } from '@moulin/core'
 import type { ErrorKind } from '@moulin/core'
-import { decodeSingleValue } from '@moulin/iceberg'
+import { singleValueIn } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
 import { isOverwritten } from '../live/data-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
@@ -50,8 +50,10 @@ export function placesIn(file: DataFile, { byName }: TableColumns): PlacesIn | u
   const [partition, offset, incarnation] = names.map((name) => {
     const { id, type } = byName.get(name)!
     if (file.nullValueCounts.get(id) === file.recordCount) return undefined
-    const value = (bytes: Uint8Array | undefined): bigint | undefined =>
-      bytes === undefined ? undefined : BigInt(decodeSingleValue(type, bytes) as number | bigint)
+    const value = (bytes: Uint8Array | undefined): bigint | undefined => {
+      const bound = bytes === undefined ? undefined : singleValueIn(type, bytes)
+      return bound === undefined ? undefined : BigInt(bound as number | bigint)
+    }
     return { min: value(file.lowerBounds.get(id)), max: value(file.upperBounds.get(id)) }
   })
   if (partition === undefined || offset === undefined || incarnation === undefined) return undefined

@@ -2,16 +2,19 @@ import {
   checkOptions,
   closed,
   defaultLimits,
+  invalid,
   option,
   systemRuntime,
   tableFiles as filesOf,
   tableIdentifier,
   tableText,
+  withDefaults,
 } from '@moulin/core'
 import type {
   CallOptions,
   Catalog,
   IcebergField,
+  Limits,
   LoadedTable,
   ObjectStore,
   OptionTable,
@@ -29,12 +32,26 @@ import type { SnapshotChoice } from '@moulin/iceberg'
 import { tierPool } from '../encode/tier-workers.ts'
 import type { TierPool } from '../encode/tier-workers.ts'
 import { dataFiles, FileRoom } from '../live/data-files.ts'
-import { liveFiles, nothingDeleted } from '../live/live-files.ts'
+import { deleteRooms, fileDeletes } from '../live/file-deletes.ts'
+import { liveFiles } from '../live/live-files.ts'
+import { keptManifests, manifestRoom } from '../live/manifest-room.ts'
 import type { Row } from '../scan/scan-output.ts'
 import { snapshotOf, snapshotsOf } from './table-snapshot.ts'
 import type { TableSnapshot } from './table-snapshot.ts'
 import { scanOf } from './table-view.ts'
 import type { TableViewParts } from './table-view.ts'
+
+/** What {@link Limits} bound where a table is read. */
+export type TableLimits = Pick<
+  Limits,
+  | 'openFileBytes'
+  | 'manifestBytes'
+  | 'equalityDeleteBytes'
+  | 'positionDeleteBytes'
+  | 'rowMaskBytes'
+  | 'maxWorkerBytes'
+  | 'decodeDeadlineMs'
+>
 
 export interface OpenTableOptions {
   readonly catalog: Catalog
@@ -46,8 +63,8 @@ export interface OpenTableOptions {
   readonly threads?: number
   /** The module that they run, as for `icebergTier`. */
   readonly worker?: URL
-  /** Bytes of footers, about, that are kept for the next scan. Default {@link Limits.openFileBytes}. */
-  readonly openFileBytes?: number
+  /** Of what is held at once and kept for the next scan. Default: those of a log. */
+  readonly limits?: Partial<TableLimits>
   /** Default: the machine's own. */
   readonly runtime?: Runtime
   readonly signal?: AbortSignal
@@ -59,7 +76,15 @@ const optionTable: OptionTable<OpenTableOptions> = {
   stores: option.required(option.anyOf(option.storeCheck, option.callback)),
   threads: option.integer('threads', 0, 1024),
   worker: option.moduleUrl,
-  openFileBytes: option.positiveBytes,
+  limits: option.nested<TableLimits>({
+    openFileBytes: option.positiveBytes,
+    manifestBytes: option.positiveBytes,
+    equalityDeleteBytes: option.positiveBytes,
+    positionDeleteBytes: option.positiveBytes,
+    rowMaskBytes: option.positiveBytes,
+    maxWorkerBytes: option.positiveBytes,
+    decodeDeadlineMs: option.milliseconds(1),
+  }),
   runtime: option.runtimeOf('threads', 'process', 'clock'),
   signal: option.abortSignal,
 }
@@ -114,8 +139,7 @@ const choiceTable: OptionTable<{ readonly choice: SnapshotChoice }> = {
     option.anyOf(
       option.integer('', 0),
       option.int64('the id of a snapshot'),
-      option.nested<{ timestamp: number }>({ timestamp: option.required(option.milliseconds()) }),
-      option.nested<{ ref: string }>({ ref: option.required(option.text) }),
+      option.nested<{ timestamp: number; ref: string }>({ timestamp: option.milliseconds(), ref: option.text }),
     ),
   ),
 }
@@ -127,15 +151,18 @@ const choiceTable: OptionTable<{ readonly choice: SnapshotChoice }> = {
  */
 export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   checkOptions('openTable', options, optionTable)
-  const { catalog, stores, runtime = systemRuntime(), openFileBytes = defaultLimits.openFileBytes } = options
+  const { catalog, stores, runtime = systemRuntime() } = options
+  const limits = withDefaults<TableLimits>(defaultLimits, options.limits)
   const table = tableIdentifier(options.table)
   const load = (call: CallOptions): Promise<LoadedTable> => catalog.loadTable(table, call)
   let loaded = await load(options.signal === undefined ? {} : { signal: options.signal })
   const tableFiles = filesOf(stores, { table: loaded, reload: () => load({}) })
-  const { workers, pool } = decoders(options, runtime)
-  const whole = dataFiles({ tableFiles, workers, room: new FileRoom(openFileBytes) })
-  const files = liveFiles({ files: whole, deletesOf: nothingDeleted })
-  const parts: TableViewParts = { tableFiles, files, table: tableText(table) }
+  const { workers, pool } = decoders(options, runtime, limits)
+  const whole = dataFiles({ tableFiles, workers, room: new FileRoom(limits.openFileBytes) })
+  const deletesOf = fileDeletes({ tableFiles, files: whole, rooms: deleteRooms(limits), limits })
+  const files = liveFiles({ files: whole, deletesOf })
+  const manifests = manifestRoom(keptManifests(limits.manifestBytes))
+  const parts: TableViewParts = { tableFiles, files, manifests, table: tableText(table) }
   let isClosed = false
   const opened = (): TableViewParts => {
     if (isClosed) throw closed('CLOSED', `The table ${parts.table} was closed.`)
@@ -156,10 +183,13 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
     snapshots: () => snapshotsOf(loaded.metadata),
     at(choice) {
       checkOptions('at', { choice }, choiceTable)
+      if (typeof choice === 'object' && Object.keys(choice).length !== 1)
+        throw invalid('OPTION', 'at takes { timestamp } or { ref }, one of the two.')
       const metadata = metadataAt(loaded.metadata, choice)
       return viewOf(opened, () => metadata)
     },
     async refresh(call = {}) {
+      checkOptions('refresh', call, option.signalOnly)
       opened()
       loaded = await load(call)
       tableFiles.renew(loaded)
@@ -183,16 +213,20 @@ function viewOf(parts: () => TableViewParts, metadata: () => TableMetadata): Tab
       checkOptions('scan', options, scanTable)
       return scanOf(parts(), metadata(), options)
     },
-    count: (call = {}) => scanOf(parts(), metadata(), { columns: [], ...call }).count(),
+    async count(call = {}) {
+      checkOptions('count', call, option.signalOnly)
+      return await scanOf(parts(), metadata(), { columns: [], ...call }).count()
+    },
   }
 }
 
 function decoders(
   { threads, worker }: OpenTableOptions,
   runtime: Runtime,
+  { maxWorkerBytes, decodeDeadlineMs }: TableLimits,
 ): { readonly workers: ParquetWorkers; readonly pool: TierPool | undefined } {
   const count = threads ?? Math.max(1, runtime.process.cores - 1)
   if (count === 0) return { workers: parquetWorkers({ threads: 0, runtime }), pool: undefined }
-  const pool = tierPool({ threads: count, memoryBytes: defaultLimits.maxWorkerBytes, runtime, source: worker })
-  return { workers: pooledDecodes(pool), pool }
+  const pool = tierPool({ threads: count, memoryBytes: maxWorkerBytes, runtime, source: worker })
+  return { workers: pooledDecodes(pool, { deadlineMs: decodeDeadlineMs }), pool }
 }

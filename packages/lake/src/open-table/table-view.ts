@@ -1,6 +1,6 @@
 import type { CallOptions, IcebergField, Scan, ScanOptions, TableFiles, TableMetadata } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
-import type { BoundColumn, FileScanTask, LiveFile } from '@moulin/iceberg'
+import type { BoundColumn, FileScanTask, LiveFile, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead, READS_AHEAD } from '../scan/map-ahead.ts'
 import { countOf, passingRows } from '../scan/passing-rows.ts'
@@ -16,6 +16,7 @@ import type { TableQuery } from './table-query.ts'
 export interface TableViewParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
+  readonly manifests: ManifestRoom
   /** For messages. */
   readonly table: string
 }
@@ -70,12 +71,12 @@ async function* readTasks(
 }
 
 function planOf(
-  { tableFiles }: TableViewParts,
+  { tableFiles, manifests: room }: TableViewParts,
   metadata: TableMetadata,
   where: TableQuery['where'],
   call: CallOptions,
 ): AsyncGenerator<FileScanTask> {
-  return planScan({ tableFiles, metadata, where, ...call })
+  return planScan({ tableFiles, metadata, where, room, ...call })
 }
 
 async function rowsOf({ file, rowGroup, rows }: ReadTask, query: TableQuery, call: CallOptions): Promise<PassingRows> {

@@ -1,5 +1,5 @@
 import type { DataFile, ListedFile } from '@moulin/iceberg'
-import { decodeSingleValue } from '@moulin/iceberg'
+import { singleValueIn } from '@moulin/iceberg'
 import { isOwnName } from '../live/data-files.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -72,7 +72,7 @@ function boundsOf(file: DataFile, { byName }: TableColumns, name: string): Bound
   if (file.nullValueCounts.get(id) === file.recordCount) return { lower: Infinity, upper: -Infinity }
   const value = (bytes: Uint8Array | undefined, none: number): number => {
     if (bytes === undefined) return none
-    const exact = Number(decodeSingleValue(type, bytes) as number | bigint)
+    const exact = Number(singleValueIn(type, bytes) as number | bigint)
     return Number.isSafeInteger(exact) ? exact : none
   }
   return { lower: value(file.lowerBounds.get(id), -Infinity), upper: value(file.upperBounds.get(id), Infinity) }

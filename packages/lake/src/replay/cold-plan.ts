@@ -2,16 +2,14 @@ import { and, eq, gte, lt } from '@moulin/core'
 import type { CallOptions, Expression, IcebergField, TableFiles } from '@moulin/core'
 import { RecordPlace } from '@moulin/format'
 import type { ParquetRowGroup } from '@moulin/format'
-import { bindExpression, currentSchema, metricsMightMatch, planScan } from '@moulin/iceberg'
-import type { DataFile, FileScanTask, LiveFile } from '@moulin/iceberg'
+import { planScan } from '@moulin/iceberg'
+import type { DataFile, FileScanTask, LiveFile, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
-import type { MissingFiles } from '../look/missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import { listedName } from '../table/table-objects.ts'
-import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
 
 /** A row group that may hold rows of the wanted range. */
@@ -42,7 +40,7 @@ export interface ColdPlanParts {
   readonly files: LiveFiles
 }
 
-/** The data files of the newest snapshot that was asked for, so that a seek does not read all manifests again. */
+/** The data files of a topic's table, planned from what is kept of its manifests. */
 export interface FileLists {
   /**
    * Files of the table's current snapshot whose bounds do not rule the predicate out. `gone` is told of those that are missing
@@ -58,62 +56,24 @@ export interface FileLists {
   all(state: TableState, call: CallOptions): AsyncIterable<FileScanTask>
 }
 
-/** Above `maxFiles` nothing is kept, and manifests prune as they are read. */
-export function fileLists(tableFiles: TableFiles, maxFiles = 20_000): FileLists {
-  let kept:
-    | {
-        readonly snapshotId: bigint | null
-        readonly missing: MissingFiles
-        readonly files: readonly FileScanTask[] | undefined
-        /** No manifest was left out. */
-        readonly isWhole: boolean
-      }
-    | undefined
-
-  async function* listed(
+export function fileLists(tableFiles: TableFiles, room: ManifestRoom): FileLists {
+  async function* matching(
     { loaded, missing }: TableState,
     where: Expression | undefined,
-    gone: (file: undefined) => void,
+    gone: (file: DataFile | undefined) => void,
     call: CallOptions,
   ): AsyncGenerator<FileScanTask> {
-    const { metadata } = loaded
-    const snapshotId = snapshotIdOf(loaded)
     let isWhole = true
     const skip = (path: string): boolean => {
       if (!missing.has(path)) return false
       isWhole = false
       return true
     }
-    if (kept?.snapshotId !== snapshotId || kept.missing !== missing) {
-      let files: FileScanTask[] | undefined = []
-      for await (const task of planScan({ tableFiles, metadata, skip, ...call })) {
-        files.push(task)
-        if (files.length > maxFiles) {
-          files = undefined
-          break
-        }
-      }
-      kept = { snapshotId, missing, files, isWhole }
-    }
-    if (kept.files === undefined) {
-      yield* planScan({ tableFiles, metadata, where, skip, ...call })
-      if (!isWhole) gone(undefined)
-      return
-    }
-    if (!kept.isWhole) gone(undefined)
-    const predicate = bindExpression(where, currentSchema(metadata).fields)
-    for (const task of kept.files) if (metricsMightMatch(predicate, task.file)) yield task
-  }
-  async function* matching(
-    state: TableState,
-    where: Expression | undefined,
-    gone: (file: DataFile | undefined) => void,
-    call: CallOptions,
-  ): AsyncGenerator<FileScanTask> {
-    for await (const task of listed(state, where, gone, call)) {
-      if (state.missing.has(task.file.filePath)) gone(task.file)
+    for await (const task of planScan({ tableFiles, metadata: loaded.metadata, where, skip, room, ...call })) {
+      if (missing.has(task.file.filePath)) gone(task.file)
       else yield task
     }
+    if (!isWhole) gone(undefined)
   }
   return { matching, all: (state, call) => matching(state, undefined, () => undefined, call) }
 }

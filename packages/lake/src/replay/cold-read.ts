@@ -1,5 +1,6 @@
 import { throwIfAborted } from '@moulin/core'
 import type { BatchRun, CallOptions, ColdContext, ColdTopicInfo, Position, TableFiles } from '@moulin/core'
+import type { ManifestRoom } from '@moulin/iceberg'
 import { firstAtLeast, planCold, recordPlace, recordPlaceEnd } from './cold-plan.ts'
 import type { ColdPlan, FileLists } from './cold-plan.ts'
 import { readRows } from './cold-rows.ts'
@@ -28,6 +29,7 @@ export interface ColdReadParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
   readonly fileLists: FileLists
+  readonly manifests?: ManifestRoom | undefined
   readonly indexes: RowIndexes
   readonly places: RowPlaces
   readonly table: TopicTable

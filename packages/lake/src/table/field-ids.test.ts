@@ -144,13 +144,12 @@ describe.each([true, false])('a table whose ids are other ones than we asked for
         return { ...field, type: { ...field.type, element: { type: 'struct' as const, fields } } }
       }),
     )
-    await checkTable(topic, log)
+    expect(await readAll(topic, 0)).toEqual(log.hot.records(0).slice(0, 2))
     await replaceRows(log, [await allRows(log)])
     await topic.tier({ upTo: [4n] })
     await checkTable(await log.reopen().attach(), log)
-    expect(await topic.scan({ columns: ['legs'] }).toArray()).toEqual(
-      [0, 1, 2, 3].map((n) => ({ legs: [{ by: `rail-${n}`, via: `stop-${n}` }] })),
-    )
+    const legs = (await topic.scan({ columns: ['legs'] }).toArray()).map((row) => row['legs'])
+    expect(new Set(legs)).toEqual(new Set([0, 1, 2, 3].map((n) => [{ by: `rail-${n}`, via: `stop-${n}` }])))
   })
 
   it('is followed where the process died before it could record the ids', async () => {

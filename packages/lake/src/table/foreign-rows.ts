@@ -1,6 +1,7 @@
 import { and, gt, gte, eq, or } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, Expression, TableFiles } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
+import type { ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { TableState } from './table-state.ts'
@@ -8,6 +9,7 @@ import type { TableState } from './table-state.ts'
 export interface ForeignRowsParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
+  readonly manifests?: ManifestRoom | undefined
   readonly info: ColdTopicInfo
 }
 
@@ -26,7 +28,7 @@ export class ForeignRows {
 
   /** A sentence that names the first such row, or undefined. */
   async above(state: TableState, options: CallOptions): Promise<string | undefined> {
-    const { tableFiles, files, info } = this.#parts
+    const { tableFiles, files, manifests: room, info } = this.#parts
     const { entries, loaded, columns } = state
     const column = (name: string): string => columns.byName.get(name)!.name
     const beyond: Expression[] = entries.map(({ partition, frontier }) =>
@@ -38,7 +40,7 @@ export class ForeignRows {
     ]
     const where = or(...beyond, ...strange)
     const { metadata } = loaded
-    for await (const task of planScan({ tableFiles, metadata, where, ...options })) {
+    for await (const task of planScan({ tableFiles, metadata, where, room, ...options })) {
       if (this.#clean.has(await files.keyOf(task, metadata, options))) continue
       const file = await files.open(task, metadata, options)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {

@@ -31,6 +31,8 @@ export interface TableLayout {
   readonly spec: PartitionSpec
   /** Columns of the value; none where values are kept as bytes. */
   readonly valueFields: readonly IcebergField[]
+  /** Of the table's format. */
+  readonly formatVersion: 2 | 3
 }
 
 /** Whether values of the topic are columns and the log's ledger does not have their schema: nobody knows which columns. */
@@ -57,7 +59,7 @@ export function tableLayout(info: PlannedTopic & { readonly valueSchemaId?: numb
   const { valueCodec } = info
   const valueFields = hasValueColumns(info.valueMode, valueCodec) ? fieldsOf(valueCodec) : []
   const schema = tableSchema(valueFields)
-  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields }
+  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields, formatVersion: info.formatVersion ?? 2 }
 }
 
 /** Ids that a new table with columns of this codec is asked for; null where its values are no columns. */
@@ -74,7 +76,7 @@ export function createTableRequest(
   return {
     schema: layout.schema,
     partitionSpec: layout.spec,
-    properties: { ...tableProperties, ...properties },
+    properties: { ...tableProperties, ...(layout.formatVersion === 2 ? {} : { 'format-version': '3' }), ...properties },
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   TableMetadata,
 } from '@moulin/core'
 import { currentSnapshot, propertyOf } from '@moulin/iceberg'
+import type { ManifestRoom } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { ForeignRows } from './foreign-rows.ts'
@@ -41,6 +42,7 @@ export interface TopicTableParts {
   /** Told of what each load of the table says of credentials. */
   readonly tableFiles: RenewableFiles
   readonly files: LiveFiles
+  readonly manifests?: ManifestRoom | undefined
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   /** Of this process, for the topic: what they say, the log knew. */

@@ -180,6 +180,7 @@ function parseConfig(json: JsonObject, what: string): StoredConfig {
     partitionBy: arrayField(json, 'partitionBy', what).map((field) => parseField(asObject(field, what), what)),
     valueMode: stringField(json, 'valueMode', what) as ValueMode,
     rowCrc: storedCheck.boolean(json['rowCrc'], what, 'rowCrc'),
+    formatVersion: formatVersionField(json, what),
     freshnessMs,
     timestampBeforeMaxMs: boundField(json, 'timestampBeforeMaxMs', what),
     timestampAfterMaxMs: boundField(json, 'timestampAfterMaxMs', what),
@@ -193,6 +194,13 @@ function parseField(json: JsonObject, what: string): PartitionFieldOf {
     transform: stringField(json, 'transform', what),
     name: stringField(json, 'name', what),
   }
+}
+
+// Topics had none when every table was of version 2.
+function formatVersionField(json: JsonObject, what: string): 2 | 3 {
+  const { formatVersion = 2 } = json
+  if (formatVersion === 2 || formatVersion === 3) return formatVersion
+  throw fieldError(what, 'formatVersion')
 }
 
 function boundField(json: JsonObject, field: string, what: string): number {

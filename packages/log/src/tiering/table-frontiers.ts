@@ -43,8 +43,9 @@ export async function tableFrontiers(
     const startOffsets = Array.from({ length: config.partitions }, () => 0n)
     try {
       const valueCodec = valueSchemaId === 0 ? undefined : await schemas.codec(valueSchemaId)
-      const { partitions, table, partitionBy, valueMode, rowCrc } = config
-      const layout = { partitions, table, partitionBy, valueMode, rowCrc, valueCodec, valueSchemaId, startOffsets }
+      const { partitions, table, partitionBy, valueMode, rowCrc, formatVersion } = config
+      const asked = { partitions, table, partitionBy, valueMode, rowCrc, formatVersion }
+      const layout = { ...asked, valueCodec, valueSchemaId, startOffsets }
       const hot = emptyHot(startOffsets)
       const context = {
         runtime,

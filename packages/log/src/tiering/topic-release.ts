@@ -86,6 +86,15 @@ export class TopicRelease {
       .filter((entry) => partitions.some(({ released }, index) => entry.frontier[index]! > released))
   }
 
+  /** Files of the table are younger than the commits that waited: all of it waits anew. */
+  beginAnew(): void {
+    const { core, hot } = this.#topic
+    const { clock } = core.runtime
+    const times = { sinceMs: Math.max(0, clock.now()), dueMs: clock.monotonic() + core.graceMs }
+    this.#confirmed = this.#confirmed.map(({ frontier }) => ({ frontier, ...times }))
+    this.#remember(hot.partitions.map(({ released }) => released))
+  }
+
   /** The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. */
   confirm(frontier: readonly bigint[], ageMs = 0): void {
     const last = this.#confirmed.at(-1)?.frontier

@@ -34,6 +34,7 @@ export class TopicTiering {
   readonly #commits: Chore
   readonly #releases: Chore
   readonly #cleanUps: Chore
+  readonly #repairs: Chore
   readonly #release: TopicRelease
   readonly #size: CommitSize
   #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
@@ -67,10 +68,15 @@ export class TopicTiering {
     )
     this.#cleanUps = this.#chore(
       'Cleaning up',
-      () => this.#cleanUpDueMs(),
+      () => this.#atWallTime(topic.attached?.cleanUpDueMs?.()),
       () => this.#cleanUp(),
     )
-    this.#scheduler = new Scheduler(topic.core.runtime, [this.#looks, this.#commits, this.#releases, this.#cleanUps])
+    this.#repairs = this.#chore(
+      'Repairing the table',
+      () => this.#atWallTime(topic.attached?.repairDueMs?.()),
+      () => this.#repair(),
+    )
+    this.#scheduler = new Scheduler(topic.core.runtime, this.#chores)
     this.follow()
   }
 
@@ -111,7 +117,11 @@ export class TopicTiering {
   }
 
   get failing(): Failing {
-    return worstOf([this.#looks, this.#commits, this.#releases, this.#cleanUps].map(({ failures }) => failures.now))
+    return worstOf(this.#chores.map(({ failures }) => failures.now))
+  }
+
+  get #chores(): readonly Chore[] {
+    return [this.#looks, this.#commits, this.#releases, this.#cleanUps, this.#repairs]
   }
 
   get untieredBytes(): number {
@@ -364,8 +374,7 @@ export class TopicTiering {
     return this.#topic.core.pressure.wants(this) !== 'nothing'
   }
 
-  #cleanUpDueMs(): number {
-    const dueMs = this.#topic.attached?.cleanUpDueMs?.()
+  #atWallTime(dueMs: number | undefined): number {
     if (dueMs === undefined || this.#topic.refusal !== undefined) return Infinity
     const { clock } = this.#topic.core.runtime
     return clock.monotonic() + Math.max(0, dueMs - clock.now())
@@ -375,6 +384,16 @@ export class TopicTiering {
     return this.#cleanUps.attempt(() =>
       this.#topic.withTable(async (cold) => cold.cleanUp?.({ signal: this.#topic.core.closing })),
     )
+  }
+
+  #repair(): Promise<void> {
+    return this.#repairs.attempt(async () => {
+      const { closing } = this.#topic.core
+      const hasRepaired = await this.#topic.withTable(async (cold) => cold.repair?.({ signal: closing }))
+      if (hasRepaired !== true) return
+      this.#release.beginAnew()
+      this.#releases.mayHelp()
+    })
   }
 }
 

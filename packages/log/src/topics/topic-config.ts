@@ -27,6 +27,8 @@ export interface StoredConfig {
   readonly partitionBy: readonly PartitionFieldOf[]
   readonly valueMode: ValueMode
   readonly rowCrc: boolean
+  /** Of the table's format. */
+  readonly formatVersion: 2 | 3
   /** Null: by the amount that waits (60 s or 600 s). */
   readonly freshnessMs: number | null
   readonly timestampBeforeMaxMs: number
@@ -52,6 +54,7 @@ const optionTable: OptionTable<TopicConfig> = {
   ),
   valueMode: option.oneOf('raw', 'columns', 'columns+raw'),
   rowCrc: option.flag,
+  formatVersion: option.oneOf(2, 3),
   freshnessMs: option.milliseconds(1),
   timestampBeforeMaxMs: timestampBound,
   timestampAfterMaxMs: timestampBound,
@@ -85,6 +88,7 @@ export function resolveConfig(topic: string, config: TopicConfig<never> | TopicC
     })),
     valueMode,
     rowCrc,
+    formatVersion: config.formatVersion ?? 2,
     freshnessMs: freshnessMs ?? null,
     timestampBeforeMaxMs: config.timestampBeforeMaxMs ?? TIMESTAMP_BEFORE_MAX_MS,
     timestampAfterMaxMs: config.timestampAfterMaxMs ?? TIMESTAMP_AFTER_MAX_MS,
@@ -132,6 +136,7 @@ export const comparedOptions: readonly (keyof StoredConfig)[] = [
   'partitionBy',
   'valueMode',
   'rowCrc',
+  'formatVersion',
   'freshnessMs',
   'timestampBeforeMaxMs',
   'timestampAfterMaxMs',

@@ -16,7 +16,7 @@ interface TopicLife {
 export function lentTo({ core, record, hot, valueCodec }: TopicLife): { info: ColdTopicInfo; context: ColdContext } {
   const { runtime, limits, store, access, ledger, wal } = core
   const { name, id, incarnation, start, config, valueSchemaId } = record
-  const { partitions, table, partitionBy, valueMode, rowCrc } = config
+  const { partitions, table, partitionBy, valueMode, rowCrc, formatVersion } = config
   return {
     info: {
       logId: core.logId,
@@ -28,6 +28,7 @@ export function lentTo({ core, record, hot, valueCodec }: TopicLife): { info: Co
       partitionBy,
       valueMode,
       rowCrc,
+      formatVersion,
       valueCodec,
       valueSchemaId,
       startOffsets: Array.from({ length: partitions }, (_, partition) => start[partition] ?? 0n),

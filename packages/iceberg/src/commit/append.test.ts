@@ -1,97 +1,26 @@
-import { day, keyOf, tableFiles } from '@moulin/core'
-import type { LoadedTable, ObjectStore, TableMetadata } from '@moulin/core'
+import { keyOf } from '@moulin/core'
+import type { JsonValue } from '@moulin/core'
+import { readAvroFile, writeAvroFile } from '@moulin/format'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import type { AppendPlan, AppendRequest } from './append.ts'
 import { planAppend } from './append.ts'
-import type { DataFile, ManifestEntry, ManifestFile } from './data-file.ts'
-import { readManifestList, writeManifestList } from './manifest-list.ts'
-import { readManifest } from './read-manifest.ts'
+import type { AppendRequest } from './append.ts'
+import {
+  append,
+  entriesOf,
+  fileOf,
+  FIRST_ID,
+  loadedTable,
+  manifestsOf,
+  requestOf,
+  tableIn,
+  withDeletes,
+} from './commit.test-support.ts'
+import { readManifestList, writeManifestList } from '../manifests/manifest-list.ts'
 import { currentSnapshot } from '../metadata/metadata-lookup.ts'
-import { HOUR, people, T0 } from '../metadata/metadata.test-tables.ts'
-import { newTableMetadata, partitionSpecOf } from '../metadata/new-table.ts'
-import { bindPartitionSpec } from '../partitions/partition-fields.ts'
+import { HOUR, T0 } from '../metadata/metadata.test-tables.ts'
 import { checkRequirements } from '../metadata/requirements.ts'
-import { checkTableMetadata } from '../metadata/table-metadata.ts'
 import { applyUpdates } from '../metadata/updates.ts'
-
-const FIRST_ID = 3_055_729_675_574_597_000n
-
-function tableIn(store: ObjectStore): LoadedTable {
-  const partitionSpec = partitionSpecOf(people, [day('born')])
-  const location = `${store.root}tables/shop/people`
-  const metadata = newTableMetadata({ schema: people, partitionSpec }, { uuid: 'u-1', location, nowMs: T0 })
-  return loadedTable(metadata)
-}
-
-const loadedTable = (metadata: TableMetadata): LoadedTable => ({
-  identifier: { namespace: ['shop'], name: 'people' },
-  metadataLocation: 'v1',
-  metadata,
-})
-
-function fileOf(number: number, specId: number = 0): DataFile {
-  return {
-    content: 0,
-    filePath: `memory://hooked/tables/shop/people/data/${number}.parquet`,
-    fileFormat: 'PARQUET',
-    specId,
-    partition: [number],
-    recordCount: 10n,
-    fileSizeBytes: 1000n,
-    columnSizes: new Map([[1001, 80n]]),
-    valueCounts: new Map([[1001, 10n]]),
-    nullValueCounts: new Map([[1001, 0n]]),
-    nanValueCounts: new Map(),
-    lowerBounds: new Map(),
-    upperBounds: new Map(),
-    splitOffsets: [4n],
-    sortOrderId: undefined,
-  }
-}
-
-async function store(plan: AppendPlan, into: ObjectStore): Promise<void> {
-  for (const { location, bytes } of plan.objects) await into.put(keyOf(into, location), bytes, { mode: 'create' })
-}
-
-/** Plans, stores and commits; what a catalog would do. */
-async function append(
-  objects: ObjectStore,
-  table: LoadedTable,
-  number: number,
-  options: Partial<AppendRequest> = {},
-): Promise<LoadedTable> {
-  const plan = await planAppend(requestOf(objects, table, number, options))
-  await store(plan, objects)
-  checkRequirements(table.metadata, plan.commit.requirements)
-  const metadata = applyUpdates(table.metadata, plan.commit.updates, { nowMs: T0 + number })
-  return loadedTable(checkTableMetadata(metadata, 'next'))
-}
-
-function requestOf(
-  objects: ObjectStore,
-  table: LoadedTable,
-  number: number,
-  options: Partial<AppendRequest> = {},
-): AppendRequest {
-  const snapshotId = FIRST_ID + BigInt(number)
-  const names = { snapshotId, commitId: `c${number}`, nowMs: T0 + number }
-  return { table, tableFiles: tableFiles(objects), files: [fileOf(number)], ...names, ...options }
-}
-
-async function entriesOf(objects: ObjectStore, { metadata }: LoadedTable): Promise<ManifestEntry[]> {
-  const path = currentSnapshot(metadata)!['manifest-list']
-  const list = readManifestList((await objects.get(keyOf(objects, path))).bytes, { path })
-  const entries: ManifestEntry[] = []
-  for (const manifest of list) {
-    const spec = bindPartitionSpec(
-      metadata['partition-specs'].find((s) => s['spec-id'] === manifest.specId)!,
-      metadata.schemas,
-    )
-    entries.push(...readManifest((await objects.get(keyOf(objects, manifest.path))).bytes, { manifest, spec }))
-  }
-  return entries
-}
 
 describe('planAppend', () => {
   it('adds files, keeps all earlier ones with their own sequence numbers, and totals them', async () => {
@@ -190,11 +119,16 @@ describe('planAppend', () => {
     expect(currentSnapshot(two.metadata)!.summary).toMatchObject({ 'added-data-files': '0', 'total-records': '10' })
   })
 
-  it('never dates a snapshot before the last change of the table', async () => {
+  it('dates a snapshot after the last one and the last change of the table, whatever the clock says', async () => {
     const objects = hookedStore()
     const table = await append(objects, tableIn(objects), 1)
     const { snapshot } = await planAppend(requestOf(objects, table, 2, { nowMs: T0 - HOUR }))
-    expect(snapshot['timestamp-ms']).toBe(T0 + 1)
+    expect(snapshot['timestamp-ms']).toBe(T0 + 2)
+    const changed = loadedTable({ ...table.metadata, 'last-updated-ms': T0 + HOUR })
+    const { snapshot: later } = await planAppend(requestOf(objects, changed, 2))
+    expect(later['timestamp-ms']).toBe(T0 + HOUR)
+    const second = await append(objects, table, 1, { snapshotId: FIRST_ID + 2n, commitId: 'c2' })
+    expect(second.metadata['snapshot-log']!.map((entry) => entry['timestamp-ms'])).toEqual([T0 + 1, T0 + 2])
   })
 
   it('counts a foreign parent that leaves its totals out', async () => {
@@ -255,72 +189,38 @@ describe('planAppend', () => {
     },
   )
 
-  it('carries over manifests of deletes as they are', async () => {
+  it('carries manifests of deletes over as they are, and their totals', async () => {
+    const objects = hookedStore()
+    const first = await append(objects, tableIn(objects), 1)
+    const table = await withDeletes(objects, first, { content: 'positions', referencedDataFile: fileOf(1).filePath })
+    const before = (await manifestsOf(objects, table)).filter(({ content }) => content === 'deletes')
+    const after = await append(objects, table, 3)
+    const manifests = await manifestsOf(objects, after)
+    expect(manifests.filter(({ content }) => content === 'deletes')).toEqual(before)
+    expect(manifests.map(({ content, sequenceNumber }) => [content, sequenceNumber])).toEqual([
+      ['data', 3n],
+      ['deletes', 2n],
+      ['data', 1n],
+    ])
+    const { summary } = currentSnapshot(after.metadata)!
+    expect(summary).toMatchObject({ 'total-data-files': '2', 'total-delete-files': '1' })
+    // The stranger did not say how many rows they delete.
+    expect(summary).not.toHaveProperty('total-position-deletes')
+  })
+
+  it('counts the entries of manifests whose list does not say how many there are', async () => {
     const objects = hookedStore()
     const table = await append(objects, tableIn(objects), 1)
     const path = currentSnapshot(table.metadata)!['manifest-list']
-    const list = readManifestList((await objects.get(keyOf(objects, path))).bytes, { path })
-    const deletes = { ...list[0]!, content: 'deletes' as const, path: 'memory://hooked/d.avro' }
-    const manifests = [...list, deletes]
-    const bytes = writeManifestList({ manifests, snapshotId: 1n, parentSnapshotId: null, sequenceNumber: 1n })
-    await objects.put(keyOf(objects, path), bytes)
-    const plan = await planAppend(requestOf(objects, table, 2))
-    expect(plan.manifests.filter(({ content }) => content === 'deletes')).toEqual([deletes])
-  })
-
-  describe('with very many appends', () => {
-    const uuidOf = (number: number): string => `5eed0000-0000-4000-8000-${String(number).padStart(12, '0')}`
-    const manifestsOf = async (objects: ObjectStore, { metadata }: LoadedTable): Promise<ManifestFile[]> => {
-      const path = currentSnapshot(metadata)!['manifest-list']
-      return readManifestList((await objects.get(keyOf(objects, path))).bytes, { path })
-    }
-
-    it('merges its own small manifests level by level, and every file keeps its numbers', async () => {
-      const objects = hookedStore()
-      let table = tableIn(objects)
-      const most: number[] = []
-      for (let number = 1; number <= 1100; number++) {
-        table = await append(objects, table, number, { commitId: uuidOf(number) })
-        if (number % 31 === 0) most.push((await manifestsOf(objects, table)).length)
-      }
-      expect(Math.max(...most)).toBeLessThanOrEqual(32 + 32)
-      const manifests = await manifestsOf(objects, table)
-      // One of 1 024 files, two of 32, and the last twelve.
-      expect(manifests.map(({ existingFiles }) => existingFiles).filter((files) => files! > 0)).toEqual([32, 32, 1024])
-      expect(manifests.every(({ deletedFiles }) => deletedFiles === 0)).toBe(true)
-      const large = manifests.at(-1)!
-      expect([large.minSequenceNumber, large.existingRows]).toEqual([1n, 10_240n])
-      const entries = await entriesOf(objects, table)
-      const found = entries.map(({ file, sequenceNumber, fileSequenceNumber, snapshotId }) => {
-        const number = BigInt(/(\d+)\.parquet$/.exec(file.filePath)![1]!)
-        return [number, sequenceNumber === number, fileSequenceNumber === number, snapshotId === FIRST_ID + number]
-      })
-      found.sort(([a], [b]) => Number(a) - Number(b))
-      expect(found).toEqual(Array.from({ length: 1100 }, (_, at) => [BigInt(at + 1), true, true, true]))
-      expect(entries.find(({ file }) => file.filePath.endsWith('/7.parquet'))!.file).toEqual(fileOf(7))
-    })
-
-    it('leaves manifests of others as they are, and all where the table says so', async () => {
-      const objects = hookedStore()
-      let table = tableIn(objects)
-      const names = (list: readonly ManifestFile[]): string[] => list.map(({ path }) => path)
-      for (let number = 1; number <= 40; number++) table = await append(objects, table, number)
-      const foreign = names(await manifestsOf(objects, table))
-      expect(foreign).toHaveLength(40)
-      for (let number = 41; number <= 80; number++) {
-        table = await append(objects, table, number, { commitId: uuidOf(number) })
-      }
-      const mixed = names(await manifestsOf(objects, table))
-      expect(mixed).toEqual(expect.arrayContaining(foreign))
-      expect(mixed).toHaveLength(40 + 1 + 8)
-      const properties = { 'commit.manifest-merge.enabled': 'false' }
-      table = loadedTable({ ...table.metadata, properties })
-      for (let number = 81; number <= 130; number++) {
-        table = await append(objects, table, number, { commitId: uuidOf(number) })
-      }
-      expect(await manifestsOf(objects, table)).toHaveLength(40 + 1 + 58)
-      expect(await entriesOf(objects, table)).toHaveLength(130)
-    })
+    const { schema, metadata, records } = readAvroFile((await objects.get(keyOf(objects, path))).bytes)
+    const names = ['added_files_count', 'existing_files_count', 'deleted_files_count', 'deleted_rows_count']
+    const { fields, ...record } = schema as unknown as { readonly fields: readonly { readonly name: string }[] }
+    const old = { ...record, fields: fields.filter(({ name }) => !names.includes(name)) } as JsonValue
+    const { 'avro.schema': _, 'avro.codec': __, ...entries } = Object.fromEntries(metadata)
+    await objects.put(keyOf(objects, path), writeAvroFile({ schema: old, records, metadata: entries }))
+    const after = await append(objects, table, 2)
+    // Which compares what the list says with what is there.
+    expect(await entriesOf(objects, after)).toHaveLength(2)
   })
 
   it('carries a thousand manifests over', async () => {

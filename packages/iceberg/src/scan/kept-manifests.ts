@@ -1,0 +1,200 @@
+import { isKind, notFound, type Snapshot, type TableFiles } from '@moulin/core'
+import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
+import { entryLayout, type EntryLayout } from '../manifests/entry-layout.ts'
+import { readManifestList } from '../manifests/manifest-list.ts'
+import { describedManifest, readDeleteManifest } from '../manifests/read-manifest.ts'
+import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { deleteIndex, type DeleteIndex } from './delete-index.ts'
+import {
+  factsBytes,
+  factsMightMatch,
+  indexManifest,
+  type Facts,
+  type IndexedFile,
+  type ManifestIndex,
+} from './manifest-index.ts'
+import type { Predicate } from './predicate.ts'
+
+/**
+ * Room for what was read of a table's manifests and manifest lists, which never change: the next plan reads only those that are new. What
+ * is kept there is nobody else's business; the least used may be forgotten at any time.
+ */
+export interface ManifestRoom {
+  /** What the manifests hold. */
+  readonly files: Shelf
+  /** What is little and asked for by every plan: it must not go for the sake of files. */
+  readonly facts: Shelf
+}
+
+interface Shelf {
+  get(name: string): unknown
+  /** @param sizeBytes Of memory, about. */
+  add(name: string, value: unknown, sizeBytes: number): void
+}
+
+/** A spec, and the predicate projected onto it. */
+export interface SpecPlan {
+  readonly spec: BoundPartitionSpec
+  readonly predicate: Predicate
+}
+
+export interface KeptManifestsParts {
+  readonly tableFiles: Pick<TableFiles, 'get' | 'spellings'>
+  readonly room: ManifestRoom | undefined
+  readonly skip: (location: string) => boolean
+  readonly specOf: (specId: number) => BoundPartitionSpec
+  /** Changes with what `specOf` says. */
+  readonly schemaId: number
+  readonly maxInFlight: number
+  readonly signal: AbortSignal
+}
+
+/** What a description and what an entry of a manifest take of memory, about. */
+const MANIFEST_BYTES = 500
+const DELETE_BYTES = 700
+
+/** The manifests of a table as one plan sees them: what was kept is not read again. */
+export class KeptManifests {
+  readonly #parts: KeptManifestsParts
+
+  constructor(parts: KeptManifestsParts) {
+    this.#parts = parts
+  }
+
+  async of(snapshot: Snapshot): Promise<readonly ManifestFile[]> {
+    const { 'manifest-list': path, manifests } = snapshot
+    if (manifests === undefined) {
+      return this.#kept(`list ${path}`, async () => {
+        const list = readManifestList(await this.#read(path), { path })
+        return [list, list.length * MANIFEST_BYTES]
+      })
+    }
+    const present = manifests.filter((manifest) => !this.#parts.skip(manifest))
+    const snapshotId = BigInt(snapshot['snapshot-id'])
+    return this.#inParts(present, async (manifest) =>
+      describedManifest(await this.#read(manifest), manifest, snapshotId),
+    )
+  }
+
+  /** What is deleted in files of the manifests' snapshot, which is named by its manifest list. */
+  async deletes(manifests: readonly ManifestFile[], list: string): Promise<DeleteIndex> {
+    const { tableFiles, specOf, schemaId } = this.#parts
+    const live = manifests.filter(mayDelete)
+    if (live.length === 0) return deleteIndex([], { tableFiles, specOf })
+    return this.#kept(`delete-index ${schemaId} ${list}`, async () => {
+      const files = (await this.#inParts(live, (manifest) => this.#deleteFiles(manifest))).flat()
+      return [deleteIndex(files, { tableFiles, specOf }), files.length * DELETE_BYTES]
+    })
+  }
+
+  /** Files of a data manifest of which some rows may match; at once where it is kept. */
+  matching(
+    manifest: ManifestFile,
+    residual: Predicate,
+    { spec, predicate }: SpecPlan,
+  ): IndexedFiles | Promise<IndexedFiles> {
+    const { room } = this.#parts
+    const name = nameOf(manifest)
+    // Even where the index had to make room, what it says of the columns that are asked for again and again is still there.
+    const facts = room?.facts.get(name) as Facts | undefined
+    if (facts !== undefined && !factsMightMatch(residual, facts)) return []
+    const known = room?.files.get(name) as ManifestIndex | undefined
+    const found = (index: ManifestIndex): IndexedFiles => {
+      const files = [...index.matching(residual, predicate, spec)]
+      index.settle()
+      if (room !== undefined && residual.op !== 'true') {
+        const learned = new Map([...(facts ?? []), ...index.facts(residual, spec)])
+        room.facts.add(name, learned, factsBytes(learned))
+      }
+      if (known === undefined) room?.files.add(name, index, index.sizeBytes)
+      return files
+    }
+    return known === undefined ? this.#index(manifest, spec).then(found) : found(known)
+  }
+
+  async #index(manifest: ManifestFile, spec: BoundPartitionSpec): Promise<ManifestIndex> {
+    return indexed(await this.#read(manifest.path), manifest, spec, this.#parts.room)
+  }
+
+  #deleteFiles(manifest: ManifestFile): Promise<readonly DeleteFile[]> {
+    const { specOf, schemaId } = this.#parts
+    return this.#kept(`deletes ${schemaId} ${nameOf(manifest)}`, async () => {
+      const bytes = await this.#read(manifest.path)
+      const files = readDeleteManifest(bytes, { manifest, spec: specOf(manifest.specId) })
+      return [files, files.length * DELETE_BYTES]
+    })
+  }
+
+  async #kept<T>(name: string, read: () => Promise<readonly [T, sizeBytes: number]>): Promise<T> {
+    const { room } = this.#parts
+    const known = room?.files.get(name) as T | undefined
+    if (known !== undefined) return known
+    const [value, sizeBytes] = await read()
+    room?.files.add(name, value, sizeBytes)
+    return value
+  }
+
+  /** The results in order, some at a time under way. */
+  async #inParts<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+    const { maxInFlight } = this.#parts
+    const results: R[] = []
+    for (let at = 0; at < items.length; at += maxInFlight)
+      results.push(...(await Promise.all(items.slice(at, at + maxInFlight).map(work))))
+    return results
+  }
+
+  async #read(location: string): Promise<Uint8Array> {
+    const { tableFiles, signal } = this.#parts
+    try {
+      return (await tableFiles.get(location, { signal })).bytes
+    } catch (cause) {
+      if (!isKind(cause, 'not-found')) throw cause
+      const message = `${location} is gone: the snapshot has expired, or the table lost a file. Load the table again.`
+      throw notFound('TABLE_FILE', message, { context: { uri: location }, cause })
+    }
+  }
+}
+
+/** The live files of a data manifest that was just read, as `planScan` gives them; kept for it. @throws as `readManifest`. */
+export function readDataFiles(
+  bytes: Uint8Array,
+  manifest: ManifestFile,
+  spec: BoundPartitionSpec,
+  room: ManifestRoom | undefined,
+): DataFile[] {
+  const index = indexed(bytes, manifest, spec, room)
+  const files = Array.from(index.matching(all, all, spec), ({ file }) => file)
+  index.settle()
+  room?.files.add(nameOf(manifest), index, index.sizeBytes)
+  return files
+}
+
+const all: Predicate = { op: 'true' }
+
+function indexed(
+  bytes: Uint8Array,
+  manifest: ManifestFile,
+  spec: BoundPartitionSpec,
+  room: ManifestRoom | undefined,
+): ManifestIndex {
+  return indexManifest(bytes, manifest, spec, (schemaText) => {
+    // Writers that state no field ids are understood by the names of the spec.
+    const fields = spec.fields.map(({ fieldId, name }) => `${fieldId} ${name}`).join()
+    const name = `layout ${fields} ${schemaText}`
+    const known = room?.facts.get(name) as EntryLayout | undefined
+    if (known !== undefined) return known
+    const layout = entryLayout(schemaText, 'a manifest', spec)
+    room?.facts.add(name, layout, 10 * schemaText.length)
+    return layout
+  })
+}
+
+type IndexedFiles = readonly IndexedFile[]
+
+const mayDelete = ({ content, addedFiles, existingFiles }: ManifestFile): boolean =>
+  content === 'deletes' && !(addedFiles === 0 && existingFiles === 0)
+
+/** With what its entries inherit: lists of several branches may say different things of one manifest. */
+function nameOf({ path, sequenceNumber, addedSnapshotId, firstRowId }: ManifestFile): string {
+  return `${path} ${sequenceNumber} ${addedSnapshotId} ${firstRowId ?? ''}`
+}

@@ -1,0 +1,118 @@
+import { conflict } from '@moulin/core'
+import type { CallOptions } from '@moulin/core'
+import type { DataFile } from '@moulin/iceberg'
+import type { CommitSender, CommitSenderParts, Written } from './commit-sender.ts'
+import { encodeCommit } from './encode-commit.ts'
+import type { EncodeParts } from './encode-commit.ts'
+import { isUnreadable } from '../look/missing-files.ts'
+import type { HeldParts } from '../look/rowless-offsets.ts'
+import { allDone, beforeCommit, deleteAll } from '../table/table-objects.ts'
+import type { TableState } from '../table/table-state.ts'
+import { sameRows, vanishedFiles } from './vanished-files.ts'
+import type { VanishedFiles } from './vanished-files.ts'
+
+export interface RepairParts extends EncodeParts, CommitSenderParts, Omit<HeldParts, 'tableFiles'> {}
+
+/** What could not be put back is looked at again after this. */
+const AGAIN_MS = 3_600_000
+
+/**
+ * Puts files in the place of those of ours that have vanished, while the write-ahead tier still has their records: the same rows, so the
+ * ledger stays as it is, and with the data sequence number that they had. One commit for each commit that lost some.
+ */
+export class Repairs {
+  readonly #parts: RepairParts
+  readonly #sender: CommitSender
+  /** Missing files that were looked at and not put back, with when they are looked at again: wall time. */
+  #left = new Map<string, number>()
+
+  constructor(parts: RepairParts, sender: CommitSender) {
+    this.#parts = parts
+    this.#sender = sender
+  }
+
+  /** Wall time; undefined while nothing is missing. */
+  dueMs(): number | undefined {
+    const { context, table } = this.#parts
+    const now = context.runtime.clock.now()
+    const times = [...table.missing.keys()].map((file) => this.#left.get(file) ?? now)
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  /**
+   * Puts back what can be. True: some files.
+   * @throws `conflict` where others came first: to be called again.
+   */
+  async run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
+    const { context, look, table } = this.#parts
+    const tried = new Set<bigint>()
+    let hasRepaired = false
+    for (;;) {
+      const state = await load()
+      const vanished = state.missing.size === 0 ? [] : await this.#vanished(state, call)
+      const next = vanished.find(({ sequenceNumber }) => !tried.has(sequenceNumber))
+      if (next === undefined) break
+      tried.add(next.sequenceNumber)
+      if (!(await this.#replace(state, next, call))) continue
+      hasRepaired = true
+      await look.again(call)
+    }
+    const atMs = context.runtime.clock.now() + AGAIN_MS
+    this.#left = new Map([...table.missing.keys()].map((file) => [file, atMs]))
+    return hasRepaired
+  }
+
+  async #vanished(state: TableState, call: CallOptions): Promise<readonly VanishedFiles[]> {
+    try {
+      return await vanishedFiles(this.#parts, state, call)
+    } catch (error) {
+      // What names the files is gone as well.
+      if (isUnreadable(error)) return []
+      throw error
+    }
+  }
+
+  async #replace(state: TableState, vanished: VanishedFiles, { signal }: CallOptions): Promise<boolean> {
+    const { info, context, ownCommits, tableFiles } = this.#parts
+    const { clock, logger, random } = context.runtime
+    const id = random.uuid()
+    ownCommits.add(id)
+    const { ranges, removed, sequenceNumber, without } = vanished
+    const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
+    const names = removed.map(({ file }) => file.filePath)
+    const fields = { topic: info.name, table: info.table, files: names }
+    let files: readonly DataFile[] | undefined
+    try {
+      const dataPrefix = tableFiles.under(state.loaded.metadata.location, `data/${id}-`)
+      const staged = this.#sender.stage(plan, state)
+      const encoding = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged, without }, signal)
+      await allDone([staged, encoding])
+      const encoded = await encoding
+      const lost = removed.map(({ file }) => file)
+      files = sameRows(lost, encoded.files, state.columns)
+      const kept = new Set(files?.map(({ filePath }) => filePath))
+      const others = encoded.files.filter(({ filePath }) => !kept.has(filePath)).map(({ filePath }) => filePath)
+      if (files !== undefined) await deleteAll(tableFiles, others, {})
+    } catch (error) {
+      await this.#sender.discard({ ...plan, ledger: undefined })
+      throw beforeCommit(error)
+    }
+    if (files === undefined) {
+      await this.#sender.discard({ ...plan, ledger: undefined })
+      logger.warn(
+        fields,
+        'The write-ahead tier does not have just the rows of files that have vanished: they stay missing',
+      )
+      return false
+    }
+    const replaces = { removed: removed.map(({ file }) => ({ file, sequenceNumber })), sequenceNumber }
+    const written: Written = { ...plan, files, gains: [], sizeBytes: 0, replaces }
+    if ((await this.#sender.send(state, written)) === 'lost') {
+      await this.#sender.discard(written)
+      const message = `Another writer of table ${info.table} came first; its files are put back in a while.`
+      throw conflict('COMMIT_CONTENTION', message, { retryable: true, context: { table: info.table } })
+    }
+    logger.warn(fields, 'Files of the table that had vanished were written anew, out of the write-ahead tier')
+    return true
+  }
+}

@@ -1,0 +1,223 @@
+import type { Table } from 'apache-arrow'
+import { tableFromIPC } from 'apache-arrow'
+import { and, eq, gt, isNull, keyOf, lt, not, startsWith, tableFiles } from '@moulin/core'
+import type { IcebergField } from '@moulin/core'
+import { readManifestList } from '@moulin/iceberg'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { plainTable } from './open-table.test-support.ts'
+import type { PlainRow, PlainTable } from './open-table.test-support.ts'
+
+const fields: readonly IcebergField[] = [
+  { id: 1, name: 'id', required: false, type: 'long' },
+  { id: 2, name: 'city', required: false, type: 'string' },
+  { id: 3, name: 'seen', required: false, type: 'timestamptz_ns' },
+]
+
+const rowOf = (id: number): PlainRow => ({
+  id: BigInt(id),
+  city: id % 4 === 3 ? null : ['Oslo', 'Rome', 'Lima'][id % 3]!,
+  seen: BigInt(id) * 1_000_000_007n - 5n,
+})
+const range = (from: number, to: number): PlainRow[] => Array.from({ length: to - from }, (_, at) => rowOf(from + at))
+const idsOf = (rows: readonly object[]): number[] => plain(rows).map((row) => Number((row as { id: bigint }).id))
+/** Rows have no prototype, and no order that is promised. */
+const plain = (rows: readonly object[]): object[] =>
+  rows.map((row) => ({ ...row }) as { id: bigint }).sort((a, b) => Number(a.id - b.id))
+
+let table: PlainTable
+beforeEach(async () => {
+  table = await plainTable(fields)
+  await table.append(range(0, 20))
+  await table.append(range(20, 30))
+})
+
+describe('openTable', () => {
+  it('gives the rows of all files, exact', async () => {
+    const opened = await table.open()
+    expect(plain(await opened.scan().toArray())).toEqual(range(0, 30))
+    expect(await opened.count()).toBe(30)
+    expect(opened.columns).toEqual(fields)
+  })
+
+  it('gives the rows that pass, and the columns that are asked for, in that order', async () => {
+    const opened = await table.open()
+    const where = and(gt('id', 5n), not(eq('city', 'Rome')), lt('seen', 25n * 1_000_000_007n))
+    const passing = range(6, 26).filter(({ city }) => city !== null && city !== 'Rome')
+    const rows = await opened.scan({ columns: ['city', 'id'], where }).toArray()
+    expect(plain(rows).map((row) => Object.entries(row))).toEqual(
+      passing.map(({ id, city }) => [
+        ['city', city],
+        ['id', id],
+      ]),
+    )
+    expect(await opened.scan({ where }).count()).toBe(passing.length)
+    expect(await opened.scan({ columns: [], where: isNull('city') }).count()).toBe(7)
+    expect(await opened.scan({ where: startsWith('city', 'L') }).count()).toBe(8)
+    expect(await opened.scan({ where: gt('id', 100n) }).toArray()).toEqual([])
+  })
+
+  it('gives Arrow, nanoseconds as such', async () => {
+    const scan = (await table.open()).scan({ where: gt('id', 17n) })
+    for (const arrow of [await scan.toArrow<Table>(), tableFromIPC(await scan.toIpc())]) {
+      expect(arrow.schema.fields.map(({ type }) => String(type))).toEqual([
+        'Int64',
+        'Utf8',
+        'Timestamp<NANOSECOND, UTC>',
+      ])
+      expect([...arrow.getChild('id')!.toArray()].sort()).toEqual(range(18, 30).map(({ id }) => id))
+      const seen = arrow.getChild('seen')!.data.flatMap(({ values }) => [...(values as BigInt64Array)])
+      expect(seen.sort()).toEqual(range(18, 30).map((row) => row['seen']))
+    }
+  })
+
+  it('says where rows lie', async () => {
+    const files: string[] = []
+    for await (const { key } of table.store.list({ prefix: 'tables/shop/people/data/' }))
+      files.push(table.store.root + key)
+    const scan = (await table.open()).scan({ columns: ['_pos', 'id', '_file'], where: gt('id', 16n) })
+    const rows = plain(await scan.toArray()) as { _pos: bigint; id: bigint; _file: string }[]
+    expect(rows.map(({ id, _pos }) => [id, _pos])).toEqual(range(17, 30).map(({ id }) => [id, (id as bigint) % 20n]))
+    expect([...new Set(rows.map(({ _file }) => _file))].sort()).toEqual(files.sort())
+    // Nothing of the file has to be read for it.
+    expect(await (await table.open()).scan({ columns: ['_pos'] }).toArray()).toHaveLength(30)
+  })
+
+  it('has what it had at a snapshot, at a time, and at a branch or tag', async () => {
+    const opened = await table.open()
+    const [first, second] = opened.snapshots()
+    expect(opened.snapshots()).toEqual([
+      expect.objectContaining({ sequenceNumber: 1n, parentId: null, operation: 'append', refs: [] }),
+      expect.objectContaining({ sequenceNumber: 2n, parentId: first!.id, refs: ['main'] }),
+    ])
+    expect(opened.snapshot).toEqual(second)
+    for (const choice of [first!.id, { timestamp: first!.timestamp + 1 }]) {
+      const view = opened.at(choice)
+      expect(view.snapshot).toEqual(first)
+      expect(await view.count()).toBe(20)
+      expect(idsOf(await view.scan({ where: gt('id', 17n) }).toArray())).toEqual([18, 19])
+    }
+    expect(await opened.at({ ref: 'main' }).count()).toBe(30)
+    expect(() => opened.at({ ref: 'gone' })).toThrow(expect.objectContaining({ kind: 'not-found', code: 'REF' }))
+    expect(() => opened.at(5)).toThrow(expect.objectContaining({ kind: 'not-found', code: 'SNAPSHOT' }))
+    expect(() => opened.at({} as never)).toThrow(expect.objectContaining({ kind: 'invalid' }))
+  })
+
+  it('sees what others commit once it is refreshed, and what was chosen stays', async () => {
+    const opened = await table.open()
+    const before = opened.at(opened.snapshot!.id)
+    await table.append(range(30, 35))
+    expect(await opened.count()).toBe(30)
+    await opened.refresh()
+    expect(await opened.count()).toBe(35)
+    expect(await before.count()).toBe(30)
+    expect(opened.snapshots()).toHaveLength(3)
+  })
+
+  it('reads what is no snapshot yet as no rows', async () => {
+    const empty = await (await plainTable(fields)).open()
+    expect(empty.snapshot).toBeUndefined()
+    expect(await empty.scan().toArray()).toEqual([])
+    expect(await empty.count()).toBe(0)
+  })
+
+  it('reads a snapshot of before there were manifest lists', async () => {
+    const { metadata } = await table.loaded()
+    const list = metadata.snapshots!.at(-1)!['manifest-list']
+    const read = await tableFiles(table.store).get(list)
+    const manifests = readManifestList(read.bytes, { path: list }).map(({ path }) => path)
+    expect(manifests).toHaveLength(2)
+    await table.store.delete(keyOf(table.store, list))
+    table.tell((told) => ({
+      ...told,
+      'format-version': 1,
+      snapshots: told.snapshots!.map((snapshot) => ({ ...snapshot, 'manifest-list': '', manifests })),
+    }))
+    const opened = await table.open()
+    expect(plain(await opened.scan().toArray())).toEqual(range(0, 30))
+    expect(await opened.scan({ where: gt('id', 24n) }).count()).toBe(5)
+  })
+
+  it('names a file that is gone', async () => {
+    const opened = await table.open()
+    for await (const { key } of table.store.list({ prefix: 'tables/shop/people/data/' })) await table.store.delete(key)
+    await expect(opened.scan().toArray()).rejects.toMatchObject({ kind: 'not-found', code: 'FILE_VANISHED' })
+  })
+
+  it('reads nothing once it is closed', async () => {
+    const opened = await table.open()
+    const view = opened.at(opened.snapshot!.id)
+    await opened.close()
+    await opened.close()
+    for (const read of [() => opened.scan(), () => view.scan(), () => opened.refresh()])
+      await expect(async () => read()).rejects.toMatchObject({ kind: 'closed' })
+  })
+
+  it('decodes in threads where there are any', async () => {
+    const opened = await table.open({ threads: 1 })
+    expect(await opened.scan().count()).toBe(30)
+    await opened.close()
+  })
+})
+
+describe('a column of a type that has no form here', () => {
+  const others: readonly IcebergField[] = [
+    { id: 8, name: 'v', required: false, type: 'variant' },
+    {
+      id: 9,
+      name: 'shapes',
+      required: false,
+      type: { type: 'list', 'element-id': 10, element: 'geometry', 'element-required': false },
+    },
+  ]
+  beforeEach(() => {
+    table.tell((metadata) => ({
+      ...metadata,
+      schemas: metadata.schemas.map((schema) => ({ ...schema, fields: [...schema.fields, ...others] })),
+    }))
+  })
+
+  it('is left alone unless it is asked for', async () => {
+    const opened = await table.open()
+    expect(await opened.count()).toBe(30)
+    const columns = fields.map(({ name }) => name)
+    expect(plain(await opened.scan({ columns }).toArray())).toEqual(range(0, 30))
+  })
+
+  it.each([
+    ['all', {}],
+    ['it', { columns: ['id', 'v'] }],
+    ['what it holds', { columns: ['shapes'] }],
+    ['rows by it', { columns: ['id'], where: isNull('v') }],
+  ])('is refused by name where %s is asked for', async (_, options) => {
+    const opened = await table.open()
+    const refusal = expect.objectContaining({ kind: 'unsupported', code: 'COLUMN_TYPE' }) as Error
+    expect(() => opened.scan(options)).toThrow(refusal)
+    expect(() => opened.scan(options)).toThrow(/columns: id, city, seen\.$/)
+  })
+})
+
+describe('a wrong word', () => {
+  it('is refused before anything is read', async () => {
+    const opened = await table.open()
+    const unknown = expect.objectContaining({ kind: 'invalid', code: 'UNKNOWN_COLUMN' }) as Error
+    expect(() => opened.scan({ columns: ['town'] })).toThrow(unknown)
+    // Format version 2 knows no lineage.
+    expect(() => opened.scan({ columns: ['_row_id'] })).toThrow(unknown)
+    for (const where of [eq('town', 1), eq('id', 'x'), gt('_pos', 1n)])
+      expect(() => opened.scan({ where })).toThrow(expect.objectContaining({ kind: 'invalid', code: 'EXPRESSION' }))
+    await expect(table.open({ table: 'shop.nobody' })).rejects.toMatchObject({ kind: 'not-found' })
+  })
+})
+
+describe('a column of the name of one that tables have by themselves', () => {
+  it('is the one that counts', async () => {
+    const own = await plainTable([
+      { id: 1, name: '_pos', required: false, type: 'string' },
+      { id: 2, name: 'id', required: false, type: 'long' },
+    ])
+    await own.append([{ _pos: 'here', id: 1n }])
+    const opened = await own.open()
+    expect(plain(await opened.scan().toArray())).toEqual([{ _pos: 'here', id: 1n }])
+    expect(await opened.scan({ where: eq('_pos', 'here') }).count()).toBe(1)
+  })
+})

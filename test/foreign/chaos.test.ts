@@ -1,0 +1,53 @@
+/**
+ * Strangers work on the table of a topic at random, one operation after the other, while it is produced to, tiered and read: after
+ * each, every record and every row is what the model says. README.md says how it works.
+ */
+import { systemRuntime } from 'moulin'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chaos } from './chaos/run.ts'
+import type { Feature } from './chaos/operation.ts'
+import type { ChaosEngines } from './chaos/stranger.ts'
+import { duckdb, restCatalog, spark } from './engines.ts'
+
+const INSTALLS_MS = 900_000
+const long = process.env['MOULIN_LONG'] === '1'
+const features: ReadonlySet<Feature> = new Set([])
+const DAY_MS = 86_400_000
+
+/** One that is the same for ever, and one of the day; by hand any other. */
+function seeds(): number[] {
+  const given = process.env['MOULIN_SEED']
+  if (given !== undefined) return [Number(given)]
+  const today = Math.floor(systemRuntime().clock.now() / DAY_MS)
+  return long ? [11, today, today + 1_000_000, today + 2_000_000, today + 3_000_000] : [11, today]
+}
+const steps = Number(process.env['MOULIN_STEPS'] ?? (long ? 110 : 30))
+
+let engines: ChaosEngines
+beforeAll(async () => {
+  const catalog = await restCatalog()
+  const { uri } = catalog
+  const [theirSpark, theirDuckdb] = await Promise.all([
+    spark({ version: '4.1.4', iceberg: '1.11.0', uri, isBrief: true }),
+    duckdb(uri),
+  ])
+  engines = { catalog, spark: theirSpark, duckdb: theirDuckdb }
+}, INSTALLS_MS)
+afterAll(async () => {
+  await engines?.spark.stop()
+  await engines?.duckdb.stop()
+  await engines?.catalog.stop()
+})
+
+describe('chaos', () => {
+  it.each(seeds())(
+    `of ${steps} steps leaves the log right, MOULIN_SEED=%i`,
+    { timeout: steps * 60_000 },
+    async (seed) => {
+      const tally = await chaos({ seed, steps, features, engines })
+      const lines = [...tally].sort().map(([name, times]) => `${times} x ${name}`)
+      console.log(`chaos MOULIN_SEED=${seed}: ${lines.join('; ')}`)
+      expect([...tally.values()].reduce((total, times) => total + times, 0)).toBe(steps)
+    },
+  )
+})

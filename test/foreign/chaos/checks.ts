@@ -1,0 +1,110 @@
+import { expect } from 'vitest'
+import { eq } from 'moulin'
+import type { Topic } from 'moulin'
+import { valuesOf } from './columns.ts'
+import type { Values } from './columns.ts'
+import type { Model, State } from './model.ts'
+import { checkStretch, readAll } from './readers.ts'
+import type { Reading, Sent } from './readings.ts'
+import type { Stranger } from './stranger.ts'
+
+const names = ['id', 'city', 'note', 'level', 'heat', 'paid', 'spot', 'marks'] as const
+
+/** The log against the model, while nobody works on the table: every record, every row, every count. */
+export async function checkLog(topic: Topic<Reading>, model: Model): Promise<void> {
+  const state = model.state()
+  const stretches = await readAll(topic)
+  for (const stretch of stretches) checkStretch(stretch, model, [state])
+  const read = new Map(stretches.flatMap(({ records }) => records.map((record) => [placeOf(record), record])))
+
+  const columns = ['_kafka_partition', '_kafka_offset', ...names] as const
+  const scanned = await topic.scan({ columns: columns as never }).toArray()
+  const rows = new Map(scanned.map((row) => [`${at(row, '_kafka_partition')}:${at(row, '_kafka_offset')}`, row]))
+  expect(rows.size, 'places are scanned once').toBe(scanned.length)
+  const cities = new Map<string, number>()
+  for (const sent of model.book.sent.flat()) {
+    const options = valueOptions(model, sent, state)
+    const row = rows.get(placeOf(sent))
+    rows.delete(placeOf(sent))
+    if (row === undefined) {
+      expect(options, `row ${placeOf(sent)} of the scan`).toEqual([])
+      continue
+    }
+    const values = textOf(Object.fromEntries(names.map((name) => [name, at(row, name)])))
+    expect(options.map(textOf), `row ${placeOf(sent)} of the scan`).toContain(values)
+    const city = at(row, 'city')
+    if (typeof city === 'string') cities.set(city, (cities.get(city) ?? 0) + 1)
+    // Where nothing says which of several rows counts, everyone must be shown the same one.
+    const isCold = sent.offset < model.released[sent.partition]!
+    if (isCold && model.candidates(sent, state.rows, state.columns).length > 1) {
+      const { bytes } = read.get(placeOf(sent))!
+      const { id, ...rest } = Object.fromEntries(names.map((name) => [name, at(row, name)])) as unknown as Reading
+      expect(Buffer.compare(bytes!, model.book.codec.encode({ id, ...rest }))).toBe(0)
+    }
+  }
+  expect([...rows.keys()], 'rows that nobody sent').toEqual([])
+  expect(await topic.scan().count()).toBe(scanned.length)
+  for (const city of ['copy', 'city 1', 'staged']) {
+    const where = eq('city', city)
+    expect(await topic.scan({ where }).count(), city).toBe(cities.get(city) ?? 0)
+  }
+}
+
+const placeOf = ({ partition, offset }: { partition: number; offset: bigint }): string => `${partition}:${offset}`
+const at = (row: object, name: string): unknown => (row as Record<string, unknown>)[name]
+
+/** What a scan may show of a record; scans show what the table says at once. */
+function valueOptions(model: Model, sent: Sent, { rows, columns }: State): Values[] {
+  if (sent.offset >= model.frontier[sent.partition]!) return [valuesOf(sent.value)]
+  return model.candidates(sent, rows, columns).map(({ values }) => columns.seen(values))
+}
+
+/** In a form that compares well: absent members are nulls. */
+function textOf(values: unknown): string {
+  return JSON.stringify(values, (_, value: unknown) => {
+    if (value === undefined) return null
+    if (typeof value === 'bigint') return String(value)
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
+
+/** Spark's rows against the model's, so that a wrong model shows. */
+export async function checkSpark(stranger: Stranger, model: Model): Promise<void> {
+  const listed = model.columns.listed.map((name) => `'${name}', ${name}`).join(', ')
+  const struct = `to_json(named_struct(${listed}), map('ignoreNullFields', 'false'))`
+  const found = await stranger.select(`_kafka_partition, _kafka_offset, decode(_kafka_key, 'UTF-8'), ${struct}`)
+  const theirs = found.map(([partition, offset, key, row]) =>
+    [partition, offset, key, textOf(JSON.parse(row!))].join(' '),
+  )
+  const ours = model.rows.map(({ sent, key, values, extras }) =>
+    [
+      sent?.partition ?? 'None',
+      sent?.offset ?? 'None',
+      key ?? 'None',
+      textOf(model.columns.shown(values, extras)),
+    ].join(' '),
+  )
+  expectSame(theirs.sort(), ours.sort())
+}
+
+/** Shows what one side alone has, and not all. */
+function expectSame(found: readonly string[], expected: readonly string[]): void {
+  const count = (rows: readonly string[]): Map<string, number> => {
+    const counts = new Map<string, number>()
+    for (const row of rows) counts.set(row, (counts.get(row) ?? 0) + 1)
+    return counts
+  }
+  const [theirs, ours] = [count(found), count(expected)]
+  const beyond = (some: Map<string, number>, others: Map<string, number>): string[] =>
+    [...some].flatMap(([row, times]) => (times > (others.get(row) ?? 0) ? [row] : []))
+  expect({
+    spark: found.length,
+    onlySpark: beyond(theirs, ours).slice(0, 5),
+    onlyModel: beyond(ours, theirs).slice(0, 5),
+  }).toEqual({
+    spark: expected.length,
+    onlySpark: [],
+    onlyModel: [],
+  })
+}

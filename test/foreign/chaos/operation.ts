@@ -1,0 +1,32 @@
+import type { Model } from './model.ts'
+import type { Args } from './predicates.ts'
+import type { Stranger } from './stranger.ts'
+
+/** What the log must be able to read for an operation to be among those of a run. */
+export type Feature = 'row-level deletes' | 'evolution' | 'format 3'
+
+/**
+ * `broken`: a commit of ours is not in the table's history any more. `nothing`: there was nothing to do it to. `refused`: the engine
+ * does not do it, and has changed nothing.
+ */
+export type Outcome = 'done' | 'nothing' | 'refused' | 'broken'
+
+/** Something that strangers do to a table, and what it means. */
+export interface Operation {
+  readonly name: string
+  /** How often it is drawn, beside the others; default 2. */
+  readonly weight?: number
+  readonly needs?: Feature
+  /** What an engine says that does not do it to such a table. */
+  readonly refusal?: RegExp
+  readonly work: (scene: Scene, args: Args) => Promise<Outcome | void>
+}
+
+export interface Scene {
+  readonly stranger: Stranger
+  readonly model: Model
+  /** What the log must be able to read. */
+  readonly features: ReadonlySet<Feature>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}

@@ -1,0 +1,257 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { seededRandom } from '@moulin/testing'
+import type { SeededRandom } from '@moulin/testing'
+import { byValue, isMoulinError, openLog, systemRuntime } from 'moulin'
+import type { Log, Topic, TopicConfig } from 'moulin'
+import { expect } from 'vitest'
+import { newestVersion } from '../registered-table.ts'
+import { checkLog, checkSpark } from './checks.ts'
+import { stepsOf } from './list.ts'
+import type { Step } from './list.ts'
+import { Model } from './model.ts'
+import type { Feature, Outcome } from './operation.ts'
+import { codecs, PARTITIONS, ReadingBook } from './readings.ts'
+import type { Reading } from './readings.ts'
+import { checkStretch, readAll, seek, Tail } from './readers.ts'
+import type { Stretch } from './readers.ts'
+import { history, parseMetadata, Stranger } from './stranger.ts'
+import type { ChaosEngines, Metadata } from './stranger.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  readonly steps: number
+  /** What the log reads. */
+  readonly features: ReadonlySet<Feature>
+  readonly engines: ChaosEngines
+}
+
+/** How often each operation came to what. */
+export type Tally = ReadonlyMap<string, number>
+
+/** Runs the list of operations of a seed, and holds the log against the model after each. @throws naming seed and step. */
+export async function chaos(options: ChaosOptions): Promise<Tally> {
+  const { seed, steps, features } = options
+  const random = seededRandom(seed ^ 0x5eed)
+  const run = await ChaosRun.begin(options, random)
+  const tally = new Map<string, number>()
+  try {
+    for (const [at, step] of stepsOf(seed, steps, features).entries()) {
+      try {
+        const outcome = await run.step(step)
+        const name = `${step.operation.name}: ${outcome}`
+        tally.set(name, (tally.get(name) ?? 0) + 1)
+      } catch (error) {
+        const what = `MOULIN_SEED=${seed}, step ${at + 1}: ${step.operation.name} (${step.args.join(', ')})`
+        throw new Error(`${what}: ${(error as Error).message}`, { cause: error })
+      }
+    }
+    await run.end()
+  } finally {
+    await run.close()
+  }
+  return tally
+}
+
+/** Never by itself: what the strangers work on must lie still. */
+const NEVER_MS = 2_147_483_647
+
+function configOf(random: SeededRandom): TopicConfig<Reading> {
+  return {
+    partitions: PARTITIONS,
+    value: random.pick([codecs.avro, codecs.json]),
+    valueMode: random.pick(['columns', 'columns', 'columns+raw'] as const),
+    table: 'shop.orders',
+    freshnessMs: NEVER_MS,
+    timestampBeforeMaxMs: -1,
+    timestampAfterMaxMs: -1,
+    ...random.pick([{}, { partitionBy: [] }, { partitionBy: [byValue('city')] }]),
+  } as TopicConfig<Reading>
+}
+
+class ChaosRun {
+  readonly #dir: string
+  readonly #config: TopicConfig<Reading>
+  readonly #random: SeededRandom
+  readonly #features: ReadonlySet<Feature>
+  readonly #model: Model
+  readonly #stranger: Stranger
+  #log!: Log
+  #topic!: Topic<Reading>
+  #tail!: Tail
+  /** Of our last commit. */
+  #ownSnapshot: string | undefined
+
+  private constructor(dir: string, { features, engines }: ChaosOptions, random: SeededRandom) {
+    this.#dir = dir
+    this.#random = random
+    this.#features = features
+    this.#config = configOf(random)
+    this.#model = new Model(new ReadingBook(this.#config.value!), this.#config.valueMode === 'columns+raw')
+    this.#stranger = new Stranger(engines, this.#table, this.#model)
+  }
+
+  static async begin(options: ChaosOptions, random: SeededRandom): Promise<ChaosRun> {
+    const dir = join(await mkdtemp(join(tmpdir(), 'moulin-chaos-')), 'lake')
+    const run = new ChaosRun(dir, options, random)
+    await run.#open()
+    return run
+  }
+
+  get #table(): string {
+    return join(this.#dir, 'tables/shop/orders')
+  }
+
+  async #open(): Promise<void> {
+    this.#log = await openLog(this.#dir, { threads: 0 })
+    this.#topic = await this.#log.ensureTopic('readings', this.#config)
+    this.#tail = new Tail(this.#topic)
+  }
+
+  async #shut(): Promise<void> {
+    await this.#tail.caughtUp(this.#model.book.sent)
+    await this.#tail.stop()
+    await this.#log.close()
+  }
+
+  async #metadata(): Promise<Metadata> {
+    const folder = join(this.#table, 'metadata')
+    return parseMetadata(await readFile(join(folder, `v${await newestVersion(folder)}.metadata.json`), 'utf8'))
+  }
+
+  async step({ operation, args, ...step }: Step): Promise<Outcome> {
+    this.#model.beginStep()
+    await this.#produce(step)
+    if (step.reopens) {
+      await this.#shut()
+      await this.#open()
+    }
+    await this.#stranger.arrive(await this.#metadata())
+    // Two readers beside what the strangers do; the third follows all the time.
+    const readers = this.#readMeanwhile()
+    let outcome: Outcome
+    try {
+      const scene = { stranger: this.#stranger, model: this.#model, features: this.#features, now }
+      outcome = (await operation.work(scene, args)) ?? 'done'
+    } catch (error) {
+      if (operation.refusal?.test((error as Error).message) !== true) throw error
+      outcome = 'refused'
+    } finally {
+      await readers.stop()
+    }
+    const lostHistory = await this.#settle(outcome)
+    for (const stretch of await readers.stretches()) checkStretch(stretch, this.#model, this.#model.states)
+    await checkLog(this.#topic, this.#model)
+    if (lostHistory) await this.#stranger.arrive(await this.#metadata())
+    await checkSpark(this.#stranger, this.#model)
+    return outcome
+  }
+
+  async #produce({ sends, tiers, releases }: Pick<Step, 'sends' | 'tiers' | 'releases'>): Promise<void> {
+    const { book } = this.#model
+    if (sends > 0) await book.send(this.#topic, sends, this.#random)
+    if (sends > 9) await book.sendOdd(this.#topic, this.#random.below(PARTITIONS), this.#random)
+    await this.#tail.caughtUp(book.sent)
+    if (!tiers) return
+    const before = this.#model.frontier
+    const { rows, frontier, snapshotId } = await this.#topic.tier()
+    expect(frontier).toEqual(book.ends)
+    expect(rows).toBe(Number(sum(frontier) - sum(before)))
+    if (rows > 0) this.#committed(String(snapshotId), () => this.#model.tiered(frontier))
+    if (!releases) return
+    await this.#log.releaseNow()
+    const released = this.#topic.offsets().map((offsets) => offsets.released)
+    expect(released).toEqual(frontier)
+    this.#model.releasedUpTo(released)
+  }
+
+  #committed(snapshotId: string, happened: () => void): void {
+    this.#ownSnapshot = snapshotId
+    happened()
+    this.#model.at(snapshotId)
+  }
+
+  #readMeanwhile(): { stop(): Promise<void>; stretches(): Promise<Stretch[]> } {
+    const found: Stretch[] = []
+    const faults: unknown[] = []
+    let isOver = false
+    const random = this.#random.fork()
+    const again = async (read: () => Promise<Stretch[]>): Promise<void> => {
+      while (!isOver)
+        await read().then(
+          (stretches) => found.push(...stretches),
+          (error: unknown) => faults.push(error),
+        )
+    }
+    const running = Promise.all([again(() => readAll(this.#topic)), again(() => seek(this.#topic, random, 3))])
+    return {
+      async stop() {
+        isOver = true
+        await running
+      },
+      stretches() {
+        const fault = faults.find((error) => !isOfBrokenHistory(error))
+        return fault === undefined ? Promise.resolve(found) : Promise.reject(fault)
+      },
+    }
+  }
+
+  /** Where our last commit has left the history, the table is adopted. Returns whether it was. */
+  async #settle(outcome: Outcome): Promise<boolean> {
+    const fault = await faultOf(this.#topic.scan().count())
+    const { isThere, isCut } = this.#ownHistory()
+    // Where expiry has cut the chain, the files speak for the table; where none of them is left that could, nothing does.
+    if (isThere) expect(fault, 'history').toBeUndefined()
+    else if (outcome === 'broken' && !isCut) expect(fault, 'history').toMatchObject({ code: 'LINEAGE_BROKEN' })
+    else expect(isCut).toBe(true)
+    if (fault === undefined) return false
+    const adoption = await this.#topic.adoptTable()
+    let skipped = 0n
+    this.#committed(String(adoption.snapshotId), () => (skipped = sum(this.#model.adopted())))
+    expect(adoption).toMatchObject({ outcome: 'recounted', frontier: this.#model.frontier, skippedOffsets: skipped })
+    return true
+  }
+
+  /** Whether the snapshot of our last commit is in main's history, and whether that ends by expiry. */
+  #ownHistory(): { readonly isThere: boolean; readonly isCut: boolean } {
+    const { metadata } = this.#stranger
+    const chain = history(metadata)
+    const oldest = metadata.snapshots.find((snapshot) => snapshot['snapshot-id'] === chain.at(-1))
+    const parent = oldest?.['parent-snapshot-id']
+    const own = this.#ownSnapshot
+    return { isThere: own === undefined || chain.includes(own) || parent === own, isCut: parent !== undefined }
+  }
+
+  /** Everything goes to the table and is let go of; what is missing is what the audit says. */
+  async end(): Promise<void> {
+    await this.#produce({ sends: 5, tiers: true, releases: true })
+    await checkLog(this.#topic, this.#model)
+    const { gaps } = await this.#topic.audit({ deep: true })
+    const named = gaps.reduce((total, { from, to }) => total + to - from, 0n)
+    const there = new Set(this.#model.rows.flatMap(({ sent }) => sent ?? []))
+    expect(named).toBe(BigInt(this.#model.book.sent.flat().filter((sent) => !there.has(sent)).length))
+    await this.#shut()
+  }
+
+  async close(): Promise<void> {
+    await this.#tail.stop()
+    await this.#log.close()
+    await rm(join(this.#dir, '..'), { recursive: true, force: true })
+  }
+}
+
+const { clock } = systemRuntime()
+const now = (): number => clock.now()
+const sum = (offsets: readonly bigint[]): bigint => offsets.reduce((total, offset) => total + offset, 0n)
+/** What makes it fail, where that is a broken history. */
+async function faultOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    return void (await work)
+  } catch (error) {
+    if (!isOfBrokenHistory(error)) throw error
+    return error
+  }
+}
+
+const isOfBrokenHistory = (error: unknown): boolean => isMoulinError(error) && error.code === 'LINEAGE_BROKEN'
