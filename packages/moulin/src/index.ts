@@ -211,7 +211,14 @@ export { avro, json, murmur2 } from '@moulin/format'
 export { fileWal, single } from '@moulin/log'
 export type { OpenLogOptions } from '@moulin/log'
 export { icebergTier, openTable } from '@moulin/lake'
-export type { OpenTable, OpenTableOptions, TableSnapshot, TableView } from '@moulin/lake'
+export type {
+  OpenTable,
+  OpenTableOptions,
+  SnapshotChoice,
+  TableLimits,
+  TableSnapshot,
+  TableView,
+} from '@moulin/lake'
 export { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'
 export { fileSystem, memory, prefix } from '@moulin/storage'
 export { openFolder, openLog } from './embedded.ts'
