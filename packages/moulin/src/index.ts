@@ -211,14 +211,7 @@ export { avro, json, murmur2 } from '@moulin/format'
 export { fileWal, single } from '@moulin/log'
 export type { OpenLogOptions } from '@moulin/log'
 export { icebergTier, openTable } from '@moulin/lake'
-export type {
-  OpenTable,
-  OpenTableOptions,
-  SnapshotChoice,
-  TableLimits,
-  TableSnapshot,
-  TableView,
-} from '@moulin/lake'
+export type { OpenTable, OpenTableOptions, SnapshotChoice, TableLimits, TableSnapshot, TableView } from '@moulin/lake'
 export { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'
 export { fileSystem, memory, prefix } from '@moulin/storage'
 export { openFolder, openLog } from './embedded.ts'
