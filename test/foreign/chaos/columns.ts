@@ -171,6 +171,10 @@ export class Columns {
     }
   }
 
+  forgetDefaults(): void {
+    this.extras.splice(0, this.extras.length, ...this.extras.map(({ name }) => ({ name, initial: null })))
+  }
+
   /** The columns that are there, as SQL lists them. */
   get listed(): readonly string[] {
     const ours = paths.filter((path) => !path.includes('.') && this.isThere(path)).map((path) => this.sql(path))

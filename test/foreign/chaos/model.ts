@@ -80,6 +80,13 @@ export class Model {
     this.#note()
   }
 
+  /** What rows have by default is theirs from now on, and later ones have nothing. */
+  settleDefaults(): void {
+    const given = Object.fromEntries(this.columns.extras.map(({ name, initial }) => [name, initial]))
+    this.columns.forgetDefaults()
+    this.change((row) => ({ ...row, extras: { ...given, ...row.extras } }))
+  }
+
   changedColumns(): void {
     this.#note()
   }
