@@ -109,10 +109,10 @@ const refusals: readonly Refusal[] = [
     begin: thrown(unavailable('DOWN', 'The catalog is down.')),
   },
   {
-    what: 'deletes that cannot be read yet',
-    code: 'DELETE_FILES',
+    what: 'deletes that cannot be read',
+    code: 'FILE_FORMAT',
     isState: true,
-    begin: thrown(unsupported('DELETE_FILES', 'The table has position deletes.')),
+    begin: thrown(unsupported('FILE_FORMAT', 'The table has position deletes in ORC.')),
   },
   {
     what: 'a table of format version 3',

@@ -328,6 +328,36 @@ describe('equality deletes', () => {
     expect(await world.deleted(b, [byAdded])).toEqual([1])
   })
 
+  it('compare a row from before a column was added by its initial default', async () => {
+    const large = 2n ** 60n
+    const weight = { ...field(3, 'weight', 'long'), 'initial-default': large }
+    const kind = { ...field(4, 'kind', 'string'), 'initial-default': 'plain' }
+    const world = lake({ schemas: [[idField], [idField, weight, kind]] })
+    const a = await world.rows('a.parquet', [idField], [[1], [2]])
+    const b = await world.rows(
+      'b.parquet',
+      [idField, weight, kind],
+      [
+        [3, null, 'plain'],
+        [4, large, 'other'],
+      ],
+    )
+    const byWeight = await world.equality('e1.parquet', [weight], [[large]])
+    const byBoth = await world.equality(
+      'e2.parquet',
+      [idField, kind],
+      [
+        [2, 'plain'],
+        [3, 'plain'],
+        [4, 'plain'],
+      ],
+    )
+    const byNull = await world.equality('e3.parquet', [weight], [[null]])
+    expect([await world.deleted(a, [byWeight]), await world.deleted(b, [byWeight])]).toEqual([[0, 1], [1]])
+    expect([await world.deleted(a, [byBoth]), await world.deleted(b, [byBoth])]).toEqual([[1], [0]])
+    expect([await world.deleted(a, [byNull]), await world.deleted(b, [byNull])]).toEqual([[], [0]])
+  })
+
   it('compare members of structs', async () => {
     const place = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int'), field(7, 'y', 'string')] })
     const onlyX = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int')] })
@@ -383,7 +413,11 @@ describe('equality deletes', () => {
     const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
-    await expect(world.mask(a, await Promise.all(parts))).rejects.toMatchObject(refusal)
+    const both = await Promise.all(parts)
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
+    // Each by itself is not too much, and then the last one is kept.
+    for (const part of both) expect(await world.mask(a, [part])).toBeUndefined()
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
     const few = await world.equality('e5.parquet', [nameField], [['n1'], ['n2']])
     expect(await world.deleted(a, [few])).toEqual([1, 2])
   })

@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,14 +14,13 @@ import { caseOf } from './random-case.ts'
 import { closeDuckDb } from './read-with-duckdb.ts'
 import { mappingOf, ourTable } from './readers.ts'
 import { ours } from './writers.ts'
+import { watchedLane } from '../support/watched-lane.ts'
 
 const script = fileURLToPath(new URL('./fuzz-lane.ts', import.meta.url))
 const seed = runSeed()
 const inputs = runs(500, 20_000, 200_000)
 /** Inputs of one process: a leak across them would show in its peak. */
 const share = 2500
-/** An input that takes this long will not end. */
-const hangMillis = 20_000
 
 let folder = ''
 
@@ -69,34 +67,8 @@ afterAll(async () => {
 })
 
 /** Runs one lane, and watches it. */
-function lane(from: number, count: number): Promise<LaneReport> {
-  const args = ['--expose-gc', '--max-old-space-size=512', '--conditions=moulin-source', script, folder]
-  const child = spawn(process.execPath, [...args, String(seed), String(from), String(count)])
-  let [output, trouble] = ['', '']
-  child.stdout.on('data', (chunk) => (output += String(chunk)))
-  child.stderr.on('data', (chunk) => (trouble += String(chunk)))
-  const path = join(folder, `position-${from}`)
-  const position = (): string => (existsSync(path) ? readFileSync(path, 'utf8').trim() : 'start')
-  let last = ''
-  const watch = setInterval(() => {
-    const now = position()
-    // The corpus is read before the first input.
-    if (now === last && now !== 'start') child.kill('SIGKILL')
-    last = now
-  }, hangMillis)
-  return new Promise((resolve, reject) => {
-    child.on('close', (code, signal) => {
-      clearInterval(watch)
-      if (code === 0) resolve(JSON.parse(output) as LaneReport)
-      else
-        reject(
-          new Error(
-            `Input ${position()} of seed ${seed} ended the process: ${signal ?? code}\n${trouble}${saved(position())}`,
-          ),
-        )
-    })
-  })
-}
+const lane = (from: number, count: number): Promise<LaneReport> =>
+  watchedLane(script, folder, [seed, from, count], saved)
 
 /** Keeps the input, so that it can become a regression test. */
 function saved(position: string): string {

@@ -65,7 +65,6 @@ export const histories: readonly Operation[] = [
   },
   {
     name: 'CREATE OR REPLACE',
-    weight: 1,
     async work({ stranger, model }): Promise<Outcome> {
       const { table } = stranger
       await stranger.sql(`CREATE OR REPLACE TABLE ${table} USING iceberg AS SELECT * FROM ${table}`, () =>

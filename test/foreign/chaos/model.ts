@@ -118,6 +118,11 @@ export class Model {
     return moment.ownCommit !== this.ownCommit
   }
 
+  /** How many rows the table had there. */
+  rowsAt(snapshotId: string): number {
+    return this.#moments.get(snapshotId)!.rows.length
+  }
+
   knows(snapshotId: string): boolean {
     return this.#moments.has(snapshotId)
   }
