@@ -1464,8 +1464,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'remember what is deleted by the data file alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `#\${keyOf(deletes)}`,
-    planted: `#`,
+    original: `@\${mapping}#\${keyOf(deletes)}`,
+    planted: `@\${mapping}#`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
