@@ -115,10 +115,10 @@ const refusals: readonly Refusal[] = [
     begin: thrown(unsupported('DELETE_FILES', 'The table has position deletes.')),
   },
   {
-    what: 'a table of format version 3',
+    what: 'a table of format version 4',
     code: 'FORMAT_VERSION',
     isState: true,
-    begin: () => edited((text) => text.replace('"format-version":2', '"format-version":3')),
+    begin: () => edited((text) => text.replace('"format-version":2', '"format-version":4')),
   },
   {
     what: 'a column of another type',
