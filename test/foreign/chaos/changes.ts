@@ -42,7 +42,8 @@ function equalityDelete(
 }
 
 // PyIceberg writes neither format 3 nor beside equality deletes, and other transforms than identity want a package of their own; DuckDB makes
-// structs of evolved partitions that name a column twice. What they refuse next is their affair, as long as it changes nothing; that somebody else has committed meanwhile is no refusal.
+// structs of evolved partitions that name a column twice. What they refuse next is their affair, as long as it changes nothing; but
+// that somebody else has committed meanwhile is no refusal.
 const anyReason = /^(?!EEXIST)/
 // Of a table that always had partitions, only those of one could be deleted by value.
 const noPartition = /name a partition/

@@ -255,7 +255,7 @@ class ChaosRun {
 
 /** Columns that a partition spec or a sort order is made of may not be altered in every way. */
 const isRefusal = ({ refusal }: Operation, message: string): boolean =>
-  refusal?.test(message) === true || message.includes('Unsupported table change')
+  refusal?.test(message) === true || /Unsupported table change|Cannot find source column for sort field/.test(message)
 
 const { clock } = systemRuntime()
 const now = (): number => clock.now()
