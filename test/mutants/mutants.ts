@@ -1749,10 +1749,10 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
-    name: 'take no rollback for one',
+    name: 'take a table that was replaced for the one before',
     file: 'packages/lake/src/table/lineage.ts',
-    original: `if (!isNewer) return leftMain(marker)`,
-    planted: `if (!isNewer) return { kind: 'found', at: undefined, above }`,
+    original: `above }\n      return leftMain(marker)`,
+    planted: `above }\n      return { kind: 'found', at: undefined, above }`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {

@@ -24,6 +24,8 @@ export interface Metadata {
   readonly snapshots: readonly {
     readonly 'snapshot-id': string
     readonly 'parent-snapshot-id'?: string
+    /** Of format 3. */
+    readonly 'first-row-id'?: number
     readonly summary: Readonly<Record<string, string>>
   }[]
   readonly properties: Readonly<Record<string, string>>
