@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { statedBounds } from './file-bounds.ts'
-import type { FileNode } from './file-schema.ts'
+import type { FileNode } from './file-node.ts'
 import type { Annotation } from './footer-element.ts'
 
 function leaf(type: string, annotation: Annotation = { kind: 'none' }): FileNode {
