@@ -72,5 +72,7 @@ function membersOf(node: FileNode): readonly FileNode[] {
   const shape = listShape(node)
   if (shape !== undefined && shape.repeated !== node) return [shape.element]
   const [entries, ...others] = node.children
-  return node.element.annotation.kind === 'map' && entries !== undefined ? [...entries.children, ...others] : node.children
+  return node.element.annotation.kind === 'map' && entries !== undefined
+    ? [...entries.children, ...others]
+    : node.children
 }

@@ -31,6 +31,7 @@ export interface FooterColumn {
   readonly dataPageOffset: number
   /** Undefined when there is none, or the writer does not say. */
   readonly dictionaryPageOffset: number | undefined
+  /** As stated; −1 for what is no count. */
   readonly nullCount: number | undefined
   /** As stored: plain-encoded. */
   readonly minValue: Uint8Array | undefined
@@ -223,7 +224,7 @@ function readStatistics(reader: ThriftReader): Pick<FooterColumn, 'nullCount' | 
   let minValue: Uint8Array | undefined
   let maxValue: Uint8Array | undefined
   reader.struct((id, type) => {
-    if (id === 3 && type === thrift.i64) nullCount = reader.optionalSize()
+    if (id === 3 && type === thrift.i64) nullCount = reader.optionalSize() ?? -1
     else if (id === 5 && type === thrift.binary) maxValue = reader.binary().slice()
     else if (id === 6 && type === thrift.binary) minValue = reader.binary().slice()
     else return false

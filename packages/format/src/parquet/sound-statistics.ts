@@ -36,8 +36,9 @@ const noBounds = { minValue: undefined, maxValue: undefined }
 function flawsOf(column: FooterColumn, leaf: FileNode, pagesEnd: number): Flaw[] {
   const flaws: Flaw[] = []
   const { nullCount, valueCount, minValue, maxValue } = column
-  if (nullCount !== undefined && nullCount > (leaf.definition === 0 ? 0 : valueCount)) {
-    const reason = `It counts ${nullCount} nulls of ${valueCount} values${leaf.definition === 0 ? ', which may not be null' : ''}.`
+  const most = leaf.definition === 0 ? 0 : valueCount
+  if (nullCount !== undefined && (nullCount < 0 || nullCount > most)) {
+    const reason = nullCount < 0 ? 'It is no count.' : `It counts ${nullCount} nulls where there may be ${most}.`
     flaws.push({ statistic: 'null count', reason, without: { nullCount: undefined } })
   }
   // One of the two is wrong, and nothing tells which.

@@ -101,7 +101,8 @@ function structOf(fields: readonly IcebergField[], node: FileNode, context: Read
 
 function memberOf(field: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
   // Null whatever the field's default: the file has it.
-  if (child !== undefined && isUnknown(child.element)) return { name: field.name, type: field.type, conversion: undefined }
+  if (child !== undefined && isUnknown(child.element))
+    return { name: field.name, type: field.type, conversion: undefined }
   return { ...field, conversion: child === undefined ? undefined : fieldConversion(field.type, child, context) }
 }
 
