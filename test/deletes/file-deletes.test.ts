@@ -1,5 +1,5 @@
 /** What files of deletes delete in one data file, as the table lists them. With the log around them: deleted-rows.test.ts. */
-import { defaultLimits, keyOf, tableFiles } from '@moulin/core'
+import { defaultLimits, keyOf, silentLogger, tableFiles } from '@moulin/core'
 import type { IcebergField, IcebergType, Limits, TableMetadata } from '@moulin/core'
 import { parquetWorkers } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
@@ -34,6 +34,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
   const opened = dataFiles({
     tableFiles: files,
     workers: parquetWorkers({ threads: 0 }),
+    runtime: { logger: silentLogger },
     room: new FileRoom(limits.openFileBytes),
   })
   const deletesOf = fileDeletes({ tableFiles: files, files: opened, rooms: deleteRooms(limits), limits })

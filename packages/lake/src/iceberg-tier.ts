@@ -159,7 +159,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     ))
   }
 
-  const openedFor = (info: ColdTopicInfo, { store, limits }: ColdContext, workers: ParquetWorkers): Opened => {
+  const openedFor = (info: ColdTopicInfo, { store, limits, runtime }: ColdContext, workers: ParquetWorkers): Opened => {
     const table = tableIdentifier(info.table)
     const place = typeof stores === 'function' ? tableText(table) : (stores ?? store)
     let found = opened.get(place)
@@ -168,7 +168,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
       const shared = rooms.get(stores ?? store) ?? roomsOf(limits)
       rooms.set(stores ?? store, shared)
       const { open, deletes } = shared
-      const files = dataFiles({ tableFiles, workers, room: open })
+      const files = dataFiles({ tableFiles, workers, room: open, runtime })
       found = {
         tableFiles,
         files,

@@ -2,7 +2,7 @@ import { corrupt } from '@moulin/core'
 import { bigIntBytes } from '../values/scalars.ts'
 import type { ByteSpan } from './byte-ranges.ts'
 import { XxHash64 } from './encode/xxhash64.ts'
-import type { FileNode } from './file-schema.ts'
+import type { FileNode } from './file-node.ts'
 import type { MetricValue } from './file-writer.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 

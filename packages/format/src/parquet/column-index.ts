@@ -1,18 +1,18 @@
 import { corrupt, type IcebergType } from '@moulin/core'
 import { statedBounds } from './file-bounds.ts'
-import type { FileNode } from './file-schema.ts'
+import type { FileNode } from './file-node.ts'
 import type { PageLocation } from './page-index.ts'
 import type { ParquetPageBounds } from './parquet-file.ts'
 import { thrift, ThriftReader } from './thrift-reader.ts'
 
 /**
  * What a column index says of the pages that the offset index locates. Spec: parquet-format, "Page Index", ColumnIndex.
- * @throws `corrupt` when it is not about as many pages.
+ * @throws `corrupt` when it is not about as many pages, or says of one what cannot be; `nullCount` is the column chunk's.
  */
 export function readColumnIndex(
   bytes: Uint8Array,
   pages: readonly PageLocation[],
-  rowCount: number,
+  { rowCount, nullCount }: { readonly rowCount: number; readonly nullCount: number | undefined },
   leaf: FileNode,
   type: IcebergType | undefined,
   what: string,
@@ -34,17 +34,28 @@ export function readColumnIndex(
   const lists = [isNullPage, mins, maxes, ...(nulls.length === 0 ? [] : [nulls])]
   if (lists.some(({ length }) => length !== pages.length))
     throw corrupt('PARQUET_COLUMN_INDEX', `${what} is not about its ${pages.length} pages.`, { context: { what } })
+  const impossible = (how: string): Error => corrupt('PARQUET_COLUMN_INDEX', `${what} ${how}.`, { context: { what } })
+  const contradicts = (reason: string): void => {
+    throw impossible(`says of a page what cannot be: ${reason}`)
+  }
+  const isFlat = leaf.repetition === 0
+  const counted = nulls.reduce((sum, count) => sum + count, 0)
+  if (isFlat && nulls.length > 0 && nullCount !== undefined && counted !== nullCount)
+    throw impossible(`counts ${counted} nulls where the footer counts ${nullCount}`)
   return pages.map(({ firstRow: start }, index) => {
     const end = pages[index + 1]?.firstRow ?? rowCount
     const isNull = isNullPage[index] === true
     // Below a list a page of nulls may have any number of them.
-    const ofNulls = isNull && leaf.repetition === 0 ? end - start : undefined
+    const ofNulls = isNull && isFlat ? end - start : undefined
+    const count = nulls[index] ?? ofNulls
+    if (isFlat && count !== undefined && (isNull ? count !== end - start : count > end - start))
+      throw impossible(`counts ${count} nulls in the ${end - start} rows of a page`)
     const stored = {
       minValue: isNull ? undefined : copied(mins[index]!),
       maxValue: isNull ? undefined : copied(maxes[index]!),
-      nullCount: nulls[index] ?? ofNulls,
+      nullCount: count,
     }
-    return { start, end, ...statedBounds(stored, leaf, type) }
+    return { start, end, ...statedBounds(stored, leaf, type, contradicts) }
   })
 }
 

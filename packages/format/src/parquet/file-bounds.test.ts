@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { statedBounds } from './file-bounds.ts'
-import type { FileNode } from './file-schema.ts'
+import type { FileNode } from './file-node.ts'
 import type { Annotation } from './footer-element.ts'
 
 function leaf(type: string, annotation: Annotation = { kind: 'none' }): FileNode {
@@ -32,6 +32,39 @@ describe('stated bounds', () => {
     const decimal = leaf('BYTE_ARRAY', { kind: 'decimal', precision: 38, scale: 0 })
     expect(statedBounds(stated(Uint8Array.of(0xff, 0x85)), decimal, undefined)).toEqual({ min: -123n, max: -123n })
     expect(statedBounds(stated(new Uint8Array(8_000_000).fill(0x55)), decimal, undefined)).toEqual({})
+  })
+
+  it('may be one without the other', () => {
+    const [two, five] = [bytesOf(Int32Array.of(2)), bytesOf(Int32Array.of(5))]
+    const counted = { nullCount: 3 }
+    expect(statedBounds({ minValue: two, maxValue: undefined, ...counted }, leaf('INT32'), 'long')).toEqual({
+      min: 2n,
+      ...counted,
+    })
+    expect(statedBounds({ minValue: undefined, maxValue: five, ...counted }, leaf('INT32'), undefined)).toEqual({
+      max: 5,
+      ...counted,
+    })
+    const zero = { minValue: bytesOf(Float64Array.of(0)), maxValue: undefined, nullCount: undefined }
+    expect(statedBounds(zero, leaf('DOUBLE'), undefined)).toEqual({ min: -0 })
+  })
+
+  it('are none where they contradict each other, or one of two is no value, and that is told', () => {
+    const pairs: readonly (readonly [FileNode, Uint8Array, Uint8Array])[] = [
+      [leaf('INT32'), bytesOf(Int32Array.of(5)), bytesOf(Int32Array.of(4))],
+      [leaf('INT64'), bytesOf(BigInt64Array.of(1n)), bytesOf(BigInt64Array.of(-1n))],
+      [leaf('BYTE_ARRAY'), Uint8Array.of(0x80), Uint8Array.of(0x7f, 1)],
+      [leaf('DOUBLE'), bytesOf(Float64Array.of(1)), bytesOf(Float64Array.of(-1))],
+      [leaf('DOUBLE'), bytesOf(Float64Array.of(1)), bytesOf(Float64Array.of(NaN))],
+      [leaf('INT64'), bytesOf(Int32Array.of(1)), bytesOf(BigInt64Array.of(7n))],
+      [leaf('BYTE_ARRAY', { kind: 'decimal', precision: 9, scale: 0 }), Uint8Array.of(1), Uint8Array.of(0xff)],
+    ]
+    for (const [column, minValue, maxValue] of pairs) {
+      const told: string[] = []
+      const stored = { minValue, maxValue, nullCount: 2 }
+      expect(statedBounds(stored, column, undefined, (reason) => told.push(reason))).toEqual({ nullCount: 2 })
+      expect(told).toHaveLength(1)
+    }
   })
 
   it('take either zero for both', () => {

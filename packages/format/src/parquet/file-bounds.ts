@@ -1,7 +1,8 @@
 import type { IcebergType } from '@moulin/core'
 import { bigIntOf } from '../values/scalars.ts'
 import type { MetricValue } from './file-writer.ts'
-import type { FileNode } from './file-schema.ts'
+import { compareMetricValues } from './leaf-bounds.ts'
+import type { FileNode } from './file-node.ts'
 import type { ParquetBounds } from './parquet-file.ts'
 
 /** As stored in a footer or an index: plain-encoded. */
@@ -11,18 +12,33 @@ export interface StoredBounds {
   readonly nullCount: number | undefined
 }
 
-/** What a footer or an index states. A bound of the wrong length, or NaN, is no bound. */
-export function statedBounds(stored: StoredBounds, leaf: FileNode, type: IcebergType | undefined): ParquetBounds {
-  const min = boundValue(stored.minValue, leaf, type)
-  const max = boundValue(stored.maxValue, leaf, type)
-  const { nullCount } = stored
-  return {
-    // A zero may stand for the other one (parquet.thrift, ColumnOrder).
-    ...(min === undefined || max === undefined
-      ? {}
-      : { min: min === 0 && isFloat(leaf) ? -0 : min, max: isFloat(leaf) && max === 0 ? 0 : max }),
-    ...(nullCount === undefined ? {} : { nullCount }),
+/**
+ * What a footer or an index states. Either bound may be there without the other; but where they contradict each other, or
+ * one of two is no value (of the wrong length, or NaN), neither is believed, and `contradicts` is told.
+ */
+export function statedBounds(
+  stored: StoredBounds,
+  leaf: FileNode,
+  type: IcebergType | undefined,
+  contradicts: (reason: string) => void = () => {},
+): ParquetBounds {
+  const { minValue, maxValue, nullCount } = stored
+  const nulls = nullCount === undefined ? {} : { nullCount }
+  const [lower, upper] = [boundValue(minValue, leaf, type), boundValue(maxValue, leaf, type)]
+  // A zero may stand for the other one (parquet.thrift, ColumnOrder).
+  const min = lower === 0 && isFloat(leaf) ? -0 : lower
+  const max = upper === 0 && isFloat(leaf) ? 0 : upper
+  if (minValue !== undefined && maxValue !== undefined) {
+    if ((min === undefined) !== (max === undefined)) {
+      contradicts(`Its ${min === undefined ? 'least' : 'greatest'} value is none of its type.`)
+      return nulls
+    }
+    if (min !== undefined && max !== undefined && compareMetricValues(min, max) > 0) {
+      contradicts('Its least value is above its greatest.')
+      return nulls
+    }
   }
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }), ...nulls }
 }
 
 const isFloat = ({ element }: FileNode): boolean => element.type === 'FLOAT' || element.type === 'DOUBLE'

@@ -1,32 +1,14 @@
 import { corrupt, exhausted, type FileCaps, unsupported } from '@moulin/core'
-import { type FooterElement, maxPathParts } from './footer-element.ts'
+import { repeated, repeatedId } from './file-fields.ts'
+import { maxPathParts } from './footer-element.ts'
+import { type FileNode, leavesOf, listShape } from './file-node.ts'
 import type { Footer, FooterRowGroup } from './footer.ts'
 import type { NameMapping } from './name-mapping.ts'
 
-/** A node of a file's schema with the leaves below it. */
-export interface FileNode {
-  readonly element: FooterElement
-  /** From the top-level field down; empty for the root. */
-  readonly path: readonly string[]
-  readonly fieldId: number | undefined
-  readonly children: readonly FileNode[]
-  /** Leaves of the whole schema before this node, and those below it (itself, if it is one). */
-  readonly firstLeaf: number
-  readonly leafCount: number
-  /** The definition level at which it is there, and how many repeated nodes there are from the root down to it. */
-  readonly definition: number
-  readonly repetition: number
-}
-
-export interface ListShape {
-  readonly repeated: FileNode
-  /** May be the repeated node itself. */
-  readonly element: FileNode
-}
-
 /**
- * The schema as a tree, with field ids from the file or, if it has none at all, from the mapping.
- * @throws `corrupt` when the elements are no tree; `unsupported` for a file without ids and without a mapping.
+ * The schema as a tree, with field ids from the file or, if it has none at all or an id twice, from the mapping.
+ * @throws `corrupt` when the elements are no tree; `unsupported` for a file without ids, or with an id twice, and without
+ * a mapping.
  */
 export function fileSchema(footer: Footer, name: string, nameMapping: readonly NameMapping[] | undefined): FileNode {
   const { schema } = footer
@@ -62,7 +44,9 @@ export function fileSchema(footer: Footer, name: string, nameMapping: readonly N
 
   const root = node([], undefined)
   if (next !== schema.length) throw badSchema(name)
-  return hasIds ? root : withMappedIds(root, nameMapping ?? [])
+  const twice = repeatedId(root)
+  if (twice !== undefined && nameMapping === undefined) throw repeated(name, twice)
+  return hasIds && twice === undefined ? root : withMappedIds(root, nameMapping ?? [])
 }
 
 /** The children of a struct (or the root) with the ids that the mapping gives to their names. */
@@ -78,17 +62,23 @@ function withMappedIds(parent: FileNode, mapping: readonly NameMapping[]): FileN
 
 /**
  * A list's element is `element` in a mapping, a map's members `key` and `value`, whatever the file calls them, and the
- * groups between are no fields of it. Iceberg spec, "Column Projection".
+ * groups between are no fields of it. A repeated group without a list around it is a list, too, unless it is the element
+ * of one. Iceberg spec, "Column Projection".
  */
-function withMappedId(node: FileNode, mapped: NameMapping | undefined): FileNode {
+function withMappedId(node: FileNode, mapped: NameMapping | undefined, isElement = false): FileNode {
   const own = { ...node, fieldId: mapped?.['field-id'] }
   const fields = mapped?.fields ?? []
   const named = (name: string): NameMapping | undefined => fields.find(({ names }) => names.includes(name))
-  const shape = listShape(node)
-  if (shape !== undefined && shape.repeated !== node) {
-    const element = withMappedId(shape.element, named('element'))
-    const repeated = shape.element === shape.repeated ? element : { ...shape.repeated, children: [element] }
-    return { ...own, children: [repeated] }
+  const shape = isElement && node.element.annotation.kind !== 'list' ? undefined : listShape(node)
+  if (shape?.repeated === node) {
+    // The mapping of a table knows a list; by hand the members may have been named at once.
+    const element = fields.length === 1 ? named('element') : undefined
+    return withMappedIds(own, element?.fields ?? fields)
+  }
+  if (shape !== undefined) {
+    const element = withMappedId(shape.element, named('element'), shape.element === shape.repeated)
+    const entries = shape.element === shape.repeated ? element : { ...shape.repeated, children: [element] }
+    return { ...own, children: [entries] }
   }
   const [entries] = node.children
   if (node.element.annotation.kind === 'map' && entries !== undefined) {
@@ -96,32 +86,6 @@ function withMappedId(node: FileNode, mapped: NameMapping | undefined): FileNode
     return { ...own, children: [{ ...entries, children: members }, ...node.children.slice(1)] }
   }
   return withMappedIds(own, fields)
-}
-
-/**
- * Where the repeated node and the element of a list are, in any of the layouts that writers have used; `repeated` is the
- * node itself for a repeated field without a group. Spec: parquet-format, LogicalTypes, "Lists", rules 1 to 5.
- */
-export function listShape(node: FileNode): ListShape | undefined {
-  const { annotation, repetition } = node.element
-  if (annotation.kind !== 'list') return repetition === 'REPEATED' ? { repeated: node, element: node } : undefined
-  const [repeated] = node.children
-  if (repeated === undefined || node.children.length !== 1 || repeated.element.repetition !== 'REPEATED')
-    return undefined
-  const [element] = repeated.children
-  const { name } = repeated.element
-  const isElement =
-    element === undefined ||
-    repeated.children.length > 1 ||
-    element.element.repetition === 'REPEATED' ||
-    name === 'array' ||
-    name === `${node.element.name}_tuple`
-  return { repeated, element: isElement ? repeated : element }
-}
-
-/** All leaves, in order. */
-export function leavesOf(node: FileNode): FileNode[] {
-  return node.children.length === 0 ? [node] : node.children.flatMap(leavesOf)
 }
 
 /**
@@ -161,16 +125,11 @@ function flawOf(rowGroup: FooterRowGroup, leaves: readonly FileNode[], pagesEnd:
     if (column.type !== leaf.element.type) return `has column ${path} as ${column.type}, not ${leaf.element.type}`
     if (leaf.path.length === 1 && leaf.element.repetition !== 'REPEATED' && column.valueCount !== rowCount)
       return `has ${column.valueCount} values of column ${path} in ${rowCount} rows`
+    // Of a row group without rows there are no pages, and writers place those anywhere.
+    if (rowCount === 0 && column.valueCount === 0) continue
     const start = column.dictionaryPageOffset ?? column.dataPageOffset
     if (start < 4 || start + column.compressedBytes > pagesEnd || column.dataPageOffset < start)
       return `places column ${path} outside the file`
-    for (const [what, span] of Object.entries({
-      'offset index': column.offsetIndex,
-      'column index': column.columnIndex,
-      'bloom filter': column.bloomFilter,
-    }))
-      if (span !== undefined && (span.start < 4 || span.end > pagesEnd))
-        return `places the ${what} of column ${path} outside the file`
   }
   return undefined
 }

@@ -14,9 +14,14 @@ export interface FooterElement {
   readonly annotation: Annotation
 }
 
+/** A column of nulls, whatever its physical type. Spec: parquet.thrift, NullType. */
+export function isUnknown({ type, annotation }: FooterElement): boolean {
+  return type !== undefined && annotation.kind === 'unknown'
+}
+
 /** The logical type, or what the older converted type means. */
 export type Annotation =
-  | { readonly kind: 'none' | 'string' | 'list' | 'map' | 'date' | 'uuid' }
+  | { readonly kind: 'none' | 'string' | 'list' | 'map' | 'date' | 'uuid' | 'unknown' }
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'time' | 'timestamp'; readonly unit: TimeUnit }
   | { readonly kind: 'integer'; readonly isSigned: boolean; readonly bits: number }
@@ -60,7 +65,8 @@ export function readElement(reader: ThriftReader): FooterElement {
       else if (id === 6) converted = value
       else if (id === 7) scale = value
       else if (id === 8) precision = value
-      else if (id === 9) fieldId = value
+      // Some writers state −1 for none.
+      else if (id === 9) fieldId = value < 0 ? undefined : value
     } else if (id === 4 && fieldType === thrift.binary) name = reader.text()
     else if (id === 10 && fieldType === thrift.struct) logical = readLogicalType(reader)
     else return false
@@ -94,7 +100,7 @@ const simpleLogicalTypes: Readonly<Record<number, Annotation>> = {
   3: { kind: 'list' },
   4: { kind: 'string' },
   6: { kind: 'date' },
-  11: { kind: 'other', name: 'UNKNOWN' },
+  11: { kind: 'unknown' },
   12: { kind: 'other', name: 'JSON' },
   13: { kind: 'other', name: 'BSON' },
   14: { kind: 'uuid' },

@@ -31,6 +31,7 @@ export interface FooterColumn {
   readonly dataPageOffset: number
   /** Undefined when there is none, or the writer does not say. */
   readonly dictionaryPageOffset: number | undefined
+  /** As stated; −1 for what is no count. */
   readonly nullCount: number | undefined
   /** As stored: plain-encoded. */
   readonly minValue: Uint8Array | undefined
@@ -121,7 +122,7 @@ function readColumn(reader: ThriftReader, name: string): FooterColumn {
   let isElsewhere = false
   reader.struct((id, type) => {
     if (id === 3 && type === thrift.struct) meta = readColumnMetadata(reader)
-    else if ((id === 4 || id === 6) && type === thrift.i64) indexes.set(id, reader.size())
+    else if ((id === 4 || id === 6) && type === thrift.i64) setSize(indexes, id, reader.optionalSize())
     else if ((id === 5 || id === 7) && type === thrift.i32) indexes.set(id, reader.i32())
     else {
       isElsewhere ||= id === 1 || id === 8 || id === 9
@@ -136,6 +137,13 @@ function readColumn(reader: ThriftReader, name: string): FooterColumn {
     return start > 0 && length > 0 ? { start, end: start + length } : undefined
   }
   return { ...meta, offsetIndex: span(4), columnIndex: span(6), isElsewhere }
+}
+
+/** Values, bytes and the place of the pages: without them a column is not read. */
+const requiredSizes: ReadonlySet<number> = new Set([5, 7, 9])
+
+function setSize(sizes: Map<number, number>, id: number, size: number | undefined): void {
+  if (size !== undefined) sizes.set(id, size)
 }
 
 type ColumnMetadata = Omit<FooterColumn, 'offsetIndex' | 'columnIndex' | 'isElsewhere'>
@@ -157,7 +165,7 @@ function readColumnMetadata(reader: ThriftReader): ColumnMetadata {
     else if (id === 13 && fieldType === thrift.list) pageEncodings = readPageEncodings(reader)
     else if (id === 15 && fieldType === thrift.i32) bloomBytes = reader.i32()
     else if (id === 12 && fieldType === thrift.struct) statistics = readStatistics(reader)
-    else if (fieldType === thrift.i64) sizes.set(id, reader.size())
+    else if (fieldType === thrift.i64) setSize(sizes, id, requiredSizes.has(id) ? reader.size() : reader.optionalSize())
     else if (id === 1 && fieldType === thrift.i32) type = reader.i32()
     else if (id === 4 && fieldType === thrift.i32) codec = reader.i32()
     else return false
@@ -181,9 +189,10 @@ function readColumnMetadata(reader: ThriftReader): ColumnMetadata {
   }
 }
 
-/** The encodings of the data pages, as the statistics of encodings count them. */
+/** The encodings of the data pages, as the statistics of encodings count them; none where they count less than none. */
 function readPageEncodings(reader: ThriftReader): string[] {
   const names: string[] = []
+  let isSound = true
   reader.list(thrift.struct, 64, 'encodings', () => {
     const fields: number[] = []
     reader.struct((id, type) => {
@@ -193,8 +202,9 @@ function readPageEncodings(reader: ThriftReader): string[] {
     })
     const isData = fields[1] === 0 || fields[1] === 3
     if (isData && fields[3] !== 0) names.push(encodingName(fields[2] ?? -1))
+    if ((fields[3] ?? 0) < 0) isSound = false
   })
-  return names
+  return isSound ? names : []
 }
 
 function isDictionaryOnly(encodings: ReadonlySet<string>, pageEncodings: readonly string[] | undefined): boolean {
@@ -214,7 +224,7 @@ function readStatistics(reader: ThriftReader): Pick<FooterColumn, 'nullCount' | 
   let minValue: Uint8Array | undefined
   let maxValue: Uint8Array | undefined
   reader.struct((id, type) => {
-    if (id === 3 && type === thrift.i64) nullCount = reader.size()
+    if (id === 3 && type === thrift.i64) nullCount = reader.optionalSize() ?? -1
     else if (id === 5 && type === thrift.binary) maxValue = reader.binary().slice()
     else if (id === 6 && type === thrift.binary) minValue = reader.binary().slice()
     else return false

@@ -2,7 +2,8 @@ import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { openParquet } from './open-parquet.ts'
 import type { OpenParquetOptions, ParquetFile } from './parquet-file.ts'
-import { field, rowsOf, utf8 } from './parquet.test-columns.ts'
+import { concat, levelsV1, pageFile, plainInt32, type TestChunk, type TestElement } from './page-file.test-support.ts'
+import { field, listType, rowsOf, structType, utf8 } from './parquet.test-columns.ts'
 import { bytesRangeReader } from './range-reader.ts'
 
 const open = (bytes: Uint8Array, options?: OpenParquetOptions): Promise<ParquetFile> =>
@@ -42,6 +43,89 @@ describe('files of other writers', () => {
       [null],
       [null],
     ])
+  })
+
+  describe('with repeated groups that no list is around', () => {
+    const group = (name: string, children: TestElement[], repetition: TestElement['repetition']): TestElement => ({
+      name,
+      repetition,
+      children,
+    })
+    const leaf = (name: string): TestElement => ({ name, repetition: 'REQUIRED', type: 'INT32' })
+    const members = [
+      { 'field-id': 3, names: ['sku'] },
+      { 'field-id': 4, names: ['qty', 'element'] },
+    ]
+    const values = (...numbers: number[]): TestChunk => ({
+      valueCount: 4,
+      // The second row has no entry, the first one two.
+      pages: [
+        { values: 4, body: concat(levelsV1([0, 1, 0, 0], 1), levelsV1([1, 1, 0, 1], 1), plainInt32(...numbers)) },
+      ],
+    })
+    const items = listType(2, structType(field(3, 'sku', 'int'), field(4, 'qty', 'int')))
+    const rows = [
+      [
+        [
+          [1, 10],
+          [2, 20],
+        ],
+      ],
+      [[]],
+      [[[3, 30]]],
+    ]
+
+    it.each([
+      [
+        'as a list, as a table has it',
+        [{ 'field-id': 1, names: ['items'], fields: [{ 'field-id': 2, names: ['element'], fields: members }] }],
+      ],
+      ['by their members, as it may be written by hand', [{ 'field-id': 1, names: ['items'], fields: members }]],
+    ])('follow the name mapping %s', async (_, nameMapping) => {
+      const repeated = group('items', [leaf('sku'), leaf('qty')], 'REPEATED')
+      const bytes = pageFile([repeated], 3, [values(1, 2, 3), values(10, 20, 30)])
+      const file = await open(bytes, { nameMapping })
+      expect(rowsOf(await file.read({ rowGroup: 0, types: [field(1, 'items', items)] }))).toEqual(rows)
+    })
+
+    it('are not taken for a list again where they are the elements of one', async () => {
+      // Rule 4 of LogicalTypes: of two members, so the repeated group is the element.
+      const list = {
+        ...group('items', [group('array', [leaf('sku'), leaf('element')], 'REPEATED')], 'REQUIRED'),
+        converted: 3,
+      }
+      const bytes = pageFile([list], 3, [values(1, 2, 3), values(10, 20, 30)])
+      const nameMapping = [
+        { 'field-id': 1, names: ['items'], fields: [{ 'field-id': 2, names: ['element'], fields: members }] },
+      ]
+      const file = await open(bytes, { nameMapping })
+      expect(rowsOf(await file.read({ rowGroup: 0, types: [field(1, 'items', items)] }))).toEqual(rows)
+    })
+
+    it('of one number are lists of it', async () => {
+      const bytes = pageFile([{ ...leaf('n'), repetition: 'REPEATED' }], 3, [values(1, 2, 3)])
+      const nameMapping = [{ 'field-id': 1, names: ['n'], fields: [{ 'field-id': 2, names: ['element'] }] }]
+      const file = await open(bytes, { nameMapping })
+      expect(rowsOf(await file.read({ rowGroup: 0, types: [field(1, 'n', listType(2, 'int'))] }))).toEqual([
+        [[1, 2]],
+        [[]],
+        [[3]],
+      ])
+    })
+  })
+
+  it('are refused for a column that is a member of another in the file', async () => {
+    const place = {
+      name: 'place',
+      repetition: 'REQUIRED',
+      fieldId: 1,
+      children: [{ name: 'x', repetition: 'REQUIRED', type: 'INT32', fieldId: 2 }],
+    } as const
+    const file = await open(pageFile([place], 1, [{ valueCount: 1, pages: [{ values: 1, body: plainInt32(5) }] }]))
+    const read = file.read({ rowGroup: 0, types: [field(2, 'x', 'int')] })
+    await expect(read).rejects.toMatchObject({ kind: 'unsupported', context: { column: 'place.x' } })
+    // Of a group itself a footer says nothing: not that it is null.
+    expect(file.rowGroups[0]!.bounds(1)).toEqual({})
   })
 
   it('are read in every encoding that hyparquet knows', async () => {

@@ -7,9 +7,11 @@ import {
   type IcebergField,
   type IcebergType,
   invalid,
+  isKind,
   option,
   type OptionCheck,
   type OptionTable,
+  systemRuntime,
   throwIfAborted,
   unsupported,
   waitFor,
@@ -31,10 +33,14 @@ import { nullColumn } from './decode/null-column.ts'
 import { fieldConversion, leavesUsed, type ReadContext } from './decode/read-field.ts'
 import { statedBounds } from './file-bounds.ts'
 import type { RowRange } from './decode/leaf-decoder.ts'
-import { checkRowGroups, type FileNode, fileSchema, leavesOf } from './file-schema.ts'
+import { type FileFields, fileFields, leafField, topLevelField } from './file-fields.ts'
+import { type FileNode, leavesOf } from './file-node.ts'
+import { checkRowGroups, fileSchema } from './file-schema.ts'
+import { isUnknown } from './footer-element.ts'
 import { indexBytes, readFooterBytes } from './footer-bytes.ts'
-import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
-import { chunkSpan, pageSpans, readOffsetIndex } from './page-index.ts'
+import { type Footer, type FooterColumn, type FooterRowGroup, parseFooter } from './footer.ts'
+import { type IgnoredStatistics, ignoredStatistics, type Statistic, type StatisticPlace } from './ignored-statistics.ts'
+import { chunkSpan, type PageLocation, pageSpans, readOffsetIndex } from './page-index.ts'
 import type {
   OpenParquetOptions,
   ParquetBounds,
@@ -44,6 +50,7 @@ import type {
   ParquetReadRequest,
 } from './parquet-file.ts'
 import type { RangeReader } from './range-reader.ts'
+import { withSoundStatistics } from './sound-statistics.ts'
 
 /** Row groups whose offset indexes are kept. */
 const maxKeptIndexes = 64
@@ -58,6 +65,7 @@ const optionTable: OptionTable<OpenParquetOptions> = {
   workers: option.door('ParquetWorkers', ['decode']),
   nameMapping: option.listOf(option.objectOf('a name mapping')),
   int96: option.oneOf('refuse', 'timestamp'),
+  runtime: option.runtimeOf('logger'),
   signal: option.abortSignal,
 }
 const metricValue: OptionCheck = {
@@ -107,8 +115,24 @@ export async function openParquet(file: RangeReader, options: OpenParquetOptions
   const { bytes, pagesEnd, before } = await readFooterBytes(file, caps, signal)
   const footer = parseFooter(bytes, caps, file.name)
   const root = fileSchema(footer, file.name, nameMapping)
+  const fields = fileFields(root, file.name)
   checkRowGroups(footer, root, pagesEnd, caps, file.name)
-  return new OpenFile(file, footer, root, caps, options, indexBytes(footer, before))
+  const ignored = ignoredStatistics(file.name, () => (options.runtime ?? systemRuntime()).logger)
+  const sound = withSoundStatistics(footer, root.children.length === 0 ? [] : leavesOf(root), pagesEnd, ignored)
+  const indexes = indexBytes(sound, before)
+  return new OpenFile({ file, footer: sound, root, fields, caps, options, indexes, ignored })
+}
+
+interface OpenFileParts {
+  readonly file: RangeReader
+  readonly footer: Footer
+  readonly root: FileNode
+  readonly fields: FileFields
+  readonly caps: FileCaps
+  readonly options: OpenParquetOptions
+  /** Came with the footer. */
+  readonly indexes: LoadedRange
+  readonly ignored: IgnoredStatistics
 }
 
 class OpenFile implements ParquetFile {
@@ -119,22 +143,16 @@ class OpenFile implements ParquetFile {
   readonly rowGroups: ParquetFile['rowGroups']
   readonly #file: RangeReader
   readonly #footer: Footer
-  readonly #root: FileNode
+  readonly #fields: FileFields
   readonly #leaves: readonly FileNode[]
   readonly #caps: FileCaps
   readonly #options: OpenParquetOptions
   readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
   /** Came with the footer. */
   readonly #indexBytes: LoadedRange
+  readonly #ignored: IgnoredStatistics
 
-  constructor(
-    file: RangeReader,
-    footer: Footer,
-    root: FileNode,
-    caps: FileCaps,
-    options: OpenParquetOptions,
-    indexes: LoadedRange,
-  ) {
+  constructor({ file, footer, root, fields, caps, options, indexes, ignored }: OpenFileParts) {
     this.name = file.name
     this.rowCount = footer.rowCount
     this.keyValue = footer.keyValue
@@ -142,12 +160,14 @@ class OpenFile implements ParquetFile {
       fieldId === undefined ? [] : [{ id: fieldId, name: element.name, physicalType: element.type }],
     )
     this.#leaves = root.children.length === 0 ? [] : leavesOf(root)
-    const leaves = new Map(this.#leaves.map((leaf) => [leaf.fieldId, leaf]))
     let firstRow = 0
-    this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }) => {
+    this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }, index) => {
       const bounds = (fieldId: number, type?: IcebergType): ParquetBounds => {
-        const leaf = leaves.get(fieldId)
-        return leaf === undefined ? { nullCount: rowCount } : statedBounds(columns[leaf.firstLeaf]!, leaf, type)
+        if (!fields.has(fieldId)) return { nullCount: rowCount }
+        const leaf = leafField(fields, fieldId)
+        if (leaf === undefined) return {}
+        const place = placeIn(leaf, index, 'bounds')
+        return statedBounds(columns[leaf.firstLeaf]!, leaf, type, (reason) => ignored.ignore(place, reason))
       }
       const rowGroup = { rowCount, firstRow, sizeBytes, bounds }
       firstRow += rowCount
@@ -155,10 +175,11 @@ class OpenFile implements ParquetFile {
     })
     this.#file = file
     this.#footer = footer
-    this.#root = root
+    this.#fields = fields
     this.#caps = caps
     this.#options = options
     this.#indexBytes = indexes
+    this.#ignored = ignored
   }
 
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
@@ -175,16 +196,8 @@ class OpenFile implements ParquetFile {
     const length = end - start
     const columns = new Map<string, ColumnBatch['columns'][number]['column']>()
     if (length > 0) {
-      const task = await this.#task(request.rowGroup, rowGroup, wanted, { start, end }, signal)
-      request.fetched?.(task.ranges.reduce((sum, { bytes }) => sum + bytes.length, 0))
-      if (task.columns.length > 0) {
-        const { workers } = this.#options
-        const decoded =
-          workers === undefined
-            ? decodeRowGroup(task)
-            : await workers.decode(task, signal === undefined ? {} : { signal })
-        for (const { name, column } of decoded.columns) columns.set(name, column)
-      }
+      const decoded = await this.#decoded({ ...request, types: wanted, rows: { start, end } }, rowGroup)
+      for (const { name, column } of decoded) columns.set(name, column)
     }
     // A field that the file has and that was not read is null throughout.
     const unread = (field: IcebergField): Column =>
@@ -196,19 +209,49 @@ class OpenFile implements ParquetFile {
   }
 
   #has({ id }: IcebergField): boolean {
-    return this.#root.children.some(({ fieldId }) => fieldId === id)
+    return topLevelField(this.#fields, id, this.name) !== undefined
   }
 
-  async #task(
-    index: number,
-    rowGroup: FooterRowGroup,
-    wanted: readonly IcebergField[],
-    rows: RowRange,
-    signal: AbortSignal | undefined,
-  ): Promise<DecodeTask> {
+  /** By pages where offset indexes say which hold the rows; where that ends in nonsense, without them. */
+  async #decoded(request: TaskRequest, rowGroup: FooterRowGroup): Promise<ColumnBatch['columns']> {
+    const { rowGroup: index, rows } = request
+    try {
+      return await this.#decodedOnce(request, rowGroup)
+    } catch (error) {
+      const isIndexed =
+        (rows.start > 0 || rows.end < rowGroup.rowCount) &&
+        this.#indexes.get(index) !== noIndexes &&
+        rowGroup.columns.some(({ offsetIndex }) => offsetIndex !== undefined)
+      if (!isIndexed || !isKind(error, 'corrupt') || error.code === 'PARQUET_WORKER') throw error
+      this.#indexes.set(index, noIndexes)
+      try {
+        const columns = await this.#decodedOnce(request, rowGroup)
+        const column = String(error.context['column'])
+        this.#ignored.ignore({ statistic: 'offset index', column, rowGroup: index }, error.message)
+        return columns
+      } catch (damage) {
+        // It was not the indexes.
+        this.#indexes.delete(index)
+        throw damage
+      }
+    }
+  }
+
+  async #decodedOnce(request: TaskRequest, rowGroup: FooterRowGroup): Promise<ColumnBatch['columns']> {
+    const { signal, fetched } = request
+    const task = await this.#task(request, rowGroup)
+    fetched?.(task.ranges.reduce((sum, { bytes }) => sum + bytes.length, 0))
+    if (task.columns.length === 0) return []
+    const { workers } = this.#options
+    if (workers === undefined) return decodeRowGroup(task).columns
+    return (await workers.decode(task, signal === undefined ? {} : { signal })).columns
+  }
+
+  async #task(request: TaskRequest, rowGroup: FooterRowGroup): Promise<DecodeTask> {
+    const { rowGroup: index, types: wanted, rows, signal } = request
     const { rowCount } = rowGroup
     const nodes = wanted.flatMap((field) => {
-      const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
+      const node = topLevelField(this.#fields, field.id, this.name)
       return node === undefined || isAllNull(node, rowGroup) ? [] : [{ field, node }]
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
@@ -234,11 +277,12 @@ class OpenFile implements ParquetFile {
   #chunk(
     index: number,
     { columns, rowCount }: FooterRowGroup,
-    { firstLeaf, path, element, definition, repetition }: FileNode,
+    leaf: FileNode,
     levelsOnly: boolean,
     rows: RowRange,
     indexes: readonly LoadedRange[],
   ): DecodeChunk {
+    const { firstLeaf, path, element, definition, repetition } = leaf
     const column = columns[firstLeaf]!
     const name = path.join('.')
     const where = `column ${name} in row group ${index} of ${this.name}`
@@ -258,10 +302,9 @@ class OpenFile implements ParquetFile {
       valueCount: column.valueCount,
       levelsOnly,
     }
-    const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
-    if (bytes === undefined)
+    const pages = this.#pagesOf(column, leaf, { index, rowCount }, indexes)
+    if (pages === undefined)
       return { ...chunk, ...noDictionary, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
-    const pages = readOffsetIndex(bytes, column, rowCount, `The offset index of ${where}`)
     const { dictionary, data, rows: held } = pageSpans(pages, column, rows, rowCount)
     const found = { ...chunk, rows: held, isWhole: false }
     if (dictionary === undefined) return { ...found, ...noDictionary, spans: [data] }
@@ -271,33 +314,40 @@ class OpenFile implements ParquetFile {
     return { ...found, ...noDictionary, spans: [dictionary, data] }
   }
 
+  /** What its offset index says, if that is among the loaded bytes and holds. */
+  #pagesOf(
+    column: FooterColumn,
+    leaf: FileNode,
+    { index, rowCount }: { readonly index: number; readonly rowCount: number },
+    indexes: readonly LoadedRange[],
+  ): PageLocation[] | undefined {
+    const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
+    if (bytes === undefined) return undefined
+    const what = `The offset index of column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
+    return this.#ignored.attempt(placeIn(leaf, index, 'offset index'), () =>
+      readOffsetIndex(bytes, column, rowCount, what),
+    )
+  }
+
   async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
     checkOptions(`${this.name}: pageBounds`, request, pageBoundsTable)
     const { rowGroup: index, fieldId, type, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
-    const leaf = this.#leaves.find((each) => each.fieldId === fieldId)
+    const leaf = leafField(this.#fields, fieldId)
     const column = leaf === undefined ? undefined : rowGroup.columns[leaf.firstLeaf]
     if (leaf === undefined || column?.columnIndex === undefined || column.offsetIndex === undefined) return undefined
-    const where = `column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
     const [offsets, bounds] = await Promise.all([
       waitFor(this.#offsetIndexes(index, rowGroup), signal),
       loadSpans(this.#file, [column.columnIndex], signal),
     ])
     const { rowCount } = rowGroup
-    const pages = readOffsetIndex(
-      bytesIn(offsets, column.offsetIndex)!,
-      column,
-      rowCount,
-      `The offset index of ${where}`,
-    )
-    return readColumnIndex(
-      bytesIn(bounds, column.columnIndex)!,
-      pages,
-      rowCount,
-      leaf,
-      type,
-      `The column index of ${where}`,
+    const pages = this.#pagesOf(column, leaf, { index, rowCount }, offsets)
+    if (pages === undefined) return undefined
+    const what = `The column index of column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
+    const bytes = bytesIn(bounds, column.columnIndex)!
+    return this.#ignored.attempt(placeIn(leaf, index, 'column index'), () =>
+      readColumnIndex(bytes, pages, { rowCount, nullCount: column.nullCount }, leaf, type, what),
     )
   }
 
@@ -306,8 +356,9 @@ class OpenFile implements ParquetFile {
     const { rowGroup: index, field, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
-    const node = this.#root.children.find(({ fieldId }) => fieldId === field.id)
-    if (node?.element.type === undefined || node.element.repetition === 'REPEATED') return undefined
+    const node = topLevelField(this.#fields, field.id, this.name)
+    if (node?.element.type === undefined || isUnknown(node.element) || node.element.repetition === 'REPEATED')
+      return undefined
     const column = rowGroup.columns[node.firstLeaf]!
     const { dictionaryPageOffset: start, dataPageOffset: end } = column
     if (!column.isDictionaryOnly || start === undefined || start >= end) return undefined
@@ -317,7 +368,9 @@ class OpenFile implements ParquetFile {
     const ranges = await loadSpans(this.#file, [{ start, end }], signal)
     const { maxParquetPageBytes: maxPageBytes } = this.#caps
     const task = { file: this.name, rowGroup: index, maxPageBytes, ranges }
-    return decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion)
+    return this.#ignored.attempt(placeIn(node, index, 'dictionary'), () =>
+      decodeDictionary(task, { ...chunk, spans: [{ start, end }] }, conversion),
+    )
   }
 
   async mightContain(request: Parameters<ParquetFile['mightContain']>[0]): Promise<boolean> {
@@ -325,7 +378,7 @@ class OpenFile implements ParquetFile {
     const { rowGroup: index, fieldId, value, signal } = request
     throwIfAborted(signal)
     const rowGroup = this.#rowGroup(index)
-    const leaf = this.#leaves.find((each) => each.fieldId === fieldId)
+    const leaf = leafField(this.#fields, fieldId)
     const filter = leaf === undefined ? undefined : rowGroup.columns[leaf.firstLeaf]!.bloomFilter
     const key = filter === undefined ? undefined : bloomKey(value, leaf!)
     if (filter === undefined || key === undefined) return true
@@ -336,7 +389,10 @@ class OpenFile implements ParquetFile {
     const first = { start, end: start + (known > 0 && known <= smallFilterBytes ? known : maxHeaderBytes) }
     first.end = Math.min(first.end, this.#file.size)
     const ranges = await loadSpans(this.#file, [first], signal)
-    const blocks = bloomBlocks(bytesIn(ranges, first)!, start, this.#file.size, what)
+    const header = bytesIn(ranges, first)!
+    const blocks = this.#ignored.attempt(placeIn(leaf!, index, 'bloom filter'), () =>
+      bloomBlocks(header, start, this.#file.size, what),
+    )
     if (blocks === undefined) return true
     const { block, isIn } = bloomProbe(key, blocks.end - blocks.start)
     const span = { start: blocks.start + block, end: blocks.start + block + bloomBlockBytes }
@@ -372,7 +428,19 @@ class OpenFile implements ParquetFile {
   }
 }
 
+interface TaskRequest extends ParquetReadRequest {
+  readonly rows: RowRange
+}
+
+/** Of a row group whose offset indexes were found to be wrong. */
+const noIndexes = Promise.resolve<LoadedRange[]>([])
+
+function placeIn({ path }: FileNode, rowGroup: number, statistic: Statistic): StatisticPlace {
+  return { statistic, column: path.join('.'), rowGroup }
+}
+
 /** A flat column without a value: known from the footer alone, so nothing of it is fetched. */
 function isAllNull({ element, firstLeaf }: FileNode, { columns, rowCount }: FooterRowGroup): boolean {
+  if (isUnknown(element)) return true
   return element.type !== undefined && element.repetition === 'OPTIONAL' && columns[firstLeaf]!.nullCount === rowCount
 }

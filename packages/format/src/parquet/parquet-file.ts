@@ -1,4 +1,4 @@
-import type { Column, ColumnBatch, FileCaps, IcebergField, IcebergType } from '@moulin/core'
+import type { Column, ColumnBatch, FileCaps, IcebergField, IcebergType, Runtime } from '@moulin/core'
 import type { MetricValue } from './file-writer.ts'
 import type { NameMapping } from './name-mapping.ts'
 import type { ParquetWorkers } from './workers.ts'
@@ -8,13 +8,15 @@ export interface OpenParquetOptions {
   readonly caps?: Partial<FileCaps>
   /** Where row groups are decoded. Default: in this thread, where damaged bytes may hang it. */
   readonly workers?: ParquetWorkers
-  /** Names for a file without field ids (table property `schema.name-mapping.default`); without it such a file is `unsupported`. */
+  /** Names for a file without field ids, or with one that two columns have (table property `schema.name-mapping.default`); without it such a file is `unsupported`. */
   readonly nameMapping?: readonly NameMapping[]
   /**
    * What to do with INT96 columns, the deprecated timestamps of old writers: refuse them (`unsupported`), or read them as
    * `timestamp`, `timestamptz` (cut to µs) or their ns types. Default `refuse`.
    */
   readonly int96?: 'refuse' | 'timestamp'
+  /** Its logger is told of statistics that are wrong and were passed over. Default: the machine's own. */
+  readonly runtime?: Pick<Runtime, 'logger'>
   readonly signal?: AbortSignal
 }
 

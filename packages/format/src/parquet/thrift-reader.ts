@@ -91,6 +91,18 @@ export class ThriftReader {
     return value / 2
   }
 
+  /** The same of what a reader can do without: undefined where it is none. */
+  optionalSize(): number | undefined {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) break
+      if (scale > 2 ** 62) throw this.#corrupt('has an integer without end')
+    }
+    return value % 2 === 0 && value <= 2 * Number.MAX_SAFE_INTEGER ? value / 2 : undefined
+  }
+
   /** A view, not a copy. */
   binary(): Uint8Array {
     const length = this.#varint()

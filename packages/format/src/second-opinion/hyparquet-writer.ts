@@ -17,6 +17,7 @@ import type { ColumnSource } from 'hyparquet-writer'
 import { compress, type Compression } from '../bytes/compression.ts'
 import type {
   FieldMetrics,
+  MetricValue,
   FileWriter,
   FileWriterFactory,
   FileWriterOptions,
@@ -24,6 +25,7 @@ import type {
   WrittenRowGroup,
 } from '../parquet/file-writer.ts'
 import { batchColumns } from '../parquet/batch-columns.ts'
+import { WHOLE_BYTES } from '../parquet/encode/encoded-bound.ts'
 import { isFooterFull, rowGroupFooterBytes } from '../parquet/encode/footer-size.ts'
 import { BOUND_BYTES } from '../parquet/encode/writer-options.ts'
 import { addMetrics, leafMetrics } from '../parquet/file-metrics.ts'
@@ -226,13 +228,17 @@ function noBounds(kind: string): LeafBounds {
   return kind === 'float' || kind === 'double' ? { nanCount: 0 } : {}
 }
 
-/** As the library wants them; a bound of zero stands for both zeros (parquet-format, `ColumnOrder`). */
+/** As the library wants them, none that is long; a bound of zero stands for both zeros (parquet-format, `ColumnOrder`). */
 function footerStatistics(metrics: FieldMetrics): { null_count: bigint } {
   const null_count = BigInt(metrics.nullCount)
   const { lower, upper } = metrics
-  if (lower === undefined || upper === undefined) return { null_count }
-  const bounds = { min_value: lower === 0 ? -0 : lower, max_value: upper === 0 ? 0 : upper }
-  return { null_count, ...bounds } as { null_count: bigint }
+  const isShort = (bound: MetricValue | undefined): boolean =>
+    bound !== undefined && (typeof bound !== 'object' || bound.length <= WHOLE_BYTES)
+  return {
+    null_count,
+    ...(isShort(lower) && { min_value: lower === 0 ? -0 : lower }),
+    ...(isShort(upper) && { max_value: upper === 0 ? 0 : upper }),
+  } as { null_count: bigint }
 }
 
 function checkPrecision(leaf: Leaf, precision: number, { lower, upper }: LeafBounds): void {

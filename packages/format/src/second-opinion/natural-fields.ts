@@ -1,5 +1,5 @@
 import { type IcebergField, type IcebergType, isMoulinError, unsupported } from '@moulin/core'
-import { type FileNode, listShape } from '../parquet/file-schema.ts'
+import { type FileNode, listShape } from '../parquet/file-node.ts'
 import type { NameMapping } from '../parquet/name-mapping.ts'
 
 /** A top-level column of a file as a field that our reader gives it back as, without loss. */

@@ -1,5 +1,5 @@
 import { type Column, foldIceberg, type IcebergField, type IcebergType, isValid } from '@moulin/core'
-import { type FileNode, listShape } from '../parquet/file-schema.ts'
+import { type FileNode, listShape } from '../parquet/file-node.ts'
 import { neutralName } from '../parquet/parquet-schema.ts'
 import { primitiveType } from '../parquet/primitive-type.ts'
 import type { PhysicalGroup, PhysicalValue } from './second-reader.ts'

@@ -1,5 +1,6 @@
 import { checkOptions, formatCaps, isKind, isMoulinError, option, type OptionTable } from '@moulin/core'
-import { type FileNode, fileSchema } from '../parquet/file-schema.ts'
+import type { FileNode } from '../parquet/file-node.ts'
+import { fileSchema } from '../parquet/file-schema.ts'
 import { parseFooter } from '../parquet/footer.ts'
 import { readFooterBytes } from '../parquet/footer-bytes.ts'
 import { openParquet } from '../parquet/open-parquet.ts'

@@ -157,7 +157,8 @@ interface PathBounds {
 function pathBounds({ lowerBounds, upperBounds }: DeleteFile): PathBounds | undefined {
   const lower = lowerBounds.get(FILE_PATH_ID)
   const upper = upperBounds.get(FILE_PATH_ID)
-  if (lower === undefined || upper === undefined) return undefined
+  // Bounds that contradict each other say nothing.
+  if (lower === undefined || upper === undefined || compareBytes(lower, upper) > 0) return undefined
   const place = placeOf(decoder.decode(lower))
   return place === placeOf(decoder.decode(upper)) ? { lower, upper, place } : undefined
 }

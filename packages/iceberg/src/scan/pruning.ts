@@ -36,7 +36,8 @@ export function metricsMightMatch(predicate: Predicate, file: DataFile): boolean
 /** What a manifest says of a column in a file. */
 export function fileFacts(file: DataFile, { id }: BoundColumn, type: PrimitiveType | undefined): ColumnFacts {
   const values = file.valueCounts.get(id) ?? file.recordCount
-  const nulls = file.nullValueCounts.get(id)
+  const stated = file.nullValueCounts.get(id)
+  const nulls = stated === undefined || stated < 0n || stated > values ? undefined : stated
   const nans = file.nanValueCounts.get(id)
   return {
     mayHaveNull: nulls !== 0n,
@@ -140,7 +141,10 @@ function bounds(
   upper: Uint8Array | undefined,
 ): Pick<ColumnFacts, 'lower' | 'upper'> {
   if (type?.kind === 'uuid' && !isOrderedAlike(seenTopBits(lower) | seenTopBits(upper))) return {}
-  return { lower: bound(type, lower), upper: bound(type, upper) }
+  const [least, most] = [bound(type, lower), bound(type, upper)]
+  // Bounds that contradict each other say nothing.
+  const areInOrder = least === undefined || most === undefined || compareDatum(least, most) <= 0
+  return areInOrder ? { lower: least, upper: most } : {}
 }
 
 const seenTopBits = (uuid: Uint8Array | undefined): number => (uuid?.length === 16 ? topBitsAt(uuid, 0) : 0)

@@ -1,6 +1,6 @@
 import { rangesWithin } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@moulin/core'
-import { decodeSingleValue, partitionTupleKey } from '@moulin/iceberg'
+import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
 import { absentOver } from '../look/held-records.ts'
@@ -156,7 +156,8 @@ function boundsOf(files: readonly DataFile[], { byName }: TableColumns): string 
       const of = (side: 'lowerBounds' | 'upperBounds'): bigint[] =>
         files.flatMap((file) => {
           const bytes = file[side].get(field.id)
-          return bytes === undefined ? [] : [BigInt(decodeSingleValue(field.type, bytes) as number | bigint)]
+          const value = bytes === undefined ? undefined : singleValueIn(field.type, bytes)
+          return value === undefined ? [] : [BigInt(value as number | bigint)]
         })
       const [lower, upper] = [of('lowerBounds'), of('upperBounds')]
       const least = lower.reduce((a, b) => (b < a ? b : a), lower[0] ?? 0n)

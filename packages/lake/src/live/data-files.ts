@@ -1,7 +1,7 @@
 import { corrupt, isKind, notFound } from '@moulin/core'
-import type { CallOptions, TableFiles } from '@moulin/core'
+import type { CallOptions, Runtime, TableFiles } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
-import type { ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
+import type { OpenParquetOptions, ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
 import { Room } from './room.ts'
 import { footerKeys } from '../table/system-columns.ts'
@@ -17,7 +17,7 @@ export interface DataFiles {
 }
 
 export interface DataFileCall extends CallOptions {
-  /** For a file without field ids: what its columns' names mean. Without it such a file is `unsupported`. */
+  /** For a file without field ids, or with one twice: what its columns' names mean. Without it such a file is `unsupported`. */
   readonly mapping?: TableMapping | undefined
 }
 
@@ -28,6 +28,8 @@ export interface DataFilesOptions {
   readonly tableFiles: Pick<TableFiles, 'name' | 'get' | 'getRanges'>
   readonly workers: ParquetWorkers
   readonly room: FileRoom
+  /** Is told of statistics that are wrong and were passed over. */
+  readonly runtime: Pick<Runtime, 'logger'>
 }
 
 /** Room for open files. */
@@ -36,8 +38,10 @@ export class FileRoom extends Room<ParquetFile> {}
 /** What the footer of a column chunk takes once it is parsed: 1.4 to 1.7 kB as measured, whatever the file has. */
 const CHUNK_BYTES = 1700
 
-export function dataFiles({ tableFiles, workers, room }: DataFilesOptions): DataFiles {
+export function dataFiles({ tableFiles, workers, room, runtime }: DataFilesOptions): DataFiles {
   const own = room.share()
+  // Old writers of timestamps have no other form, and engines read it.
+  const opening: OpenParquetOptions = { workers, runtime, int96: 'timestamp' }
   /** Of files without field ids, by which mapping they were opened. */
   const mappedBy = new WeakMap<ParquetFile, string>()
 
@@ -47,10 +51,10 @@ export function dataFiles({ tableFiles, workers, room }: DataFilesOptions): Data
     call: CallOptions,
   ): Promise<ParquetFile> {
     try {
-      return await openParquet(reader, { workers, ...call })
+      return await openParquet(reader, { ...opening, ...call })
     } catch (error) {
       if (mapping === undefined || !lacksIds(error)) throw error
-      const file = await openParquet(reader, { workers, nameMapping: mapping.names(), ...call })
+      const file = await openParquet(reader, { ...opening, nameMapping: mapping.names(), ...call })
       mappedBy.set(file, mapping.key)
       return file
     }
@@ -122,7 +126,7 @@ export function isOverwritten(error: unknown): boolean {
   return isKind(error, 'unavailable', 'FILE_OVERWRITTEN')
 }
 
-/** The file has no field ids, and nobody has said what its names mean. */
+/** The file has no field ids, or one twice, and nobody has said what its names mean. */
 export function lacksIds(error: unknown): boolean {
   return isKind(error, 'unsupported', 'PARQUET_FIELD_IDS')
 }

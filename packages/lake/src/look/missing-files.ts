@@ -54,7 +54,9 @@ export function placesIn(file: DataFile, { byName }: TableColumns): PlacesIn | u
       const bound = bytes === undefined ? undefined : singleValueIn(type, bytes)
       return bound === undefined ? undefined : BigInt(bound as number | bigint)
     }
-    return { min: value(file.lowerBounds.get(id)), max: value(file.upperBounds.get(id)) }
+    const [min, max] = [value(file.lowerBounds.get(id)), value(file.upperBounds.get(id))]
+    // Bounds that contradict each other say nothing.
+    return min !== undefined && max !== undefined && min > max ? unbounded : { min, max }
   })
   if (partition === undefined || offset === undefined || incarnation === undefined) return undefined
   return { partition, offset, incarnation }

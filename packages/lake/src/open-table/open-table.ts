@@ -158,7 +158,7 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   let loaded = await load(options.signal === undefined ? {} : { signal: options.signal })
   const tableFiles = filesOf(stores, { table: loaded, reload: () => load({}) })
   const { workers, pool } = decoders(options, runtime, limits)
-  const whole = dataFiles({ tableFiles, workers, room: new FileRoom(limits.openFileBytes) })
+  const whole = dataFiles({ tableFiles, workers, runtime, room: new FileRoom(limits.openFileBytes) })
   const deletesOf = fileDeletes({ tableFiles, files: whole, rooms: deleteRooms(limits), limits })
   const files = liveFiles({ files: whole, deletesOf })
   const manifests = manifestRoom(keptManifests(limits.manifestBytes))

@@ -75,5 +75,7 @@ function boundsOf(file: DataFile, { byName }: TableColumns, name: string): Bound
     const exact = Number(singleValueIn(type, bytes) as number | bigint)
     return Number.isSafeInteger(exact) ? exact : none
   }
-  return { lower: value(file.lowerBounds.get(id), -Infinity), upper: value(file.upperBounds.get(id), Infinity) }
+  const [lower, upper] = [value(file.lowerBounds.get(id), -Infinity), value(file.upperBounds.get(id), Infinity)]
+  // Bounds that contradict each other say nothing.
+  return lower <= upper ? { lower, upper } : { lower: -Infinity, upper: Infinity }
 }

@@ -1,6 +1,6 @@
 import { columnsOf, corrupt } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, ColumnBatch, Expression, IcebergField, TableFiles } from '@moulin/core'
-import { decodeSingleValue } from '@moulin/iceberg'
+import { singleValueIn } from '@moulin/iceberg'
 import type { BoundColumn, DataFile, Predicate } from '@moulin/iceberg'
 import { countingFiles } from '../live/counting-files.ts'
 import type { CountingFile, CountingRows } from '../live/counting-files.ts'
@@ -218,8 +218,10 @@ function boundsOf(file: DataFile, columns: TableColumns, name: string): { lower:
   const lower = file.lowerBounds.get(id)
   const upper = file.upperBounds.get(id)
   if (file.nullValueCounts.get(id) !== 0n || lower === undefined || upper === undefined) return undefined
-  const value = (bytes: Uint8Array): bigint => BigInt(decodeSingleValue(type, bytes) as number | bigint)
-  return { lower: value(lower), upper: value(upper) }
+  const [least, most] = [singleValueIn(type, lower), singleValueIn(type, upper)]
+  // What is no value, or contradicts the other bound, proves nothing.
+  if (least === undefined || most === undefined || least > most) return undefined
+  return { lower: BigInt(least as number | bigint), upper: BigInt(most as number | bigint) }
 }
 
 /** Of rows of a file, by their number within a row group. */

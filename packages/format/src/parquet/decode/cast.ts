@@ -4,7 +4,7 @@ import type { LeafConversion } from './field-conversion.ts'
 
 /**
  * A column as the file's physical type has it, as the wanted type: in place where that will do.
- * @throws `corrupt` for a value that the type cannot hold.
+ * @throws `corrupt` for a value that the type cannot hold; `unsupported` for one that only a wider type would.
  */
 export function castColumn(column: Column, { cast, storage, width }: LeafConversion): Column {
   switch (cast) {
@@ -81,7 +81,10 @@ function withoutSign(column: Int64Column): Int64Column {
 const julianDayOfEpoch = 2_440_588
 const microsPerDay = 86_400_000_000
 
-/** Nanoseconds of the day, then the Julian day. Days and times of day apart, so that numbers stay exact. */
+/**
+ * Nanoseconds of the day, then the Julian day; exact as far as 64 bits hold the time. Days and times of day apart, so that
+ * numbers stay exact; what is too far from 1970 for that, or no time of a day, goes by bigints.
+ */
 function int96Times(column: Column & { storage: 'fixed' }, isMicros: boolean): Int64Column {
   const { length, validity, values } = column
   const view = new DataView(values.buffer, values.byteOffset, values.length)
@@ -91,22 +94,35 @@ function int96Times(column: Column & { storage: 'fixed' }, isMicros: boolean): I
   const [perDayLow, perDayHigh] = [perDay % 2 ** 32, Math.floor(perDay / 2 ** 32)]
   for (let i = 0; i < length; i++) {
     if (!isValid(column, i)) continue
-    const high = view.getInt32(i * 12 + 4, true)
-    const nanos = high * 2 ** 32 + view.getUint32(i * 12, true)
-    if (!Number.isSafeInteger(nanos)) throw beyond('a time of day out of range')
-    const rest = Math.floor(nanos / divisor)
+    const nanos = view.getInt32(i * 12 + 4, true) * 2 ** 32 + view.getUint32(i * 12, true)
     const days = view.getInt32(i * 12 + 8, true) - julianDayOfEpoch
-    // days × perDay + rest: each product is below 2^53 with days below 2^21 in the lower half's case.
+    const rest = Math.floor(nanos / divisor)
     const product = days * perDayLow
-    if (!Number.isSafeInteger(product)) throw beyond('a day out of range')
     const low = product + rest
+    if (![nanos, product, low].every(Number.isSafeInteger)) {
+      const exact = BigInt(days) * BigInt(perDay) + floored(view.getBigInt64(i * 12, true), BigInt(divisor))
+      if (BigInt.asIntN(64, exact) !== exact) throw beyondInt96(isMicros)
+      times[i] = exact
+      continue
+    }
     const carry = Math.floor(low / 2 ** 32)
     const sum = days * perDayHigh + carry
-    if (sum > 0x7fffffff || sum < -0x80000000) throw beyond('a timestamp beyond 64 bits')
+    if (sum > 0x7fffffff || sum < -0x80000000) throw beyondInt96(isMicros)
     halves[2 * i] = low - carry * 2 ** 32
     halves[2 * i + 1] = sum
   }
   return { storage: 'int64', length, validity, values: times }
+}
+
+function floored(value: bigint, divisor: bigint): bigint {
+  const rest = value % divisor
+  return (value - rest) / divisor - (rest < 0n ? 1n : 0n)
+}
+
+// Sound, but no value of the type: another reader may want it.
+function beyondInt96(isMicros: boolean): Error {
+  const message = `It has an INT96 timestamp whose ${isMicros ? 'microseconds' : 'nanoseconds'} are beyond 64 bits.`
+  return unsupported('PARQUET_INT96', message)
 }
 
 /** Days as the time of their midnight: a column that was a date once, so few pay for bigints. */

@@ -239,7 +239,38 @@ describe('physical types', () => {
       days * 1000n,
     ])
     const far = plain(required('INT96'), at(0x7fffffff, 0n), 1, 'timestamp', { int96 })
-    await expect(far).rejects.toMatchObject({ kind: 'corrupt' })
+    await expect(far).rejects.toMatchObject({ kind: 'unsupported', code: 'PARQUET_INT96' })
+  })
+
+  it('INT96 is exact as far as 64 bits hold it, whatever time of the day it states', async () => {
+    const day = 86_400_000_000n
+    const [most, least] = [2n ** 63n - 1n, -(2n ** 63n)]
+    const at = (days: bigint, nanos: bigint): Uint8Array =>
+      concat(plainInt64(nanos), plainInt32(Number(days) + 2_440_588))
+    const of = (micros: bigint): Uint8Array => {
+      const time = ((micros % day) + day) % day
+      return at((micros - time) / day, time * 1000n + 999n)
+    }
+    const exact = [most, least, 20_000_000n * day + 1n, -20_000_000n * day - 1n, 0n]
+    const int96 = 'timestamp' as const
+    expect(await plain(required('INT96'), concat(...exact.map(of)), 5, 'timestamp', { int96 })).toEqual(exact)
+    // No writer should, but what it means is plain.
+    const odd = concat(at(0n, -1n), at(0n, -1000n), at(1n, 2n ** 62n), at(-3n, -(2n ** 63n)))
+    const micros = [-1n, -1n, day + 2n ** 62n / 1000n, -3n * day - 2n ** 63n / 1000n - 1n]
+    expect(await plain(required('INT96'), odd, 4, 'timestamptz', { int96 })).toEqual(micros)
+    for (const beyond of [of(most + 1n), of(least - 1n)]) {
+      const refused = plain(required('INT96'), concat(of(0n), beyond), 2, 'timestamp', { int96 })
+      await expect(refused).rejects.toMatchObject({ kind: 'unsupported', code: 'PARQUET_INT96' })
+    }
+    const years = plain(required('INT96'), of(2n ** 62n), 1, 'timestamp_ns', { int96 })
+    await expect(years).rejects.toMatchObject({ kind: 'unsupported', code: 'PARQUET_INT96' })
+  })
+
+  it('INT96 beyond 64 bits refuses its column and no other of the file', async () => {
+    const far = concat(plainInt64(0n), plainInt32(0x7fffffff))
+    const elements = [required('INT96', { fieldId: 1 }), { ...required('INT32', { fieldId: 2 }), name: 'n' }]
+    const bytes = pageFile(elements, 1, [testChunk(testPage(1, far)), testChunk(testPage(1, plainInt32(5)))])
+    expect(await readRows(bytes, [field(2, 'n', 'int')], { int96: 'timestamp' })).toEqual([[5]])
   })
 
   it('unsigned integers are read where they fit', async () => {

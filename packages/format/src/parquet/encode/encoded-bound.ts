@@ -11,7 +11,7 @@ export interface EncodedBound {
 }
 
 /** A bound that cannot be cut is stated up to here: a footer has two of them for each column of each row group. */
-const WHOLE_BYTES = 256
+export const WHOLE_BYTES = 256
 
 /** The lower bound, cut to `maxBytes`; undefined where that cannot be, and it is too long. A bound of zero stands for both zeros (parquet-format, ColumnOrder). */
 export function encodedLower(value: MetricValue, leaf: Leaf, maxBytes: number): EncodedBound | undefined {

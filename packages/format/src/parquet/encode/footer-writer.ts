@@ -188,12 +188,11 @@ function writeStatistics(thrift: ThriftWriter, chunk: WrittenChunk, boundBytes: 
   thrift.i64(3, slotCount - valueCount)
   const upper = bounds.upper === undefined ? undefined : encodedUpper(bounds.upper, leaf, boundBytes)
   const lower = bounds.lower === undefined ? undefined : encodedLower(bounds.lower, leaf, boundBytes)
-  if (lower !== undefined && upper !== undefined) {
-    thrift.binary(5, upper.bytes)
-    thrift.binary(6, lower.bytes)
-    thrift.boolean(7, upper.isExact)
-    thrift.boolean(8, lower.isExact)
-  }
+  // Each by itself: one that is too long and cannot be cut is left out.
+  if (upper !== undefined) thrift.binary(5, upper.bytes)
+  if (lower !== undefined) thrift.binary(6, lower.bytes)
+  if (upper !== undefined) thrift.boolean(7, upper.isExact)
+  if (lower !== undefined) thrift.boolean(8, lower.isExact)
   if (isFraction(chunk)) thrift.i64(9, bounds.nanCount)
 }
 
