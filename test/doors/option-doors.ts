@@ -249,6 +249,13 @@ export const doors: readonly Door[] = [
     { prefix: [5], after: [5], ...signalOnly },
     {},
   ),
+  door(
+    'readPuffinFooter',
+    (o: corePackage.CallOptions) =>
+      formatPackage.readPuffinFooter(formatPackage.bytesRangeReader(new Uint8Array(40), 'p'), o),
+    signalOnly,
+    {},
+  ),
   door('ObjectStore.head', (o: corePackage.CallOptions) => store.head('a', o), signalOnly, {}),
   door('ObjectStore.delete', (o: corePackage.CallOptions) => store.delete('b', o), signalOnly, {}),
   door<catalogPackage.MemoryCatalogOptions>(
@@ -497,7 +504,14 @@ export const doors: readonly Door[] = [
   door<OpenParquetOptions>(
     'openParquet',
     (options) => openParquet(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),
-    { caps: badCaps, workers: badPart, nameMapping: [{}, [5]], int96: ['date', true], runtime: badPart, signal: noSignal },
+    {
+      caps: badCaps,
+      workers: badPart,
+      nameMapping: [{}, [5]],
+      int96: ['date', true],
+      runtime: badPart,
+      signal: noSignal,
+    },
     {},
   ),
   door<ParquetReadRequest>(
