@@ -1765,8 +1765,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'give the bytes of before an UPDATE',
     file: 'packages/lake/src/replay/record-decoder.ts',
-    original: `return encoded !== undefined && source.isSame(`,
-    planted: `return encoded === undefined || encoded.length > 0 || source.isSame(`,
+    original: `this.#isOwn || source.agrees(row, this.#rawOf(row))`,
+    planted: `this.#isOwn || hasRaw`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
