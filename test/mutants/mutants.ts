@@ -1777,13 +1777,6 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
-    name: 'let an adopted table end where its log was let go of',
-    file: 'packages/lake/src/adopt/adoption.ts',
-    original: `const frontier = highest(this.#last, released)`,
-    planted: `const frontier = released`,
-    caughtBy: ['test/foreign/chaos.test.ts'],
-  },
-  {
     name: 'leave a member of a struct where it was',
     file: 'packages/lake/src/table/reshape.ts',
     original: `reshaped(column.fields[at]!.column, member.shape, below)`,
