@@ -10,7 +10,7 @@ import type { OpenLogOptions } from '@moulin/log'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
 import { fileWal } from '@moulin/log'
-import { allRows, numbersOf, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
+import { allRows, byPartition, numbersOf, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
 import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
 
 export interface VirtualLake {
@@ -59,7 +59,7 @@ export function virtualLake(seed: number): VirtualLake {
       const kept = Array.from({ length: rows.length }, (_, row) => row).filter(
         (row) => !isGone(partitions[row] as number, offsets[row] as bigint),
       )
-      await replaceRows(log, kept.length === 0 ? [] : [pick(rows, kept)])
+      await replaceRows(log, kept.length === 0 ? [] : await byPartition(log, pick(rows, kept)))
     },
     async settled(promise) {
       let isDone = false

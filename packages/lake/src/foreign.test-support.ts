@@ -20,6 +20,7 @@ import {
 import type { DataFile, ManifestEntry } from '@moulin/iceberg'
 import type { TestLog } from './lake.test-support.ts'
 import { SliceBuffer } from './encode/slice-buffer.ts'
+import { TupleRuns } from './encode/tuple-runs.ts'
 
 const secondWriter = await hyparquetWriter()
 
@@ -73,13 +74,30 @@ export async function foreignFile(
     filePath: named(place),
     fileFormat: 'PARQUET',
     specId: metadata['default-spec-id'],
-    partition: metadata['partition-specs'][0]!.fields.map(() => null),
+    partition: tupleOf(table, batch),
     recordCount: BigInt(rowCount),
     fileSizeBytes: BigInt(bytes.length),
     ...dataFileMetrics(schema, metrics),
     splitOffsets: rowGroups.map(({ offset }) => BigInt(offset)),
     sortOrderId: undefined,
   }
+}
+
+function tupleRuns({ metadata }: LoadedTable): TupleRuns {
+  const schema = currentSchema(metadata)
+  return new TupleRuns(bindPartitionSpec(currentSpec(metadata), [schema]), schema)
+}
+
+/** Nulls where the rows have several: plans prune by the tuple, so whoever asks for more than places splits them first. */
+function tupleOf(table: LoadedTable, batch: ColumnBatch): DataFile['partition'] {
+  const groups = tupleRuns(table).groups(batch)
+  return groups.length === 1 ? groups[0]!.tuple : currentSpec(table.metadata).fields.map(() => null)
+}
+
+/** The rows, apart by the partition that they belong into. */
+export async function byPartition(log: TestLog, batch: ColumnBatch): Promise<ColumnBatch[]> {
+  const groups = tupleRuns(await tableOf(log)).groups(batch)
+  return groups.map(({ rows }) => (rows === undefined ? batch : pick(batch, [...rows])))
 }
 
 export async function commitFiles(
