@@ -14,6 +14,8 @@ import { mutants } from './mutants.ts'
 import type { Mutant } from './mutants.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
+// Not through npx, which takes a second of its own.
+const vitest = fileURLToPath(new URL('node_modules/vitest/vitest.mjs', new URL('../../', import.meta.url)))
 const wanted = process.argv.slice(2)
 const isForeign = ({ caughtBy }: Mutant): boolean => caughtBy.every((file) => file.startsWith('test/foreign/'))
 const isChosen = (mutant: Mutant): boolean =>
@@ -52,7 +54,7 @@ async function hunt(mutant: Mutant): Promise<string> {
     MOULIN_TEST_REPORT: undefined,
     MOULIN_CI: undefined,
   }
-  const child = spawn('npx', ['vitest', 'run', '--bail=1', ...mutant.caughtBy], { cwd: root, env })
+  const child = spawn(process.execPath, [vitest, 'run', '--bail=1', ...mutant.caughtBy], { cwd: root, env })
   let output = ''
   child.stdout.on('data', (chunk) => (output += String(chunk)))
   child.stderr.on('data', (chunk) => (output += String(chunk)))
