@@ -497,7 +497,14 @@ export const doors: readonly Door[] = [
   door<OpenParquetOptions>(
     'openParquet',
     (options) => openParquet(formatPackage.bytesRangeReader(smallBytes(), 'small'), options),
-    { caps: badCaps, workers: badPart, nameMapping: [{}, [5]], int96: ['date', true], runtime: badPart, signal: noSignal },
+    {
+      caps: badCaps,
+      workers: badPart,
+      nameMapping: [{}, [5]],
+      int96: ['date', true],
+      runtime: badPart,
+      signal: noSignal,
+    },
     {},
   ),
   door<ParquetReadRequest>(
