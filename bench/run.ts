@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   encode: () => import('./cases/encode.ts'),
   needle: () => import('./cases/needle.ts'),
   path: () => import('./cases/path.ts'),
+  plan: () => import('./cases/plan.ts'),
   wal: () => import('./cases/wal.ts'),
   workers: () => import('./cases/workers.ts'),
 }

@@ -109,16 +109,16 @@ const refusals: readonly Refusal[] = [
     begin: thrown(unavailable('DOWN', 'The catalog is down.')),
   },
   {
-    what: 'deletes that cannot be read yet',
-    code: 'DELETE_FILES',
+    what: 'deletes that cannot be read',
+    code: 'FILE_FORMAT',
     isState: true,
-    begin: thrown(unsupported('DELETE_FILES', 'The table has position deletes.')),
+    begin: thrown(unsupported('FILE_FORMAT', 'The table has position deletes in ORC.')),
   },
   {
-    what: 'a table of format version 3',
+    what: 'a table of format version 4',
     code: 'FORMAT_VERSION',
     isState: true,
-    begin: () => edited((text) => text.replace('"format-version":2', '"format-version":3')),
+    begin: () => edited((text) => text.replace('"format-version":2', '"format-version":4')),
   },
   {
     what: 'a column of another type',

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { python } from '../../test/interop/python.ts'
 import type { BenchOptions } from '../bench.ts'
 import type { TunedColumns } from '../shapes/shape.ts'
+import { pythonPeer } from './python-peer.ts'
 
 /** A pyarrow that lives as long as the bench and does what it is told on one thread. */
 export interface Pyarrow {
@@ -42,16 +39,7 @@ export function pyarrowTuned(
 }
 
 export async function pyarrow({ clock }: BenchOptions): Promise<Pyarrow> {
-  const script = fileURLToPath(new URL('serve_pyarrow.py', import.meta.url))
-  const child = spawn(await python(), [script], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-
-  const tell = async (command: string, parameters: object): Promise<Answer> => {
-    child.stdin.write(`${JSON.stringify({ command, ...parameters })}\n`)
-    const { value, done } = await lines.next()
-    if (done === true) throw new Error(`pyarrow ended at the command ${command}.`)
-    return JSON.parse(value) as Answer
-  }
+  const { tell, close } = await pythonPeer('serve_pyarrow.py')
   return {
     async loadTable(name, path) {
       await tell('load_table', { name, path })
@@ -67,13 +55,6 @@ export async function pyarrow({ clock }: BenchOptions): Promise<Pyarrow> {
       const answer = await tell('read', { file })
       return { ms: answer[clock], rows: answer.rows }
     },
-    close: () => child.stdin.end(),
+    close,
   }
-}
-
-interface Answer {
-  readonly wall: number
-  readonly cpu: number
-  readonly bytes: number
-  readonly rows: number
 }

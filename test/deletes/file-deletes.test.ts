@@ -5,6 +5,8 @@ import { parquetWorkers } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
 import type { DataFile, DeleteFile, ListedFile, RowMask } from '@moulin/iceberg'
 import { hookedStore } from '@moulin/testing'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import type { ColumnSource } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { bitmap32, bitmap64, roaring64 } from '../../packages/format/src/roaring/roaring.test-support.ts'
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
@@ -12,6 +14,7 @@ import { parquetOf, positionsFile, vectorBlob } from '../../packages/iceberg/src
 import type { Value } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { dataFiles, FileRoom } from '../../packages/lake/src/live/data-files.ts'
 import { deleteRooms, fileDeletes } from '../../packages/lake/src/live/file-deletes.ts'
+import { nameMappingOf } from '../../packages/lake/src/live/name-mappings.ts'
 
 const field = (id: number, name: string, type: IcebergType): IcebergField => ({ id, name, required: false, type })
 const idField = field(1, 'id', 'int')
@@ -20,10 +23,11 @@ const nameField = field(2, 'name', 'string')
 interface Schemas {
   readonly schemas: readonly (readonly IcebergField[])[]
   readonly limits?: Partial<Limits>
+  readonly properties?: Readonly<Record<string, string>>
 }
 
 /** A table's files, and what is deleted in them. */
-function lake({ schemas, limits: some }: Schemas = { schemas: [[idField, nameField]] }) {
+function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [[idField, nameField]] }) {
   const store = hookedStore()
   const files = tableFiles(store)
   const limits = { ...defaultLimits, ...some }
@@ -34,7 +38,8 @@ function lake({ schemas, limits: some }: Schemas = { schemas: [[idField, nameFie
     room: new FileRoom(limits.openFileBytes),
   })
   const deletesOf = fileDeletes({ tableFiles: files, files: opened, rooms: deleteRooms(limits), limits })
-  const metadata = {
+  let metadata = {
+    properties,
     schemas: schemas.map((fields, id) => ({ type: 'struct', 'schema-id': id, fields })),
   } as unknown as TableMetadata
   const uri = (name: string): string => `${store.root}data/${name}`
@@ -50,6 +55,20 @@ function lake({ schemas, limits: some }: Schemas = { schemas: [[idField, nameFie
   return {
     store,
     uri,
+    /** The same table with other properties. */
+    reload(others: Readonly<Record<string, string>>): void {
+      metadata = { ...metadata, properties: others }
+    },
+    /** A file without field ids. */
+    async bare(name: string, columnData: ColumnSource[]): Promise<DataFile> {
+      const stored = await put(name, new Uint8Array(parquetWriteBuffer({ columnData })))
+      return {
+        ...stored,
+        recordCount: BigInt(columnData[0]!.data.length),
+        specId: 0,
+        partition: [],
+      } as unknown as DataFile
+    },
     /** A data file of these rows. */
     async rows(name: string, fields: readonly IcebergField[], rows: readonly (readonly Value[])[]): Promise<DataFile> {
       const stored = await put(name, parquetOf(fields, rows))
@@ -92,7 +111,10 @@ function lake({ schemas, limits: some }: Schemas = { schemas: [[idField, nameFie
     async mask(file: DataFile, list: readonly DeleteFile[]): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
-      return await deletesOf({ metadata, listed, whole: (call) => opened.open(file, call) }, {})
+      return await deletesOf(
+        { metadata, listed, whole: (call) => opened.open(file, { ...call, mapping: nameMappingOf(metadata) }) },
+        {},
+      )
     },
     async deleted(file: DataFile, list: readonly DeleteFile[]): Promise<number[]> {
       return rowsIn(await this.mask(file, list), Number(file.recordCount))
@@ -214,6 +236,19 @@ describe('a deletion vector', () => {
     await refused(beyond!, 'DELETE_BEYOND')
   })
 
+  it('is not taken for positions that are listed under its name, nor the other way round', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [vector] = await world.vectors('d.puffin', { [a.filePath]: [1, 2] })
+    const asPositions = { ...vector!, content: 'positions', referencedDataFile: undefined } as const
+    expect(await world.deleted(a, [vector!])).toEqual([1, 2])
+    await expect(world.mask(a, [asPositions])).rejects.toMatchObject({ kind: 'corrupt', code: 'PARQUET_MAGIC' })
+    const positions = await world.positions('d.parquet', [[a.filePath, 3n]])
+    expect(await world.deleted(a, [positions])).toEqual([3])
+    const asVector = { ...positions, content: 'vector', blob: { offset: 4n, sizeBytes: 50n } } as const
+    await expect(world.mask(a, [asVector])).rejects.toMatchObject({ kind: 'corrupt', code: 'DELETION_VECTOR' })
+  })
+
   it('is taken from a file whose footer nobody can read, as its manifest has its place', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)
@@ -329,6 +364,55 @@ describe('equality deletes', () => {
     expect(await world.deleted(b, [byAdded])).toEqual([1])
   })
 
+  it('compare a row from before a column was added by its initial default', async () => {
+    const large = 2n ** 60n
+    const weight = { ...field(3, 'weight', 'long'), 'initial-default': large }
+    const kind = { ...field(4, 'kind', 'string'), 'initial-default': 'plain' }
+    const world = lake({ schemas: [[idField], [idField, weight, kind]] })
+    const a = await world.rows('a.parquet', [idField], [[1], [2]])
+    const b = await world.rows(
+      'b.parquet',
+      [idField, weight, kind],
+      [
+        [3, null, 'plain'],
+        [4, large, 'other'],
+      ],
+    )
+    const byWeight = await world.equality('e1.parquet', [weight], [[large]])
+    const byBoth = await world.equality(
+      'e2.parquet',
+      [idField, kind],
+      [
+        [2, 'plain'],
+        [3, 'plain'],
+        [4, 'plain'],
+      ],
+    )
+    const byNull = await world.equality('e3.parquet', [weight], [[null]])
+    expect([await world.deleted(a, [byWeight]), await world.deleted(b, [byWeight])]).toEqual([[0, 1], [1]])
+    expect([await world.deleted(a, [byBoth]), await world.deleted(b, [byBoth])]).toEqual([[1], [0]])
+    expect([await world.deleted(a, [byNull]), await world.deleted(b, [byNull])]).toEqual([[], [0]])
+  })
+
+  it("compare by the table's name mapping in files without field ids", async () => {
+    const properties: Record<string, string> = {}
+    const world = lake({ schemas: [fields], properties })
+    const named = (rows: readonly number[], other: readonly number[]): ColumnSource[] => [
+      { name: 'a', type: 'INT32', data: Int32Array.from(rows) },
+      { name: 'b', type: 'INT32', data: Int32Array.from(other) },
+    ]
+    const a = await world.bare('a.parquet', named([1, 2, 3], [7, 8, 9]))
+    const deletes = { ...(await world.bare('e.parquet', named([2, 7], [9, 9]))), content: 'equality', equalityIds: [1] }
+    const deleted = (): Promise<number[]> =>
+      world.deleted(a, [{ ...deletes, sequenceNumber: 2n } as unknown as DeleteFile])
+    await expect(deleted()).rejects.toMatchObject({ kind: 'unsupported', code: 'PARQUET_FIELD_IDS' })
+    const name = 'schema.name-mapping.default'
+    properties[name] = JSON.stringify([{ 'field-id': 1, names: ['a'] }])
+    expect(await deleted()).toEqual([1])
+    world.reload({ ...properties, [name]: JSON.stringify([{ 'field-id': 1, names: ['b'] }]) })
+    expect(await deleted()).toEqual([2])
+  })
+
   it('compare members of structs', async () => {
     const place = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int'), field(7, 'y', 'string')] })
     const onlyX = field(5, 'place', { type: 'struct', fields: [field(6, 'x', 'int')] })
@@ -384,7 +468,11 @@ describe('equality deletes', () => {
     const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
-    await expect(world.mask(a, await Promise.all(parts))).rejects.toMatchObject(refusal)
+    const both = await Promise.all(parts)
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
+    // Each by itself is not too much, and then the last one is kept.
+    for (const part of both) expect(await world.mask(a, [part])).toBeUndefined()
+    await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
     const few = await world.equality('e5.parquet', [nameField], [['n1'], ['n2']])
     expect(await world.deleted(a, [few])).toEqual([1, 2])
   })

@@ -249,6 +249,13 @@ export const doors: readonly Door[] = [
     { prefix: [5], after: [5], ...signalOnly },
     {},
   ),
+  door(
+    'readPuffinFooter',
+    (o: corePackage.CallOptions) =>
+      formatPackage.readPuffinFooter(formatPackage.bytesRangeReader(new Uint8Array(40), 'p'), o),
+    signalOnly,
+    {},
+  ),
   door('ObjectStore.head', (o: corePackage.CallOptions) => store.head('a', o), signalOnly, {}),
   door('ObjectStore.delete', (o: corePackage.CallOptions) => store.delete('b', o), signalOnly, {}),
   door<catalogPackage.MemoryCatalogOptions>(

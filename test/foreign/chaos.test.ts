@@ -7,19 +7,23 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chaos } from './chaos/run.ts'
 import type { Feature } from './chaos/operation.ts'
 import type { ChaosEngines } from './chaos/stranger.ts'
+import { icebergWriter } from './iceberg-writer.ts'
 import { duckdb, restCatalog, spark } from './engines.ts'
 
 const INSTALLS_MS = 900_000
 const long = process.env['MOULIN_LONG'] === '1'
-const features: ReadonlySet<Feature> = new Set([])
+const features: ReadonlySet<Feature> = new Set(['row-level deletes', 'evolution', 'format 3'])
 const DAY_MS = 86_400_000
+/** Its list begins in format 2 with JSON and has deletes of every kind on both sides of the upgrade: planted bugs are caught by it. */
+const FIXED = 109_563
 
 /** One that is the same for ever, and one of the day; by hand any other. */
 function seeds(): number[] {
+  if (process.env['MOULIN_MUTANT'] !== undefined) return [FIXED]
   const given = process.env['MOULIN_SEED']
   if (given !== undefined) return [Number(given)]
   const today = Math.floor(systemRuntime().clock.now() / DAY_MS)
-  return long ? [11, today, today + 1_000_000, today + 2_000_000, today + 3_000_000] : [11, today]
+  return long ? [FIXED, today, today + 1_000_000, today + 2_000_000, today + 3_000_000] : [FIXED, today]
 }
 const steps = Number(process.env['MOULIN_STEPS'] ?? (long ? 110 : 30))
 
@@ -27,15 +31,17 @@ let engines: ChaosEngines
 beforeAll(async () => {
   const catalog = await restCatalog()
   const { uri } = catalog
-  const [theirSpark, theirDuckdb] = await Promise.all([
+  const [theirSpark, theirDuckdb, iceberg] = await Promise.all([
     spark({ version: '4.1.4', iceberg: '1.11.0', uri, isBrief: true }),
     duckdb(uri),
+    icebergWriter(catalog),
   ])
-  engines = { catalog, spark: theirSpark, duckdb: theirDuckdb }
+  engines = { catalog, spark: theirSpark, duckdb: theirDuckdb, iceberg }
 }, INSTALLS_MS)
 afterAll(async () => {
   await engines?.spark.stop()
   await engines?.duckdb.stop()
+  await engines?.iceberg.stop()
   await engines?.catalog.stop()
 })
 
@@ -47,6 +53,9 @@ describe('chaos', () => {
       const tally = await chaos({ seed, steps, features, engines })
       const lines = [...tally].sort().map(([name, times]) => `${times} x ${name}`)
       console.log(`chaos MOULIN_SEED=${seed}: ${lines.join('; ')}`)
+      // Of the fixed list it is known what engines refuse.
+      const refused = [...tally.keys()].filter((name) => name.endsWith(': refused'))
+      if (seed === FIXED && steps === 30) expect(refused).toEqual(['PyIceberg: delete: refused'])
       expect([...tally.values()].reduce((total, times) => total + times, 0)).toBe(steps)
     },
   )

@@ -1,5 +1,6 @@
 /** Tables of every type, writer and codec. */
 import { eq, gt, gte, isNull, lt } from '@moulin/core'
+import { mergeOnRead } from './grid.ts'
 import type { GridCase, GridTable } from './grid.ts'
 
 const allTypes = `yes BOOLEAN, i INT, n BIGINT, f FLOAT, x DOUBLE, small DECIMAL(9, 2), large DECIMAL(38, 10), day DATE, at TIMESTAMP, wall TIMESTAMP_NTZ,
@@ -103,17 +104,31 @@ const ofDuckdb = ([2, 3] as const).map((version): GridCase => ({
   ],
 }))
 
+const refused = (what: string, property: string, format: string): GridCase => ({
+  name: `refused_${what}_${format}`,
+  refused: 'FILE_FORMAT',
+  async write(table) {
+    await table.create('id INT, s STRING', { properties: mergeOnRead })
+    await table.spark(
+      `INSERT INTO {t} SELECT CAST(id AS INT), concat('s', id) FROM range(0, 20)`,
+      `ALTER TABLE {t} SET TBLPROPERTIES ('${property}' = '${format}')`,
+      'DELETE FROM {t} WHERE id % 3 = 0',
+      `INSERT INTO {t} VALUES (100, 'more')`,
+    )
+  },
+})
+
 const ofPyiceberg: GridCase = {
   name: 'pyiceberg_v2',
   async write(table) {
     await table.create(
       'i INT, n BIGINT, x DOUBLE, s STRING, list ARRAY<INT>, place STRUCT<a: INT, b: STRING>, marks MAP<STRING, INT>',
-      { partitionedBy: 'truncate(1, s), bucket(3, i)' },
+      { partitionedBy: 's' },
     )
     await table.pyiceberg(
       {
         append: [
-          { i: 1, n: 5_000_000_000, x: 0.5, s: 'Grüße', list: [1, null], place: { a: 1, b: null }, marks: { a: 1 } },
+          { i: 1, n: 5_000_000_000, x: 0.5, s: 'Grüße', list: [1, null], place: { a: 1, b: null }, marks: [['a', 1]] },
           { i: 2, s: '日本' },
           { i: null, s: null },
           ...Array.from({ length: 50 }, (_, i) => ({ i: 10 + i, n: i, x: i / 4, s: `s${i % 7}`, list: [i] })),
@@ -181,4 +196,15 @@ const beyondSpark: GridCase = {
   ],
 }
 
-export const typed: readonly GridCase[] = [...codecs, stripped, added, variant, ...ofDuckdb, ofPyiceberg, beyondSpark]
+export const typed: readonly GridCase[] = [
+  ...codecs,
+  stripped,
+  added,
+  variant,
+  ...ofDuckdb,
+  ofPyiceberg,
+  beyondSpark,
+  refused('data', 'write.format.default', 'orc'),
+  refused('data', 'write.format.default', 'avro'),
+  refused('deletes', 'write.delete.format.default', 'avro'),
+]

@@ -107,7 +107,7 @@ function someOf<T>(all: readonly T[]): readonly T[] {
   return [...new Set([all[0], all[all.length >> 1], all.at(-2)])].filter((one) => one !== undefined)
 }
 
-async function check({ name, write, where = [], columns, expected }: GridCase): Promise<void> {
+async function check({ name, write, where = [], columns, expected, refused }: GridCase): Promise<void> {
   const table = new GridTable(engines, name)
   await write(table)
   const { catalog, folder } = engines
@@ -123,6 +123,14 @@ async function check({ name, write, where = [], columns, expected }: GridCase): 
     source: source + at,
     view,
   })
+  if (refused !== undefined) {
+    for (const read of [() => opened.scan().toArray(), () => opened.scan().toIpc(), () => opened.count()])
+      await expect(read()).rejects.toMatchObject({ kind: 'unsupported', code: refused })
+    // It was all right before.
+    await checkRows(reading(opened.at(opened.snapshots()[0]!.id), ` VERSION AS OF ${opened.snapshots()[0]!.id}`))
+    await opened.close()
+    return
+  }
   if (expected !== undefined) {
     const rows = await opened.scan().toArray()
     const texts = rows.map((row) => opened.columns.map((field) => textOfOurs(field.type, row[field.name])).join(' | '))

@@ -25,6 +25,8 @@ export interface GridCase {
   readonly where?: readonly Condition[]
   /** The columns that are read; default all. */
   readonly columns?: readonly string[]
+  /** It cannot be read: with this code of `unsupported`. */
+  readonly refused?: string
   /** What Spark cannot read: the rows, each value as `textOfOurs` has it. */
   readonly expected?: readonly (readonly string[])[]
 }

@@ -59,16 +59,20 @@ describe('an operation of another engine on the table of a topic', { timeout: TE
   it(copies.name, () => check(copies))
 })
 
-describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => {
-  it.each(rowLevel)('until its files are rewritten, after $name', async ({ config, work, meaning }) => {
+describe('deletes beside the rows', { timeout: TEST_MS }, () => {
+  it.each(rowLevel)('are read, and are read until the files are rewritten, after $name', async (operation) => {
+    const { config, work, meaning } = operation
     operated = await filledLog(config)
     await operate(catalog, operated, (table) => work(engines, table))
-    await checkRefused(operated, { kind: 'unsupported', code: 'DELETE_FILES' })
+    await checkLog(operated, meaning, 'intact')
+    await checkEngine({ meaning })
     await operate(catalog, operated, (table) => withoutRowLevelDeletes(engines, table))
     await checkLog(operated, meaning, 'intact')
     await checkEngine({ meaning })
   })
+})
 
+describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => {
   const rollBack = (commit: number): Promise<void> =>
     operate(catalog, operated, (table) =>
       call(engines, 'rollback_to_snapshot', table, `snapshot_id => ${operated.commits[commit]!.snapshotId}`),

@@ -2,31 +2,23 @@
 import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { defaultLimits, formatCaps, isMoulinError, tableFiles, tableIdentifier } from '@moulin/core'
-import type {
-  IcebergField,
-  Limits,
-  Log,
-  ObjectStore,
-  ProducerOptions,
-  ProducerRecord,
-  Topic,
-  TopicConfig,
-} from '@moulin/core'
+import { defaultLimits, formatCaps, isMoulinError } from '@moulin/core'
+import type { Limits, Log, ObjectStore, ProducerOptions, ProducerRecord, Topic, TopicConfig } from '@moulin/core'
 import { crc32c, encodeBatch, openParquet, storeRangeReader } from '@moulin/format'
 import type { ParquetFile } from '@moulin/format'
 import { LONE_RECORD_BYTES } from '@moulin/format'
-import { currentSchema, planScan } from '@moulin/iceberg'
 import { fileSystem } from '@moulin/storage'
 import { hookedStore } from '@moulin/testing'
 import type { VirtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { allRows, pick, replaceRows } from '../../packages/lake/src/foreign.test-support.ts'
 import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
-import { commitDeletes, newEquality, newPositions, newVectors } from '../deletes/foreign-deletes.ts'
+import { newEquality, newPositions, newVectors } from '../deletes/foreign-deletes.ts'
 import type { NewDeletes } from '../deletes/foreign-deletes.ts'
 import { LAKE, machine, WAL } from '../log/machine.ts'
 import type { Machine } from '../log/machine.ts'
+import { countOf } from './deleted-rows.ts'
+import type { DeletesOfTrial } from './deleted-rows.ts'
 import { everyRecord, openLake } from './lake-trial.ts'
 import type { LakeParts } from './lake-trial.ts'
 
@@ -133,46 +125,6 @@ async function fetchedAgain(limits: Partial<Limits>, ending: string): Promise<nu
   await topic.scan().toArray()
   await log.close()
   return store.calls.slice(before).filter(({ op, key }) => op === 'get' && key.endsWith(ending)).length
-}
-
-/** What files of deletes may be about. */
-interface DeletesOfTrial {
-  readonly paths: readonly string[]
-  readonly offset: IcebergField
-}
-
-/** How many rows of ten, in two data files, are left beside that file of deletes; or why nobody knows. Two scans of one log. */
-async function countOf(
-  limits: Partial<Limits>,
-  of: (folder: string, trial: DeletesOfTrial) => NewDeletes,
-  store: ObjectStore = hookedStore(),
-): Promise<number | string> {
-  const { on, log, topic } = await setting(limits, { partitionBy: [] }, { store })
-  const catalog = objectStoreCatalog({ store, runtime: on.runtime() })
-  try {
-    for (let commit = 0; commit < 2; commit++) {
-      await send(
-        topic,
-        times(5, () => ({})),
-      )
-      await topic.tier()
-    }
-    await log.releaseNow()
-    const { metadata } = await catalog.loadTable(tableIdentifier('default.t'))
-    const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
-    const paths: string[] = []
-    for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
-    await commitDeletes({ store, catalog, table: 'default.t' }, 'd', (folder) => [of(folder, { paths, offset })])
-    const seen = new Set<number>()
-    for (let tries = 0; tries < 2; tries++) seen.add((await topic.scan().toArray()).length)
-    expect(seen.size).toBe(1)
-    return [...seen][0]!
-  } catch (error) {
-    if (isMoulinError(error)) return error.code
-    throw error
-  } finally {
-    await log.close()
-  }
 }
 
 const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {

@@ -2,7 +2,9 @@
  * Plants each bug of the list, each in a run of its own, and demands that the tests named beside it fail. A bug that no test
  * catches fails the run, and so does a patch point that the source no longer has.
  *
- *     npm run test:mutants [-- NAME …]
+ *     npm run test:mutants [-- NAME … | --foreign]
+ *
+ * Those that the tests of foreign engines catch take minutes each, and are planted with `--foreign` or by name only.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -13,7 +15,14 @@ import type { Mutant } from './mutants.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const wanted = process.argv.slice(2)
-const chosen = wanted.length === 0 ? mutants : mutants.filter(({ name }) => wanted.includes(name))
+const isForeign = ({ caughtBy }: Mutant): boolean => caughtBy.every((file) => file.startsWith('test/foreign/'))
+const isChosen = (mutant: Mutant): boolean =>
+  wanted.includes('--foreign')
+    ? isForeign(mutant)
+    : wanted.length === 0
+      ? !isForeign(mutant)
+      : wanted.includes(mutant.name)
+const chosen = mutants.filter(isChosen)
 let caught = 0
 const waiting = chosen.values()
 // One a core: a hunt spends half of its time in starting.
@@ -35,7 +44,14 @@ async function hunt(mutant: Mutant): Promise<string> {
   const missing = mutant.caughtBy.find((file) => !existsSync(root + file))
   if (missing !== undefined) return `there is no ${missing}`
   // Without the many cases of CI: few must do.
-  const env = { ...process.env, MOULIN_MUTANT: mutant.name, MOULIN_TEST_REPORT: undefined, MOULIN_CI: undefined }
+  const lane = isForeign(mutant) ? { MOULIN_INTEROP: '1' } : {}
+  const env = {
+    ...process.env,
+    ...lane,
+    MOULIN_MUTANT: mutant.name,
+    MOULIN_TEST_REPORT: undefined,
+    MOULIN_CI: undefined,
+  }
   const child = spawn('npx', ['vitest', 'run', '--bail=1', ...mutant.caughtBy], { cwd: root, env })
   let output = ''
   child.stdout.on('data', (chunk) => (output += String(chunk)))

@@ -5,7 +5,6 @@ export type { AvroBlock, OpenAvroFile, ReadAvroOptions, WriteAvroOptions } from 
 export { AvroReader, avroReaderOf, minimumBytes } from './avro/avro-reader.ts'
 export type { AvroRead } from './avro/avro-reader.ts'
 export type { AvroType } from './avro/avro-schema.ts'
-export { avroSkipOf } from './avro/avro-skip.ts'
 export { BatchFramer, headerKeySize, nullableSize } from './batch/batch-framer.ts'
 export { batchesIn, patchBatch } from './batch/batch-header.ts'
 export type { BatchHeader } from './batch/batch-header.ts'

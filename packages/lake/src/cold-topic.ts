@@ -150,9 +150,10 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       check()
       await cleanUps.run(options.signal)
     },
-    repairDueMs: () => committer?.repairDueMs(),
+    repairDueMs: () => (lacksSchema(parts.info) ? undefined : committer?.repairDueMs()),
     async repair(options = {}) {
       check()
+      if (lacksSchema(parts.info)) throw schemaMissing(parts.info)
       return await repairs.run(options.signal)
     },
     async close() {

@@ -1,5 +1,5 @@
 /** A table whose columns another engine has promoted, renamed, moved and dropped: what the log makes of its records then. */
-import { and, bucket, eq, gte, isNull, lt } from '@moulin/core'
+import { and, bucket, byValue, eq, gte, isNull, lt, truncate } from '@moulin/core'
 import type { Column, IcebergField } from '@moulin/core'
 import { parquetWriter } from '@moulin/format'
 import { tableFromIPC } from 'apache-arrow'
@@ -171,13 +171,35 @@ function replaced(column: Column, row: number, value: bigint | number): Column {
   return { ...column, values } as Column
 }
 
-it('partitions by a column that was promoted, as engines do', async () => {
-  const { log, topic } = await tiered(avroCodec, { info: { partitionBy: [bucket(4, 'count')] } })
+it.each([
+  ['bucket', 'count', bucket(4, 'count')],
+  ['truncate', 'count', truncate(10, 'count')],
+  ['identity', 'count', byValue('count')],
+  ['identity', 'price', byValue('price')],
+  ['truncate', 'price', truncate(500, 'price')],
+  ['bucket', 'price', bucket(4, 'price')],
+] as const)('partitions by %s of %s, which was promoted, and finds all in either files', async (_kind, name, field) => {
+  const { log, topic } = await tiered(avroCodec, { info: { partitionBy: [field] } })
   await alter(log, promoteAll)
   send(log, avroCodec, ROWS, ROWS + 6)
   await topic.tier({ upTo: log.hot.committedOffsets() })
   await checkTable(topic, log)
   for (let at = 0; at < ROWS + 6; at++) {
-    expect(await topic.scan({ where: eq('count', visit(at)['count'] as number) }).count()).toBe(1)
+    expect(await topic.scan({ where: eq(name, visit(at)[name] as never) }).count()).toBe(1)
+  }
+  const few = await topic.scan({ columns: ['_kafka_offset'], where: gte('count', 10) }).toArray()
+  expect(few.map((row) => Number(row['_kafka_offset'])).sort((a, b) => a - b)).toEqual([10, 12, 14, 16])
+})
+
+it('gives what SQL puts into a promoted column while it is one of the topic', async () => {
+  for (const valueMode of ['columns', 'columns+raw'] as const) {
+    const { log, topic } = await tiered(avroCodec, { info: { valueMode } })
+    await alter(log, promoteAll)
+    const rows = await allRows(log)
+    await replaceRows(log, [withColumn(rows, 'count', replaced(columnOf(rows, 'count'), 3, 77n))], parquetWriter)
+    const records = await readAll(topic, 0)
+    expect(fidelities(records)).toEqual(Array.from({ length: ROWS }, (_, at) => (at === 3 ? 'rewritten' : 'exact')))
+    expect(records[3]!.bytes).toEqual(avroCodec.encode({ ...visit(3), count: 77 }))
+    expect(await topic.scan({ where: eq('count', 77) }).count()).toBe(1)
   }
 })

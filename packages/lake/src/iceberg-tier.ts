@@ -115,7 +115,7 @@ const optionTable: OptionTable<IcebergTierOptions> = {
 }
 
 /**
- * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2, append-only, with system
+ * The cold tier whose history is an Apache Iceberg table: one table a topic, format version 2 or 3, append-only, with system
  * columns beside the value's own, and a marker that commits with the data (docs/formats/table.md).
  *
  * `tier` resolves when its commit has been read back. Records are in the table exactly once, whatever crashes, answers

@@ -1,5 +1,6 @@
 /** A table that lost a system column: who a row is, or another part of its record. */
 import type { StoredRecord } from '@moulin/core'
+import { virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { alter, avroCodec as codec, fidelities, rewrite, ROWS, send, tiered } from './evolved.test-support.ts'
 import { change, tableOf } from './foreign.test-support.ts'
@@ -53,6 +54,16 @@ describe('a table that lost a system column', () => {
     expect(report.deep).toMatchObject({ mismatched: 0n })
     expect(report.clean).toBe(true)
     if (name === '_kafka_crc') expect(report.partitions[0]).toMatchObject({ checksum: null, ledgerChecksum: null })
+  })
+
+  it('is named in the log once, with all that is gone', async () => {
+    const lines: object[] = []
+    const warn = (fields: object): void => void lines.push(fields)
+    const runtime = virtualRuntime({ seed: 3 })
+    const { log, topic } = await tiered(codec, { runtime: { ...runtime, logger: { ...runtime.logger, warn } } })
+    await alter(log, (fields) => fields.filter(({ name }) => name !== '_kafka_key' && name !== 'city'))
+    for (let at = 0; at < 3; at++) await topic.refresh()
+    expect(lines).toEqual([{ topic: 'orders', table: 'shop.orders', columns: '_kafka_key, city' }])
   })
 
   it('finds no time where there is none, and what has none before all', async () => {

@@ -30,7 +30,7 @@ async function drop(scene: Scene, path: ColumnPath): Promise<void> {
 
 async function add(scene: Scene, name: string): Promise<void> {
   const { extras } = scene.model.columns
-  await alter(scene, `ADD COLUMN ${name} STRING`, () => void extras.push(name))
+  await alter(scene, `ADD COLUMN ${name} STRING`, () => void extras.push({ name, initial: null }))
 }
 
 /** Changes columns and the format: rows stay, as far as their columns do. */
@@ -71,6 +71,8 @@ export const alterations: readonly Operation[] = [
       await rename(scene, 'city', note)
       return 'done'
     },
+    // Where the table is, or was, partitioned by one of them.
+    refusal: /Cannot create identity partition sourced from different field/,
   },
   {
     name: 'rename a nested column',
@@ -85,7 +87,6 @@ export const alterations: readonly Operation[] = [
   {
     name: 'widen a column',
     needs: 'evolution',
-    weight: 3,
     async work(scene, [a]): Promise<Outcome> {
       const { columns } = scene.model
       const path = present(
@@ -112,7 +113,6 @@ export const alterations: readonly Operation[] = [
   {
     name: 'drop a column and add one of its name',
     needs: 'evolution',
-    weight: 1,
     async work(scene, [a]): Promise<Outcome> {
       const path = present(scene, ['note', 'paid'] as const, a)
       if (path === undefined || scene.model.columns.extras.length >= 3) return 'nothing'
@@ -135,9 +135,21 @@ export const alterations: readonly Operation[] = [
     },
   },
   {
+    name: 'add a column with a default',
+    needs: 'format 3',
+    async work({ model, stranger }, [a]): Promise<Outcome> {
+      const { columns } = model
+      if (stranger.metadata['format-version'] < 3 || columns.extras.length >= 3) return 'nothing'
+      const [name, initial] = [columns.newName('given'), `d${a}`]
+      await stranger.iceberg({ do: 'addColumn', name, type: 'string', default: initial }, () => {
+        columns.extras.push({ name, initial })
+      })
+      return 'done'
+    },
+  },
+  {
     name: 'upgrade to format 3',
     needs: 'format 3',
-    weight: 1,
     async work(scene): Promise<Outcome> {
       if (scene.stranger.metadata['format-version'] >= 3) return 'nothing'
       await alter(scene, `SET TBLPROPERTIES ('format-version' = '3')`, () => {})

@@ -81,8 +81,8 @@ export class Columns {
   /** The last name of the path in SQL; none: dropped. */
   readonly #names: Map<ColumnPath, string>
   readonly #wide: Set<Widening>
-  /** Of others, texts, at the top. */
-  readonly extras: string[]
+  /** Of others, texts, at the top; with what rows of before have in them. */
+  readonly extras: { readonly name: string; readonly initial: string | null }[]
   /** Of others, in `spot`, where nothing is ever put into them. */
   readonly extrasOfSpot: string[]
 
@@ -171,10 +171,14 @@ export class Columns {
     }
   }
 
+  forgetDefaults(): void {
+    this.extras.splice(0, this.extras.length, ...this.extras.map(({ name }) => ({ name, initial: null })))
+  }
+
   /** The columns that are there, as SQL lists them. */
   get listed(): readonly string[] {
     const ours = paths.filter((path) => !path.includes('.') && this.isThere(path)).map((path) => this.sql(path))
-    return [...ours, ...this.extras]
+    return [...ours, ...this.extras.map(({ name }) => name)]
   }
 
   /** The row as SQL shows it: names and values as JSON has them. */
@@ -196,7 +200,7 @@ export class Columns {
       return mark
     })
     put(row, 'marks', shownMarks ?? null)
-    for (const name of this.extras) row[name] = extras[name] ?? null
+    for (const { name, initial } of this.extras) row[name] = name in extras ? extras[name] : initial
     return row
   }
 }

@@ -17,7 +17,7 @@ function sortColumn({ model: { columns } }: Scene, [a]: Args): string {
 
 /** Changes no row. */
 export const housekeeping: readonly Operation[] = [
-  { name: 'binpack', weight: 3, work: (scene) => compact(scene) },
+  { name: 'binpack', work: (scene) => compact(scene) },
   {
     name: 'sort by a user column',
     work: (scene, args) => {
@@ -31,7 +31,7 @@ export const housekeeping: readonly Operation[] = [
       compact(scene, "strategy => 'sort'", `sort_order => 'zorder(id, ${scene.model.columns.sql('city')})'`),
   },
   { name: 'rewrite manifests', work: ({ stranger }) => stranger.call('rewrite_manifests', []) },
-  { name: 'expire all but one', weight: 3, work: (scene) => expire(scene) },
+  { name: 'expire all but one', work: (scene) => expire(scene) },
   {
     name: 'compaction, then expire',
     async work(scene) {
@@ -75,7 +75,6 @@ export const housekeeping: readonly Operation[] = [
   },
   {
     name: 'write order',
-    weight: 1,
     work: (scene, args) =>
       scene.stranger.sql(`ALTER TABLE ${scene.stranger.table} WRITE ORDERED BY ${sortColumn(scene, args)}`),
   },

@@ -20,15 +20,23 @@ export interface Step {
   readonly reopens: boolean
 }
 
-/** The list of operations that a seed fixes: those that a log with these features reads. */
+/**
+ * The list of operations that a seed fixes: those that a log with these features reads, in rounds, so that each comes once before
+ * it comes again.
+ */
 export function stepsOf(seed: number, count: number, features: ReadonlySet<Feature>): Step[] {
   const random = seededRandom(seed)
   const possible = operations.filter(({ needs }) => needs === undefined || features.has(needs))
-  const drawn = possible.flatMap((operation) => Array.from({ length: operation.weight ?? 2 }, () => operation))
+  const round: Operation[] = []
+  const drawn = (): Operation => {
+    if (round.length === 0)
+      round.push(...possible.flatMap((each) => Array.from({ length: each.times ?? 1 }, () => each)))
+    return round.splice(random.below(round.length), 1)[0]!
+  }
   return Array.from({ length: count }, (_, at) => ({
-    operation: random.pick(drawn),
+    operation: drawn(),
     args: [random.below(1000), random.below(1000), random.below(1000), random.below(1000)] as const,
-    sends: at === 0 ? 60 : random.below(18),
+    sends: at === 0 ? 60 : random.below(24),
     tiers: at === 0 || random.chance(0.7),
     releases: at === 0 || random.chance(0.7),
     reopens: random.chance(0.1),

@@ -80,6 +80,13 @@ export class Model {
     this.#note()
   }
 
+  /** What rows have by default is theirs from now on, and later ones have nothing. */
+  settleDefaults(): void {
+    const given = Object.fromEntries(this.columns.extras.map(({ name, initial }) => [name, initial]))
+    this.columns.forgetDefaults()
+    this.change((row) => ({ ...row, extras: { ...given, ...row.extras } }))
+  }
+
   changedColumns(): void {
     this.#note()
   }
@@ -116,6 +123,11 @@ export class Model {
     if (moment === undefined) throw new Error(`The model knows no snapshot ${snapshotId}.`)
     this.replace(moment.rows)
     return moment.ownCommit !== this.ownCommit
+  }
+
+  /** How many rows the table had there. */
+  rowsAt(snapshotId: string): number {
+    return this.#moments.get(snapshotId)!.rows.length
   }
 
   knows(snapshotId: string): boolean {

@@ -14,8 +14,8 @@ export type Outcome = 'done' | 'nothing' | 'refused' | 'broken'
 /** Something that strangers do to a table, and what it means. */
 export interface Operation {
   readonly name: string
-  /** How often it is drawn, beside the others; default 2. */
-  readonly weight?: number
+  /** Drawn so many times a round; default once. */
+  readonly times?: number
   readonly needs?: Feature
   /** What an engine says that does not do it to such a table. */
   readonly refusal?: RegExp

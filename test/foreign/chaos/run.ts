@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '@moulin/testing'
 import type { SeededRandom } from '@moulin/testing'
-import { byValue, isMoulinError, openLog, systemRuntime } from 'moulin'
-import type { Log, Topic, TopicConfig } from 'moulin'
+import { byValue, isMoulinError, objectStoreCatalog, openLog, openTable, systemRuntime, fileSystem } from 'moulin'
+import type { Log, OpenTable, Topic, TopicConfig } from 'moulin'
 import { expect } from 'vitest'
 import { newestVersion } from '../registered-table.ts'
-import { checkLog, checkSpark } from './checks.ts'
+import { checkLog, checkOpenTable, checkSpark } from './checks.ts'
 import { stepsOf } from './list.ts'
 import type { Step } from './list.ts'
 import { Model } from './model.ts'
-import type { Feature, Outcome } from './operation.ts'
+import type { Feature, Operation, Outcome } from './operation.ts'
 import { codecs, PARTITIONS, ReadingBook } from './readings.ts'
 import type { Reading } from './readings.ts'
 import { checkStretch, readAll, seek, Tail } from './readers.ts'
@@ -66,6 +66,7 @@ function configOf(random: SeededRandom): TopicConfig<Reading> {
     freshnessMs: NEVER_MS,
     timestampBeforeMaxMs: -1,
     timestampAfterMaxMs: -1,
+    ...random.pick([{}, {}, { formatVersion: 3 }]),
     ...random.pick([{}, { partitionBy: [] }, { partitionBy: [byValue('city')] }]),
   } as TopicConfig<Reading>
 }
@@ -80,6 +81,8 @@ class ChaosRun {
   #log!: Log
   #topic!: Topic<Reading>
   #tail!: Tail
+  /** The same table, without a log. */
+  #table!: OpenTable
   /** Of our last commit. */
   #ownSnapshot: string | undefined
 
@@ -89,17 +92,21 @@ class ChaosRun {
     this.#features = features
     this.#config = configOf(random)
     this.#model = new Model(new ReadingBook(this.#config.value!), this.#config.valueMode === 'columns+raw')
-    this.#stranger = new Stranger(engines, this.#table, this.#model)
+    this.#stranger = new Stranger(engines, this.#folder, this.#model)
   }
 
   static async begin(options: ChaosOptions, random: SeededRandom): Promise<ChaosRun> {
     const dir = join(await mkdtemp(join(tmpdir(), 'moulin-chaos-')), 'lake')
     const run = new ChaosRun(dir, options, random)
     await run.#open()
+    const runtime = systemRuntime()
+    const store = fileSystem({ root: dir, files: runtime.files })
+    const catalog = objectStoreCatalog({ store, prefix: 'tables/', access: 'read-only', runtime })
+    run.#table = await openTable({ catalog, table: 'shop.orders', stores: store, threads: 0 })
     return run
   }
 
-  get #table(): string {
+  get #folder(): string {
     return join(this.#dir, 'tables/shop/orders')
   }
 
@@ -116,7 +123,7 @@ class ChaosRun {
   }
 
   async #metadata(): Promise<Metadata> {
-    const folder = join(this.#table, 'metadata')
+    const folder = join(this.#folder, 'metadata')
     return parseMetadata(await readFile(join(folder, `v${await newestVersion(folder)}.metadata.json`), 'utf8'))
   }
 
@@ -135,8 +142,9 @@ class ChaosRun {
       const scene = { stranger: this.#stranger, model: this.#model, features: this.#features, now }
       outcome = (await operation.work(scene, args)) ?? 'done'
     } catch (error) {
-      if (operation.refusal?.test((error as Error).message) !== true) throw error
+      if (!isRefusal(operation, (error as Error).message)) throw error
       outcome = 'refused'
+      console.log(`${operation.name} is refused: ${(error as Error).message.trimEnd().slice(-300)}`)
     } finally {
       await readers.stop()
     }
@@ -145,6 +153,9 @@ class ChaosRun {
     await checkLog(this.#topic, this.#model)
     if (lostHistory) await this.#stranger.arrive(await this.#metadata())
     await checkSpark(this.#stranger, this.#model)
+    const { snapshots } = this.#stranger.metadata
+    const known = snapshots.map((each) => each['snapshot-id']).filter((id) => this.#model.knows(id))
+    await checkOpenTable(this.#table, this.#model, known.length === 0 ? undefined : this.#random.pick(known))
     return outcome
   }
 
@@ -235,11 +246,16 @@ class ChaosRun {
   }
 
   async close(): Promise<void> {
+    await this.#table.close()
     await this.#tail.stop()
     await this.#log.close()
     await rm(join(this.#dir, '..'), { recursive: true, force: true })
   }
 }
+
+/** Columns that a partition spec or a sort order is made of may not be altered in every way. */
+const isRefusal = ({ refusal }: Operation, message: string): boolean =>
+  refusal?.test(message) === true || /Unsupported table change|Cannot find source column for sort field/.test(message)
 
 const { clock } = systemRuntime()
 const now = (): number => clock.now()

@@ -1,5 +1,6 @@
 import { pyiceberg } from '../engines.ts'
 import type { PyicebergWork, RestCatalog, Rows, Spark, SqlEngine } from '../engines.ts'
+import type { IcebergWriter } from '../iceberg-writer.ts'
 import { registerTable } from '../registered-table.ts'
 import type { RegisteredTable } from '../registered-table.ts'
 import type { Model } from './model.ts'
@@ -8,6 +9,7 @@ export interface ChaosEngines {
   readonly catalog: RestCatalog
   readonly spark: Spark
   readonly duckdb: SqlEngine
+  readonly iceberg: IcebergWriter
 }
 
 /** What the operations look at of a table's metadata; snapshot ids as text, since they have 64 bits. */
@@ -22,6 +24,8 @@ export interface Metadata {
   readonly snapshots: readonly {
     readonly 'snapshot-id': string
     readonly 'parent-snapshot-id'?: string
+    /** Of format 3. */
+    readonly 'first-row-id'?: number
     readonly summary: Readonly<Record<string, string>>
   }[]
   readonly properties: Readonly<Record<string, string>>
@@ -75,6 +79,11 @@ export class Stranger {
 
   pyiceberg(request: PyicebergWork, happened?: () => void): Promise<void> {
     return this.#done(() => pyiceberg(this.engines.catalog.uri, this.name, request), happened)
+  }
+
+  /** Iceberg's library does what SQL does not say. */
+  iceberg(request: object, happened?: () => void): Promise<void> {
+    return this.#done(() => this.engines.iceberg.request({ ...request, table: this.name }), happened)
   }
 
   removeOrphans(olderThanMs: number): Promise<void> {

@@ -80,7 +80,10 @@ export interface ColdTopicInfo {
 }
 
 /** What decides whether a topic's table can be made. */
-export type PlannedTopic = Pick<ColdTopicInfo, 'name' | 'table' | 'partitionBy' | 'formatVersion' | 'valueMode' | 'valueCodec'>
+export type PlannedTopic = Pick<
+  ColdTopicInfo,
+  'name' | 'table' | 'partitionBy' | 'formatVersion' | 'valueMode' | 'valueCodec'
+>
 
 /** What a log lends to its cold tier. */
 export interface ColdContext {

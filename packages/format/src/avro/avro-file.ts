@@ -54,7 +54,7 @@ const SYNC_BYTES = 16
 export function readAvroFile(bytes: Uint8Array, options: ReadAvroOptions = {}): AvroFile {
   checkOptions('readAvroFile', options, readTable)
   const { what = 'The Avro file' } = options
-  const { schemaText, metadata, blocks } = openAvroFile(bytes, options)
+  const { schemaText, metadata, blocks } = openAvroFile(bytes, what, withDefaults<FileCaps>(formatCaps, options.caps))
   const schema = parseJson(schemaText, `The schema of ${what}`)
   const type = avroTypeOf(schema, what)
   const read = avroReaderOf(type)
@@ -80,8 +80,8 @@ export interface AvroBlock {
 }
 
 /** {@link readAvroFile} for those who read the records themselves. @throws the same. */
-export function openAvroFile(bytes: Uint8Array, { what = 'The Avro file', caps }: ReadAvroOptions): OpenAvroFile {
-  const { maxAvroBlockBytes, maxAvroFileBytes } = withDefaults<FileCaps>(formatCaps, caps)
+export function openAvroFile(bytes: Uint8Array, what: string, caps: FileCaps = formatCaps): OpenAvroFile {
+  const { maxAvroBlockBytes, maxAvroFileBytes } = caps
   if (bytes.length > maxAvroFileBytes) throw tooLarge(what, bytes.length, 'maxAvroFileBytes', maxAvroFileBytes)
   if (magic.some((byte, at) => bytes[at] !== byte))
     throw corrupt('AVRO_MAGIC', `${what} is not an Avro container file: it does not begin with Obj and 1.`)

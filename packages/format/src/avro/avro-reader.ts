@@ -74,6 +74,11 @@ export class AvroReader {
   #varint(): number | bigint {
     const { bytes, end } = this
     const start = this.position
+    const first = start < end ? bytes[start]! : 0x80
+    if (first < 0x80) {
+      this.position = start + 1
+      return (first >>> 1) ^ -(first & 1)
+    }
     let at = start
     let result = 0
     let factor = 1

@@ -11,9 +11,10 @@ import type { PuffinBlob } from './puffin-footer.ts'
  */
 export function puffinBlobContent(
   bytes: Uint8Array,
-  { type, compression }: Pick<PuffinBlob, 'type' | 'compression'>,
+  blob: Pick<PuffinBlob, 'type' | 'compression'>,
   maxBytes: number,
 ): Uint8Array {
+  const { type, compression } = blob
   switch (compression) {
     case undefined:
       return bytes

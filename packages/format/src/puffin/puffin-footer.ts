@@ -1,5 +1,5 @@
-import { corrupt, exhausted, jsonChecks, parseJson, unsupported } from '@moulin/core'
-import type { JsonObject } from '@moulin/core'
+import { checkOptions, corrupt, exhausted, jsonChecks, option, parseJson, unsupported } from '@moulin/core'
+import type { CallOptions, JsonObject, OptionTable } from '@moulin/core'
 import { lz4Frame } from '../bytes/lz4-frame.ts'
 import type { RangeReader } from '../parquet/range-reader.ts'
 
@@ -27,6 +27,7 @@ const TAIL_BYTES = 16 * 1024
 const MAX_FOOTER_BYTES = 2 * 1024 * 1024
 
 const check = jsonChecks('PUFFIN')
+const callTable: OptionTable<CallOptions> = { signal: option.abortSignal }
 
 /**
  * The blobs of a Puffin file: one small request, or two where its footer is long.
@@ -35,10 +36,8 @@ const check = jsonChecks('PUFFIN')
  *
  * Spec: Puffin, "File structure".
  */
-export async function readPuffinFooter(
-  file: RangeReader,
-  call: { readonly signal?: AbortSignal } = {},
-): Promise<readonly PuffinBlob[]> {
+export async function readPuffinFooter(file: RangeReader, call: CallOptions = {}): Promise<readonly PuffinBlob[]> {
+  checkOptions('readPuffinFooter', call, callTable)
   const { size, name } = file
   const context = { file: name, sizeBytes: size }
   const fail = (how: string): Error => corrupt('PUFFIN', `${name} is not a Puffin file: ${how}.`, { context })

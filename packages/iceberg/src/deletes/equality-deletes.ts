@@ -10,7 +10,7 @@ export interface EqualityKeys {
 }
 
 /** What one key takes beside its bytes: a string, and its place in a set. */
-export const KEY_BYTES = 80
+export const KEY_BYTES = 110
 
 /** Gathers the rows of one file of equality deletes. */
 export class EqualityDeletes implements EqualityKeys {

@@ -1,4 +1,4 @@
-import { AvroReader, avroSkipOf, type AvroRead, type AvroType } from '@moulin/format'
+import { AvroReader, type AvroRead, type AvroType } from '@moulin/format'
 
 /** How the values of such a map are written. */
 type ValueKind = 'long' | 'bytes'
@@ -22,7 +22,7 @@ export class EncodedMap<V extends bigint | Uint8Array> implements ReadonlyMap<nu
     const reader = this.#reader()
     for (let left = blockLength(reader); left > 0; left = left > 1 ? left - 1 : blockLength(reader)) {
       if (reader.size() === id) return this.#value(reader)
-      this.#skip(reader)
+      skipValue(reader, this.kind)
     }
     return undefined
   }
@@ -64,11 +64,6 @@ export class EncodedMap<V extends bigint | Uint8Array> implements ReadonlyMap<nu
   #value(reader: AvroReader): V {
     return (this.kind === 'long' ? reader.long() : reader.copy(reader.size())) as V
   }
-
-  #skip(reader: AvroReader): void {
-    if (this.kind === 'long') reader.skipVarint()
-    else reader.take(reader.size())
-  }
 }
 
 /** 0: there is no more. */
@@ -87,16 +82,29 @@ export function encodedMapReader(type: AvroType): AvroRead | undefined {
   if (array?.type !== 'array' || branches.some((branch) => branch !== array && branch.type !== 'null')) return undefined
   const kind = valueKind(array.items)
   if (kind === undefined) return undefined
-  const skip = avroSkipOf(array)
   return (reader) => {
     const branch = type.type === 'union' ? reader.size() : 0
     if (branches[branch] === undefined)
       throw reader.fail(`a union of ${branches.length} branches has no branch ${branch}`)
     if (branch !== at) return null
     const start = reader.position
-    skip(reader)
+    skipPairs(reader, kind)
     return new EncodedMap(reader.bytes, start, kind)
   }
+}
+
+function skipPairs(reader: AvroReader, kind: ValueKind): void {
+  for (let left = blockLength(reader); left > 0; left = blockLength(reader)) {
+    for (; left > 0; left--) {
+      reader.skipVarint()
+      skipValue(reader, kind)
+    }
+  }
+}
+
+function skipValue(reader: AvroReader, kind: ValueKind): void {
+  if (kind === 'long') reader.skipVarint()
+  else reader.take(reader.size())
 }
 
 function valueKind(pair: AvroType): ValueKind | undefined {

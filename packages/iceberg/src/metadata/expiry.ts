@@ -156,9 +156,12 @@ function maxAgeMs(metadata: TableMetadata): number {
 // A property that is no number asks for nothing: expiry then keeps what it keeps anyway.
 const countOf = (text: string | undefined): number => (text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : 0)
 
+/** Snapshots of one moment are dated one millisecond after the other, so ahead of the clock. */
+const AHEAD_MS = 60_000
+
 /** Whether a snapshot is of the last `ms`, and not of a time to come. */
 function within(nowMs: number, ms: number): (snapshot: Snapshot) => boolean {
-  return ({ 'timestamp-ms': time }) => Number(time) >= nowMs - ms && Number(time) <= nowMs
+  return ({ 'timestamp-ms': time }) => Number(time) >= nowMs - ms && Number(time) <= nowMs + AHEAD_MS
 }
 
 const idOf = (snapshot: Snapshot): bigint => BigInt(snapshot['snapshot-id'])

@@ -2,6 +2,7 @@ import { corrupt, isKind, type TableFiles } from '@moulin/core'
 import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
 import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { compareBytes, partitionTupleKey } from '../values/datum.ts'
+import { fileNames } from './file-names.ts'
 
 /** Says of a snapshot's files of deletes which may be about a data file. */
 export interface DeleteIndex {
@@ -37,7 +38,8 @@ export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }
   const positions = new Groups()
   const values = new Groups()
   const paths = new Map<DeleteFile, PathBounds | undefined>()
-  const nameOf = (location: string): string => canonicalName(tableFiles, location)
+  const names = fileNames(tableFiles)
+  const nameOf = (location: string): string => unlessElsewhere(names, location)
   for (const file of files.toSorted(bySequence)) {
     const named = file.referencedDataFile ?? onlyPath(file)
     if (file.content === 'vector') vectors.add(nameOf(named!), file)
@@ -118,10 +120,10 @@ const scopeOf = ({ specId, partition }: Scoped): string => `${specId} ${partitio
 
 const isGlobal = ({ fields }: BoundPartitionSpec): boolean => fields.every(({ transform }) => transform.kind === 'void')
 
-/** One name for a location, however it is spelled; what lies elsewhere keeps its own. */
-function canonicalName(tableFiles: Pick<TableFiles, 'spellings'>, location: string): string {
+/** What lies elsewhere keeps its own name. */
+function unlessElsewhere(names: (location: string) => string, location: string): string {
   try {
-    return tableFiles.spellings(location)[0]!
+    return names(location)
   } catch (error) {
     if (!isKind(error, 'invalid')) throw error
     return location

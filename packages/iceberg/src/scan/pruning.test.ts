@@ -22,6 +22,7 @@ import { writeManifest } from '../manifests/manifest.ts'
 import { readManifest } from '../manifests/read-manifest.ts'
 import { readManifestList, writeManifestList } from '../manifests/manifest-list.ts'
 import { bindPartitionSpec, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { encodeSingleValue } from '../values/single-value.ts'
 import { bindExpression } from './predicate.ts'
 import { projectPredicate } from './projection.ts'
 import { manifestMightMatch, metricsMightMatch, partitionMightMatch, rowGroupMightMatch } from './pruning.ts'
@@ -270,6 +271,44 @@ it('believes no bounds that contradict each other, and no count of more nulls th
   expect(where(isNull('n'), nulls(0n))).toBe(false)
   for (const count of [4n, -1n])
     expect([where(eq('n', 5), nulls(count)), where(isNull('n'), nulls(count))]).toEqual([true, true])
+})
+
+describe('a bound of a file', () => {
+  const bounded = (type: string, lower: Uint8Array, upper: Uint8Array): ((where: Expression) => boolean) => {
+    const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
+    const file = {
+      ...fileOf([], spec, []),
+      recordCount: 9n,
+      valueCounts: new Map(),
+      nullValueCounts: new Map([[1, 0n]]),
+      lowerBounds: new Map([[1, lower]]),
+      upperBounds: new Map([[1, upper]]),
+    }
+    const field = { id: 1, name: 'c', required: false, type }
+    return (where) => metricsMightMatch(bindExpression(where, [field]), file)
+  }
+  const days = (count: number): Uint8Array => new Uint8Array(new Int32Array([count]).buffer)
+
+  it('that is no value of the column says nothing, and the other one what it says', () => {
+    const might = bounded('long', new Uint8Array(3), encodeSingleValue('long', 50n))
+    expect([might(lt('c', 0n)), might(gt('c', 50n)), might(gte('c', 50n))]).toEqual([true, false, true])
+  })
+
+  it('that was written before the column was promoted is read as what it was', () => {
+    const day = 86_400_000_000n
+    for (const [type, unit] of [
+      ['timestamp', day],
+      ['timestamp_ns', day * 1000n],
+    ] as const) {
+      const might = bounded(type, days(-1), days(2))
+      expect([
+        might(eq('c', -unit - 1n)),
+        might(eq('c', -unit)),
+        might(eq('c', 2n * unit)),
+        might(eq('c', 2n * unit + 1n)),
+      ]).toEqual([false, true, true, false])
+    }
+  })
 })
 
 it('prunes nothing by a list, struct or map, of which no metrics tell', () => {

@@ -14,6 +14,7 @@ import {
 import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
 import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
 import { bindForReading, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { fileNames } from './file-names.ts'
 import { KeptManifests, type ManifestRoom, type SpecPlan } from './kept-manifests.ts'
 import type { IndexedFile } from './manifest-index.ts'
 import { bindExpression, type Predicate } from './predicate.ts'
@@ -86,6 +87,7 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
   const stop = new AbortController()
   const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal])
   const plans = specPlans(metadata, schema, predicate)
+  const names = fileNames(tableFiles)
   const kept = new KeptManifests({
     tableFiles,
     room,
@@ -106,11 +108,14 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
       const tasksOf = (files: readonly IndexedFile[]): FileScanTask[] =>
         files.map((found) => {
           // A file outside of the store fails the plan, not the read.
-          tableFiles.spellings(found.file.filePath)
+          names(found.file.filePath)
+          const { file, sequenceNumber, snapshotId } = found
           return {
-            ...found,
+            file,
+            sequenceNumber,
+            snapshotId,
             spec: plan.spec,
-            deletes: deletes.of(found.file, found.sequenceNumber),
+            deletes: deletes.of(file, sequenceNumber),
             residual: predicate,
           }
         })
@@ -123,9 +128,9 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
         tasks.catch(() => {})
         waiting.push(tasks)
       }
-      if (waiting.length >= maxInFlight) yield* await waiting.shift()!
+      if (waiting.length >= maxInFlight) for (const task of await waiting.shift()!) yield task
     }
-    while (waiting.length > 0) yield* await waiting.shift()!
+    while (waiting.length > 0) for (const task of await waiting.shift()!) yield task
   } finally {
     stop.abort()
   }

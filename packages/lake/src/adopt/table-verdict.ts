@@ -120,7 +120,7 @@ function remedyFor(fault: string | null): string {
     case 'foreign-rows':
       return 'Delete these rows: until then nothing is tiered. Reads, scans and sends go on.'
     case 'replaced-table':
-      return `Put the table back, ${adopted}`
+      return 'Put the table back, or adopt its place: a table is made anew, without what this one alone held.'
     case 'no-marker':
     case 'unreadable-marker':
     case 'edited-marker':

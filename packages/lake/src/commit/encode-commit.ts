@@ -1,10 +1,19 @@
-import { internal } from '@moulin/core'
-import type { BatchRun, ColdContext, ColdTopicInfo, IcebergField, IcebergSchema, TableFiles } from '@moulin/core'
+import { internal, rangesWithin } from '@moulin/core'
+import type {
+  BatchRun,
+  ColdContext,
+  ColdTopicInfo,
+  OffsetRange,
+  IcebergField,
+  IcebergSchema,
+  TableFiles,
+} from '@moulin/core'
 import type { Compression } from '@moulin/format'
 import { currentSpec, dataFileMetrics } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
 import { encodeShards } from '../encode/encode-shards.ts'
 import type { ShardParts, TierRange } from '../encode/encode-shards.ts'
+import { united } from '../look/missing-files.ts'
 import type { LedgerGain } from '../table/ledger.ts'
 import type { EncodedFile } from '../encode/partition-writers.ts'
 import { hasWriteDefault, writableFields } from '../table/followed-field.ts'
@@ -41,6 +50,8 @@ export interface PlannedCommit {
   readonly dataPrefix: string
   /** Resolves when the staged record is stored: no file is, before. */
   readonly staged: Promise<void>
+  /** By partition, rising: offsets within the ranges that get no row, for the table has them. */
+  readonly without?: ReadonlyMap<number, readonly OffsetRange[]>
 }
 
 /** Puts under way at once; file bytes wait in memory meanwhile. */
@@ -64,7 +75,7 @@ export async function encodeCommit(
     tierParts,
     setup: setupOf(parts, state, commit.id),
     shardBytes: context.limits.shardBytes,
-    read: (range, stopped) => readWhole(context, range, stopped),
+    read: (range, stopped) => readWhole(context, range, commit.without?.get(range.partition) ?? [], stopped),
     put: (held) => puts.add(held),
   }
   try {
@@ -92,12 +103,15 @@ export async function encodeCommit(
 async function* readWhole(
   { hot }: ColdContext,
   { partition, from, to }: TierRange,
+  without: readonly OffsetRange[],
   signal: AbortSignal,
 ): AsyncGenerator<BatchRun> {
   let next = from
   for await (const run of hot.read({ partition, from, to, signal })) {
     if (run.baseOffset > next || run.nextOffset <= next) break
-    yield run
+    const rowless = rangesWithin(without, { from: run.baseOffset, to: run.nextOffset })
+    // What is aborted gives no row either.
+    yield rowless.length === 0 ? run : { ...run, aborted: united([...(run.aborted ?? []), ...rowless]) }
     next = run.nextOffset
   }
   if (next < to) {

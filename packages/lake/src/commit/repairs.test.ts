@@ -226,6 +226,19 @@ describe('a file that cannot be put back', () => {
     expect(topic.repairDueMs!()).toBeUndefined()
   })
 
+  it('stays missing where its manifest is gone as well', async () => {
+    const { log, store, topic } = await world({ info: { partitions: 1 } })
+    sendTo(log, 0, 6)
+    const [key] = await commit({ log, store, topic })
+    const [manifest] = (await keysBelow(log, 'metadata/')).filter((one) => one.endsWith('-m0.avro'))
+    for (const one of [key!, manifest!]) await store.delete(one)
+    await look(topic)
+    expect(topic.missingFiles!()).toEqual([log.store.root + manifest])
+    expect(await topic.repair!()).toBe(false)
+    expect(await operations(log)).toEqual(['append'])
+    expect(topic.repairDueMs!()).toBe(log.runtime.clock.now() + 3_600_000)
+  })
+
   /** Partition 1 in one file, the others in another one, whose bounds are about all three. */
   async function withoutRow(partition: number): Promise<{ log: TestLog; topic: ColdTopic; key: string }> {
     const made = await world()

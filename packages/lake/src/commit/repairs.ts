@@ -4,6 +4,7 @@ import type { DataFile } from '@moulin/iceberg'
 import type { CommitSender, CommitSenderParts, Written } from './commit-sender.ts'
 import { encodeCommit } from './encode-commit.ts'
 import type { EncodeParts } from './encode-commit.ts'
+import { isUnreadable } from '../look/missing-files.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
 import { allDone, beforeCommit, deleteAll } from '../table/table-objects.ts'
 import type { TableState } from '../table/table-state.ts'
@@ -48,7 +49,7 @@ export class Repairs {
     let hasRepaired = false
     for (;;) {
       const state = await load()
-      const vanished = state.missing.size === 0 ? [] : await vanishedFiles(this.#parts, state, call)
+      const vanished = state.missing.size === 0 ? [] : await this.#vanished(state, call)
       const next = vanished.find(({ sequenceNumber }) => !tried.has(sequenceNumber))
       if (next === undefined) break
       tried.add(next.sequenceNumber)
@@ -61,12 +62,22 @@ export class Repairs {
     return hasRepaired
   }
 
+  async #vanished(state: TableState, call: CallOptions): Promise<readonly VanishedFiles[]> {
+    try {
+      return await vanishedFiles(this.#parts, state, call)
+    } catch (error) {
+      // What names the files is gone as well.
+      if (isUnreadable(error)) return []
+      throw error
+    }
+  }
+
   async #replace(state: TableState, vanished: VanishedFiles, { signal }: CallOptions): Promise<boolean> {
     const { info, context, ownCommits, tableFiles } = this.#parts
     const { clock, logger, random } = context.runtime
     const id = random.uuid()
     ownCommits.add(id)
-    const { ranges, removed, sequenceNumber } = vanished
+    const { ranges, removed, sequenceNumber, without } = vanished
     const plan = { id, ranges, state, atMs: clock.monotonic(), attempts: 0, snapshotId: random.int63() }
     const names = removed.map(({ file }) => file.filePath)
     const fields = { topic: info.name, table: info.table, files: names }
@@ -74,7 +85,7 @@ export class Repairs {
     try {
       const dataPrefix = tableFiles.under(state.loaded.metadata.location, `data/${id}-`)
       const staged = this.#sender.stage(plan, state)
-      const encoding = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged }, signal)
+      const encoding = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged, without }, signal)
       await allDone([staged, encoding])
       const encoded = await encoding
       const lost = removed.map(({ file }) => file)

@@ -1,5 +1,6 @@
-import type { CallOptions, ColdTopicInfo, TableFiles } from '@moulin/core'
-import { singleValueIn, partitionTupleKey } from '@moulin/iceberg'
+import { rangesWithin } from '@moulin/core'
+import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@moulin/core'
+import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
 import { absentOver } from '../look/held-records.ts'
@@ -19,8 +20,10 @@ export interface VanishedParts extends HeldParts {
 export interface VanishedFiles {
   readonly removed: readonly FileScanTask[]
   readonly sequenceNumber: bigint
-  /** All offsets that the files may have and no other file has. Some of them never had a row. */
+  /** All offsets that the files may have. */
   readonly ranges: readonly TierRange[]
+  /** By partition, rising: those of them that another file has. Of the others some never had a row. */
+  readonly without: ReadonlyMap<number, readonly OffsetRange[]>
 }
 
 /** As commits of ours name their data files. */
@@ -42,8 +45,8 @@ export async function vanishedFiles(
   }
   const found: VanishedFiles[] = []
   for (const [sequenceNumber, removed] of bySequence) {
-    const ranges = await rangesOf(parts, state, removed, call)
-    if (ranges.length > 0) found.push({ removed, sequenceNumber, ranges })
+    const held = await heldOf(parts, state, removed, call)
+    if (held.ranges.length > 0) found.push({ removed, sequenceNumber, ...held })
   }
   return found.sort((a, b) => (a.sequenceNumber < b.sequenceNumber ? -1 : 1))
 }
@@ -62,24 +65,46 @@ async function hasVanished(
   return info === undefined || BigInt(info.size) !== file.fileSizeBytes
 }
 
-async function rangesOf(
+/** What the write-ahead tier has of the offsets within the files' bounds. */
+async function heldOf(
   parts: VanishedParts,
   state: TableState,
   tasks: readonly FileScanTask[],
   call: CallOptions,
-): Promise<TierRange[]> {
+): Promise<Pick<VanishedFiles, 'ranges' | 'without'>> {
   const released = parts.context.hot.releasedOffsets()
   const ranges: TierRange[] = []
+  const without = new Map<number, readonly OffsetRange[]>()
   for (const entry of state.entries) {
     const { partition, frontier } = entry
     const held = { from: released[partition] ?? 0n, to: frontier }
-    const holes = tasks.flatMap(({ file }) => {
-      const places = placesIn(file, state.columns)
-      return (places && meeting(places, entry, held)) ?? []
-    })
-    for await (const range of absentOver(parts, state, { partition, holes: united(holes) }, call)) ranges.push(range)
+    const holes = united(
+      tasks.flatMap(({ file }) => {
+        const places = placesIn(file, state.columns)
+        return (places && meeting(places, entry, held)) ?? []
+      }),
+    )
+    const absent: OffsetRange[] = []
+    for await (const range of absentOver(parts, state, { partition, holes }, call)) absent.push(range)
+    if (absent.length === 0) continue
+    ranges.push(...holes.map((hole) => ({ partition, ...hole })))
+    without.set(
+      partition,
+      holes.flatMap((hole) => outside(absent, hole)),
+    )
   }
-  return ranges
+  return { ranges, without }
+}
+
+/** What of the hole none of the rising ranges has. */
+function outside(ranges: readonly OffsetRange[], hole: OffsetRange): OffsetRange[] {
+  const rest: OffsetRange[] = []
+  let next = hole.from
+  for (const { from, to } of rangesWithin(ranges, hole)) {
+    if (from > next) rest.push({ from: next, to: from })
+    next = to
+  }
+  return next < hole.to ? [...rest, { from: next, to: hole.to }] : rest
 }
 
 /** By partition tuple, which says into which file a row goes. */

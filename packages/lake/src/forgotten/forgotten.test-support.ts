@@ -5,6 +5,7 @@ import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { expect } from 'vitest'
 import { plainCatalog } from '../catalog.test-support.ts'
+import { change } from '../foreign.test-support.ts'
 import { settled, testLog, TOPIC_ID, utf8 } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
 
@@ -116,10 +117,11 @@ export async function afterTwoHours(log: TestLog, topic: ColdTopic): Promise<voi
   await cleanUpDue(log, topic)
 }
 
-/** So many commits, and what they have left. */
+/** So many commits, and what they have left, in a table whose manifests are merged by the 32. */
 export async function tableAfter(commits: number): Promise<{ log: TestLog; topic: ColdTopic }> {
   const log = logOn(hookedStore())
   const topic = await log.attach()
+  await change(log, [{ action: 'set-properties', updates: { 'commit.manifest.min-count-to-merge': '32' } }])
   for (let n = 0; n < commits; n++) await commit(log, topic)
   return { log, topic }
 }

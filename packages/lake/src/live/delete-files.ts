@@ -6,6 +6,7 @@ import { EqualityDeletes, PositionDeletes, positionDeleteFields, readDeletionVec
 import type { DeleteFile, EqualityKeys } from '@moulin/iceberg'
 import { fileReader } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
+import type { TableMapping } from './name-mappings.ts'
 import type { Room, Sized } from './room.ts'
 import { namesOf } from '../table/table-objects.ts'
 
@@ -23,6 +24,8 @@ export type PositionsByName = ReadonlyMap<string, PositionSet>
 
 export interface KeysRequest {
   readonly fields: readonly IcebergField[]
+  /** For files without field ids. */
+  readonly mapping: TableMapping | undefined
   /** As in {@link EqualityDeletes}: told only of what is read for this request. */
   readonly spend: (bytes: number) => void
 }
@@ -43,9 +46,10 @@ const VECTOR = 'deletion-vector-v1'
 const MAX_VECTOR_BYTES = 1024 ** 3
 
 export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: DeleteFilesParts): DeleteFiles {
+  // One file may be listed as several things.
   const own = room.share()
   const blobs = (file: DeleteFile, call: CallOptions): Promise<readonly PuffinBlob[]> =>
-    room.load(`${own}${file.filePath}`, call, async (shared) => {
+    room.load(`${own}footer ${file.filePath}`, call, async (shared) => {
       const value = await readPuffinFooter(readerOf(file), shared)
       return { value, sizeBytes: 512 + value.length * 1024 }
     }) as Promise<readonly PuffinBlob[]>
@@ -54,16 +58,16 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
 
   return {
     positions: (file, call) =>
-      room.load(`${own}${file.filePath}`, call, async (shared): Promise<Sized<PositionsByName>> => {
+      room.load(`${own}positions ${file.filePath}`, call, async (shared): Promise<Sized<PositionsByName>> => {
         const parquet = await files.open(file, shared)
         const deletes = new PositionDeletes(file.filePath, positionDeleteBytes)
         for await (const batch of rowsOf(parquet, positionDeleteFields, shared)) deletes.add(batch)
         return byName(deletes.finish(), file, tableFiles)
       }) as Promise<PositionsByName>,
-    keys: (file, { fields, spend }, call) =>
+    keys: (file, { fields, mapping, spend }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
-      room.load(`${own}${file.filePath} ${stringifyJson(fields)}`, call, async (shared) => {
-        const parquet = await files.open(file, shared)
+      room.load(`${own}keys ${file.filePath} ${mapping?.key} ${stringifyJson(fields)}`, call, async (shared) => {
+        const parquet = await files.open(file, { ...shared, mapping })
         checkColumns(parquet, fields, file)
         const value = new EqualityDeletes(spend)
         for await (const batch of rowsOf(parquet, fields, shared)) value.add(batch)

@@ -8,6 +8,7 @@ import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/ic
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf, unionOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
+import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
 import type { Sized } from './room.ts'
 import { inTurn, listedName, namesOf } from '../table/table-objects.ts'
@@ -49,9 +50,12 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes }),
   }
   return async (question, call) => {
-    const { file, deletes } = question.listed
+    const { metadata, listed } = question
+    const { file, deletes } = listed
     if (deletes.length === 0) return undefined
-    const name = `${own}${listedName(tableFiles, file.filePath)}#${keyOf(deletes)}`
+    // Of files without field ids the mapping says what is compared.
+    const mapping = nameMappingOf(metadata)?.key ?? ''
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping}#${keyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -145,7 +149,11 @@ async function deletedByValue(
     await inTurn(
       alike,
       async (each) => {
-        const { keys, sizeBytes: bytes } = await read.keys(each, { fields, spend }, call)
+        const { keys, sizeBytes: bytes } = await read.keys(
+          each,
+          { fields, mapping: nameMappingOf(metadata), spend },
+          call,
+        )
         if (isTooMuch((sizeBytes += bytes))) throw tooMuch()
         sets.push(keys)
       },

@@ -26,9 +26,6 @@ export interface LiveFilesParts {
   readonly deletesOf: DeletesOf
 }
 
-/** Where nothing is deleted but by rewriting files: what has delete files is refused when it is planned. */
-export const nothingDeleted: DeletesOf = () => Promise.resolve(undefined)
-
 export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
   // As long as the footer, and one of a file: what is deleted in it mostly grows.
   const kept = new WeakMap<ParquetFile, LiveFile>()

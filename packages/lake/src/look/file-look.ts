@@ -229,7 +229,7 @@ export class FileLook {
     return orMissing(manifest.path, found, undefined, async () => {
       const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
       const { bytes } = await tableFiles.get(manifest.path, call)
-      return readDataFiles(bytes, { manifest, spec, room })
+      return readDataFiles(bytes, manifest, spec, room)
     })
   }
 

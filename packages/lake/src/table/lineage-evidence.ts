@@ -120,7 +120,8 @@ async function hasRow(
   test: RowTest,
   call: CallOptions,
 ): Promise<boolean> {
-  const file = await parts.files.open(task, metadata, call)
+  // Rows that were deleted since are evidence as well: the file has them all the same.
+  const file = await parts.files.open({ ...task, deletes: [] }, metadata, call)
   for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
     const rows = await readIdentities(file, rowGroup, columns, call)
     for (let row = 0; row < rows.length; row++) if (rows.isKnown(row) && test(rows, row)) return true

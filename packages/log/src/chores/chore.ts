@@ -29,6 +29,15 @@ export class Backoff {
   }
 }
 
+/**
+ * When a wall time comes, on the monotonic clock. What is past is due whatever the clock says by the time that it is asked again: a real
+ * one has moved on by then.
+ */
+export function atWallTime(clock: Clock, wallMs: number): number {
+  const waitMs = wallMs - clock.now()
+  return waitMs <= 0 ? -Infinity : clock.monotonic() + waitMs
+}
+
 export interface ChoreWork {
   /** For messages: `Tiering`. */
   readonly name: string

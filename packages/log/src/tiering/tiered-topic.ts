@@ -1,4 +1,4 @@
-import { isKind, type ColdTopic, type EarlierRange } from '@moulin/core'
+import { isKind, isMoulinError, type ColdTopic, type EarlierRange } from '@moulin/core'
 import type { HotTopic } from '../hot/hot-log.ts'
 import type { LogCore } from '../log-core.ts'
 import type { TopicRecord } from '../stored/topic-store.ts'
@@ -28,4 +28,12 @@ export interface TieredTopic {
 /** The log is older than its table: nothing is accepted, and no retry helps. */
 export function isLogBehind(error: unknown): boolean {
   return isKind(error, 'conflict', 'LOG_BEHIND_TABLE')
+}
+
+const refusing: ReadonlySet<string> = new Set(['conflict', 'unsupported', 'not-found', 'exists', 'corrupt', 'invalid'])
+
+/** What a table refuses stays until it answers otherwise; that it did not answer says nothing of it. */
+export function refusalIn(error: unknown, before: Error | undefined): Error | undefined {
+  if (error === undefined) return undefined
+  return isMoulinError(error) && refusing.has(error.kind) && !isLogBehind(error) ? error : before
 }

@@ -1,5 +1,6 @@
 import { closed, waitFor, type ColdTopic } from '@moulin/core'
 import type { ConfirmedFrontier } from '../stored/checkpoint-store.ts'
+import { atWallTime } from '../chores/chore.ts'
 import { lowestPin } from '../hot/hot-log.ts'
 import type { TieredTopic } from './tiered-topic.ts'
 
@@ -45,8 +46,7 @@ export class TopicRelease {
     const earlier = this.#earlierProcess
     if (earlier === undefined) return Infinity
     const { runtime, graceMs } = this.#topic.core
-    const { clock } = runtime
-    return clock.monotonic() + Math.max(0, earlier.sinceMs + graceMs - clock.now())
+    return atWallTime(runtime.clock, earlier.sinceMs + graceMs)
   }
 
   /** The topic has begun an incarnation. */

@@ -2,7 +2,6 @@ import {
   closed,
   invalid,
   isKind,
-  isMoulinError,
   SharedWork,
   throwIfAborted,
   waitFor,
@@ -10,11 +9,12 @@ import {
   type Failing,
   type TierResult,
 } from '@moulin/core'
-import { Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
+import { atWallTime, Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
 import { CommitSize } from './commit-size.ts'
 import { worstOf } from '../chores/failures.ts'
+import { holdingOf } from './holding.ts'
 import { TopicRelease } from './topic-release.ts'
-import { isLogBehind, type TieredTopic } from './tiered-topic.ts'
+import { isLogBehind, refusalIn, type TieredTopic } from './tiered-topic.ts'
 import type { Holding } from './wal-pressure.ts'
 
 /** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
@@ -199,23 +199,9 @@ export class TopicTiering {
     return this.#releases.isRunning || this.#commits.isRunning
   }
 
-  /** What keeps this topic's write-ahead data, in words: that of the present incarnation, and that of earlier ones. */
+  /** What keeps this topic's write-ahead data. */
   get holding(): readonly Holding[] {
-    const { core, hot, record } = this.#topic
-    const bytes = sum(hot.partitions.map((partition) => partition.bytesFrom(partition.released)))
-    const earlier = sum(this.#topic.earlier().map((range) => range.bytes))
-    const { lastError } = this.failing
-    const why =
-      this.#topic.refusal?.message ?? (lastError === null ? undefined : `${lastError.code}: ${lastError.message}`)
-    const isHeld = hot.pins.size > 0 ? 'a reader or a scan holds it' : 'its turn comes'
-    const now = this.isBusy ? 'it is being moved' : core.tier === undefined ? 'there is no cold tier' : isHeld
-    return [
-      { bytes, reason: `topic ${record.name} ${bytes} bytes (${why ?? now})` },
-      {
-        bytes: earlier,
-        reason: `topic ${record.name} ${earlier} bytes of earlier incarnations (read what you need of them, then call topic.dropEarlier())`,
-      },
-    ].filter((holding) => holding.bytes > 0)
+    return holdingOf(this.#topic, { isBusy: this.isBusy, lastError: this.failing.lastError })
   }
 
   /** Starts nothing more; resolves when a commit or release already begun has ended. */
@@ -376,8 +362,7 @@ export class TopicTiering {
 
   #atWallTime(dueMs: number | undefined): number {
     if (dueMs === undefined || this.#topic.refusal !== undefined) return Infinity
-    const { clock } = this.#topic.core.runtime
-    return clock.monotonic() + Math.max(0, dueMs - clock.now())
+    return atWallTime(this.#topic.core.runtime.clock, dueMs)
   }
 
   #cleanUp(): Promise<void> {
@@ -399,14 +384,6 @@ export class TopicTiering {
 
 /** A reader, or the table itself, held back all that was to be released. */
 const isInVain = (hasReleased: boolean): boolean => !hasReleased
-
-const refusing: ReadonlySet<string> = new Set(['conflict', 'unsupported', 'not-found', 'exists', 'corrupt', 'invalid'])
-
-/** What a table refuses stays until it answers otherwise; that it did not answer says nothing of it. */
-function refusalIn(error: unknown, before: Error | undefined): Error | undefined {
-  if (error === undefined) return undefined
-  return isMoulinError(error) && refusing.has(error.kind) && !isLogBehind(error) ? error : before
-}
 
 /** @throws `invalid` on a read-only log. */
 export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
