@@ -15,6 +15,55 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'read the first of two columns with one id',
+    file: 'packages/format/src/parquet/file-schema.ts',
+    original: `  if (twice !== undefined && nameMapping === undefined) throw repeated(name, twice)\n`,
+    planted: ``,
+    caughtBy: ['test/parquet/corpus.test.ts'],
+  },
+  {
+    name: 'believe a null count that leaves no value for the bounds',
+    file: 'packages/format/src/parquet/sound-statistics.ts',
+    original: `without: { nullCount: undefined, ...noBounds }`,
+    planted: `without: noBounds`,
+    caughtBy: ['test/parquet/wrong-statistics.test.ts'],
+  },
+  {
+    name: 'believe bounds of a file in the wrong order',
+    file: 'packages/format/src/parquet/file-bounds.ts',
+    original: `compareMetricValues(min, max) > 0`,
+    planted: `compareMetricValues(min, max) > 1`,
+    caughtBy: ['packages/format/src/parquet/file-bounds.test.ts'],
+  },
+  {
+    name: 'end a scan by an offset index that counts rows wrong',
+    file: 'packages/format/src/parquet/open-parquet.ts',
+    original: `if (!isIndexed || `,
+    planted: `if (isIndexed || `,
+    caughtBy: ['test/parquet/wrong-statistics.test.ts'],
+  },
+  {
+    name: 'prove rows live by bounds in the wrong order',
+    file: 'packages/lake/src/scan/table-rows.ts',
+    original: ` || least > most`,
+    planted: ``,
+    caughtBy: ['test/foreign-statistics.test.ts'],
+  },
+  {
+    name: 'let paths in the wrong order spare a file its deletes',
+    file: 'packages/iceberg/src/scan/delete-index.ts',
+    original: ` || compareBytes(lower, upper) > 0`,
+    planted: ``,
+    caughtBy: ['packages/iceberg/src/scan/delete-index.test.ts'],
+  },
+  {
+    name: 'round an old timestamp up before 1970',
+    file: 'packages/format/src/parquet/decode/cast.ts',
+    original: ` - (rest < 0n ? 1n : 0n)`,
+    planted: ``,
+    caughtBy: ['packages/format/src/parquet/decode/pages.test.ts'],
+  },
+  {
     name: 'forget what was deleted once a table is adopted',
     file: 'packages/lake/src/audit/deleted-rows.ts',
     original: `rows > 0n ? gone : (since?.gone ?? gone)`,

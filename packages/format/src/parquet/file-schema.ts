@@ -1,6 +1,6 @@
 import { corrupt, exhausted, type FileCaps, unsupported } from '@moulin/core'
 import { repeated, repeatedId } from './file-fields.ts'
-import { maxPathParts } from './footer-element.ts'
+import { isUnknown, maxPathParts } from './footer-element.ts'
 import { type FileNode, leavesOf, listShape } from './file-node.ts'
 import type { Footer, FooterRowGroup } from './footer.ts'
 import type { NameMapping } from './name-mapping.ts'
@@ -132,6 +132,12 @@ function flawOf(rowGroup: FooterRowGroup, leaves: readonly FileNode[], pagesEnd:
       return `places column ${path} outside the file`
   }
   return undefined
+}
+
+/** A flat column without a value: known from the footer alone, so nothing of it is fetched. */
+export function isAllNull({ element, firstLeaf }: FileNode, { columns, rowCount }: FooterRowGroup): boolean {
+  if (isUnknown(element)) return true
+  return element.type !== undefined && element.repetition === 'OPTIONAL' && columns[firstLeaf]!.nullCount === rowCount
 }
 
 function badSchema(name: string): Error {

@@ -1,4 +1,5 @@
 import { guardedLogger, isKind, type Logger, messageOf } from '@moulin/core'
+import type { FileNode } from './file-node.ts'
 
 export type Statistic = 'bounds' | 'null count' | 'offset index' | 'column index' | 'bloom filter' | 'dictionary'
 
@@ -37,4 +38,8 @@ export function ignoredStatistics(file: string, logger: () => Logger): IgnoredSt
       }
     },
   }
+}
+
+export function placeIn({ path }: FileNode, rowGroup: number, statistic: Statistic): StatisticPlace {
+  return { statistic, column: path.join('.'), rowGroup }
 }

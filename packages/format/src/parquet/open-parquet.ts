@@ -35,12 +35,13 @@ import { statedBounds } from './file-bounds.ts'
 import type { RowRange } from './decode/leaf-decoder.ts'
 import { type FileFields, fileFields, leafField, topLevelField } from './file-fields.ts'
 import { type FileNode, leavesOf } from './file-node.ts'
-import { checkRowGroups, fileSchema } from './file-schema.ts'
+import { checkRowGroups, fileSchema, isAllNull } from './file-schema.ts'
 import { isUnknown } from './footer-element.ts'
 import { indexBytes, readFooterBytes } from './footer-bytes.ts'
-import { type Footer, type FooterColumn, type FooterRowGroup, parseFooter } from './footer.ts'
-import { type IgnoredStatistics, ignoredStatistics, type Statistic, type StatisticPlace } from './ignored-statistics.ts'
-import { chunkSpan, type PageLocation, pageSpans, readOffsetIndex } from './page-index.ts'
+import { type Footer, type FooterRowGroup, parseFooter } from './footer.ts'
+import { type IgnoredStatistics, ignoredStatistics, placeIn } from './ignored-statistics.ts'
+import { type OffsetIndexes, offsetIndexes } from './offset-indexes.ts'
+import { chunkSpan, pageSpans } from './page-index.ts'
 import type {
   OpenParquetOptions,
   ParquetBounds,
@@ -52,8 +53,6 @@ import type {
 import type { RangeReader } from './range-reader.ts'
 import { withSoundStatistics } from './sound-statistics.ts'
 
-/** Row groups whose offset indexes are kept. */
-const maxKeptIndexes = 64
 /** A bloom filter of no more bytes is fetched whole. */
 const smallFilterBytes = 4096
 /** A dictionary of no more bytes is not worth another request. */
@@ -119,7 +118,7 @@ export async function openParquet(file: RangeReader, options: OpenParquetOptions
   checkRowGroups(footer, root, pagesEnd, caps, file.name)
   const ignored = ignoredStatistics(file.name, () => (options.runtime ?? systemRuntime()).logger)
   const sound = withSoundStatistics(footer, root.children.length === 0 ? [] : leavesOf(root), pagesEnd, ignored)
-  const indexes = indexBytes(sound, before)
+  const indexes = offsetIndexes({ file, ignored, before: indexBytes(sound, before) })
   return new OpenFile({ file, footer: sound, root, fields, caps, options, indexes, ignored })
 }
 
@@ -130,8 +129,7 @@ interface OpenFileParts {
   readonly fields: FileFields
   readonly caps: FileCaps
   readonly options: OpenParquetOptions
-  /** Came with the footer. */
-  readonly indexes: LoadedRange
+  readonly indexes: OffsetIndexes
   readonly ignored: IgnoredStatistics
 }
 
@@ -147,9 +145,7 @@ class OpenFile implements ParquetFile {
   readonly #leaves: readonly FileNode[]
   readonly #caps: FileCaps
   readonly #options: OpenParquetOptions
-  readonly #indexes = new Map<number, Promise<LoadedRange[]>>()
-  /** Came with the footer. */
-  readonly #indexBytes: LoadedRange
+  readonly #indexes: OffsetIndexes
   readonly #ignored: IgnoredStatistics
 
   constructor({ file, footer, root, fields, caps, options, indexes, ignored }: OpenFileParts) {
@@ -178,7 +174,7 @@ class OpenFile implements ParquetFile {
     this.#fields = fields
     this.#caps = caps
     this.#options = options
-    this.#indexBytes = indexes
+    this.#indexes = indexes
     this.#ignored = ignored
   }
 
@@ -220,10 +216,10 @@ class OpenFile implements ParquetFile {
     } catch (error) {
       const isIndexed =
         (rows.start > 0 || rows.end < rowGroup.rowCount) &&
-        this.#indexes.get(index) !== noIndexes &&
+        !this.#indexes.isDoubted(index) &&
         rowGroup.columns.some(({ offsetIndex }) => offsetIndex !== undefined)
       if (!isIndexed || !isKind(error, 'corrupt') || error.code === 'PARQUET_WORKER') throw error
-      this.#indexes.set(index, noIndexes)
+      this.#indexes.doubt(index)
       try {
         const columns = await this.#decodedOnce(request, rowGroup)
         const column = String(error.context['column'])
@@ -231,7 +227,7 @@ class OpenFile implements ParquetFile {
         return columns
       } catch (damage) {
         // It was not the indexes.
-        this.#indexes.delete(index)
+        this.#indexes.trust(index)
         throw damage
       }
     }
@@ -255,7 +251,7 @@ class OpenFile implements ParquetFile {
       return node === undefined || isAllNull(node, rowGroup) ? [] : [{ field, node }]
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
-    const indexes = isNarrow && nodes.length > 0 ? await waitFor(this.#offsetIndexes(index, rowGroup), signal) : []
+    const indexes = isNarrow && nodes.length > 0 ? await waitFor(this.#indexes.load(index, rowGroup), signal) : []
     const context = this.#context
     const columns: DecodeColumn[] = nodes.map(({ field, node }) => {
       const conversion = fieldConversion(field.type, node, context)
@@ -302,7 +298,7 @@ class OpenFile implements ParquetFile {
       valueCount: column.valueCount,
       levelsOnly,
     }
-    const pages = this.#pagesOf(column, leaf, { index, rowCount }, indexes)
+    const pages = this.#indexes.pagesOf({ column, leaf, rowGroup: index, rowCount }, indexes)
     if (pages === undefined)
       return { ...chunk, ...noDictionary, spans: [chunkSpan(column)], rows: { start: 0, end: rowCount }, isWhole: true }
     const { dictionary, data, rows: held } = pageSpans(pages, column, rows, rowCount)
@@ -314,21 +310,6 @@ class OpenFile implements ParquetFile {
     return { ...found, ...noDictionary, spans: [dictionary, data] }
   }
 
-  /** What its offset index says, if that is among the loaded bytes and holds. */
-  #pagesOf(
-    column: FooterColumn,
-    leaf: FileNode,
-    { index, rowCount }: { readonly index: number; readonly rowCount: number },
-    indexes: readonly LoadedRange[],
-  ): PageLocation[] | undefined {
-    const bytes = column.offsetIndex === undefined ? undefined : bytesIn(indexes, column.offsetIndex)
-    if (bytes === undefined) return undefined
-    const what = `The offset index of column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
-    return this.#ignored.attempt(placeIn(leaf, index, 'offset index'), () =>
-      readOffsetIndex(bytes, column, rowCount, what),
-    )
-  }
-
   async pageBounds(request: ParquetPageBoundsRequest): Promise<readonly ParquetPageBounds[] | undefined> {
     checkOptions(`${this.name}: pageBounds`, request, pageBoundsTable)
     const { rowGroup: index, fieldId, type, signal } = request
@@ -338,11 +319,11 @@ class OpenFile implements ParquetFile {
     const column = leaf === undefined ? undefined : rowGroup.columns[leaf.firstLeaf]
     if (leaf === undefined || column?.columnIndex === undefined || column.offsetIndex === undefined) return undefined
     const [offsets, bounds] = await Promise.all([
-      waitFor(this.#offsetIndexes(index, rowGroup), signal),
+      waitFor(this.#indexes.load(index, rowGroup), signal),
       loadSpans(this.#file, [column.columnIndex], signal),
     ])
     const { rowCount } = rowGroup
-    const pages = this.#pagesOf(column, leaf, { index, rowCount }, offsets)
+    const pages = this.#indexes.pagesOf({ column, leaf, rowGroup: index, rowCount }, offsets)
     if (pages === undefined) return undefined
     const what = `The column index of column ${leaf.path.join('.')} in row group ${index} of ${this.name}`
     const bytes = bytesIn(bounds, column.columnIndex)!
@@ -409,38 +390,8 @@ class OpenFile implements ParquetFile {
   get #context(): ReadContext {
     return { file: this.name, readsInt96: this.#options.int96 === 'timestamp' }
   }
-
-  /** The offset indexes of all columns of a row group, kept for the next read: they lie side by side. */
-  #offsetIndexes(index: number, { columns }: FooterRowGroup): Promise<LoadedRange[]> {
-    const kept = this.#indexes.get(index)
-    if (kept !== undefined) return kept
-    const spans = columns.flatMap(({ offsetIndex }) => (offsetIndex === undefined ? [] : [offsetIndex]))
-    const known = [this.#indexBytes]
-    if (spans.every((span) => bytesIn(known, span) !== undefined)) return Promise.resolve(known)
-    // Shared by its readers, so no one's signal ends it.
-    const loading = loadSpans(this.#file, spans, undefined)
-    this.#indexes.set(index, loading)
-    loading.catch(() => {
-      if (this.#indexes.get(index) === loading) this.#indexes.delete(index)
-    })
-    if (this.#indexes.size > maxKeptIndexes) this.#indexes.delete(this.#indexes.keys().next().value!)
-    return loading
-  }
 }
 
 interface TaskRequest extends ParquetReadRequest {
   readonly rows: RowRange
-}
-
-/** Of a row group whose offset indexes were found to be wrong. */
-const noIndexes = Promise.resolve<LoadedRange[]>([])
-
-function placeIn({ path }: FileNode, rowGroup: number, statistic: Statistic): StatisticPlace {
-  return { statistic, column: path.join('.'), rowGroup }
-}
-
-/** A flat column without a value: known from the footer alone, so nothing of it is fetched. */
-function isAllNull({ element, firstLeaf }: FileNode, { columns, rowCount }: FooterRowGroup): boolean {
-  if (isUnknown(element)) return true
-  return element.type !== undefined && element.repetition === 'OPTIONAL' && columns[firstLeaf]!.nullCount === rowCount
 }

@@ -1,7 +1,9 @@
 import { isMoulinError } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import type { FileWriterOptions } from '../parquet/file-writer.ts'
-import { field, listType, mapType } from '../parquet/parquet.test-columns.ts'
+import { openParquet } from '../parquet/open-parquet.ts'
+import { batchFrom, field, listType, mapType } from '../parquet/parquet.test-columns.ts'
+import { bytesRangeReader } from '../parquet/range-reader.ts'
 import { hyparquetWriter, writerOf } from './hyparquet-writer.ts'
 
 const writer = await hyparquetWriter()
@@ -32,6 +34,18 @@ describe('hyparquetWriter', () => {
     const map = mapType(2, 'string', 'int')
     expect(codeOf(map)).toBe('PARQUET_MAP')
     expect(codeOf(listType(9, { type: 'struct', fields: [field(10, 'm', map)] }))).toBe('PARQUET_MAP')
+  })
+
+  it('states no bound that is long in a footer, and each without the other', async () => {
+    const fields = [field(1, 'b', 'binary')]
+    const [short, long] = [Uint8Array.of(1), new Uint8Array(257).fill(9)]
+    const created = writer.create({ schema: { type: 'struct', fields }, columnIndexes: [] })
+    created.writeRowGroup(batchFrom(fields, [[short], [long]]))
+    created.writeRowGroup(batchFrom(fields, [[long], [long]]))
+    const { bytes, metrics } = created.finish()
+    const file = await openParquet(bytesRangeReader(bytes, 'long.parquet'))
+    expect(file.rowGroups.map(({ bounds }) => bounds(1))).toEqual([{ min: short, nullCount: 0 }, { nullCount: 0 }])
+    expect(metrics.get(1)).toMatchObject({ lower: short, upper: long })
   })
 
   it('refuses the options that only our own encoder has', () => {

@@ -194,6 +194,8 @@ describe('by name', () => {
     // In another spelling the order says nothing.
     const bare = deleteFile('positions', 'p', 5n, onPath('/lake/t/data/b', '/lake/t/data/d'))
     expect(about([bare], { name: 'a' })).toEqual(['p'])
+    const contradicting = deleteFile('positions', 'p', 5n, onPath(at('d'), at('b')))
+    expect(about([contradicting], { name: 'a' })).toEqual(['p'])
     const oneSided = deleteFile('positions', 'p', 5n, { lowerBounds: onPath(at('b')).lowerBounds! })
     expect(about([oneSided], { name: 'a' })).toEqual(['p'])
   })

@@ -251,6 +251,28 @@ describe('pruning', () => {
   })
 })
 
+it('believes no bounds that contradict each other, and no count of more nulls than values', () => {
+  const none = { valueCounts: new Map(), nullValueCounts: new Map(), nanValueCounts: new Map() }
+  const file = { ...fileOf([], bindPartitionSpec({ 'spec-id': 0, fields: [] }, []), []), ...none }
+  const fields = [{ id: 1, name: 'n', required: false, type: 'int' }] as const
+  const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
+  const where = (expression: Expression, metrics: Partial<DataFile>): boolean =>
+    metricsMightMatch(bindExpression(expression, fields), { ...file, recordCount: 3n, ...metrics })
+  const bounded = (lower: number, upper: number): Partial<DataFile> => ({
+    lowerBounds: new Map([[1, int(lower)]]),
+    upperBounds: new Map([[1, int(upper)]]),
+  })
+  for (const expression of [eq('n', 5), gt('n', 8), lt('n', 2), ne('n', 4)]) {
+    expect(where(expression, bounded(9, 1))).toBe(true)
+    expect(where(eq('n', 0), bounded(1, 9))).toBe(false)
+  }
+  const nulls = (count: bigint): Partial<DataFile> => ({ nullValueCounts: new Map([[1, count]]) })
+  expect(where(eq('n', 5), nulls(3n))).toBe(false)
+  expect(where(isNull('n'), nulls(0n))).toBe(false)
+  for (const count of [4n, -1n])
+    expect([where(eq('n', 5), nulls(count)), where(isNull('n'), nulls(count))]).toEqual([true, true])
+})
+
 describe('a bound of a file', () => {
   const bounded = (type: string, lower: Uint8Array, upper: Uint8Array): ((where: Expression) => boolean) => {
     const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])

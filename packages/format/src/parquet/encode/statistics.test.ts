@@ -115,6 +115,21 @@ describe('Indexes and statistics of parquetWriter', () => {
     })
   })
 
+  it('leaves out a bound that is long and cannot be cut, and states the other one', async () => {
+    const highest = new Uint8Array(100_000).fill(0xff)
+    const fields = [field(1, 'b', 'binary'), field(2, 'f', 'fixed[300]')]
+    const wide = new Uint8Array(300).fill(7)
+    const written = write(fields, [Array.from({ length: 3 }, () => [highest, wide])], { columnIndexes: 'all' })
+    const file = await open(written)
+    expect(file.rowGroups[0]!.bounds(1)).toEqual({ min: highest.subarray(0, 64), nullCount: 0 })
+    expect(file.rowGroups[0]!.bounds(2)).toEqual({ nullCount: 0 })
+    expect(await file.pageBounds({ rowGroup: 0, fieldId: 1 })).toBeUndefined()
+    expect(written.metrics.get(1)).toMatchObject({ lower: highest, upper: highest })
+    const { bytes } = written
+    const footerBytes = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 8, 4).getUint32(0, true)
+    expect(footerBytes).toBeLessThan(1000)
+  })
+
   it('bounds what any rows have, whatever pages and dictionaries they went through', async () => {
     const fields = [field(1, 'n', 'long'), field(2, 's', 'string')]
     const row = fc.tuple(
