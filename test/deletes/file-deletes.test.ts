@@ -108,6 +108,12 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
         }),
       )
     },
+    /** A Puffin file with this alone. */
+    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>): Promise<DeleteFile> {
+      const { bytes, offsets } = puffinFile([{ bytes: blob, properties: {} }])
+      const place = { offset: BigInt(offsets[0]!), sizeBytes: BigInt(blob.length) }
+      return deletes('vector', { ...(await put(name, bytes)), blob: place, ...more })
+    },
     async mask(file: DataFile, list: readonly DeleteFile[]): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
@@ -281,6 +287,26 @@ describe('a deletion vector', () => {
     const mask = (await world.mask(a, [vector]))!
     expect([mask.size, mask.countIn(count - 1, count + 1)]).toEqual([count, 1])
     expect(mask.leftIn(count - 1, count + 1)).toEqual(Int32Array.of(1))
+  })
+})
+
+describe('deletes of several kinds', () => {
+  it('of rows that the data file does not have are refused before they come together, however many they stand for', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    // A quarter of a billion positions in 57 kB.
+    const containers = Array.from({ length: 4096 }, (_, key) => ({ key, runs: [[0, 65_535]] as const }))
+    const blob = vectorBlob(bitmap64([[0, bitmap32(containers)]]))
+    const recordCount = 4096n * 65_536n
+    const vector = await world.blob('d.puffin', blob, { referencedDataFile: a.filePath, recordCount })
+    const others = await world.positions('p.parquet', [[a.filePath, 3n]])
+    const byValue = await world.equality('e.parquet', [nameField], [['n1']])
+    const begun = performance.now()
+    for (const other of [others, byValue]) {
+      const refusal = { kind: 'corrupt', code: 'DELETE_BEYOND' }
+      await expect(world.mask(a, [vector, other])).rejects.toMatchObject(refusal)
+    }
+    expect(performance.now() - begun).toBeLessThan(2_000)
   })
 })
 

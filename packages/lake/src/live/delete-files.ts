@@ -1,6 +1,6 @@
 import { corrupt, exhausted, isMoulinError, stringifyJson } from '@moulin/core'
 import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
-import { PositionSetBuilder, puffinBlobContent, readPuffinFooter } from '@moulin/format'
+import { positionUnion, puffinBlobContent, readPuffinFooter } from '@moulin/format'
 import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
 import { EqualityDeletes, PositionDeletes, positionDeleteFields, readDeletionVector } from '@moulin/iceberg'
 import type { DeleteFile, EqualityKeys } from '@moulin/iceberg'
@@ -156,7 +156,7 @@ function byName(
       throw ofAnother(filePath, path, referencedDataFile)
     const [name] = namesOf(tableFiles, path)
     const others = value.get(name!)
-    value.set(name!, others === undefined ? positions : unionOf([others, positions]))
+    value.set(name!, others === undefined ? positions : positionUnion([others, positions]))
     sizeBytes += 256 + path.length + positions.sizeBytes
   }
   // What is named raw goes before what may be meant by an escape.
@@ -165,12 +165,4 @@ function byName(
     for (const other of others) if (!value.has(other)) value.set(other, value.get(name!)!)
   }
   return { value, sizeBytes }
-}
-
-/** What is in any of them. */
-export function unionOf(sets: readonly PositionSet[]): PositionSet {
-  if (sets.length === 1) return sets[0]!
-  const all = new PositionSetBuilder()
-  for (const set of sets) all.addAll(set)
-  return all.finish()
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { corrupt } from '@moulin/core'
 import type { CallOptions, Limits, TableFiles } from '@moulin/core'
-import { PositionSetBuilder } from '@moulin/format'
+import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
 import { equalityFields, equalRows, KEY_BYTES, maskOf, tooManyKeys } from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
-import { deleteFiles, ofAnother, rowsOf, unionOf } from './delete-files.ts'
+import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
 import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
@@ -87,12 +87,14 @@ async function maskIn(
   ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
-  const rows = unionOf(some.map((each) => each.rows))
-  const beyond = rows.countIn(Number(file.recordCount), Number.MAX_SAFE_INTEGER)
-  if (beyond > 0) {
+  // Before they come together: of what is of another file there may be more than of this one's rows.
+  for (const { rows } of some) {
+    const beyond = rows.countIn(Number(file.recordCount), Number.MAX_SAFE_INTEGER)
+    if (beyond === 0) continue
     const message = `${beyond} deletes of ${file.filePath} are of rows beyond its ${file.recordCount}: they are of another file.`
     throw corrupt('DELETE_BEYOND', message, { context: { file: file.filePath, rows: file.recordCount, beyond } })
   }
+  const rows = positionUnion(some.map((each) => each.rows))
   return { value: maskOf(keyOf(some.flatMap(({ by }) => by)), rows)!, sizeBytes: 512 + rows.sizeBytes }
 }
 
