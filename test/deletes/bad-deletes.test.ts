@@ -14,7 +14,7 @@ import { roaring64 } from '../../packages/format/src/roaring/roaring.test-suppor
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
 import { vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { commitDeletes, newEquality, newPositions, newVectors } from './foreign-deletes.ts'
-import type { NewDeletes } from './foreign-deletes.ts'
+import type { ForeignTable, NewDeletes } from './foreign-deletes.ts'
 
 const open: Log[] = []
 afterEach(async () => {
@@ -135,6 +135,18 @@ const sent = (topic: Topic<Uint8Array>, text: string): Promise<unknown> => {
   return Promise.all([producer.send({ value: bytesOf(text) }), producer.close()])
 }
 
+/** About the rows that are in the table by now. */
+async function commitBad(foreign: ForeignTable, { make, spoil }: Pick<Bad, 'make' | 'spoil'>): Promise<void> {
+  const { store, catalog, table } = foreign
+  const { metadata } = await catalog.loadTable(tableIdentifier(table))
+  const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
+  const paths: string[] = []
+  for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
+  const about: About = { folder: `${metadata.location}/data/bad`, path: paths[0]!, offset, store }
+  await commitDeletes(foreign, 'bad', (folder) => [make({ ...about, folder })])
+  await spoil?.(about)
+}
+
 describe('a table with deletes that cannot be read', () => {
   it.each(bad)('refuses $what, by name and in its reads alone', async ({ kind, code, limits = {}, make, spoil }) => {
     const store = hookedStore()
@@ -147,16 +159,8 @@ describe('a table with deletes that cannot be read', () => {
     await log.releaseNow()
     await sent(topic, 'hot')
 
-    const runtime = on.runtime()
-    const catalog = objectStoreCatalog({ store, runtime })
-    const { metadata } = await catalog.loadTable(tableIdentifier('default.t'))
-    const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
-    const paths: string[] = []
-    for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
-    const foreign = { store, catalog, table: 'default.t' }
-    const about: About = { folder: `${metadata.location}/data/bad`, path: paths[0]!, offset, store }
-    await commitDeletes(foreign, 'bad', (folder) => [make({ ...about, folder })])
-    await spoil?.(about)
+    const foreign = { store, catalog: objectStoreCatalog({ store, runtime: on.runtime() }), table: 'default.t' }
+    await commitBad(foreign, { make, spoil })
 
     const refusal = { kind, code, message: expect.stringContaining('/data/') as string }
     const own = log.topic<Uint8Array>('t')
@@ -178,6 +182,37 @@ describe('a table with deletes that cannot be read', () => {
     await commitDeletes(foreign, 'none', () => [])
     await log.releaseNow()
     expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'hot', 'later'])
+    expect((await topic.audit({ deep: true })).clean).toBe(true)
+  })
+
+  it.each(bad)('keeps the write-ahead copy of the rows behind $what, and says why', async (each) => {
+    const { kind, limits = {} } = each
+    // Of a file that is gone, who reads the table is told more.
+    const code = each.code === 'FILE_MISSING' ? 'FILE_VANISHED' : each.code
+    const store = hookedStore()
+    const on = machine()
+    const log = await openLake(on, limits, { store })
+    open.push(log)
+    const topic = (await log.ensureTopic('t', { partitionBy: [] })) as Topic<Uint8Array>
+    for (const text of ['a', 'b', 'c']) await sent(topic, text)
+    await topic.tier()
+    const foreign = { store, catalog: objectStoreCatalog({ store, runtime: on.runtime() }), table: 'default.t' }
+    await commitBad(foreign, each)
+
+    const refusal = { kind: code === 'FILE_VANISHED' ? 'not-found' : kind, code }
+    await expect(log.releaseNow()).rejects.toMatchObject(refusal)
+    expect(topic.stats()).toMatchObject({ lastError: refusal, stoppedBy: null, missingFiles: [] })
+    // All of it is read hot, and goes on.
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c'])
+    await sent(topic, 'later')
+    expect((await topic.tier()).rows).toBe(1)
+    await expect(log.releaseNow()).rejects.toMatchObject(refusal)
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'later'])
+
+    await commitDeletes(foreign, 'none', () => [])
+    await log.releaseNow()
+    expect(topic.stats()).toMatchObject({ lastError: null })
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'later'])
     expect((await topic.audit({ deep: true })).clean).toBe(true)
   })
 })
