@@ -59,7 +59,12 @@ export function tableLayout(info: PlannedTopic & { readonly valueSchemaId?: numb
   const { valueCodec } = info
   const valueFields = hasValueColumns(info.valueMode, valueCodec) ? fieldsOf(valueCodec) : []
   const schema = tableSchema(valueFields)
-  return { schema, spec: partitionSpecOf(schema, info.partitionBy), valueFields, formatVersion: info.formatVersion ?? 2 }
+  return {
+    schema,
+    spec: partitionSpecOf(schema, info.partitionBy),
+    valueFields,
+    formatVersion: info.formatVersion ?? 2,
+  }
 }
 
 /** Ids that a new table with columns of this codec is asked for; null where its values are no columns. */
