@@ -171,7 +171,10 @@ const sent = (topic: Topic<Uint8Array>, text: string): Promise<unknown> => {
 }
 
 /** About the rows that are in the table by now. */
-async function commitBad(foreign: ForeignTable, { make, spoil }: Pick<Bad, 'make'> & { readonly spoil?: Bad['spoil'] | undefined }): Promise<void> {
+async function commitBad(
+  foreign: ForeignTable,
+  { make, spoil }: Pick<Bad, 'make'> & { readonly spoil?: Bad['spoil'] | undefined },
+): Promise<void> {
   const { store, catalog, table } = foreign
   const { metadata } = await catalog.loadTable(tableIdentifier(table))
   const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
