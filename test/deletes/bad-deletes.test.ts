@@ -14,7 +14,7 @@ import { roaring64 } from '../../packages/format/src/roaring/roaring.test-suppor
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
 import { vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { commitDeletes, newEquality, newPositions, newVectors } from './foreign-deletes.ts'
-import type { NewDeletes } from './foreign-deletes.ts'
+import type { ForeignTable, NewDeletes } from './foreign-deletes.ts'
 
 const open: Log[] = []
 afterEach(async () => {
@@ -32,6 +32,8 @@ interface Bad {
   readonly what: string
   readonly kind: string
   readonly code: string
+  /** What the release is told, where it is another thing. */
+  readonly held?: { readonly kind: string; readonly code: string }
   readonly limits?: Partial<Limits>
   readonly make: (about: About) => NewDeletes
   /** After the commit. */
@@ -58,6 +60,10 @@ const ofBlob = ({ folder, path }: About, blob: Uint8Array, count: number, isList
 }
 const equality = ({ folder, offset }: About, ids?: readonly number[]): NewDeletes =>
   newEquality(`${folder}.parquet`, [offset], [[1n], [2n]], ids)
+
+/** As {@link commitDeletes} names it. */
+const manifestOf = ({ store, folder }: About): string =>
+  keyOf(store, `${folder.replace('/data/', '/metadata/')}-deletes.avro`)
 
 const bad: readonly Bad[] = [
   {
@@ -102,6 +108,7 @@ const bad: readonly Bad[] = [
     what: 'a file of positions that is gone',
     kind: 'corrupt',
     code: 'FILE_MISSING',
+    held: { kind: 'not-found', code: 'FILE_VANISHED' },
     make: ({ folder, path }) => newPositions(`${folder}.parquet`, new Map([[path, [1]]])),
     spoil: ({ folder, store }) => store.delete(keyOf(store, `${folder}.parquet`)),
   },
@@ -128,11 +135,54 @@ const bad: readonly Bad[] = [
     limits: { equalityDeleteBytes: 100 },
     make: (about) => equality(about),
   },
+  {
+    what: 'two vectors of one data file',
+    kind: 'corrupt',
+    code: 'DELETION_VECTORS',
+    make: (about) => {
+      const [one, other] = [vector(about, [1]), vector({ ...about, folder: `${about.folder}-2` }, [1])]
+      // Both are in the one file.
+      return { bytes: one.bytes, files: [...one.files, ...changed(other, { filePath: one.files[0]!.filePath }).files] }
+    },
+  },
+  {
+    what: 'a manifest of deletes that is gone',
+    kind: 'corrupt',
+    code: 'FILE_MISSING',
+    held: { kind: 'not-found', code: 'TABLE_FILE' },
+    make: (about) => vector(about, [1]),
+    spoil: (about) => about.store.delete(manifestOf(about)),
+  },
+  {
+    what: 'a manifest of deletes that is cut',
+    kind: 'corrupt',
+    code: 'MANIFEST_LENGTH',
+    make: (about) => vector(about, [1]),
+    async spoil(about) {
+      const { bytes } = await about.store.get(manifestOf(about))
+      await about.store.put(manifestOf(about), bytes.slice(0, -20))
+    },
+  },
 ]
 
 const sent = (topic: Topic<Uint8Array>, text: string): Promise<unknown> => {
   const producer = topic.producer({ lingerMs: 0 })
   return Promise.all([producer.send({ value: bytesOf(text) }), producer.close()])
+}
+
+/** About the rows that are in the table by now. */
+async function commitBad(
+  foreign: ForeignTable,
+  { make, spoil }: Pick<Bad, 'make'> & { readonly spoil?: Bad['spoil'] | undefined },
+): Promise<void> {
+  const { store, catalog, table } = foreign
+  const { metadata } = await catalog.loadTable(tableIdentifier(table))
+  const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
+  const paths: string[] = []
+  for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
+  const about: About = { folder: `${metadata.location}/data/bad`, path: paths[0]!, offset, store }
+  await commitDeletes(foreign, 'bad', (folder) => [make({ ...about, folder })])
+  await spoil?.(about)
 }
 
 describe('a table with deletes that cannot be read', () => {
@@ -147,18 +197,10 @@ describe('a table with deletes that cannot be read', () => {
     await log.releaseNow()
     await sent(topic, 'hot')
 
-    const runtime = on.runtime()
-    const catalog = objectStoreCatalog({ store, runtime })
-    const { metadata } = await catalog.loadTable(tableIdentifier('default.t'))
-    const offset = currentSchema(metadata).fields.find(({ name }) => name === '_kafka_offset')!
-    const paths: string[] = []
-    for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) paths.push(file.filePath)
-    const foreign = { store, catalog, table: 'default.t' }
-    const about: About = { folder: `${metadata.location}/data/bad`, path: paths[0]!, offset, store }
-    await commitDeletes(foreign, 'bad', (folder) => [make({ ...about, folder })])
-    await spoil?.(about)
+    const foreign = { store, catalog: objectStoreCatalog({ store, runtime: on.runtime() }), table: 'default.t' }
+    await commitBad(foreign, { make, spoil })
 
-    const refusal = { kind, code, message: expect.stringContaining('/data/') as string }
+    const refusal = { kind, code, message: expect.stringMatching(/\/data\/|-deletes\.avro/) as string }
     const own = log.topic<Uint8Array>('t')
     for (const reader of [topic, await own]) {
       await expect(valuesOf(reader)).rejects.toMatchObject(refusal)
@@ -178,6 +220,35 @@ describe('a table with deletes that cannot be read', () => {
     await commitDeletes(foreign, 'none', () => [])
     await log.releaseNow()
     expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'hot', 'later'])
+    expect((await topic.audit({ deep: true })).clean).toBe(true)
+  })
+
+  it.each(bad)('keeps the write-ahead copy of the rows behind $what, and says why', async (each) => {
+    const { kind, code, limits = {} } = each
+    const store = hookedStore()
+    const on = machine()
+    const log = await openLake(on, limits, { store })
+    open.push(log)
+    const topic = (await log.ensureTopic('t', { partitionBy: [] })) as Topic<Uint8Array>
+    for (const text of ['a', 'b', 'c']) await sent(topic, text)
+    await topic.tier()
+    const foreign = { store, catalog: objectStoreCatalog({ store, runtime: on.runtime() }), table: 'default.t' }
+    await commitBad(foreign, each)
+
+    const refusal = each.held ?? { kind, code }
+    await expect(log.releaseNow()).rejects.toMatchObject(refusal)
+    expect(topic.stats()).toMatchObject({ lastError: refusal, stoppedBy: null, missingFiles: [] })
+    // All of it is read hot, and goes on.
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c'])
+    await sent(topic, 'later')
+    expect((await topic.tier()).rows).toBe(1)
+    await expect(log.releaseNow()).rejects.toMatchObject(refusal)
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'later'])
+
+    await commitDeletes(foreign, 'none', () => [])
+    await log.releaseNow()
+    expect(topic.stats()).toMatchObject({ lastError: null })
+    expect(await valuesOf(topic)).toEqual(['a', 'b', 'c', 'later'])
     expect((await topic.audit({ deep: true })).clean).toBe(true)
   })
 })

@@ -3,7 +3,7 @@ import { defaultLimits, keyOf, silentLogger, tableFiles } from '@moulin/core'
 import type { IcebergField, IcebergType, Limits, TableMetadata } from '@moulin/core'
 import { parquetWorkers } from '@moulin/format'
 import { bindPartitionSpec } from '@moulin/iceberg'
-import type { DataFile, DeleteFile, ListedFile, RowMask } from '@moulin/iceberg'
+import type { DataFile, DeleteFile, DeletesQuestion, ListedFile, RowMask } from '@moulin/iceberg'
 import { hookedStore } from '@moulin/testing'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import type { ColumnSource } from 'hyparquet-writer'
@@ -59,6 +59,10 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
     reload(others: Readonly<Record<string, string>>): void {
       metadata = { ...metadata, properties: others }
     },
+    /** It is read with this schema from now on, as an older snapshot is. */
+    readWith(schemaId: number): void {
+      metadata = { ...metadata, 'current-schema-id': schemaId }
+    },
     /** A file without field ids. */
     async bare(name: string, columnData: ColumnSource[]): Promise<DataFile> {
       const stored = await put(name, new Uint8Array(parquetWriteBuffer({ columnData })))
@@ -108,16 +112,35 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
         }),
       )
     },
-    async mask(file: DataFile, list: readonly DeleteFile[]): Promise<RowMask | undefined> {
+    /** A Puffin file with this alone. */
+    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>): Promise<DeleteFile> {
+      const { bytes, offsets } = puffinFile([{ bytes: blob, properties: {} }])
+      const place = { offset: BigInt(offsets[0]!), sizeBytes: BigInt(blob.length) }
+      return deletes('vector', { ...(await put(name, bytes)), blob: place, ...more })
+    },
+    async mask(
+      file: DataFile,
+      list: readonly DeleteFile[],
+      onRead: (rows: number) => void = () => {},
+    ): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
-      return await deletesOf(
-        { metadata, listed, whole: (call) => opened.open(file, { ...call, mapping: nameMappingOf(metadata) }) },
-        {},
-      )
+      const whole: DeletesQuestion['whole'] = async (call) => {
+        const parquet = await opened.open(file, { ...call, mapping: nameMappingOf(metadata) })
+        return {
+          fields: parquet.fields,
+          rowGroups: parquet.rowGroups,
+          async read(request) {
+            const batch = await parquet.read(request)
+            onRead(batch.length)
+            return batch
+          },
+        }
+      }
+      return await deletesOf({ metadata, listed, whole }, {})
     },
-    async deleted(file: DataFile, list: readonly DeleteFile[]): Promise<number[]> {
-      return rowsIn(await this.mask(file, list), Number(file.recordCount))
+    async deleted(file: DataFile, list: readonly DeleteFile[], onRead?: (rows: number) => void): Promise<number[]> {
+      return rowsIn(await this.mask(file, list, onRead), Number(file.recordCount))
     },
     /** Objects that were read since, with their repeats. */
     async reads(work: () => Promise<unknown>): Promise<string[]> {
@@ -281,6 +304,26 @@ describe('a deletion vector', () => {
     const mask = (await world.mask(a, [vector]))!
     expect([mask.size, mask.countIn(count - 1, count + 1)]).toEqual([count, 1])
     expect(mask.leftIn(count - 1, count + 1)).toEqual(Int32Array.of(1))
+  })
+})
+
+describe('deletes of several kinds', () => {
+  it('of rows that the data file does not have are refused before they come together, however many they stand for', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    // A quarter of a billion positions in 57 kB.
+    const containers = Array.from({ length: 4096 }, (_, key) => ({ key, runs: [[0, 65_535]] as const }))
+    const blob = vectorBlob(bitmap64([[0, bitmap32(containers)]]))
+    const recordCount = 4096n * 65_536n
+    const vector = await world.blob('d.puffin', blob, { referencedDataFile: a.filePath, recordCount })
+    const others = await world.positions('p.parquet', [[a.filePath, 3n]])
+    const byValue = await world.equality('e.parquet', [nameField], [['n1']])
+    const begun = performance.now()
+    for (const other of [others, byValue]) {
+      const refusal = { kind: 'corrupt', code: 'DELETE_BEYOND' }
+      await expect(world.mask(a, [vector, other])).rejects.toMatchObject(refusal)
+    }
+    expect(performance.now() - begun).toBeLessThan(2_000)
   })
 })
 
@@ -455,7 +498,64 @@ describe('equality deletes', () => {
     await expect(world.mask(a, [lacking])).rejects.toMatchObject({ kind: 'corrupt', code: 'EQUALITY_FIELD' })
   })
 
-  it('take no more memory than the limit, by their count before any is read', async () => {
+  it('compare as the schema says that is read with, where an older one has another column by that id', async () => {
+    const [before, after] = [field(1, 'id', 'long'), field(1, 'id', 'string')]
+    const world = lake({ schemas: [[before], [after]] })
+    const a = await world.rows('a.parquet', [before], [[1n], [2n], [3n]])
+    const deletes = await world.equality('e.parquet', [before], [[2n]])
+    world.readWith(0)
+    expect(await world.deleted(a, [deletes])).toEqual([1])
+  })
+
+  it('are refused for a member of a struct that their own file lacks', async () => {
+    const place = (...members: readonly IcebergField[]): IcebergField =>
+      field(5, 'place', { type: 'struct', fields: members })
+    const [x, y] = [field(6, 'x', 'int'), field(7, 'y', 'int')]
+    const world = lake({ schemas: [[place(x, y)]] })
+    const a = await world.rows('a.parquet', [place(x, y)], [[{ x: 1, y: 2 }], [{ x: null, y: 3 }]])
+    const lacking = await world.equality('e.parquet', [place(y)], [[{ y: 99 }]], [6])
+    await expect(world.mask(a, [lacking])).rejects.toMatchObject({ kind: 'corrupt', code: 'EQUALITY_FIELD' })
+  })
+
+  it('change no key and keep what is known of the file where they delete nothing more in it', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const first = await world.equality('e1.parquet', [idField], [[3], [4]])
+    const others = await world.equality('e2.parquet', [idField], [[4711]])
+    const again = await world.equality('e3.parquet', [idField], [[3]])
+    const more = await world.equality('e4.parquet', [idField], [[5]])
+    const { key } = (await world.mask(a, [first]))!
+    expect((await world.mask(a, [first, others]))!.key).toBe(key)
+    expect((await world.mask(a, [first, others, again]))!.key).toBe(key)
+    expect((await world.mask(a, [first, others, again, more]))!.key).not.toBe(key)
+  })
+
+  it('take memory by their keys, however often they delete the same, and for each data file by itself', async () => {
+    const world = lake({ schemas: [fields], limits: { equalityDeleteBytes: 2000 } })
+    const [old, young] = await Promise.all(['a.parquet', 'b.parquet'].map((name) => world.rows(name, fields, tenRows)))
+    const hot = await Promise.all(
+      Array.from({ length: 19 }, (_, at) => world.equality(`h${at}.parquet`, [idField], [[7]])),
+    )
+    expect(await world.deleted(old!, hot)).toEqual([7])
+    // Too much about the old file, and the last of it about the young one as well, at the same time.
+    const texts = Array.from({ length: 8 }, (_, at) => `${at}`.padEnd(400, 'x'))
+    const all = await Promise.all(texts.map((text, at) => world.equality(`t${at}.parquet`, [nameField], [[text]])))
+    const [tooMuch, few] = await Promise.allSettled([world.mask(old!, all), world.deleted(young!, all.slice(-2))])
+    expect(tooMuch).toMatchObject({ status: 'rejected', reason: { code: 'EQUALITY_DELETES' } })
+    expect(few).toEqual({ status: 'fulfilled', value: [] })
+  })
+
+  it('read a data file in steps, as a scan does', async () => {
+    const world = lake({ schemas: [[idField]] })
+    const rows = Array.from({ length: 150_000 }, (_, at) => [at])
+    const a = await world.rows('a.parquet', [idField], rows)
+    const deletes = await world.equality('e.parquet', [idField], [[0], [65_536], [149_999]])
+    const steps: number[] = []
+    expect(await world.deleted(a, [deletes], (length) => steps.push(length))).toEqual([0, 65_536, 149_999])
+    expect(steps).toEqual([65_536, 65_536, 18_928])
+  })
+
+  it('take no more memory than the limit', async () => {
     const world = lake({ schemas: [fields], limits: { equalityDeleteBytes: 1000 } })
     const a = await world.rows('a.parquet', fields, tenRows)
     const refusal = { kind: 'exhausted', code: 'EQUALITY_DELETES', context: { equalityDeleteBytes: 1000 } }
@@ -464,7 +564,7 @@ describe('equality deletes', () => {
       [idField],
       Array.from({ length: 20 }, (_, at) => [at]),
     )
-    expect(await world.reads(() => expect(world.mask(a, [many])).rejects.toMatchObject(refusal))).toEqual([])
+    await expect(world.mask(a, [many])).rejects.toMatchObject({ ...refusal, context: { equalityDeleteBytes: 1000 } })
     const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))

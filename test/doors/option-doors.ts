@@ -658,6 +658,7 @@ export const doors: readonly Door[] = [
       where: ['id = 5', []],
       maxInFlight: [0, 0.5],
       skip: noFunction,
+      withDeletes: ['no', 0],
       room: badPart,
       signal: noSignal,
     },

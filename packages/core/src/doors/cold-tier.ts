@@ -153,7 +153,10 @@ export interface ColdTopic {
    * released up to `upTo` (exclusive, per partition), and returns the offset below which the write-ahead copy is not needed: at most
    * `upTo`, never beyond the first offset whose file is missing or cannot be opened. Such files are remembered until a later
    * call finds them, or finds that the table names them no more; until then reads and scans take what the write-ahead tier still has of
-   * them from there. @throws `conflict` code `LINEAGE_BROKEN`; `unavailable` where a file could not be looked at.
+   * them from there. Nor does it go beyond the first offset of which nobody can tell whether its row is deleted; where nothing may go for
+   * that reason, it throws what whoever reads there is told.
+   * @throws `conflict` code `LINEAGE_BROKEN`; `unavailable` where a file could not be looked at; `exhausted`, `corrupt` or `unsupported` where
+   * what is deleted cannot be read.
    */
   releasable(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<readonly bigint[]>
   /** Names of the files that are remembered as missing. */

@@ -178,6 +178,10 @@ class OpenFile implements ParquetFile {
     this.#ignored = ignored
   }
 
+  has(fieldId: number): boolean {
+    return this.#fields.has(fieldId)
+  }
+
   async read(request: ParquetReadRequest): Promise<ColumnBatch> {
     checkOptions(`${this.name}: read`, request, readTable)
     const { signal, fieldIds } = request

@@ -28,6 +28,8 @@ export interface ParquetFile {
   readonly keyValue: ReadonlyMap<string, string>
   /** Top-level fields. */
   readonly fields: readonly ParquetField[]
+  /** Whether it has the field, nested or not. */
+  has(fieldId: number): boolean
   readonly rowGroups: readonly ParquetRowGroup[]
   /**
    * Rows of one row group as columns, exact to the last bit. Only the pages that hold the rows are fetched where the

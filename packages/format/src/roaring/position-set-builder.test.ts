@@ -39,12 +39,4 @@ describe('PositionSetBuilder', () => {
     expect(set.size).toBe(1_000_000)
     expect(set.sizeBytes).toBeLessThan(140_000)
   })
-
-  it('adds sets to each other', () => {
-    const [one, other] = [new PositionSetBuilder(), new PositionSetBuilder()]
-    for (const position of [1, 2, 3, 100_000]) one.add(position)
-    for (const position of [3, 4, 7 * 2 ** 32]) other.add(position)
-    one.addAll(other.finish())
-    expect(one.finish().size).toBe(6)
-  })
 })

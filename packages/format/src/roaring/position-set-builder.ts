@@ -21,12 +21,6 @@ export class PositionSetBuilder {
     this.#sizeBytes += this.#chunk.add(position - number * CHUNK_ROWS)
   }
 
-  addAll(positions: PositionSet): void {
-    positions.runsIn(0, Number.MAX_SAFE_INTEGER, (from, to) => {
-      for (let position = from; position < to; position++) this.add(position)
-    })
-  }
-
   finish(): PositionSet {
     const chunks = new ChunkList(0)
     for (const number of [...this.#open.keys()].sort((a, b) => a - b)) this.#open.get(number)!.pushTo(chunks, number)

@@ -8,6 +8,13 @@ interface PlacedChunk {
   readonly start: number
 }
 
+/** Positions of 65 536 neighbours, in the form that they are kept in; `number` is that of the first place, divided by 65 536. */
+export interface Chunk {
+  readonly number: number
+  readonly kind: ChunkKind
+  readonly words: Uint16Array
+}
+
 /** The chunks of a set on its way, by rising number: the position of a chunk's first place, divided by 65 536. */
 export class ChunkList {
   readonly #chunks: PlacedChunk[] = []
@@ -79,6 +86,11 @@ export class PositionSet {
       const [from, to] = [Math.max(0, start - first), Math.min(CHUNK_ROWS, end - first)]
       this.#kindOf(at).runsIn(this.#wordsOf(at), from, to, (low, high) => each(first + low, first + high))
     }
+  }
+
+  /** As they are kept, by rising number: their words are not to be changed. */
+  chunks(): readonly Chunk[] {
+    return Array.from(this.#numbers, (number, at) => ({ number, kind: this.#kindOf(at), words: this.#wordsOf(at) }))
   }
 
   #countBelow(end: number): number {

@@ -10,7 +10,7 @@ export interface EqualityKeys {
 }
 
 /** What one key takes beside its bytes: a string, and its place in a set. */
-export const KEY_BYTES = 110
+const KEY_BYTES = 110
 
 /** Gathers the rows of one file of equality deletes. */
 export class EqualityDeletes implements EqualityKeys {
@@ -33,7 +33,7 @@ export class EqualityDeletes implements EqualityKeys {
     for (let row = 0; row < batch.length; row++) {
       const key = keyOf(row)
       if (this.keys.has(key)) continue
-      const bytes = KEY_BYTES + key.length
+      const bytes = keyBytes(key)
       this.#spend(bytes)
       this.#sizeBytes += bytes
       this.keys.add(key)
@@ -41,16 +41,28 @@ export class EqualityDeletes implements EqualityKeys {
   }
 }
 
-/** Calls with those rows of the batch that have one of the keys. */
-export function equalRows(batch: ColumnBatch, keys: ReadonlySet<string>, each: (row: number) => void): void {
+/** Calls with those rows of the batch that have one of the keys, and with which. */
+export function equalRows(
+  batch: ColumnBatch,
+  keys: Pick<ReadonlySet<string>, 'has'>,
+  each: (row: number, key: string) => void,
+): void {
   const keyOf = rowKeys(batch)
-  for (let row = 0; row < batch.length; row++) if (keys.has(keyOf(row))) each(row)
+  for (let row = 0; row < batch.length; row++) {
+    const key = keyOf(row)
+    if (keys.has(key)) each(row, key)
+  }
 }
 
-/** What is thrown where the keys about one data file take more than they may. */
-export function tooManyKeys(dataFile: string, equalityDeleteBytes: number): Error {
+/** Of memory, about, that a key takes. */
+export function keyBytes(key: string): number {
+  return KEY_BYTES + key.length
+}
+
+/** What is thrown where the keys about one data file, or in one file of deletes, take more than they may. */
+export function tooManyKeys(file: string, equalityDeleteBytes: number): Error {
   const message =
-    `The keys of equality deletes about ${dataFile} take more than the limit equalityDeleteBytes, ${equalityDeleteBytes}. ` +
+    `The keys of equality deletes in or about ${file} take more than the limit equalityDeleteBytes, ${equalityDeleteBytes}. ` +
     `Have an engine rewrite the table's data files, or raise the limit.`
-  return exhausted('EQUALITY_DELETES', message, { context: { file: dataFile, equalityDeleteBytes } })
+  return exhausted('EQUALITY_DELETES', message, { context: { file, equalityDeleteBytes } })
 }

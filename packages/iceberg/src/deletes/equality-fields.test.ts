@@ -20,10 +20,11 @@ const schemas = [
   schemaOf(0, field(1, 'id', 'int'), field(2, 'gone', 'string'), field(3, 'place', place)),
   schemaOf(1, field(1, 'number', 'long'), field(3, 'place', place), field(8, 'list', list)),
 ]
-const of = (...ids: readonly number[]): readonly IcebergField[] => equalityFields(schemas, ids, 'd.parquet')
+const of = (...ids: readonly number[]): readonly IcebergField[] =>
+  equalityFields(schemas.toReversed(), ids, 'd.parquet')
 
 describe('equalityFields', () => {
-  it('takes a column as the newest schema that has it says', () => {
+  it('takes a column as the first schema that has it says', () => {
     expect(of(1)).toEqual([field(1, 'number', 'long')])
     expect(of(2)).toEqual([field(2, 'gone', 'string')])
     expect(of(2, 1, 2)).toEqual([field(1, 'number', 'long'), field(2, 'gone', 'string')])

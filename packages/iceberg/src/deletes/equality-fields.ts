@@ -3,7 +3,7 @@ import type { IcebergField, IcebergSchema } from '@moulin/core'
 
 /**
  * What has to be read of a file for the columns that an equality delete compares: top-level fields, with nothing in a struct but the way
- * to them. A column's type and default are those of the newest schema that has it: it may be gone by now, and types only grow.
+ * to them. A column's type and default are those of the first of the schemas that has it.
  * @throws `corrupt` code `EQUALITY_FIELD` for an id that no schema has, or for none; `unsupported` code `EQUALITY_TYPE` for one of a struct,
  * a list or a map, or inside of a list or a map.
  *
@@ -15,10 +15,9 @@ export function equalityFields(
   what: string,
 ): readonly IcebergField[] {
   if (ids.length === 0) throw corrupt('EQUALITY_FIELD', `${what} names no columns to compare rows by.`)
-  const newest = schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
   const fields = new Map<number, IcebergField>()
   for (const id of [...new Set(ids)].sort((a, b) => a - b)) {
-    const found = firstOf(newest, ({ fields: columns }) => wayTo(columns, id))
+    const found = firstOf(schemas, ({ fields: columns }) => wayTo(columns, id))
     if (found === undefined) {
       const message = `${what} compares rows by column id ${id}, which no schema of the table has.`
       throw corrupt('EQUALITY_FIELD', message, { context: { file: what, fieldId: id } })

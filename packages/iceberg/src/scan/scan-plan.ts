@@ -50,6 +50,8 @@ export interface PlanScanOptions {
    * names. Default: none. Manifests of deletes are never left out: rows would come back.
    */
   readonly skip?: ((location: string) => boolean) | undefined
+  /** False: manifests of deletes are not read, and no task has any: for whoever asks for rows whether they are deleted or not. Default: true. */
+  readonly withDeletes?: boolean | undefined
   /** Where what is read of manifests is kept for the next plan; default: nowhere. Of one table. */
   readonly room?: ManifestRoom | undefined
   /** Manifests read at once; default 4. */
@@ -63,6 +65,7 @@ const optionTable: OptionTable<PlanScanOptions> = {
   snapshotId: option.anyOf(option.integer('', 0), option.int64('an id')),
   where: option.objectOf('an expression'),
   skip: option.callback,
+  withDeletes: option.flag,
   room: option.door('room for manifests', [], ['files', 'facts']),
   maxInFlight: option.integer('', 1),
   signal: option.abortSignal,
@@ -78,7 +81,7 @@ const optionTable: OptionTable<PlanScanOptions> = {
  */
 export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileScanTask, void, undefined> {
   checkOptions('planScan', options, optionTable)
-  const { tableFiles, metadata, where, skip = () => false, room, maxInFlight = 4, signal } = options
+  const { tableFiles, metadata, where, skip = () => false, withDeletes = true, room, maxInFlight = 4, signal } = options
   const { snapshot, schema } = snapshotOf(options)
   const predicate = bindExpression(where, schema.fields)
   if (snapshot === undefined || (snapshot.manifests === undefined && skip(snapshot['manifest-list']))) return
@@ -93,14 +96,13 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
     room,
     skip,
     specOf: (specId) => plans(specId).spec,
-    schemaId: schema['schema-id'] ?? 0,
     maxInFlight,
     signal: signals,
   })
   const waiting: (readonly FileScanTask[] | Promise<readonly FileScanTask[]>)[] = []
   try {
     const manifests = await kept.of(snapshot)
-    const deletes = await kept.deletes(manifests, snapshot['manifest-list'])
+    const deletes = await kept.deletes(withDeletes ? manifests : [], snapshot['manifest-list'])
     for (const manifest of manifests) {
       if (manifest.content === 'deletes') continue
       const plan = plans(manifest.specId)

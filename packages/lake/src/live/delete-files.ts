@@ -1,13 +1,20 @@
 import { corrupt, exhausted, isMoulinError, stringifyJson } from '@moulin/core'
 import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
-import { PositionSetBuilder, puffinBlobContent, readPuffinFooter } from '@moulin/format'
+import { positionUnion, puffinBlobContent, readPuffinFooter } from '@moulin/format'
 import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
-import { EqualityDeletes, PositionDeletes, positionDeleteFields, readDeletionVector } from '@moulin/iceberg'
+import {
+  EqualityDeletes,
+  PositionDeletes,
+  positionDeleteFields,
+  readDeletionVector,
+  tooManyKeys,
+} from '@moulin/iceberg'
 import type { DeleteFile, EqualityKeys } from '@moulin/iceberg'
 import { fileReader } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import type { TableMapping } from './name-mappings.ts'
 import type { Room, Sized } from './room.ts'
+import { inSteps } from '../scan/read-passing.ts'
 import { namesOf } from '../table/table-objects.ts'
 
 /** What is read of a file of deletes, whichever data file it is read for. */
@@ -26,8 +33,6 @@ export interface KeysRequest {
   readonly fields: readonly IcebergField[]
   /** For files without field ids. */
   readonly mapping: TableMapping | undefined
-  /** As in {@link EqualityDeletes}: told only of what is read for this request. */
-  readonly spend: (bytes: number) => void
 }
 
 /** What is kept of files of deletes. */
@@ -39,13 +44,16 @@ export interface DeleteFilesParts {
   readonly room: DeleteRoom
   /** The limit `positionDeleteBytes`. */
   readonly positionDeleteBytes: number
+  /** The limit `equalityDeleteBytes`: here of one file, whoever asks for it. */
+  readonly equalityDeleteBytes: number
 }
 
 const VECTOR = 'deletion-vector-v1'
 /** A vector is read at once, so one of a gigabyte is no vector. */
 const MAX_VECTOR_BYTES = 1024 ** 3
 
-export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: DeleteFilesParts): DeleteFiles {
+export function deleteFiles(parts: DeleteFilesParts): DeleteFiles {
+  const { tableFiles, files, room, positionDeleteBytes, equalityDeleteBytes } = parts
   // One file may be listed as several things.
   const own = room.share()
   const blobs = (file: DeleteFile, call: CallOptions): Promise<readonly PuffinBlob[]> =>
@@ -64,12 +72,15 @@ export function deleteFiles({ tableFiles, files, room, positionDeleteBytes }: De
         for await (const batch of rowsOf(parquet, positionDeleteFields, shared)) deletes.add(batch)
         return byName(deletes.finish(), file, tableFiles)
       }) as Promise<PositionsByName>,
-    keys: (file, { fields, mapping, spend }, call) =>
+    keys: (file, { fields, mapping }, call) =>
       // The ids say which columns; whatever they are called, their types may have grown since it was read.
       room.load(`${own}keys ${file.filePath} ${mapping?.key} ${stringifyJson(fields)}`, call, async (shared) => {
         const parquet = await files.open(file, { ...shared, mapping })
-        checkColumns(parquet, fields, file)
-        const value = new EqualityDeletes(spend)
+        checkColumns(parquet, file)
+        let spent = 0
+        const value = new EqualityDeletes((bytes) => {
+          if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
+        })
         for await (const batch of rowsOf(parquet, fields, shared)) value.add(batch)
         return { value, sizeBytes: value.sizeBytes }
       }) as Promise<EqualityKeys>,
@@ -119,29 +130,26 @@ export function ofAnother(what: string, about: string, dataFile: string): Error 
   return corrupt('DELETES_ELSEWHERE', message, { context: { file: what, about, dataFile } })
 }
 
-/** Rows that are decoded at once. */
-const ROWS_AT_ONCE = 4 * 1024 * 1024
-
-/** All rows of a file, in order. */
+/** All rows of a file, in order, as many at once as a scan takes. */
 export async function* rowsOf(
   file: Pick<ParquetFile, 'rowGroups' | 'read'>,
   types: readonly IcebergField[],
   { signal }: CallOptions,
 ): AsyncGenerator<ColumnBatch & { readonly firstRow: number }> {
-  for (const [rowGroup, { rowCount, firstRow }] of file.rowGroups.entries()) {
-    for (let start = 0; start < rowCount; start += ROWS_AT_ONCE) {
-      const rows = { start, end: Math.min(rowCount, start + ROWS_AT_ONCE) }
+  for (const [rowGroup, group] of file.rowGroups.entries()) {
+    if (group.rowCount === 0) continue
+    for (const rows of inSteps([{ start: 0, end: group.rowCount }], group)) {
       const batch = await file.read({ rowGroup, types, rows, ...(signal && { signal }) })
-      yield { ...batch, firstRow: firstRow + start }
+      yield { ...batch, firstRow: group.firstRow + rows.start }
     }
   }
 }
 
-function checkColumns({ fields: inFile }: ParquetFile, fields: readonly IcebergField[], file: DeleteFile): void {
-  const missing = fields.find(({ id }) => !inFile.some((field) => field.id === id))
+function checkColumns(parquet: ParquetFile, { filePath, equalityIds }: DeleteFile): void {
+  const missing = equalityIds.find((id) => !parquet.has(id))
   if (missing === undefined) return
-  const message = `${file.filePath} lacks the column ${missing.name}, id ${missing.id}, that its equality deletes compare.`
-  throw corrupt('EQUALITY_FIELD', message, { context: { file: file.filePath, fieldId: missing.id } })
+  const message = `${filePath} lacks the column of id ${missing}, that its equality deletes compare.`
+  throw corrupt('EQUALITY_FIELD', message, { context: { file: filePath, fieldId: missing } })
 }
 
 function byName(
@@ -156,7 +164,7 @@ function byName(
       throw ofAnother(filePath, path, referencedDataFile)
     const [name] = namesOf(tableFiles, path)
     const others = value.get(name!)
-    value.set(name!, others === undefined ? positions : unionOf([others, positions]))
+    value.set(name!, others === undefined ? positions : positionUnion([others, positions]))
     sizeBytes += 256 + path.length + positions.sizeBytes
   }
   // What is named raw goes before what may be meant by an escape.
@@ -165,12 +173,4 @@ function byName(
     for (const other of others) if (!value.has(other)) value.set(other, value.get(name!)!)
   }
   return { value, sizeBytes }
-}
-
-/** What is in any of them. */
-export function unionOf(sets: readonly PositionSet[]): PositionSet {
-  if (sets.length === 1) return sets[0]!
-  const all = new PositionSetBuilder()
-  for (const set of sets) all.addAll(set)
-  return all.finish()
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { corrupt } from '@moulin/core'
-import type { CallOptions, Limits, TableFiles } from '@moulin/core'
-import { PositionSetBuilder } from '@moulin/format'
+import { corrupt, stringifyJson } from '@moulin/core'
+import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
+import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, KEY_BYTES, maskOf, tooManyKeys } from '@moulin/iceberg'
+import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys } from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
-import { deleteFiles, ofAnother, rowsOf, unionOf } from './delete-files.ts'
+import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
 import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
@@ -47,7 +47,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
   const parts: MaskParts = {
     tableFiles,
     equalityDeleteBytes,
-    deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes }),
+    deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes, equalityDeleteBytes }),
   }
   return async (question, call) => {
     const { metadata, listed } = question
@@ -55,7 +55,9 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     if (deletes.length === 0) return undefined
     // Of files without field ids the mapping says what is compared.
     const mapping = nameMappingOf(metadata)?.key ?? ''
-    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping}#${keyOf(deletes)}`
+    const isByValue = deletes.some(({ content }) => content === 'equality')
+    const schema = isByValue ? metadata['current-schema-id'] : undefined
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${keyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -71,6 +73,8 @@ interface MaskParts {
 interface Deleted {
   readonly rows: PositionSet
   readonly by: readonly DeleteFile[]
+  /** What rows were compared by. */
+  readonly fields?: readonly IcebergField[]
 }
 
 async function maskIn(
@@ -87,13 +91,20 @@ async function maskIn(
   ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
-  const rows = unionOf(some.map((each) => each.rows))
-  const beyond = rows.countIn(Number(file.recordCount), Number.MAX_SAFE_INTEGER)
-  if (beyond > 0) {
+  // Before they come together: of what is of another file there may be more than of this one's rows.
+  for (const { rows } of some) {
+    const beyond = rows.countIn(Number(file.recordCount), Number.MAX_SAFE_INTEGER)
+    if (beyond === 0) continue
     const message = `${beyond} deletes of ${file.filePath} are of rows beyond its ${file.recordCount}: they are of another file.`
     throw corrupt('DELETE_BEYOND', message, { context: { file: file.filePath, rows: file.recordCount, beyond } })
   }
-  return { value: maskOf(keyOf(some.flatMap(({ by }) => by)), rows)!, sizeBytes: 512 + rows.sizeBytes }
+  const rows = positionUnion(some.map((each) => each.rows))
+  const compared = some.flatMap(({ fields = [] }) => fields)
+  const key = keyOf(
+    some.flatMap(({ by }) => by),
+    compared,
+  )
+  return { value: maskOf(key, rows)!, sizeBytes: 512 + rows.sizeBytes }
 }
 
 /** By vectors, and by files of positions. */
@@ -131,53 +142,80 @@ async function deletedByValue(
   { deletes: read, equalityDeleteBytes }: MaskParts,
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
-  const isTooMuch = (bytes: number): boolean => bytes > equalityDeleteBytes
-  const tooMuch = (): Error => tooManyKeys(file.filePath, equalityDeleteBytes)
-  const rows = deletes.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-  if (isTooMuch(rows * KEY_BYTES)) throw tooMuch()
   const bySet = Map.groupBy(deletes, ({ equalityIds }) => [...new Set(equalityIds)].sort((a, b) => a - b).join())
-  let sizeBytes = 0
-  // Of what is on its way, beside what has come.
+  const schemas = readFirst(metadata)
   let spent = 0
   const spend = (bytes: number): void => {
-    if (isTooMuch((spent += bytes))) throw tooMuch()
+    if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
   }
   const found: Deleted[] = []
   for (const alike of bySet.values()) {
-    const fields = equalityFields(metadata.schemas, alike[0]!.equalityIds, alike[0]!.filePath)
-    const sets: ReadonlySet<string>[] = []
-    await inTurn(
-      alike,
-      async (each) => {
-        const { keys, sizeBytes: bytes } = await read.keys(
-          each,
-          { fields, mapping: nameMappingOf(metadata), spend },
-          call,
-        )
-        if (isTooMuch((sizeBytes += bytes))) throw tooMuch()
-        sets.push(keys)
-      },
-      call,
-    )
-    const keys = sets.length === 1 ? sets[0]! : allOf(sets)
+    const fields = equalityFields(schemas, alike[0]!.equalityIds, alike[0]!.filePath)
+    const keys = new HeldKeys(spend)
+    const takes = async (each: DeleteFile, at: number): Promise<void> =>
+      keys.add((await read.keys(each, { fields, mapping: nameMappingOf(metadata) }, call)).keys, at)
+    // What is on its way is bounded file by file: many at once only where they are small.
+    const rows = alike.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
+    if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...alike.entries()], ([at, each]) => takes(each, at), call)
+    else for (const [at, each] of alike.entries()) await takes(each, at)
     const gone = new PositionSetBuilder()
-    for await (const { firstRow, ...batch } of rowsOf(await whole(call), fields, call))
-      equalRows(batch, keys, (row) => gone.add(firstRow + row))
-    found.push({ rows: gone.finish(), by: alike })
+    const by = new Set<number>()
+    for await (const { firstRow, ...batch } of rowsOf(await whole(call), fields, call)) {
+      equalRows(batch, keys, (row, key) => {
+        gone.add(firstRow + row)
+        by.add(keys.firstOf(key)!)
+      })
+    }
+    found.push({ rows: gone.finish(), by: alike.filter((_, at) => by.has(at)), fields })
   }
   return found
 }
 
-function allOf(sets: readonly ReadonlySet<string>[]): ReadonlySet<string> {
-  const all = new Set<string>()
-  for (const set of sets) for (const key of set) all.add(key)
-  return all
+/** Rows of equality deletes that are read side by side; above it, one file after the other. */
+const ROWS_ON_THEIR_WAY = 100_000
+
+/** Keys of several files of deletes, each once, and the first of the files that has it: it alone is said to delete the key's rows. */
+class HeldKeys {
+  readonly #spend: (bytes: number) => void
+  readonly #first = new Map<string, number>()
+
+  /** @param spend Is told of memory that is taken, once a key, and throws where it is too much. */
+  constructor(spend: (bytes: number) => void) {
+    this.#spend = spend
+  }
+
+  /** In whatever order they come. */
+  add(keys: Iterable<string>, file: number): void {
+    for (const key of keys) {
+      const first = this.#first.get(key)
+      if (first === undefined) this.#spend(keyBytes(key))
+      if (first === undefined || file < first) this.#first.set(key, file)
+    }
+  }
+
+  has(key: string): boolean {
+    return this.#first.has(key)
+  }
+
+  firstOf(key: string): number | undefined {
+    return this.#first.get(key)
+  }
+}
+
+/** A table that was replaced has other columns under old ids, so what is read of an older snapshot is read with its own schema first. */
+function readFirst({ schemas, 'current-schema-id': id }: TableMetadata): readonly IcebergSchema[] {
+  const newest = schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
+  const current = newest.find((schema) => schema['schema-id'] === id)
+  return current === undefined ? newest : [current, ...newest.filter((schema) => schema !== current)]
 }
 
 /** Short, whatever they are called; the same whatever order they come in. */
-function keyOf(deletes: readonly DeleteFile[]): string {
+function keyOf(deletes: readonly DeleteFile[], compared: readonly IcebergField[] = []): string {
   const names = deletes.map(({ content, filePath, sequenceNumber, blob }) =>
     JSON.stringify([content, filePath, sequenceNumber.toString(), blob?.offset.toString()]),
   )
-  return createHash('sha256').update(names.sort().join()).digest('hex').slice(0, 32)
+  return createHash('sha256')
+    .update([...names.sort(), ...compared.map((field) => stringifyJson(field))].join())
+    .digest('hex')
+    .slice(0, 32)
 }

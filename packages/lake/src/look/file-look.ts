@@ -15,7 +15,10 @@ import {
   reaches,
 } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
+import { unreadDeletes } from './unread-deletes.ts'
+import type { UnreadDeletes } from './unread-deletes.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
+import type { FileLists } from '../replay/cold-plan.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
 import type { TopicTable } from '../table/topic-table.ts'
@@ -24,6 +27,7 @@ export interface FileLookParts {
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
   readonly manifests?: ManifestRoom | undefined
+  readonly fileLists: FileLists
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly table: TopicTable
@@ -42,6 +46,8 @@ export interface Looked {
   readonly ranges: readonly OffsetRange[]
   /** Per partition, the first offset of its range that a missing file may have by its bounds; else the end of the range. */
   readonly safe: readonly bigint[]
+  /** Of what is to be released. */
+  readonly unread: UnreadDeletes | undefined
 }
 
 interface Found {
@@ -122,7 +128,10 @@ export class FileLook {
       // Files of a snapshot that has been replaced meanwhile may go.
       const isCurrent = async (): Promise<boolean> =>
         snapshotIdOf((await table.load(call)).loaded) === snapshotIdOf(state.loaded)
-      if (found.missing.size > 0 && round < MAX_ROUNDS && !(await isCurrent())) continue
+      const ofFound = { ...state, missing: found.missing }
+      const unread = upTo === undefined ? undefined : await unreadDeletes(this.#parts, ofFound, ranges, call)
+      const isAmiss = found.missing.size > 0 || unread !== undefined
+      if (isAmiss && round < MAX_ROUNDS && !(await isCurrent())) continue
       // A commit that ended meanwhile may have found a file of its own.
       for (const [file, reason] of table.missing) if (!known.has(file)) found.missing.set(file, reason)
       this.#remember(found.missing.size === 0 ? noneMissing : found.missing)
@@ -131,7 +140,7 @@ export class FileLook {
         const entry = state.entries[partition]!
         return found.places.reduce((end, places) => lowest(end, meeting(places, entry, range)?.from ?? end), range.to)
       })
-      return { state: { ...state, missing: table.missing }, ranges, safe }
+      return { state: { ...state, missing: table.missing }, ranges, safe, unread }
     }
   }
 

@@ -38,19 +38,21 @@ export function absentIn(
 }
 
 /**
- * Per partition, how far all is there of what the look was for. Files have several partitions, whose bounds say too much: what another
- * file has is there.
+ * Per partition, how far all is there of what the look was for, and can be read. Files have several partitions, whose bounds say too much:
+ * what another file has is there.
+ * @throws what tells which rows are deleted cannot be read, where nothing may be released for that reason.
  */
 export async function releasable(
   parts: HeldParts,
-  { state, ranges, safe }: Looked,
+  { state, ranges, safe, unread }: Looked,
   call: CallOptions,
 ): Promise<bigint[]> {
   const ends: bigint[] = []
   for (const [partition, from] of safe.entries()) {
-    const { to } = ranges[partition]!
+    const to = unread?.from[partition] ?? ranges[partition]!.to
     ends.push(from < to ? await firstAbsent(parts, state, { partition, from, to }, call) : to)
   }
+  if (unread !== undefined && ends.every((end, partition) => end <= ranges[partition]!.from)) throw unread.error
   return ends
 }
 

@@ -1,7 +1,7 @@
 import { and, gt, gte, eq, or } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, Expression, TableFiles } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
-import type { ManifestRoom } from '@moulin/iceberg'
+import type { FileScanTask, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { TableState } from './table-state.ts'
@@ -28,7 +28,7 @@ export class ForeignRows {
 
   /** A sentence that names the first such row, or undefined. */
   async above(state: TableState, options: CallOptions): Promise<string | undefined> {
-    const { tableFiles, files, manifests: room, info } = this.#parts
+    const { tableFiles, manifests: room, info } = this.#parts
     const { entries, loaded, columns } = state
     const column = (name: string): string => columns.byName.get(name)!.name
     const beyond: Expression[] = entries.map(({ partition, frontier }) =>
@@ -39,8 +39,19 @@ export class ForeignRows {
       gte(column('_kafka_partition'), entries.length),
     ]
     const where = or(...beyond, ...strange)
-    const { metadata } = loaded
-    for await (const task of planScan({ tableFiles, metadata, where, room, ...options })) {
+    const plan = { tableFiles, metadata: loaded.metadata, where, room, ...options }
+    // What is deleted is asked for where a row is found: tiering rests on nobody's deletes but those.
+    const found = await this.#in(planScan({ ...plan, withDeletes: false }), state, options)
+    return found && (await this.#in(planScan(plan), state, options))
+  }
+
+  async #in(
+    tasks: AsyncIterable<FileScanTask>,
+    { entries, loaded: { metadata }, columns }: TableState,
+    options: CallOptions,
+  ): Promise<string | undefined> {
+    const { files, info } = this.#parts
+    for await (const task of tasks) {
       if (this.#clean.has(await files.keyOf(task, metadata, options))) continue
       const file = await files.open(task, metadata, options)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {

@@ -1,7 +1,7 @@
 import { and, eq, gte, lte, or } from '@moulin/core'
 import type { CallOptions, Expression, TableMetadata } from '@moulin/core'
 import { currentSnapshot, planScan } from '@moulin/iceberg'
-import type { FileScanTask } from '@moulin/iceberg'
+import type { FileScanTask, PlanScanOptions } from '@moulin/iceberg'
 import type { ForeignRowsParts } from './foreign-rows.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { IdentityColumns } from '../places/identity-rows.ts'
@@ -34,7 +34,7 @@ export async function evidenceFor(
   const sequence = marker.sequence ?? 0n
   const raised: FileScanTask[] = []
   let files = 0
-  for await (const task of planScan({ tableFiles: parts.tableFiles, room: parts.manifests, metadata, ...call })) {
+  for await (const task of planScan({ ...whole(parts), metadata, ...call })) {
     files++
     if (isOfCommit(task, marker)) return `${task.file.filePath} of the last commit is live`
     if (task.sequenceNumber >= sequence) raised.push(task)
@@ -55,6 +55,13 @@ export async function evidenceFor(
   if (found === undefined && failure !== undefined) throw failure as Error
   return found
 }
+
+// Rows that were deleted since are evidence as well: the file has them all the same, whoever can tell.
+const whole = ({ tableFiles, manifests }: ForeignRowsParts): Omit<PlanScanOptions, 'metadata'> => ({
+  tableFiles,
+  room: manifests,
+  withDeletes: false,
+})
 
 function isOfCommit({ file, snapshotId }: FileScanTask, { commit, snapshot }: Marker): boolean {
   return snapshotId === snapshot || file.filePath.includes(`/data/${commit}-`)
@@ -86,13 +93,7 @@ async function lastRows(
   )
   const where: Expression = places.length === 1 ? places[0]! : or(...places)
   const question = { metadata, marker, columns }
-  for await (const task of planScan({
-    tableFiles: parts.tableFiles,
-    room: parts.manifests,
-    metadata,
-    where,
-    ...call,
-  })) {
+  for await (const task of planScan({ ...whole(parts), metadata, where, ...call })) {
     const take: RowTest = (rows, row) => {
       const place = placeOf(rows.incarnation(row), rows.partition(row))
       if (wanted.get(place)?.lastRow === rows.offset(row)) wanted.delete(place)
@@ -120,8 +121,7 @@ async function hasRow(
   test: RowTest,
   call: CallOptions,
 ): Promise<boolean> {
-  // Rows that were deleted since are evidence as well: the file has them all the same.
-  const file = await parts.files.open({ ...task, deletes: [] }, metadata, call)
+  const file = await parts.files.open(task, metadata, call)
   for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
     const rows = await readIdentities(file, rowGroup, columns, call)
     for (let row = 0; row < rows.length; row++) if (rows.isKnown(row) && test(rows, row)) return true
