@@ -1,6 +1,7 @@
 import { takeRows } from '@moulin/core'
 import type { CallOptions, TableMetadata } from '@moulin/core'
 import type { ParquetFile, ParquetReadRequest } from '@moulin/format'
+import { partitionTupleKey } from '@moulin/iceberg'
 import type { DataFile, DeletesOf, ListedFile, LiveFile, LiveRowGroup, LiveRows, RowMask } from '@moulin/iceberg'
 import { lacksIds } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
@@ -9,7 +10,7 @@ import { nameMappingOf } from './name-mappings.ts'
 /** A topic's way to the data files of its table: no row that is deleted comes out of here. */
 export interface LiveFiles {
   /**
-   * A file of the metadata's current snapshot. The same object again while its footer is kept and the same is deleted in it.
+   * A file of the metadata's current snapshot. The same object again while its footer is kept, the same is deleted in it, and it is listed alike.
    * @throws as {@link DataFiles.open}; what `deletesOf` does.
    */
   open(listed: ListedFile, metadata: TableMetadata, call?: CallOptions): Promise<LiveFile>
@@ -40,7 +41,7 @@ export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
       const whole = await wholeOf(listed, metadata, call)
       const known = kept.get(whole)
       const key = keyOf(listed, metadata, deleted)
-      if (known?.key === key && known.listed.sequenceNumber === listed.sequenceNumber) return known
+      if (known?.key === key && isListedAlike(known.listed, listed)) return known
       const live = new MaskedFile(listed, whole, key, deleted)
       kept.set(whole, live)
       return live
@@ -59,6 +60,17 @@ export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
       }
     },
   }
+}
+
+/** One snapshot may say of a file what another one does not: where it was added again, moved to format version 3, or named by another scheme. */
+function isListedAlike(a: ListedFile, b: ListedFile): boolean {
+  return (
+    a.sequenceNumber === b.sequenceNumber &&
+    a.file.firstRowId === b.file.firstRowId &&
+    a.file.filePath === b.file.filePath &&
+    a.file.specId === b.file.specId &&
+    partitionTupleKey(a.file.partition) === partitionTupleKey(b.file.partition)
+  )
 }
 
 function keyOf({ file }: ListedFile, metadata: TableMetadata, deleted: RowMask | undefined): string {

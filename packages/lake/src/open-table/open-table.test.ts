@@ -1,11 +1,12 @@
 import type { Table } from 'apache-arrow'
 import { tableFromIPC } from 'apache-arrow'
 import { and, eq, gt, isNull, keyOf, lt, not, startsWith, tableFiles } from '@moulin/core'
-import type { IcebergField } from '@moulin/core'
-import { readManifestList } from '@moulin/iceberg'
+import type { IcebergField, TableMetadata } from '@moulin/core'
+import { readManifestList, writeManifestList } from '@moulin/iceberg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { plainTable } from './open-table.test-support.ts'
 import type { PlainRow, PlainTable } from './open-table.test-support.ts'
+import type { TableView } from './open-table.ts'
 
 const fields: readonly IcebergField[] = [
   { id: 1, name: 'id', required: false, type: 'long' },
@@ -219,5 +220,48 @@ describe('a column of the name of one that tables have by themselves', () => {
     const opened = await own.open()
     expect(plain(await opened.scan().toArray())).toEqual([{ _pos: 'here', id: 1n }])
     expect(await opened.scan({ where: eq('_pos', 'here') }).count()).toBe(1)
+  })
+})
+
+describe('a file that another snapshot lists otherwise', () => {
+  it('has the row ids of the snapshot that is read, whatever was read before', async () => {
+    const files = tableFiles(table.store)
+    const { metadata } = await table.loaded()
+    const last = metadata.snapshots!.at(-1)!
+    const list = last['manifest-list']
+    const manifests = readManifestList((await files.get(list)).bytes, { path: list })
+    // The table is moved to version 3, and its next snapshot gives ids to what was there.
+    const path = list.replace('snap-', 'snap-v3-')
+    const counted = manifests.map((manifest, at) => ({ ...manifest, firstRowId: BigInt(100 * (at + 1)) }))
+    const scope = { snapshotId: 77n, parentSnapshotId: BigInt(last['snapshot-id']), sequenceNumber: 9n, firstRowId: 100n }
+    await table.store.put(keyOf(table.store, path), writeManifestList({ manifests: counted, ...scope }))
+    let isUpgraded = false
+    table.tell((metadata) => {
+      const version3 = { ...metadata, 'format-version': 3, 'next-row-id': 0 } as TableMetadata
+      if (!isUpgraded) return version3
+      const next = { ...last, 'snapshot-id': 77, 'sequence-number': 9, 'manifest-list': path, 'first-row-id': 100 }
+      return {
+        ...version3,
+        'next-row-id': 1000,
+        'last-sequence-number': 9,
+        'current-snapshot-id': 77,
+        snapshots: [...metadata.snapshots!, next],
+        refs: { main: { type: 'branch', 'snapshot-id': 77 } },
+      } as TableMetadata
+    })
+    const idsIn = async (view: TableView): Promise<(bigint | null)[]> => {
+      const rows = await view.scan({ columns: ['id', '_row_id'] }).toArray()
+      return (plain(rows) as { _row_id: bigint | null }[]).map((row) => row._row_id)
+    }
+    const opened = await table.open()
+    const none = Array.from({ length: 30 }, () => null)
+    expect(await idsIn(opened)).toEqual(none)
+    isUpgraded = true
+    await opened.refresh()
+    const ids = await idsIn(await table.open())
+    expect(ids).not.toContain(null)
+    expect(await idsIn(opened)).toEqual(ids)
+    expect(await idsIn(opened.at(BigInt(last['snapshot-id'])))).toEqual(none)
+    expect(await idsIn(opened)).toEqual(ids)
   })
 })
