@@ -1,4 +1,4 @@
-import { isKind, notFound, type Snapshot, type TableFiles } from '@moulin/core'
+import { isKind, notFound, stringifyJson, type Snapshot, type TableFiles } from '@moulin/core'
 import type { DataFile, DeleteFile, ManifestFile } from '../manifests/data-file.ts'
 import { entryLayout, type EntryLayout } from '../manifests/entry-layout.ts'
 import { readManifestList } from '../manifests/manifest-list.ts'
@@ -43,8 +43,6 @@ export interface KeptManifestsParts {
   readonly room: ManifestRoom | undefined
   readonly skip: (location: string) => boolean
   readonly specOf: (specId: number) => BoundPartitionSpec
-  /** Changes with what `specOf` says. */
-  readonly schemaId: number
   readonly maxInFlight: number
   readonly signal: AbortSignal
 }
@@ -78,10 +76,11 @@ export class KeptManifests {
 
   /** What is deleted in files of the manifests' snapshot, which is named by its manifest list. */
   async deletes(manifests: readonly ManifestFile[], list: string): Promise<DeleteIndex> {
-    const { tableFiles, specOf, schemaId } = this.#parts
+    const { tableFiles, specOf } = this.#parts
     const live = manifests.filter(mayDelete)
     if (live.length === 0) return deleteIndex([], { tableFiles, specOf })
-    return this.#kept(`delete-index ${schemaId} ${list}`, async () => {
+    const types = [...new Set(live.map(({ specId }) => specId))].map((specId) => typesOf(specOf(specId)))
+    return this.#kept(`delete-index ${types.join()} ${list}`, async () => {
       const files = (await this.#inParts(live, (manifest) => this.#deleteFiles(manifest))).flat()
       return [deleteIndex(files, { tableFiles, specOf }), files.length * DELETE_BYTES]
     })
@@ -117,10 +116,10 @@ export class KeptManifests {
   }
 
   #deleteFiles(manifest: ManifestFile): Promise<readonly DeleteFile[]> {
-    const { specOf, schemaId } = this.#parts
-    return this.#kept(`deletes ${schemaId} ${nameOf(manifest)}`, async () => {
+    const spec = this.#parts.specOf(manifest.specId)
+    return this.#kept(`deletes ${typesOf(spec)} ${nameOf(manifest)}`, async () => {
       const bytes = await this.#read(manifest.path)
-      const files = readDeleteManifest(bytes, { manifest, spec: specOf(manifest.specId) })
+      const files = readDeleteManifest(bytes, { manifest, spec })
       return [files, files.length * DELETE_BYTES]
     })
   }
@@ -197,4 +196,12 @@ const mayDelete = ({ content, addedFiles, existingFiles }: ManifestFile): boolea
 /** With what its entries inherit: lists of several branches may say different things of one manifest. */
 function nameOf({ path, sequenceNumber, addedSnapshotId, firstRowId }: ManifestFile): string {
   return `${path} ${sequenceNumber} ${addedSnapshotId} ${firstRowId ?? ''}`
+}
+
+/** What tuples of the spec are read as: that changes with the table's schemas, and tuples of other types do not meet. */
+function typesOf({ specId, fields }: BoundPartitionSpec): string {
+  return stringifyJson([
+    specId,
+    ...fields.map(({ fieldId, transform, resultType }) => [fieldId, transform.kind, resultType ?? null]),
+  ])
 }

@@ -3,10 +3,24 @@ import { eq, gte, isKind, lt } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import type { DeleteFile, ManifestFile } from '../manifests/data-file.ts'
 import { deleteFile, writeDeleteManifest } from '../manifests/delete-manifest.test-support.ts'
+import { writeManifestList } from '../manifests/manifest-list.ts'
+import { writeManifest } from '../manifests/manifest.ts'
 import { bindPartitionSpec } from '../partitions/partition-fields.ts'
 import type { ManifestRoom } from './kept-manifests.ts'
+import { planScan } from './scan-plan.ts'
 import type { FileScanTask } from './scan-plan.ts'
-import { day, oldSchema, root, schema, specs, twoSpecs } from './scan-plan.test-support.ts'
+import {
+  collect,
+  column,
+  day,
+  filesOf,
+  oldSchema,
+  root,
+  schema,
+  specs,
+  TestStore,
+  twoSpecs,
+} from './scan-plan.test-support.ts'
 
 /** Room for everything. */
 function roomy(): ManifestRoom {
@@ -128,5 +142,56 @@ describe('a plan', () => {
     await expect(names({ room })).rejects.toMatchObject({ kind: 'corrupt', code: 'MANIFEST_LENGTH' })
     store.objects.set('t/metadata/m1.avro', kept)
     expect(await names({ room })).toHaveLength(5)
+  })
+
+  it('with a room knows what is deleted when the schema of a partition column goes, too', async () => {
+    const store = new TestStore()
+    const d = column(2, 'd', 'decimal(9, 2)')
+    const old = { type: 'struct' as const, 'schema-id': 0, fields: [column(1, 'n', 'int'), d] }
+    const now = { type: 'struct' as const, 'schema-id': 1, fields: [column(1, 'n', 'int')] }
+    const byDecimal = {
+      'spec-id': 0,
+      fields: [{ 'source-id': 2, 'field-id': 1000, name: 'd', transform: 'identity' }],
+    }
+    const spec = bindPartitionSpec(byDecimal, [old])
+    const [path, deletesPath, list] = ['m', 'd', 'snap'].map((name) => `${root}t/metadata/${name}.avro`)
+    const { file } = (await twoSpecs().plan())[0]!
+    const entry = { status: 'added' as const, sequenceNumber: undefined, fileSequenceNumber: undefined }
+    const made = writeManifest({
+      ...{ path: path!, spec, schema: old, snapshotId: 5n, sequenceNumber: 1n },
+      entries: [{ ...entry, snapshotId: 5n, file: { ...file, specId: 0, partition: [1234n] } }],
+    })
+    const files = [deleteFile('equality', 'e', 2n, { partition: [1234n] })]
+    const deletes = writeDeleteManifest({ path: deletesPath!, spec, schema: old, files, sequenceNumber: 2n })
+    store.objects.set('t/metadata/m.avro', made.bytes)
+    store.objects.set('t/metadata/d.avro', deletes.bytes)
+    const scope = { snapshotId: 5n, parentSnapshotId: null, sequenceNumber: 2n }
+    store.objects.set(
+      't/metadata/snap.avro',
+      writeManifestList({ manifests: [made.manifest, deletes.manifest], ...scope }),
+    )
+    const metadata = {
+      ...twoSpecs().at('snap'),
+      schemas: [old, now],
+      'current-schema-id': 1,
+      'partition-specs': [byDecimal, { 'spec-id': 1, fields: [] }],
+      'default-spec-id': 1,
+      'current-snapshot-id': 5,
+      snapshots: [
+        {
+          'snapshot-id': 5,
+          'sequence-number': 2,
+          'timestamp-ms': 0,
+          'manifest-list': list!,
+          summary: { operation: 'append' },
+          'schema-id': 1,
+        },
+      ],
+    }
+    const room = roomy()
+    for (const schemas of [[old, now], [now], [old, now]]) {
+      const tasks = await collect(planScan({ tableFiles: filesOf(store), metadata: { ...metadata, schemas }, room }))
+      expect(tasks.map(({ deletes: about }) => about.length)).toEqual([1])
+    }
   })
 })

@@ -93,7 +93,6 @@ export async function* planScan(options: PlanScanOptions): AsyncGenerator<FileSc
     room,
     skip,
     specOf: (specId) => plans(specId).spec,
-    schemaId: schema['schema-id'] ?? 0,
     maxInFlight,
     signal: signals,
   })

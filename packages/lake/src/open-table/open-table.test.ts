@@ -233,7 +233,12 @@ describe('a file that another snapshot lists otherwise', () => {
     // The table is moved to version 3, and its next snapshot gives ids to what was there.
     const path = list.replace('snap-', 'snap-v3-')
     const counted = manifests.map((manifest, at) => ({ ...manifest, firstRowId: BigInt(100 * (at + 1)) }))
-    const scope = { snapshotId: 77n, parentSnapshotId: BigInt(last['snapshot-id']), sequenceNumber: 9n, firstRowId: 100n }
+    const scope = {
+      snapshotId: 77n,
+      parentSnapshotId: BigInt(last['snapshot-id']),
+      sequenceNumber: 9n,
+      firstRowId: 100n,
+    }
     await table.store.put(keyOf(table.store, path), writeManifestList({ manifests: counted, ...scope }))
     let isUpgraded = false
     table.tell((metadata) => {
