@@ -436,9 +436,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keep a file open with what was deleted in it then',
     file: 'packages/lake/src/live/live-files.ts',
-    original: `known?.key === key && known.listed`,
-    planted: `known !== undefined && known.listed`,
+    original: `known?.key === key && isListedAlike`,
+    planted: `known !== undefined && isListedAlike`,
     caughtBy: ['test/masked-rows.test.ts'],
+  },
+  {
+    name: 'keep a file open with the row ids that it had then',
+    file: 'packages/lake/src/live/live-files.ts',
+    original: `    a.file.firstRowId === b.file.firstRowId &&\n`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/open-table/open-table.test.ts'],
   },
   {
     name: 'delete in every file what is deleted in the first',
@@ -1702,8 +1709,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'remember of a table what was deleted in it once',
     file: 'packages/iceberg/src/scan/kept-manifests.ts',
-    original: 'delete-index ${schemaId} ${list}',
-    planted: 'delete-index ${schemaId} ${list.length * 0}',
+    original: 'delete-index ${types.join()} ${list}',
+    planted: 'delete-index ${types.join()} ${list.length * 0}',
+    caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
+  },
+  {
+    name: 'remember what was deleted by partition values that were read otherwise',
+    file: 'packages/iceberg/src/scan/kept-manifests.ts',
+    original: 'delete-index ${types.join()} ${list}',
+    planted: 'delete-index ${types.length} ${list}',
     caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
   },
   {
