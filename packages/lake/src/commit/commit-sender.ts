@@ -168,7 +168,7 @@ export class CommitSender {
         commit: plan.commit,
         commitId: written.id,
         snapshotId,
-        parent: snapshotIdOf(state.loaded),
+        planned: state.loaded,
         objects: plan.objects.map(({ location }) => location),
         ask: () => table.ask(),
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
