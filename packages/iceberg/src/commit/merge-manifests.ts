@@ -1,6 +1,6 @@
 import { isUnreadable, parseJson, stringifyJson } from '@moulin/core'
 import type { IcebergSchema, TableMetadata } from '@moulin/core'
-import { readAvroFile } from '@moulin/format'
+import { openAvroFile } from '@moulin/format'
 import { newManifest } from './commit-plan.ts'
 import type { CommitBase, PlannedObject } from './commit-plan.ts'
 import type { ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
@@ -162,7 +162,7 @@ async function memberOf(
 /** The schema that a manifest of ours was written with. */
 function manifestSchema(bytes: Uint8Array, { path }: ManifestFile): IcebergSchema | undefined {
   const what = `The schema of the manifest ${path}`
-  const text = readAvroFile(bytes, { what: `The manifest ${path}` }).metadata.get('schema')
+  const text = openAvroFile(bytes, `The manifest ${path}`).metadata.get('schema')
   if (text === undefined) return undefined
   const schema = parseJson(text, what)
   checkStruct(schema, what)
