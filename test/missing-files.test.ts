@@ -33,9 +33,10 @@ async function open(
   store: HookedStore,
   disk: ReturnType<typeof simulatedDisk>,
   seed: number,
-  { maxWalBytes = defaultLimits.maxWalBytes, repairs = false } = {},
+  { maxWalBytes = defaultLimits.maxWalBytes, repairs = false, afterMs = 0 } = {},
 ): Promise<Opened> {
   const runtime = virtualRuntime({ seed, files: disk.files })
+  await runtime.clock.advance(afterMs)
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
   const tier = icebergTier({ catalog, threads: 0 })
   const log = await openLog({
@@ -43,6 +44,7 @@ async function open(
     wal: fileWal({ dir: '/wal', segmentBytes: 16 * 1024 }),
     tier: repairs ? tier : withoutRepair(tier),
     runtime,
+    takeover: 'newest',
     limits: { maxMissingFiles: 1, maxWalBytes },
   })
   return { log, runtime, topic: await log.ensureTopic('rides', { partitions: 2, table: 'city.rides' }) }
@@ -208,5 +210,53 @@ it('is put back by the log itself: seen in its stats, and the records keep their
   expect(released(opened)).toEqual([2n, 2n])
   await checkReads(opened, all)
   expect(await opened.topic.audit({ deep: true })).toMatchObject({ clean: true, gaps: [] })
+  await opened.log.close()
+})
+
+/** Two commits lose their files; of what is put in their place only the first is stored. Ends once that file is in the table. */
+async function halfRepaired(store: HookedStore, disk: ReturnType<typeof simulatedDisk>): Promise<Opened> {
+  const opened = await open(store, disk, 1, { repairs: true })
+  await send(opened, 0, 'a', 'b')
+  await opened.topic.tier()
+  await send(opened, 1, 'c', 'd')
+  await opened.topic.tier()
+  for (const key of await dataFiles(store)) await store.delete(key)
+  let puts = -1_000
+  store.hooks.before = ({ op, key }) => {
+    if (op === 'put' && key.includes('/data/') && puts++ !== 0) throw unavailable('DOWN', 'The store is down.')
+  }
+  await pass(opened, 62 * MINUTE)
+  expect(opened.topic.stats().missingFileCount).toBe(2)
+  puts = 0
+  for (let turn = 0; turn < 20 && opened.topic.stats().missingFileCount > 1; turn++) await pass(opened, MINUTE / 2)
+  expect(opened.topic.stats().missingFileCount).toBe(1)
+  return opened
+}
+
+it('has its grace once it is put back, though another one is not', async () => {
+  const store = hookedStore()
+  const opened = await halfRepaired(store, simulatedDisk({ seed: 7 }))
+  await pass(opened, 50 * MINUTE)
+  expect(released(opened)).toEqual([0n, 0n])
+  await pass(opened, 15 * MINUTE)
+  expect(released(opened).reduce((sum, offset) => sum + offset)).toBe(2n)
+  await opened.log.close()
+})
+
+it('has its grace in the next process, too, where the one that put it back was killed', async () => {
+  const store = hookedStore()
+  const disk = simulatedDisk({ seed: 7 })
+  const killed = await halfRepaired(store, disk)
+  disk.crash()
+  store.hooks.before = ({ op, key }) => {
+    if (op === 'put' && key.includes('/data/')) throw unavailable('DOWN', 'The store is down.')
+  }
+  const afterMs = killed.runtime.clock.now() - virtualRuntime({ seed: 2 }).clock.now()
+  const opened = await open(store, disk, 2, { repairs: true, afterMs })
+  await opened.topic.tier()
+  await pass(opened, 50 * MINUTE)
+  expect(released(opened)).toEqual([0n, 0n])
+  await pass(opened, 15 * MINUTE)
+  expect(released(opened).reduce((sum, offset) => sum + offset)).toBe(2n)
   await opened.log.close()
 })

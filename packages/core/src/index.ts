@@ -93,6 +93,7 @@ export {
   invalid,
   isKind,
   isMoulinError,
+  isUnreadable,
   mayBeThere,
   MoulinError,
   notFound,

@@ -1,10 +1,13 @@
 /** A table that lost a system column: who a row is, or another part of its record. */
-import type { StoredRecord } from '@moulin/core'
+import type { IcebergField, StoredRecord } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { alter, avroCodec as codec, fidelities, rewrite, ROWS, send, tiered } from './evolved.test-support.ts'
+import { alter, avroCodec as codec, fidelities, rewrite, ROWS, send, tiered, visit } from './evolved.test-support.ts'
 import { change, tableOf } from './foreign.test-support.ts'
 import { checkTable, readAll, recordsOf, testLog, utf8 } from './lake.test-support.ts'
+import type { TestLogOptions } from './lake.test-support.ts'
+
+const visitBytes = codec.encode(visit(1))
 
 describe('a table that lost a system column', () => {
   it.each(['_kafka_partition', '_kafka_offset', '_kafka_incarnation'])('is broken without %s', async (name) => {
@@ -119,5 +122,52 @@ describe('a table that lost a system column', () => {
     send(log, codec, ROWS, ROWS + 1)
     await topic.tier({ upTo: log.hot.committedOffsets() })
     expect((await readAll(topic, 0)).at(-1)).toMatchObject({ headers: [['', utf8('1')]], fidelity: 'degraded' })
+  })
+
+  const withoutRaw = (fields: readonly IcebergField[]): IcebergField[] =>
+    fields.filter(({ name }) => name !== '_kafka_value')
+  const needing: readonly { readonly what: string; readonly options: TestLogOptions; readonly value: Uint8Array }[] = [
+    { what: 'values are bytes', options: {}, value: utf8('one') },
+    {
+      what: 'bytes are kept beside columns',
+      options: { codec, info: { valueMode: 'columns+raw' } },
+      value: visitBytes,
+    },
+    { what: 'a value does not fit its columns', options: { codec }, value: utf8('no visit') },
+  ]
+  it.each(needing)('gets nothing more without _kafka_value where $what, and says so', async ({ options, value }) => {
+    const log = testLog({ ...options, info: { partitions: 1, partitionBy: [], ...options.info } })
+    const topic = await log.attach()
+    log.hot.send(0, [{ key: utf8('a'), value }])
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    await alter(log, withoutRaw)
+    // A tombstone has nothing to lose.
+    log.hot.send(0, [{ key: utf8('b'), value: null }])
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    log.hot.send(0, [{ key: utf8('c'), value }])
+    for (let time = 0; time < 2; time++) {
+      await expect(topic.tier({ upTo: log.hot.committedOffsets() })).rejects.toMatchObject({
+        kind: 'unsupported',
+        code: 'RAW_COLUMN',
+        context: { partition: 0, offset: 2n },
+      })
+    }
+    expect(topic.frontier()).toEqual([2n])
+    const { metadata } = await tableOf(log)
+    await change(log, [{ action: 'set-current-schema', 'schema-id': metadata.schemas[0]!['schema-id']! }])
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    await checkTable(topic, log)
+  })
+
+  it('goes on without _kafka_value where all values are in columns', async () => {
+    const { log, topic } = await tiered(codec)
+    await alter(log, withoutRaw)
+    send(log, codec, ROWS, ROWS + 3)
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    await checkTable(topic, log)
+    // Of what is left of a value after that, the bytes can be kept nowhere.
+    await alter(log, (fields) => fields.filter(({ name }) => name !== 'city'))
+    send(log, codec, ROWS + 3, ROWS + 4)
+    await expect(topic.tier({ upTo: log.hot.committedOffsets() })).rejects.toMatchObject({ code: 'RAW_COLUMN' })
   })
 })

@@ -103,6 +103,12 @@ export interface ColdContext {
    * open for reading only. @throws `fenced` when a newer writer has taken over.
    */
   checkFence(): Promise<void>
+  /**
+   * Called by {@link ColdTopic.repair} before each commit that puts new files in the place of vanished ones, and once more where only
+   * later it is learned that it happened: what waits for its release begins its grace anew, for whoever listed orphans before may take a
+   * file that is new for a dead one. Durable on return. @throws what keeps the log from writing that down: then nothing is committed.
+   */
+  renewGrace?(): Promise<void>
 }
 
 /** The hot tier, as the cold one sees it. Offsets per partition. */
@@ -203,8 +209,7 @@ export interface ColdTopic {
   repairDueMs?(): number | undefined
   /**
    * Puts files with the same rows in the place of those that have vanished, as far as the write-ahead tier has their records; what the
-   * table answers for stays what it was. True: some of them. The grace of what waits for release then begins anew, for a file that is
-   * new may be taken for a dead one.
+   * table answers for stays what it was. True: some of them. See {@link ColdContext.renewGrace}.
    * @throws what `tier` throws.
    */
   repair?(options?: { readonly signal?: AbortSignal }): Promise<boolean>

@@ -86,6 +86,14 @@ export function hasOutcome(error: unknown, outcome: Outcome): error is MoulinErr
   return isMoulinError(error) && error.outcome === outcome
 }
 
+const unreadable: ReadonlySet<ErrorKind> = new Set(['not-found', 'corrupt', 'unsupported', 'exhausted'])
+
+/** The error is of the file that was read, and it comes again however often that is read; another one says nothing of the file. */
+export function isUnreadable(error: unknown): boolean {
+  if (isKind(error, 'invalid', 'OUTSIDE_STORE')) return true
+  return isMoulinError(error) && unreadable.has(error.kind) && !isKind(error, 'exhausted', 'NO_SPACE')
+}
+
 /** True for the error of a create after which the thing may be there all the same, of another or of this very call: look. */
 export function mayBeThere(error: unknown): error is MoulinError {
   return isKind(error, 'exists') || hasOutcome(error, 'unknown')

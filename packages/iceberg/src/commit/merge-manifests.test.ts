@@ -1,7 +1,8 @@
-import { keyOf } from '@moulin/core'
+import { joinBytes, keyOf } from '@moulin/core'
 import type { LoadedTable, ObjectStore, TableUpdate } from '@moulin/core'
 import { readAvroFile } from '@moulin/format'
 import { hookedStore } from '@moulin/testing'
+import type { HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import {
   append,
@@ -167,5 +168,83 @@ describe('manifests of very many appends', () => {
     }
     expect(await manifestsOf(objects, table)).toHaveLength(40 + 1 + 58)
     expect(await entriesOf(objects, table)).toHaveLength(130)
+  })
+
+  /** What each append read of manifests, and the table after the last of them. */
+  async function readsOf(
+    objects: HookedStore,
+    start: LoadedTable,
+    [from, to]: readonly [from: number, to: number],
+  ): Promise<{ readonly table: LoadedTable; readonly reads: readonly number[] }> {
+    let table = start
+    const reads: number[] = []
+    for (let number = from; number <= to; number++) {
+      const before = objects.calls.length
+      table = await appends(objects, table, number, number)
+      const calls = objects.calls.slice(before)
+      reads.push(calls.filter(({ op, key }) => op === 'get' && /-m\d+\.avro$/.test(key)).length)
+    }
+    return { table, reads }
+  }
+
+  const damaged = new TextEncoder().encode('no manifest')
+  it.each([
+    ['gone', (objects: HookedStore, key: string) => objects.delete(key)],
+    ['damaged', (objects: HookedStore, key: string) => objects.put(key, damaged)],
+    [
+      'shorter than their list says',
+      async (objects: HookedStore, key: string) => {
+        const { bytes } = await objects.get(key)
+        await objects.put(key, joinBytes([bytes, damaged]))
+      },
+    ],
+  ])('that are %s stay out of it, and stop no append', async (_, spoil) => {
+    const objects = hookedStore()
+    const seven = await appends(objects, tableIn(objects, merging(8)), 1, 7)
+    const spoilt = (await manifestsOf(objects, seven)).slice(-3).map(({ path }) => path)
+    for (const path of spoilt) await spoil(objects, keyOf(objects, path))
+    const { table, reads } = await readsOf(objects, seven, [8, 71])
+    const manifests = await manifestsOf(objects, table)
+    expect(manifests.map(({ path }) => path)).toEqual(expect.arrayContaining(spoilt))
+    expect(manifests.length).toBeLessThan(3 + 16 + 8)
+    expect(manifests.reduce((files, one) => files + one.addedFiles! + one.existingFiles!, 0)).toBe(71)
+    expect(reads.reduce((sum, count) => sum + count, 0)).toBeLessThan(3 * 71)
+  })
+
+  it('are merged with their like where the table has forgotten their schema, or given its id to another', async () => {
+    const objects = hookedStore()
+    const seven = await appends(objects, tableIn(objects, merging(8)), 1, 7)
+    const field = { id: 1100, name: 'more', required: false, type: 'int' } as const
+    const other = { ...people, 'schema-id': 0, fields: [...people.fields, field] }
+    const { metadata } = seven
+    for (const schemaId of [0, 1]) {
+      const snapshots = metadata.snapshots!.map((snapshot) => ({ ...snapshot, 'schema-id': schemaId }))
+      const schemas = [{ ...other, 'schema-id': schemaId }]
+      const altered = { ...metadata, schemas, 'current-schema-id': schemaId, 'last-column-id': 1100, snapshots }
+      const { table, reads } = await readsOf(objects, loadedTable(altered), [8 + schemaId * 40, 40 + schemaId * 40])
+      expect(reads.filter((count) => count > 0).length).toBeLessThan(8)
+      const manifests = await manifestsOf(objects, table)
+      const oldest = (await objects.get(keyOf(objects, manifests.at(-1)!.path))).bytes
+      expect(existingIn(manifests).at(-1)).toBe(7)
+      expect(readAvroFile(oldest).metadata.get('schema')).not.toContain('more')
+      expect(await entriesOf(objects, table)).toHaveLength(40)
+    }
+  })
+
+  it('are not read again and again where each is of a schema of its own', async () => {
+    const objects = hookedStore()
+    let table = tableIn(objects, merging(4))
+    for (let number = 1; number <= 24; number++) {
+      const fields = [...people.fields, { id: 1100 + number, name: 'more', required: false, type: 'int' }]
+      const updates: TableUpdate[] = [
+        { action: 'add-schema', schema: { type: 'struct', fields } },
+        { action: 'set-current-schema', 'schema-id': -1 },
+      ]
+      table = await appends(objects, loadedTable(applyUpdates(table.metadata, updates, { nowMs: T0 })), number, number)
+    }
+    const { table: last, reads } = await readsOf(objects, table, [25, 88])
+    expect(reads.reduce((sum, count) => sum + count, 0)).toBeLessThan(8 * 64)
+    expect((await manifestsOf(objects, last)).length).toBeLessThan(24 + 16)
+    expect(await entriesOf(objects, last)).toHaveLength(88)
   })
 })

@@ -1,5 +1,14 @@
 import { hasOutcome, isKind, sameInt64, tableText, unavailable } from '@moulin/core'
-import type { Catalog, Limits, LoadedTable, Runtime, TableCommit, TableIdentifier } from '@moulin/core'
+import type {
+  Catalog,
+  Int64,
+  Limits,
+  LoadedTable,
+  MoulinError,
+  Runtime,
+  TableCommit,
+  TableIdentifier,
+} from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from '../table/system-columns.ts'
 import type { Asked } from '../table/topic-table.ts'
@@ -12,8 +21,8 @@ export interface CommitAttemptParts {
   readonly commit: TableCommit
   readonly commitId: string
   readonly snapshotId: bigint
-  /** The main snapshot that the commit asserts; null for none. */
-  readonly parent: bigint | null
+  /** What it was planned on: the commit asserts the main snapshot of it. */
+  readonly planned: LoadedTable
   /** Locations of the manifests and the manifest list of this attempt alone. */
   readonly objects: readonly string[]
   /** Called before each look at the table; comes with what the look found. */
@@ -36,7 +45,7 @@ const SETTLE_MS = 30_000
  * nothing re-planned until the table has been read back and searched for the commit:
  *
  * 1. the table has it, or has had it, and its snapshot has expired since: committed;
- * 2. main has moved: the commit asserts its old place, so it can never land any more: lost;
+ * 2. main has moved, or numbers that its snapshot takes are taken: it can never land any more: lost;
  * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
  *    the two arrives first moves main, and with that the other one fails.
  */
@@ -65,7 +74,7 @@ export class CommitAttempt {
       } catch (error) {
         // Rejected, and nobody else carries this commit yet: it never happened.
         if (hasOutcome(error, 'rejected')) {
-          if (error.kind === 'conflict') return 'lost'
+          if (error.kind === 'conflict' || (await this.#isOutdated(error))) return 'lost'
           throw error
         }
       }
@@ -93,7 +102,7 @@ export class CommitAttempt {
   }
 
   async #search(): Promise<ReadBack | 'lost' | 'absent'> {
-    const { catalog, hasTrace, identifier, parent } = this.#parts
+    const { catalog, hasTrace, identifier, planned } = this.#parts
     const asked = this.#parts.ask()
     let table: LoadedTable
     try {
@@ -104,9 +113,29 @@ export class CommitAttempt {
       throw error
     }
     if (this.#isIn(table)) return { loaded: table, asked }
-    const main = currentSnapshot(table.metadata)?.['snapshot-id'] ?? null
-    if (sameInt64(main, parent)) return 'absent'
+    if (sameInt64(mainOf(table), mainOf(planned)) && !this.#isOvertaken(table)) return 'absent'
     return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'
+  }
+
+  /**
+   * Whether a commit that is wrong for the table by now was right for the one that it was planned on. What others do without moving main
+   * (a snapshot aside, a tag, another format version) fails no requirement of it, and is a race that it lost all the same.
+   */
+  async #isOutdated(error: MoulinError): Promise<boolean> {
+    if (error.kind !== 'invalid') return false
+    const { catalog, identifier, planned } = this.#parts
+    return (await catalog.loadTable(identifier)).metadataLocation !== planned.metadataLocation
+  }
+
+  /** Sequence numbers and row ids are taken once. Only of a table's first snapshot do all catalogs not ask it. */
+  #isOvertaken({ metadata }: LoadedTable): boolean {
+    const { commit, planned } = this.#parts
+    const snapshot = commit.updates.find((update) => update.action === 'add-snapshot')?.snapshot
+    if (snapshot === undefined || mainOf(planned) === null) return false
+    if (BigInt(snapshot['sequence-number']) <= BigInt(metadata['last-sequence-number'])) return true
+    const { 'next-row-id': next } = metadata
+    const first = snapshot['first-row-id']
+    return next !== undefined && (first === undefined || BigInt(first) < BigInt(next))
   }
 
   #isIn({ metadata }: LoadedTable): boolean {
@@ -124,4 +153,8 @@ export class CommitAttempt {
       'The next call finds out before it does anything else.'
     return unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', context: { commit: commitId }, cause })
   }
+}
+
+function mainOf({ metadata }: LoadedTable): Int64 | null {
+  return currentSnapshot(metadata)?.['snapshot-id'] ?? null
 }

@@ -84,7 +84,9 @@ export class CommitSender {
   async settleEarlier(): Promise<Written | undefined> {
     if (this.#pending === undefined) return undefined
     const { written } = this.#pending
-    return (await this.#settlePending()) === 'lost' ? written : undefined
+    if ((await this.#settlePending()) === 'lost') return written
+    if (written.replaces !== undefined) await this.#parts.context.renewGrace?.()
+    return undefined
   }
 
   /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */
@@ -168,11 +170,12 @@ export class CommitSender {
         commit: plan.commit,
         commitId: written.id,
         snapshotId,
-        parent: snapshotIdOf(state.loaded),
+        planned: state.loaded,
         objects: plan.objects.map(({ location }) => location),
         ask: () => table.ask(),
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
+      if (written.replaces !== undefined) await context.renewGrace?.()
       this.#pending = { attempt, written }
       this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
     } catch (error) {

@@ -22,6 +22,8 @@ export interface RowBuilderOptions {
   readonly rowCrc: boolean
   /** Keep the bytes beside the columns even where the columns give them back. */
   readonly keepRaw: boolean
+  /** The table has no column for bytes any more: a value that needs it gives no row. */
+  readonly lacksRaw?: boolean
   /** Undefined: values are kept as bytes. */
   readonly values: ValueColumns | undefined
 }
@@ -93,6 +95,8 @@ export class RowBuilder {
   #schemaId = -1
   #codec: ColumnarCodec | undefined
   #rows = 0
+  /** The record at hand has a value that needs the column for bytes, and there is none. */
+  #hasNoPlace = false
   /** Of the present memory: is what `take` gave out still in it? */
   #isTaken = false
 
@@ -119,7 +123,8 @@ export class RowBuilder {
    * The records of the run with offsets in `[from, to)`, but for those of aborted transactions. Adds what they are to `tally`. With `drain`, rows are handed over
    * as soon as they have `maxBytes` or `maxRows`, so that a run of any length takes bounded memory; what it is handed is
    * good until it returns.
-   * @throws `corrupt`, also for a batch whose CRC is wrong; `unsupported` for a transactional batch.
+   * @throws `corrupt`, also for a batch whose CRC is wrong; `unsupported` for a transactional batch, and code `RAW_COLUMN` for a value
+   * that would be lost to a table without a column for bytes.
    */
   add(run: BatchRun, range: OffsetRange, tally: RowTally, drain?: Drain): void {
     const walk = {
@@ -211,6 +216,7 @@ export class RowBuilder {
       if (typeof valueIds !== 'number') schemaId.append(valueIds[at]!)
       if (typeof keyIds !== 'number') keySchemaId.append(keyIds[at]!)
       this.#addValue(typeof valueIds === 'number' ? valueIds : valueIds[at]!)
+      if (this.#hasNoPlace) throw rawColumnGone(walk.partition, header.baseOffset + BigInt(cursor.offsetDelta))
       if (rowCrc) bodies.add(cursor)
       rows++
       lastDelta = cursor.offsetDelta
@@ -266,15 +272,21 @@ export class RowBuilder {
     } else {
       const [stateStart, stateEnd] = stateRanges[fidelity === 'unreadable' ? 'raw' : 'typed+raw']
       state.appendPosition(stateStart, stateEnd)
-      raw.appendPosition(start, end)
+      this.#addRaw(start, end)
     }
+  }
+
+  #addRaw(start: number, end: number): void {
+    if (this.#options.lacksRaw === true) this.#hasNoPlace = true
+    this.#columns.raw.appendPosition(start, end)
   }
 
   #addWithoutColumns(name: 'raw' | 'null', start: number, end: number): void {
     for (const builder of this.#values) builder.appendNull()
     const [stateStart, stateEnd] = stateRanges[name]
     this.#columns.state.appendPosition(stateStart, stateEnd)
-    appendRange(this.#columns.raw, start, end)
+    if (start < 0) this.#columns.raw.appendNull()
+    else this.#addRaw(start, end)
   }
 
   #addHeaders(): void {
@@ -287,6 +299,13 @@ export class RowBuilder {
       header.append()
     }
   }
+}
+
+function rawColumnGone(partition: number, offset: bigint): Error {
+  const message =
+    `The table has no column _kafka_value any more, and the value at offset ${offset} of partition ${partition} needs it, so nothing ` +
+    'more is tiered; reads go on. Make the earlier schema current that has the column: a new one of its name is another column.'
+  return unsupported('RAW_COLUMN', message, { context: { partition, offset } })
 }
 
 type SystemBuilders = ReturnType<typeof systemBuilders>

@@ -77,7 +77,11 @@ export class TierTask {
     this.#names = new Map(setup.columns)
     this.#shapes = setup.shapes
     this.#defaults = setup.defaults ?? []
-    this.#builder = new RowBuilder({ ...setup, values: valueColumns(setup, parts.formats) })
+    this.#builder = new RowBuilder({
+      ...setup,
+      lacksRaw: !this.#names.has('_kafka_value'),
+      values: valueColumns(setup, parts.formats),
+    })
     this.#writers = new PartitionWriters({
       schema,
       spec: bindPartitionSpec(spec, [schema]),

@@ -1,10 +1,9 @@
-import { isKind } from '@moulin/core'
+import { isKind, isUnreadable } from '@moulin/core'
 import type { CallOptions, TableFiles, TableMetadata } from '@moulin/core'
 import { readManifestList, readManifestNames } from '@moulin/iceberg'
 import type { ManifestFile, NamedFile } from '@moulin/iceberg'
 import type { ForgottenSnapshot } from './forgotten-commit.ts'
 import type { ManifestLists } from './manifest-lists.ts'
-import { isUnreadable } from '../look/missing-files.ts'
 import { mayMean, spellingsOf } from '../table/may-mean.ts'
 import { canonicalIn, folderOf, inTurn } from '../table/table-objects.ts'
 

@@ -1,19 +1,10 @@
-import { isKind, throwIfAborted, waitFor } from '@moulin/core'
+import { isKind, isUnreadable, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { bindForReading, currentSnapshot, readDataFiles, readManifestList, specById } from '@moulin/iceberg'
 import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
-import {
-  anywhere,
-  isUnreadable,
-  lowest,
-  meeting,
-  noneMissing,
-  partitionsOf,
-  placesIn,
-  reaches,
-} from './missing-files.ts'
+import { anywhere, lowest, meeting, noneMissing, partitionsOf, placesIn, reaches } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
 import { unreadDeletes } from './unread-deletes.ts'
 import type { UnreadDeletes } from './unread-deletes.ts'

@@ -1,5 +1,4 @@
-import { isKind, isMoulinError } from '@moulin/core'
-import type { ErrorKind } from '@moulin/core'
+import { isUnreadable } from '@moulin/core'
 import { singleValueIn } from '@moulin/iceberg'
 import type { DataFile } from '@moulin/iceberg'
 import { isOverwritten } from '../live/data-files.ts'
@@ -14,14 +13,6 @@ import type { TableColumns } from '../table/table-layout.ts'
 export type MissingFiles = ReadonlyMap<string, string>
 
 export const noneMissing: MissingFiles = new Map()
-
-const unreadable: ReadonlySet<ErrorKind> = new Set(['not-found', 'corrupt', 'unsupported', 'exhausted'])
-
-/** The error is of the data file, and it comes again however often it is read; another one says nothing of the file. */
-export function isUnreadable(error: unknown): boolean {
-  if (isKind(error, 'invalid', 'OUTSIDE_STORE')) return true
-  return isMoulinError(error) && unreadable.has(error.kind) && !isKind(error, 'exhausted', 'NO_SPACE')
-}
 
 /** Whether a look at the files may tell more of the error: what is missing or damaged then has its write-ahead copy. */
 export function asksForLook(error: unknown): boolean {

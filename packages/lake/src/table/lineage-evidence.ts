@@ -1,4 +1,4 @@
-import { and, eq, gte, lte, or } from '@moulin/core'
+import { and, eq, gte, isUnreadable, lte, or } from '@moulin/core'
 import type { CallOptions, Expression, TableMetadata } from '@moulin/core'
 import { currentSnapshot, planScan } from '@moulin/iceberg'
 import type { FileScanTask, PlanScanOptions } from '@moulin/iceberg'
@@ -8,7 +8,6 @@ import type { IdentityColumns } from '../places/identity-rows.ts'
 import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from './ledger.ts'
 import type { Marker } from './marker.ts'
-import { isUnreadable } from '../look/missing-files.ts'
 import type { TableColumns } from './table-layout.ts'
 
 export interface EvidenceQuestion {

@@ -9,6 +9,11 @@ interface Confirmed extends ConfirmedFrontier {
   readonly dueMs: number
 }
 
+interface ReleaseHow {
+  readonly signal?: AbortSignal | undefined
+  readonly renewals?: number | undefined
+}
+
 /** What of a topic's write-ahead data waits for its grace, since the table has it, and lets it go. */
 export class TopicRelease {
   readonly #topic: TieredTopic
@@ -16,6 +21,8 @@ export class TopicRelease {
   #confirmed: Confirmed[] = []
   #last: Promise<void> = Promise.resolve()
   #isStopped = false
+  /** How often all of it has begun anew. */
+  #renewals = 0
 
   constructor(topic: TieredTopic) {
     this.#topic = topic
@@ -86,13 +93,15 @@ export class TopicRelease {
       .filter((entry) => partitions.some(({ released }, index) => entry.frontier[index]! > released))
   }
 
-  /** Files of the table are younger than the commits that waited: all of it waits anew. */
-  beginAnew(): void {
+  /** Files of the table are to be younger than the commits that waited: all of it waits anew, and whoever opens the log next knows it. */
+  async beginAnew(): Promise<void> {
     const { core, hot } = this.#topic
     const { clock } = core.runtime
-    const times = { sinceMs: Math.max(0, clock.now()), dueMs: clock.monotonic() + core.graceMs }
+    const times = { sinceMs: Math.max(0, Math.trunc(clock.now())), dueMs: clock.monotonic() + core.graceMs }
     this.#confirmed = this.#confirmed.map(({ frontier }) => ({ frontier, ...times }))
+    this.#renewals++
     this.#remember(hot.partitions.map(({ released }) => released))
+    await core.checkpoints.write()
   }
 
   /** The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. */
@@ -116,14 +125,14 @@ export class TopicRelease {
     const now = this.#topic.core.runtime.clock.monotonic()
     const due = this.#confirmed.filter(({ dueMs }) => dueMs <= now).at(-1)
     const upTo = due ?? (isRoomWanted ? this.#confirmed[0] : undefined)
-    return upTo === undefined || this.#release(upTo.frontier)
+    return upTo === undefined || this.#release(upTo.frontier, { renewals: due && this.#renewals })
   }
 
   /** Releases all that waits, grace or not. False as {@link releaseDue} says. */
   async releaseAll(signal?: AbortSignal): Promise<boolean> {
     await this.#know(signal)
     const last = this.#confirmed.at(-1)
-    return last === undefined || this.#release(last.frontier, signal)
+    return last === undefined || this.#release(last.frontier, { signal })
   }
 
   /** What waits of an earlier process comes to be known by attaching. */
@@ -137,22 +146,27 @@ export class TopicRelease {
     return this.#last
   }
 
-  /** Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it. */
-  #release(frontier: readonly bigint[], signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Gives up write-ahead data below `frontier`, as far as the table confirms it again and nobody reads it.
+   * @param how `renewals`: none of it where what is due has begun anew since then.
+   */
+  #release(frontier: readonly bigint[], how: ReleaseHow): Promise<boolean> {
     const before = this.#last
-    const done = waitFor(before, signal).then(() => this.#releaseBelow(frontier, signal))
+    const done = waitFor(before, how.signal).then(() => this.#releaseBelow(frontier, how))
     const ended = (): undefined => undefined
     this.#last = before.then(() => done.then(ended, ended))
     return done
   }
 
-  async #releaseBelow(frontier: readonly bigint[], signal: AbortSignal | undefined): Promise<boolean> {
+  async #releaseBelow(frontier: readonly bigint[], { signal, renewals }: ReleaseHow): Promise<boolean> {
     if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
     const { hot, core } = this.#topic
     const call = signal === undefined ? {} : { signal }
     const confirmed = await this.#topic.withTable((cold) => cold.releasable({ upTo: frontier, ...call }))
     // What an earlier incarnation has stays.
     if (hot !== this.#topic.hot) return true
+    // A file was put back while the table was asked: it is not for this that the grace had passed.
+    if (renewals !== undefined && renewals !== this.#renewals) return true
     const upTo = hot.partitions.map((partition, index) => {
       const offsets = [frontier[index]!, confirmed[index] ?? 0n, partition.highWatermark]
       const pinned = lowestPin(hot, index)

@@ -103,6 +103,11 @@ export class TopicTiering {
     this.evaluate()
   }
 
+  /** Files of the table are to be younger than their commits. Durable on return. */
+  renewGrace(): Promise<void> {
+    return this.#release.beginAnew()
+  }
+
   /** One try to attach the table; `isAsked`: for somebody who is told its error. */
   attaching<T>(work: () => Promise<T>, isAsked: boolean): Promise<T> {
     return this.#looks.attempt(work, { isAsked })
@@ -375,9 +380,7 @@ export class TopicTiering {
     return this.#repairs.attempt(async () => {
       const { closing } = this.#topic.core
       const hasRepaired = await this.#topic.withTable(async (cold) => cold.repair?.({ signal: closing }))
-      if (hasRepaired !== true) return
-      this.#release.beginAnew()
-      this.#releases.mayHelp()
+      if (hasRepaired === true) this.#releases.mayHelp()
     })
   }
 }

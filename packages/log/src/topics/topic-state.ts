@@ -8,6 +8,7 @@ import {
   type Appended,
   type Codec,
   type ColdAdoption,
+  type ColdContext,
   type ColdTopic,
   type EarlierRange,
   type OnBroken,
@@ -301,7 +302,8 @@ export class TopicState implements TieredTopic {
     const { tier } = this.core
     if (tier === undefined) throw this.noTier()
     await this.loadCodecs()
-    const { info, context } = lentTo(this)
+    const { info, context: lent } = lentTo(this)
+    const context: ColdContext = { ...lent, renewGrace: () => this.tiering.renewGrace() }
     const cold = await tier.attach(info, context).catch(async (error: unknown) => {
       if (!this.#isMended(error)) throw error
       await this.core.wal.checkFence()
