@@ -1,12 +1,14 @@
 /** A table that lacks a file and has gaps: what never had a row is not taken for what went with the file, and the other way round. */
-import type { FetchedBatches, Log, Topic } from '@moulin/core'
+import type { ColdTier, FetchedBatches, Log, Topic } from '@moulin/core'
 import { batchesIn, readRecords } from '@moulin/format'
+import { icebergTier } from '@moulin/lake'
 import { fileWal } from '@moulin/log'
 import { describe, expect, it } from 'vitest'
 import { foreignAppend } from '../packages/lake/src/foreign.test-support.ts'
 import type { TestLog } from '../packages/lake/src/lake.test-support.ts'
 import { abortingWal } from './support/aborting-wal.ts'
 import { batchOf, virtualLake, type VirtualLake } from './support/virtual-lake.ts'
+import { withoutRepair } from './support/without-repair.ts'
 
 /** Of partition 1: in the middle and at the end of what is released, and in what the write-ahead tier holds. */
 const aborted = new Set([2n, 6n, 7n, 11n])
@@ -25,7 +27,9 @@ async function world(rewrite?: (lake: VirtualLake) => Promise<void>): Promise<Wo
   const lake = virtualLake(7)
   const inner = fileWal({ dir: '/lake/log/wal', segmentBytes: 64 * 1024 })
   const wal = abortingWal(inner, (partition, offset) => partition === 1 && aborted.has(offset))
-  const open = (): Promise<Log> => lake.open({ wal })
+  // What is gone stays so.
+  const tier = (): ColdTier => withoutRepair(icebergTier({ catalog: lake.catalog, threads: 0 }))
+  const open = (): Promise<Log> => lake.open({ wal, tier: tier() })
   const log = await open()
   const config = { partitions: 3, partitionBy: [], timestampBeforeMaxMs: -1 } as const
   const topic = (await lake.settled(log.createTopic('rides', config))) as Topic<unknown>
@@ -34,22 +38,22 @@ async function world(rewrite?: (lake: VirtualLake) => Promise<void>): Promise<Wo
     await topic.append({ partition, batches: batchOf(records) })
   }
   const files: string[][] = []
-  const tier = async (): Promise<void> => {
+  const tierAll = async (): Promise<void> => {
     await lake.settled(topic.tier())
     const keys: string[] = []
     for await (const { key } of lake.store.list()) if (key.includes('/data/')) keys.push(key)
     files.push(keys.filter((key) => !files.flat().includes(key)))
   }
   await add(1, 0, 4)
-  await tier()
+  await tierAll()
   await add(1, 4, 8)
   await add(0, 0, 20)
-  await tier()
+  await tierAll()
   await lake.settled(log.releaseNow())
   await rewrite?.(lake)
   await add(1, 8, 13)
   await add(2, 0, 20)
-  await tier()
+  await tierAll()
   return { lake, open, topic, log, files }
 }
 

@@ -4,12 +4,13 @@
  */
 import { objectStoreCatalog } from '@moulin/catalog'
 import { defaultLimits, unavailable } from '@moulin/core'
-import type { ColdTier, Log, LogRecord, Position, Topic } from '@moulin/core'
+import type { Log, LogRecord, Position, Topic } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
 import { hookedStore, simulatedDisk, virtualRuntime } from '@moulin/testing'
 import type { HookedStore, VirtualRuntime } from '@moulin/testing'
 import { expect, it } from 'vitest'
+import { withoutRepair } from './support/without-repair.ts'
 
 const MINUTE = 60_000
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -19,15 +20,6 @@ interface Opened {
   readonly topic: Topic<Uint8Array>
   readonly runtime: VirtualRuntime
 }
-
-/** Whoever has no way to put files back leaves the two calls out. */
-const withoutRepair = (tier: ColdTier): ColdTier => ({
-  ...tier,
-  async attach(info, context) {
-    const { repair: _, repairDueMs: __, ...topic } = await tier.attach(info, context)
-    return topic
-  },
-})
 
 async function open(
   store: HookedStore,
