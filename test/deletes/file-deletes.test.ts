@@ -114,7 +114,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       )
     },
     /** A Puffin file with this alone. */
-    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>, compression?: string): Promise<DeleteFile> {
+    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>, codec?: string): Promise<DeleteFile> {
       const { bytes, offsets } = puffinFile([{ bytes: blob, properties: {}, ...(codec && { codec }) }])
       const place = { offset: BigInt(offsets[0]!), sizeBytes: BigInt(blob.length) }
       return deletes('vector', { ...(await put(name, bytes)), blob: place, ...more })
