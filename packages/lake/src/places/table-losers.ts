@@ -8,6 +8,7 @@ import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
 import type { LiveFiles } from '../live/live-files.ts'
+import { nameMappingOf } from '../live/name-mappings.ts'
 import { doubledPlaces } from './doubled-places.ts'
 import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
 import { PlacedFiles } from './placed-files.ts'
@@ -61,6 +62,8 @@ export class TableLosers {
   readonly snapshotId: bigint | null
   readonly commit: string
   readonly missing: MissingFiles
+  /** What names mean in files without field ids: which rows have a place. */
+  readonly mapping: string | undefined
   readonly #parts: RowPlacesParts
   readonly #lostOf: LostOf
   readonly #state: TableState
@@ -78,6 +81,7 @@ export class TableLosers {
     this.snapshotId = snapshotIdOf(state.loaded)
     this.commit = state.marker.commit
     this.missing = state.missing
+    this.mapping = nameMappingOf(state.loaded.metadata)?.key
   }
 
   /** Undefined where all rows of the file count. */
