@@ -147,9 +147,11 @@ describe('openTable', () => {
   it('reads nothing once it is closed', async () => {
     const opened = await table.open()
     const view = opened.at(opened.snapshot!.id)
+    const made = opened.scan()
     await opened.close()
     await opened.close()
-    for (const read of [() => opened.scan(), () => view.scan(), () => opened.refresh()])
+    const later = [() => made.toArray(), () => made.count()]
+    for (const read of [() => opened.scan(), () => view.scan(), () => opened.refresh(), ...later])
       await expect(async () => read()).rejects.toMatchObject({ kind: 'closed' })
   })
 
