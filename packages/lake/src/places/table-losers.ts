@@ -40,7 +40,7 @@ export interface LosersMemory {
   readonly claims: ClaimedPlaces
   /** Row groups that were compared and have no place in common share an object. */
   readonly apart: WeakMap<GroupClaims, object>
-  /** A snapshot without files of others. */
+  /** A snapshot without files of others, each listed once. */
   pureAt: bigint | null | undefined
 }
 
@@ -111,12 +111,16 @@ export class TableLosers {
 
   /** Whether all files are the log's own, none of which shares places with another. */
   async isPure(call: CallOptions): Promise<boolean> {
-    if ((this.#isProven ??= this.#isOurs())) return true
+    if (this.isOurs) return true
     return (this.#files ??= await this.#listed(call)).isPure
   }
 
   /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
-  #isOurs(): boolean {
+  get isOurs(): boolean {
+    return (this.#isProven ??= this.#onlyLog())
+  }
+
+  #onlyLog(): boolean {
     const { metadata } = this.#state.loaded
     for (const snapshot of ancestors(metadata)) {
       const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt
@@ -136,7 +140,7 @@ export class TableLosers {
     for await (const task of fileLists.all(this.#state, call)) {
       files.add(task, listedName(tableFiles, task.file.filePath), columns)
     }
-    if (files.isPure && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
+    if (files.isPure && files.isOnce && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
   }
 
