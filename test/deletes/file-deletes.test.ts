@@ -1,4 +1,5 @@
 /** What files of deletes delete in one data file, as the table lists them. With the log around them: deleted-rows.test.ts. */
+import { zstdCompressSync } from 'node:zlib'
 import { defaultLimits, keyOf, silentLogger, tableFiles } from '@moulin/core'
 import type { IcebergField, IcebergType, Limits, TableMetadata } from '@moulin/core'
 import { parquetWorkers } from '@moulin/format'
@@ -113,8 +114,8 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       )
     },
     /** A Puffin file with this alone. */
-    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>): Promise<DeleteFile> {
-      const { bytes, offsets } = puffinFile([{ bytes: blob, properties: {} }])
+    async blob(name: string, blob: Uint8Array, more: Partial<DeleteFile>, codec?: string): Promise<DeleteFile> {
+      const { bytes, offsets } = puffinFile([{ bytes: blob, properties: {}, ...(codec && { codec }) }])
       const place = { offset: BigInt(offsets[0]!), sizeBytes: BigInt(blob.length) }
       return deletes('vector', { ...(await put(name, bytes)), blob: place, ...more })
     },
@@ -209,6 +210,19 @@ describe('position deletes', () => {
     expect(await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))).toEqual([])
   })
 
+  it('take together no more memory than the limit of one file', async () => {
+    const world = lake({ schemas: [fields], limits: { positionDeleteBytes: 30_000 } })
+    const a = { ...(await world.rows('a.parquet', fields, tenRows)), recordCount: 2n ** 40n }
+    const sparse = (start: number): (readonly [string, bigint])[] =>
+      Array.from({ length: 70 }, (_, at) => [a.filePath, BigInt((start + at) * 65_536)])
+    const each = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => world.positions(`s${at}.parquet`, sparse(at * 70))),
+    )
+    expect((await world.mask(a, each.slice(0, 5)))!.size).toBe(350)
+    const refusal = { kind: 'exhausted', code: 'POSITION_DELETES' }
+    await expect(world.mask(a, each)).rejects.toMatchObject(refusal)
+  })
+
   it('are refused where they contradict themselves', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)
@@ -282,6 +296,21 @@ describe('a deletion vector', () => {
       bytes.map((byte, at) => (at < bytes.length - 4 ? byte : 0)),
     )
     expect(await world.deleted(a, [vector!])).toEqual([4])
+  })
+
+  it('is refused where it is compressed, or larger than any of its data file: before it takes memory', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const blob = vectorBlob(roaring64([1]))
+    const more = { referencedDataFile: a.filePath, recordCount: 1n }
+    const refusal = { kind: 'corrupt', code: 'DELETION_VECTOR' }
+    const bytes = new Uint8Array(zstdCompressSync(blob))
+    const compressed = await world.blob('d1.puffin', bytes, more, 'zstd')
+    const message = expect.stringContaining('is compressed with zstd') as string
+    await expect(world.mask(a, [compressed])).rejects.toMatchObject({ ...refusal, message })
+    const large = await world.blob('d2.puffin', vectorBlob(new Uint8Array(300_000)), more)
+    const reads = await world.reads(() => expect(world.mask(a, [large])).rejects.toMatchObject(refusal))
+    expect(reads).toEqual([])
   })
 
   it('is kept as it is stored: that of a hundred million rows is no larger than its bytes', async () => {

@@ -49,7 +49,8 @@ export class PositionDeletes {
       const high = halves[2 * row + 1]!
       if (high < 0 || high >= MAX_HIGH) throw this.#fail(`a row has the position ${positions.values[row]}`)
       builder.add(high * 2 ** 32 + (halves[2 * row]! >>> 0))
-      if (this.#pathBytes + builder.sizeBytes - sizeBytes > this.#maxBytes) throw this.#tooLarge()
+      if (this.#pathBytes + builder.sizeBytes - sizeBytes > this.#maxBytes)
+        throw tooManyPositions(this.#what, this.#maxBytes)
     }
     if (builder !== undefined) this.#pathBytes += builder.sizeBytes - sizeBytes
   }
@@ -64,7 +65,7 @@ export class PositionDeletes {
     if (builder !== undefined) return builder
     this.#byPath.set(path, (builder = new PositionSetBuilder()))
     this.#pathBytes += PATH_BYTES + path.length
-    if (this.#pathBytes > this.#maxBytes) throw this.#tooLarge()
+    if (this.#pathBytes > this.#maxBytes) throw tooManyPositions(this.#what, this.#maxBytes)
     return builder
   }
 
@@ -72,14 +73,14 @@ export class PositionDeletes {
     const message = `${this.#what} has position deletes that cannot be: ${how}.`
     return corrupt('POSITION_DELETE', message, { context: { file: this.#what } })
   }
+}
 
-  #tooLarge(): Error {
-    const positionDeleteBytes = this.#maxBytes
-    const message =
-      `The positions in ${this.#what} take more than the limit positionDeleteBytes, ${positionDeleteBytes}. ` +
-      `Have an engine rewrite the table's data files, or raise the limit.`
-    return exhausted('POSITION_DELETES', message, { context: { file: this.#what, positionDeleteBytes } })
-  }
+/** What is thrown where the positions about one data file, or in one file of deletes, take more than they may. */
+export function tooManyPositions(file: string, positionDeleteBytes: number): Error {
+  const message =
+    `The positions of deletes in or about ${file} take more than the limit positionDeleteBytes, ${positionDeleteBytes}. ` +
+    `Have an engine rewrite the table's data files, or raise the limit.`
+  return exhausted('POSITION_DELETES', message, { context: { file, positionDeleteBytes } })
 }
 
 type BytesColumn = Column & { readonly storage: 'bytes' }

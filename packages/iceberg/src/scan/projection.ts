@@ -38,7 +38,11 @@ function projectLeaf(leaf: PredicateLeaf, field: BoundPartitionField, position: 
   const apply = valueTransform(transform, source.type)
   const project = (value: Datum): Datum => datumOf(apply(partitionValueOf(value, type))!)
   const projected = (op: LeafOp, values: readonly Datum[]): PredicateLeaf => {
-    return { op, column, values: distinct(values.map(project)) }
+    const all = values.map(project)
+    if (!times.has(transform.kind)) return { op, column, values: distinct(all) }
+    const above = all.flatMap((each) => (typeof each === 'number' && each < 0 ? [each + 1] : []))
+    if (op === 'eq' || op === 'isIn') return { op: 'isIn', column, values: distinct([...all, ...above]) }
+    return { op, column, values: op === 'lte' && above.length > 0 ? above : all }
   }
   const value = leaf.values[0]!
   if (leaf.op === 'eq' || leaf.op === 'isIn') return projected(leaf.op, leaf.values)
@@ -65,6 +69,12 @@ function projectLeaf(leaf: PredicateLeaf, field: BoundPartitionField, position: 
       return undefined
   }
 }
+
+/**
+ * Old writers (Iceberg up to 0.10) rounded times before 1970 up: what began in the hour before it is in hour 0 there. So such values are
+ * looked for one further up as well.
+ */
+const times: ReadonlySet<string> = new Set(['year', 'month', 'day', 'hour'])
 
 /** The next whole value: below 8 is at most 7. Other values are themselves. */
 function neighbour(value: Datum, step: 1 | -1): Datum {

@@ -2,6 +2,7 @@ import type { CallOptions, Expression, TableFiles } from '@moulin/core'
 import type { ParquetReadRequest } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
 import type { FileScanTask, LiveFile, LiveRows, ManifestRoom } from '@moulin/iceberg'
+import { listedAgain } from './listed-once.ts'
 import { left, rowOf } from './live-files.ts'
 import type { LiveFiles } from './live-files.ts'
 import type { LostRows } from '../places/lost-rows.ts'
@@ -11,6 +12,8 @@ import type { TableState } from '../table/table-state.ts'
 
 /** Says of a snapshot's files which of their rows are at places where another one counts; undefined: none. */
 export interface PlaceRule {
+  /** Nobody but the log has ever committed: no file is listed twice. */
+  readonly isOurs?: boolean
   of(filePath: string, call: CallOptions): Promise<LostRows | undefined>
 }
 
@@ -39,11 +42,15 @@ export async function* countingFiles(
   call: CallOptions,
 ): AsyncGenerator<CountingFile> {
   const rule = places.losersOf(state)
+  const plan = (): AsyncIterable<FileScanTask> =>
+    planScan({ tableFiles, metadata: state.loaded.metadata, room, ...wanted, ...call })
+  const again = rule.isOurs === true ? undefined : await listedAgain(tableFiles, plan)
   const seen = new Set<string>()
-  for await (const listed of planScan({ tableFiles, metadata: state.loaded.metadata, room, ...wanted, ...call })) {
+  for await (const listed of plan()) {
     // By whatever name.
     const location = listedName(tableFiles, listed.file.filePath)
-    yield new CountingFile(listed, seen.has(location), { files, rule, state })
+    const isAgain = seen.has(location)
+    yield new CountingFile(isAgain ? listed : (again?.get(location) ?? listed), isAgain, { files, rule, state })
     seen.add(location)
   }
 }

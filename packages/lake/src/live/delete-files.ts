@@ -1,6 +1,6 @@
-import { corrupt, exhausted, isMoulinError, stringifyJson } from '@moulin/core'
+import { corrupt, isMoulinError, stringifyJson } from '@moulin/core'
 import type { CallOptions, ColumnBatch, IcebergField, TableFiles } from '@moulin/core'
-import { positionUnion, puffinBlobContent, readPuffinFooter } from '@moulin/format'
+import { positionUnion, readPuffinFooter } from '@moulin/format'
 import type { ParquetFile, PositionSet, PuffinBlob, RangeReader } from '@moulin/format'
 import {
   EqualityDeletes,
@@ -23,8 +23,8 @@ export interface DeleteFiles {
   positions(file: DeleteFile, call: CallOptions): Promise<PositionsByName>
   /** Rows, by the columns that are compared. */
   keys(file: DeleteFile, request: KeysRequest, call: CallOptions): Promise<EqualityKeys>
-  /** Only its own bytes are fetched, and of the file's footer what it says of them. Not kept. */
-  vector(file: DeleteFile, call: CallOptions): Promise<PositionSet>
+  /** Of a data file of so many rows. Only its own bytes are fetched, and of the file's footer what it says of them. Not kept. */
+  vector(file: DeleteFile, rows: bigint, call: CallOptions): Promise<PositionSet>
 }
 
 export type PositionsByName = ReadonlyMap<string, PositionSet>
@@ -49,8 +49,9 @@ export interface DeleteFilesParts {
 }
 
 const VECTOR = 'deletion-vector-v1'
-/** A vector is read at once, so one of a gigabyte is no vector. */
-const MAX_VECTOR_BYTES = 1024 ** 3
+/** What a vector takes beside its containers, and what a container of 65 536 rows takes at most: of runs, as no writer would have it. */
+const VECTOR_BYTES = 65_536
+const CONTAINER_BYTES = 131_200
 
 export function deleteFiles(parts: DeleteFilesParts): DeleteFiles {
   const { tableFiles, files, room, positionDeleteBytes, equalityDeleteBytes } = parts
@@ -84,7 +85,7 @@ export function deleteFiles(parts: DeleteFilesParts): DeleteFiles {
         for await (const batch of rowsOf(parquet, fields, shared)) value.add(batch)
         return { value, sizeBytes: value.sizeBytes }
       }) as Promise<EqualityKeys>,
-    async vector(file, call) {
+    async vector(file, rows, call) {
       const { blob, filePath, fileSizeBytes, recordCount } = file
       const what = `The deletion vector at ${blob?.offset} in ${filePath}`
       const context = { file: filePath, offset: blob?.offset, sizeBytes: blob?.sizeBytes }
@@ -92,9 +93,10 @@ export function deleteFiles(parts: DeleteFilesParts): DeleteFiles {
         const message = `${what} is not in it: its manifest states ${blob?.sizeBytes} bytes of ${fileSizeBytes}.`
         throw corrupt('DELETION_VECTOR', message, { context })
       }
-      if (blob.sizeBytes > MAX_VECTOR_BYTES) {
-        const message = `${what} has ${blob.sizeBytes} bytes; at most ${MAX_VECTOR_BYTES} are read.`
-        throw exhausted('DELETION_VECTOR', message, { context })
+      const maxBytes = BigInt(VECTOR_BYTES + CONTAINER_BYTES * Math.ceil(Number(rows) / 65_536))
+      if (blob.sizeBytes > maxBytes) {
+        const message = `${what} has ${blob.sizeBytes} bytes; for a data file of ${rows} rows none has more than ${maxBytes}.`
+        throw corrupt('DELETION_VECTOR', message, { context })
       }
       const [start, sizeBytes] = [Number(blob.offset), Number(blob.sizeBytes)]
       const [bytes, known] = await Promise.all([
@@ -118,8 +120,12 @@ export function deleteFiles(parts: DeleteFilesParts): DeleteFiles {
         !tableFiles.isSame(about, file.referencedDataFile)
       )
         throw ofAnother(what, about, file.referencedDataFile)
-      const content = described === undefined ? bytes : puffinBlobContent(bytes, described, MAX_VECTOR_BYTES)
-      return readDeletionVector(content, recordCount, what)
+      // A few bytes might hold a gigabyte; and those who follow manifests would not know of it.
+      if (described?.compression !== undefined) {
+        const message = `${what} is compressed with ${described.compression}; the format has none that is.`
+        throw corrupt('DELETION_VECTOR', message, { context })
+      }
+      return readDeletionVector(bytes, recordCount, what)
     },
   }
 }

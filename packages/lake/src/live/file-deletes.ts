@@ -3,7 +3,7 @@ import { corrupt, stringifyJson } from '@moulin/core'
 import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
 import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys } from '@moulin/iceberg'
+import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys, tooManyPositions } from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
@@ -47,6 +47,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
   const parts: MaskParts = {
     tableFiles,
     equalityDeleteBytes,
+    positionDeleteBytes,
     deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes, equalityDeleteBytes }),
   }
   return async (question, call) => {
@@ -67,6 +68,7 @@ interface MaskParts {
   readonly tableFiles: FileDeletesParts['tableFiles']
   readonly deletes: DeleteFiles
   readonly equalityDeleteBytes: number
+  readonly positionDeleteBytes: number
 }
 
 /** Rows, and the files that delete them. */
@@ -111,29 +113,48 @@ async function maskIn(
 async function deletedByPlace(
   { listed: { file } }: DeletesQuestion,
   deletes: readonly DeleteFile[],
-  { tableFiles, deletes: read }: MaskParts,
+  { tableFiles, deletes: read, positionDeleteBytes }: MaskParts,
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
   const names = namesOf(tableFiles, file.filePath)
   const found: Deleted[] = []
-  await inTurn(
+  let sizeBytes = 0
+  await eachOf(
     deletes,
     async (each) => {
       const { referencedDataFile: about } = each
       if (about !== undefined && !tableFiles.isSame(about, file.filePath))
         throw ofAnother(each.filePath, about, file.filePath)
       if (each.content === 'vector') {
-        found.push({ rows: await read.vector(each, call), by: [each] })
+        found.push({ rows: await read.vector(each, file.recordCount, call), by: [each] })
         return
       }
       const positions = await read.positions(each, call)
       const name = names.find((one) => positions.has(one))
-      if (name !== undefined) found.push({ rows: positions.get(name)!, by: [each] })
+      if (name === undefined) return
+      const rows = positions.get(name)!
+      if ((sizeBytes += rows.sizeBytes) > positionDeleteBytes)
+        throw tooManyPositions(file.filePath, positionDeleteBytes)
+      found.push({ rows, by: [each] })
     },
     call,
   )
   return found
 }
+
+/** What is on its way is bounded file by file: many at once only where they are small. */
+async function eachOf(
+  deletes: readonly DeleteFile[],
+  work: (file: DeleteFile, at: number) => Promise<void>,
+  call: CallOptions,
+): Promise<void> {
+  const rows = deletes.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
+  if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...deletes.entries()], ([at, each]) => work(each, at), call)
+  else for (const [at, each] of deletes.entries()) await work(each, at)
+}
+
+/** Of deletes that are read side by side; above it, one file after the other. */
+const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
 async function deletedByValue(
@@ -154,10 +175,7 @@ async function deletedByValue(
     const keys = new HeldKeys(spend)
     const takes = async (each: DeleteFile, at: number): Promise<void> =>
       keys.add((await read.keys(each, { fields, mapping: nameMappingOf(metadata) }, call)).keys, at)
-    // What is on its way is bounded file by file: many at once only where they are small.
-    const rows = alike.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-    if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...alike.entries()], ([at, each]) => takes(each, at), call)
-    else for (const [at, each] of alike.entries()) await takes(each, at)
+    await eachOf(alike, takes, call)
     const gone = new PositionSetBuilder()
     const by = new Set<number>()
     for await (const { firstRow, ...batch } of rowsOf(await whole(call), fields, call)) {
@@ -170,9 +188,6 @@ async function deletedByValue(
   }
   return found
 }
-
-/** Rows of equality deletes that are read side by side; above it, one file after the other. */
-const ROWS_ON_THEIR_WAY = 100_000
 
 /** Keys of several files of deletes, each once, and the first of the files that has it: it alone is said to delete the key's rows. */
 class HeldKeys {

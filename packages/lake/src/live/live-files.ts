@@ -6,6 +6,7 @@ import type { DataFile, DeletesOf, ListedFile, LiveFile, LiveRowGroup, LiveRows,
 import { lacksIds } from './data-files.ts'
 import type { DataFiles } from './data-files.ts'
 import { nameMappingOf } from './name-mappings.ts'
+import { withPartitionColumns } from './partition-constants.ts'
 
 /** A topic's way to the data files of its table: no row that is deleted comes out of here. */
 export interface LiveFiles {
@@ -33,7 +34,10 @@ export function liveFiles({ files, deletesOf }: LiveFilesParts): LiveFiles {
   const wholeOf = (listed: ListedFile, metadata: TableMetadata, call: CallOptions): Promise<ParquetFile> =>
     files.open(listed.file, { ...call, mapping: nameMappingOf(metadata) })
   const deletedIn = (listed: ListedFile, metadata: TableMetadata, call: CallOptions): Promise<RowMask | undefined> =>
-    deletesOf({ metadata, listed, whole: (own) => wholeOf(listed, metadata, own) }, call)
+    deletesOf(
+      { metadata, listed, whole: async (own) => withPartitionColumns(await wholeOf(listed, metadata, own), listed) },
+      call,
+    )
 
   return {
     async open(listed, metadata, call = {}) {
@@ -87,7 +91,7 @@ class MaskedFile implements LiveFile {
   readonly keyValue: ReadonlyMap<string, string>
   readonly deleted: RowMask | undefined
   readonly rowGroups: readonly LiveRowGroup[]
-  readonly #whole: ParquetFile
+  readonly #whole: ReturnType<typeof withPartitionColumns>
 
   constructor(listed: ListedFile, whole: ParquetFile, key: string, deleted: RowMask | undefined) {
     this.listed = listed
@@ -96,11 +100,11 @@ class MaskedFile implements LiveFile {
     this.fields = whole.fields
     this.keyValue = whole.keyValue
     this.deleted = deleted
-    this.rowGroups = whole.rowGroups.map((group) => {
+    this.#whole = withPartitionColumns(whole, listed)
+    this.rowGroups = this.#whole.rowGroups.map((group) => {
       const { firstRow, rowCount } = group
       return { ...group, liveRows: rowCount - (deleted?.countIn(firstRow, firstRow + rowCount) ?? 0) }
     })
-    this.#whole = whole
   }
 
   async read(request: ParquetReadRequest): Promise<LiveRows> {

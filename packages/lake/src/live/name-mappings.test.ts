@@ -37,8 +37,9 @@ const valuesOf = (column: Column, name: string): unknown[] =>
   })
 
 /** The rows as a file without ids; the writer of the table's own files counts for its metrics. */
-async function rewriteWithoutIds(log: TestLog): Promise<void> {
-  await replaceRows(log, [await allRows(log)], {
+async function rewriteWithoutIds(log: TestLog, times: number): Promise<void> {
+  const rows = await allRows(log)
+  await replaceRows(log, new Array<ColumnBatch>(times).fill(rows), {
     name: 'no ids',
     create(options) {
       const inner = parquetWriter.create(options)
@@ -63,13 +64,13 @@ async function rewriteWithoutIds(log: TestLog): Promise<void> {
   })
 }
 
-async function tieredWithoutIds(): Promise<{ log: TestLog; topic: ColdTopic }> {
+async function tieredWithoutIds(times = 1): Promise<{ log: TestLog; topic: ColdTopic }> {
   const log = testLog({ info: { partitions: 1, partitionBy: [] } })
   const topic = await log.attach()
   const records = Array.from({ length: ROWS }, (_, at) => ({ key: utf8(`k${at}`), value: utf8(`v${at}`) }))
   log.hot.send(0, records)
   await topic.tier({ upTo: log.hot.committedOffsets() })
-  await rewriteWithoutIds(log)
+  await rewriteWithoutIds(log, times)
   return { log, topic }
 }
 
@@ -95,6 +96,17 @@ describe('files without field ids', () => {
     await topic.tier({ upTo: log.hot.committedOffsets() })
     await checkTable(topic, log)
     await checkTable(await log.reopen().attach(), log)
+  })
+
+  it('have their rows once where the mapping comes to say which place they have', async () => {
+    // Two files with the same rows.
+    const { log, topic } = await tieredWithoutIds(2)
+    await map(log, (name) => (name === '_kafka_offset' ? 'another' : name))
+    expect(await topic.scan({}).count()).toBe(2 * ROWS)
+    await map(log)
+    expect((await readAll(topic, 0)).length).toBe(ROWS)
+    expect(await topic.scan({}).count()).toBe(ROWS)
+    expect((await topic.scan({ columns: ['_kafka_offset'] }).toArray()).length).toBe(ROWS)
   })
 
   it('are read anew when the mapping says something else', async () => {

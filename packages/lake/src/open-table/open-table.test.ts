@@ -2,7 +2,8 @@ import type { Table } from 'apache-arrow'
 import { tableFromIPC } from 'apache-arrow'
 import { and, eq, gt, isNull, keyOf, lt, not, startsWith, tableFiles } from '@moulin/core'
 import type { IcebergField, TableMetadata } from '@moulin/core'
-import { readManifestList, writeManifestList } from '@moulin/iceberg'
+import { bindPartitionSpec, planScan, readManifestList, writeManifest, writeManifestList } from '@moulin/iceberg'
+import type { ManifestEntry } from '@moulin/iceberg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { plainTable } from './open-table.test-support.ts'
 import type { PlainRow, PlainTable } from './open-table.test-support.ts'
@@ -147,9 +148,11 @@ describe('openTable', () => {
   it('reads nothing once it is closed', async () => {
     const opened = await table.open()
     const view = opened.at(opened.snapshot!.id)
+    const made = opened.scan()
     await opened.close()
     await opened.close()
-    for (const read of [() => opened.scan(), () => view.scan(), () => opened.refresh()])
+    const later = [() => made.toArray(), () => made.count()]
+    for (const read of [() => opened.scan(), () => view.scan(), () => opened.refresh(), ...later])
       await expect(async () => read()).rejects.toMatchObject({ kind: 'closed' })
   })
 
@@ -268,5 +271,48 @@ describe('a file that another snapshot lists otherwise', () => {
     expect(await idsIn(opened)).toEqual(ids)
     expect(await idsIn(opened.at(BigInt(last['snapshot-id'])))).toEqual(none)
     expect(await idsIn(opened)).toEqual(ids)
+  })
+})
+
+describe('a column that a file lacks and its partition tells', () => {
+  it('has that value: in rows, and for predicates', async () => {
+    const made = await plainTable(fields.slice(0, 1))
+    await made.append([{ id: 1n }, { id: 2n }])
+    const { metadata } = await made.loaded()
+    const last = metadata.snapshots![0]!
+    const files = tableFiles(made.store)
+    const city: IcebergField = { id: 2, name: 'city', required: false, type: 'string' }
+    const schema = { type: 'struct' as const, 'schema-id': 1, fields: [...fields.slice(0, 1), city] }
+    const field = { 'source-id': 2, 'field-id': 1000, name: 'city', transform: 'identity' }
+    const spec = { 'spec-id': 1, fields: [field] }
+    const added = { status: 'added' as const, snapshotId: 5n, sequenceNumber: undefined, fileSequenceNumber: undefined }
+    const entries: ManifestEntry[] = []
+    for await (const { file } of planScan({ tableFiles: files, metadata }))
+      entries.push({ ...added, file: { ...file, specId: 1, partition: ['Oslo'] } })
+    const path = `${metadata.location}/metadata/hive.avro`
+    const list = `${metadata.location}/metadata/snap-hive.avro`
+    const bound = bindPartitionSpec(spec, [schema])
+    const scope = { snapshotId: 77n, sequenceNumber: 1n }
+    const { bytes, manifest } = writeManifest({ path, spec: bound, schema, entries, ...scope })
+    await made.store.put(keyOf(made.store, path), bytes)
+    const listed = writeManifestList({ manifests: [manifest], parentSnapshotId: null, ...scope })
+    await made.store.put(keyOf(made.store, list), listed)
+    made.tell((metadata) => ({
+      ...metadata,
+      schemas: [...metadata.schemas, schema],
+      'current-schema-id': 1,
+      'last-column-id': 2,
+      'partition-specs': [...metadata['partition-specs'], spec],
+      'default-spec-id': 1,
+      snapshots: [{ ...last, 'manifest-list': list, 'schema-id': 1 }],
+    }))
+    const opened = await made.open()
+    expect(plain(await opened.scan().toArray())).toEqual([
+      { id: 1n, city: 'Oslo' },
+      { id: 2n, city: 'Oslo' },
+    ])
+    expect(await opened.scan({ where: eq('city', 'Oslo') }).count()).toBe(2)
+    expect(await opened.scan({ where: eq('city', 'Rome') }).count()).toBe(0)
+    expect(await opened.scan({ where: isNull('city') }).count()).toBe(0)
   })
 })

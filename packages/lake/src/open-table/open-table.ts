@@ -211,11 +211,11 @@ function viewOf(parts: () => TableViewParts, metadata: () => TableMetadata): Tab
     },
     scan(options = {}) {
       checkOptions('scan', options, scanTable)
-      return scanOf(parts(), metadata(), options)
+      return scanOf(parts, metadata(), options)
     },
     async count(call = {}) {
       checkOptions('count', call, option.signalOnly)
-      return await scanOf(parts(), metadata(), { columns: [], ...call }).count()
+      return await scanOf(parts, metadata(), { columns: [], ...call }).count()
     },
   }
 }

@@ -21,14 +21,17 @@ export interface TableViewParts {
   readonly table: string
 }
 
-/** The rows of a table as the metadata's current snapshot has them. See `OpenTable.scan`. */
-export function scanOf(parts: TableViewParts, metadata: TableMetadata, options: ScanOptions): Scan<Row> {
-  const query = tableQuery(metadata, options, parts.table)
+/**
+ * The rows of a table as the metadata's current snapshot has them. See `OpenTable.scan`.
+ * @param parts Asked for whenever reading begins: the table may be closed by then.
+ */
+export function scanOf(parts: () => TableViewParts, metadata: TableMetadata, options: ScanOptions): Scan<Row> {
+  const query = tableQuery(metadata, options, parts().table)
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal }
   return scanOutput({
     columns: query.shown,
-    passing: () => passing(parts, metadata, query, call),
-    count: () => count(parts, metadata, query, call),
+    passing: () => passing(parts(), metadata, query, call),
+    count: async () => count(parts(), metadata, query, call),
     call,
   })
 }

@@ -1,6 +1,7 @@
 import type { DataFile, ListedFile } from '@moulin/iceberg'
 import { singleValueIn } from '@moulin/iceberg'
 import { isOwnName } from '../live/data-files.ts'
+import { asOne } from '../live/listed-once.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 /** A data file of a snapshot, and between which places its rows are. */
@@ -22,16 +23,23 @@ interface Bounds {
 export class PlacedFiles {
   readonly #all: PlacedFile[] = []
   readonly #strangers: PlacedFile[] = []
+  #isOnce = true
   readonly #byPath = new Map<string, PlacedFile>()
   /** By the first of the names that a read tries. */
   readonly #byLocation = new Map<string, PlacedFile>()
 
-  /** A file that is listed twice, by whatever names, counts once, with the lower sequence number. */
+  /** Whether each is listed once. */
+  get isOnce(): boolean {
+    return this.#isOnce
+  }
+
+  /** A file that is listed twice, by whatever names, counts once. */
   add(listed: ListedFile, location: string, columns: TableColumns): void {
-    const { file, sequenceNumber } = listed
+    const { file } = listed
     const known = this.#byLocation.get(location)
     if (known !== undefined) {
-      if (sequenceNumber < known.listed.sequenceNumber) known.listed = listed
+      known.listed = asOne(known.listed, listed)
+      this.#isOnce = false
       this.#byPath.set(file.filePath, known)
       return
     }

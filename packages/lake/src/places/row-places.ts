@@ -3,6 +3,7 @@ import { boundRows } from './bound-rows.ts'
 import type { ColdPlan, PlannedGroup } from '../replay/cold-plan.ts'
 import type { Places } from '../replay/cold-window.ts'
 import { isOwnFile } from '../live/data-files.ts'
+import { nameMappingOf } from '../live/name-mappings.ts'
 import { ClaimedPlaces } from './claimed-places.ts'
 import { TableLosers } from './table-losers.ts'
 import type { LosersMemory, RowPlacesParts } from './table-losers.ts'
@@ -50,7 +51,8 @@ export class RowPlaces {
     const isSame =
       newest?.snapshotId === snapshotIdOf(state.loaded) &&
       newest.commit === state.marker.commit &&
-      newest.missing === state.missing
+      newest.missing === state.missing &&
+      newest.mapping === nameMappingOf(state.loaded.metadata)?.key
     if (newest !== undefined && isSame) return newest
     this.#newest = new TableLosers(this.#parts, (...asked) => this.lost(...asked), state, this.#memory)
     return this.#newest

@@ -8,6 +8,7 @@ import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
 import type { LiveFiles } from '../live/live-files.ts'
+import { nameMappingOf } from '../live/name-mappings.ts'
 import { doubledPlaces } from './doubled-places.ts'
 import type { ClaimingGroup, DoubledPlaces } from './doubled-places.ts'
 import { PlacedFiles } from './placed-files.ts'
@@ -39,7 +40,7 @@ export interface LosersMemory {
   readonly claims: ClaimedPlaces
   /** Row groups that were compared and have no place in common share an object. */
   readonly apart: WeakMap<GroupClaims, object>
-  /** A snapshot without files of others. */
+  /** A snapshot without files of others, each listed once. */
   pureAt: bigint | null | undefined
 }
 
@@ -61,6 +62,8 @@ export class TableLosers {
   readonly snapshotId: bigint | null
   readonly commit: string
   readonly missing: MissingFiles
+  /** What names mean in files without field ids: which rows have a place. */
+  readonly mapping: string | undefined
   readonly #parts: RowPlacesParts
   readonly #lostOf: LostOf
   readonly #state: TableState
@@ -78,6 +81,7 @@ export class TableLosers {
     this.snapshotId = snapshotIdOf(state.loaded)
     this.commit = state.marker.commit
     this.missing = state.missing
+    this.mapping = nameMappingOf(state.loaded.metadata)?.key
   }
 
   /** Undefined where all rows of the file count. */
@@ -107,12 +111,16 @@ export class TableLosers {
 
   /** Whether all files are the log's own, none of which shares places with another. */
   async isPure(call: CallOptions): Promise<boolean> {
-    if ((this.#isProven ??= this.#isOurs())) return true
+    if (this.isOurs) return true
     return (this.#files ??= await this.#listed(call)).isPure
   }
 
   /** Whether the metadata shows that only the log ever committed, or since there were no files of others. */
-  #isOurs(): boolean {
+  get isOurs(): boolean {
+    return (this.#isProven ??= this.#onlyLog())
+  }
+
+  #onlyLog(): boolean {
     const { metadata } = this.#state.loaded
     for (const snapshot of ancestors(metadata)) {
       const isKnown = BigInt(snapshot['snapshot-id']) === this.#memory.pureAt
@@ -132,7 +140,7 @@ export class TableLosers {
     for await (const task of fileLists.all(this.#state, call)) {
       files.add(task, listedName(tableFiles, task.file.filePath), columns)
     }
-    if (files.isPure && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
+    if (files.isPure && files.isOnce && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
   }
 

@@ -4,6 +4,7 @@ import { RecordPlace } from '@moulin/format'
 import type { ParquetRowGroup } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
 import type { DataFile, FileScanTask, LiveFile, ManifestRoom } from '@moulin/iceberg'
+import { asOne } from '../live/listed-once.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
@@ -102,7 +103,7 @@ export async function planCold(
   return planOver(state, partition, groups, united(holes))
 }
 
-/** Whoever adds a file again, by whatever name, does not add its rows again: what it was listed as first counts. */
+/** Whoever adds a file again, by whatever name, does not add its rows again. */
 export async function eachOnce(
   { tableFiles }: Pick<ColdPlanParts, 'tableFiles'>,
   tasks: AsyncIterable<FileScanTask>,
@@ -111,7 +112,7 @@ export async function eachOnce(
   for await (const task of tasks) {
     const name = listedName(tableFiles, task.file.filePath)
     const known = listed.get(name)
-    if (known === undefined || task.sequenceNumber < known.sequenceNumber) listed.set(name, task)
+    listed.set(name, known === undefined ? task : asOne(known, task))
   }
   return listed.values()
 }

@@ -13,6 +13,7 @@ import { currentSnapshot, propertyOf } from '@moulin/iceberg'
 import type { ManifestRoom } from '@moulin/iceberg'
 import { nameFault, tableWarnings } from './column-names.ts'
 import type { LiveFiles } from '../live/live-files.ts'
+import { nameMappingOf } from '../live/name-mappings.ts'
 import { ForeignRows } from './foreign-rows.ts'
 import { evidenceFor } from './lineage-evidence.ts'
 import { lineageBroken, logBehindTable, lostRanges, verdictByEvidence, verdictOf } from './lineage.ts'
@@ -60,6 +61,14 @@ export interface Asked {
 /** What a table that is not there any more is called. */
 export const goneTable = { fault: 'replaced-table', reason: 'the table is gone' } as const
 
+/** A verdict, and of what it is one. */
+interface Judged {
+  readonly snapshotId: bigint | null
+  readonly commit: string
+  readonly mapping: string | undefined
+  readonly verdict: Verdict
+}
+
 /** One topic's table: finds or makes it, and says at every load whether it is the one that the marker speaks of. */
 export class TopicTable {
   readonly identifier: TableIdentifier
@@ -75,7 +84,7 @@ export class TopicTable {
   /** Order of the question whose answer the state is. */
   #stateOrder = 0
   /** The last cut chain that evidence was looked for; it holds for the same snapshot and marker. */
-  #judged: { readonly snapshotId: bigint | null; readonly commit: string; readonly verdict: Verdict } | undefined
+  #judged: Judged | undefined
 
   constructor(parts: TopicTableParts) {
     this.#parts = parts
@@ -316,12 +325,17 @@ export class TopicTable {
     const { metadata } = loaded
     const snapshotId = snapshotIdOf(loaded)
     const { commit } = chain.marker
-    if (this.#judged?.snapshotId !== snapshotId || this.#judged.commit !== commit) {
+    // It says which rows have a place, and is no part of the snapshot.
+    const mapping = nameMappingOf(metadata)?.key
+    const judged = this.#judged
+    if (judged?.snapshotId !== snapshotId || judged.commit !== commit || judged.mapping !== mapping) {
       const columns = this.#columnsOf(metadata, chain.marker)
       const evidence = await evidenceFor(this.#parts, { metadata, marker: chain.marker, columns }, options)
-      this.#judged = { snapshotId, commit, verdict: verdictByEvidence(chain, evidence) }
+      const verdict = verdictByEvidence(chain, evidence)
+      this.#judged = { snapshotId, commit, mapping, verdict }
+      return verdict
     }
-    return this.#judged.verdict
+    return judged.verdict
   }
 
   #recovered({ commit, epoch }: Marker): readonly bigint[] | undefined {
