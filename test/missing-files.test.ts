@@ -252,3 +252,25 @@ it('has its grace in the next process, too, where the one that put it back was k
   expect(released(opened).reduce((sum, offset) => sum + offset)).toBe(2n)
   await opened.log.close()
 })
+
+it('is nothing that fails any more once it is back by another hand', async () => {
+  const store = hookedStore()
+  const opened = await open(store, simulatedDisk({ seed: 7 }), 1, { repairs: true })
+  await send(opened, 0, 'a', 'b')
+  await opened.topic.tier()
+  const [key] = await dataFiles(store)
+  const { bytes } = await store.get(key!)
+  await store.delete(key!)
+  store.hooks.before = ({ op, key: name }) => {
+    if (op === 'put' && name.includes('/data/')) throw unavailable('DOWN', 'The store is down.')
+  }
+  await pass(opened, 62 * MINUTE)
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 1, lastError: { code: 'DOWN' } })
+  delete store.hooks.before
+  await store.put(key!, bytes)
+  await checkReads(opened, ['0/0 a', '0/1 b'])
+  await opened.log.releaseNow()
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 0, lastError: null, failingSinceMs: null, retries: 0 })
+  expect(opened.log.stats()).toMatchObject({ lastError: null })
+  await opened.log.close()
+})

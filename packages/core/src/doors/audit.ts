@@ -43,7 +43,10 @@ export interface DeepAudit {
   readonly doubledRows: bigint
   /** Rows that cannot be judged, since a column that they need, or that of the checksums, has been dropped. */
   readonly unproven: bigint
-  /** Rows of the ledger that are in the table no more, those that were moved left out. */
+  /**
+   * Rows of the ledger that are in the table no more, those that were moved left out. Where more rows are altered than the limit
+   * `maxGaps`, all above it may be moved ones: it is at least so many then, and `deleted` names none.
+   */
   readonly deletedRows: bigint
   /** Rows, at least, that an earlier deep audit found deleted and that are there again, with whatever content: all that `returned` is about. */
   readonly returnedRows: bigint

@@ -1,5 +1,5 @@
 import { keyOf } from '@moulin/core'
-import type { JsonValue } from '@moulin/core'
+import type { JsonValue, TableUpdate } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -236,5 +236,19 @@ describe('planAppend', () => {
     const list = readManifestList((await objects.get(keyOf(objects, last))).bytes, { path: last })
     expect(list.slice(3)).toEqual(manifests)
     expect(list.slice(0, 3).map(({ sequenceNumber }) => sequenceNumber)).toEqual([4n, 3n, 2n])
+  })
+
+  it('writes a void partition field of which the column is gone', async () => {
+    const objects = hookedStore()
+    const before = await append(objects, tableIn(objects), 1)
+    const field = { 'source-id': 4711, 'field-id': 1005, name: 'old', transform: 'void' }
+    const updates: TableUpdate[] = [
+      { action: 'add-spec', spec: { fields: [field] } },
+      { action: 'set-default-spec', 'spec-id': -1 },
+    ]
+    const table = loadedTable(applyUpdates(before.metadata, updates, { nowMs: T0 }))
+    const files = [{ ...fileOf(2, table.metadata['default-spec-id']), partition: [null] }]
+    const after = await append(objects, table, 2, { files })
+    expect((await entriesOf(objects, after)).map(({ file }) => file.partition)).toEqual([[null], [1]])
   })
 })

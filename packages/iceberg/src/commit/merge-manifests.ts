@@ -150,7 +150,8 @@ async function memberOf(
     const schema = manifestSchema(bytes, manifest)
     if (schema === undefined) return undefined
     const spec = bindPartitionSpec(specById(metadata['partition-specs'], manifest.specId), [schema])
-    if (!spec.fields.every(({ resultType }) => resultType !== undefined)) return undefined
+    if (!spec.fields.every(({ resultType, transform }) => resultType !== undefined || transform.kind === 'void'))
+      return undefined
     const entries = readManifest(bytes, { manifest, spec })
     return { manifest, schema, spec, entries: entries.map((entry) => ({ ...entry, status: 'existing' })) }
   } catch (error) {

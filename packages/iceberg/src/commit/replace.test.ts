@@ -1,5 +1,5 @@
 import type { LoadedTable, ObjectStore } from '@moulin/core'
-import { tableFiles } from '@moulin/core'
+import { keyOf, tableFiles } from '@moulin/core'
 import { hookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import {
@@ -17,7 +17,8 @@ import {
 import { planReplace } from './replace.ts'
 import type { ReplaceRequest } from './replace.ts'
 import { currentSnapshot } from '../metadata/metadata-lookup.ts'
-import { T0 } from '../metadata/metadata.test-tables.ts'
+import { people, T0 } from '../metadata/metadata.test-tables.ts'
+import { writeManifestList } from '../manifests/manifest-list.ts'
 import { applyUpdates } from '../metadata/updates.ts'
 
 const SNAPSHOT = FIRST_ID + 500n
@@ -178,5 +179,26 @@ describe('planReplace', () => {
     const after = await replaced(objects, table, { added })
     expect((await manifestsOf(objects, after)).map(({ specId }) => specId)).toEqual([1, 0, 0, 0])
     expect(await entriesOf(objects, after)).toHaveLength(4)
+  })
+
+  it('passes by deletes of a partition spec that nobody here understands', async () => {
+    const objects = hookedStore()
+    const before = await withDeletes(objects, await append(objects, tableIn(objects), 1), {
+      content: 'equality',
+      equalityIds: [people.fields[0]!.id],
+    })
+    const field = { 'source-id': people.fields[0]!.id, 'field-id': 1005, name: 'h', transform: 'hilbert[3]' }
+    const specs = [...before.metadata['partition-specs'], { 'spec-id': 1, fields: [field] }]
+    const table = loadedTable({ ...before.metadata, 'partition-specs': specs })
+    const { 'manifest-list': path, ...snapshot } = currentSnapshot(table.metadata)!
+    const manifests = await manifestsOf(objects, table)
+    const numbers = { snapshotId: BigInt(snapshot['snapshot-id']), sequenceNumber: BigInt(snapshot['sequence-number']) }
+    const strange = manifests.map((one) => (one.content === 'deletes' ? { ...one, specId: 1 } : one))
+    await objects.put(
+      keyOf(objects, path),
+      writeManifestList({ ...numbers, manifests: strange, parentSnapshotId: null }),
+    )
+    const plan = await planReplace(requestOf(objects, table))
+    expect(plan.manifests.map(({ content }) => content).sort()).toEqual(['data', 'data', 'deletes'])
   })
 })

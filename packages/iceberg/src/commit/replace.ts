@@ -6,7 +6,7 @@ import type { CommitBase, CommitPlan, CommitRequest, PlannedObject } from './com
 import type { DataFile, DeleteFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
 import { readDeleteManifest, readManifest } from '../manifests/read-manifest.ts'
 import { currentSchema, currentSpec } from '../metadata/metadata-lookup.ts'
-import { bindPartitionSpec, specById } from '../partitions/partition-fields.ts'
+import { bindForReading, bindPartitionSpec, specById } from '../partitions/partition-fields.ts'
 import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { deleteIndex } from '../scan/delete-index.ts'
 
@@ -80,23 +80,27 @@ export async function planReplace(request: ReplaceRequest): Promise<CommitPlan> 
   })
 }
 
+type Bind = typeof bindPartitionSpec
+
 /** Newer schemas first: the column of a spec may be gone from the present one. */
-function specOf(metadata: TableMetadata, id: number): BoundPartitionSpec {
+function specOf(metadata: TableMetadata, id: number, bind: Bind = bindPartitionSpec): BoundPartitionSpec {
   const schemas = [currentSchema(metadata), ...metadata.schemas.toReversed()]
-  return bindPartitionSpec(specById(metadata['partition-specs'], id), schemas)
+  return bind(specById(metadata['partition-specs'], id), schemas)
 }
 
 const isLive = ({ addedFiles, existingFiles }: ManifestFile): boolean => addedFiles !== 0 || existingFiles !== 0
 
 async function checkDeletes({ tableFiles, removed, sequenceNumber }: ReplaceRequest, base: CommitBase): Promise<void> {
   const { metadata, manifests, call } = base
+  // Deletes of a spec that we do not understand are read as a scan reads them.
+  const read = (id: number): BoundPartitionSpec => specOf(metadata, id, bindForReading)
   const files: DeleteFile[] = []
   for (const manifest of manifests) {
     if (manifest.content !== 'deletes' || !isLive(manifest) || manifest.sequenceNumber <= sequenceNumber) continue
     const { bytes } = await tableFiles.get(manifest.path, call)
-    files.push(...readDeleteManifest(bytes, { manifest, spec: specOf(metadata, manifest.specId) }))
+    files.push(...readDeleteManifest(bytes, { manifest, spec: read(manifest.specId) }))
   }
-  const index = deleteIndex(files, { tableFiles, specOf: (id) => specOf(metadata, id) })
+  const index = deleteIndex(files, { tableFiles, specOf: read })
   for (const { file, sequenceNumber: ofFile } of removed) {
     const isInTheWay = (one: DeleteFile): boolean => one.content !== 'equality' && one.sequenceNumber > sequenceNumber
     const newer = index.of(file, ofFile).find(isInTheWay)

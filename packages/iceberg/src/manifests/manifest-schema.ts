@@ -167,10 +167,17 @@ function idsIn(type: JsonValue): [string, number][] {
   return [...own, ...inner.flatMap((part) => (part === undefined ? [] : idsIn(part)))]
 }
 
-function partitionFieldSchema({ fieldId, name, resultType, transform }: BoundPartitionField): JsonValue {
-  const type = resultType === undefined ? undefined : primitiveOf(resultType)
-  if (type === undefined)
-    throw internal('PARTITION_SPEC', `The partition field ${name} has no known type: its values cannot be written.`)
+/** As what a partition field is written. A void one has no values: it needs no column to have a type. */
+export function writtenType({ name, resultType, transform }: Omit<BoundPartitionField, 'fieldId'>): PrimitiveType {
+  const known = resultType ?? (transform.kind === 'void' ? 'int' : undefined)
+  const type = known === undefined ? undefined : primitiveOf(known)
+  if (type !== undefined) return type
+  throw internal('PARTITION_SPEC', `The partition field ${name} has no known type: its values cannot be written.`)
+}
+
+function partitionFieldSchema(field: BoundPartitionField): JsonValue {
+  const { fieldId, name, transform } = field
+  const type = writtenType(field)
   // The specification makes a day an int; every writer in use marks that int as a date, and readers show it as one.
   const avro = transform.kind === 'day' ? { type: 'int', logicalType: 'date' } : avroType(type, fieldId)
   const safeName = avroName(name)

@@ -1,10 +1,10 @@
-import { assert, corrupt, internal } from '@moulin/core'
+import { assert, corrupt } from '@moulin/core'
 import { bigIntBytes, bigIntOf, topBitsAt } from '@moulin/format'
 import { asInt, asLong, optionalAt, type AvroRow, type RecordShape } from './avro-records.ts'
 import type { PartitionSummary } from './data-file.ts'
 import { compareDatum, datumOf, type Datum, type PartitionValue } from '../values/datum.ts'
-import { avroName } from './manifest-schema.ts'
-import type { BoundPartitionField, BoundPartitionSpec } from '../partitions/partition-fields.ts'
+import { avroName, writtenType } from './manifest-schema.ts'
+import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
 import { encodeDatum } from '../values/single-value.ts'
 import { isOrderedAlike } from '../values/uuid-order.ts'
@@ -15,17 +15,11 @@ export function partitionToAvro(values: readonly PartitionValue[], spec: BoundPa
   const row = Object.create(null) as Record<string, unknown>
   spec.fields.forEach((field, position) => {
     const value = values[position]!
-    const type = typeOf(field)
+    const type = writtenType(field)
     row[avroName(field.name)] =
       type.kind === 'decimal' && typeof value === 'bigint' ? bigIntBytes(value, type.width) : value
   })
   return row
-}
-
-function typeOf({ name, resultType }: BoundPartitionField): PrimitiveType {
-  const type = resultType === undefined ? undefined : primitiveOf(resultType)
-  if (type === undefined) throw internal('PARTITION_SPEC', `The partition field ${name} has no known type.`)
-  return type
 }
 
 /** The inverse; the types are the spec's of today, so an int of a column that is now a long is a bigint. */
@@ -83,7 +77,7 @@ export function partitionSummaries(
   return spec.fields.map((field, position) =>
     summaryOf(
       tuples.map((tuple) => tuple[position] ?? null),
-      typeOf(field),
+      writtenType(field),
     ),
   )
 }

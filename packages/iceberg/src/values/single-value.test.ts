@@ -73,7 +73,7 @@ describe('single-value serialization', () => {
       ['int', '0000000000000000'],
       ['long', '000000'],
       ['date', '00'],
-      ['timestamp', '00000000'],
+      ['timestamp', '000000'],
       ['decimal(9,2)', ''],
       ['decimal(9,2)', '00'.repeat(17)],
       ['uuid', '00'],

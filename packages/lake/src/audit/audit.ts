@@ -82,7 +82,9 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   const partitions = all.map((count) => partitionReport(count, hasCrcs))
   const gaps = all.flatMap((count) => firstOf(gapsOf(count, ledger), context.limits.maxGaps))
   const checked = await deep?.report(call)
-  const found = checked && { ...checked, ...(await deletedRows!.report(state, all, checked.moved, call)) }
+  const { moved = [] } = checked ?? {}
+  const elsewhere = { moved, unlisted: deep?.unlisted ?? 0n }
+  const found = checked && { ...checked, ...(await deletedRows!.report(state, all, elsewhere, call)) }
   const isCounted = partitions.every(
     ({ rows, ledgerRows, unseen, checksum, ledgerChecksum, deleted }) =>
       rows === ledgerRows && unseen === 0n && checksum === ledgerChecksum && deleted === 0n,

@@ -54,6 +54,8 @@ export class DeepCheck {
   readonly #suspects: Suspect[] = []
   /** At places that the ledger does not know: of an earlier life of the topic, or moved there. */
   readonly #strangers: Suspect[] = []
+  /** Of both kinds, above `maxGaps`: nobody looks where they come from. */
+  #unlisted = 0n
   readonly #doubled: AuditPlace[] = []
   #looks = 0
   #files = 0
@@ -143,6 +145,11 @@ export class DeepCheck {
     }
   }
 
+  /** Altered rows of which nobody looked whether they were moved. */
+  get unlisted(): bigint {
+    return this.#unlisted
+  }
+
   get #most(): number {
     return this.#parts.context.limits.maxGaps
   }
@@ -179,6 +186,7 @@ export class DeepCheck {
       const list = isOurs ? this.#suspects : this.#strangers
       if (isOurs) this.#mismatched++
       if (list.length < this.#most) list.push({ ...place, wanted: this.#wanted(at) })
+      else this.#unlisted++
     }
     this.#framed.length = 0
     this.#framer.reset()

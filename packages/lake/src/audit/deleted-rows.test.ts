@@ -206,3 +206,28 @@ describe('rows that SQL deleted', () => {
     expect(await readAll(topic, 0)).toEqual([])
   })
 })
+
+it('are none of those that were moved, however many, and are not remembered as such', async () => {
+  const { topic, rows, log, remembered } = await tiered({ limits: { maxGaps: 3 } })
+  const offsets = numbersOf(rows, '_kafka_offset')
+  const all = Array.from({ length: rows.length }, (_, row) => row)
+  // The last two go, and all others move on by two.
+  const left = all.filter((row) => offsets[row]! < ROWS - 2)
+  const kept = pick(rows, left)
+  await replaceRows(log, [
+    withNumbers(
+      kept,
+      '_kafka_offset',
+      numbersOf(kept, '_kafka_offset').map((one) => BigInt(one!) + 2n),
+    ),
+  ])
+  expect((await topic.audit({ deep: true })).deep).toMatchObject({
+    mismatched: BigInt(2 * (ROWS - 2)),
+    deletedRows: 0n,
+    deleted: [],
+  })
+  expect((await remembered()) ?? []).toEqual([])
+  await replaceRows(log, [rows])
+  const back = await topic.audit({ deep: true })
+  expect(back).toMatchObject({ clean: true, deep: { returnedRows: 0n } })
+})

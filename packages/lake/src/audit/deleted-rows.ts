@@ -23,6 +23,13 @@ export interface DeletedFindings {
   readonly returned: readonly AuditRange[]
 }
 
+/** Rows that may stand somewhere else than the ledger says. */
+export interface Elsewhere {
+  readonly moved: readonly AuditMove[]
+  /** Further altered rows, of which nobody knows whether they were moved, and whence. */
+  readonly unlisted: bigint
+}
+
 /** Rows that are gone, held against those that were gone at the last deep audit. */
 export class DeletedRows {
   readonly #parts: DeletedRowsParts
@@ -42,7 +49,7 @@ export class DeletedRows {
   async report(
     state: TableState,
     counts: readonly Counted[],
-    moved: readonly AuditMove[],
+    { moved, unlisted }: Elsewhere,
     call: CallOptions,
   ): Promise<DeletedFindings> {
     const { maxGaps } = this.#parts.context.limits
@@ -55,18 +62,21 @@ export class DeletedRows {
       const key = keyOf(entry)
       const { rows, ranges: gone } = goneIn(counted, ledger, origins.get(key) ?? [], maxGaps)
       found.deletedRows += rows
-      found.deleted.push(...placed(entry, gone.ranges, maxGaps - found.deleted.length))
+      // Which of them were moved, where not all moves are known, nobody can tell: so none is named, or remembered.
+      const named = unlisted > 0n ? new FirstRanges(maxGaps) : gone
+      found.deleted.push(...placed(entry, named.ranges, maxGaps - found.deleted.length))
       const before = this.#before.get(key)
       const since = before && sinceThen(before, entry, coverage, maxGaps)
       found.returnedRows += since?.returned.count ?? 0n
       found.returned.push(...placed(entry, since?.returned.ranges ?? [], maxGaps - found.returned.length))
       // An adopted table lacks nothing any more by its ledger: what was deleted stays known until it is there again.
-      const { count, ranges } = rows > 0n ? gone : (since?.gone ?? gone)
+      const { count, ranges } = rows > 0n && unlisted === 0n ? gone : (since?.gone ?? named)
       const { incarnation, partition, start, frontier } = entry
       memory.push({ incarnation, partition, start, frontier, count, ranges })
     }
     await this.#remember(state, memory, call)
-    return found
+    const lost = found.deletedRows - unlisted
+    return { ...found, deletedRows: lost > 0n ? lost : 0n }
   }
 
   // Of a table that is read beside its writer, the writer says what was deleted.

@@ -358,4 +358,26 @@ describe('a repair', () => {
     log.hot.release(await look(topic))
     await checkTable(topic, log)
   })
+
+  it('holds on to the records that it reads, whatever may be released', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    sendTo(log, 1, 10)
+    await commit(made)
+    sendTo(log, 0, 2)
+    sendTo(log, 1, 2)
+    const [gone] = await commit(made)
+    await store.delete(gone!)
+    const safe = await topic.releasable({ upTo: topic.frontier() })
+    let released = false
+    store.hooks.before = ({ op, key }) => {
+      if (op !== 'put' || !key.startsWith('log/staged/')) return
+      delete store.hooks.before
+      released = log.hot.pins === 0
+      if (released) log.hot.release(safe)
+    }
+    expect(await topic.repair!()).toBe(true)
+    expect([released, log.hot.pins]).toEqual([false, 0])
+    await checkReads(topic, log)
+  })
 })

@@ -39,10 +39,20 @@ export class Repairs {
   }
 
   /**
-   * Puts back what can be. True: some files.
+   * Puts back what can be. True: some files. What the write-ahead tier holds of them is read twice, and stays meanwhile.
    * @throws `conflict` where others came first: to be called again.
    */
   async run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
+    const { hot } = this.#parts.context
+    const pin = hot.pin(hot.releasedOffsets())
+    try {
+      return await this.#run(load, call)
+    } finally {
+      pin.release()
+    }
+  }
+
+  async #run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
     const { context, look, table } = this.#parts
     const tried = new Set<bigint>()
     let hasRepaired = false

@@ -122,6 +122,8 @@ export class TopicTiering {
   }
 
   get failing(): Failing {
+    // A repair that failed is no failure once nothing is missing, whoever put it back.
+    if (this.#topic.attached?.repairDueMs?.() === undefined) this.#repairs.failures.succeeded()
     return worstOf(this.#chores.map(({ failures }) => failures.now))
   }
 
@@ -378,9 +380,8 @@ export class TopicTiering {
 
   #repair(): Promise<void> {
     return this.#repairs.attempt(async () => {
-      const { closing } = this.#topic.core
-      const hasRepaired = await this.#topic.withTable(async (cold) => cold.repair?.({ signal: closing }))
-      if (hasRepaired === true) this.#releases.mayHelp()
+      const call = { signal: this.#topic.core.closing }
+      if ((await this.#topic.withTable(async (cold) => cold.repair?.(call))) === true) this.#releases.mayHelp()
     })
   }
 }
