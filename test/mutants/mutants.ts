@@ -66,8 +66,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'forget what was deleted once a table is adopted',
     file: 'packages/lake/src/audit/deleted-rows.ts',
-    original: `rows > 0n ? gone : (since?.gone ?? gone)`,
-    planted: `gone`,
+    original: `rows > 0n && unlisted === 0n ? gone : (since?.gone ?? named)`,
+    planted: `named`,
     caughtBy: ['packages/lake/src/audit/deleted-rows.test.ts'],
   },
   {
@@ -143,8 +143,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'merge manifests of different schemas',
     file: 'packages/iceberg/src/commit/merge-manifests.ts',
-    original: `.metadata.get('schema-id')`,
-    planted: `.metadata.get('schema-id')?.slice(1)`,
+    original: `const text = stringifyJson(member.schema)`,
+    planted: `const text = member.schema.type`,
     caughtBy: ['packages/iceberg/src/commit/merge-manifests.test.ts'],
   },
   {
@@ -184,8 +184,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'let a file that was put back have the grace of the one before',
-    file: 'packages/log/src/tiering/topic-tiering.ts',
-    original: `      this.#release.beginAnew()\n`,
+    file: 'packages/lake/src/commit/commit-sender.ts',
+    original: `      if (written.replaces !== undefined) await context.renewGrace?.()\n`,
     planted: ``,
     caughtBy: ['test/missing-files.test.ts'],
   },
@@ -1562,15 +1562,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pass over deletes of rows that are not there',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `if (beyond > 0)`,
-    planted: `if (beyond < 0)`,
+    original: `if (beyond === 0) continue`,
+    planted: `if (beyond >= 0) continue`,
     caughtBy: ['test/deletes/bad-deletes.test.ts'],
   },
   {
     name: 'remember what is deleted by the data file alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `@\${mapping}#\${keyOf(deletes)}`,
-    planted: `@\${mapping}#`,
+    original: `\${schema ?? ''}#\${keyOf(deletes)}`,
+    planted: `\${schema ?? ''}#`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
@@ -1751,14 +1751,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take what is deleted in one data file for what is in another',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `\${listedName(tableFiles, file.filePath)}@`,
-    planted: `@`,
+    original: `\${listedName(tableFiles, file.filePath)}@\${mapping} `,
+    planted: `@\${mapping} `,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
     name: 'delete by one kind of file alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `unionOf(some.map((each) => each.rows))`,
+    original: `positionUnion(some.map((each) => each.rows))`,
     planted: `some[0]!.rows`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
