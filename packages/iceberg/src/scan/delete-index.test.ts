@@ -199,4 +199,15 @@ describe('by name', () => {
     const oneSided = deleteFile('positions', 'p', 5n, { lowerBounds: onPath(at('b')).lowerBounds! })
     expect(about([oneSided], { name: 'a' })).toEqual(['p'])
   })
+
+  it('are one list for all files that the same of them are about', () => {
+    const some = Array.from({ length: 5 }, (_, at) => deleteFile('equality', `e${at}`, BigInt(at + 2)))
+    const index = deleteIndex(some, { tableFiles: files, specOf: (specId) => specs[specId]! })
+    const about = (name: string, sequenceNumber: bigint): readonly DeleteFile[] =>
+      index.of({ filePath: at(name), ...place(0) }, sequenceNumber)
+    expect(about('b', 1n)).toBe(about('a', 1n))
+    expect(about('b', 1n)).toHaveLength(5)
+    expect(about('b', 4n)).toBe(about('a', 4n))
+    expect(about('b', 4n)).toHaveLength(2)
+  })
 })

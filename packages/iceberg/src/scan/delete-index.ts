@@ -7,7 +7,7 @@ import { fileNames } from './file-names.ts'
 /** Says of a snapshot's files of deletes which may be about a data file. */
 export interface DeleteIndex {
   /**
-   * By rising sequence number; a vector stands alone beside deletes by value, for it takes the place of files of positions.
+   * By rising sequence number; of files that only the same deletes by value are about mostly the same array. A vector stands alone beside deletes by value, for it takes the place of files of positions.
    * @throws `corrupt` code `DELETION_VECTORS` where two vectors are about the file; code `DELETE_PARTITION` where what names it is of
    * another partition.
    */
@@ -20,10 +20,12 @@ export interface DeleteIndexParts {
 }
 
 /** Field id of the column of a position delete file that names the data file. Spec: "Reserved Field IDs". */
-const FILE_PATH_ID = 2147483546
+export const FILE_PATH_ID = 2147483546
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const none: readonly DeleteFile[] = []
+/** Lists that are kept to be given again. */
+const MAX_SHARED = 64
 
 /**
  * The rules of the specification: positions and vectors are about files that are not newer, values about files that are older; all of the same
@@ -58,6 +60,19 @@ export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }
       return bounds === undefined || mayHave(bounds, path, place)
     })
   }
+  // Many files have the same: thousands of deletes for each of thousands of files are to be put together once.
+  const shared = new Map<string, readonly DeleteFile[]>()
+  const valuesSince = (scope: string, least: bigint): readonly DeleteFile[] => {
+    const [global, own] = [values.since('', least), values.since(scope, least)]
+    if (own.length === 0 && global.length === 0) return none
+    const key = `${global.length} ${own.length} ${scope}`
+    const known = shared.get(key)
+    if (known !== undefined) return known
+    const found = [...global, ...own].sort(bySequence)
+    if (shared.size >= MAX_SHARED) shared.clear()
+    shared.set(key, found)
+    return found
+  }
   const hasNames = vectors.size + namedPositions.size > 0
   const hasScopes = positions.size + values.size > 0
 
@@ -66,14 +81,12 @@ export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }
       const name = hasNames ? nameOf(file.filePath) : ''
       const scope = hasScopes ? scopeOf(file) : undefined
       const vector = ofOne(file, vectors.since(name, sequenceNumber))
-      const older = sequenceNumber + 1n
-      const found = [...values.since('', older), ...(scope === undefined ? none : values.since(scope, older))]
-      if (vector !== undefined) found.push(vector)
-      else {
-        found.push(...inPartition(file, namedPositions.since(name, sequenceNumber)))
-        if (scope !== undefined) found.push(...meeting(file, positions.since(scope, sequenceNumber)))
-      }
-      return found.length === 0 ? none : found.sort(bySequence)
+      const byValue = scope === undefined ? none : valuesSince(scope, sequenceNumber + 1n)
+      const byPlace =
+        vector === undefined ? [...inPartition(file, namedPositions.since(name, sequenceNumber))] : [vector]
+      if (vector === undefined && scope !== undefined)
+        byPlace.push(...meeting(file, positions.since(scope, sequenceNumber)))
+      return byPlace.length === 0 ? byValue : [...byValue, ...byPlace].sort(bySequence)
     },
   }
 }
@@ -92,7 +105,7 @@ class Groups {
     else group.push(file)
   }
 
-  /** Those whose sequence number is not below. */
+  /** Those whose sequence number is not below, the last of the group. */
   since(name: string, least: bigint): readonly DeleteFile[] {
     const group = this.#groups.get(name)
     if (group === undefined) return none

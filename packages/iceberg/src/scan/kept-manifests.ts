@@ -4,7 +4,7 @@ import { entryLayout, type EntryLayout } from '../manifests/entry-layout.ts'
 import { readManifestList } from '../manifests/manifest-list.ts'
 import { describedManifest, readDeleteManifest } from '../manifests/read-manifest.ts'
 import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
-import { deleteIndex, type DeleteIndex } from './delete-index.ts'
+import { deleteIndex, FILE_PATH_ID, type DeleteIndex } from './delete-index.ts'
 import {
   factsBytes,
   factsMightMatch,
@@ -49,7 +49,7 @@ export interface KeptManifestsParts {
 
 /** What a description and what an entry of a manifest take of memory, about. */
 const MANIFEST_BYTES = 500
-const DELETE_BYTES = 700
+const DELETE_BYTES = 1000
 
 /** The manifests of a table as one plan sees them: what was kept is not read again. */
 export class KeptManifests {
@@ -82,7 +82,7 @@ export class KeptManifests {
     const types = [...new Set(live.map(({ specId }) => specId))].map((specId) => typesOf(specOf(specId)))
     return this.#kept(`delete-index ${types.join()} ${list}`, async () => {
       const files = (await this.#inParts(live, (manifest) => this.#deleteFiles(manifest))).flat()
-      return [deleteIndex(files, { tableFiles, specOf }), files.length * DELETE_BYTES]
+      return [deleteIndex(files, { tableFiles, specOf }), sizeOf(files)]
     })
   }
 
@@ -119,8 +119,8 @@ export class KeptManifests {
     const spec = this.#parts.specOf(manifest.specId)
     return this.#kept(`deletes ${typesOf(spec)} ${nameOf(manifest)}`, async () => {
       const bytes = await this.#read(manifest.path)
-      const files = readDeleteManifest(bytes, { manifest, spec })
-      return [files, files.length * DELETE_BYTES]
+      const files = readDeleteManifest(bytes, { manifest, spec }).map(withPathAlone)
+      return [files, sizeOf(files)]
     })
   }
 
@@ -187,6 +187,27 @@ function indexed(
     return layout
   })
 }
+
+/** Of the metrics of a file of deletes nobody asks but for the paths of data files; writers state them of all columns of the table. */
+function withPathAlone(file: DeleteFile): DeleteFile {
+  const path = (bounds: DeleteFile['lowerBounds']): DeleteFile['lowerBounds'] => {
+    const bound = bounds.get(FILE_PATH_ID)
+    // Its own bytes: those of a view keep the whole manifest.
+    return bound === undefined ? noBounds : new Map([[FILE_PATH_ID, bound.slice()]])
+  }
+  const [lowerBounds, upperBounds] = [path(file.lowerBounds), path(file.upperBounds)]
+  return { ...file, nullValueCounts: noCounts, lowerBounds, upperBounds }
+}
+
+const noBounds: DeleteFile['lowerBounds'] = new Map()
+const noCounts: DeleteFile['nullValueCounts'] = new Map()
+
+const sizeOf = (files: readonly DeleteFile[]): number =>
+  files.reduce((sum, { filePath, referencedDataFile = '', equalityIds, partition, lowerBounds, upperBounds }) => {
+    const bounds = (lowerBounds.get(FILE_PATH_ID)?.length ?? 0) + (upperBounds.get(FILE_PATH_ID)?.length ?? 0)
+    const texts = 2 * (filePath.length + referencedDataFile.length) + bounds
+    return sum + DELETE_BYTES + texts + 8 * (equalityIds.length + partition.length)
+  }, 0)
 
 type IndexedFiles = readonly IndexedFile[]
 

@@ -194,4 +194,25 @@ describe('a plan', () => {
       expect(tasks.map(({ deletes: about }) => about.length)).toEqual([1])
     }
   })
+
+  it('keeps of what deletes rows no metrics of columns', async () => {
+    const { store, manifests, putList, plan } = twoSpecs()
+    const bound = new Map(
+      Array.from({ length: 100 }, (_, id) => [id + 1, new TextEncoder().encode('sixteen-bytes-ab')]),
+    )
+    const counts = new Map([...bound.keys()].map((id) => [id, 0n]))
+    const metrics = { lowerBounds: bound, upperBounds: bound, nullValueCounts: counts }
+    const files = ['a', 'b'].map((name) =>
+      deleteFile('equality', name, 9n, { specId: 1, partition: [null], ...metrics }),
+    )
+    const path = `${root}t/metadata/d.avro`
+    const spec = bindPartitionSpec(specs[1]!, [schema])
+    const deletes = writeDeleteManifest({ path, spec, schema, files, sequenceNumber: 9n })
+    store.objects.set('t/metadata/d.avro', deletes.bytes)
+    putList('snap', [...manifests, deletes.manifest])
+    const about = (await plan({ room: roomy() })).filter(({ deletes: some }) => some.length > 0)
+    expect(about.map(({ deletes: some }) => some.length)).toEqual([2])
+    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes)
+      expect([lowerBounds.size, upperBounds.size, nullValueCounts.size]).toEqual([0, 0, 0])
+  })
 })

@@ -58,7 +58,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     const mapping = nameMappingOf(metadata)?.key ?? ''
     const isByValue = deletes.some(({ content }) => content === 'equality')
     const schema = isByValue ? metadata['current-schema-id'] : undefined
-    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${keyOf(deletes)}`
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${listKeyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -222,6 +222,17 @@ function readFirst({ schemas, 'current-schema-id': id }: TableMetadata): readonl
   const newest = schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
   const current = newest.find((schema) => schema['schema-id'] === id)
   return current === undefined ? newest : [current, ...newest.filter((schema) => schema !== current)]
+}
+
+/** By the list: plans give the same one for many files. */
+const listKeys = new WeakMap<readonly DeleteFile[], string>()
+
+function listKeyOf(deletes: readonly DeleteFile[]): string {
+  const known = listKeys.get(deletes)
+  if (known !== undefined) return known
+  const key = keyOf(deletes)
+  listKeys.set(deletes, key)
+  return key
 }
 
 /** Short, whatever they are called; the same whatever order they come in. */

@@ -44,6 +44,8 @@ export interface Looked {
 interface Found {
   readonly missing: Map<string, string>
   readonly places: PlacesIn[]
+  /** The snapshot has manifests of deletes. */
+  hasDeletes: boolean
 }
 
 /**
@@ -120,7 +122,8 @@ export class FileLook {
       const isCurrent = async (): Promise<boolean> =>
         snapshotIdOf((await table.load(call)).loaded) === snapshotIdOf(state.loaded)
       const ofFound = { ...state, missing: found.missing }
-      const unread = upTo === undefined ? undefined : await unreadDeletes(this.#parts, ofFound, ranges, call)
+      const asks = upTo !== undefined && found.hasDeletes
+      const unread = asks ? await unreadDeletes(this.#parts, ofFound, ranges, call) : undefined
       const isAmiss = found.missing.size > 0 || unread !== undefined
       if (isAmiss && round < MAX_ROUNDS && !(await isCurrent())) continue
       // A commit that ended meanwhile may have found a file of its own.
@@ -155,7 +158,7 @@ export class FileLook {
     known: MissingFiles,
     call: CallOptions,
   ): Promise<Found> {
-    const found: Found = { missing: new Map(), places: [] }
+    const found: Found = { missing: new Map(), places: [], hasDeletes: false }
     const isHeld = ranges.some(({ from, to }) => from < to)
     if (!isHeld && known.size === 0) return found
     const candidates = mapAhead(
@@ -186,6 +189,7 @@ export class FileLook {
     const { info } = this.#parts
     const released = ranges.map(({ from }) => from)
     const manifests = await this.#manifestsOf(state, found, call)
+    found.hasDeletes = manifests.some(({ content }) => content === 'deletes')
     const passed = new Set(manifests.map(({ path }) => path).filter((path) => this.#passed.has(path)))
     this.#passed = passed
     const unread = manifests.filter(({ path, content }) => content === 'data' && !passed.has(path))
