@@ -20,7 +20,7 @@ export interface ForeignRowsParts {
 export class ForeignRows {
   readonly #parts: ForeignRowsParts
   /** Files that were read and hold none, by what is deleted in them: a frontier never falls, so neither will they. */
-  readonly #clean = new Set<string>()
+  #clean = new Set<string>()
 
   constructor(parts: ForeignRowsParts) {
     this.#parts = parts
@@ -40,8 +40,14 @@ export class ForeignRows {
     ]
     const where = or(...beyond, ...strange)
     const { metadata } = loaded
+    // Of those that are asked about now: files are compacted, and rows deleted, for as long as the log runs.
+    const clean = new Set<string>()
     for await (const task of planScan({ tableFiles, metadata, where, room, ...options })) {
-      if (this.#clean.has(await files.keyOf(task, metadata, options))) continue
+      const key = await files.keyOf(task, metadata, options)
+      if (this.#clean.has(key)) {
+        clean.add(key)
+        continue
+      }
       const file = await files.open(task, metadata, options)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
         const rows = await readIdentities(file, rowGroup, columns, options)
@@ -54,8 +60,9 @@ export class ForeignRows {
           return `${task.file.filePath} holds partition ${partition} offset ${rows.offset(row)}, ${limit}`
         }
       }
-      this.#clean.add(file.key)
+      clean.add(file.key)
     }
+    this.#clean = clean
     return undefined
   }
 }
