@@ -1547,9 +1547,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'compare a column by its first type',
-    file: 'packages/iceberg/src/deletes/equality-fields.ts',
-    original: `(b['schema-id'] ?? 0) - (a['schema-id'] ?? 0)`,
-    planted: `(a['schema-id'] ?? 0) - (b['schema-id'] ?? 0)`,
+    file: 'packages/lake/src/live/file-deletes.ts',
+    original: `const fields = equalityFields(schemas, `,
+    planted: `const fields = equalityFields(schemas.toReversed(), `,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
@@ -1583,8 +1583,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'count the bytes of one file of equality deletes alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `isTooMuch((sizeBytes += bytes))`,
-    planted: `isTooMuch(bytes)`,
+    original: `if ((spent += bytes) > equalityDeleteBytes)`,
+    planted: `if ((spent = bytes) > equalityDeleteBytes)`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {

@@ -54,6 +54,27 @@ async function edit(update: (markers: string[], first: Int64) => TableUpdate[]):
 const rollBack = (): Promise<void> =>
   edit((_, first) => [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': first }])
 
+/** And then there is a snapshot that says the same. */
+async function again(): Promise<void> {
+  const store = fileSystem({ root: lake(), files: runtime.files })
+  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime })
+  const { metadata } = await catalog.loadTable(tableIdentifier('default.rides'))
+  const first = metadata.snapshots![0]!
+  await edit(() => [
+    {
+      action: 'add-snapshot',
+      snapshot: {
+        ...first,
+        'snapshot-id': 4711,
+        'parent-snapshot-id': first['snapshot-id'],
+        'sequence-number': Number(metadata['last-sequence-number']) + 1,
+        'timestamp-ms': metadata['last-updated-ms'],
+      },
+    },
+    { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': 4711 },
+  ])
+}
+
 async function contents(folder: string): Promise<Record<string, string>> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
@@ -166,6 +187,7 @@ describe('moulin attach', () => {
 
   it.each([
     ['put right', async () => {}],
+    ['broken as much, at another snapshot', () => rollBack().then(again)],
     ['broken in another way', () => edit((markers) => [{ action: 'remove-properties', removals: markers }])],
   ])('adopts nothing where the table was %s since it was printed', async (_what, meanwhile) => {
     await lakeOf()

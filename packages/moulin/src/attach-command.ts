@@ -1,4 +1,4 @@
-import { conflict, silentLogger } from '@moulin/core'
+import { conflict, silentLogger, stringifyJson } from '@moulin/core'
 import type { AuditRange, TableVerdict, Topic } from '@moulin/core'
 import { jsonLine } from './cli-values.ts'
 import { openFolder } from './embedded.ts'
@@ -72,8 +72,8 @@ async function adoptAll(
       try {
         const topic = await log.topic(name)
         // A writer looks anew: what was printed was found without the right to change anything.
-        const { adoption } = await topic.judgeTable({ plan: true })
-        if (adoption === null || !isSame(adoption, verdict.adoption!)) throw changed(name)
+        const again = await topic.judgeTable({ plan: true })
+        if (!isSame(again, verdict)) throw changed(name)
         const done = await topic.adoptTable()
         output.line(json ? jsonLine({ topic: name, adopted: done }) : `${name}: adopted`)
       } catch (error) {
@@ -85,12 +85,9 @@ async function adoptAll(
   }
 }
 
-const isSame = (a: Planned, b: Planned): boolean =>
-  a.outcome === b.outcome &&
-  a.incarnation === b.incarnation &&
-  a.rows === b.rows &&
-  a.skippedOffsets === b.skippedOffsets &&
-  a.frontier.join() === b.frontier.join()
+/** Of one table, as it was, and with the same records given up: by place, not by number. */
+const isSame = (a: TableVerdict, b: TableVerdict): boolean =>
+  a.adoption !== null && a.snapshotId === b.snapshotId && stringifyJson(a.adoption) === stringifyJson(b.adoption)
 
 function changed(name: string): Error {
   const message = `Table and log of topic ${name} are not as they were when this was printed: nothing was adopted, look again.`

@@ -52,6 +52,8 @@ export interface PlannedCommit {
   readonly staged: Promise<void>
   /** By partition, rising: offsets within the ranges that get no row, for the table has them. */
   readonly without?: ReadonlyMap<number, readonly OffsetRange[]>
+  /** Columns of others that the files are not to have, by id. */
+  readonly lacks?: ReadonlySet<number>
 }
 
 /** Puts under way at once; file bytes wait in memory meanwhile. */
@@ -73,7 +75,7 @@ export async function encodeCommit(
   const shardParts: ShardParts = {
     workers,
     tierParts,
-    setup: setupOf(parts, state, commit.id),
+    setup: setupOf(parts, state, commit),
     shardBytes: context.limits.shardBytes,
     read: (range, stopped) => readWhole(context, range, commit.without?.get(range.partition) ?? [], stopped),
     put: (held) => puts.add(held),
@@ -203,18 +205,19 @@ function defaultsOfOthers({ schema, followed }: TableColumns): IcebergField[] {
 function setupOf(
   { info, context, compression, deltas, fileBytes }: EncodeParts,
   state: TableState,
-  commitId: string,
+  { id, lacks }: Pick<PlannedCommit, 'id' | 'lacks'>,
 ): TierSetup {
   const { columns, loaded } = state
   const { valueCodec } = info
+  const isThere = (field: IcebergField): boolean => lacks?.has(field.id) !== true
   return {
-    schema: { ...columns.schema, fields: writableFields(columns.schema.fields) },
+    schema: { ...columns.schema, fields: writableFields(columns.schema.fields).filter(isThere) },
     spec: currentSpec(loaded.metadata),
     columns: [...columns.followed].map(([ours, { theirs }]) => [ours, theirs.name] as const),
     shapes: new Map(
       [...columns.followed].flatMap(([ours, { toTable }]) => (toTable ? [[ours, toTable] as const] : [])),
     ),
-    defaults: defaultsOfOthers(columns),
+    defaults: defaultsOfOthers(columns).filter(isThere),
     incarnation: info.incarnation,
     rowCrc: info.rowCrc,
     // Where a column was dropped, the rest cannot give the bytes back: keep them.
@@ -226,7 +229,7 @@ function setupOf(
     compression,
     deltas,
     fileBytes,
-    keyValue: { [footerKeys.log]: info.logId, [footerKeys.topic]: info.id, [footerKeys.commit]: commitId },
+    keyValue: { [footerKeys.log]: info.logId, [footerKeys.topic]: info.id, [footerKeys.commit]: id },
     limits: context.limits,
   }
 }

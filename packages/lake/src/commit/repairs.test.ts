@@ -265,7 +265,7 @@ describe('a file that cannot be put back', () => {
     expect(topic.missingFiles!()).toEqual([log.store.root + key])
     await checkNothingLeft(log)
     const said = log.runtime.logs.map(({ message }) => message)
-    expect(said.filter((message) => message.includes('does not have just the rows'))).toHaveLength(1)
+    expect(said.filter((message) => message.includes('cannot be written anew with just the rows'))).toHaveLength(1)
   })
 
   it('is put back where its bounds say that the deleted row was not in it, which stays deleted', async () => {

@@ -7,6 +7,7 @@ import type { EncodeParts } from './encode-commit.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
 import { allDone, beforeCommit, deleteAll } from '../table/table-objects.ts'
 import type { TableState } from '../table/table-state.ts'
+import { lackedColumns, sameOthers } from './others-values.ts'
 import { sameRows, vanishedFiles } from './vanished-files.ts'
 import type { VanishedFiles } from './vanished-files.ts'
 
@@ -94,11 +95,13 @@ export class Repairs {
     try {
       const dataPrefix = tableFiles.under(state.loaded.metadata.location, `data/${id}-`)
       const staged = this.#sender.stage(plan, state)
-      const encoding = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged, without }, signal)
+      const lost = removed.map(({ file }) => file)
+      const lacks = lackedColumns(lost, state)
+      const encoding = encodeCommit(this.#parts, state, { id, ranges, dataPrefix, staged, without, lacks }, signal)
       await allDone([staged, encoding])
       const encoded = await encoding
-      const lost = removed.map(({ file }) => file)
       files = sameRows(lost, encoded.files, state.columns)
+      if (files !== undefined && !sameOthers(lost, files, state)) files = undefined
       const kept = new Set(files?.map(({ filePath }) => filePath))
       const others = encoded.files.filter(({ filePath }) => !kept.has(filePath)).map(({ filePath }) => filePath)
       if (files !== undefined) await deleteAll(tableFiles, others, {})
@@ -110,7 +113,7 @@ export class Repairs {
       await this.#sender.discard({ ...plan, ledger: undefined })
       logger.warn(
         fields,
-        'The write-ahead tier does not have just the rows of files that have vanished: they stay missing',
+        'Files that have vanished cannot be written anew with just the rows that they had: they stay missing',
       )
       return false
     }

@@ -20,7 +20,7 @@ export interface ForeignRowsParts {
 export class ForeignRows {
   readonly #parts: ForeignRowsParts
   /** Files that were read and hold none, by what is deleted in them: a frontier never falls, so neither will they. */
-  readonly #clean = new Set<string>()
+  #clean = new Set<string>()
 
   constructor(parts: ForeignRowsParts) {
     this.#parts = parts
@@ -40,19 +40,29 @@ export class ForeignRows {
     ]
     const where = or(...beyond, ...strange)
     const plan = { tableFiles, metadata: loaded.metadata, where, room, ...options }
+    // Of those that are asked about now: files are compacted, and rows deleted, for as long as the log runs.
+    const clean = new Set<string>()
     // What is deleted is asked for where a row is found: tiering rests on nobody's deletes but those.
-    const found = await this.#in(planScan({ ...plan, withDeletes: false }), state, options)
-    return found && (await this.#in(planScan(plan), state, options))
+    const found = await this.#in(planScan({ ...plan, withDeletes: false }), clean, state, options)
+    if (found !== undefined) return await this.#in(planScan(plan), clean, state, options)
+    this.#clean = clean
+    return undefined
   }
 
+  /** @param clean Is given the files that hold none. */
   async #in(
     tasks: AsyncIterable<FileScanTask>,
+    clean: Set<string>,
     { entries, loaded: { metadata }, columns }: TableState,
     options: CallOptions,
   ): Promise<string | undefined> {
     const { files, info } = this.#parts
     for await (const task of tasks) {
-      if (this.#clean.has(await files.keyOf(task, metadata, options))) continue
+      const key = await files.keyOf(task, metadata, options)
+      if (this.#clean.has(key)) {
+        clean.add(key)
+        continue
+      }
       const file = await files.open(task, metadata, options)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
         const rows = await readIdentities(file, rowGroup, columns, options)
@@ -65,7 +75,7 @@ export class ForeignRows {
           return `${task.file.filePath} holds partition ${partition} offset ${rows.offset(row)}, ${limit}`
         }
       }
-      this.#clean.add(file.key)
+      clean.add(file.key)
     }
     return undefined
   }
