@@ -108,8 +108,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'adopt a table by another plan than the one that was printed',
     file: 'packages/moulin/src/attach-command.ts',
-    original: `adoption === null || !isSame(adoption, verdict.adoption!)`,
-    planted: `adoption === null`,
+    original: `if (!isSame(again, verdict))`,
+    planted: `if (again.adoption === null)`,
     caughtBy: ['packages/moulin/src/attach-command.test.ts'],
   },
   {
@@ -485,8 +485,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pass over a file whose deleted rows are there again',
     file: 'packages/lake/src/table/foreign-rows.ts',
-    original: `this.#clean.has(await files.keyOf(task, metadata, options))`,
-    planted: `[...this.#clean].some((key) => key.startsWith(task.file.filePath))`,
+    original: `this.#clean.has(key)`,
+    planted: `[...this.#clean].some((one) => one.startsWith(task.file.filePath))`,
     caughtBy: ['packages/lake/src/live/live-files.test.ts'],
   },
   {
@@ -1569,7 +1569,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'remember what is deleted by the data file alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `\${schema ?? ''}#\${keyOf(deletes)}`,
+    original: `\${schema ?? ''}#\${listKeyOf(deletes)}`,
     planted: `\${schema ?? ''}#`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
@@ -1688,8 +1688,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'delete by values what came with them',
     file: 'packages/iceberg/src/scan/delete-index.ts',
-    original: `const older = sequenceNumber + 1n`,
-    planted: `const older = sequenceNumber`,
+    original: `valuesSince(scope, sequenceNumber + 1n)`,
+    planted: `valuesSince(scope, sequenceNumber)`,
     caughtBy: ['packages/iceberg/src/scan/delete-index.test.ts'],
   },
   {
@@ -1737,8 +1737,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'give deletes by value power over rows that came later',
     file: 'packages/iceberg/src/scan/delete-index.ts',
-    original: `const older = sequenceNumber + 1n`,
-    planted: `const older = 0n`,
+    original: `valuesSince(scope, sequenceNumber + 1n)`,
+    planted: `valuesSince(scope, 0n)`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
