@@ -8,9 +8,6 @@ import {
   type IcebergType,
   invalid,
   isKind,
-  option,
-  type OptionCheck,
-  type OptionTable,
   systemRuntime,
   throwIfAborted,
   unsupported,
@@ -50,6 +47,7 @@ import type {
   ParquetPageBoundsRequest,
   ParquetReadRequest,
 } from './parquet-file.ts'
+import { dictionaryTable, mightContainTable, openTable, pageBoundsTable, readTable } from './parquet-file-options.ts'
 import type { RangeReader } from './range-reader.ts'
 import { withSoundStatistics } from './sound-statistics.ts'
 
@@ -59,46 +57,6 @@ const smallFilterBytes = 4096
 const doubtfulBytes = 32 * 1024
 const noDictionary = { dictionary: undefined }
 
-const optionTable: OptionTable<OpenParquetOptions> = {
-  caps: option.someCaps,
-  workers: option.door('ParquetWorkers', ['decode']),
-  nameMapping: option.listOf(option.objectOf('a name mapping')),
-  int96: option.oneOf('refuse', 'timestamp'),
-  runtime: option.runtimeOf('logger'),
-  signal: option.abortSignal,
-}
-const metricValue: OptionCheck = {
-  expected: 'a value as stored: a boolean, number, bigint or Uint8Array',
-  accepts: (value) => ['boolean', 'number', 'bigint'].includes(typeof value) || value instanceof Uint8Array,
-}
-const isRowGroup = option.required(option.integer('', 0))
-const isFieldId = option.required(option.integer('', 0))
-const readTable: OptionTable<ParquetReadRequest> = {
-  rowGroup: isRowGroup,
-  types: option.required(option.listOf(option.objectOf('an Iceberg field'))),
-  fieldIds: option.listOf(isFieldId),
-  rows: option.nested<NonNullable<ParquetReadRequest['rows']>>({ start: isRowGroup, end: isRowGroup }),
-  fetched: option.callback,
-  signal: option.abortSignal,
-}
-const dictionaryTable: OptionTable<Parameters<ParquetFile['dictionary']>[0]> = {
-  rowGroup: isRowGroup,
-  field: option.required(option.door('an Iceberg field', [], ['id', 'type'])),
-  signal: option.abortSignal,
-}
-const mightContainTable: OptionTable<Parameters<ParquetFile['mightContain']>[0]> = {
-  rowGroup: isRowGroup,
-  fieldId: isFieldId,
-  value: option.required(metricValue),
-  signal: option.abortSignal,
-}
-const pageBoundsTable: OptionTable<ParquetPageBoundsRequest> = {
-  rowGroup: isRowGroup,
-  fieldId: isFieldId,
-  type: option.anyOf(option.text, option.objectOf('an Iceberg type')),
-  signal: option.abortSignal,
-}
-
 /**
  * Reads and checks a file's footer: two small requests.
  * @throws `corrupt` when it is not a Parquet file or its footer contradicts itself; `exhausted` above a limit;
@@ -107,7 +65,7 @@ const pageBoundsTable: OptionTable<ParquetPageBoundsRequest> = {
  * Spec: parquet-format, "File format".
  */
 export async function openParquet(file: RangeReader, options: OpenParquetOptions = {}): Promise<ParquetFile> {
-  checkOptions('openParquet', options, optionTable)
+  checkOptions('openParquet', options, openTable)
   const { nameMapping, signal } = options
   const caps = withDefaults<FileCaps>(formatCaps, options.caps)
   throwIfAborted(signal)

@@ -5,7 +5,6 @@ import {
   Int32Builder,
   Int64Builder,
   ListBuilder,
-  rangesWithin,
   StructBuilder,
   unsupported,
 } from '@moulin/core'
@@ -13,6 +12,8 @@ import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, Offse
 import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
 import { RecordCrcs } from '../audit/record-crcs.ts'
+import { abortedIn, deltaIn } from './aborted-deltas.ts'
+import { rawColumnGone } from './raw-column-gone.ts'
 import { timestampTypes } from '../table/system-columns.ts'
 import type { SystemColumn } from '../table/system-columns.ts'
 
@@ -195,7 +196,7 @@ export class RowBuilder {
     const { offset, timestamp, key, headers, schemaId, keySchemaId } = this.#columns
     const { valueIds, keyIds } = walk
     const bodies = this.#bodies
-    const aborted = abortedIn(walk, header)
+    const aborted = abortedIn(walk.aborted, header)
     const start = appendRecordsSection(arena, walk.bytes, position, header)
     cursor.open(arena.bytes, start, arena.length, header)
     bodies.begin(header, walk.place)
@@ -301,13 +302,6 @@ export class RowBuilder {
   }
 }
 
-function rawColumnGone(partition: number, offset: bigint): Error {
-  const message =
-    `The table has no column _kafka_value any more, and the value at offset ${offset} of partition ${partition} needs it, so nothing ` +
-    'more is tiered; reads go on. Make the earlier schema current that has the column: a new one of its name is another column.'
-  return unsupported('RAW_COLUMN', message, { context: { partition, offset } })
-}
-
 type SystemBuilders = ReturnType<typeof systemBuilders>
 
 function systemBuilders(arena: Arena): {
@@ -387,22 +381,4 @@ type Ids = number | readonly number[]
 // A list that says one thing is one number: the usual case costs no lookup.
 function idsOf(ids: Ids): Ids {
   return typeof ids !== 'number' && ids.every((id) => id === ids[0]) ? (ids[0] ?? 0) : ids
-}
-
-/** Deltas of the batch's records that belong to aborted transactions, half-open; undefined: none, as nearly always. */
-function abortedIn(
-  { aborted }: Walk,
-  header: BatchHeader,
-): readonly { readonly from: number; readonly to: number }[] | undefined {
-  if (aborted.length === 0) return undefined
-  const { baseOffset, lastOffsetDelta } = header
-  const own = rangesWithin(aborted, { from: baseOffset, to: baseOffset + BigInt(lastOffsetDelta) + 1n })
-  return own.map(({ from, to }) => ({ from: deltaIn(header, from), to: deltaIn(header, to) }))
-}
-
-/** How far into the batch an offset lies, at least 0 and at most just past its end. */
-function deltaIn(header: BatchHeader, offset: bigint): number {
-  const delta = offset - header.baseOffset
-  if (delta <= 0n) return 0
-  return delta > BigInt(header.lastOffsetDelta) ? header.lastOffsetDelta + 1 : Number(delta)
 }
