@@ -104,15 +104,21 @@ export class TopicRelease {
     await core.checkpoints.write()
   }
 
-  /** The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. */
+  /**
+   * The table answers for what is below `frontier`, and has for `ageMs`: the grace of what is new begins. What waits already has all that
+   * is before it, so none of it ends before that.
+   */
   confirm(frontier: readonly bigint[], ageMs = 0): void {
-    const last = this.#confirmed.at(-1)?.frontier
+    const last = this.#confirmed.at(-1)
     const { core, hot } = this.#topic
-    const isNew = hot.partitions.some(({ released }, index) => (frontier[index] ?? 0n) > (last?.[index] ?? released))
+    const isNew = hot.partitions.some(
+      ({ released }, index) => (frontier[index] ?? 0n) > (last?.frontier[index] ?? released),
+    )
     if (!isNew) return
     const { clock } = core.runtime
-    const sinceMs = Math.max(0, Math.trunc(clock.now() - ageMs))
-    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs: clock.monotonic() + core.graceMs - ageMs })
+    const sinceMs = Math.max(last?.sinceMs ?? 0, Math.trunc(clock.now() - ageMs))
+    const dueMs = Math.max(last?.dueMs ?? -Infinity, clock.monotonic() + core.graceMs - ageMs)
+    this.#confirmed.push({ frontier: [...frontier], sinceMs, dueMs })
     this.#remember(hot.partitions.map(({ released }) => released))
   }
 
