@@ -3,6 +3,7 @@ import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@mouli
 import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
+import { isOwnName } from '../live/data-files.ts'
 import { absentOver } from '../look/held-records.ts'
 import { meeting, noneMissing, placesIn, united } from '../look/missing-files.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
@@ -25,9 +26,6 @@ export interface VanishedFiles {
   /** By partition, rising: those of them that another file has. Of the others some never had a row. */
   readonly without: ReadonlyMap<number, readonly OffsetRange[]>
 }
-
-/** As commits of ours name their data files. */
-const ownName = /\/data\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/
 
 /**
  * Of the files that are known to be missing those of ours that have vanished or been cut short, oldest first. Files out of which rows have
@@ -57,7 +55,7 @@ async function hasVanished(
   { file, deletes }: FileScanTask,
   call: CallOptions,
 ): Promise<boolean> {
-  const isOurs = ownName.test(file.filePath) && file.specId === metadata['default-spec-id']
+  const isOurs = isOwnName(file.filePath) && file.specId === metadata['default-spec-id']
   const folder = folderOf(tableFiles, metadata.location)
   if (!isOurs || canonicalIn(tableFiles, file.filePath)?.startsWith(folder) !== true) return false
   if (deletes.some(({ content }) => content !== 'equality')) return false
