@@ -11,6 +11,21 @@ export function asOne<L extends ListedFile>(one: L, other: L): L {
   return { ...newer, sequenceNumber: older.sequenceNumber }
 }
 
+function addListing(listed: Map<string, FileScanTask>, location: string, task: FileScanTask): void {
+  const known = listed.get(location)
+  listed.set(location, known === undefined ? task : asOne(known, task))
+}
+
+/** Whoever adds a file again, by whatever name, does not add its rows again. */
+export async function eachOnce(
+  { tableFiles }: { readonly tableFiles: Pick<TableFiles, 'spellings'> },
+  tasks: AsyncIterable<FileScanTask>,
+): Promise<Iterable<FileScanTask>> {
+  const listed = new Map<string, FileScanTask>()
+  for await (const task of tasks) addListing(listed, listedName(tableFiles, task.file.filePath), task)
+  return listed.values()
+}
+
 /** By location, what of a plan is listed more than once, as one. @param plan Gives the same each time. */
 export async function listedAgain(
   tableFiles: Pick<TableFiles, 'spellings'>,
@@ -29,8 +44,7 @@ export async function listedAgain(
   for await (const task of plan()) {
     const location = listedName(tableFiles, task.file.filePath)
     if (!again.has(location)) continue
-    const known = found.get(location)
-    found.set(location, known === undefined ? task : asOne(known, task))
+    addListing(found, location, task)
   }
   return found
 }

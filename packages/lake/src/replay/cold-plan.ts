@@ -4,13 +4,12 @@ import { RecordPlace } from '@moulin/format'
 import type { ParquetRowGroup } from '@moulin/format'
 import { planScan } from '@moulin/iceberg'
 import type { DataFile, FileScanTask, LiveFile, ManifestRoom } from '@moulin/iceberg'
-import { asOne } from '../live/listed-once.ts'
+import { eachOnce } from '../live/listed-once.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { anywhere, meeting, placesIn, united } from '../look/missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { TableColumns } from '../table/table-layout.ts'
-import { listedName } from '../table/table-objects.ts'
 import type { TableState } from '../table/table-state.ts'
 
 /** A row group that may hold rows of the wanted range. */
@@ -101,20 +100,6 @@ export async function planCold(
     })
   }
   return planOver(state, partition, groups, united(holes))
-}
-
-/** Whoever adds a file again, by whatever name, does not add its rows again. */
-export async function eachOnce(
-  { tableFiles }: Pick<ColdPlanParts, 'tableFiles'>,
-  tasks: AsyncIterable<FileScanTask>,
-): Promise<Iterable<FileScanTask>> {
-  const listed = new Map<string, FileScanTask>()
-  for await (const task of tasks) {
-    const name = listedName(tableFiles, task.file.filePath)
-    const known = listed.get(name)
-    listed.set(name, known === undefined ? task : asOne(known, task))
-  }
-  return listed.values()
 }
 
 /** The plan over these row groups. */
