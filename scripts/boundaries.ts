@@ -2,6 +2,9 @@
 export const arrows: Readonly<Record<string, readonly string[]>> = {
   core: [],
   storage: ['core'],
+  'storage-s3': ['core'],
+  'storage-gcs': ['core'],
+  'storage-azure': ['core'],
   format: ['core'],
   log: ['format'],
   iceberg: ['format'],
