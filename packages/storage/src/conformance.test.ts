@@ -9,7 +9,7 @@ import { virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
 import { memory } from './memory.ts'
-import { prefix } from './prefix.ts'
+import { prefix } from './layers/prefix.ts'
 
 const oneOrTheOther = { 'keeps an object and others below its key': 'a path is a file or a folder' }
 const inFolder = {
