@@ -177,6 +177,18 @@ export { SharedWork, waitFor } from './shared-work.ts'
 export { failureOf, verdictOf } from './stores/answers.ts'
 export type { StoreAnswer, StoreCall, StoreFailure, StoreVerdict } from './stores/answers.ts'
 export { atMost } from './stores/at-most.ts'
+export { bucketStore } from './stores/bucket-store.ts'
+export type { BucketStoreOptions } from './stores/bucket-store.ts'
+export type {
+  Bucket,
+  BucketDeleteFailure,
+  BucketList,
+  BucketObject,
+  BucketPage,
+  BucketRead,
+  BucketUpload,
+  BucketWrite,
+} from './stores/bucket.ts'
 export { resolveRange } from './stores/byte-range.ts'
 export { equalParts, readChunks } from './stores/chunks.ts'
 export { defineObjectStore } from './stores/define-object-store.ts'

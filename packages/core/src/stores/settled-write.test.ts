@@ -13,14 +13,14 @@ const nameless: WrittenBy = { etag: '"9"', attemptId: undefined }
 interface Case {
   readonly thrown: Error
   readonly seen: WrittenBy | undefined | Error
-  readonly isSwap?: boolean
+  readonly ifMatch?: string
   readonly isEqual?: boolean | Error
 }
 
-async function settle({ thrown, seen, isSwap = false, isEqual = false }: Case): Promise<unknown> {
+async function settle({ thrown, seen, ifMatch, isEqual = false }: Case): Promise<unknown> {
   const write: ConditionalWrite = {
     attemptId: 'own',
-    isSwap,
+    ifMatch,
     send: () => Promise.reject(thrown),
     look: () => (seen instanceof Error ? Promise.reject(seen) : Promise.resolve(seen)),
     hasBytes: () => (isEqual instanceof Error ? Promise.reject(isEqual) : Promise.resolve(isEqual)),
@@ -42,7 +42,7 @@ describe('settledWrite', () => {
     ["another's after a lost answer", { thrown: lost(), seen: other }, { kind: 'exists', outcome: 'unknown' }],
     [
       "another's after a lost swap",
-      { thrown: lost(), seen: other, isSwap: true },
+      { thrown: lost(), seen: other, ifMatch: '"1"' },
       { kind: 'conflict', code: 'TAG_MISMATCH', outcome: 'unknown', retryable: false },
     ],
     ['nothing after a lost answer', { thrown: lost(), seen: undefined }, { kind: 'unavailable', outcome: 'unknown' }],
@@ -53,8 +53,18 @@ describe('settledWrite', () => {
     ],
     [
       'nothing after a swap was refused',
-      { thrown: conflict('TAG_MISMATCH', 'It is gone.'), seen: undefined, isSwap: true },
+      { thrown: conflict('TAG_MISMATCH', 'It is gone.'), seen: undefined, ifMatch: '"1"' },
       { kind: 'conflict', outcome: 'rejected' },
+    ],
+    [
+      'the version that a lost swap expects',
+      { thrown: lost(), seen: other, ifMatch: '"8"' },
+      { kind: 'unavailable', outcome: 'unknown' },
+    ],
+    [
+      'the version that a swap expects, after a race',
+      { thrown: raced(), seen: other, ifMatch: '"8"' },
+      { code: 'WRITE_RACED', outcome: 'rejected', retryable: true },
     ],
     ['other bytes without an id', { thrown: taken(), seen: nameless }, { kind: 'exists', outcome: 'rejected' }],
     [
@@ -78,7 +88,13 @@ describe('settledWrite', () => {
     new Error('a bug'),
   ])('does not look after $message', async (thrown) => {
     const look = (): Promise<undefined> => Promise.reject(new Error('looked'))
-    const write = { attemptId: 'own', isSwap: false, send: () => Promise.reject(thrown), look, hasBytes: () => look() }
+    const write = {
+      attemptId: 'own',
+      ifMatch: undefined,
+      send: () => Promise.reject(thrown),
+      look,
+      hasBytes: () => look(),
+    }
     await expect(settledWrite(write as never)).rejects.toBe(thrown)
   })
 })

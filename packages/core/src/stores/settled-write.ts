@@ -10,7 +10,8 @@ export interface WrittenBy {
 /** A create or a swap, as {@link settledWrite} carries it through. */
 export interface ConditionalWrite {
   readonly attemptId: string
-  readonly isSwap: boolean
+  /** The tag that a swap expects; undefined: it is a create. */
+  readonly ifMatch: string | undefined
   /** Sends it once. An error that may come of an earlier sending (an SDK that repeats by itself) has outcome `unknown`. */
   send(): Promise<{ readonly etag: string }>
   /** Who wrote the newest version; undefined: there is none. */
@@ -28,7 +29,8 @@ export interface ConditionalWrite {
  *   may have been there and been overwritten.
  * - Of no id, in a store that drops them: as another's where the bytes differ; the outcome is `unknown` where they are equal, since two
  *   callers may write the same.
- * - Nothing there: after a lost answer `unknown`, for it may still land; after a definite one that stands.
+ * - Nothing there, or the version that a swap expects still: after a lost answer `unknown`, for it may still land; after a definite one
+ *   that stands.
  *
  * @throws what `send` does, as told; when the head cannot be read, with outcome `unknown`.
  */
@@ -41,8 +43,8 @@ export async function settledWrite(write: ConditionalWrite): Promise<{ readonly 
     const seen = await write.look().catch(() => {
       throw withOutcome(error, 'unknown', false)
     })
-    // Gone, or never there: a lost one may still be on its way.
-    if (seen === undefined) throw error
+    // A lost one may still be on its way.
+    if (seen === undefined || seen.etag === write.ifMatch) throw error
     if (seen.attemptId === write.attemptId) return { etag: seen.etag }
     if (seen.attemptId !== undefined) throw refused(write, error, isLost)
     const isEqual = await write.hasBytes(seen.etag).catch(() => true)
@@ -59,7 +61,8 @@ function isWorthALook(error: unknown): error is MoulinError {
   )
 }
 
-function refused({ isSwap }: ConditionalWrite, error: MoulinError, isUnknown: boolean): MoulinError {
+function refused({ ifMatch }: ConditionalWrite, error: MoulinError, isUnknown: boolean): MoulinError {
+  const isSwap = ifMatch !== undefined
   const outcome = isUnknown ? 'unknown' : 'rejected'
   const kind = isSwap ? 'conflict' : 'exists'
   if (error.kind === kind) return withOutcome(error, outcome, false)
