@@ -174,14 +174,32 @@ export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } fr
 export type { RecordSource, SourcePartition } from './doors/record-source.ts'
 export { Redacted, redacted } from './model/redacted.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
+export { failureOf, verdictOf } from './stores/answers.ts'
+export type { StoreAnswer, StoreCall, StoreFailure, StoreVerdict } from './stores/answers.ts'
 export { atMost } from './stores/at-most.ts'
+export { bucketStore } from './stores/bucket-store.ts'
+export type { BucketStoreOptions } from './stores/bucket-store.ts'
+export type {
+  Bucket,
+  BucketDeleteFailure,
+  BucketList,
+  BucketObject,
+  BucketPage,
+  BucketRead,
+  BucketUpload,
+  BucketWrite,
+} from './stores/bucket.ts'
 export { resolveRange } from './stores/byte-range.ts'
 export { equalParts, readChunks } from './stores/chunks.ts'
 export { defineObjectStore } from './stores/define-object-store.ts'
 export type { DefineObjectStoreOptions } from './stores/define-object-store.ts'
 export { getIfThere } from './model/get-if-there.ts'
 export { joinSpans } from './stores/join-spans.ts'
-export { listInOrder } from './stores/list-in-order.ts'
+export { inByteOrder, listInOrder, MAX_LIST_KEYS } from './stores/list-in-order.ts'
+export { settledWrite } from './stores/settled-write.ts'
+export type { ConditionalWrite, WrittenBy } from './stores/settled-write.ts'
+export { propertiesAt, renewed } from './stores/table-credentials.ts'
+export type { RenewedOptions, StoreProperties } from './stores/table-credentials.ts'
 export { tableFiles } from './stores/table-files.ts'
 export type { RenewableFiles, TableFilesOptions } from './stores/table-files.ts'
 export { metrics } from './model/metrics.ts'

@@ -1,0 +1,183 @@
+import { objectStoreConformance, virtualRuntime } from '@moulin/testing'
+import { describe, expect, it } from 'vitest'
+import type { ObjectStore } from '../doors/object-store.ts'
+import { bucketStore } from './bucket-store.ts'
+import type { BucketStoreOptions } from './bucket-store.ts'
+import { bucketOptions, memoryBucket, thrown } from './bucket.test-support.ts'
+import type { MemoryBucket } from './bucket.test-support.ts'
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const opened = (
+  options: Partial<BucketStoreOptions> = {},
+): { bucket: MemoryBucket; store: ObjectStore; runtime: ReturnType<typeof virtualRuntime> } => {
+  const bucket = memoryBucket()
+  const runtime = virtualRuntime({ seed: 1 })
+  return { bucket, runtime, store: bucketStore(bucket, { ...bucketOptions, runtime, ...options }) }
+}
+const failOnce = (bucket: MemoryBucket, when: 'before' | 'after', call: string, error: Error): void => {
+  let isDue = true
+  bucket[when] = (made) => {
+    if (made !== call || !isDue) return
+    isDue = false
+    throw error
+  }
+}
+
+objectStoreConformance(
+  { describe, it },
+  {
+    name: 'bucketStore',
+    create: () => opened().store,
+    capabilities: { multipart: true, attemptIds: true },
+    durability: 'region',
+    largeBytes: 2 * 1024 * 1024,
+    maxKeyBytes: 1_020,
+  },
+)
+
+describe('bucketStore', () => {
+  it('takes a create whose answer was lost for its own', async () => {
+    const { bucket, store } = opened()
+    failOnce(bucket, 'after', 'put', thrown(undefined))
+    const { etag } = await store.put('k', bytes('mine'), { mode: 'create' })
+    expect(bucket.objects.get('a b/k')).toMatchObject({ etag })
+    expect(bucket.calls).toEqual(['put', 'head'])
+  })
+
+  it('leaves a create unknown that may still land', async () => {
+    const { bucket, store } = opened()
+    failOnce(bucket, 'before', 'put', thrown(undefined))
+    await expect(store.put('k', bytes('mine'), { mode: 'create' })).rejects.toMatchObject({
+      kind: 'unavailable',
+      outcome: 'unknown',
+    })
+  })
+
+  it('compares bytes where the service drops ids', async () => {
+    const { bucket, store } = opened({ attemptIds: false })
+    bucket.keepsIds = false
+    await store.put('k', bytes('first'), { mode: 'create' })
+    await expect(store.put('k', bytes('other'), { mode: 'create' })).rejects.toMatchObject({
+      kind: 'exists',
+      outcome: 'rejected',
+    })
+    await expect(store.put('k', bytes('first'), { mode: 'create' })).rejects.toMatchObject({
+      kind: 'exists',
+      outcome: 'unknown',
+    })
+  })
+
+  it('settles an upload whose completion was not answered, and leaves no parts', async () => {
+    const { bucket, store } = opened({ partBytes: 16 })
+    failOnce(bucket, 'after', 'complete', thrown(undefined))
+    const { etag } = await store.putStream('k', [new Uint8Array(100)], { mode: 'create' })
+    expect(bucket.objects.get('a b/k')).toMatchObject({ etag, size: 100 })
+
+    failOnce(bucket, 'before', 'part', thrown(500))
+    await expect(store.putStream('l', [new Uint8Array(100)])).rejects.toMatchObject({
+      kind: 'unavailable',
+      outcome: 'rejected',
+    })
+    await expect(store.putStream('k', [new Uint8Array(100)], { mode: 'create' })).rejects.toMatchObject({
+      kind: 'exists',
+    })
+    expect(bucket.uploads.size).toBe(0)
+  })
+
+  it('refuses what is too large before a byte is sent', async () => {
+    const { bucket, store } = opened({ maxPutBytes: 10 })
+    await expect(store.put('k', new Uint8Array(11))).rejects.toMatchObject({
+      kind: 'exhausted',
+      code: 'OBJECT_TOO_LARGE',
+      context: { bytes: 11, maxPutBytes: 10 },
+    })
+    expect(bucket.calls).toEqual([])
+  })
+
+  it('ends a stream that has more parts than the service takes', async () => {
+    const { bucket, store } = opened({ partBytes: 16, maxParts: 3 })
+    await store.putStream('k', [new Uint8Array(48)])
+    await expect(store.putStream('l', [new Uint8Array(49)])).rejects.toMatchObject({
+      kind: 'exhausted',
+      code: 'TOO_MANY_PARTS',
+      context: { partBytes: 16, maxParts: 3 },
+    })
+    expect(bucket.uploads.size).toBe(0)
+    expect([...bucket.objects.keys()]).toEqual(['a b/k'])
+  })
+
+  it('ends a request at its deadline, which counts anew with every byte that comes', async () => {
+    const { bucket, store, runtime } = opened()
+    let onBytes: () => void = () => {}
+    bucket.get = (_key, _ask, signal, more) =>
+      new Promise((_resolve, reject) => {
+        onBytes = more
+        signal.addEventListener('abort', () => reject(thrown(undefined)))
+      })
+    let ended: unknown
+    const got = store.get('k').catch((error: unknown) => (ended = error))
+    for (let step = 0; step < 3; step++) {
+      await runtime.clock.advance(900)
+      onBytes()
+    }
+    expect(ended).toBeUndefined()
+    await runtime.clock.advance(1_001)
+    await got
+    expect(ended).toMatchObject({ kind: 'unavailable', code: 'DEADLINE', outcome: 'rejected' })
+    bucket.put = () => new Promise(() => {})
+    const put = store.put('k', bytes('x')).catch((error: unknown) => error)
+    await runtime.clock.advance(1_001)
+    expect(await put).toMatchObject({ code: 'DEADLINE', outcome: 'unknown', retryable: false })
+  })
+
+  it('ends a write at the signal of its caller, who does not know whether it happened', async () => {
+    const { bucket, store } = opened()
+    const stop = new AbortController()
+    bucket.before = () => (stop.abort(), new Promise(() => {}))
+    await expect(store.put('k', bytes('x'), { signal: stop.signal })).rejects.toMatchObject({
+      kind: 'aborted',
+      outcome: 'unknown',
+    })
+    await expect(store.put('k', bytes('x'), { signal: stop.signal })).rejects.toMatchObject({
+      kind: 'aborted',
+      outcome: 'rejected',
+    })
+  })
+
+  it('tells which keys of a batch are left', async () => {
+    const { bucket, store } = opened()
+    const keys = Array.from({ length: 120 }, (_, at) => (at % 40 === 7 ? `kept-${at}` : `k-${at}`))
+    for (const key of keys) await store.put(key, bytes(key))
+    bucket.calls.length = 0
+    const { failed } = await store.deleteMany(keys)
+    expect(bucket.calls).toEqual(['deleteBatch', 'deleteBatch', 'deleteBatch'])
+    expect(failed).toMatchObject([7, 47, 87].map((at) => ({ key: `kept-${at}`, error: { kind: 'unavailable' } })))
+    expect(bucket.objects.size).toBe(3)
+  })
+
+  it('says where a service does not list in the order of bytes, and hands it no start', async () => {
+    const { bucket, store } = opened()
+    const asked: unknown[] = []
+    const listPage = (order: readonly string[]): void => {
+      bucket.listPage = (ask) => {
+        asked.push(ask)
+        const infos = order.map((key) => ({ key: `a b/${key}`, size: 1, etag: '"1"', modifiedMs: 0 }))
+        return Promise.resolve({ infos, token: undefined })
+      }
+    }
+    const keysOf = async (from: ObjectStore, after?: string): Promise<string[]> => {
+      const keys: string[] = []
+      for await (const { key } of from.list(after === undefined ? {} : { after })) keys.push(key)
+      return keys
+    }
+    listPage(['a/b', 'a-b'])
+    await expect(keysOf(store)).rejects.toMatchObject({ kind: 'unsupported', code: 'LIST_ORDER' })
+    const unordered = bucketStore(bucket, { ...bucketOptions, listOrder: 'none', runtime: virtualRuntime({ seed: 1 }) })
+    expect(await keysOf(unordered, 'a.b')).toEqual(['a/b'])
+    expect(asked.at(-1)).toEqual({ prefix: 'a b/' })
+  })
+
+  it.each(['a', '/', 'a//', '../', 'a/./'])('takes %j for no prefix', (prefix) => {
+    expect(() => opened({ prefix })).toThrow(expect.objectContaining({ code: 'PREFIX' }) as Error)
+  })
+})
