@@ -241,10 +241,15 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
       const told = new Set<string>()
       let after = given.after
       let open: OpenList | undefined
-      const step = async (): Promise<IteratorResult<ObjectInfo, unknown>> => {
+      /** The next key that was not told yet: those that are passed over are no progress. */
+      const step = async (): Promise<ObjectInfo | undefined> => {
         open ??= openList(store, { ...given, ...(after === undefined ? {} : { after }) })
         try {
-          return await open.steps.next()
+          for (;;) {
+            const { done, value } = await open.steps.next()
+            if (done === true) return undefined
+            if (!told.has(value.key)) return value
+          }
         } catch (error) {
           open = undefined
           throw error
@@ -258,12 +263,11 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
             isRead: true,
             isStep: true,
           } as const
-          const { done, value } = await run(call, step)
-          if (done === true) break
-          if (isOrdered) after = value.key
-          else if (told.has(value.key)) continue
-          else told.add(value.key)
-          yield value
+          const info = await run(call, step)
+          if (info === undefined) break
+          if (isOrdered) after = info.key
+          else told.add(info.key)
+          yield info
         }
         budget.give(perSuccess)
       } finally {
