@@ -64,8 +64,7 @@ const whole = { capabilities: { multipart: true, attemptIds: true }, ...sizes }
 const none = { capabilities: { compareAndSwap: false, multipart: true }, listOrder: 'none', ...sizes } as const
 
 /** Reads through the layer, writes to what is below it. */
-function readingHalf(): ObjectStore {
-  const below = memory()
+function readingHalf(below: ObjectStore): ObjectStore {
   const { get, getRanges, head, list, root, name } = readOnly(below)
   return { ...below, name, root, get, getRanges, head, list }
 }
@@ -77,44 +76,50 @@ function stack(adapter: ObjectStore): ObjectStore {
   return prefix(cache(retry(limited, patient), { maxBytes: 2_000_000, blockBytes: 50_000 }), 'lake/')
 }
 
-const suite = (name: string, create: () => ObjectStore, claims: Partial<ObjectStoreConformanceConfig> = whole): void =>
-  objectStoreConformance({ describe, it }, { name, create, ...claims })
+function cacheInFolder(below: ObjectStore): ObjectStore {
+  const runtime = virtualRuntime({ seed: 1, files: simulatedDisk({ seed: 1 }).files })
+  return cache(below, { maxBytes: 4_000_000, blockBytes: 100_000, folder: '/cache', runtime })
+}
 
-suite('retry over memory', () => retry(memory()))
-suite('retry over a store that loses every fifth answer', () => retry(losing(memory()), patient), {
-  ...whole,
-  cannot: {
-    'lets exactly one of 20 racing swaps win, and loses no increment':
-      'a swap that was overwritten before its lost answer was asked for is a conflict of unknown outcome',
-  },
-})
-suite('retry over partedStore, whose lists break off', () => retry(losing(partedStore({ seed: 3 })), patient), none)
-suite('limit over memory', () => limit(memory(), { concurrency: 3, streams: 2, bytes: 1_000_000 }))
-suite('cache over memory', () => cache(memory(), { maxBytes: 2_000_000, blockBytes: 10_000 }))
-suite('cache over memory, of what never changes but through it', () =>
-  cache(memory(), { maxBytes: 10_000_000, isImmutable: () => true }),
+type Layer = (below: ObjectStore) => ObjectStore
+
+const suite = (
+  name: string,
+  layer: Layer,
+  below: () => ObjectStore = memory,
+  claims: Partial<ObjectStoreConformanceConfig> = whole,
+): void => objectStoreConformance({ describe, it }, { name, create: () => layer(below()), over: layer, ...claims })
+
+const unsure = {
+  'lets exactly one of 20 racing swaps win, and loses no increment':
+    'a swap that was overwritten before its lost answer was asked for is a conflict of unknown outcome',
+}
+const belowPrefix = { maxKeyBytes: 1_000 }
+
+suite('retry', (below) => retry(below, patient))
+suite(
+  'retry over a store that loses every fifth answer',
+  (below) => retry(below, patient),
+  () => losing(memory()),
+  { ...whole, cannot: unsure },
 )
 suite(
-  'cache in a folder over partedStore',
-  () => {
-    const runtime = virtualRuntime({ seed: 1, files: simulatedDisk({ seed: 1 }).files })
-    return cache(partedStore({ seed: 5 }), { maxBytes: 4_000_000, blockBytes: 100_000, folder: '/cache', runtime })
-  },
+  'retry over partedStore, whose lists break off',
+  (below) => retry(below, patient),
+  () => losing(partedStore({ seed: 3 })),
   none,
 )
-suite('hedge over memory, that always asks twice', () => hedge(memory(), { afterMs: 0, maxExtra: 1 }))
-suite('meter over memory', () => meter(memory(), { meter: recordingMeter() }))
-suite('the reading half of readOnly over memory', readingHalf)
-objectStoreConformance(
-  { describe, it },
-  { name: 'the stack of docs/stores.md over memory', create: () => stack(memory()), ...whole, maxKeyBytes: 1_000 },
+suite('limit', (below) => limit(below, { concurrency: 3, streams: 2, bytes: 1_000_000 }))
+suite('cache', (below) => cache(below, { maxBytes: 2_000_000, blockBytes: 10_000 }))
+suite('cache of what never changes but through it', (below) =>
+  cache(below, { maxBytes: 10_000_000, isImmutable: () => true }),
 )
-objectStoreConformance(
-  { describe, it },
-  {
-    name: 'the stack over partedStore, which loses answers',
-    create: () => stack(losing(partedStore({ seed: 6 }))),
-    ...none,
-    maxKeyBytes: 1_000,
-  },
-)
+suite('cache in a folder over partedStore', cacheInFolder, () => partedStore({ seed: 5 }), none)
+suite('hedge that always asks twice', (below) => hedge(below, { afterMs: 0, maxExtra: 1 }))
+suite('meter', (below) => meter(below, { meter: recordingMeter() }))
+suite('the reading half of readOnly', readingHalf)
+suite('the stack of docs/stores.md', stack, memory, { ...whole, ...belowPrefix })
+suite('the stack over partedStore, which loses answers', stack, () => losing(partedStore({ seed: 6 })), {
+  ...none,
+  ...belowPrefix,
+})

@@ -111,7 +111,8 @@ export function pricesOf(root: string): PriceTable | undefined {
   return scheme === 'abfss' ? priceTables.azure : undefined
 }
 
-export function costOf({ requests, sentBytes, receivedBytes }: StoreUsage, prices: PriceTable): StoreCost {
+export function costOf(usage: StoreUsage, prices: PriceTable): StoreCost {
+  const { requests, sentBytes, receivedBytes } = usage
   const { classes, perThousand, perGiB, currency } = prices
   const kinds = Object.keys(requests) as RequestKind[]
   const priceOf = (kind: RequestKind): number => (classes[kind] === 'free' ? 0 : perThousand[classes[kind]] / 1000)

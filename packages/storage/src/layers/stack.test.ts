@@ -48,7 +48,7 @@ it('tries a call that fails as often as retry says, whatever layers there are', 
     putStream: async () => Promise.reject(down('putStream')),
     delete: async () => Promise.reject(down('delete')),
     deleteMany: async () => Promise.reject(down('deleteMany')),
-     
+
     async *list() {
       throw down('list')
     },
