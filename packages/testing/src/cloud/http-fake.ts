@@ -170,15 +170,25 @@ export function decodePercent(text: string): string {
 }
 
 function bugOf(error: unknown): FakeAnswer {
-  return { status: 500, body: `The fake failed: ${error instanceof Error ? (error.stack ?? error.message) : 'no error'}` }
+  return {
+    status: 500,
+    body: `The fake failed: ${error instanceof Error ? (error.stack ?? error.message) : 'no error'}`,
+  }
 }
 
-async function send({ status, headers = {}, body }: FakeAnswer, method: string, outgoing: ServerResponse): Promise<void> {
+async function send(
+  { status, headers = {}, body }: FakeAnswer,
+  method: string,
+  outgoing: ServerResponse,
+): Promise<void> {
   outgoing.on('error', () => {})
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   const length = bytes instanceof Uint8Array ? { 'content-length': String(bytes.length) } : {}
   const hasNoBody = status === 204 || status === 304
-  outgoing.writeHead(status, { ...(hasNoBody ? {} : bytes === undefined ? { 'content-length': '0' } : length), ...headers })
+  outgoing.writeHead(status, {
+    ...(hasNoBody ? {} : bytes === undefined ? { 'content-length': '0' } : length),
+    ...headers,
+  })
   if (method === 'HEAD' || hasNoBody || bytes === undefined) {
     outgoing.end()
     return

@@ -119,7 +119,8 @@ export function objectBucket({ name, clock, order }: ObjectBucketOptions): Objec
       const folders: string[] = []
       const seen = new Set<string>()
       let last: ListPage['last']
-      const startAt = after === undefined ? (from === undefined ? 0 : placeOf(keys, from, compare)) : placeOf(keys, after, compare)
+      const startAt =
+        after === undefined ? (from === undefined ? 0 : placeOf(keys, from, compare)) : placeOf(keys, after, compare)
       for (let i = startAt; i < keys.length; i++) {
         const key = keys[i]!
         if (key === after || !key.startsWith(prefix) || (isAfterFolder && key.startsWith(after!))) continue

@@ -70,7 +70,12 @@ export function s3Xml(name: string, content: XmlContent, headers: Readonly<Recor
 function xmlAnswer(status: number, body: string, headers: Readonly<Record<string, string>> = {}): FakeAnswer {
   return {
     status,
-    headers: { 'content-type': 'application/xml', 'x-amz-request-id': ids.RequestId, 'x-amz-id-2': ids.HostId, ...headers },
+    headers: {
+      'content-type': 'application/xml',
+      'x-amz-request-id': ids.RequestId,
+      'x-amz-id-2': ids.HostId,
+      ...headers,
+    },
     body,
   }
 }

@@ -29,7 +29,10 @@ export async function checkedBody(request: FakeRequest, minChunkBytes: number): 
   if (isChunked && headers['x-amz-decoded-content-length'] !== String(bytes.length))
     throw s3Refusal('IncompleteBody', 'The request body terminated unexpectedly')
   if (/^[0-9a-f]{64}$/.test(hash) && createHash('sha256').update(bytes).digest('hex') !== hash)
-    throw s3Refusal('XAmzContentSHA256Mismatch', "The provided 'x-amz-content-sha256' header does not match what was computed.")
+    throw s3Refusal(
+      'XAmzContentSHA256Mismatch',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    )
   checkMd5(headers['content-md5'], bytes)
   return { bytes, checksums: checkedSums(request, trailer, bytes) }
 }
@@ -86,7 +89,10 @@ function unchunked(
     if (size === 0) break
     const before = chunks.at(-1)
     if (before !== undefined && before.length < minChunkBytes)
-      throw s3Refusal('InvalidChunkSizeError', `Only the last chunk is allowed to have a size less than ${minChunkBytes} bytes`)
+      throw s3Refusal(
+        'InvalidChunkSizeError',
+        `Only the last chunk is allowed to have a size less than ${minChunkBytes} bytes`,
+      )
     if (at + size + 2 > source.length) throw s3Refusal('IncompleteBody', 'The request body terminated unexpectedly')
     chunks.push(sent.subarray(at, at + size))
     at += size

@@ -20,7 +20,9 @@ export function listObjects(bucket: S3Bucket, { query }: FakeRequest): FakeAnswe
   const limit = Math.min(asked, MAX_KEYS)
   const encoding = text('encoding-type')
   if (encoding !== undefined && encoding !== 'url')
-    throw s3Refusal('InvalidArgument', 'Invalid Encoding Method specified in Request', { ArgumentName: 'encoding-type' })
+    throw s3Refusal('InvalidArgument', 'Invalid Encoding Method specified in Request', {
+      ArgumentName: 'encoding-type',
+    })
   const shown = encoding === 'url' ? urlEncoded : (value: string): string => value
   const [prefix, delimiter] = [text('prefix') ?? '', text('delimiter') ?? '']
   const page: ListPage =
@@ -64,7 +66,10 @@ function tokenOf(last: NonNullable<ListPage['last']>): string {
 }
 
 /** A token counts more than a start. */
-function startOf(token: string | undefined, startAfter: string | undefined): { after?: string; isAfterFolder?: boolean } {
+function startOf(
+  token: string | undefined,
+  startAfter: string | undefined,
+): { after?: string; isAfterFolder?: boolean } {
   if (token === undefined) return startAfter === undefined ? {} : { after: startAfter }
   const text = Buffer.from(token, 'base64url').toString()
   if (!/^[fk]./su.test(text) || Buffer.from(text).toString('base64url') !== token)
@@ -80,14 +85,19 @@ export async function deleteObjects(
   request: FakeRequest,
   settings: S3Settings,
 ): Promise<FakeAnswer> {
-  const isChecked = Object.keys(request.headers).some((name) => /^(content-md5|x-amz-checksum-.*|x-amz-trailer)$/.test(name))
+  const isChecked = Object.keys(request.headers).some((name) =>
+    /^(content-md5|x-amz-checksum-.*|x-amz-trailer)$/.test(name),
+  )
   const { bytes } = await checkedBody(request, settings.minChunkBytes)
   if (!isChecked)
     throw s3Refusal('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
   const sent = parseXml(Buffer.from(bytes).toString())
   const named = sent?.children.filter(({ name }) => name === 'Object') ?? []
   if (sent?.name !== 'Delete' || named.length === 0 || named.length > MAX_KEYS)
-    throw s3Refusal('MalformedXML', 'The XML you provided was not well-formed or did not validate against our published schema')
+    throw s3Refusal(
+      'MalformedXML',
+      'The XML you provided was not well-formed or did not validate against our published schema',
+    )
   const isQuiet = childText(sent, 'Quiet') === 'true'
   const { objects } = bucketNow()
   const deleted: { readonly Key: string }[] = []
@@ -97,12 +107,17 @@ export async function deleteObjects(
     const tag = settings.ignoreConditions ? undefined : childText(one, 'ETag')
     try {
       objects.delete(key, (present) => {
-        if (tag !== undefined && tag !== '*' && present?.etag !== `"${tag.replaceAll('"', '')}"`) throw unmet('If-Match')
+        if (tag !== undefined && tag !== '*' && present?.etag !== `"${tag.replaceAll('"', '')}"`)
+          throw unmet('If-Match')
       })
       deleted.push({ Key: key })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      errors.push({ Key: key, Code: error.code, Message: 'At least one of the pre-conditions you specified did not hold' })
+      errors.push({
+        Key: key,
+        Code: error.code,
+        Message: 'At least one of the pre-conditions you specified did not hold',
+      })
     }
   }
   return s3Xml('DeleteResult', { Deleted: isQuiet ? [] : deleted, Error: errors })

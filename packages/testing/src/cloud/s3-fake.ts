@@ -124,7 +124,8 @@ export async function s3Fake(options: S3FakeOptions = {}): Promise<S3Fake> {
 
   const bucketNamed = (name: string): S3Bucket => {
     const found = buckets.get(name)
-    if (found === undefined) throw s3Refusal('NoSuchBucket', 'The specified bucket does not exist', { BucketName: name })
+    if (found === undefined)
+      throw s3Refusal('NoSuchBucket', 'The specified bucket does not exist', { BucketName: name })
     return found
   }
   const bucketOfTest = (name: string): S3Bucket => {

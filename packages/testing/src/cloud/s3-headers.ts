@@ -31,7 +31,8 @@ export function storedHeaders(headers: Readonly<Record<string, string>>): Record
     .map((one) => one.trim())
     .filter((one) => one !== '' && one !== 'aws-chunked')
   if (encoding.length > 0) stored['content-encoding'] = encoding.join(',')
-  if (!('x-amz-server-side-encryption-customer-algorithm' in stored)) stored['x-amz-server-side-encryption'] ??= 'AES256'
+  if (!('x-amz-server-side-encryption-customer-algorithm' in stored))
+    stored['x-amz-server-side-encryption'] ??= 'AES256'
   return stored
 }
 

@@ -46,7 +46,9 @@ export function getObject(call: S3Call): FakeAnswer {
       'accept-ranges': 'bytes',
       'content-length': String(end - start),
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${object.content.size}` }),
-      ...(isWhole && request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED' ? checksumHeaders(object) : {}),
+      ...(isWhole && request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
+        ? checksumHeaders(object)
+        : {}),
     },
     body: object.content.chunks(start, end),
   }
@@ -65,7 +67,8 @@ export function copyObject(call: S3Call): FakeAnswer {
   const { headers } = request
   const source = decodePercent(headers['x-amz-copy-source']!).replace(/^\//, '')
   const slash = source.indexOf('/')
-  if (slash < 1) throw s3Refusal('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey')
+  if (slash < 1)
+    throw s3Refusal('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey')
   const from = call.bucketNamed(source.slice(0, slash)).objects.get(source.slice(slash + 1))
   if (from === undefined) throw noSuchKey(source.slice(slash + 1))
   if (isUnchanged(headers, from, 'x-amz-copy-source-')) throw unmet('x-amz-copy-source-If-None-Match')

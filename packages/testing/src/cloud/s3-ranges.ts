@@ -4,7 +4,10 @@ import { s3Refusal } from './s3-answers.ts'
  * What a `Range` header means for that many bytes. Undefined, which is all of them, for none, for several, and for what is no range.
  * @throws the refusal `InvalidRange` where it holds not one byte.
  */
-export function rangeOf(header: string | undefined, size: number): { readonly start: number; readonly end: number } | undefined {
+export function rangeOf(
+  header: string | undefined,
+  size: number,
+): { readonly start: number; readonly end: number } | undefined {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '') ?? []
   if (first === undefined || last === undefined || (first === '' && last === '')) return undefined
   if (first === '') {

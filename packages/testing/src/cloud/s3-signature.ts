@@ -104,11 +104,15 @@ function checkTime(request: FakeRequest, { date, isUrl }: Signed, day: string, {
   const lifeMs = isUrl ? Number(request.query.get('X-Amz-Expires')) * 1000 : MAX_SKEW_MS
   if (isUrl && !(now <= signedMs + lifeMs)) throw s3Refusal('AccessDenied', 'Request has expired')
   if (signedMs > now + MAX_SKEW_MS || (!isUrl && signedMs < now - MAX_SKEW_MS)) {
-    throw s3Refusal('RequestTimeTooSkewed', 'The difference between the request time and the current time is too large.', {
-      RequestTime: date,
-      ServerTime: new Date(now).toISOString(),
-      MaxAllowedSkewMilliseconds: MAX_SKEW_MS,
-    })
+    throw s3Refusal(
+      'RequestTimeTooSkewed',
+      'The difference between the request time and the current time is too large.',
+      {
+        RequestTime: date,
+        ServerTime: new Date(now).toISOString(),
+        MaxAllowedSkewMilliseconds: MAX_SKEW_MS,
+      },
+    )
   }
 }
 
@@ -125,7 +129,9 @@ function isSignedBy(secret: string, request: FakeRequest, signed: Signed, day: s
     request.method,
     encodePercent(decodePercent(request.path), '/'),
     canonicalQuery(request, signed.isUrl),
-    ...signed.signedHeaders.split(';').map((name) => `${name}:${(request.headers[name] ?? '').trim().replace(/ +/g, ' ')}`),
+    ...signed.signedHeaders
+      .split(';')
+      .map((name) => `${name}:${(request.headers[name] ?? '').trim().replace(/ +/g, ' ')}`),
     '',
     signed.signedHeaders,
     request.headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD',
@@ -148,7 +154,10 @@ function canonicalQuery({ query }: FakeRequest, isUrl: boolean): string {
 
 /** All but letters, digits and `-._~`, as Signature Version 4 counts; `kept` stays as well. */
 function encodePercent(text: string, kept: string = ''): string {
-  const encoded = encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
+  const encoded = encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
   return kept === '/' ? encoded.replaceAll('%2F', '/') : encoded
 }
 

@@ -111,7 +111,10 @@ function xmlNameOf(header: string): string {
 function partsAsked(sent: XmlElement | undefined, upload: S3Upload, minPartBytes: number): readonly S3Part[] {
   const listed = sent?.children.filter(({ name }) => name === 'Part') ?? []
   if (sent?.name !== 'CompleteMultipartUpload' || listed.length === 0 || listed.length > MAX_PARTS)
-    throw s3Refusal('MalformedXML', 'The XML you provided was not well-formed or did not validate against our published schema')
+    throw s3Refusal(
+      'MalformedXML',
+      'The XML you provided was not well-formed or did not validate against our published schema',
+    )
   let last = 0
   return listed.map((one, i) => {
     const number = Number(childText(one, 'PartNumber'))

@@ -18,7 +18,9 @@ function element(name: string, content: XmlContent, attributes: string = ''): st
 function inner(content: XmlContent): string {
   if (typeof content !== 'object') return escaped(String(content))
   return Object.entries(content)
-    .flatMap(([name, value]) => (value === undefined ? [] : [value].flat().map((one) => element(name, one as XmlContent))))
+    .flatMap(([name, value]) =>
+      value === undefined ? [] : [value].flat().map((one) => element(name, one as XmlContent)),
+    )
     .join('')
 }
 
@@ -73,8 +75,11 @@ export function childText(parent: XmlElement, name: string): string | undefined 
 const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 function decoded(text: string): string {
-  return text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex?: string, decimal?: string, name?: string) => {
-    if (name !== undefined) return named[name] ?? whole
-    return String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16))
-  })
+  return text.replace(
+    /&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g,
+    (whole, hex?: string, decimal?: string, name?: string) => {
+      if (name !== undefined) return named[name] ?? whole
+      return String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16))
+    },
+  )
 }
