@@ -185,7 +185,7 @@ function infoOf(
   facts: { ETag?: string | undefined; LastModified?: Date | undefined },
   size: number,
 ): ObjectInfo {
-  return { key, size, etag: facts.ETag ?? '', modifiedMs: facts.LastModified?.getTime() ?? 0 }
+  return { key, size, etag: facts.ETag ?? '', modifiedMs: secondOf(facts.LastModified) }
 }
 
 async function bodyOf(
@@ -210,4 +210,9 @@ async function bodyOf(
 
 function decoded(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
+}
+
+/** Lists tell milliseconds and headers do not: one object has one time. */
+function secondOf(date: Date | undefined): number {
+  return Math.floor((date?.getTime() ?? 0) / 1_000) * 1_000
 }
