@@ -67,7 +67,7 @@ export function folderOf(what: string, place: unknown): string {
 }
 
 function bucketOf(what: string, url: string): BucketPlace {
-  const [, name = '', authority = '', path = ''] = /^([^:]+):\/\/([^/]*)\/?(.*)$/s.exec(url) ?? []
+  const [, name = '', authority = '', path = ''] = /^([^:]+):(?:\/\/([^/]*))?\/?(.*)$/s.exec(url) ?? []
   const place = partsOf(what, name.toLowerCase(), authority, path)
   // What engines would cut off, or take for a name and a password.
   const odd = [place.bucket, place.account ?? '', place.prefix].some((part) => /[?#@\\"\u0000-\u001f\u007f]/.test(part))
