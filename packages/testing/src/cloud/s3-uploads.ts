@@ -115,11 +115,11 @@ function partsAsked(sent: XmlElement | undefined, upload: S3Upload, minPartBytes
       'MalformedXML',
       'The XML you provided was not well-formed or did not validate against our published schema',
     )
-  let last = 0
+  const numbers = listed.map((one) => Number(childText(one, 'PartNumber')))
+  if (!numbers.every((number, i) => number > (numbers[i - 1] ?? 0)))
+    throw s3Refusal('InvalidPartOrder', 'The list of parts was not in ascending order.')
   return listed.map((one, i) => {
-    const number = Number(childText(one, 'PartNumber'))
-    if (!(number > last)) throw s3Refusal('InvalidPartOrder', 'The list of parts was not in ascending order.')
-    last = number
+    const number = numbers[i]!
     const part = upload.parts.get(number)
     const tag = (childText(one, 'ETag') ?? '').replaceAll('"', '')
     if (part === undefined || part.etag !== `"${tag}"` || !isSumOf(one, part, upload, number))
