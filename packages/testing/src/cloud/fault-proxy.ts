@@ -66,6 +66,9 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     throw invalid(
       'OPTION',
       `faultProxy: target is ${options.target}; it must be an http: URL on this machine's loopback.`,
+      {
+        context: { option: 'target' },
+      },
     )
   const timers = options.timers ?? systemRuntime().timers
   const calls: Open<ProxyCall>[] = []

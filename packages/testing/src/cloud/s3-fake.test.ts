@@ -9,8 +9,9 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
 } from '@aws-sdk/client-s3'
+import { systemRuntime } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { signedPut } from './signed-put.test-support.ts'
+import { signedPut, signedUrl } from './signed-put.test-support.ts'
 import { benchOf, fakeWithClient, said } from './s3-fake.test-support.ts'
 
 describe('s3Fake: objects', () => {
@@ -152,6 +153,23 @@ describe('s3Fake: conditional writes', () => {
     expect(await text('c')).toBe(`w${told.indexOf('200')}`)
   })
 
+  it('loses no increment of a counter', async () => {
+    const { fake, get, put } = await fakeWithClient()
+    await put('c', '0')
+    const increment = async (): Promise<void> => {
+      for (let told = ''; told !== '200';) {
+        const { Body, ETag } = await get('c')
+        told = await said(put('c', String(Number(await Body!.transformToString()) + 1), { IfMatch: ETag }))
+      }
+    }
+    const workers = Array.from({ length: 4 }, async () => {
+      for (let i = 0; i < 5; i++) await increment()
+    })
+    await Promise.all(workers)
+    expect(Buffer.from(fake.read('lake', 'c')!).toString()).toBe('20')
+    expect(fake.requests.filter(({ code }) => code === 'PreconditionFailed').length).toBeGreaterThan(0)
+  })
+
   it('makes nothing of a body that is cut short', async () => {
     const { fake, put, text } = await fakeWithClient()
     await put('c', 'old')
@@ -249,6 +267,19 @@ describe('s3Fake: who asks', () => {
     const next = { ...token, sessionToken: 't2' }
     fake.addCredentials(next)
     expect(await said(benchOf({ ...fake, credentials: next }).put('c', 'x'))).toBe('200')
+  })
+
+  it('lets in who has a signed URL, until it has expired', async () => {
+    let passedMs = 0
+    const start = systemRuntime().clock.now()
+    const { fake } = await fakeWithClient({ clock: { now: () => start + passedMs } })
+    const url = signedUrl(fake, 'lake', 'c', start, 60)
+    const status = async (at: string) => (await fetch(at, { method: 'PUT', body: 'ok' })).status
+    expect(await status(url)).toBe(200)
+    expect(await status(url.replace('/lake/c', '/lake/d'))).toBe(403)
+    passedMs = 61_000
+    expect(await status(url)).toBe(403)
+    expect(fake.objects('lake').map(({ key }) => key)).toEqual(['c'])
   })
 
   it('refuses who does not sign at all', async () => {

@@ -25,20 +25,22 @@ export function signedPut(
   const { clock, timers } = systemRuntime()
   const url = new URL(fake.endpoint)
   const path = bucket === '' ? `/${key}` : `/${bucket}/${key}`
-  const date = `${new Date(clock.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+  const date = dateOf(clock.now())
   const all: Record<string, string> = {
     host: url.host,
     'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
     'x-amz-date': date,
     ...headers,
   }
+  const { scope, signature, names } = signatureOf(fake, path, '', all, date)
+  const authorization = `AWS4-HMAC-SHA256 Credential=${fake.credentials.accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`
   const before = fake.requests.length
   const sent = request({
     host: url.hostname,
     port: url.port,
     method: 'PUT',
     path,
-    headers: { ...all, authorization: authorizationOf(fake, path, all, date), 'content-length': length },
+    headers: { ...all, authorization, 'content-length': length },
   })
   sent.flushHeaders()
   const answer = new Promise<string>((resolve) => {
@@ -60,22 +62,44 @@ export function signedPut(
   }
 }
 
-function authorizationOf(
+/** A URL that lets whoever has it PUT an object, for so many seconds. */
+export function signedUrl(fake: S3Fake, bucket: string, key: string, nowMs: number, seconds: number): string {
+  const date = dateOf(nowMs)
+  const path = `/${bucket}/${key}`
+  const query = [
+    ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
+    ['X-Amz-Credential', `${fake.credentials.accessKeyId}/${date.slice(0, 8)}/${fake.region}/s3/aws4_request`],
+    ['X-Amz-Date', date],
+    ['X-Amz-Expires', String(seconds)],
+    ['X-Amz-SignedHeaders', 'host'],
+  ]
+    .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`)
+    .join('&')
+  const { signature } = signatureOf(fake, path, query, { host: new URL(fake.endpoint).host }, date)
+  return `${fake.endpoint}${path}?${query}&X-Amz-Signature=${signature}`
+}
+
+function dateOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+}
+
+function signatureOf(
   { credentials, region }: S3Fake,
   path: string,
+  query: string,
   headers: Readonly<Record<string, string>>,
   date: string,
-): string {
-  const names = Object.keys(headers).sort()
+) {
+  const sorted = Object.keys(headers).sort()
+  const names = sorted.join(';')
   const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
-  const lines = names.map((name) => `${name}:${headers[name]}`)
-  const canonical = ['PUT', path, '', ...lines, '', names.join(';'), 'UNSIGNED-PAYLOAD'].join('\n')
+  const lines = sorted.map((name) => `${name}:${headers[name]}`)
+  const canonical = ['PUT', path, query, ...lines, '', names, 'UNSIGNED-PAYLOAD'].join('\n')
   const scope = [date.slice(0, 8), region, 's3', 'aws4_request']
   const key = scope.reduce<string | Buffer>(
     (secret, part) => createHmac('sha256', secret).update(part).digest(),
     `AWS4${credentials.secretAccessKey}`,
   )
   const toSign = ['AWS4-HMAC-SHA256', date, scope.join('/'), hash(canonical)].join('\n')
-  const signature = createHmac('sha256', key).update(toSign).digest('hex')
-  return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope.join('/')}, SignedHeaders=${names.join(';')}, Signature=${signature}`
+  return { scope: scope.join('/'), names, signature: createHmac('sha256', key).update(toSign).digest('hex') }
 }
