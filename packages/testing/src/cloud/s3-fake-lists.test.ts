@@ -1,9 +1,9 @@
-import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { compareKeys } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import type { S3FakeOptions } from './s3-fake.ts'
-import { fakeWithClient, said } from './s3-fake.test-support.ts'
+import type { S3FakeOptions } from './s3-options.ts'
+import { benchOf, fakeWithClient, said } from './s3-fake.test-support.ts'
 
 /** A bucket with these keys, and how to list it. */
 async function filled(keys: readonly string[], options: S3FakeOptions = {}) {
@@ -106,6 +106,24 @@ describe('s3Fake: lists', () => {
     const listed = (await list({ MaxKeys: 7, Prefix: 'k/' })).keys
     expect(listed).not.toEqual(keys)
     expect(listed.toSorted(compareKeys)).toEqual(keys)
+    const inFolders = await filled(['a/1', 'b/1', 'a/2', 'c', 'b/2', 'a/3/x'], { listOrder: 'none' })
+    const { keys: flat, folders } = await inFolders.list({ Delimiter: '/', MaxKeys: 1 })
+    expect([flat, folders.toSorted()]).toEqual([['c'], ['a/', 'b/']])
+  })
+
+  it('of a directory bucket: in no order, no start-after, by sessions alone', async () => {
+    const Bucket = 'lake--use1-az4--x-s3'
+    const { fake, client } = await fakeWithClient({ buckets: [Bucket] })
+    for (const Key of ['a', 'b', 'c', 'd']) await client.send(new PutObjectCommand({ Bucket, Key, Body: Key }))
+    const list = (more: object = {}) => client.send(new ListObjectsV2Command({ Bucket, ...more }))
+    const listed = (await list()).Contents!.map(({ Key }) => Key)
+    expect(listed).not.toEqual(['a', 'b', 'c', 'd'])
+    expect(listed.toSorted()).toEqual(['a', 'b', 'c', 'd'])
+    expect(fake.objects(Bucket)).toHaveLength(4)
+    expect(await said(list({ StartAfter: 'a' }))).toBe('501 NotImplemented')
+    expect(fake.requests.filter(({ operation }) => operation === 'CreateSession')).toHaveLength(1)
+    const put = benchOf(fake, { disableS3ExpressSessionAuth: true }).put('a', 'x', { Bucket })
+    expect(await said(put)).toBe('403 AccessDenied')
   })
 })
 

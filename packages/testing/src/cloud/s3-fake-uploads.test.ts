@@ -112,7 +112,10 @@ describe('s3Fake: multipart uploads', () => {
     const head = async () => client.send(new HeadObjectCommand({ Bucket: 'lake', Key: 'm', ChecksumMode: 'ENABLED' }))
 
     const whole = await upload('m', parts, { ChecksumAlgorithm: 'CRC32C', ChecksumType: 'FULL_OBJECT' })
-    expect((await whole.complete()).ChecksumCRC32C).toBe(sum(parts.join('')).toString('base64'))
+    expect(await said(whole.complete({ ChecksumCRC32C: 'AAAAAA==' }))).toBe('400 BadDigest')
+    expect(await said(whole.complete({ MpuObjectSize: 5 }))).toBe('400 InvalidRequest')
+    const told = { ChecksumCRC32C: sum(parts.join('')).toString('base64'), MpuObjectSize: parts.join('').length }
+    expect((await whole.complete(told)).ChecksumCRC32C).toBe(sum(parts.join('')).toString('base64'))
     expect(await head()).toMatchObject({ ChecksumType: 'FULL_OBJECT' })
 
     const composite = await upload('m', parts, { ChecksumAlgorithm: 'CRC32C' })

@@ -8,7 +8,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { onTestFinished } from 'vitest'
-import type { S3Fake, S3FakeOptions } from './s3-fake.ts'
+import type { S3Fake } from './s3-fake.ts'
+import type { S3FakeOptions } from './s3-options.ts'
 import { s3Fake } from './s3-fake.ts'
 
 /** A fake with the bucket `lake`, gone with the test, and the vendor's own client before it. */

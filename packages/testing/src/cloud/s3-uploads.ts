@@ -70,15 +70,18 @@ function noSuchUpload(): Error {
 
 export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
   const { request, settings, key } = call
-  const body = await checkedBody(request, settings.minChunkBytes)
+  // Checksums of the head are the object's, not this body's.
+  const body = await request.body()
   const bucket = call.bucket()
   const id = request.query.get('uploadId') ?? ''
   const before = bucket.completed.get(id)
   if (before !== undefined) return before
   const upload = uploadOf(call)
-  const parts = partsAsked(parseXml(Buffer.from(body.bytes).toString()), upload, settings.minPartBytes)
+  const parts = partsAsked(parseXml(Buffer.from(body).toString()), upload, settings.minPartBytes)
   const content = joinedContent(parts.map(({ bytes }) => bytesContent(bytes)))
   const tags = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex')))
+  const checksums = checksumOfParts(upload, parts, () => content.slice(0, content.size))
+  checkTotals(request.headers, checksums, content.size)
   const put = bucket.objects.put(
     key,
     {
@@ -86,7 +89,7 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
       etag: `"${md5Of(tags, 'hex')}-${parts.length}"`,
       metadata: upload.metadata,
       headers: upload.headers,
-      checksums: checksumOfParts(upload, parts, () => content.slice(0, content.size)),
+      checksums,
       partSizes: parts.map(({ bytes }) => bytes.length),
     },
     writeCondition(call),
@@ -100,6 +103,23 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
   bucket.uploads.delete(id)
   bucket.completed.set(id, answer)
   return answer
+}
+
+/** What a completion says of the whole object. */
+function checkTotals(
+  headers: Readonly<Record<string, string>>,
+  checksums: Readonly<Partial<Record<ChecksumName, string>>>,
+  size: number,
+): void {
+  for (const name of checksumNames) {
+    const given = headers[`x-amz-checksum-${name}`]
+    // Of a composite one the number of parts may be left out.
+    if (given !== undefined && checksums[name] !== given && checksums[name]?.split('-')[0] !== given)
+      throw s3Refusal('BadDigest', `The ${name.toUpperCase()} you specified did not match the calculated checksum.`)
+  }
+  const told = headers['x-amz-mp-object-size']
+  if (told !== undefined && Number(told) !== size)
+    throw s3Refusal('InvalidRequest', `The object is of ${size} bytes, not of ${told}.`)
 }
 
 /** `x-amz-checksum-crc32c` is `ChecksumCRC32C` in XML. */
