@@ -710,7 +710,12 @@ export const doors: readonly Door[] = [
   door<testingPackage.FaultProxyOptions>(
     'faultProxy',
     testingPackage.faultProxy,
-    { target: ['', 'elsewhere', 'http://example.org', 'https://127.0.0.1'], rules: [[5], {}], timers: badPart },
+    {
+      target: ['', 'elsewhere', 'http://example.org', 'https://127.0.0.1'],
+      rules: [[5], {}],
+      seed: [-1, 0.5],
+      timers: badPart,
+    },
     { target: 'http://127.0.0.1:1' },
   ),
   door<testingPackage.ProxyRule>(
@@ -722,6 +727,7 @@ export const doors: readonly Door[] = [
       key: [5, {}],
       nth: [0, 0.5],
       times: [0, -1],
+      chance: [-0.1, 1.1, '1'],
       method: ['', 5],
       path: [5, {}],
       answer: ['sorry', { status: 5 }, { status: 200, text: '' }],

@@ -86,6 +86,24 @@ describe('faultProxy', () => {
     expect(await said(put('c', ''))).toBe('200')
   })
 
+  it('draws by its seed which ones it takes', async () => {
+    const takenBy = async (seed: number) => {
+      const { fake } = await fakeWithClient()
+      const rules = [{ fault: 'before', answer: 'busy', chance: 0.3, times: Infinity } as const]
+      const proxy = await faultProxy({ target: fake.endpoint, rules, seed })
+      onTestFinished(() => proxy.close())
+      const { put } = benchOf({ ...fake, endpoint: proxy.endpoint })
+      for (let i = 0; i < 40; i++) await said(put(`k${i}`, ''))
+      return proxy.calls.map(({ result }) => result)
+    }
+    const taken = await takenBy(7)
+    const count = taken.filter((result) => result === 'before').length
+    expect(count).toBeGreaterThan(4)
+    expect(count).toBeLessThan(20)
+    expect(await takenBy(7)).toEqual(taken)
+    expect(await takenBy(8)).not.toEqual(taken)
+  })
+
   it('loses the answer after the effect', async () => {
     const { fake, proxy, put } = await behindProxy([{ fault: 'after', operation: 'put' }])
     expect(await said(put('a', 'mine', { IfNoneMatch: '*' }))).toBe('no answer')

@@ -6,21 +6,24 @@ import type { Timers } from '@moulin/core'
 import { checkOptions, invalid, option, systemRuntime } from '@moulin/core'
 import type { CallMatch } from '../fault-rules.ts'
 import { LateEffects, matchesCall, RuleBook } from '../fault-rules.ts'
+import { seededRandom } from '../seeded-random.ts'
 import type { SentRequest } from './forward.ts'
 import { endToEnd, forward, forwardTorn, wholeBody } from './forward.ts'
 import { requestOf } from './http-fake.ts'
 import { emptyListing, reversedListing } from './listing-answers.ts'
+import { answerBy, drip, head, pass, reset, tear } from './proxy-answers.ts'
 import type { ProxyCall, ProxyRule } from './proxy-rules.ts'
 import { checkProxyRule, isAbout } from './proxy-rules.ts'
 import type { CloudDialect, CloudOperation } from './request-kind.ts'
 import { guessRequest } from './request-kind.ts'
-import { serviceAnswer } from './service-answers.ts'
 
 export interface FaultProxyOptions {
   /** The server behind it, a fake's or a real one's: `http://127.0.0.1:PORT`. */
   readonly target: string
   /** Default none. */
   readonly rules?: readonly ProxyRule[]
+  /** Of the rules that have a chance. Default 1. */
+  readonly seed?: number
   /** For `everyMs`. Default the machine's own. */
   readonly timers?: Pick<Timers, 'sleep' | 'turn'>
 }
@@ -59,20 +62,20 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
   checkOptions('faultProxy', options, {
     target: option.required(option.textOf('the URL of a server')),
     rules: option.listOf(option.objectOf('a rule')),
+    seed: option.integer('', 0),
     timers: option.door('Timers', ['sleep', 'turn']),
   })
   const server = URL.canParse(options.target) ? new URL(options.target) : undefined
   if (server?.protocol !== 'http:' || !/^(127\.[\d.]+|localhost|\[::1\])$/.test(server.hostname))
-    throw invalid(
-      'OPTION',
-      `faultProxy: target is ${options.target}; it must be an http: URL on this machine's loopback.`,
-      {
-        context: { option: 'target' },
-      },
-    )
+    throw invalid('OPTION', `faultProxy: target is ${options.target}; it must be an http: URL on loopback.`, {
+      context: { option: 'target' },
+    })
   const timers = options.timers ?? systemRuntime().timers
+  const random = seededRandom(options.seed ?? 1)
   const calls: Open<ProxyCall>[] = []
-  const book = new RuleBook<ProxyCall, ProxyRule>(isAbout)
+  const book = new RuleBook<ProxyCall, ProxyRule>(
+    (rule, call) => isAbout(rule, call) && (rule.chance === undefined || random.chance(rule.chance)),
+  )
   const late = new LateEffects()
   /** What each list said last, by its target. */
   const told = new Map<string, string>()
@@ -198,57 +201,4 @@ async function orUnreachable(
     call.result = 'unreachable'
     reset(outgoing)
   }
-}
-
-function reset(outgoing: ServerResponse): void {
-  outgoing.socket?.resetAndDestroy()
-}
-
-function answerBy({ answer = 'reset' }: ProxyRule, dialect: CloudDialect, outgoing: ServerResponse): void {
-  if (answer === 'silence') return
-  if (answer === 'reset') {
-    reset(outgoing)
-    return
-  }
-  const { status, headers, body } = serviceAnswer(answer, dialect)
-  const bytes = Buffer.from(body as string)
-  outgoing.writeHead(status, { ...headers, 'content-length': bytes.length })
-  outgoing.end(bytes)
-}
-
-/** `bodyBytes` where the body is another than the one that came. */
-function head(answer: IncomingMessage, outgoing: ServerResponse, bodyBytes?: number): void {
-  const own = bodyBytes === undefined ? [] : ['Content-Length', String(bodyBytes)]
-  const kept = endToEnd(answer.rawHeaders, new Set(bodyBytes === undefined ? [] : ['content-length']))
-  outgoing.writeHead(answer.statusCode!, [...kept, ...own])
-}
-
-async function pass(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  head(answer, outgoing)
-  answer.on('error', () => outgoing.destroy())
-  outgoing.on('close', () => answer.destroy())
-  answer.pipe(outgoing)
-  if (!answer.readableEnded) await once(answer, 'close')
-}
-
-async function tear(answer: IncomingMessage, outgoing: ServerResponse, bytes: number | undefined): Promise<void> {
-  const body = await wholeBody(answer)
-  head(answer, outgoing, body.length)
-  const kept = Math.min(bytes ?? Math.floor(body.length / 2), body.length - 1)
-  outgoing.write(body.subarray(0, Math.max(0, kept)), () => outgoing.destroy())
-}
-
-async function drip(
-  answer: IncomingMessage,
-  outgoing: ServerResponse,
-  { bytes = 1024, everyMs }: ProxyRule,
-  timers: Pick<Timers, 'sleep' | 'turn'>,
-): Promise<void> {
-  const body = await wholeBody(answer)
-  head(answer, outgoing)
-  for (let at = 0; at < body.length && !outgoing.destroyed; at += Math.max(1, bytes)) {
-    outgoing.write(body.subarray(at, at + Math.max(1, bytes)))
-    await (everyMs === undefined ? timers.turn() : timers.sleep(everyMs))
-  }
-  outgoing.end()
 }

@@ -1,4 +1,4 @@
-import type { OptionTable } from '@moulin/core'
+import type { OptionCheck, OptionTable } from '@moulin/core'
 import { checkOptions, invalid, option } from '@moulin/core'
 import type { CallMatch, CountedRule } from '../fault-rules.ts'
 import { matchChecks, matchesCall, matchesText, textOrPattern } from '../fault-rules.ts'
@@ -24,6 +24,8 @@ export type ProxyFault =
 /** Which requests meet which fault. Rules are tried in order; the first that matches and is due decides. */
 export interface ProxyRule extends CallMatch<CloudOperation>, CountedRule {
   readonly fault: ProxyFault
+  /** Of the requests that it is about, the share that it counts, from 0 to 1, drawn by the proxy's seed. Default 1. */
+  readonly chance?: number
   /** Default: every method. */
   readonly method?: string
   /** A prefix of path and query as sent, or a pattern in them. Default: all. */
@@ -63,6 +65,10 @@ const answerTable: OptionTable<ServiceAnswer> = {
   headers: option.recordOf(option.text),
   body: option.text,
 }
+const share: OptionCheck = {
+  expected: 'a number from 0 to 1',
+  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+}
 const table: OptionTable<ProxyRule> = {
   ...matchChecks,
   fault: option.required(
@@ -78,6 +84,7 @@ const table: OptionTable<ProxyRule> = {
       'shuffled-list',
     ),
   ),
+  chance: share,
   method: option.textOf('a method'),
   path: textOrPattern,
   answer: option.anyOf(option.oneOf(...serviceAnswerNames, 'reset', 'silence'), option.nested(answerTable)),
