@@ -1,1 +1,5 @@
-export {}
+export { s3 } from './s3.ts'
+export { s3Answers } from './s3-answers.ts'
+export type { S3Options, S3SharedOptions } from './s3-options.ts'
+export { s3Stores } from './s3-stores.ts'
+export type { RenewedAccess, S3StoresOptions } from './s3-stores.ts'

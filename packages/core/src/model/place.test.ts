@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { isMoulinError } from './errors.ts'
-import { folderOf } from './place.ts'
+import { folderOf, placeOf } from './place.ts'
 
 describe('folderOf', () => {
   it.each([
@@ -28,9 +28,7 @@ describe('folderOf', () => {
     (place) => {
       const scheme = place.slice(0, place.indexOf(':'))
       expect(refusal(place)).toMatchObject({ kind: 'unsupported', code: 'STORE_SCHEME', context: { scheme } })
-      expect(refusal(place).message).toMatch(
-        /^openLog: .*folder, by path or file: URL.*openLog\(\{ store, wal, tier \}\)/,
-      )
+      expect(refusal(place).message).toMatch(/^openLog: .*folder.*file: URL.*openLog\(\{ store, wal, tier \}\)/)
     },
   )
 
@@ -55,6 +53,55 @@ describe('folderOf', () => {
     'file://other-host/lake',
     'file://[/lake',
   ])('%o is no place', (place) => expect(refusal(place)).toMatchObject({ kind: 'invalid', code: 'PLACE' }))
+})
+
+describe('placeOf', () => {
+  it.each<[unknown, object]>([
+    ['lake', { kind: 'folder', dir: resolve('lake') }],
+    ['file:///data/my%20lake', { kind: 'folder', dir: '/data/my lake' }],
+    ['s3://lake', { kind: 's3', bucket: 'lake', prefix: '' }],
+    ['s3://lake/', { kind: 's3', bucket: 'lake', prefix: '' }],
+    ['S3A://lake/a b/50%25', { kind: 's3', bucket: 'lake', prefix: 'a b/50%25/' }],
+    ['s3n://lake/a/', { kind: 's3', bucket: 'lake', prefix: 'a/' }],
+    ['gs://lake/a/b', { kind: 'gcs', bucket: 'lake', prefix: 'a/b/' }],
+    ['az://account/lake', { kind: 'azure', account: 'account', bucket: 'lake', prefix: '' }],
+    ['az://account/lake/a/', { kind: 'azure', account: 'account', bucket: 'lake', prefix: 'a/' }],
+    [
+      'abfss://lake@account.dfs.core.windows.net/a',
+      { kind: 'azure', account: 'account', bucket: 'lake', prefix: 'a/' },
+    ],
+    ['wasbs://lake@account.blob.core.windows.net', { kind: 'azure', account: 'account', bucket: 'lake', prefix: '' }],
+    [new URL('s3://lake/my%20lake/'), { kind: 's3', bucket: 'lake', prefix: 'my lake/' }],
+    [new URL('file:///data/my%20lake'), { kind: 'folder', dir: '/data/my lake' }],
+  ])('%s', (place, meant) => expect(placeOf('openLog', place)).toEqual(meant))
+
+  it.each([
+    's3://',
+    's3:///a',
+    's3:/lake/a',
+    's3://ada:lovelace@lake/a',
+    's3://lake/a//b',
+    's3://lake/../b',
+    's3://lake/a?x=lovelace',
+    's3://lake/a#x',
+    'az://account',
+    'abfss://lake/a',
+    'abfss://lake@lovelace.example.com/a',
+    new URL('s3://lake/a?token=lovelace'),
+    new URL('s3://lake/a%2F%2Fb'),
+    new URL('s3://lake/%zz'),
+  ])('%s is no place', (place) => {
+    expect(() => placeOf('openLog', place)).toThrow(
+      expect.objectContaining({ kind: 'invalid', code: 'PLACE' }) as Error,
+    )
+    expect(() => placeOf('openLog', place)).not.toThrow('lovelace')
+  })
+
+  it('knows no other schemes', () => {
+    expect(() => placeOf('openLog', 'hdfs://name/lake')).toThrow(
+      expect.objectContaining({ kind: 'unsupported', code: 'STORE_SCHEME', context: { scheme: 'hdfs' } }) as Error,
+    )
+  })
 })
 
 function refusal(place: unknown) {

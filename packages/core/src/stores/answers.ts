@@ -28,8 +28,8 @@ export type StoreVerdict =
  * stand above the general ones.
  */
 export interface StoreAnswer {
-  /** Of HTTP. */
-  readonly status: number
+  /** Of HTTP. Left out: any, and none. */
+  readonly status?: number
   /** The service's own word for it. Left out: any, and none. */
   readonly code?: string
   /** In answer to these calls alone. Left out: to all. */
@@ -151,7 +151,9 @@ export function verdictOf(table: readonly StoreAnswer[], failure: StoreFailure):
   const { status, code, call } = failure
   const row = table.find(
     (each) =>
-      each.status === status && (each.code ?? code) === code && (each.on === undefined || each.on.includes(call)),
+      (each.status ?? status) === status &&
+      (each.code ?? code) === code &&
+      (each.on === undefined || each.on.includes(call)),
   )
   if (row !== undefined) return row.means
   return status !== undefined && status >= 400 && status < 500 && status !== 408 ? 'refused' : 'failed'

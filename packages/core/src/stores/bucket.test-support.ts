@@ -53,7 +53,14 @@ export function memoryBucket(): MemoryBucket {
     if (typeof mode === 'object' && present!.etag !== mode.ifMatch) throw thrown(412)
     const etag = `"${++version}"`
     const id = bucket.keepsIds ? attemptId : undefined
-    objects.set(key, { key, size: bytes.length, etag, modifiedMs: version, attemptId: id, bytes: new Uint8Array(bytes) })
+    objects.set(key, {
+      key,
+      size: bytes.length,
+      etag,
+      modifiedMs: version,
+      attemptId: id,
+      bytes: new Uint8Array(bytes),
+    })
     return { etag }
   }
   const bucket: MemoryBucket = {

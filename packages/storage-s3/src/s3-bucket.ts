@@ -1,0 +1,218 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import type { GetObjectCommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import { joinBytes, unavailable } from '@moulin/core'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo } from '@moulin/core'
+import { s3Failure } from './s3-failure.ts'
+import type { S3Options } from './s3-options.ts'
+
+/** Name of the attempt id among an object's user metadata. */
+const ATTEMPT = 'moulin-attempt'
+
+export interface S3BucketOptions extends Pick<S3Options, 'storageClass' | 'encryption' | 'requesterPays'> {
+  readonly name: string
+  readonly bucket: string
+  readonly client: S3Client
+  /** Directory buckets list prefixes that end in a slash alone. */
+  readonly isDirectory: boolean
+}
+
+/** The requests of S3, each sent once by the SDK. */
+export function s3Bucket(options: S3BucketOptions): Bucket {
+  const { name, client, isDirectory } = options
+  const place = {
+    Bucket: options.bucket,
+    ...(options.requesterPays === true ? ({ RequestPayer: 'requester' } as const) : {}),
+  }
+  const kept = keptOf(options)
+  const conditionOf = ({ mode }: BucketWrite): { IfNoneMatch?: string; IfMatch?: string } => {
+    if (mode === 'overwrite') return {}
+    return mode === 'create' ? { IfNoneMatch: '*' } : { IfMatch: mode.ifMatch }
+  }
+  const metadataOf = ({ attemptId }: BucketWrite): { Metadata?: Record<string, string> } =>
+    attemptId === undefined ? {} : { Metadata: { [ATTEMPT]: attemptId } }
+
+  return {
+    async get(key, { range, ifNoneMatch, ifMatch }, abortSignal, onBytes) {
+      const answer = await client.send(
+        new GetObjectCommand({
+          ...place,
+          Key: key,
+          ...(range === undefined ? {} : { Range: rangeText(range) }),
+          ...(ifNoneMatch === undefined ? {} : { IfNoneMatch: ifNoneMatch }),
+          ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
+        }),
+        { abortSignal },
+      )
+      const bytes = await bodyOf(name, key, answer, onBytes)
+      const size = answer.ContentRange === undefined ? bytes.length : Number(answer.ContentRange.split('/')[1])
+      return { ...infoOf(key, answer, size), bytes }
+    },
+
+    async head(key, abortSignal): Promise<BucketObject | undefined> {
+      try {
+        const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
+        return { ...infoOf(key, answer, answer.ContentLength ?? 0), attemptId: answer.Metadata?.[ATTEMPT] }
+      } catch (thrown) {
+        if (s3Failure(name, thrown, 'head', key).kind !== 'not-found') throw thrown
+      }
+      // An answer to HEAD has no body, and so does not say whether the key or the whole bucket is missing.
+      try {
+        const read = new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' })
+        const answer = await client.send(read, { abortSignal })
+        answer.Body?.transformToByteArray().catch(() => {})
+        const size = Number(answer.ContentRange?.split('/')[1] ?? answer.ContentLength)
+        return { ...infoOf(key, answer, size), attemptId: answer.Metadata?.[ATTEMPT] }
+      } catch (thrown) {
+        if (s3Failure(name, thrown, 'get', key).kind !== 'not-found') throw thrown
+        return undefined
+      }
+    },
+
+    async put(key, bytes, write, abortSignal) {
+      const answer = await client.send(
+        new PutObjectCommand({
+          ...place,
+          ...kept,
+          Key: key,
+          Body: bytes,
+          ...conditionOf(write),
+          ...metadataOf(write),
+        }),
+        { abortSignal },
+      )
+      return { etag: answer.ETag! }
+    },
+
+    async beginUpload(key, write, abortSignal): Promise<BucketUpload> {
+      const begun = await client.send(
+        new CreateMultipartUploadCommand({
+          ...place,
+          ...kept,
+          ...metadataOf(write),
+          Key: key,
+          ChecksumAlgorithm: 'CRC32',
+        }),
+        { abortSignal },
+      )
+      const upload = { ...place, Key: key, UploadId: begun.UploadId }
+      const parts = new Map<number, { ETag: string | undefined; ChecksumCRC32: string | undefined }>()
+      return {
+        async part(number, bytes, end) {
+          const answer = await client.send(
+            new UploadPartCommand({ ...upload, PartNumber: number, Body: bytes, ChecksumAlgorithm: 'CRC32' }),
+            { abortSignal: end },
+          )
+          parts.set(number, { ETag: answer.ETag, ChecksumCRC32: answer.ChecksumCRC32 })
+        },
+        async complete(end) {
+          const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
+          const answer = await client.send(
+            new CompleteMultipartUploadCommand({ ...upload, ...conditionOf(write), MultipartUpload: { Parts } }),
+            { abortSignal: end },
+          )
+          return { etag: answer.ETag! }
+        },
+        async abort(end) {
+          await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: end })
+        },
+      }
+    },
+
+    async delete(key, abortSignal) {
+      await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+    },
+
+    async deleteBatch(keys, abortSignal) {
+      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
+      const { Errors = [] } = await client.send(new DeleteObjectsCommand({ ...place, Delete }), { abortSignal })
+      return Errors.map(({ Key, Code }) => ({ key: Key ?? '', thrown: { name: Code } })).filter(
+        ({ thrown }) => thrown.name !== 'NoSuchKey',
+      )
+    },
+
+    async listPage({ prefix, after, token }, abortSignal) {
+      const folder = isDirectory ? prefix.slice(0, prefix.lastIndexOf('/') + 1) : prefix
+      const answer = await client.send(
+        new ListObjectsV2Command({
+          ...place,
+          Prefix: folder,
+          // Keys may hold what XML has no spelling for.
+          EncodingType: 'url',
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+          ...(after === undefined ? {} : { StartAfter: after }),
+        }),
+        { abortSignal },
+      )
+      const infos = (answer.Contents ?? []).map((each) => infoOf(decoded(each.Key ?? ''), each, each.Size ?? 0))
+      return {
+        infos: infos.filter(({ key }) => key.startsWith(prefix) && !key.endsWith('/')),
+        token: answer.IsTruncated === true ? answer.NextContinuationToken : undefined,
+      }
+    },
+
+    failure: (thrown, call, key) => s3Failure(name, thrown, call, key),
+  }
+}
+
+function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjectCommandInput> {
+  return {
+    ...(storageClass === undefined
+      ? {}
+      : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
+    ...(encryption === undefined ? {} : { ServerSideEncryption: encryption.type }),
+    ...(encryption !== undefined && 'keyId' in encryption ? { SSEKMSKeyId: encryption.keyId } : {}),
+  }
+}
+
+function rangeText(range: ByteRange): string {
+  if ('suffix' in range) return `bytes=-${range.suffix}`
+  return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
+}
+
+function infoOf(
+  key: string,
+  facts: { ETag?: string | undefined; LastModified?: Date | undefined },
+  size: number,
+): ObjectInfo {
+  return { key, size, etag: facts.ETag ?? '', modifiedMs: secondOf(facts.LastModified) }
+}
+
+async function bodyOf(
+  store: string,
+  key: string,
+  { Body, ContentLength }: GetObjectCommandOutput,
+  onBytes: () => void,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of Body as AsyncIterable<Uint8Array>) {
+    onBytes()
+    chunks.push(chunk)
+    length += chunk.length
+  }
+  if (ContentLength !== undefined && ContentLength !== length) {
+    const message = `The answer of ${store} for ${JSON.stringify(key)} was cut at ${length} of ${ContentLength} bytes: try again.`
+    throw unavailable('BODY_CUT', message, { context: { store, key, length, ContentLength } })
+  }
+  return joinBytes(chunks)
+}
+
+function decoded(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '))
+}
+
+/** Lists tell milliseconds and headers do not: one object has one time. */
+function secondOf(date: Date | undefined): number {
+  return Math.floor((date?.getTime() ?? 0) / 1_000) * 1_000
+}

@@ -1,0 +1,129 @@
+import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
+import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import { s3 } from './s3.ts'
+import { sharedOptions } from './s3-options.ts'
+import type { S3Options, S3SharedOptions } from './s3-options.ts'
+
+export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
+  /**
+   * Where new credentials come from before those that a table came with run out: the credentials endpoint of its catalog, for instance.
+   * Without it the catalog is asked for the table again once the service refuses the old ones.
+   */
+  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
+  /** Where the properties say nothing: the region, endpoint and credentials of your own. */
+  readonly defaults?: Pick<S3Options, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>
+  readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
+}
+
+/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
+export interface RenewedAccess {
+  readonly config?: StoreProperties
+  readonly credentials?: readonly StorageCredential[]
+}
+
+type Identity = Extract<NonNullable<S3Options['credentials']>, { accessKeyId: string }>
+
+const location = /^(s3|s3a|s3n):\/\/([^/]+)\//
+
+/**
+ * The stores of tables whose files lie in S3, by the properties that an Iceberg REST catalog hands out: `s3.endpoint`, `s3.region` or
+ * `client.region`, `s3.path-style-access`, `s3.access-key-id`, `s3.secret-access-key`, `s3.session-token`,
+ * `s3.session-token-expires-at-ms`, `s3.sse.type` and `s3.sse.key`; of vended credentials those with the longest prefix. Locations may say
+ * `s3:`, `s3a:` or `s3n:`.
+ *
+ * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations, and code
+ * `REMOTE_SIGNING` for a catalog that wants to sign each request itself.
+ *
+ * @example
+ * const stores = s3Stores({ defaults: { region: 'eu-west-1' } })
+ */
+export function s3Stores(options: S3StoresOptions = {}): TableStores {
+  checkOptions('s3Stores', options, {
+    ...sharedOptions,
+    renew: option.callback,
+    defaults: option.objectOf('{ region, endpoint, pathStyle, credentials }'),
+    runtime: option.runtimeOf('clock', 'timers', 'random'),
+  })
+  const { renew, defaults = {}, ...shared } = options
+  const { clock } = options.runtime ?? systemRuntime()
+  return (place, config, credentials): ObjectStore => {
+    const [, , bucket] = location.exec(place) ?? []
+    if (bucket === undefined)
+      throw unsupported(
+        'STORE_SCHEME',
+        `s3Stores reads s3:, s3a: and s3n: locations, not ${place.slice(0, place.indexOf(':') + 1)}.`,
+      )
+    const properties = propertiesAt(place, config, credentials)
+    if (properties['s3.remote-signing-enabled'] === 'true')
+      throw unsupported(
+        'REMOTE_SIGNING',
+        `The catalog of ${place} wants to sign requests itself: ask it for vended credentials.`,
+      )
+    const identity = identityOf(properties)
+    const current = renewed({
+      clock,
+      first: properties,
+      expiresAtMs: (known) => numberOf(known['s3.session-token-expires-at-ms']),
+      renew:
+        renew === undefined
+          ? undefined
+          : async (signal) => {
+              const access = await renew(place, signal)
+              return { ...properties, ...propertiesAt(place, access.config ?? {}, access.credentials ?? []) }
+            },
+    })
+    const region = properties['s3.region'] ?? properties['client.region']
+    const endpoint = properties['s3.endpoint']
+    const pathStyle = properties['s3.path-style-access']
+    const encryption = encryptionOf(properties)
+    return s3({
+      ...defaults,
+      ...shared,
+      bucket,
+      ...(region === undefined ? {} : { region }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(pathStyle === undefined ? {} : { pathStyle: pathStyle === 'true' }),
+      // Without an expiry the SDK keeps an identity for good, so each is good for this one request.
+      ...(identity === undefined
+        ? {}
+        : { credentials: async () => ({ ...identityOf(await current())!, expiration: new Date(clock.now()) }) }),
+      ...(encryption === undefined ? {} : { encryption }),
+    })
+  }
+}
+
+function identityOf(properties: StoreProperties): Identity | undefined {
+  const accessKeyId = properties['s3.access-key-id']
+  const secretAccessKey = properties['s3.secret-access-key']
+  const sessionToken = properties['s3.session-token']
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+}
+
+function encryptionOf(properties: StoreProperties): S3Options['encryption'] {
+  const keyId = properties['s3.sse.key']
+  switch (properties['s3.sse.type']) {
+    case undefined:
+    case 'none':
+      return undefined
+    case 's3':
+      return { type: 'AES256' }
+    case 'kms':
+      return { type: 'aws:kms', ...(keyId === undefined ? {} : { keyId }) }
+    case 'dsse-kms':
+      return { type: 'aws:kms:dsse', ...(keyId === undefined ? {} : { keyId }) }
+    default:
+      throw unsupported(
+        'ENCRYPTION',
+        'The catalog asks for an encryption (s3.sse.type) that is none of none, s3, kms and dsse-kms.',
+      )
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (!Number.isFinite(value))
+    throw invalid('CREDENTIALS', 's3.session-token-expires-at-ms is no number of milliseconds.')
+  return value
+}
