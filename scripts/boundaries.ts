@@ -11,7 +11,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   catalog: ['iceberg'],
   lake: ['log', 'iceberg'],
   testing: ['core', 'format', 'iceberg'],
-  moulin: ['core', 'storage', 'log', 'iceberg', 'catalog', 'lake'],
+  moulin: ['core', 'storage', 'storage-s3', 'storage-gcs', 'storage-azure', 'log', 'iceberg', 'catalog', 'lake'],
 }
 
 /** Arrows of one folder of a package alone: the simulator runs the real log and lake. */

@@ -21,13 +21,13 @@ const racers = 8
 
 /**
  * Proves, on the store itself, what a log builds on: creates and swaps that only one of many racing writers wins, reads
- * that are whole and fresh, exact ranges, complete lists in order, deletes. About 60 requests in their own folder below
+ * that are whole and fresh, exact ranges, complete lists in order, deletes, and attempt ids where it has them. About 60 requests in their own folder below
  * `prefix`, removed again in every case. What it cannot see: the loss of power, and faults that come only now and then.
  *
  * @throws `unsupported` with a code that names the lie: `NO_CREATE_IF_ABSENT`, `CREATE_OVERWRITES`, `CREATE_RACE`,
  * `CREATE_CHANGES_OBJECT`, `STALE_READ`, `TAG_CONSTANT`, `TAG_DIFFERS`, `RANGE_WRONG`, `RANGE_PAST_END`,
  * `SUFFIX_WRONG`, `LIST_INCOMPLETE`, `LIST_ORDER`, `LIST_AFTER`, `SWAP_IGNORES_TAG`, `SWAP_CREATES`, `SWAP_RACE`,
- * `DELETE_MISSING`, `DELETE_KEEPS`, `MISSING_KEY`. Errors of the environment pass as they are.
+ * `DELETE_MISSING`, `DELETE_KEEPS`, `MISSING_KEY`, `ATTEMPT_IDS_DROPPED`, `ATTEMPT_IDS_EQUAL`. Errors of the environment pass as they are.
  */
 export async function probeStore(store: ObjectStore, options: ProbeOptions = {}): Promise<void> {
   checkOptions('probeStore', options, optionTable)
@@ -44,6 +44,7 @@ export async function probeStore(store: ObjectStore, options: ProbeOptions = {})
     await checkRanges(probed.store, lie)
     await checkList(probed.store, lie)
     if (store.capabilities.compareAndSwap) await checkSwap(probed.store, lie)
+    if (store.capabilities.attemptIds === true) await checkAttempts(probed.store, lie)
     await checkDelete(probed.store, lie)
   } finally {
     await probed.clean()
@@ -61,9 +62,10 @@ function recorded(
     store: {
       get: async (key, range) => (await store.get(base + key, range === undefined ? call : { ...call, range })).bytes,
       head: (key) => store.head(base + key, call),
-      async put(key, text, mode) {
+      async put(key, text, mode, attemptId) {
         written.add(base + key)
-        const { etag } = await store.put(base + key, encoded(text), mode === undefined ? call : { ...call, mode })
+        const condition = mode === undefined ? {} : { mode, ...(attemptId === undefined ? {} : { attemptId }) }
+        const { etag } = await store.put(base + key, encoded(text), { ...call, ...condition })
         return etag
       },
       delete: (key) => store.delete(base + key, call),
@@ -140,6 +142,20 @@ async function checkSwap(store: ProbedStore, lie: Lie): Promise<void> {
     throw lie('SWAP_RACE', `of ${racers} swaps of one version at the same time, ${winners.length} succeeded`)
   if (decoded(await store.get('swap')) !== `racer ${winners[0]!}`)
     throw lie('SWAP_RACE', 'the object that racing swaps left is not that of the winner')
+}
+
+/** A store that drops user metadata takes a write that is repeated for somebody else's. */
+async function checkAttempts(store: ProbedStore, lie: Lie): Promise<void> {
+  const what = 'it does not know a create again that is repeated under its attempt id: it may drop user metadata'
+  const etag = await store.put('attempt', 'first', 'create', 'attempt-1')
+  const again = await store.put('attempt', 'first', 'create', 'attempt-1').catch((error: unknown) => {
+    if (!isKind(error, 'exists')) throw error
+    throw lie('ATTEMPT_IDS_DROPPED', what)
+  })
+  if (again !== etag) throw lie('ATTEMPT_IDS_DROPPED', what)
+  const other = await failureOf(store.put('attempt', 'first', 'create', 'attempt-2'))
+  if (other === undefined) throw lie('ATTEMPT_IDS_EQUAL', 'it takes the create of another for one that is repeated')
+  if (!isKind(other, 'exists')) throw other
 }
 
 async function checkDelete(store: ProbedStore, lie: Lie): Promise<void> {

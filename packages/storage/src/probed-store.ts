@@ -10,7 +10,7 @@ export interface ProbedStore {
     range?: { readonly start: number; readonly end?: number } | { readonly suffix: number },
   ): Promise<Uint8Array>
   head(key: string): Promise<{ readonly size: number; readonly etag: string } | undefined>
-  put(key: string, text: string, mode?: 'create' | { readonly ifMatch: string }): Promise<string>
+  put(key: string, text: string, mode?: 'create' | { readonly ifMatch: string }, attemptId?: string): Promise<string>
   delete(key: string): Promise<void>
   list(prefix: string, after?: string): Promise<string[]>
 }

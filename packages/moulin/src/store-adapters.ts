@@ -1,0 +1,139 @@
+import type { BucketPlace, ObjectStore, Runtime } from '@moulin/core'
+import { invalid, isMoulinError, messageOf, notFound, unsupported } from '@moulin/core'
+import { limit, meter, retry } from '@moulin/storage'
+
+/** Options of an adapter, which checks them itself: its region, endpoint, credentials, order of lists. */
+export type StorageOptions = Readonly<Record<string, unknown>>
+
+/** What of a store is opened, and how. */
+export interface StoreRequest {
+  readonly place: BucketPlace
+  readonly storage: StorageOptions
+  readonly runtime: Runtime
+}
+
+interface Adapter {
+  readonly package: string
+  /** Names of what the package exports. */
+  readonly factory: string
+  readonly facts: string
+  /** Written out: bundlers look for words, and one that finds no package here leaves the import as it is. */
+  load(): Promise<object>
+  at(place: BucketPlace): StorageOptions
+}
+
+const adapters: Readonly<Record<BucketPlace['kind'], Adapter>> = {
+  s3: {
+    package: '@moulin/storage-s3',
+    factory: 's3',
+    facts: 's3BucketFacts',
+    load: () => import('@moulin/storage-s3').catch(rethrown),
+    at: ({ bucket, prefix }) => ({ bucket, prefix }),
+  },
+  gcs: {
+    package: '@moulin/storage-gcs',
+    factory: 'gcs',
+    facts: 'gcsBucketFacts',
+    load: () => import('@moulin/storage-gcs').catch(rethrown),
+    at: ({ bucket, prefix }) => ({ bucket, prefix }),
+  },
+  azure: {
+    package: '@moulin/storage-azure',
+    factory: 'azure',
+    facts: 'azureBucketFacts',
+    load: () => import('@moulin/storage-azure').catch(rethrown),
+    at: ({ account, bucket, prefix }) => ({ account, container: bucket, prefix }),
+  },
+}
+
+/** Of a bucket, as far as its owner lets us look: see `s3BucketFacts`. Undefined: it may not be asked. */
+export interface BucketFacts {
+  readonly versioning: 'on' | 'suspended' | 'off' | undefined
+  readonly lifecycle: readonly LifecycleFact[] | undefined
+}
+
+/** An enabled rule of a bucket's lifecycle. */
+export interface LifecycleFact {
+  readonly id: string
+  /** Which keys; empty for all. */
+  readonly prefix: string
+  /** The newest versions of objects are deleted after so many days. */
+  readonly expirationDays?: number
+  /** Uploads in parts that nobody completes are. */
+  readonly abortUploadsDays?: number
+  /** Versions that are no longer the newest are. */
+  readonly oldVersionDays?: number
+}
+
+/**
+ * The store of a place, as its adapter gives it: each call is one try.
+ * @throws `unsupported` code `ADAPTER_MISSING` with the package to install; `invalid` for options that the adapter does not take.
+ */
+export async function bareStore(what: string, { place, storage, runtime }: StoreRequest): Promise<ObjectStore> {
+  const { at, factory } = adapters[place.kind]
+  const given = Object.keys(at(place)).find((name) => name in storage)
+  if (given !== undefined)
+    throw invalid('OPTION', `${what}: storage.${given} is said by the URL already: leave it out.`, {
+      context: { option: `storage.${given}` },
+    })
+  const make = await exportOf(what, place, factory)
+  return make({ runtime, ...storage, ...at(place) }) as ObjectStore
+}
+
+/** {@link bareStore} under the layers of docs/stores.md that every place wants: counted, bounded, tried again. */
+export async function layeredStore(what: string, request: StoreRequest): Promise<ObjectStore> {
+  const { runtime } = request
+  const bare = await bareStore(what, request)
+  // Its own name: whoever reads a message knows the place, not the layers.
+  return { ...retry(limit(meter(bare, { runtime })), { runtime }), name: bare.name }
+}
+
+/** Undefined where the adapter cannot tell. */
+export async function bucketFacts(what: string, { place, storage }: StoreRequest): Promise<BucketFacts | undefined> {
+  const { at, facts } = adapters[place.kind]
+  const look = (await adapterOf(what, place))[facts]
+  if (typeof look !== 'function') return undefined
+  return (await (look as (options: StorageOptions) => Promise<BucketFacts>)({
+    ...storage,
+    ...at(place),
+  })) as BucketFacts
+}
+
+/** The place as a URL, as it is written. */
+export function urlOf({ kind, account, bucket, prefix }: BucketPlace): string {
+  if (kind === 'azure') return `az://${account}/${bucket}/${prefix}`
+  return `${kind === 'gcs' ? 'gs' : 's3'}://${bucket}/${prefix}`
+}
+
+type Exports = Readonly<Record<string, unknown>>
+
+async function adapterOf(what: string, place: BucketPlace): Promise<Exports> {
+  const { package: name, load } = adapters[place.kind]
+  try {
+    return (await load()) as Exports
+  } catch (error) {
+    if (!isMissing(name, error)) throw error
+    const message = `${what}: ${urlOf(place)} needs the package ${name}, which is not installed here: npm install ${name}`
+    throw unsupported('ADAPTER_MISSING', message, { context: { package: name }, cause: error })
+  }
+}
+
+async function exportOf(what: string, place: BucketPlace, name: string): Promise<(options: object) => unknown> {
+  const made = (await adapterOf(what, place))[name]
+  if (typeof made === 'function') return made as (options: object) => unknown
+  const { package: adapter } = adapters[place.kind]
+  const message = `${what}: the package ${adapter} that is installed here has no ${name}: install the version of moulin.`
+  throw notFound('ADAPTER_OUTDATED', message, { context: { package: adapter } })
+}
+
+/** That very package, not one that it needs in its turn. */
+function isMissing(name: string, error: unknown): boolean {
+  if (isMoulinError(error) || (error as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND')
+    return false
+  return /^Cannot find (?:package|module) '([^']*)'/.exec(messageOf(error))?.[1] === name
+}
+
+// Bundlers take an import whose failure is caught for one that may fail.
+function rethrown(error: unknown): never {
+  throw error
+}
