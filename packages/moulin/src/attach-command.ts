@@ -1,9 +1,10 @@
-import { conflict, silentLogger, stringifyJson } from '@moulin/core'
+import { conflict, invalid, placeOf, stringifyJson } from '@moulin/core'
 import type { AuditRange, TableVerdict, Topic } from '@moulin/core'
+import { openPlace } from './cli-place.ts'
+import type { PlaceFlags } from './cli-place.ts'
 import { jsonLine } from './cli-values.ts'
-import { openFolder } from './embedded.ts'
 
-export interface AttachOptions {
+export interface AttachOptions extends PlaceFlags {
   /** Also work out what adopting the tables that are broken would do. */
   readonly adopt?: boolean
   /** Do exactly that. */
@@ -14,6 +15,8 @@ export interface AttachOptions {
 /** Where the command writes, and what it leaves to others. */
 export interface AttachOutput {
   line(text: string): void
+  /** For people, of the command as a whole. */
+  note(sentence: string): void
   /** Of a topic that has no verdict, or keeps a broken one. */
   fail(topic: string, error: unknown): void
   exitWith(status: number): void
@@ -31,13 +34,14 @@ type Planned = NonNullable<TableVerdict['adoption']>
  * adopts those that are broken. Exit status 2 while one is.
  */
 export async function attach(
-  dir: string,
+  place: string,
   names: readonly string[] | undefined,
   options: AttachOptions,
   output: AttachOutput,
 ): Promise<void> {
+  checkAdoptable(place, options)
   const broken: Broken[] = []
-  const log = await openFolder(dir, { access: 'read-only', logger: silentLogger })
+  const { log } = await openPlace(place, options, { access: 'read-only', tell: output.note })
   try {
     for (const name of names ?? (await log.topics())) {
       try {
@@ -55,18 +59,25 @@ export async function attach(
   }
   const adoptable = broken.filter(({ verdict }) => verdict.adoption !== null)
   const isAsked = options.adopt === true && adoptable.length > 0
-  if (isAsked && options.yes === true) await adoptAll(dir, adoptable, options, output)
+  if (isAsked && options.yes === true) await adoptAll(place, adoptable, options, output)
   else if (isAsked && !options.json) output.line('Run with --yes to do exactly this.')
   if (broken.length > (options.yes === true ? adoptable.length : 0)) output.exitWith(2)
 }
 
+/** Which records are given up, only the write-ahead data tells. */
+function checkAdoptable(place: string, { adopt, wal }: AttachOptions): void {
+  if (adopt !== true || wal !== undefined || placeOf('attach', place).kind === 'folder') return
+  throw invalid('OPTION', 'attach: --adopt needs the write-ahead data of a log in a bucket: give --wal DIR.')
+}
+
 async function adoptAll(
-  dir: string,
+  place: string,
   all: readonly Broken[],
-  { json }: AttachOptions,
+  options: AttachOptions,
   output: AttachOutput,
 ): Promise<void> {
-  const log = await openFolder(dir, { logger: silentLogger })
+  const { json } = options
+  const { log } = await openPlace(place, options, { access: 'read-write', tell: output.note })
   try {
     for (const { name, verdict } of all) {
       try {

@@ -1,12 +1,14 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { invalid, isMoulinError, messageOf, silentLogger } from '@moulin/core'
+import { invalid, isMoulinError, messageOf } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
+import { openPlace, placeArgument, withPlaceFlags, withStorageFlag } from './cli-place.ts'
+import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
-import { openFolder, planFolderRepair, repairFolder } from './embedded.ts'
+import { planFolderRepair, repairFolder } from './embedded.ts'
 import { verifyPlace } from './verify-place.ts'
 import { verdictLines } from './verify-lines.ts'
 
@@ -60,35 +62,47 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     for (const name of names) await show(name).catch((error: unknown) => tell(name, sentenceOf(error)))
   }
 
-  program
-    .command('topics')
+  const note = (sentence: string): void => output.err(`moulin: ${sentence}\n`)
+  const withLog = async (
+    where: string,
+    flags: PlaceFlags,
+    use: (log: Log, isWhole: boolean) => Promise<void>,
+  ): Promise<void> => {
+    const { log, isWhole } = await openPlace(where, flags, { access: 'read-only', tell: note })
+    try {
+      await use(log, isWhole)
+    } finally {
+      await log.close()
+    }
+  }
+
+  withPlaceFlags(program.command('topics'))
     .description('the topics of a log, with offsets per partition')
-    .argument('<dir>', 'folder of the log')
+    .argument(...placeArgument)
     .option('--json', 'one JSON object per topic')
-    .action((dir: string, options: { json?: boolean }) =>
-      withLog(dir, async (log) => {
+    .action((place: string, options: PlaceFlags & { json?: boolean }) =>
+      withLog(place, options, async (log, isWhole) => {
         await eachTopic(await log.topics(), async (name) => {
           if (output.isClosed === true) return
           const topic = await log.topic(name)
           const { stoppedBy, lastError } = topic.stats()
           const failure = stoppedBy ?? lastError
           if (failure !== null) tell(name, failure.message)
-          if (options.json) line(jsonLine(topicFacts(topic)))
-          else topicLines(topic).forEach(line)
+          if (options.json) line(jsonLine(topicFacts(topic, isWhole)))
+          else topicLines(topic, isWhole).forEach(line)
         })
       }),
     )
 
-  program
-    .command('scan')
+  withPlaceFlags(program.command('scan'))
     .description('rows of a topic: its table plus what is still hot, each record once')
-    .argument('<dir>', 'folder of the log')
+    .argument(...placeArgument)
     .argument('<topic>', 'name of the topic')
     .option('--columns <names>', 'comma-separated; default: the value columns')
     .option('--limit <rows>', 'stop after so many rows', positiveInteger)
     .option('--json', 'one JSON object per row instead of tab-separated values')
-    .action((dir: string, name: string, options: { columns?: string; limit?: number; json?: boolean }) =>
-      withLog(dir, async (log) => {
+    .action((place: string, name: string, options: PlaceFlags & ScanFlags) =>
+      withLog(place, options, async (log) => {
         const topic = await log.topic<Record<string, unknown>>(name)
         const columns = options.columns?.split(',')
         let rows = 0
@@ -100,15 +114,14 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       }),
     )
 
-  program
-    .command('audit')
+  withPlaceFlags(program.command('audit'))
     .description('compares tables with the ledger that was committed with their data; exit status 1 if one differs')
-    .argument('<dir>', 'folder of the log')
+    .argument(...placeArgument)
     .argument('[topic]', 'name of a topic; default: all')
     .option('--deep', 'also makes the checksum of every row anew in files that the log did not write')
     .option('--json', 'one JSON object per topic')
-    .action((dir: string, name: string | undefined, options: { deep?: boolean; json?: boolean }) =>
-      withLog(dir, async (log) => {
+    .action((place: string, name: string | undefined, options: PlaceFlags & { deep?: boolean; json?: boolean }) =>
+      withLog(place, options, async (log) => {
         await eachTopic(name === undefined ? await log.topics() : [name], async (each) => {
           const report = await (await log.topic(each)).audit({ deep: options.deep ?? false })
           if (!report.clean) exitWith(1)
@@ -118,20 +131,19 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       }),
     )
 
-  program
-    .command('attach')
+  withPlaceFlags(program.command('attach'))
     .description(
       'whether tables are the history of their topics: intact, plausible or broken, and by which evidence; exit status 2 if one is broken',
     )
-    .argument('<dir>', 'folder of the log')
+    .argument(...placeArgument)
     .argument('[topic]', 'name of a topic; default: all')
     .option('--adopt', 'also say what adopting those that are broken would do: reads who each row is')
     .option('--yes', 'with --adopt: do exactly that, in the log opened for writing')
     .option('--json', 'one JSON object per topic')
-    .action(async (dir: string, name: string | undefined, options: AttachOptions) => {
+    .action(async (place: string, name: string | undefined, options: AttachOptions) => {
       if (options.yes && !options.adopt) throw invalid('OPTION', 'attach: --yes does what --adopt says: give both.')
       const fail = (topic: string, error: unknown): void => tell(topic, sentenceOf(error))
-      await attach(dir, name === undefined ? undefined : [name], options, { line, fail, exitWith })
+      await attach(place, name === undefined ? undefined : [name], options, { line, note, fail, exitWith })
     })
 
   program
@@ -154,17 +166,19 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       if ((plan.isNeeded && !isDone) || mustRestore) exitWith(1)
     })
 
-  program
-    .command('verify')
+  withStorageFlag(program.command('verify'))
     .description(
       'reads a Parquet file, or all live data files of a table, with our reader and with hyparquet; exit status 1 if they differ, 2 if one cannot read it',
     )
-    .argument('<place>', 'a Parquet file, or the folder of a table')
+    .argument('<place>', 'a Parquet file, or the folder of a table, by path or URL')
     .option('--limit <differences>', 'of each file show so many; all are counted', positiveInteger, 20)
     .option('--json', 'one JSON object per file')
-    .action(async (place: string, options: { limit: number; json?: boolean }) => {
+    .action(async (place: string, options: PlaceFlags & { limit: number; json?: boolean }) => {
       let count = 0
-      for await (const { file, verdict, error } of verifyPlace(place, { maxDifferences: options.limit })) {
+      for await (const { file, verdict, error } of verifyPlace(place, {
+        maxDifferences: options.limit,
+        ...(options.storage === undefined ? {} : { storage: options.storage }),
+      })) {
         count++
         if (verdict === undefined) {
           output.err(`moulin: ${file}: ${sentenceOf(error)}\n`)
@@ -181,32 +195,34 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
   return program
 }
 
-async function withLog(dir: string, use: (log: Log) => Promise<void>): Promise<void> {
-  // What goes wrong is told in sentences of ours.
-  const log = await openFolder(dir, { access: 'read-only', logger: silentLogger })
-  try {
-    await use(log)
-  } finally {
-    await log.close()
-  }
-}
-
 function positiveInteger(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a positive integer.')
   return value
 }
 
-function topicFacts(topic: Topic) {
-  const { name, id, incarnation, config } = topic
-  return { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
+interface ScanFlags {
+  readonly columns?: string
+  readonly limit?: number
+  readonly json?: boolean
 }
 
-function topicLines(topic: Topic): string[] {
+/** Without the write-ahead data nobody knows where a topic ends, and what waits. */
+function topicFacts(topic: Topic, isWhole: boolean) {
+  const { name, id, incarnation, config } = topic
+  const facts = { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
+  if (isWhole) return facts
+  const partitions = facts.partitions.map((partition) => ({ ...partition, highWatermark: null }))
+  return { ...facts, partitions, untieredBytes: null, untieredRecords: null }
+}
+
+function topicLines(topic: Topic, isWhole: boolean): string[] {
   const head = `${topic.name}  (table ${topic.config.table}, ${topic.partitions} partitions, id ${topic.id})`
   return [
     head,
     ...topic.offsets().map(({ partition, start, highWatermark, frontier }) => {
+      if (!isWhole)
+        return `  partition ${partition}: in the table from ${start} to below ${frontier}; what is above is not seen`
       return `  partition ${partition}: offsets ${start} to ${highWatermark}, in the table below ${frontier}`
     }),
   ]

@@ -1,0 +1,62 @@
+import { InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { placeOf, silentLogger } from '@moulin/core'
+import type { Log } from '@moulin/core'
+import { fileWal } from '@moulin/log'
+import { openTables } from './bucket-log.ts'
+import { openLog } from './open-log.ts'
+import type { PlaceOptions } from './place-options.ts'
+import type { StorageOptions } from './store-adapters.ts'
+
+/** What the command line says of a place, beside the place. */
+export interface PlaceFlags {
+  /** Folder of the write-ahead data of a log in a bucket. */
+  readonly wal?: string
+  readonly storage?: StorageOptions
+}
+
+export const placeArgument = [
+  '<place>',
+  'of the log: a folder, s3://bucket/prefix, gs://… or az://account/container/…',
+] as const
+
+/** Gives the command the options of {@link PlaceFlags}. */
+export function withPlaceFlags(command: Command): Command {
+  return withStorageFlag(command).option(
+    '--wal <dir>',
+    'of a log in a bucket: the folder of its write-ahead data; without it, hot records are not seen',
+  )
+}
+
+export function withStorageFlag(command: Command): Command {
+  return command.option('--storage <json>', 'of a bucket: options of its adapter, \'{"listOrder":"none"}\'', jsonObject)
+}
+
+/** Opens what lies at the place as the command line is told to. `isWhole`: with all records, hot ones too. */
+export async function openPlace(
+  where: string,
+  { wal, storage }: PlaceFlags,
+  { access, tell }: { readonly access: 'read-write' | 'read-only'; tell(sentence: string): void },
+): Promise<{ readonly log: Log; readonly isWhole: boolean }> {
+  // What goes wrong is told in sentences of ours.
+  const options: PlaceOptions = { access, logger: silentLogger, ...(storage === undefined ? {} : { storage }) }
+  const place = placeOf('moulin', where)
+  if (place.kind !== 'folder' && wal === undefined && access === 'read-only') {
+    const log = await openTables(place, options)
+    tell(`${where}: read without --wal DIR: records that are in no table yet are not seen`)
+    return { log, isWhole: false }
+  }
+  const log = await openLog(where, { ...options, ...(wal === undefined ? {} : { wal: fileWal({ dir: wal }) }) })
+  return { log, isWhole: true }
+}
+
+function jsonObject(text: string): StorageOptions {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as StorageOptions
+  throw new InvalidArgumentError('It must be an object in JSON.')
+}
