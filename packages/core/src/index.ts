@@ -180,6 +180,7 @@ export type { StoreAnswer, StoreCall, StoreFailure, StoreVerdict } from './store
 export { atMost } from './stores/at-most.ts'
 export { bucketStore } from './stores/bucket-store.ts'
 export type { BucketStoreOptions } from './stores/bucket-store.ts'
+export type { BucketFacts, LifecycleRule } from './stores/bucket-facts.ts'
 export type {
   Bucket,
   BucketDeleteFailure,

@@ -8,6 +8,7 @@ import type { AttachOptions } from './attach-command.ts'
 import { openPlace, placeArgument, withPlaceFlags, withStorageFlag } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
+import { addDoctor } from './doctor-command.ts'
 import { planFolderRepair, repairFolder } from './embedded.ts'
 import { verifyPlace } from './verify-place.ts'
 import { verdictLines } from './verify-lines.ts'
@@ -48,7 +49,7 @@ function sentenceOf(error: unknown): string {
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
-    .description('Looks into a log and its tables. Read-only, but for --yes of repair and attach.')
+    .description('Looks into a log and its tables. Read-only, but for --yes of repair and attach, and doctor.')
     .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
@@ -192,6 +193,8 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       }
       if (count === 0 && !options.json) line(`${place}: no data files`)
     })
+
+  addDoctor(program, { line, note, exitWith })
   return program
 }
 

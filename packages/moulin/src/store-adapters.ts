@@ -1,4 +1,4 @@
-import type { BucketPlace, ObjectStore, Runtime } from '@moulin/core'
+import type { BucketFacts, BucketPlace, ObjectStore, Runtime } from '@moulin/core'
 import { invalid, isMoulinError, messageOf, notFound, unsupported } from '@moulin/core'
 import { limit, meter, retry } from '@moulin/storage'
 
@@ -44,25 +44,6 @@ const adapters: Readonly<Record<BucketPlace['kind'], Adapter>> = {
     load: () => import('@moulin/storage-azure').catch(rethrown),
     at: ({ account, bucket, prefix }) => ({ account, container: bucket, prefix }),
   },
-}
-
-/** Of a bucket, as far as its owner lets us look: see `s3BucketFacts`. Undefined: it may not be asked. */
-export interface BucketFacts {
-  readonly versioning: 'on' | 'suspended' | 'off' | undefined
-  readonly lifecycle: readonly LifecycleFact[] | undefined
-}
-
-/** An enabled rule of a bucket's lifecycle. */
-export interface LifecycleFact {
-  readonly id: string
-  /** Which keys; empty for all. */
-  readonly prefix: string
-  /** The newest versions of objects are deleted after so many days. */
-  readonly expirationDays?: number
-  /** Uploads in parts that nobody completes are. */
-  readonly abortUploadsDays?: number
-  /** Versions that are no longer the newest are. */
-  readonly oldVersionDays?: number
 }
 
 /**
