@@ -1,4 +1,4 @@
-import { isKind, listInOrder, notFound, placeOf } from '@moulin/core'
+import { getIfThere, isKind, listInOrder, notFound, placeOf } from '@moulin/core'
 import type { BucketFacts, Files, ObjectStore, Runtime, StorePlace } from '@moulin/core'
 import { fileSystem, prefix } from '@moulin/storage'
 import type { StorageOptions } from './store-adapters.ts'
@@ -49,7 +49,8 @@ export async function contentsOf(
   { whole }: Patient,
   ignored: string,
 ): Promise<{ readonly holds: 'nothing' | 'a log' | 'something else'; readonly key?: string }> {
-  if ((await whole.head('moulin.json')) !== undefined) return { holds: 'a log' }
+  // Not its head, whose answer does not say what is wrong with region or credentials.
+  if ((await getIfThere(whole, 'moulin.json')) !== undefined) return { holds: 'a log' }
   for await (const { key } of whole.list()) {
     if (!key.startsWith('log/probe/') && !key.startsWith(ignored)) return { holds: 'something else', key }
   }

@@ -137,7 +137,10 @@ interface Round {
 async function examined(patient: Patient, { samples, runtime, onProgress, found }: Round): Promise<boolean> {
   const { room } = patient
   const findings: Finding[] = []
+  let isAway = false
   const step = async (check: string, work: () => Promise<Finding | undefined>): Promise<boolean> => {
+    // The next one would only hear the same.
+    if (isAway) return false
     onProgress(check)
     try {
       const finding = await work()
@@ -158,6 +161,7 @@ async function examined(patient: Patient, { samples, runtime, onProgress, found 
         throw new Reopen()
       }
       findings.push(faultOf(check, error))
+      isAway = isKind(error, 'unavailable')
       return false
     }
   }
