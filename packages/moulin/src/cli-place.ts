@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
-import { placeOf, silentLogger } from '@moulin/core'
+import { parseJson, placeOf, silentLogger } from '@moulin/core'
 import type { Log } from '@moulin/core'
 import { fileWal } from '@moulin/log'
 import { openTables } from './bucket-log.ts'
@@ -53,7 +53,7 @@ export async function openPlace(
 function jsonObject(text: string): StorageOptions {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseJson(text, '--storage')
   } catch {
     value = undefined
   }

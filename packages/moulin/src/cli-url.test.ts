@@ -132,6 +132,14 @@ describe('the command line and a bucket', () => {
       expect((await run('topics', PLACE, '--storage', text)).err).toMatch(/It must be an object in JSON/)
   })
 
+  it('asks an endpoint of the environment by path, whatever its host is called', async () => {
+    await lake()
+    vi.stubEnv('AWS_ENDPOINT_URL', fake.endpoint.replace('127.0.0.1', 'localhost'))
+    fake.forgetRequests()
+    expect((await run('topics', PLACE)).status).toBe(0)
+    for (const { target } of fake.requests) expect(target).toMatch(/^\/moulin[/?]/)
+  })
+
   it('tells a wrong secret, a missing bucket, a place without a log and a folder with a Wal in one sentence each', async () => {
     expect((await run('topics', PLACE)).err).toMatch(/^moulin: There is no log in s3\(moulin\/lake\/\)[^\n]*\n$/)
     expect((await run('topics', 's3://nobodys/lake')).err).toMatch(/^moulin: [^\n]*has no such bucket[^\n]*\n$/)

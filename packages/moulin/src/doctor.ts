@@ -1,4 +1,4 @@
-import { checkOptions, invalid, isKind, isMoulinError, option, systemRuntime } from '@moulin/core'
+import { checkOptions, invalid, isKind, isMoulinError, messageOf, option, systemRuntime } from '@moulin/core'
 import type { OptionTable, Runtime } from '@moulin/core'
 import { meter, pricesOf, priceTables, probeStore } from '@moulin/storage'
 import type { PriceTable } from '@moulin/storage'
@@ -35,7 +35,7 @@ const optionTable: OptionTable<DoctorOptions> = {
   storage: option.objectOf("an object, the adapter's own options"),
   prefix: {
     expected: 'the begin of keys, ending in a slash',
-    accepts: (value) => /^(?:[^/]+\/)+$/.test(String(value)),
+    accepts: (value) => typeof value === 'string' && /^(?:[^/]+\/)+$/.test(value),
   },
   yes: option.flag,
   load: option.objectOf('{ rate, recordBytes }'),
@@ -208,7 +208,7 @@ async function cleared(patient: Patient, { findings }: Examination): Promise<voi
       warning(
         'traces',
         codeOf(error),
-        `what was written below ${patient.room.root} could not be taken away: ${sentenceOf(error)}`,
+        `what was written below ${patient.room.root} could not be taken away: ${messageOf(error)}`,
       ),
     )
   }
@@ -220,7 +220,7 @@ async function ownersFindings(patient: Patient): Promise<Finding[]> {
   try {
     return bucketFindings(await patient.facts(), place.prefix)
   } catch (error) {
-    return [warning('versioning', codeOf(error), `it could not be asked: ${sentenceOf(error)}`)]
+    return [warning('versioning', codeOf(error), `it could not be asked: ${messageOf(error)}`)]
   }
 }
 
@@ -236,8 +236,6 @@ function occupied(name: string, key: string, base: string): Error {
 }
 
 const codeOf = (error: unknown): string | null => (isMoulinError(error) ? error.code : null)
-const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 function faultOf(check: string, error: unknown): Finding {
   // A mistake of ours is no finding.
   if (!isMoulinError(error) || error.kind === 'internal') throw error

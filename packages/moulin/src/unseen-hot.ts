@@ -1,4 +1,4 @@
-import type { ColdContext, ColdTier, ColdTopic, HotSource, Wal } from '@moulin/core'
+import type { ColdContext, ColdTier, HotSource, Wal } from '@moulin/core'
 import { notFound, unsupported } from '@moulin/core'
 
 /** No offset is above it. */
@@ -37,12 +37,13 @@ export function unseenTier(tier: ColdTier): ColdTier {
   return {
     name: tier.name,
     async attach(topic, context) {
-      let cold: ColdTopic | undefined
+      let frontier = (): readonly bigint[] => []
       const ends = (): readonly bigint[] => {
-        const frontier = cold?.frontier() ?? []
-        return context.hot.releasedOffsets().map((offset, at) => higher(offset, frontier[at] ?? 0n))
+        const ofTable = frontier()
+        return context.hot.releasedOffsets().map((offset, at) => higher(offset, ofTable[at] ?? 0n))
       }
-      cold = await tier.attach(topic, withHot(context, { committedOffsets: ends, releasedOffsets: ends }))
+      const cold = await tier.attach(topic, withHot(context, { committedOffsets: ends, releasedOffsets: ends }))
+      frontier = () => cold.frontier()
       return cold
     },
     adopt: () =>

@@ -11,10 +11,15 @@ export function clientOf(options: Omit<S3Options, 'bucket'>): S3Client {
     maxAttempts: 1,
     // S3 refuses chunks under 8 KiB, and some servers cut the connection.
     requestStreamBufferSize: 64 * 1024,
-    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    forcePathStyle: options.pathStyle ?? (endpoint !== undefined || isEndpointNamed(process.env)),
     customUserAgent: userAgent === undefined ? OWN_AGENT : `${OWN_AGENT} ${userAgent}`,
     ...(region === undefined ? (endpoint === undefined ? {} : { region: 'us-east-1' }) : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
   })
+}
+
+/** The SDK reads these by itself, and would look for the bucket in the name of that host. */
+function isEndpointNamed(environment: Readonly<Record<string, string | undefined>>): boolean {
+  return ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'].some((name) => (environment[name] ?? '') !== '')
 }

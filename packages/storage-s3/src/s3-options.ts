@@ -12,7 +12,7 @@ export interface S3Options {
   readonly region?: string
   /** Of a store that speaks S3: `http://localhost:8333`. Default: Amazon's. */
   readonly endpoint?: string
-  /** The bucket in the path, not in the name of the host, as most S3-compatibles want it. Default: where an `endpoint` is given. */
+  /** The bucket in the path, not in the name of the host, as most S3-compatibles want it. Default: where an `endpoint` is given, or `AWS_ENDPOINT_URL` is. */
   readonly pathStyle?: boolean
   /** Default: the SDK's own chain of environment, files and roles. */
   readonly credentials?: NonNullable<S3ClientConfig['credentials']>

@@ -68,6 +68,24 @@ describe('probeStore', () => {
     expect(await keysOf(store)).toEqual([])
   })
 
+  it('refuses a store that does not know its attempts again, or takes those of others for them', async () => {
+    const store = memory()
+    const own: ObjectStore = {
+      ...store,
+      put: (key, bytes, { attemptId, ...options } = {}) =>
+        store.put(key, bytes, attemptId === undefined ? options : { ...options, attemptId: 'one for all' }),
+    }
+    const dropping: ObjectStore = {
+      ...store,
+      put: (key, bytes, { attemptId: _, ...options } = {}) => store.put(key, bytes, options),
+    }
+    expect(isKind(await errorOf(probeStore(dropping, { runtime })), 'unsupported', 'ATTEMPT_IDS_DROPPED')).toBe(true)
+    expect(isKind(await errorOf(probeStore(own, { runtime })), 'unsupported', 'ATTEMPT_IDS_EQUAL')).toBe(true)
+    const capabilities = { ...store.capabilities, attemptIds: false }
+    expect(await errorOf(probeStore({ ...dropping, capabilities }, { runtime }))).toBeUndefined()
+    expect(await keysOf(store)).toEqual([])
+  })
+
   it('refuses a store that claims no atomic create, without touching it', async () => {
     const untouchable = (): never => expect.unreachable()
     const store = {
