@@ -44,6 +44,17 @@ describe('examples/composed.ts', () => {
   })
 })
 
+describe('examples/layers.ts', () => {
+  it('reads from the cache what went out once', { timeout: 60_000 }, async () => {
+    const args = ['--conditions=moulin-source', 'examples/layers.ts']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      '100 reads, 99 of them from the cache; 1 put and 1 gets went out',
+      'that is 5.4 millionths of a dollar',
+    ])
+  })
+})
+
 describe('the example of raw batches', () => {
   it('finds where a time begins, and fetches to the end', { timeout: 60_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'moulin-raw-'))
