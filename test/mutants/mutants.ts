@@ -2097,10 +2097,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'bring in what was read while the key was written',
     file: 'packages/storage/src/layers/block-index.ts',
-    original: `    if (object.isDropped) return
-`,
-    planted: ``,
-    caughtBy: ['packages/storage/src/layers/cache.test.ts'],
+    original: `const isWanted = !object.isDropped && `,
+    planted: `const isWanted = `,
+    caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
   },
   {
     name: 'hold more than there is room for',
@@ -2124,7 +2123,7 @@ export const mutants: readonly Mutant[] = [
     try {`,
     planted: `    await loaded()
     try {`,
-    caughtBy: ['packages/storage/src/layers/block-folder.test.ts', 'packages/storage/src/layers/cache.test.ts'],
+    caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
   },
   {
     name: 'charge a stream as one request',
