@@ -1,9 +1,13 @@
+import type { ObjectStore } from '@moulin/core'
+import { systemRuntime } from '@moulin/core'
 import { simulatedDisk, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { memory } from '../memory.ts'
 import { always, cacheScene, sized } from './cache.test-support.ts'
 import type { CacheOptions } from './cache.ts'
 import { bytesOf, textOf } from './layers.test-support.ts'
+
+const { timers } = systemRuntime()
 
 describe('a cache in a folder', () => {
   const folder = '/var/cache/lake'
@@ -55,6 +59,50 @@ describe('a cache in a folder', () => {
     await store.put('k', bytesOf('new'))
     expect(await paths(disk)).toEqual([])
     expect(textOf((await cacheScene({ ...always, ...options }, whole).store.get('k')).bytes)).toBe('new')
+  })
+
+  it('leaves nothing old to the next process: of a write that did not end, of a read that a write overtook', async () => {
+    const whole = memory()
+    let hold: 'put' | 'get' | undefined
+    let go = (): void => {}
+    const held = (what: 'put' | 'get'): Promise<void> =>
+      hold === what ? new Promise((resolve) => (go = resolve)) : Promise.resolve()
+    const slow: ObjectStore = {
+      ...whole,
+      async get(key, given) {
+        const object = await whole.get(key, given)
+        await held('get')
+        return object
+      },
+      async put(key, bytes, given) {
+        const tag = await whole.put(key, bytes, given)
+        await held('put')
+        return tag
+      },
+    }
+    const opened = (): { store: ObjectStore; next: () => Promise<string> } => {
+      const options = { ...always, ...onDisk().options }
+      const next = async (): Promise<string> => textOf((await cacheScene(options, whole).store.get('k')).bytes)
+      return { store: cacheScene(options, slow).store, next }
+    }
+    const { store, next } = opened()
+    await whole.put('k', bytesOf('old'))
+    await store.get('k')
+    hold = 'put'
+    const unended = store.put('k', bytesOf('new'))
+    await timers.turn()
+    expect(await next()).toBe('new')
+    go()
+    await unended
+
+    hold = 'get'
+    const other = opened()
+    const overtaken = other.store.get('k')
+    await timers.turn()
+    await other.store.put('k', bytesOf('newest'))
+    go()
+    expect(textOf((await overtaken).bytes)).toBe('new')
+    expect(await other.next()).toBe('newest')
   })
 
   it('gives no byte that is damaged: it lets go of the block and reads it anew', async () => {

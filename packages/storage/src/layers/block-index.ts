@@ -100,7 +100,6 @@ export class BlockIndex {
 
   /** Keeps what a request brought, and lets go of another version. */
   async keep(object: CachedObject, { info, blocks }: Fetched): Promise<void> {
-    if (object.isDropped) return
     if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
     object.info = info
     for (const [block, bytes] of blocks) {
@@ -108,6 +107,7 @@ export class BlockIndex {
       const size = this.#room.sizeOf(name, bytes.length)
       if (object.blocks.has(block) || !(await this.#reserve(size))) continue
       const held = await this.#room.keep(name, bytes)
+      // Written or deleted meanwhile, it is of a version that the next process must not find.
       const isWanted = !object.isDropped && object.info === info && !object.blocks.has(block)
       if (held !== undefined && isWanted) this.#add({ ...name, held, object })
       else {

@@ -48,12 +48,13 @@ function losing(whole: ObjectStore): ObjectStore {
       return { failed: [...failed, { key: keys.at(-1)!, error: lost(true) }] }
     },
     async *list(options): AsyncIterable<ObjectInfo> {
-      let keys = 0
+      // After fifty keys, or at its end.
+      let left = isLost() ? 50 : Infinity
       for await (const info of whole.list(options)) {
-        if (++keys % 100 === 0 && isLost()) throw lost(false)
+        if (left-- === 0) throw lost(false)
         yield info
       }
-      if (isLost()) throw lost(false)
+      if (left < Infinity) throw lost(false)
     },
   }
 }
