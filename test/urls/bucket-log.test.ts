@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { s3Fake } from '@moulin/testing'
+import { faultProxy, s3Fake } from '@moulin/testing'
 import type { S3Fake, S3FakeOptions } from '@moulin/testing'
 import { avro, fileWal, isKind, openLog, schema, t } from 'moulin'
 import type { ErrorKind, Log, PlaceOptions } from 'moulin'
@@ -116,6 +116,24 @@ describe('openLog of a bucket', () => {
     await send(log, 'rides', [1])
     await (await log.topic('rides')).tier()
     expect(await (await log.topic('rides')).audit()).toMatchObject({ clean: true })
+  })
+
+  it('tries again what the service was too busy for, and what a connection lost', async () => {
+    await faked()
+    const proxy = await faultProxy({
+      target: fake.endpoint,
+      rules: [
+        { fault: 'before', answer: 'busy', nth: 3, times: 2 },
+        { fault: 'after', operation: 'put', nth: 20, times: 2 },
+      ],
+    })
+    const log = await opened({ graceMs: 0, storage: { endpoint: proxy.endpoint } })
+    await send(log, 'rides', [1, 2])
+    await (await log.topic('rides')).tier()
+    expect(await (await log.topic('rides')).audit()).toMatchObject({ clean: true })
+    await open.pop()!.close()
+    expect(proxy.calls.filter(({ fault }) => fault !== undefined).length).toBe(4)
+    await proxy.close()
   })
 
   it('asks for the Wal, and says what an ack survives then, before it asks the store for anything', async () => {
