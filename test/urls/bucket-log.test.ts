@@ -181,6 +181,7 @@ describe('openLog of a bucket', () => {
       [{}, 's3://nobodys/lake', 'unavailable', 'BUCKET_MISSING'],
       [{ bucket: 'other' }, PLACE, 'invalid', 'OPTION'],
       [{ credentails: pair }, PLACE, 'invalid', 'OPTION'],
+      [{ credentials: canary }, PLACE, 'invalid', 'OPTION'],
     ] as const
     for (const [storage, place, kind, code] of cases) {
       const error = await failure(opened({ storage }, place))
@@ -194,6 +195,9 @@ describe('openLog of a bucket', () => {
     const wal = fileWal({ dir: join(dir, 'wal') })
     expect(await failure(openLog(join(dir, 'lake'), { wal }))).toSatisfy(of('invalid', 'OPTION', /wal belongs/))
     expect(await failure(openLog(join(dir, 'lake'), { storage: {} }))).toSatisfy(of('invalid', 'OPTION', /storage/))
+    const connection = 'AccountKey=CANARY'
+    const error = await failure(openLog(PLACE, { wal, storage: connection as never }))
+    expect(error).toSatisfy(of('invalid', 'OPTION', /storage is none; it must be an object, the adapter's own options/))
     expect(await failure(opened({ networkMount: 'allow' }))).toSatisfy(of('invalid', 'OPTION', /networkMount/))
   })
 })

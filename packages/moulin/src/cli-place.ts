@@ -1,6 +1,5 @@
-import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
-import { parseJson, placeOf, silentLogger } from '@moulin/core'
+import { invalid, parseJson, placeOf, silentLogger } from '@moulin/core'
 import type { Log } from '@moulin/core'
 import { fileWal } from '@moulin/log'
 import { openTables } from './bucket-log.ts'
@@ -12,7 +11,8 @@ import type { StorageOptions } from './store-adapters.ts'
 export interface PlaceFlags {
   /** Folder of the write-ahead data of a log in a bucket. */
   readonly wal?: string
-  readonly storage?: StorageOptions
+  /** JSON. */
+  readonly storage?: string
 }
 
 export const placeArgument = [
@@ -29,18 +29,19 @@ export function withPlaceFlags(command: Command): Command {
 }
 
 export function withStorageFlag(command: Command): Command {
-  return command.option('--storage <json>', 'of a bucket: options of its adapter, \'{"listOrder":"none"}\'', jsonObject)
+  return command.option('--storage <json>', 'of a bucket: options of its adapter, \'{"listOrder":"none"}\'')
 }
 
 /** Opens what lies at the place as the command line is told to. `isWhole`: with all records, hot ones too. */
 export async function openPlace(
   where: string,
-  { wal, storage }: PlaceFlags,
+  { wal, ...flags }: PlaceFlags,
   { access, tell }: { readonly access: 'read-write' | 'read-only'; tell(sentence: string): void },
 ): Promise<{ readonly log: Log; readonly isWhole: boolean }> {
   // What goes wrong is told in sentences of ours.
-  const options: PlaceOptions = { access, logger: silentLogger, ...(storage === undefined ? {} : { storage }) }
+  const shared = { access, logger: silentLogger }
   const place = placeOf('moulin', where)
+  const options: PlaceOptions = flags.storage === undefined ? shared : { ...shared, storage: storageOf(flags) }
   if (place.kind !== 'folder' && wal === undefined && access === 'read-only') {
     const log = await openTables(place, options)
     tell(`${where}: read without --wal DIR: records that are in no table yet are not seen`)
@@ -50,7 +51,9 @@ export async function openPlace(
   return { log, isWhole: true }
 }
 
-function jsonObject(text: string): StorageOptions {
+/** @throws `invalid` code `OPTION`, which does not show what may hold a secret. */
+export function storageOf({ storage: text }: PlaceFlags): StorageOptions {
+  if (text === undefined) return {}
   let value: unknown
   try {
     value = parseJson(text, '--storage')
@@ -58,5 +61,5 @@ function jsonObject(text: string): StorageOptions {
     value = undefined
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as StorageOptions
-  throw new InvalidArgumentError('It must be an object in JSON.')
+  throw invalid('OPTION', '--storage must be an object in JSON.', { context: { option: '--storage' } })
 }

@@ -5,7 +5,7 @@ import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from 
 import type { Damage, RepairPlan } from '@moulin/log'
 import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
-import { openPlace, placeArgument, withPlaceFlags, withStorageFlag } from './cli-place.ts'
+import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { addDoctor } from './doctor-command.ts'
@@ -178,7 +178,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       let count = 0
       for await (const { file, verdict, error } of verifyPlace(place, {
         maxDifferences: options.limit,
-        ...(options.storage === undefined ? {} : { storage: options.storage }),
+        storage: storageOf(options),
       })) {
         count++
         if (verdict === undefined) {

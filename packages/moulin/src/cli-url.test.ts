@@ -128,8 +128,23 @@ describe('the command line and a bucket', () => {
       status: 2,
       err: expect.stringMatching(/lstOrder. Did you mean listOrder\?/),
     })
-    for (const text of ['5', '{', '[]'])
-      expect((await run('topics', PLACE, '--storage', text)).err).toMatch(/It must be an object in JSON/)
+    for (const text of [
+      '5',
+      '{',
+      '[]',
+      'CANARY',
+      '{"credentials":"CANARY"}',
+      '{"credentials":{"secretAccessKey":"CANARY"}}',
+    ])
+      for (const command of ['topics', 'doctor', 'verify']) {
+        const { status, out, err } = await run(command, `${PLACE}/tables/default/rides`, '--storage', text)
+        expect([status, out.startsWith('{') ? '' : out.includes('CANARY'), err.includes('CANARY')]).toEqual([
+          2,
+          false,
+          false,
+        ])
+        if (!text.includes('credentials')) expect(err).toMatch(/^moulin: --storage must be an object in JSON.\n$/)
+      }
   })
 
   it('asks an endpoint of the environment by path, whatever its host is called', async () => {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
 import { priceTables } from '@moulin/storage'
-import { withStorageFlag } from './cli-place.ts'
+import { storageOf, withStorageFlag } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { jsonLine } from './cli-values.ts'
 import { doctor } from './doctor.ts'
@@ -35,9 +35,10 @@ export function addDoctor(
     .option('--prices <table>', `for --rate: ${Object.keys(priceTables).join(', ')} or none; default: by the URL`)
     .option('--samples <calls>', 'measure so many calls of each operation', positive, 20)
     .option('--json', 'the report as one JSON object')
-    .action(async (place: string, { rate, recordBytes, json, ...options }: DoctorFlags) => {
+    .action(async (place: string, { rate, recordBytes, json, storage, ...options }: DoctorFlags) => {
       const report = await doctor(place, {
         ...options,
+        ...(storage === undefined ? {} : { storage: storageOf({ storage }) }),
         ...(rate === undefined ? {} : { load: { rate, recordBytes } }),
         onProgress: (what) => output.note(`doctor: ${what}`),
       })

@@ -32,7 +32,7 @@ export interface DoctorOptions {
 }
 
 const optionTable: OptionTable<DoctorOptions> = {
-  storage: option.objectOf("an object, the adapter's own options"),
+  storage: option.secret(option.objectOf("an object, the adapter's own options")),
   prefix: {
     expected: 'the begin of keys, ending in a slash',
     accepts: (value) => typeof value === 'string' && /^(?:[^/]+\/)+$/.test(value),

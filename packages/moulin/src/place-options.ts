@@ -24,5 +24,5 @@ const { networkMount: _, ...shared } = embeddedOptions
 export const bucketOptions: OptionTable<Omit<PlaceOptions, 'networkMount'>> = {
   ...shared,
   wal: option.door('a Wal', ['openWriter', 'openReader'], ['durability', 'offsets']),
-  storage: option.objectOf("an object, the adapter's own options"),
+  storage: option.secret(option.objectOf("an object, the adapter's own options")),
 }

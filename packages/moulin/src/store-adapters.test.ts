@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isMissing } from './store-adapters.ts'
 
 let dir = ''
 beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), 'moulin-adapters-'))))
@@ -43,5 +44,16 @@ describe('the adapter of a place', () => {
     const printed = await without('@aws-sdk/client-s3', 's3://moulin/lake/')
     expect(printed).toMatch(/^moulin: unexpected: Cannot find package '@aws-sdk\/client-s3'/)
     expect(printed).not.toMatch(/npm install/)
+  })
+
+  it('is told by the words of Node', () => {
+    const of = (name: string, code = 'ERR_MODULE_NOT_FOUND'): Error => {
+      const where = '/app/node_modules/@moulin/storage-s3/dist/index.js'
+      return Object.assign(new Error(`Cannot find package '${name}' imported from ${where}`), { code })
+    }
+    expect(isMissing('@moulin/storage-s3', of('@moulin/storage-s3'))).toBe(true)
+    expect(isMissing('@moulin/storage-s3', of('@aws-sdk/client-s3'))).toBe(false)
+    expect(isMissing('@moulin/storage-s3', of('@moulin/storage-s3', 'ERR_OTHER'))).toBe(false)
+    expect(isMissing('@moulin/storage-s3', undefined)).toBe(false)
   })
 })

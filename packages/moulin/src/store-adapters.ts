@@ -107,8 +107,8 @@ async function exportOf(what: string, place: BucketPlace, name: string): Promise
   throw notFound('ADAPTER_OUTDATED', message, { context: { package: adapter } })
 }
 
-/** That very package, not one that it needs in its turn. */
-function isMissing(name: string, error: unknown): boolean {
+/** Whether Node has not found that very package; not one that it needs in its turn. */
+export function isMissing(name: string, error: unknown): boolean {
   if (isMoulinError(error) || (error as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND')
     return false
   return /^Cannot find (?:package|module) '([^']*)'/.exec(messageOf(error))?.[1] === name

@@ -70,7 +70,12 @@ export const s3OptionTable: OptionTable<S3Options> = {
   client: option.door('an S3Client', ['send'], ['config']),
   region: option.textOf('a region'),
   endpoint: option.textOf('a URL'),
-  credentials: option.anyOf(option.callback, option.objectOf('{ accessKeyId, secretAccessKey }')),
+  credentials: option.secret(
+    option.anyOf(
+      option.callback,
+      option.door('{ accessKeyId, secretAccessKey }', [], ['accessKeyId', 'secretAccessKey']),
+    ),
+  ),
   encryption: option.anyOf(
     option.nested({
       type: option.required(option.oneOf('AES256', 'aws:kms', 'aws:kms:dsse')),

@@ -138,6 +138,11 @@ export function anyOf(...checks: readonly OptionCheck[]): OptionCheck {
   }
 }
 
+/** Of something that may hold a secret: whatever somebody gives in its place is not shown. */
+export function secret(check: OptionCheck): OptionCheck {
+  return { ...check, isSecret: true }
+}
+
 export function required(check: OptionCheck): OptionCheck {
   return { ...check, isRequired: true }
 }

@@ -80,6 +80,12 @@ describe('checkOptions', () => {
     ['in', 'the options must be an object, not "in".'],
   ])('%o: %s', (options, sentence) => expect(refusal(options).message).toContain(sentence))
 
+  it('shows nothing of what is given for a secret', () => {
+    const door: OptionTable<{ readonly token?: object }> = { token: option.secret(option.objectOf('{ token }')) }
+    const check = (): void => checkOptions('door', { token: 'CANARY' as never }, door)
+    expect(check).toThrow('door: token is none; it must be { token }.')
+  })
+
   it('calls no method of a value that it refuses', () => {
     const hostile = { toString: 5, valueOf: null, toJSON: () => expect.unreachable() }
     expect(refusal({ direction: hostile }).message).toContain('direction is an object;')

@@ -8,6 +8,8 @@ export interface OptionCheck {
   readonly expected: string
   accepts(value: unknown): boolean
   readonly isRequired?: boolean
+  /** What is given in its place is not shown. */
+  readonly isSecret?: boolean
   /** Of an object with options of its own. */
   readonly table?: AnyTable
   /** Of the errors about it; default `OPTION`. */
@@ -44,14 +46,14 @@ function checkTable(where: Where, options: unknown, table: AnyTable): void {
   }
   for (const [name, check] of Object.entries(table)) {
     const value = (options as Record<string, unknown>)[name]
-    const { code = where.code, expected } = check
+    const { code = where.code, expected, isSecret = false } = check
     const at = { ...where, code }
     if (value === undefined) {
       if (check.isRequired) throw refusal(at, name, `${where.path}${name} is missing; it must be ${expected}.`)
     } else if (check.table !== undefined && isObject(value)) {
       checkTable({ ...at, path: `${where.path}${name}.` }, value, check.table)
     } else if (!check.accepts(value)) {
-      throw refusal(at, name, `${where.path}${name} is ${shown(value)}; it must be ${expected}.`)
+      throw refusal(at, name, `${where.path}${name} is ${isSecret ? 'none' : shown(value)}; it must be ${expected}.`)
     }
   }
 }
