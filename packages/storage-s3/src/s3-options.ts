@@ -71,10 +71,7 @@ export const s3OptionTable: OptionTable<S3Options> = {
   region: option.textOf('a region'),
   endpoint: option.textOf('a URL'),
   credentials: option.secret(
-    option.anyOf(
-      option.callback,
-      option.door('{ accessKeyId, secretAccessKey }', [], ['accessKeyId', 'secretAccessKey']),
-    ),
+    option.anyOf(option.callback, option.door('credentials', [], ['accessKeyId', 'secretAccessKey'])),
   ),
   encryption: option.anyOf(
     option.nested({
