@@ -13,7 +13,7 @@ export interface DoctorReport {
   readonly estimate: Estimate | null
   /** What the place is to be opened with, beside what was given. */
   readonly storage: StorageOptions
-  /** What the doctor itself has asked of the store. */
+  /** What the doctor's own checks have asked of the store. */
   readonly requests: StoreUsage['requests']
 }
 

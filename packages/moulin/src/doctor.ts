@@ -236,6 +236,7 @@ function occupied(name: string, key: string, base: string): Error {
 }
 
 const codeOf = (error: unknown): string | null => (isMoulinError(error) ? error.code : null)
+
 function faultOf(check: string, error: unknown): Finding {
   // A mistake of ours is no finding.
   if (!isMoulinError(error) || error.kind === 'internal') throw error
