@@ -72,6 +72,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/moulin/src/cli-url.test.ts'],
   },
   {
+    name: 'take a table for empty that cannot be read any more',
+    file: 'packages/moulin/src/unseen-hot.ts',
+    original: `committedOffsets: ends, releasedOffsets: ends`,
+    planted: `committedOffsets: ends`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
+  {
     name: 'plan an adoption without the write-ahead data',
     file: 'packages/moulin/src/attach-command.ts',
     original: `if (adopt !== true || wal !== undefined ||`,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { s3Fake } from '@moulin/testing'
 import type { S3Fake } from '@moulin/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openTables } from './bucket-log.ts'
 import { runCommand } from './cli-program.ts'
 import { fileWal, openLog } from './index.ts'
 
@@ -43,7 +44,8 @@ async function lake({ isReleased = true } = {}): Promise<void> {
   const producer = topic.producer({ lingerMs: 0 })
   for (const text of ['one', 'two']) await producer.send({ value: Buffer.from(text) })
   await topic.tier()
-  await log.releaseNow()
+  if (isReleased) await log.releaseNow()
+  expect(topic.offsets()).toMatchObject([{ frontier: 2n, released: isReleased ? 2n : 0n }])
   await producer.send({ value: Buffer.from('three') })
   await log.close()
 }
@@ -93,6 +95,17 @@ describe('the command line and a bucket', () => {
     const scan = await run('scan', PLACE, 'rides')
     expect(scan).toMatchObject({ status: 2, out: '' })
     expect((await run('attach', PLACE)).status).toBe(2)
+  })
+
+  it('takes none for empty that cannot be read any more', async () => {
+    await lake({ isReleased: false })
+    const log = await openTables({ kind: 's3', bucket: 'moulin', prefix: 'lake/' }, {})
+    const topic = await log.topic('rides')
+    expect(await topic.scan().count()).toBe(2)
+    const damaged = fake.objects('moulin').filter(({ key }) => key.includes('/rides/metadata/'))
+    for (const { key } of damaged) fake.putSparse('moulin', key, 10)
+    await expect(topic.scan().count()).rejects.toThrow(/is not valid JSON/)
+    await log.close()
   })
 
   it('adopts nothing without it', async () => {
