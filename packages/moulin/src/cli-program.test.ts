@@ -285,14 +285,14 @@ describe('moulin repair', () => {
 describe('errors of the command line', () => {
   it.each([
     [['topics', 'nowhere'], /nowhere/],
-    [['topics', 's3://bucket/lake'], /s3: URLs/],
+    [['topics', 'ftp://host/lake'], /ftp: URLs/],
     [['repair', 'gs://bucket/lake'], /gs: URLs/],
     [['repair', 'nowhere'], /nowhere/],
     [['scan', 'LAKE', 'payments'], /payments/],
     [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],
     [['verify'], /place/],
     [['verify', 'nowhere.parquet'], /nowhere/],
-    [['verify', 's3://bucket/table'], /s3: URLs/],
+    [['verify', 'ftp://host/table'], /ftp: URLs/],
     [['verify', 'LAKE'], /no folder of a table/],
     [['verify', 'LAKE/moulin.json'], /not a Parquet file|too few/],
     [['verify', 'LAKE', '--limit', 'all'], /positive integer/],

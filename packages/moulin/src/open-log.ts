@@ -26,7 +26,7 @@ export function openLog(place: string | URL, options?: PlaceOptions): Promise<Lo
 export function openLog(options: OpenLogOptions): Promise<Log>
 export async function openLog(where: string | URL | OpenLogOptions, options?: PlaceOptions): Promise<Log> {
   const isComposed = typeof where === 'object' && where !== null && !(where instanceof URL)
-  if (!isComposed) return openPlace(where, options ?? {})
+  if (!isComposed) return openPlace(where, options === undefined ? {} : options)
   if (options === undefined) return openComposedLog(where)
   throw invalid('OPTION', 'openLog: a log composed from parts takes one object: put the options into it.')
 }
