@@ -105,7 +105,10 @@ export async function commitDeletes(
   const list = `${metadata.location}/metadata/snap-${name}.avro`
   const parent = metadata['current-snapshot-id']!
   const manifests = files.length === 0 ? data : [...data, deletes.manifest]
-  await put(list, writeManifestList({ manifests, snapshotId, parentSnapshotId: BigInt(parent), sequenceNumber }))
+  const nextRowId = metadata['next-row-id']
+  const rowIds = nextRowId === undefined ? {} : { firstRowId: BigInt(nextRowId) }
+  const about = { snapshotId, parentSnapshotId: BigInt(parent), sequenceNumber, ...rowIds }
+  await put(list, writeManifestList({ manifests, ...about }))
   const snapshot = {
     'snapshot-id': toInt64(snapshotId),
     'parent-snapshot-id': parent,
@@ -114,6 +117,7 @@ export async function commitDeletes(
     'manifest-list': list,
     summary: { operation: 'overwrite' },
     'schema-id': metadata['current-schema-id'],
+    ...(nextRowId !== undefined && { 'first-row-id': nextRowId, 'added-rows': 0 }),
   }
   await catalog.commitTable(identifier, {
     requirements: [],

@@ -15,6 +15,20 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'look for what audits found under another key',
+    file: 'packages/lake/src/audit/audit-memory.ts',
+    original: `const PREFIX = 'log/audits/'`,
+    planted: `const PREFIX = 'log/audit/'`,
+    caughtBy: ['test/golden/golden.test.ts'],
+  },
+  {
+    name: 'read what audits found whatever reader it asks for',
+    file: 'packages/lake/src/audit/audit-memory.ts',
+    original: `{ name: 'audit', format: 1,`,
+    planted: `{ name: 'audit', format: 251,`,
+    caughtBy: ['test/golden/golden.test.ts'],
+  },
+  {
     name: 'read the first of two columns with one id',
     file: 'packages/format/src/parquet/file-schema.ts',
     original: `  if (twice !== undefined && nameMapping === undefined) throw repeated(name, twice)\n`,
