@@ -4,7 +4,7 @@ import type { Log, ProducerRecord, Topic } from '@moulin/core'
 const FIRST_MS = Date.UTC(2026, 10, 28)
 
 /** Every type. */
-export const Flat: Schema = schema({
+export const Flat = schema({
   boolean: t.boolean,
   int: t.int,
   int53: t.int53,
