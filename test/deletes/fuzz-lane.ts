@@ -14,6 +14,7 @@ import { fuzzCaps, runFuzzLane } from '../support/fuzz-lane.ts'
 const MiB = 1024 * 1024
 const limits = { ...defaultLimits, positionDeleteBytes: 16 * MiB, equalityDeleteBytes: 16 * MiB }
 const metadata = {
+  'current-schema-id': 0,
   schemas: [{ type: 'struct', 'schema-id': 0, fields: dataFields }],
 } as unknown as TableMetadata
 const data = await openParquet(bytesRangeReader(parquetOf(dataFields, dataRows), 'a.parquet'))

@@ -15,6 +15,20 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'look at manifests with the oldest types of their tuples',
+    file: 'packages/lake/src/look/file-look.ts',
+    original: `schemasFrom(metadata))`,
+    planted: `metadata.schemas)`,
+    caughtBy: ['packages/lake/src/look/file-look.test.ts'],
+  },
+  {
+    name: 'ask the oldest schema for a column before the newest',
+    file: 'packages/iceberg/src/metadata/metadata-lookup.ts',
+    original: `(b['schema-id'] ?? 0) - (a['schema-id'] ?? 0)`,
+    planted: `(a['schema-id'] ?? 0) - (b['schema-id'] ?? 0)`,
+    caughtBy: ['packages/iceberg/src/metadata/metadata-lookup.test.ts'],
+  },
+  {
     name: 'look for what audits found under another key',
     file: 'packages/lake/src/audit/audit-memory.ts',
     original: `const PREFIX = 'log/audits/'`,

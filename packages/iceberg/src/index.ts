@@ -13,6 +13,7 @@ export {
   currentSpec,
   metadataAt,
   propertyOf,
+  schemasFrom,
 } from './metadata/metadata-lookup.ts'
 export type { SnapshotChoice } from './metadata/metadata-lookup.ts'
 export { newTableMetadata, partitionSpecOf } from './metadata/new-table.ts'

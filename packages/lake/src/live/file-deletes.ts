@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto'
 import { corrupt, stringifyJson } from '@moulin/core'
-import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
+import type { CallOptions, IcebergField, Limits, TableFiles } from '@moulin/core'
 import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys, tooManyPositions } from '@moulin/iceberg'
+import {
+  equalityFields,
+  equalRows,
+  keyBytes,
+  maskOf,
+  schemasFrom,
+  tooManyKeys,
+  tooManyPositions,
+} from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
@@ -164,7 +172,7 @@ async function deletedByValue(
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
   const bySet = Map.groupBy(deletes, ({ equalityIds }) => [...new Set(equalityIds)].sort((a, b) => a - b).join())
-  const schemas = readFirst(metadata)
+  const schemas = schemasFrom(metadata)
   let spent = 0
   const spend = (bytes: number): void => {
     if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
@@ -215,13 +223,6 @@ class HeldKeys {
   firstOf(key: string): number | undefined {
     return this.#first.get(key)
   }
-}
-
-/** A table that was replaced has other columns under old ids, so what is read of an older snapshot is read with its own schema first. */
-function readFirst({ schemas, 'current-schema-id': id }: TableMetadata): readonly IcebergSchema[] {
-  const newest = schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
-  const current = newest.find((schema) => schema['schema-id'] === id)
-  return current === undefined ? newest : [current, ...newest.filter((schema) => schema !== current)]
 }
 
 /** By the list: plans give the same one for many files. */

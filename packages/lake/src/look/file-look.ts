@@ -1,6 +1,13 @@
 import { isKind, isUnreadable, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
-import { bindForReading, currentSnapshot, readDataFiles, readManifestList, specById } from '@moulin/iceberg'
+import {
+  bindForReading,
+  currentSnapshot,
+  readDataFiles,
+  readManifestList,
+  schemasFrom,
+  specById,
+} from '@moulin/iceberg'
 import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
@@ -231,7 +238,7 @@ export class FileLook {
   ): Promise<DataFile[] | undefined> {
     const { tableFiles, manifests: room } = this.#parts
     return orMissing(manifest.path, found, undefined, async () => {
-      const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
+      const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), schemasFrom(metadata))
       const { bytes } = await tableFiles.get(manifest.path, call)
       return readDataFiles(bytes, manifest, spec, room)
     })
