@@ -41,6 +41,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
   const deletesOf = fileDeletes({ tableFiles: files, files: opened, rooms: deleteRooms(limits), limits })
   let metadata = {
     properties,
+    'current-schema-id': schemas.length - 1,
     schemas: schemas.map((fields, id) => ({ type: 'struct', 'schema-id': id, fields })),
   } as unknown as TableMetadata
   const uri = (name: string): string => `${store.root}data/${name}`
