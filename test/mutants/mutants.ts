@@ -863,7 +863,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a later frame taken for a torn tail',
     file: 'packages/log/src/wal/file/frame.ts',
-    original: `  if (later !== undefined) return { status: 'unsupported', minimumReader: view.getUint8(5), reason: later }`,
+    original: `  if (later !== undefined) return { status: 'unsupported', minimumReader: minimumReaderOf(view), reason: later }`,
     planted: `  if (later !== undefined) return { status: 'damaged', reason: later, sizeBytes: headerBytes }`,
     caughtBy: ['test/log/later-frame.test.ts'],
   },

@@ -230,6 +230,7 @@ export {
   parseStored,
   storedBytes,
   storedCheck,
+  storedText,
   stringField,
 } from './model/stored-json.ts'
 export type { StoredKind } from './model/stored-json.ts'
