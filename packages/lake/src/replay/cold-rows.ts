@@ -6,7 +6,8 @@ import { fieldsOf } from '../places/identity-rows.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import type { ReadTally } from './read-tally.ts'
-import type { SystemColumn, ValueState } from '../table/system-columns.ts'
+import { contentNames } from '../table/system-columns.ts'
+import type { ValueState } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 export interface ColdRowsParts {
@@ -21,18 +22,6 @@ export interface FoundRows {
   readonly decoders: readonly RecordDecoder[]
   readonly rows: Int32Array
 }
-
-const systemNames: readonly SystemColumn[] = [
-  '_kafka_timestamp',
-  '_kafka_timestamp_type',
-  '_kafka_key',
-  '_kafka_headers',
-  '_kafka_crc',
-  '_kafka_value_state',
-  '_kafka_value',
-  '_kafka_schema_id',
-  '_kafka_key_schema_id',
-]
 
 /** Rows that lie closer than this are read as one range: about a page of small columns. */
 const NEAR_ROWS = 2_048
@@ -51,7 +40,7 @@ export async function readRows(
   columns: TableColumns,
   call: CallOptions,
 ): Promise<FoundRows> {
-  const types = fieldsOf(columns, [...systemNames, ...columns.valueNames])
+  const types = fieldsOf(columns, [...contentNames, ...columns.valueNames])
   const constants = constantColumns(file.rowGroups[rowGroup]!, types)
   const read = types.filter(({ id }) => !constants.has(id))
   const order = isRising(wanted) ? wanted : wanted.slice().sort()
