@@ -3,7 +3,15 @@ import { corrupt, stringifyJson } from '@moulin/core'
 import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
 import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys, tooManyPositions } from '@moulin/iceberg'
+import {
+  equalityFields,
+  equalityMightMatch,
+  equalRows,
+  keyBytes,
+  maskOf,
+  tooManyKeys,
+  tooManyPositions,
+} from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
@@ -158,11 +166,12 @@ const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
 async function deletedByValue(
-  { metadata, listed: { file }, whole }: DeletesQuestion,
+  { metadata, listed, whole }: DeletesQuestion,
   deletes: readonly DeleteFile[],
   { deletes: read, equalityDeleteBytes }: MaskParts,
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
+  const { file } = listed
   const bySet = Map.groupBy(deletes, ({ equalityIds }) => [...new Set(equalityIds)].sort((a, b) => a - b).join())
   const schemas = readFirst(metadata)
   let spent = 0
@@ -170,8 +179,10 @@ async function deletedByValue(
     if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
   }
   const found: Deleted[] = []
-  for (const alike of bySet.values()) {
-    const fields = equalityFields(schemas, alike[0]!.equalityIds, alike[0]!.filePath)
+  for (const all of bySet.values()) {
+    const fields = equalityFields(schemas, all[0]!.equalityIds, all[0]!.filePath)
+    const alike = all.filter((each) => equalityMightMatch(each, listed, fields))
+    if (alike.length === 0) continue
     const keys = new HeldKeys(spend)
     const takes = async (each: DeleteFile, at: number): Promise<void> =>
       keys.add((await read.keys(each, { fields, mapping: nameMappingOf(metadata) }, call)).keys, at)
