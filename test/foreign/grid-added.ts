@@ -64,7 +64,10 @@ const byEveryType = ([2, 3] as const).map((version): GridCase => ({
 
 const field = (id: number, name: string, type: string): object => ({ id, name, required: false, type })
 
-/** Of types that SQL has no columns of, and with rows that are deleted by what the folders tell. */
+/**
+ * Of a type that SQL has no columns of, and with rows that are deleted by what the folders tell. (Of `fixed`, Iceberg's library writes
+ * partition values that are no Avro.)
+ */
 const beyondSql: GridCase = {
   name: 'added_partitions_beyond_sql',
   async write(table) {
@@ -72,21 +75,16 @@ const beyondSql: GridCase = {
       schema: {
         type: 'struct',
         'schema-id': 0,
-        fields: [
-          field(1, 'id', 'int'),
-          field(2, 'key', 'uuid'),
-          field(3, 'raw', 'fixed[3]'),
-          field(4, 'amount', 'decimal(20,2)'),
-        ],
+        fields: [field(1, 'id', 'int'), field(2, 'key', 'uuid'), field(3, 'amount', 'decimal(20,2)')],
       },
       location: table.location,
       properties: { 'format-version': '2' },
     })
-    await table.spark(...['key', 'raw', 'amount'].map((name) => `ALTER TABLE {t} ADD PARTITION FIELD ${name}`))
+    await table.spark(...['key', 'amount'].map((name) => `ALTER TABLE {t} ADD PARTITION FIELD ${name}`))
     await addFiles(
       table,
-      'key, raw, amount',
-      `SELECT CAST(id AS INT) AS id, concat('f79c3e09-677c-4bbd-a479-3f349cb785e', id % 3) AS key, concat('ab', id % 3) AS raw,
+      'key, amount',
+      `SELECT CAST(id AS INT) AS id, concat('f79c3e09-677c-4bbd-a479-3f349cb785e', id % 3) AS key,
          CAST(id % 3 - 1.25 AS DECIMAL(20, 2)) AS amount FROM range(0, 15)`,
     )
     const of = (last: number, id: number): object => ({ key: `f79c3e09-677c-4bbd-a479-3f349cb785e${last}`, id })
@@ -95,7 +93,6 @@ const beyondSql: GridCase = {
   },
   where: [
     [`key = 'f79c3e09-677c-4bbd-a479-3f349cb785e1'`, eq('key', 'f79c3e09-677c-4bbd-a479-3f349cb785e1')],
-    [`raw = X'616231'`, eq('raw', Uint8Array.of(0x61, 0x62, 0x31))],
     ['amount < 0', lt('amount', '0.00')],
   ],
 }
