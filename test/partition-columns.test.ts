@@ -1,8 +1,12 @@
 /** Rows that are deleted by the value of a column which files lack and their partitions tell. */
-import { keyOf } from '@moulin/core'
+import { keyOf, stringifyJson } from '@moulin/core'
 import type { IcebergField } from '@moulin/core'
+import type { DataFile } from '@moulin/iceberg'
+import { parquetWriteBuffer } from 'hyparquet-writer'
 import { expect, it } from 'vitest'
+import { noMetrics } from '../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { alter } from '../packages/lake/src/evolved.test-support.ts'
+import { change, commitFiles } from '../packages/lake/src/foreign.test-support.ts'
 import { logOf, placed } from '../packages/lake/src/hive.test-support.ts'
 import { plainTable } from '../packages/lake/src/open-table/open-table.test-support.ts'
 import type { PlainTable } from '../packages/lake/src/open-table/open-table.test-support.ts'
@@ -66,4 +70,41 @@ it('files of deletes are opened for those data files alone that may have their r
   const { metadata } = await table.loaded()
   const places = rows.map((_, at) => keyOf(store, `${metadata.location}/data/many-${at}.parquet`))
   expect(places.filter((place) => opened.has(place))).toEqual([0, 1, 3, 6].map((at) => places[at]))
+})
+
+it('what a partition tells comes before a column of that name, where files go by names', async () => {
+  const city: IcebergField = { id: 2, name: 'city', required: false, type: 'string' }
+  const table = await plainTable([id, city])
+  const log = logOf(table)
+  const names = [id, city].map(({ id: fieldId, name }) => ({ 'field-id': fieldId, names: [name] }))
+  const updates = { 'schema.name-mapping.default': stringifyJson(names) }
+  await change(log, [{ action: 'set-properties', updates }])
+  const loaded = await table.loaded()
+  const filePath = `${loaded.metadata.location}/data/bare.parquet`
+  const bytes = new Uint8Array(
+    parquetWriteBuffer({
+      columnData: [
+        { name: 'id', type: 'INT64', data: [1n, 2n] },
+        // Which cannot even be read as what the table says.
+        { name: 'city', type: 'INT32', data: Int32Array.of(7, 8) },
+      ],
+    }),
+  )
+  await table.store.put(keyOf(table.store, filePath), bytes)
+  const size = { recordCount: 2n, fileSizeBytes: BigInt(bytes.length), ...noMetrics }
+  const file = {
+    content: 0,
+    filePath,
+    fileFormat: 'PARQUET',
+    specId: 0,
+    partition: [],
+    sortOrderId: undefined,
+    ...size,
+  }
+  await commitFiles(log, loaded, [file as DataFile], 'bare')
+  await expect((await table.open()).scan().toArray()).rejects.toMatchObject({ code: 'PARQUET_TYPE' })
+  await placed(log, [city], [['Oslo']])
+  const rows = await (await table.open()).scan().toArray()
+  expect(rows.map((row) => ({ ...row }))).toEqual([1n, 2n].map((one) => ({ id: one, city: 'Oslo' })))
+  expect(await (await table.open()).scan({ columns: ['city'] }).toArray()).toHaveLength(2)
 })

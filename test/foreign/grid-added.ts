@@ -62,6 +62,27 @@ const byEveryType = ([2, 3] as const).map((version): GridCase => ({
   where: conditions,
 }))
 
+/** Files that have a column of the name themselves: what the folder says comes before. */
+const twice: GridCase = {
+  name: 'added_partitions_twice',
+  async write(table) {
+    const { spark, folder } = table.engines
+    const place = `${folder}/plain_${table.name}`
+    await table.create('id INT, city STRING, n INT', { partitionedBy: 'city, n' })
+    for (const [city, n] of [
+      ['Oslo', 1],
+      ['Rome', 2],
+    ])
+      await spark.sql(
+        `INSERT OVERWRITE DIRECTORY USING parquet OPTIONS ('path' '${place}/city=${city}/n=${n}')
+         SELECT CAST(id AS INT) AS id, 'nowhere' AS city, 'none' AS n FROM range(0, 10)`,
+      )
+    await table.spark(
+      `CALL lake.system.add_files(table => '${table.identifier}', source_table => '\`parquet\`.\`${place}\`')`,
+    )
+  },
+}
+
 const field = (id: number, name: string, type: string): object => ({ id, name, required: false, type })
 
 /**
@@ -97,4 +118,4 @@ const beyondSql: GridCase = {
   ],
 }
 
-export const added: readonly GridCase[] = [...byEveryType, beyondSql]
+export const added: readonly GridCase[] = [...byEveryType, twice, beyondSql]
