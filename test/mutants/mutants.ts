@@ -1807,8 +1807,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'believe a file of a column that it lacks',
     file: 'packages/iceberg/src/scan/equality-pruning.ts',
-    original: `isElsewhere || mayMeet(`,
-    planted: `mayMeet(`,
+    original: `isElsewhere ? [] : [`,
+    planted: `isElsewhere && field.id < 0 ? [] : [`,
     caughtBy: ['packages/iceberg/src/scan/equality-pruning.test.ts'],
   },
   {
@@ -1821,7 +1821,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'open deletes that are about no row of the file',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `all.filter((each) => equalityMightMatch(each, listed, fields))`,
+    original: `all.filter(equalityMightMatch(listed, fields))`,
     planted: `all`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },

@@ -12,29 +12,30 @@ export interface ComparedFile {
 }
 
 /**
- * False only where no row of the data file is like one of the file of equality deletes, by what the manifests say of both: in one of the
- * columns there is nothing that both may have, be it a null, a NaN or a value. What is not stated, or cannot be, may be anything.
+ * Of a data file, which files of equality deletes may be about it, by what manifests say of both. False only where no row can be like one of
+ * the deletes: in one of the columns there is nothing that both may have, be it a null, a NaN or a value. What is not stated, or cannot
+ * be, may be anything.
  * @param fields What rows are compared by, as `equalityFields` gives it.
  * Spec: "Scan Planning".
  */
 export function equalityMightMatch(
-  deletes: DeleteFile,
   { file, spec }: ComparedFile,
   fields: readonly IcebergField[],
-): boolean {
-  // Of a file of deletes no more is kept than this, which is enough: unknown is whatever may be.
-  const stated = { ...deletes, valueCounts: none, nanValueCounts: none, splitOffsets: [] }
-  return leavesOf(fields, false).every(({ field, isDefaulted }) => {
+): (deletes: DeleteFile) => boolean {
+  const leaves = leavesOf(fields, false).flatMap(({ field, isDefaulted }) => {
     const type = primitiveOf(field.type)
     const column = { id: field.id, name: field.name, type: field.type }
     const isTold = spec.fields.some(({ sourceId }) => sourceId === field.id)
     const facts = fileFacts(file, column, type)
     // Where the file lacks the column, it is not the file that says what is there.
     const isElsewhere = (isDefaulted || isTold) && facts.lower === undefined && facts.upper === undefined
-    const theirs = fileFacts(stated, column, type)
-    const isFloat = type?.kind === 'float' || type?.kind === 'double'
-    return isElsewhere || mayMeet(facts, theirs, isFloat)
+    return isElsewhere ? [] : [{ type, column, facts, isFloat: type?.kind === 'float' || type?.kind === 'double' }]
   })
+  return (deletes) => {
+    // Of a file of deletes no more is kept than this, which is enough: unknown is whatever may be.
+    const stated = { ...deletes, valueCounts: none, nanValueCounts: none, splitOffsets: [] }
+    return leaves.every(({ type, column, facts, isFloat }) => mayMeet(facts, fileFacts(stated, column, type), isFloat))
+  }
 }
 
 const none: ReadonlyMap<number, bigint> = new Map()

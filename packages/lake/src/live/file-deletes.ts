@@ -181,7 +181,7 @@ async function deletedByValue(
   const found: Deleted[] = []
   for (const all of bySet.values()) {
     const fields = equalityFields(schemas, all[0]!.equalityIds, all[0]!.filePath)
-    const alike = all.filter((each) => equalityMightMatch(each, listed, fields))
+    const alike = all.filter(equalityMightMatch(listed, fields))
     if (alike.length === 0) continue
     const keys = new HeldKeys(spend)
     const takes = async (each: DeleteFile, at: number): Promise<void> =>
