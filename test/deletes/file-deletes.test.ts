@@ -11,7 +11,12 @@ import type { ColumnSource } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { bitmap32, bitmap64, roaring64 } from '../../packages/format/src/roaring/roaring.test-support.ts'
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
-import { parquetOf, positionsFile, vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import {
+  describedParquet,
+  noMetrics,
+  positionsFile,
+  vectorBlob,
+} from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import type { Value } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { dataFiles, FileRoom } from '../../packages/lake/src/live/data-files.ts'
 import { deleteRooms, fileDeletes } from '../../packages/lake/src/live/file-deletes.ts'
@@ -70,6 +75,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       const stored = await put(name, new Uint8Array(parquetWriteBuffer({ columnData })))
       return {
         ...stored,
+        ...noMetrics,
         recordCount: BigInt(columnData[0]!.data.length),
         specId: 0,
         partition: [],
@@ -77,7 +83,8 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
     },
     /** A data file of these rows. */
     async rows(name: string, fields: readonly IcebergField[], rows: readonly (readonly Value[])[]): Promise<DataFile> {
-      const stored = await put(name, parquetOf(fields, rows))
+      const { bytes, metrics } = describedParquet(fields, rows)
+      const stored = { ...(await put(name, bytes)), ...metrics }
       return { ...stored, recordCount: BigInt(rows.length), specId: 0, partition: [] } as unknown as DataFile
     },
     async positions(
@@ -94,7 +101,8 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       rows: readonly (readonly Value[])[],
       equalityIds = fields.map(({ id }) => id),
     ): Promise<DeleteFile> {
-      const stored = await put(name, parquetOf(fields, rows))
+      const { bytes, metrics } = describedParquet(fields, rows)
+      const stored = { ...(await put(name, bytes)), ...metrics }
       return deletes('equality', { ...stored, recordCount: BigInt(rows.length), equalityIds })
     },
     /** One Puffin file with a vector for each of these. */
@@ -159,6 +167,9 @@ function rowsIn(mask: RowMask | undefined, count: number): number[] {
   const left = new Set(mask.leftIn(0, count) ?? all)
   return all.filter((row) => !left.has(row))
 }
+
+/** Of which no manifest says what is in it. */
+const untold = (file: DeleteFile): DeleteFile => ({ ...file, ...noMetrics })
 
 const tenRows = Array.from({ length: 10 }, (_, at): readonly Value[] => [at, `n${at}`])
 const fields = [idField, nameField]
@@ -519,6 +530,28 @@ describe('equality deletes', () => {
     expect(new Set(await world.reads(() => world.mask(b, deletes)))).toEqual(new Set(['b.parquet']))
   })
 
+  it('are not opened where manifests say that they are about no row of the file', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const files = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => world.equality(`e${at}.parquet`, [idField], [[at * 4], [at * 4 + 1]])),
+    )
+    const byName = await world.equality('n0.parquet', fields, [[5, 'o']])
+    const nulls = await world.equality('n1.parquet', [nameField], [[null]])
+    const opened = await world.reads(async () => {
+      expect(await world.deleted(a, [...files, byName, nulls])).toEqual([0, 1, 4, 5, 8, 9])
+    })
+    expect([...new Set(opened)].sort()).toEqual(['a.parquet', 'e0.parquet', 'e1.parquet', 'e2.parquet'])
+    // Where nothing is left, the data file is not either.
+    const b = await world.rows('b.parquet', fields, tenRows)
+    expect(await world.reads(() => world.mask(b, [...files.slice(3), byName, nulls]))).toEqual([])
+    // And with nothing said, all of them are.
+    const all = await world.reads(async () => {
+      expect(await world.deleted(b, files.map(untold))).toEqual([0, 1, 4, 5, 8, 9])
+    })
+    expect(new Set(all).size).toBe(10)
+  })
+
   it('are refused where they name no column of the table, or their file has not what they name', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)
@@ -569,7 +602,8 @@ describe('equality deletes', () => {
     expect(await world.deleted(old!, hot)).toEqual([7])
     // Too much about the old file, and the last of it about the young one as well, at the same time.
     const texts = Array.from({ length: 8 }, (_, at) => `${at}`.padEnd(400, 'x'))
-    const all = await Promise.all(texts.map((text, at) => world.equality(`t${at}.parquet`, [nameField], [[text]])))
+    const told = texts.map((text, at) => world.equality(`t${at}.parquet`, [nameField], [[text]]))
+    const all = (await Promise.all(told)).map(untold)
     const [tooMuch, few] = await Promise.allSettled([world.mask(old!, all), world.deleted(young!, all.slice(-2))])
     expect(tooMuch).toMatchObject({ status: 'rejected', reason: { code: 'EQUALITY_DELETES' } })
     expect(few).toEqual({ status: 'fulfilled', value: [] })
@@ -595,10 +629,10 @@ describe('equality deletes', () => {
       Array.from({ length: 20 }, (_, at) => [at]),
     )
     await expect(world.mask(a, [many])).rejects.toMatchObject({ ...refusal, context: { equalityDeleteBytes: 1000 } })
-    const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
+    const long = untold(await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]]))
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
-    const both = await Promise.all(parts)
+    const both = (await Promise.all(parts)).map(untold)
     await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
     // Each by itself is not too much, and then the last one is kept.
     for (const part of both) expect(await world.mask(a, [part])).toBeUndefined()

@@ -4,7 +4,7 @@ import type { TableMetadata } from '@moulin/core'
 import { bytesRangeReader, openParquet } from '@moulin/format'
 import type { DataFile, DeleteFile, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import { memory } from '@moulin/storage'
-import { parquetOf } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import { noMetrics, parquetOf } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import type { DataFiles } from '../../packages/lake/src/live/data-files.ts'
 import { deleteRooms, fileDeletes } from '../../packages/lake/src/live/file-deletes.ts'
 import { DATA_FILE, DATA_ROWS, dataFields, dataRows, inputOf, soundFiles } from './fuzz-corpus.ts'
@@ -34,6 +34,8 @@ async function deletedBy(bytes: Uint8Array, of: Sound, blob: Sound['blob']): Pro
   const deletesOf = fileDeletes({ tableFiles: tableFiles(store), files, rooms: deleteRooms(limits), limits })
   const deletes = {
     content: of.content,
+    // Nothing is stated: it must be read.
+    ...noMetrics,
     filePath: `memory://lake/data/${name}`,
     fileSizeBytes: BigInt(bytes.length),
     recordCount: BigInt(of.rows),
@@ -43,8 +45,9 @@ async function deletedBy(bytes: Uint8Array, of: Sound, blob: Sound['blob']): Pro
     blob: blob && { offset: BigInt(blob.offset), sizeBytes: BigInt(blob.sizeBytes) },
   } as unknown as DeleteFile
   const recordCount = of.content === 'equality' ? BigInt(dataRows.length) : DATA_ROWS
-  const file = { filePath: DATA_FILE, recordCount } as unknown as DataFile
-  const listed = { file, sequenceNumber: 1n, deletes: [deletes] } as unknown as DeletesQuestion['listed']
+  const file = { ...noMetrics, filePath: DATA_FILE, recordCount } as unknown as DataFile
+  const spec = { specId: 0, fields: [] }
+  const listed = { file, spec, sequenceNumber: 1n, deletes: [deletes] } as unknown as DeletesQuestion['listed']
   return textOf(await deletesOf({ metadata, listed, whole: () => Promise.resolve(data) }, {}), Number(recordCount))
 }
 

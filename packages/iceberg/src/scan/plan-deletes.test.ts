@@ -195,7 +195,7 @@ describe('a plan', () => {
     }
   })
 
-  it('keeps of what deletes rows no metrics of columns', async () => {
+  it('keeps of what deletes rows the metrics of the columns that are compared, and no others', async () => {
     const { store, manifests, putList, plan } = twoSpecs()
     const bound = new Map(
       Array.from({ length: 100 }, (_, id) => [id + 1, new TextEncoder().encode('sixteen-bytes-ab')]),
@@ -212,7 +212,11 @@ describe('a plan', () => {
     putList('snap', [...manifests, deletes.manifest])
     const about = (await plan({ room: roomy() })).filter(({ deletes: some }) => some.length > 0)
     expect(about.map(({ deletes: some }) => some.length)).toEqual([2])
-    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes)
-      expect([lowerBounds.size, upperBounds.size, nullValueCounts.size]).toEqual([0, 0, 0])
+    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes) {
+      expect([lowerBounds, upperBounds]).toEqual([new Map([[1, bound.get(1)]]), new Map([[1, bound.get(1)]])])
+      expect(nullValueCounts).toEqual(new Map([[1, 0n]]))
+      // Of the manifest's bytes nothing is kept with them.
+      expect(lowerBounds.get(1)!.buffer.byteLength).toBe(16)
+    }
   })
 })

@@ -32,6 +32,12 @@ export interface DataFilesOptions {
   readonly runtime: Pick<Runtime, 'logger'>
 }
 
+/** Of files without field ids, by which mapping they were opened. */
+const mappedBy = new WeakMap<object, string>()
+
+/** Its columns go by their names: it has no field ids that mean anything. */
+export const isMapped = (file: object): boolean => mappedBy.has(file)
+
 /** Room for open files. */
 export class FileRoom extends Room<ParquetFile> {}
 
@@ -42,8 +48,6 @@ export function dataFiles({ tableFiles, workers, room, runtime }: DataFilesOptio
   const own = room.share()
   // Old writers of timestamps have no other form, and engines read it.
   const opening: OpenParquetOptions = { workers, runtime, int96: 'timestamp' }
-  /** Of files without field ids, by which mapping they were opened. */
-  const mappedBy = new WeakMap<ParquetFile, string>()
 
   async function openMapped(
     reader: RangeReader,

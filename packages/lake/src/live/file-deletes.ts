@@ -5,6 +5,7 @@ import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
 import {
   equalityFields,
+  equalityMightMatch,
   equalRows,
   keyBytes,
   maskOf,
@@ -166,11 +167,12 @@ const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
 async function deletedByValue(
-  { metadata, listed: { file }, whole }: DeletesQuestion,
+  { metadata, listed, whole }: DeletesQuestion,
   deletes: readonly DeleteFile[],
   { deletes: read, equalityDeleteBytes }: MaskParts,
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
+  const { file } = listed
   const bySet = Map.groupBy(deletes, ({ equalityIds }) => [...new Set(equalityIds)].sort((a, b) => a - b).join())
   const schemas = schemasFrom(metadata)
   let spent = 0
@@ -178,8 +180,10 @@ async function deletedByValue(
     if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
   }
   const found: Deleted[] = []
-  for (const alike of bySet.values()) {
-    const fields = equalityFields(schemas, alike[0]!.equalityIds, alike[0]!.filePath)
+  for (const all of bySet.values()) {
+    const fields = equalityFields(schemas, all[0]!.equalityIds, all[0]!.filePath)
+    const alike = all.filter(equalityMightMatch(listed, fields))
+    if (alike.length === 0) continue
     const keys = new HeldKeys(spend)
     const takes = async (each: DeleteFile, at: number): Promise<void> =>
       keys.add((await read.keys(each, { fields, mapping: nameMappingOf(metadata) }, call)).keys, at)
