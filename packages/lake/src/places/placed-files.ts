@@ -1,12 +1,12 @@
 import type { DataFile, ListedFile } from '@moulin/iceberg'
 import { singleValueIn } from '@moulin/iceberg'
 import { isOwnName } from '../live/data-files.ts'
-import { asOne } from '../live/listed-once.ts'
+import { Listings } from '../live/listed-once.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 /** A data file of a snapshot, and between which places its rows are. */
 export interface PlacedFile {
-  listed: ListedFile
+  readonly listings: Listings<ListedFile>
   /** Not one of the log's own. */
   readonly isStranger: boolean
   /** Inclusive; rounded outwards. */
@@ -38,13 +38,13 @@ export class PlacedFiles {
     const { file } = listed
     const known = this.#byLocation.get(location)
     if (known !== undefined) {
-      known.listed = asOne(known.listed, listed)
+      known.listings.add(listed)
       this.#isOnce = false
       this.#byPath.set(file.filePath, known)
       return
     }
     const placed: PlacedFile = {
-      listed,
+      listings: new Listings(listed),
       isStranger: !isOwnName(file.filePath),
       partitions: boundsOf(file, columns, '_kafka_partition'),
       offsets: boundsOf(file, columns, '_kafka_offset'),

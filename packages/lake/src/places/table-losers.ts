@@ -158,7 +158,7 @@ export class TableLosers {
       ? [placed, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
       : [placed]
     const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [placed], call))!
-    for (const [{ listed }, losers] of found) this.#keep(listed.file.filePath, losers)
+    for (const [{ listings }, losers] of found) this.#keep(listings.asOne.file.filePath, losers)
     return found.get(placed)!
   }
 
@@ -167,7 +167,7 @@ export class TableLosers {
     const { metadata } = this.#state.loaded
     for (const placed of files) {
       throwIfAborted(call.signal)
-      const file = await this.#parts.files.open(placed.listed, metadata, call)
+      const file = await this.#parts.files.open(placed.listings.asOne, metadata, call)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
         const claims = await this.#memory.claims.of(file, rowGroup, this.#state.columns, call)
         members.push({ placed, file, rowGroup, claims })
