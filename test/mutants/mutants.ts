@@ -406,6 +406,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/table/marker-store.test.ts'],
   },
   {
+    name: 'send a refused commit again as it was',
+    file: 'packages/lake/src/commit/commit-attempt.ts',
+    original: `this.#isRefused ? {`,
+    planted: `this.#isRefused && false ? {`,
+    caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
+  },
+  {
+    name: 'send a first commit again for ever whose number is taken',
+    file: 'packages/lake/src/commit/commit-attempt.ts',
+    original: `this.#isTaken ||= taken.has(error.code)`,
+    planted: `this.#isTaken = false`,
+    caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
+  },
+  {
     name: 'take an expired commit for lost',
     file: 'packages/lake/src/commit/commit-attempt.ts',
     original: `return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'`,
@@ -1572,6 +1586,36 @@ export const mutants: readonly Mutant[] = [
     original: `\${schema ?? ''}#\${listKeyOf(deletes)}`,
     planted: `\${schema ?? ''}#`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
+  },
+  {
+    name: 'sort a list of positions for each that comes again',
+    file: 'packages/format/src/roaring/position-set-builder.ts',
+    original: `if (this.#length <= length / 2) return 0`,
+    planted: `if (this.#length < length) return 0`,
+    caughtBy: ['packages/format/src/roaring/position-set-builder.test.ts'],
+  },
+  {
+    name: 'join many lists of positions by sorting them',
+    file: 'packages/format/src/roaring/position-union.ts',
+    original: `return words >= BIT_WORDS ? asBits`,
+    planted: `return words < 0 ? asBits`,
+    caughtBy: ['packages/format/src/roaring/position-union.test.ts'],
+  },
+  {
+    name: 'let the listing in the middle of three win',
+    file: 'packages/lake/src/live/listed-once.ts',
+    original: `if (listed.sequenceNumber >= this.#newest.sequenceNumber)`,
+    planted: `if (listed.sequenceNumber >= this.#oldest.sequenceNumber)`,
+    caughtBy: ['packages/lake/src/live/listed-once.test.ts'],
+  },
+  {
+    name: 'take an offset index that another read doubts for no reason to read again',
+    file: 'packages/format/src/parquet/open-parquet.ts',
+    original: `        !isDoubted &&
+`,
+    planted: `        !this.#indexes.isDoubted(index) &&
+`,
+    caughtBy: ['test/parquet/wrong-statistics.test.ts'],
   },
   {
     name: 'let a list of a roaring bitmap fall',

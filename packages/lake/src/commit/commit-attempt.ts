@@ -8,6 +8,7 @@ import type {
   Runtime,
   TableCommit,
   TableIdentifier,
+  TableUpdate,
 } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from '../table/system-columns.ts'
@@ -37,6 +38,9 @@ export interface ReadBack {
   readonly asked: Asked
 }
 
+/** What a commit is refused for ever after for, by catalogs that look at it: numbers that are taken stay taken. */
+const taken: ReadonlySet<string> = new Set(['SEQUENCE_NUMBER', 'ROW_ID'])
+
 /** How long one call looks for the outcome of its commit before it says that nobody knows. */
 const SETTLE_MS = 30_000
 
@@ -47,11 +51,15 @@ const SETTLE_MS = 30_000
  * 1. the table has it, or has had it, and its snapshot has expired since: committed;
  * 2. main has moved, or numbers that its snapshot takes are taken: it can never land any more: lost;
  * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
- *    the two arrives first moves main, and with that the other one fails.
+ *    the two arrives first moves main, and with that the other one fails. Where it is refused by now, for what others have done without
+ *    moving main, it is sent without what it would forget of the table's past, which somebody may want to keep.
  */
 export class CommitAttempt {
   readonly #parts: CommitAttemptParts
   #isSent = false
+  /** It was refused when it was sent again. */
+  #isRefused = false
+  #isTaken = false
 
   constructor(parts: CommitAttemptParts) {
     this.#parts = parts
@@ -90,6 +98,10 @@ export class CommitAttempt {
         if (seen !== 'absent') return seen
       } catch (error) {
         failure = error
+        if (hasOutcome(error, 'rejected') && error.kind === 'invalid') {
+          this.#isRefused = true
+          this.#isTaken ||= taken.has(error.code)
+        }
       }
       if (clock.monotonic() - startMs > SETTLE_MS) throw this.#unknown(failure)
       if (round > 0) await timers.sleep(Math.min(1000, 10 * 2 ** Math.min(round, 10)))
@@ -98,7 +110,9 @@ export class CommitAttempt {
 
   async #send(): Promise<void> {
     const { catalog, identifier, commit, limits } = this.#parts
-    await catalog.commitTable(identifier, commit, { limits })
+    const { requirements, updates } = commit
+    const sent = this.#isRefused ? { requirements, updates: updates.filter(({ action }) => isNeeded(action)) } : commit
+    await catalog.commitTable(identifier, sent, { limits })
   }
 
   async #search(): Promise<ReadBack | 'lost' | 'absent'> {
@@ -113,7 +127,8 @@ export class CommitAttempt {
       throw error
     }
     if (this.#isIn(table)) return { loaded: table, asked }
-    if (sameInt64(mainOf(table), mainOf(planned)) && !this.#isOvertaken(table)) return 'absent'
+    const isTaken = this.#isTaken || this.#isOvertaken(table)
+    if (sameInt64(mainOf(table), mainOf(planned)) && !isTaken) return 'absent'
     return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'
   }
 
@@ -124,7 +139,12 @@ export class CommitAttempt {
   async #isOutdated(error: MoulinError): Promise<boolean> {
     if (error.kind !== 'invalid') return false
     const { catalog, identifier, planned } = this.#parts
-    return (await catalog.loadTable(identifier)).metadataLocation !== planned.metadataLocation
+    try {
+      return (await catalog.loadTable(identifier)).metadataLocation !== planned.metadataLocation
+    } catch {
+      // Nobody can tell; but it never happened, and the next one is planned on what can be loaded.
+      return true
+    }
   }
 
   /** Sequence numbers and row ids are taken once. Only of a table's first snapshot do all catalogs not ask it. */
@@ -154,6 +174,9 @@ export class CommitAttempt {
     return unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', context: { commit: commitId }, cause })
   }
 }
+
+const isNeeded = (action: TableUpdate['action']): boolean =>
+  action === 'add-snapshot' || action === 'set-snapshot-ref' || action === 'set-properties'
 
 function mainOf({ metadata }: LoadedTable): Int64 | null {
   return currentSnapshot(metadata)?.['snapshot-id'] ?? null
