@@ -1618,6 +1618,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/parquet/wrong-statistics.test.ts'],
   },
   {
+    name: 'take a copy of one of our files for another one of ours',
+    file: 'packages/lake/src/live/data-files.ts',
+    original: `ownName.test(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true`,
+    planted: `ownName.test(filePath)`,
+    caughtBy: ['packages/lake/src/places/own-files.test.ts'],
+  },
+  {
+    name: 'take a file of another topic for one of ours',
+    file: 'packages/lake/src/live/data-files.ts',
+    original: ` && keyValue.get(footerKeys.topic) === id`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/places/own-files.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,

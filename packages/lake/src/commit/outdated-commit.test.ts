@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { change, commitFiles, tableOf } from '../foreign.test-support.ts'
 import { checkTable } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
-import { keysBelow, outside, racedLog, sendTwo, tierAll } from './commit-races.test-support.ts'
+import { dataFiles, keysBelow, outside, racedLog, sendTwo, tierAll } from './commit-races.test-support.ts'
 
 describe('a commit that lost its race', () => {
   const aside = async (log: TestLog): Promise<void> => {

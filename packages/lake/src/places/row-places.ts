@@ -23,7 +23,7 @@ export class RowPlaces {
 
   constructor(parts: RowPlacesParts) {
     this.#parts = parts
-    this.#memory = { claims: new ClaimedPlaces(parts.info.logId), apart: new WeakMap(), pureAt: undefined }
+    this.#memory = { claims: new ClaimedPlaces(parts.info), apart: new WeakMap(), pureAt: undefined }
   }
 
   /**
@@ -69,7 +69,7 @@ export class RowPlaces {
     let open = rivals.map((_, at) => at)
     for (let turn = 0; open.length > 0; turn++) {
       const candidates = open.filter((at) => turn < rivals[at]!.length)
-      const isOwn = (row: number): boolean => isOwnFile(groupOf(plan, places, row).file, this.#parts.info.logId)
+      const isOwn = (row: number): boolean => isOwnFile(groupOf(plan, places, row).file, this.#parts.info)
       const rows = candidates.map((at) => rivals[at]![turn]!)
       const read = rows.filter((row) => !isOwn(row)).sort((a, b) => a - b)
       const bound = await boundRows(this.#parts, plan, places, read, call)

@@ -7,6 +7,7 @@ import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
 import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
+import { isOwnName } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { nameMappingOf } from '../live/name-mappings.ts'
 import { doubledPlaces } from './doubled-places.ts'
@@ -25,7 +26,7 @@ export interface RowPlacesParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly files: LiveFiles
-  readonly tableFiles: Pick<TableFiles, 'spellings'>
+  readonly tableFiles: Pick<TableFiles, 'spellings' | 'canonical' | 'under'>
   readonly fileLists: FileLists
   readonly indexes: RowIndexes
   /** Bytes of data files, about, that are held decoded at a time. */
@@ -134,11 +135,11 @@ export class TableLosers {
   }
 
   async #listed(call: CallOptions): Promise<PlacedFiles> {
-    const files = new PlacedFiles()
-    const { columns } = this.#state
     const { fileLists, tableFiles } = this.#parts
+    const { columns, loaded } = this.#state
+    const files = new PlacedFiles(columns, isOwnName(tableFiles, loaded.metadata))
     for await (const task of fileLists.all(this.#state, call)) {
-      files.add(task, listedName(tableFiles, task.file.filePath), columns)
+      files.add(task, listedName(tableFiles, task.file.filePath))
     }
     if (files.isPure && files.isOnce && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
