@@ -1632,6 +1632,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/places/own-files.test.ts'],
   },
   {
+    name: 'ask what is deleted of files behind one that cannot be told',
+    file: 'packages/lake/src/look/unread-deletes.ts',
+    original: `range.from < from[partition]!`,
+    planted: `range.from <= ranges[partition]!.to`,
+    caughtBy: ['packages/lake/src/look/unread-deletes.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,
