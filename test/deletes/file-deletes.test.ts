@@ -181,6 +181,21 @@ describe('position deletes', () => {
     expect(await world.deleted(a, [files, more])).toEqual([1, 3, 5])
   })
 
+  it('are taken once from a file that is listed again and again', async () => {
+    const world = lake({ schemas: [fields], limits: { positionDeleteBytes: 2000 } })
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [one, two] = [
+      await world.positions('d1.parquet', [[a.filePath, 1n]]),
+      await world.equality('e.parquet', [idField], [[4]]),
+    ]
+    const again = Array.from({ length: 50 }, (_, at) => ({ ...one, sequenceNumber: one.sequenceNumber + BigInt(at) }))
+    expect(await world.deleted(a, [...again, two, two])).toEqual([1, 4])
+    expect((await world.mask(a, [...again, two, two]))!.key).toBe((await world.mask(a, [one, two]))!.key)
+    // Under one name there may be more than one thing.
+    const bare = { ...two, equalityIds: [2] }
+    await expect(world.deleted(a, [two, bare])).rejects.toMatchObject({ code: 'EQUALITY_FIELD' })
+  })
+
   it('of several files come together, and a file that says nothing of it changes no key', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)

@@ -1639,6 +1639,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/look/unread-deletes.test.ts'],
   },
   {
+    name: 'take a file of deletes as often as it is listed',
+    file: 'packages/lake/src/live/file-deletes.ts',
+    original: `if (!byName.has(name)) byName.set(name, file)`,
+    planted: `byName.set(name + byName.size, file)`,
+    caughtBy: ['test/deletes/file-deletes.test.ts'],
+  },
+  {
+    name: 'remember which rows count though a column has gone',
+    file: 'packages/lake/src/places/row-places.ts',
+    original: `newest.schemaId === state.loaded.metadata['current-schema-id'] &&`,
+    planted: ``,
+    caughtBy: ['packages/lake/src/places/row-places-memory.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,

@@ -84,7 +84,8 @@ async function maskIn(
   parts: MaskParts,
   call: CallOptions,
 ): Promise<Sized<RowMask | 'none'>> {
-  const { file, deletes } = question.listed
+  const { file } = question.listed
+  const deletes = eachOnce(question.listed.deletes)
   const placed = deletes.filter(({ content }) => content !== 'equality')
   const equal = deletes.filter(({ content }) => content === 'equality')
   const found = [
@@ -107,6 +108,19 @@ async function maskIn(
     compared,
   )
   return { value: maskOf(key, rows)!, sizeBytes: 512 + rows.sizeBytes }
+}
+
+/** What manifests name a thousand times deletes as much as once. */
+function eachOnce(deletes: readonly DeleteFile[]): DeleteFile[] {
+  const byName = new Map<string, DeleteFile>()
+  for (const file of deletes) {
+    const { content, filePath, fileSizeBytes, recordCount, equalityIds, referencedDataFile = '', blob } = file
+    const name = [content, fileSizeBytes, recordCount, equalityIds, blob?.offset, referencedDataFile, filePath].join(
+      ' ',
+    )
+    if (!byName.has(name)) byName.set(name, file)
+  }
+  return [...byName.values()]
 }
 
 /** By vectors, and by files of positions. */

@@ -52,6 +52,7 @@ export class RowPlaces {
       newest?.snapshotId === snapshotIdOf(state.loaded) &&
       newest.commit === state.marker.commit &&
       newest.missing === state.missing &&
+      newest.schemaId === state.loaded.metadata['current-schema-id'] &&
       newest.mapping === nameMappingOf(state.loaded.metadata)?.key
     if (newest !== undefined && isSame) return newest
     this.#newest = new TableLosers(this.#parts, (...asked) => this.lost(...asked), state, this.#memory)

@@ -63,6 +63,8 @@ export class TableLosers {
   readonly snapshotId: bigint | null
   readonly commit: string
   readonly missing: MissingFiles
+  /** What rows are bound by may be gone without a new snapshot. */
+  readonly schemaId: number
   /** What names mean in files without field ids: which rows have a place. */
   readonly mapping: string | undefined
   readonly #parts: RowPlacesParts
@@ -82,6 +84,7 @@ export class TableLosers {
     this.snapshotId = snapshotIdOf(state.loaded)
     this.commit = state.marker.commit
     this.missing = state.missing
+    this.schemaId = state.loaded.metadata['current-schema-id']
     this.mapping = nameMappingOf(state.loaded.metadata)?.key
   }
 
