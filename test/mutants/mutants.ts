@@ -1653,6 +1653,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/places/row-places-memory.test.ts'],
   },
   {
+    name: 'count the memory of an index of a manifest once for ever',
+    file: 'packages/iceberg/src/scan/kept-manifests.ts',
+    original: `if (index.sizeBytes !== knownBytes)`,
+    planted: `if (knownBytes === undefined)`,
+    caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,
