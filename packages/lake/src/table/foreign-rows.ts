@@ -44,9 +44,9 @@ export class ForeignRows {
     const clean = new Set<string>()
     // What is deleted is asked for where a row is found: tiering rests on nobody's deletes but those.
     const found = await this.#in(planScan({ ...plan, withDeletes: false }), clean, state, options)
-    const left = found === undefined ? undefined : await this.#in(planScan(plan), clean, state, options)
-    if (left === undefined) this.#clean = clean
-    return left
+    if (found !== undefined) return await this.#in(planScan(plan), clean, state, options)
+    this.#clean = clean
+    return undefined
   }
 
   /** @param clean Is given the files that hold none. */
