@@ -1620,8 +1620,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'take a copy of one of our files for another one of ours',
     file: 'packages/lake/src/live/data-files.ts',
-    original: `ownName.test(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true`,
-    planted: `ownName.test(filePath)`,
+    original: `isOwnName(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true`,
+    planted: `isOwnName(filePath)`,
     caughtBy: ['packages/lake/src/places/own-files.test.ts'],
   },
   {

@@ -3,7 +3,7 @@ import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@mouli
 import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
-import { isOwnName } from '../live/data-files.ts'
+import { isOwnPlace } from '../live/data-files.ts'
 import { absentOver } from '../look/held-records.ts'
 import { meeting, noneMissing, placesIn, united } from '../look/missing-files.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
@@ -54,7 +54,7 @@ async function hasVanished(
   { file, deletes }: FileScanTask,
   call: CallOptions,
 ): Promise<boolean> {
-  const isOurs = isOwnName(tableFiles, metadata)(file.filePath)
+  const isOurs = isOwnPlace(tableFiles, metadata)(file.filePath)
   if (!isOurs || file.specId !== metadata['default-spec-id']) return false
   if (deletes.some(({ content }) => content !== 'equality')) return false
   const info = await tableFiles.head(file.filePath, call)

@@ -124,19 +124,22 @@ export function isOwnFile(
 /** Whose table it is. */
 export type TopicIds = Pick<ColdTopicInfo, 'logId' | 'id'>
 
+/** Named as {@link isOwnFile} asks: by a commit of ours, or a copy of what one wrote, or that of another topic. */
+export function isOwnName(filePath: string): boolean {
+  return /\/data\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/.test(filePath)
+}
+
 /**
- * Named as {@link isOwnFile} asks, and where commits put their files: in the table's own folder nobody else names files so, though only the
- * footer proves it. Elsewhere lie copies, and the files of other topics.
+ * Where commits of ours put their files: in the table's own folder nobody else names files so, though only the footer proves it. Elsewhere
+ * lie copies, and the files of other topics.
  */
-export function isOwnName(
+export function isOwnPlace(
   tableFiles: Pick<TableFiles, 'canonical' | 'under'>,
   { location }: Pick<TableMetadata, 'location'>,
 ): (filePath: string) => boolean {
   const folder = `${folderOf(tableFiles, location)}data/`
-  return (filePath) => ownName.test(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true
+  return (filePath) => isOwnName(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true
 }
-
-const ownName = /\/data\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/
 
 /** Somebody writes the data file while it is read: it may become readable again, or be another one by then. */
 export function isOverwritten(error: unknown): boolean {

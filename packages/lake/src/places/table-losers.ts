@@ -7,7 +7,7 @@ import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
 import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
-import { isOwnName } from '../live/data-files.ts'
+import { isOwnPlace } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { nameMappingOf } from '../live/name-mappings.ts'
 import { doubledPlaces } from './doubled-places.ts'
@@ -140,7 +140,7 @@ export class TableLosers {
   async #listed(call: CallOptions): Promise<PlacedFiles> {
     const { fileLists, tableFiles } = this.#parts
     const { columns, loaded } = this.#state
-    const files = new PlacedFiles(columns, isOwnName(tableFiles, loaded.metadata))
+    const files = new PlacedFiles(columns, isOwnPlace(tableFiles, loaded.metadata))
     for await (const task of fileLists.all(this.#state, call)) {
       files.add(task, listedName(tableFiles, task.file.filePath))
     }
