@@ -225,6 +225,33 @@ describe('position deletes', () => {
     expect(await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))).toEqual([])
   })
 
+  it('are read side by side where they are small, however many there are', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const large = (name: string): Promise<DeleteFile> =>
+      world.positions(name, new Array<[string, bigint]>(100_001).fill([a.filePath, 7n]))
+    const small = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => world.positions(`s${at}.parquet`, [[a.filePath, BigInt(at % 5)]])),
+    )
+    const [first, last] = [await large('l1.parquet'), await large('l2.parquet')]
+    const reading = new Map<string, number>()
+    let [most, mostLarge] = [0, 0]
+    const count = ({ key }: { readonly key?: string | undefined }, by: number): void => {
+      reading.set(key!, (reading.get(key!) ?? 0) + by)
+      const busy = [...reading].filter(([, reads]) => reads > 0).map(([name]) => name)
+      most = Math.max(most, busy.length)
+      if (busy.some((name) => name.includes('/l'))) mostLarge = Math.max(mostLarge, busy.length)
+    }
+    world.store.hooks.before = async (call) => {
+      count(call as { key?: string }, 1)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    world.store.hooks.after = async (call) => count(call as { key?: string }, -1)
+    expect(await world.deleted(a, [first, ...small, last])).toEqual([0, 1, 2, 3, 4, 7])
+    expect(most).toBeGreaterThan(8)
+    expect(mostLarge).toBe(1)
+  })
+
   it('take together no more memory than the limit of one file', async () => {
     const world = lake({ schemas: [fields], limits: { positionDeleteBytes: 30_000 } })
     const a = { ...(await world.rows('a.parquet', fields, tenRows)), recordCount: 2n ** 40n }

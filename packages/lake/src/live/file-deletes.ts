@@ -162,12 +162,18 @@ async function eachOf(
   work: (file: DeleteFile, at: number) => Promise<void>,
   call: CallOptions,
 ): Promise<void> {
-  const rows = deletes.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-  if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...deletes.entries()], ([at, each]) => work(each, at), call)
-  else for (const [at, each] of deletes.entries()) await work(each, at)
+  for (let first = 0; first < deletes.length;) {
+    let end = first
+    let rows = 0
+    do rows += Number(deletes[end++]!.recordCount)
+    while (end < deletes.length && rows + Number(deletes[end]!.recordCount) <= ROWS_ON_THEIR_WAY)
+    const some = deletes.slice(first, end).map((each, at) => [each, first + at] as const)
+    await inTurn(some, ([each, at]) => work(each, at), call)
+    first = end
+  }
 }
 
-/** Of deletes that are read side by side; above it, one file after the other. */
+/** Of deletes that are read side by side; a file with more than these by itself. */
 const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
