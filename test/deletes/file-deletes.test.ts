@@ -399,6 +399,21 @@ describe('deletes of several kinds', () => {
 })
 
 describe('equality deletes', () => {
+  it('are looked for anew where the file is listed in another partition, which may tell columns of it', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const deletes = await world.equality('d.parquet', [idField], [[4]])
+    const reads: number[] = []
+    const maskIn = (partition: DataFile['partition']): Promise<RowMask | undefined> =>
+      world.mask({ ...a, partition }, [deletes], (rows) => reads.push(rows))
+    const oslo = await maskIn(['Oslo'])
+    expect(await maskIn(['Oslo'])).toBe(oslo)
+    expect(reads).toEqual([10])
+    const bergen = await maskIn(['Bergen'])
+    expect(reads).toEqual([10, 10])
+    expect(bergen!.key).not.toBe(oslo!.key)
+  })
+
   it('compare null with null, NaN with NaN, and −0 not with 0', async () => {
     const [number, text] = [field(1, 'x', 'double'), nameField]
     const world = lake({ schemas: [[number, text]] })

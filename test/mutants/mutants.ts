@@ -1583,8 +1583,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'remember what is deleted by the data file alone',
     file: 'packages/lake/src/live/file-deletes.ts',
-    original: `\${schema ?? ''}#\${listKeyOf(deletes)}`,
-    planted: `\${schema ?? ''}#`,
+    original: `\${told}#\${listKeyOf(deletes)}`,
+    planted: `\${told}#`,
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
@@ -1658,6 +1658,20 @@ export const mutants: readonly Mutant[] = [
     original: `if (index.sizeBytes !== knownBytes)`,
     planted: `if (knownBytes === undefined)`,
     caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
+  },
+  {
+    name: 'remember what is deleted by value whatever the partition tells',
+    file: 'packages/lake/src/live/file-deletes.ts',
+    original: `\${metadata['current-schema-id']} \${partitionTupleKey(file.partition)}`,
+    planted: `\${metadata['current-schema-id']}`,
+    caughtBy: ['test/deletes/file-deletes.test.ts'],
+  },
+  {
+    name: 'read files of deletes one after the other once they are many',
+    file: 'packages/lake/src/live/file-deletes.ts',
+    original: `while (end < deletes.length && rows + `,
+    planted: `while (end < 0 && rows + `,
+    caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
     name: 'let a list of a roaring bitmap fall',

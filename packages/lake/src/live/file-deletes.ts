@@ -3,7 +3,15 @@ import { corrupt, stringifyJson } from '@moulin/core'
 import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
 import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys, tooManyPositions } from '@moulin/iceberg'
+import {
+  equalityFields,
+  equalRows,
+  keyBytes,
+  maskOf,
+  partitionTupleKey,
+  tooManyKeys,
+  tooManyPositions,
+} from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
@@ -57,8 +65,9 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     // Of files without field ids the mapping says what is compared.
     const mapping = nameMappingOf(metadata)?.key ?? ''
     const isByValue = deletes.some(({ content }) => content === 'equality')
-    const schema = isByValue ? metadata['current-schema-id'] : undefined
-    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${listKeyOf(deletes)}`
+    // Columns that the file lacks are told by its partition, which another snapshot may have put right.
+    const told = isByValue ? `${metadata['current-schema-id']} ${partitionTupleKey(file.partition)}` : ''
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${told}#${listKeyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -102,7 +111,8 @@ async function maskIn(
     throw corrupt('DELETE_BEYOND', message, { context: { file: file.filePath, rows: file.recordCount, beyond } })
   }
   const rows = positionUnion(some.map((each) => each.rows))
-  const compared = some.flatMap(({ fields = [] }) => fields)
+  const compared = some.flatMap(({ fields = [] }) => fields.map((field) => stringifyJson(field)))
+  if (compared.length > 0) compared.push(partitionTupleKey(file.partition))
   const key = keyOf(
     some.flatMap(({ by }) => by),
     compared,
@@ -256,12 +266,12 @@ function listKeyOf(deletes: readonly DeleteFile[]): string {
 }
 
 /** Short, whatever they are called; the same whatever order they come in. */
-function keyOf(deletes: readonly DeleteFile[], compared: readonly IcebergField[] = []): string {
+function keyOf(deletes: readonly DeleteFile[], compared: readonly string[] = []): string {
   const names = deletes.map(({ content, filePath, sequenceNumber, blob }) =>
     JSON.stringify([content, filePath, sequenceNumber.toString(), blob?.offset.toString()]),
   )
   return createHash('sha256')
-    .update([...names.sort(), ...compared.map((field) => stringifyJson(field))].join())
+    .update([...names.sort(), ...compared].join())
     .digest('hex')
     .slice(0, 32)
 }
