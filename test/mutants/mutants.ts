@@ -506,7 +506,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'believe a footer alone',
     file: 'packages/lake/src/live/data-files.ts',
-    original: ` && file.name.includes(\`/data/\${commit}-\`)`,
+    original: ` && name.includes(\`/data/\${commit}-\`)`,
     planted: ``,
     caughtBy: ['packages/lake/src/audit/row-checksum.test.ts'],
   },
@@ -1284,8 +1284,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit without the limits of the log',
     file: 'packages/lake/src/commit/commit-attempt.ts',
-    original: `commitTable(identifier, commit, { limits })`,
-    planted: `commitTable(identifier, commit, limits === undefined ? { limits } : {})`,
+    original: `commitTable(identifier, sent, { limits })`,
+    planted: `commitTable(identifier, sent, limits === undefined ? { limits } : {})`,
     caughtBy: ['test/limits/limits.test.ts'],
   },
   {

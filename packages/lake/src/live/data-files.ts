@@ -108,7 +108,7 @@ export function fileReader(
 }
 
 /**
- * Written by a tiering commit of this log, so its rows are what we put there: files are immutable. Footer and name must say
+ * Written by a tiering commit of this topic, so its rows are what we put there: files are immutable. Footer and name must say
  * the same commit, for engines that rewrite a file may keep what they do not know of its footer (Arrow does), but give
  * the new file a name of their own.
  */
