@@ -1674,6 +1674,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/deletes/file-deletes.test.ts'],
   },
   {
+    name: 'show of an open table what a late answer says',
+    file: 'packages/lake/src/open-table/open-table.ts',
+    original: `if (order < shown) return`,
+    planted: `if (order < 0) return`,
+    caughtBy: ['packages/lake/src/open-table/open-table.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,
