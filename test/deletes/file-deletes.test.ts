@@ -123,6 +123,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       file: DataFile,
       list: readonly DeleteFile[],
       onRead: (rows: number) => void = () => {},
+      signal?: AbortSignal,
     ): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
@@ -138,7 +139,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
           },
         }
       }
-      return await deletesOf({ metadata, listed, whole }, {})
+      return await deletesOf({ metadata, listed, whole }, signal === undefined ? {} : { signal })
     },
     async deleted(file: DataFile, list: readonly DeleteFile[], onRead?: (rows: number) => void): Promise<number[]> {
       return rowsIn(await this.mask(file, list, onRead), Number(file.recordCount))
@@ -399,6 +400,40 @@ describe('deletes of several kinds', () => {
 })
 
 describe('equality deletes', () => {
+  it('of which there are many are gathered for one data file at a time', async () => {
+    const world = lake()
+    const names = ['a', 'b', 'c']
+    const files = await Promise.all(names.map((name) => world.rows(`${name}.parquet`, fields, tenRows)))
+    const keys = Array.from({ length: 100_001 }, (_, at) => [at + 5])
+    const [many, few] = [
+      await world.equality('m.parquet', [idField], keys),
+      await world.equality('f.parquet', [idField], [[1]]),
+    ]
+    const events: string[] = []
+    const masksBy = async (deletes: readonly DeleteFile[]): Promise<string> => {
+      events.length = 0
+      const masks = files.map(async (file, at) => {
+        const rows = await world.deleted(file, deletes, () => events.push(names[at]!))
+        events.push(names[at]!.toUpperCase())
+        return rows
+      })
+      expect(new Set((await Promise.all(masks)).map(String)).size).toBe(1)
+      return events.join('')
+    }
+    expect(await masksBy([many])).toBe('aAbBcC')
+    expect((await masksBy([few])).slice(0, 3)).toBe('abc')
+    // One whose reader gives up leaves its turn to the next.
+    const stop = new AbortController()
+    const [first, second] = [
+      world.mask(files[0]!, [few, many]),
+      world.mask(files[1]!, [few, many], undefined, stop.signal),
+    ]
+    stop.abort()
+    await expect(second).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await first)!.size).toBe(6)
+    expect(await world.deleted(files[2]!, [few, many])).toEqual([1, 5, 6, 7, 8, 9])
+  })
+
   it('are looked for anew where the file is listed in another partition, which may tell columns of it', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)

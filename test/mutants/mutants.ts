@@ -1681,6 +1681,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/open-table/open-table.test.ts'],
   },
   {
+    name: 'gather many keys for all data files at once',
+    file: 'packages/lake/src/live/file-deletes.ts',
+    original: `(isMuch ? parts`,
+    planted: `(isMuch && placed.length > 9 ? parts`,
+    caughtBy: ['test/deletes/file-deletes.test.ts'],
+  },
+  {
     name: 'let a list of a roaring bitmap fall',
     file: 'packages/format/src/roaring/roaring64.ts',
     original: `if (values[at]! <= values[at - 1]!)`,

@@ -16,6 +16,8 @@ import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/ic
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
+import { inLine } from './in-line.ts'
+import type { InLine } from './in-line.ts'
 import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
 import type { Sized } from './room.ts'
@@ -25,12 +27,14 @@ import { inTurn, listedName, namesOf } from '../table/table-objects.ts'
 export interface DeleteRooms {
   readonly files: DeleteRoom
   readonly masks: Room<RowMask | 'none'>
+  /** Where keys are gathered that take much memory: for one data file at a time, whoever reads. */
+  readonly muchAtATime: InLine
 }
 
 type DeleteLimits = Pick<Limits, 'equalityDeleteBytes' | 'positionDeleteBytes' | 'rowMaskBytes'>
 
 export function deleteRooms({ equalityDeleteBytes, rowMaskBytes }: DeleteLimits): DeleteRooms {
-  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes) }
+  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes), muchAtATime: inLine() }
 }
 
 export interface FileDeletesParts {
@@ -56,6 +60,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     tableFiles,
     equalityDeleteBytes,
     positionDeleteBytes,
+    muchAtATime: rooms.muchAtATime,
     deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes, equalityDeleteBytes }),
   }
   return async (question, call) => {
@@ -78,6 +83,7 @@ interface MaskParts {
   readonly deletes: DeleteFiles
   readonly equalityDeleteBytes: number
   readonly positionDeleteBytes: number
+  readonly muchAtATime: InLine
 }
 
 /** Rows, and the files that delete them. */
@@ -97,9 +103,11 @@ async function maskIn(
   const deletes = eachOnce(question.listed.deletes)
   const placed = deletes.filter(({ content }) => content !== 'equality')
   const equal = deletes.filter(({ content }) => content === 'equality')
+  const isMuch = equal.reduce((sum, { recordCount }) => sum + Number(recordCount), 0) > ROWS_ON_THEIR_WAY
+  const byValue = (): Promise<readonly Deleted[]> => deletedByValue(question, equal, parts, call)
   const found = [
     ...(await deletedByPlace(question, placed, parts, call)),
-    ...(await deletedByValue(question, equal, parts, call)),
+    ...(await (isMuch ? parts.muchAtATime(byValue, call) : byValue())),
   ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
