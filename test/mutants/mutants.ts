@@ -406,17 +406,24 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/table/marker-store.test.ts'],
   },
   {
-    name: 'send a refused commit again as it was',
+    name: 'send a refused commit again for ever',
     file: 'packages/lake/src/commit/commit-attempt.ts',
-    original: `this.#isRefused ? {`,
-    planted: `this.#isRefused && false ? {`,
+    original: `if (this.#isRefused) return 'stranded'`,
+    planted: ``,
     caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
   },
   {
-    name: 'send a first commit again for ever whose number is taken',
-    file: 'packages/lake/src/commit/commit-attempt.ts',
-    original: `this.#isTaken ||= taken.has(error.code)`,
-    planted: `this.#isTaken = false`,
+    name: 'remove the files of a commit that may land yet',
+    file: 'packages/lake/src/commit/commit-sender.ts',
+    original: `this.#leftovers.leave(this.#recordOf(written, planned))`,
+    planted: `await this.discard(written)`,
+    caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
+  },
+  {
+    name: 'forget a commit that may land yet',
+    file: 'packages/lake/src/commit/commit-leftovers.ts',
+    original: `    this.#unsettled.push(staged)\n`,
+    planted: ``,
     caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
   },
   {
@@ -1284,8 +1291,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit without the limits of the log',
     file: 'packages/lake/src/commit/commit-attempt.ts',
-    original: `commitTable(identifier, sent, { limits })`,
-    planted: `commitTable(identifier, sent, limits === undefined ? { limits } : {})`,
+    original: `commitTable(identifier, commit, { limits })`,
+    planted: `commitTable(identifier, commit, limits === undefined ? { limits } : {})`,
     caughtBy: ['test/limits/limits.test.ts'],
   },
   {

@@ -8,7 +8,6 @@ import type {
   Runtime,
   TableCommit,
   TableIdentifier,
-  TableUpdate,
 } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import { summaryKeys } from '../table/system-columns.ts'
@@ -38,9 +37,6 @@ export interface ReadBack {
   readonly asked: Asked
 }
 
-/** What a commit is refused for ever after for, by catalogs that look at it: numbers that are taken stay taken. */
-const taken: ReadonlySet<string> = new Set(['SEQUENCE_NUMBER', 'ROW_ID'])
-
 /** How long one call looks for the outcome of its commit before it says that nobody knows. */
 const SETTLE_MS = 30_000
 
@@ -51,15 +47,15 @@ const SETTLE_MS = 30_000
  * 1. the table has it, or has had it, and its snapshot has expired since: committed;
  * 2. main has moved, or numbers that its snapshot takes are taken: it can never land any more: lost;
  * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
- *    the two arrives first moves main, and with that the other one fails. Where it is refused by now, for what others have done without
- *    moving main, it is sent without what it would forget of the table's past, which somebody may want to keep.
+ *    the two arrives first moves main, and with that the other one fails;
+ * 4. main is there, and the commit is refused by now, for what others have done without moving main (a column, a spec, a tag): stranded.
+ *    What they did they may undo, so it may land yet, until main moves: the next commit, planned anew, sees to that.
  */
 export class CommitAttempt {
   readonly #parts: CommitAttemptParts
   #isSent = false
   /** It was refused when it was sent again. */
   #isRefused = false
-  #isTaken = false
 
   constructor(parts: CommitAttemptParts) {
     this.#parts = parts
@@ -70,10 +66,11 @@ export class CommitAttempt {
   }
 
   /**
-   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this.
+   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this. Nothing that a
+   * stranded one has stored may go before main has moved.
    * @throws outcome `rejected`: refused for good. Outcome `unknown`: call again later.
    */
-  async settle(): Promise<ReadBack | 'lost'> {
+  async settle(): Promise<ReadBack | 'lost' | 'stranded'> {
     const { clock, timers } = this.#parts.runtime
     if (!this.#isSent) {
       this.#isSent = true
@@ -93,15 +90,14 @@ export class CommitAttempt {
       try {
         const found = await this.#search()
         if (found !== 'absent') return found
+        if (this.#isRefused) return 'stranded'
         await this.#send()
         const seen = await this.#search()
         if (seen !== 'absent') return seen
       } catch (error) {
         failure = error
-        if (hasOutcome(error, 'rejected') && error.kind === 'invalid') {
+        if (hasOutcome(error, 'rejected') && (error.kind === 'invalid' || error.kind === 'conflict'))
           this.#isRefused = true
-          this.#isTaken ||= taken.has(error.code)
-        }
       }
       if (clock.monotonic() - startMs > SETTLE_MS) throw this.#unknown(failure)
       if (round > 0) await timers.sleep(Math.min(1000, 10 * 2 ** Math.min(round, 10)))
@@ -110,9 +106,7 @@ export class CommitAttempt {
 
   async #send(): Promise<void> {
     const { catalog, identifier, commit, limits } = this.#parts
-    const { requirements, updates } = commit
-    const sent = this.#isRefused ? { requirements, updates: updates.filter(({ action }) => isNeeded(action)) } : commit
-    await catalog.commitTable(identifier, sent, { limits })
+    await catalog.commitTable(identifier, commit, { limits })
   }
 
   async #search(): Promise<ReadBack | 'lost' | 'absent'> {
@@ -127,8 +121,7 @@ export class CommitAttempt {
       throw error
     }
     if (this.#isIn(table)) return { loaded: table, asked }
-    const isTaken = this.#isTaken || this.#isOvertaken(table)
-    if (sameInt64(mainOf(table), mainOf(planned)) && !isTaken) return 'absent'
+    if (sameInt64(mainOf(table), mainOf(planned)) && !this.#isOvertaken(table)) return 'absent'
     return (await hasTrace(table)) ? { loaded: table, asked } : 'lost'
   }
 
@@ -174,9 +167,6 @@ export class CommitAttempt {
     return unavailable('COMMIT_UNKNOWN', message, { outcome: 'unknown', context: { commit: commitId }, cause })
   }
 }
-
-const isNeeded = (action: TableUpdate['action']): boolean =>
-  action === 'add-snapshot' || action === 'set-snapshot-ref' || action === 'set-properties'
 
 function mainOf({ metadata }: LoadedTable): Int64 | null {
   return currentSnapshot(metadata)?.['snapshot-id'] ?? null

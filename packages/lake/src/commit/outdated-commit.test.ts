@@ -1,11 +1,24 @@
 /** Commits that are outdated though main did not move: by a snapshot aside, a tag, another format version. */
-import { invalid, unavailable } from '@moulin/core'
+import { invalid, tableIdentifier, unavailable } from '@moulin/core'
 import type { Int64 } from '@moulin/core'
+import { currentSchema } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
+import { plainCatalog } from '../catalog.test-support.ts'
 import { change, commitFiles, tableOf } from '../foreign.test-support.ts'
+import { checkFolder } from '../forgotten/forgotten.test-support.ts'
 import { checkTable } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
 import { dataFiles, keysBelow, outside, racedLog, sendTwo, tierAll } from './commit-races.test-support.ts'
+
+async function addColumn(log: TestLog): Promise<void> {
+  const { metadata } = await tableOf(log)
+  const schema = currentSchema(metadata)
+  const field = { id: metadata['last-column-id'] + 1, name: 'more', required: false, type: 'int' } as const
+  await change(outside(log), [
+    { action: 'add-schema', schema: { ...schema, fields: [...schema.fields, field] } },
+    { action: 'set-current-schema', 'schema-id': -1 },
+  ])
+}
 
 describe('a commit that lost its race', () => {
   const aside = async (log: TestLog): Promise<void> => {
@@ -66,7 +79,7 @@ describe('a commit that lost its race', () => {
     await checkTable(topic, log)
   })
 
-  it('is committed without what it would forget, where its answer was lost and somebody wants to keep that', async () => {
+  it('is no obstacle where its answer was lost and somebody wants to keep what it would forget', async () => {
     const { log, races, commits } = racedLog({ limits: { metadataWarnBytes: 8192 } })
     const topic = await log.attach()
     let tagged: Int64 | undefined
@@ -103,6 +116,50 @@ describe('a commit that lost its race', () => {
     })
     expect(await tierAll(log, topic)).toMatchObject({ rows: 4 })
     await checkTable(topic, log)
+  })
+
+  it('is no obstacle where its answer was lost and others have changed columns since', async () => {
+    const { log, races } = racedLog({ info: { partitionBy: [] } })
+    const topic = await log.attach()
+    sendTwo(log)
+    await tierAll(log, topic)
+    sendTwo(log)
+    races.push(async () => {
+      await addColumn(log)
+      throw unavailable('AWAY', 'No answer.', { outcome: 'unknown' })
+    })
+    expect(await tierAll(log, topic)).toMatchObject({ rows: 4 })
+    await checkTable(topic, log)
+    // What it had stored has gone since main moved.
+    expect(await keysBelow(log, 'log/staged/')).toEqual([])
+    expect((await checkFolder(log)).unnamed).toEqual([])
+  })
+
+  it('lands late where others take back what kept it, and nothing is there twice', async () => {
+    const { log, races, commits } = racedLog({ info: { partitionBy: [] } })
+    const topic = await log.attach()
+    sendTwo(log)
+    await tierAll(log, topic)
+    sendTwo(log)
+    const table = tableIdentifier(log.info.table)
+    const before = (await tableOf(log)).metadata['current-schema-id']
+    races.push(async () => {
+      await addColumn(log)
+      throw unavailable('AWAY', 'No answer.', { outcome: 'unknown' })
+    })
+    // Refused when it is sent again; then, just before the next one, its first copy arrives.
+    races.push(async () => {})
+    races.push(async () => {
+      await change(outside(log), [{ action: 'set-current-schema', 'schema-id': before }])
+      await plainCatalog(log.store, log.runtime).commitTable(table, commits.at(-2)!)
+    })
+    expect(await tierAll(log, topic)).toMatchObject({ rows: 0, frontier: [4n, 4n] })
+    await checkTable(topic, log)
+    sendTwo(log)
+    await tierAll(log, topic)
+    await checkTable(await outside(log).attach(), log)
+    expect(await keysBelow(log, 'log/staged/')).toEqual([])
+    expect((await checkFolder(log)).unnamed).toEqual([])
   })
 
   it('is planned anew where it was refused and nobody can say on what', async () => {
