@@ -688,7 +688,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'forget a commit that lost its race',
     file: 'packages/lake/src/commit/committer.ts',
-    original: `      this.#lost = written\n`,
+    original: `      this.#lost = outcome === 'lost' ? written : undefined\n`,
     planted: ``,
     caughtBy: ['packages/lake/src/commit/lost-commit.test.ts'],
   },
