@@ -132,6 +132,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       file: DataFile,
       list: readonly DeleteFile[],
       onRead: (rows: number) => void = () => {},
+      signal?: AbortSignal,
     ): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
@@ -147,7 +148,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
           },
         }
       }
-      return await deletesOf({ metadata, listed, whole }, {})
+      return await deletesOf({ metadata, listed, whole }, signal === undefined ? {} : { signal })
     },
     async deleted(file: DataFile, list: readonly DeleteFile[], onRead?: (rows: number) => void): Promise<number[]> {
       return rowsIn(await this.mask(file, list, onRead), Number(file.recordCount))
@@ -193,6 +194,21 @@ describe('position deletes', () => {
     expect(await world.deleted(a, [files, more])).toEqual([1, 3, 5])
   })
 
+  it('are taken once from a file that is listed again and again', async () => {
+    const world = lake({ schemas: [fields], limits: { positionDeleteBytes: 2000 } })
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [one, two] = [
+      await world.positions('d1.parquet', [[a.filePath, 1n]]),
+      await world.equality('e.parquet', [idField], [[4]]),
+    ]
+    const again = Array.from({ length: 50 }, (_, at) => ({ ...one, sequenceNumber: one.sequenceNumber + BigInt(at) }))
+    expect(await world.deleted(a, [...again, two, two])).toEqual([1, 4])
+    expect((await world.mask(a, [...again, two, two]))!.key).toBe((await world.mask(a, [one, two]))!.key)
+    // Under one name there may be more than one thing.
+    const bare = { ...two, equalityIds: [2] }
+    await expect(world.deleted(a, [two, bare])).rejects.toMatchObject({ code: 'EQUALITY_FIELD' })
+  })
+
   it('of several files come together, and a file that says nothing of it changes no key', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)
@@ -220,6 +236,33 @@ describe('position deletes', () => {
     const reads = await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))
     expect(new Set(reads)).toEqual(new Set(['d.parquet']))
     expect(await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))).toEqual([])
+  })
+
+  it('are read side by side where they are small, however many there are', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const large = (name: string): Promise<DeleteFile> =>
+      world.positions(name, new Array<[string, bigint]>(100_001).fill([a.filePath, 7n]))
+    const small = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => world.positions(`s${at}.parquet`, [[a.filePath, BigInt(at % 5)]])),
+    )
+    const [first, last] = [await large('l1.parquet'), await large('l2.parquet')]
+    const reading = new Map<string, number>()
+    let [most, mostLarge] = [0, 0]
+    const count = ({ key }: { readonly key?: string | undefined }, by: number): void => {
+      reading.set(key!, (reading.get(key!) ?? 0) + by)
+      const busy = [...reading].filter(([, reads]) => reads > 0).map(([name]) => name)
+      most = Math.max(most, busy.length)
+      if (busy.some((name) => name.includes('/l'))) mostLarge = Math.max(mostLarge, busy.length)
+    }
+    world.store.hooks.before = async (call) => {
+      count(call as { key?: string }, 1)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    world.store.hooks.after = async (call) => count(call as { key?: string }, -1)
+    expect(await world.deleted(a, [first, ...small, last])).toEqual([0, 1, 2, 3, 4, 7])
+    expect(most).toBeGreaterThan(8)
+    expect(mostLarge).toBe(1)
   })
 
   it('take together no more memory than the limit of one file', async () => {
@@ -369,6 +412,55 @@ describe('deletes of several kinds', () => {
 })
 
 describe('equality deletes', () => {
+  it('of which there are many are gathered for one data file at a time', async () => {
+    const world = lake()
+    const names = ['a', 'b', 'c']
+    const files = await Promise.all(names.map((name) => world.rows(`${name}.parquet`, fields, tenRows)))
+    const keys = Array.from({ length: 100_001 }, (_, at) => [at + 5])
+    const [many, few] = [
+      await world.equality('m.parquet', [idField], keys),
+      await world.equality('f.parquet', [idField], [[1]]),
+    ]
+    const events: string[] = []
+    const masksBy = async (deletes: readonly DeleteFile[]): Promise<string> => {
+      events.length = 0
+      const masks = files.map(async (file, at) => {
+        const rows = await world.deleted(file, deletes, () => events.push(names[at]!))
+        events.push(names[at]!.toUpperCase())
+        return rows
+      })
+      expect(new Set((await Promise.all(masks)).map(String)).size).toBe(1)
+      return events.join('')
+    }
+    expect(await masksBy([many])).toBe('aAbBcC')
+    expect((await masksBy([few])).slice(0, 3)).toBe('abc')
+    // One whose reader gives up leaves its turn to the next.
+    const stop = new AbortController()
+    const [first, second] = [
+      world.mask(files[0]!, [few, many]),
+      world.mask(files[1]!, [few, many], undefined, stop.signal),
+    ]
+    stop.abort()
+    await expect(second).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await first)!.size).toBe(6)
+    expect(await world.deleted(files[2]!, [few, many])).toEqual([1, 5, 6, 7, 8, 9])
+  })
+
+  it('are looked for anew where the file is listed in another partition, which may tell columns of it', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const deletes = await world.equality('d.parquet', [idField], [[4]])
+    const reads: number[] = []
+    const maskIn = (partition: DataFile['partition']): Promise<RowMask | undefined> =>
+      world.mask({ ...a, partition }, [deletes], (rows) => reads.push(rows))
+    const oslo = await maskIn(['Oslo'])
+    expect(await maskIn(['Oslo'])).toBe(oslo)
+    expect(reads).toEqual([10])
+    const bergen = await maskIn(['Bergen'])
+    expect(reads).toEqual([10, 10])
+    expect(bergen!.key).not.toBe(oslo!.key)
+  })
+
   it('compare null with null, NaN with NaN, and −0 not with 0', async () => {
     const [number, text] = [field(1, 'x', 'double'), nameField]
     const world = lake({ schemas: [[number, text]] })

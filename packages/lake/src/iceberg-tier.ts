@@ -188,7 +188,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
     const table = new TopicTable({ catalog, tableFiles, files, manifests, info, context, ownCommits: own })
-    const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
+    const indexes = rowIndexes({ topic: info, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
     const lists = fileLists(tableFiles, manifests)
     const places = new RowPlaces({ info, context, tableFiles, files, fileLists: lists, indexes, windowBytes })

@@ -174,12 +174,14 @@ class OpenFile implements ParquetFile {
   /** By pages where offset indexes say which hold the rows; where that ends in nonsense, without them. */
   async #decoded(request: TaskRequest, rowGroup: FooterRowGroup): Promise<ColumnBatch['columns']> {
     const { rowGroup: index, rows } = request
+    // Of this read: another one may doubt them before it ends.
+    const isDoubted = this.#indexes.isDoubted(index)
     try {
       return await this.#decodedOnce(request, rowGroup)
     } catch (error) {
       const isIndexed =
         (rows.start > 0 || rows.end < rowGroup.rowCount) &&
-        !this.#indexes.isDoubted(index) &&
+        !isDoubted &&
         rowGroup.columns.some(({ offsetIndex }) => offsetIndex !== undefined)
       if (!isIndexed || !isKind(error, 'corrupt') || error.code === 'PARQUET_WORKER') throw error
       this.#indexes.doubt(index)

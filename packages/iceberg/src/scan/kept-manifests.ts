@@ -69,8 +69,10 @@ export class KeptManifests {
     }
     const present = manifests.filter((manifest) => !this.#parts.skip(manifest))
     const snapshotId = BigInt(snapshot['snapshot-id'])
-    return this.#inParts(present, async (manifest) =>
-      describedManifest(await this.#read(manifest), manifest, snapshotId),
+    return this.#inParts(present, (manifest) =>
+      this.#kept(`described ${snapshotId} ${manifest}`, async () => {
+        return [describedManifest(await this.#read(manifest), manifest, snapshotId), MANIFEST_BYTES]
+      }),
     )
   }
 
@@ -98,6 +100,7 @@ export class KeptManifests {
     const facts = room?.facts.get(name) as Facts | undefined
     if (facts !== undefined && !factsMightMatch(residual, facts)) return []
     const known = room?.files.get(name) as ManifestIndex | undefined
+    const knownBytes = known?.sizeBytes
     const found = (index: ManifestIndex): IndexedFiles => {
       const files = [...index.matching(residual, predicate, spec)]
       index.settle()
@@ -105,7 +108,8 @@ export class KeptManifests {
         const learned = new Map([...(facts ?? []), ...index.facts(residual, spec)])
         room.facts.add(name, learned, factsBytes(learned))
       }
-      if (known === undefined) room?.files.add(name, index, index.sizeBytes)
+      // It learns of columns that were not asked for before.
+      if (index.sizeBytes !== knownBytes) room?.files.add(name, index, index.sizeBytes)
       return files
     }
     return known === undefined ? this.#index(manifest, spec).then(found) : found(known)

@@ -83,15 +83,24 @@ describe('a plan', () => {
   it('with a room reads what is new, and knows what is deleted by now', async () => {
     const made = twoSpecs()
     const { store, manifests, putList, plan, names } = made
-    const room = roomy()
+    const sizes = new Map<string, number>()
+    const { files: shelf, facts } = roomy()
+    const add: (typeof shelf)['add'] = (name, value, sizeBytes) => {
+      sizes.set(name, sizeBytes)
+      shelf.add(name, value, sizeBytes)
+    }
+    const room = { files: { ...shelf, add }, facts }
     const reads = (): string[] => store.reads.splice(0).map((key) => /([^/]*)\.avro$/.exec(key)![1]!)
     expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     expect(reads()).toEqual(['snap', 'm0', 'm1', 'm2'])
+    const [name, before] = [...sizes].find(([each]) => each.includes('m0.avro'))!
     expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
     expect(await names({ room, where: lt('n', 1) })).toEqual(['feb'])
     expect(await names({ room, where: eq('town', 'ams') })).toEqual(['ams', 'jan', 'null', 'feb'])
     expect(reads()).toEqual([])
+    // What it has learned of two columns.
+    expect(sizes.get(name)).toBe(before + 300)
 
     // A commit of somebody else's: deletes in what is known, and more files.
     const spec = bindPartitionSpec(specs[1]!, [schema])

@@ -174,7 +174,7 @@ async function survey(
   for await (const task of planScan({ tableFiles, metadata, room, ...call })) {
     const { filePath } = task.file
     const file = await files.open(task, metadata, call)
-    const isOwn = isOwnFile(file, info.logId)
+    const isOwn = isOwnFile(file, info)
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       const rows = await readIdentities(file, rowGroup, state.columns, call)
       for (let row = 0; row < rows.length; row++) {

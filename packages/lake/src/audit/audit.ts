@@ -62,7 +62,7 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   for await (const counting of countingFiles(parts, state, {}, call)) {
     const file = await counting.withRivals(call)
     const rows = await counting.rows(call)
-    const isForeign = !isOwnFile(file, info.logId)
+    const isForeign = !isOwnFile(file, info)
     if (isForeign) deep?.beginFile()
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)

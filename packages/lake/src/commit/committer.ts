@@ -80,8 +80,9 @@ export class Committer {
         } catch (error) {
           throw beforeCommit(error)
         }
-        if ((await this.#sender.send(state, plan)) === 'committed') return counted
-        await this.#sender.discard(plan)
+        const outcome = await this.#sender.send(state, plan)
+        if (outcome === 'committed') return counted
+        if (outcome === 'lost') await this.#sender.discard(plan)
         if (clock.monotonic() - startMs > this.#parts.retry.retryMs) throw this.#contention(round, 0)
       }
     })
@@ -105,15 +106,16 @@ export class Committer {
       }
       // What becomes of it is the sender's to see to, unless it loses again.
       this.#lost = undefined
-      if ((await this.#sender.send(state, written)) === 'committed') {
+      const outcome = await this.#sender.send(state, written)
+      if (outcome === 'committed') {
         return resultOf(
           table.state,
           written.gains.reduce((sum, { rows }) => sum + rows, 0n),
         )
       }
-      this.#lost = written
+      this.#lost = outcome === 'lost' ? written : undefined
       if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
-        await this.#discardLost()
+        if (this.#lost !== undefined) await this.#discardLost()
         throw this.#contention(round, spentBytes)
       }
       // The first two retries at once; then longer and longer, up to a second, at random.

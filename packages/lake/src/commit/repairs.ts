@@ -119,8 +119,9 @@ export class Repairs {
     }
     const replaces = { removed: removed.map(({ file }) => ({ file, sequenceNumber })), sequenceNumber }
     const written: Written = { ...plan, files, gains: [], sizeBytes: 0, replaces }
-    if ((await this.#sender.send(state, written)) === 'lost') {
-      await this.#sender.discard(written)
+    const outcome = await this.#sender.send(state, written)
+    if (outcome !== 'committed') {
+      if (outcome === 'lost') await this.#sender.discard(written)
       const message = `Another writer of table ${info.table} came first; its files are put back in a while.`
       throw conflict('COMMIT_CONTENTION', message, { retryable: true, context: { table: info.table } })
     }

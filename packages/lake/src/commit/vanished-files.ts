@@ -3,11 +3,10 @@ import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@mouli
 import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
-import { isOwnName } from '../live/data-files.ts'
+import { isOwnPlace } from '../live/data-files.ts'
 import { absentOver } from '../look/held-records.ts'
 import { meeting, noneMissing, placesIn, united } from '../look/missing-files.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
-import { canonicalIn, folderOf } from '../table/table-objects.ts'
 import type { TableState } from '../table/table-state.ts'
 import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -55,9 +54,8 @@ async function hasVanished(
   { file, deletes }: FileScanTask,
   call: CallOptions,
 ): Promise<boolean> {
-  const isOurs = isOwnName(file.filePath) && file.specId === metadata['default-spec-id']
-  const folder = folderOf(tableFiles, metadata.location)
-  if (!isOurs || canonicalIn(tableFiles, file.filePath)?.startsWith(folder) !== true) return false
+  const isOurs = isOwnPlace(tableFiles, metadata)(file.filePath)
+  if (!isOurs || file.specId !== metadata['default-spec-id']) return false
   if (deletes.some(({ content }) => content !== 'equality')) return false
   const info = await tableFiles.head(file.filePath, call)
   return info === undefined || BigInt(info.size) !== file.fileSizeBytes

@@ -9,6 +9,7 @@ import {
   equalRows,
   keyBytes,
   maskOf,
+  partitionTupleKey,
   schemasFrom,
   tooManyKeys,
   tooManyPositions,
@@ -17,6 +18,8 @@ import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/ic
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
+import { inLine } from './in-line.ts'
+import type { InLine } from './in-line.ts'
 import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
 import type { Sized } from './room.ts'
@@ -26,12 +29,14 @@ import { inTurn, listedName, namesOf } from '../table/table-objects.ts'
 export interface DeleteRooms {
   readonly files: DeleteRoom
   readonly masks: Room<RowMask | 'none'>
+  /** Where keys are gathered that take much memory: for one data file at a time, whoever reads. */
+  readonly muchAtATime: InLine
 }
 
 type DeleteLimits = Pick<Limits, 'equalityDeleteBytes' | 'positionDeleteBytes' | 'rowMaskBytes'>
 
 export function deleteRooms({ equalityDeleteBytes, rowMaskBytes }: DeleteLimits): DeleteRooms {
-  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes) }
+  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes), muchAtATime: inLine() }
 }
 
 export interface FileDeletesParts {
@@ -57,6 +62,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     tableFiles,
     equalityDeleteBytes,
     positionDeleteBytes,
+    muchAtATime: rooms.muchAtATime,
     deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes, equalityDeleteBytes }),
   }
   return async (question, call) => {
@@ -66,8 +72,9 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     // Of files without field ids the mapping says what is compared.
     const mapping = nameMappingOf(metadata)?.key ?? ''
     const isByValue = deletes.some(({ content }) => content === 'equality')
-    const schema = isByValue ? metadata['current-schema-id'] : undefined
-    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${listKeyOf(deletes)}`
+    // Columns that the file lacks are told by its partition, which another snapshot may have put right.
+    const told = isByValue ? `${metadata['current-schema-id']} ${partitionTupleKey(file.partition)}` : ''
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${told}#${listKeyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -78,6 +85,7 @@ interface MaskParts {
   readonly deletes: DeleteFiles
   readonly equalityDeleteBytes: number
   readonly positionDeleteBytes: number
+  readonly muchAtATime: InLine
 }
 
 /** Rows, and the files that delete them. */
@@ -93,12 +101,15 @@ async function maskIn(
   parts: MaskParts,
   call: CallOptions,
 ): Promise<Sized<RowMask | 'none'>> {
-  const { file, deletes } = question.listed
+  const { file } = question.listed
+  const deletes = eachOnce(question.listed.deletes)
   const placed = deletes.filter(({ content }) => content !== 'equality')
   const equal = deletes.filter(({ content }) => content === 'equality')
+  const isMuch = equal.reduce((sum, { recordCount }) => sum + Number(recordCount), 0) > ROWS_ON_THEIR_WAY
+  const byValue = (): Promise<readonly Deleted[]> => deletedByValue(question, equal, parts, call)
   const found = [
     ...(await deletedByPlace(question, placed, parts, call)),
-    ...(await deletedByValue(question, equal, parts, call)),
+    ...(await (isMuch ? parts.muchAtATime(byValue, call) : byValue())),
   ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
@@ -110,12 +121,26 @@ async function maskIn(
     throw corrupt('DELETE_BEYOND', message, { context: { file: file.filePath, rows: file.recordCount, beyond } })
   }
   const rows = positionUnion(some.map((each) => each.rows))
-  const compared = some.flatMap(({ fields = [] }) => fields)
+  const compared = some.flatMap(({ fields = [] }) => fields.map((field) => stringifyJson(field)))
+  if (compared.length > 0) compared.push(partitionTupleKey(file.partition))
   const key = keyOf(
     some.flatMap(({ by }) => by),
     compared,
   )
   return { value: maskOf(key, rows)!, sizeBytes: 512 + rows.sizeBytes }
+}
+
+/** What manifests name a thousand times deletes as much as once. */
+function eachOnce(deletes: readonly DeleteFile[]): DeleteFile[] {
+  const byName = new Map<string, DeleteFile>()
+  for (const file of deletes) {
+    const { content, filePath, fileSizeBytes, recordCount, equalityIds, referencedDataFile = '', blob } = file
+    const name = [content, fileSizeBytes, recordCount, equalityIds, blob?.offset, referencedDataFile, filePath].join(
+      ' ',
+    )
+    if (!byName.has(name)) byName.set(name, file)
+  }
+  return [...byName.values()]
 }
 
 /** By vectors, and by files of positions. */
@@ -157,12 +182,18 @@ async function eachOf(
   work: (file: DeleteFile, at: number) => Promise<void>,
   call: CallOptions,
 ): Promise<void> {
-  const rows = deletes.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-  if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...deletes.entries()], ([at, each]) => work(each, at), call)
-  else for (const [at, each] of deletes.entries()) await work(each, at)
+  for (let first = 0; first < deletes.length;) {
+    let end = first
+    let rows = 0
+    do rows += Number(deletes[end++]!.recordCount)
+    while (end < deletes.length && rows + Number(deletes[end]!.recordCount) <= ROWS_ON_THEIR_WAY)
+    const some = deletes.slice(first, end).map((each, at) => [each, first + at] as const)
+    await inTurn(some, ([each, at]) => work(each, at), call)
+    first = end
+  }
 }
 
-/** Of deletes that are read side by side; above it, one file after the other. */
+/** Of deletes that are read side by side; a file with more than these by itself. */
 const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
@@ -241,12 +272,12 @@ function listKeyOf(deletes: readonly DeleteFile[]): string {
 }
 
 /** Short, whatever they are called; the same whatever order they come in. */
-function keyOf(deletes: readonly DeleteFile[], compared: readonly IcebergField[] = []): string {
+function keyOf(deletes: readonly DeleteFile[], compared: readonly string[] = []): string {
   const names = deletes.map(({ content, filePath, sequenceNumber, blob }) =>
     JSON.stringify([content, filePath, sequenceNumber.toString(), blob?.offset.toString()]),
   )
   return createHash('sha256')
-    .update([...names.sort(), ...compared.map((field) => stringifyJson(field))].join())
+    .update([...names.sort(), ...compared].join())
     .digest('hex')
     .slice(0, 32)
 }

@@ -1,4 +1,4 @@
-import { isKind, isUnreadable, throwIfAborted, waitFor } from '@moulin/core'
+import { isKind, isUnreadable } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import {
   bindForReading,
@@ -9,6 +9,7 @@ import {
   specById,
 } from '@moulin/iceberg'
 import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
+import { inLine } from '../live/in-line.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import { anywhere, lowest, meeting, noneMissing, partitionsOf, placesIn, reaches } from './missing-files.ts'
@@ -64,7 +65,7 @@ export class FileLook {
   readonly #parts: FileLookParts
   /** Manifests without a file for what is held, or one that is missing. What is let go of only grows, so they need not be read again. */
   #passed = new Set<string>()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #inOrder = inLine()
   /** The snapshot of the last look at everything that is held. */
   #lookedOn: bigint | null | undefined
 
@@ -102,16 +103,6 @@ export class FileLook {
       if (fault !== undefined) this.#remember(new Map([...table.missing, [file.filePath, fault]]))
     })
     for await (const done of opened) void done
-  }
-
-  // A signal ends the wait of its caller, for its turn and for its work; the others keep theirs.
-  #inOrder<T>(work: () => Promise<T>, { signal }: CallOptions): Promise<T> {
-    const done = this.#last.then(() => {
-      throwIfAborted(signal)
-      return work()
-    })
-    this.#last = done.catch(() => undefined)
-    return waitFor(done, signal)
   }
 
   async #look(upTo: readonly bigint[] | undefined, call: CallOptions): Promise<Looked> {

@@ -115,6 +115,29 @@ describe('openTable', () => {
     expect(opened.snapshots()).toHaveLength(3)
   })
 
+  it('never goes back to what an earlier refresh is told later', async () => {
+    const { catalog } = table
+    let answer = (): void => {}
+    const late = new Promise<void>((resolve) => (answer = resolve))
+    let asked = 0
+    const slow: typeof catalog = {
+      ...catalog,
+      async loadTable(name, call) {
+        const loaded = await catalog.loadTable(name, call)
+        if (++asked === 2) await late
+        return loaded
+      },
+    }
+    const opened = await table.open({ catalog: slow })
+    const first = opened.refresh()
+    await table.append(range(30, 35))
+    await opened.refresh()
+    expect(await opened.count()).toBe(35)
+    answer()
+    await first
+    expect(await opened.count()).toBe(35)
+  })
+
   it('reads what is no snapshot yet as no rows', async () => {
     const empty = await (await plainTable(fields)).open()
     expect(empty.snapshot).toBeUndefined()

@@ -164,6 +164,8 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   const manifests = manifestRoom(keptManifests(limits.manifestBytes))
   const parts: TableViewParts = { tableFiles, files, manifests, table: tableText(table) }
   let isClosed = false
+  // Of refreshes.
+  let [asked, shown] = [0, 0]
   const opened = (): TableViewParts => {
     if (isClosed) throw closed('CLOSED', `The table ${parts.table} was closed.`)
     return parts
@@ -191,7 +193,12 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
     async refresh(call = {}) {
       checkOptions('refresh', call, option.signalOnly)
       opened()
-      loaded = await load(call)
+      const order = ++asked
+      const found = await load(call)
+      // Whoever asked later has a newer answer, and may have got it before.
+      if (order < shown) return
+      shown = order
+      loaded = found
       tableFiles.renew(loaded)
     },
     async close() {

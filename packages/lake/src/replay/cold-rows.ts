@@ -138,8 +138,8 @@ function decoderOver(
   batch: ColumnBatch,
   columns: TableColumns,
 ): Promise<RecordDecoder> {
-  const { logId, rowCrc, valueSchemaId } = info
-  return RecordDecoder.over({ batch, columns, file, logId, rowCrc, valueSchemaId, schemas: context.schemas })
+  const { rowCrc, valueSchemaId } = info
+  return RecordDecoder.over({ batch, columns, file, topic: info, rowCrc, valueSchemaId, schemas: context.schemas })
 }
 
 /** Ranges of rows that hold all of the rising rows. */

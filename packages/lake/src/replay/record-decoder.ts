@@ -4,6 +4,7 @@ import { floorMillis, nullableSize } from '@moulin/format'
 import type { BatchFramer } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
 import { isOwnFile } from '../live/data-files.ts'
+import type { TopicIds } from '../live/data-files.ts'
 import { columnOf } from '../places/identity-rows.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import { RowBlock } from './row-block.ts'
@@ -62,7 +63,7 @@ export class RecordDecoder {
     this.#batch = parts.batch
     this.#columns = parts.columns
     this.#file = parts.file
-    this.#isOwn = isOwnFile(parts.file, parts.logId)
+    this.#isOwn = isOwnFile(parts.file, parts.topic)
     this.#rowCrc = parts.rowCrc
     this.#codecs = codecs
     this.#unknown = unknown
@@ -320,7 +321,7 @@ export interface DecoderParts {
   readonly batch: ColumnBatch
   readonly columns: TableColumns
   readonly file: Pick<LiveFile, 'keyValue' | 'name'>
-  readonly logId: string
+  readonly topic: TopicIds
   readonly rowCrc: boolean
   /** Of the topic. */
   readonly valueSchemaId: number
