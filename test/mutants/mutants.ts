@@ -302,10 +302,45 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/log/follower-forgets.test.ts'],
   },
   {
+    name: 'show what failed though nothing is left to be done',
+    file: 'packages/log/src/chores/chore.ts',
+    original: `if (!this.#isOver && !this.#work.isWanted()) this.#failures.succeeded()`,
+    planted: ``,
+    caughtBy: ['test/log/settled-failures.test.ts'],
+  },
+  {
+    name: 'charge new work with the failures of what was settled',
+    file: 'packages/log/src/chores/chore.ts',
+    original: `      chore.settle()\n`,
+    planted: ``,
+    caughtBy: ['packages/log/src/chores/chore.test.ts'],
+  },
+  {
+    name: 'owe no checkpoint that could not be written',
+    file: 'packages/log/src/stored/checkpoint-writer.ts',
+    original: `          this.#isOwed = true\n`,
+    planted: ``,
+    caughtBy: ['packages/log/src/stored/checkpoint-writer.test.ts'],
+  },
+  {
+    name: 'fail a call for what could not be written down of a late repair',
+    file: 'packages/lake/src/commit/repairs.ts',
+    original: `renewGrace?.().catch(() => undefined)`,
+    planted: `renewGrace?.()`,
+    caughtBy: ['packages/lake/src/commit/late-repairs.test.ts'],
+  },
+  {
+    name: 'keep a repair that was found out about late to itself',
+    file: 'packages/lake/src/commit/repairs.ts',
+    original: `    this.#isUntold = true\n    await this.#parts.context.renewGrace`,
+    planted: `    await this.#parts.context.renewGrace`,
+    caughtBy: ['packages/lake/src/commit/late-repairs.test.ts'],
+  },
+  {
     name: 'sleep after an attempt that failed',
-    file: 'packages/log/src/tiering/topic-tiering.ts',
+    file: 'packages/log/src/tiering/topic-commit.ts',
     original: `        this.#running = undefined
-        this.evaluate()
+        this.#parts.ended()
 `,
     planted: `        this.#running = undefined
 `,

@@ -42,6 +42,8 @@ export interface TestLogOptions {
   readonly access?: 'read-write' | 'read-only'
   /** What the log says when it is asked whether a newer writer has taken over; default: none has. */
   readonly checkFence?: () => Promise<void>
+  /** What the log does when files of the table become younger than their commits; default: nothing. */
+  readonly renewGrace?: () => Promise<void>
   readonly tier?: Partial<IcebergTierOptions>
   /** Default: nothing is. */
   readonly deletesOf?: DeletesOf
@@ -101,6 +103,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     access: options.access ?? 'read-write',
     epoch: options.epoch ?? 1n,
     checkFence: options.checkFence ?? (async () => {}),
+    renewGrace: options.renewGrace ?? (async () => {}),
   }
   const { deletesOf } = options
   const tier = tierWith({ catalog, threads: 0, ...options.tier }, { deletesOf })

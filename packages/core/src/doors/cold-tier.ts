@@ -106,7 +106,8 @@ export interface ColdContext {
   /**
    * Called by {@link ColdTopic.repair} before each commit that puts new files in the place of vanished ones, and once more where only
    * later it is learned that it happened: what waits for its release begins its grace anew, for whoever listed orphans before may take a
-   * file that is new for a dead one. Durable on return. @throws what keeps the log from writing that down: then nothing is committed.
+   * file that is new for a dead one. Durable on return. @throws what keeps the log from writing that down: then nothing is committed. A
+   * commit that stands already does so all the same, and no call fails for that: the log tries again by itself, and its `stats()` tell.
    */
   renewGrace?(): Promise<void>
 }
@@ -209,7 +210,8 @@ export interface ColdTopic {
   repairDueMs?(): number | undefined
   /**
    * Puts files with the same rows in the place of those that have vanished, as far as the write-ahead tier has their records; what the
-   * table answers for stays what it was. True: some of them. See {@link ColdContext.renewGrace}.
+   * table answers for stays what it was. True: some of them, by this call or an earlier one that could not say so. See
+   * {@link ColdContext.renewGrace}.
    * @throws what `tier` throws.
    */
   repair?(options?: { readonly signal?: AbortSignal }): Promise<boolean>

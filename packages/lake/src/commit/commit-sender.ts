@@ -80,13 +80,11 @@ export class CommitSender {
     await this.forgotten.attach()
   }
 
-  /** Finds out what became of a commit of an earlier call whose answer was lost. Its data files, where it is lost. */
-  async settleEarlier(): Promise<Written | undefined> {
+  /** Finds out what became of a commit of an earlier call whose answer was lost; undefined: there is none. */
+  async settleEarlier(): Promise<{ readonly outcome: 'committed' | 'lost'; readonly written: Written } | undefined> {
     if (this.#pending === undefined) return undefined
     const { written } = this.#pending
-    if ((await this.#settlePending()) === 'lost') return written
-    if (written.replaces !== undefined) await this.#parts.context.renewGrace?.()
-    return undefined
+    return { outcome: await this.#settlePending(), written }
   }
 
   /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */
