@@ -256,6 +256,7 @@ export type {
 } from './doors/audit.ts'
 export type {
   EarlierRange,
+  AdoptTableOptions,
   JudgeTableOptions,
   Lineage,
   OnBroken,

@@ -1,8 +1,8 @@
 /** A log without a write-ahead tier: batches in an array, for tests of the cold tier alone. */
 import { notFound, defaultLimits } from '@moulin/core'
 import type {
+  AdoptTableOptions,
   BatchRun,
-  CallOptions,
   Catalog,
   Codec,
   ColdAdoption,
@@ -58,7 +58,7 @@ export interface TestLog {
   readonly tier: ColdTier
   attach(): Promise<ColdTopic>
   judge(options?: JudgeTableOptions): Promise<TableVerdict>
-  adopt(how: 'restore' | 'gap' | 'by-hand', call?: CallOptions): Promise<ColdAdoption>
+  adopt(how: 'restore' | 'gap' | 'by-hand', call?: AdoptTableOptions): Promise<ColdAdoption>
   /** Another process on the same store and records: a new epoch, nothing cached. */
   reopen(options?: TestLogOptions): TestLog
 }

@@ -74,7 +74,7 @@ async function adoptAll(
         // A writer looks anew: what was printed was found without the right to change anything.
         const again = await topic.judgeTable({ plan: true })
         if (!isSame(again, verdict)) throw changed(name)
-        const done = await topic.adoptTable()
+        const done = await topic.adoptTable({ expectedSnapshotId: verdict.snapshotId })
         output.line(json ? jsonLine({ topic: name, adopted: done }) : `${name}: adopted`)
       } catch (error) {
         output.fail(name, error)

@@ -101,6 +101,7 @@ export type {
   Int64,
   Isolation,
   JsonValue,
+  AdoptTableOptions,
   JudgeTableOptions,
   Limits,
   Lineage,

@@ -44,9 +44,9 @@ export function memoryTier(options: MemoryTierOptions = {}): MemoryTier {
       topics.add(topic)
       return topic
     },
-    async adopt(info, context, { how, signal }) {
+    async adopt(info, context, request) {
       check()
-      return adoptMemoryTable({ history, info, context, writer }, how, signal)
+      return adoptMemoryTable({ history, info, context, writer }, request)
     },
     scanHot: (info, context, scan) =>
       memoryScan(

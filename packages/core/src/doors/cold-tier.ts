@@ -4,7 +4,16 @@ import type { BatchRun, Position, StoredRecord } from '../model/record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from '../model/limits.ts'
 import type { AuditOptions, AuditReport } from './audit.ts'
-import type { JudgeTableOptions, Lineage, Scan, ScanOptions, TableAdoption, TableVerdict, TierResult } from './topic.ts'
+import type {
+  AdoptTableOptions,
+  JudgeTableOptions,
+  Lineage,
+  Scan,
+  ScanOptions,
+  TableAdoption,
+  TableVerdict,
+  TierResult,
+} from './topic.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
 import type { ValueMode } from '../model/value-mode.ts'
 
@@ -31,12 +40,13 @@ export interface ColdTier {
    * Makes a table fit to be attached again, once; see {@link Topic.adoptTable} and {@link OnBroken}. Only `by-hand` gives a log
    * that is older than its table the next incarnation: its `frontier` is then the first offset of each partition, and the topic is
    * to be attached with that. Called while the topic is not attached.
-   * @throws what `attach` throws where the table stays as it is; an error with outcome `unknown` is settled by the next call.
+   * @throws what `attach` throws where the table stays as it is; `conflict` code `TABLE_MOVED` where it is at another snapshot than the
+   * expected one, and nothing is changed then; an error with outcome `unknown` is settled by the next call.
    */
   adopt(
     topic: ColdTopicInfo,
     context: ColdContext,
-    request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
+    request: AdoptTableOptions & { readonly how: 'restore' | 'gap' | 'by-hand' },
   ): Promise<ColdAdoption>
   /** {@link Topic.judgeTable}, whether or not the topic is attached. A log open for reading only is judged by where it ends now. */
   judge?(topic: ColdTopicInfo, context: ColdContext, options?: JudgeTableOptions): Promise<TableVerdict>

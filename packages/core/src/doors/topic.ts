@@ -161,10 +161,10 @@ export interface Topic<T = unknown> {
    * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
    *
    * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
-   * of offsets that the log still has to give it; `aborted` at once when the signal fires; an error with outcome `unknown` is
+   * of offsets that the log still has to give it, code `TABLE_MOVED` where it is not at `expectedSnapshotId`; `aborted` at once when the signal fires; an error with outcome `unknown` is
    * settled by the next call.
    */
-  adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
+  adoptTable(options?: AdoptTableOptions): Promise<TableAdoption>
   /**
    * What the table's history is worth now, as a writer would find it that opened the log: of a log open for reading only, too. Reads the
    * table's metadata, and files only where these do not tell; changes nothing.
@@ -264,6 +264,15 @@ export interface TableAdoption {
   readonly skipped: readonly AuditRange[]
   /** What stays of an earlier incarnation. */
   readonly earlier: readonly EarlierRange[]
+}
+
+export interface AdoptTableOptions {
+  /**
+   * Adopts the table only at this snapshot ({@link TableVerdict.snapshotId}; null: without one, or gone), through lost races too: what
+   * somebody was shown and said yes to, and nothing else. Default: as it is by then.
+   */
+  readonly expectedSnapshotId?: bigint | null
+  readonly signal?: AbortSignal
 }
 
 export interface JudgeTableOptions {

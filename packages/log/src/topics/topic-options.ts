@@ -3,6 +3,7 @@ import {
   invalid,
   option,
   shown,
+  type AdoptTableOptions,
   type AuditOptions,
   type JudgeTableOptions,
   type FetchOptions,
@@ -70,6 +71,11 @@ export const scanTable: OptionTable<ScanOptions> = {
 export const auditTable: OptionTable<AuditOptions> = {
   deep: option.flag,
   onProgress: option.callback,
+  signal: option.abortSignal,
+}
+
+export const adoptionTable: OptionTable<AdoptTableOptions> = {
+  expectedSnapshotId: option.anyOf(option.int64('a snapshot id', INT64_MIN), option.nothing),
   signal: option.abortSignal,
 }
 
