@@ -468,7 +468,7 @@ export const doors: readonly Door[] = [
     {},
   ),
   door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
-  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, signal: noSignal }, {}),
+  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, files: badFlag, signal: noSignal }, {}),
   door(
     'Topic.adoptTable',
     (o: AdoptTableOptions) => topic.adoptTable(o),

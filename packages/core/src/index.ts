@@ -266,6 +266,7 @@ export type {
   ScanOptions,
   SystemRow,
   TableAdoption,
+  TableFilesVerdict,
   TableVerdict,
   TierResult,
   Topic,

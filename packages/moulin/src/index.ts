@@ -181,6 +181,7 @@ export type {
   TableRequirement,
   TableStores,
   TableUpdate,
+  TableFilesVerdict,
   TableVerdict,
   Thread,
   ThreadEnded,

@@ -81,6 +81,7 @@ export const adoptionTable: OptionTable<AdoptTableOptions> = {
 
 export const verdictTable: OptionTable<JudgeTableOptions> = {
   plan: option.flag,
+  files: option.flag,
   signal: option.abortSignal,
 }
 
