@@ -11,6 +11,7 @@ import {
   foreignAppend,
   numbersOf,
   pick,
+  replaceFiles,
   replaceRows,
   tableOf,
 } from '../foreign.test-support.ts'
@@ -116,6 +117,13 @@ describe('rows of a file of the log that others have added again', () => {
     const made = await tiered()
     await addAgain(made)
     expect((await made.topic.audit({ deep: true })).deep).toMatchObject({ returnedRows: 0n, doubledRows: 20n })
+  })
+
+  it('have not been away where one snapshot took the file out and put it back', async () => {
+    const made = await tiered()
+    const { log, topic, file } = made
+    await replaceFiles(log, [file])
+    expect(returnedIn(await topic.audit({ deep: true }))).toEqual(nothing)
   })
 
   it.each([1, 2])('are not told apart once a snapshot that tells has expired: number %i', async (at) => {
