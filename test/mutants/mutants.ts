@@ -386,6 +386,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/lake/src/audit/added-again.test.ts'],
   },
   {
+    name: 'let a record wait for what its predecessors wait for',
+    file: 'packages/log/src/tiering/topic-tiering.ts',
+    original: `if (isDue || isFirst) this.evaluate()`,
+    planted: `if (isDue) this.evaluate()`,
+    caughtBy: ['test/log/scheduler.test.ts'],
+  },
+  {
+    name: 'fill a column that must have a value with nothing',
+    file: 'packages/lake/src/table/topic-table.ts',
+    original: `    checkFillable(state.columns, this.#parts.info.table)\n`,
+    planted: ``,
+    caughtBy: ['test/required-column.test.ts'],
+  },
+  {
     name: 'sleep after an attempt that failed',
     file: 'packages/log/src/tiering/topic-commit.ts',
     original: `        this.#running = undefined

@@ -187,11 +187,6 @@ export class Scheduler {
     })
   }
 
-  /** Whether something is to be done at a known time. */
-  get isSet(): boolean {
-    return this.#timer !== undefined
-  }
-
   /** Starts nothing more. */
   stop(): void {
     this.#isStopped = true

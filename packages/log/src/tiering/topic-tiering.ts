@@ -29,6 +29,8 @@ export class TopicTiering {
   readonly #commit: TopicCommit
   readonly #release: TopicRelease
   #evaluatedBytes = 0
+  /** No commit was to come when that was last worked out. */
+  #isQuiet = true
   #refusal: Error | undefined
   #hasBegun = false
   #isStopped = false
@@ -116,6 +118,7 @@ export class TopicTiering {
     if (!this.#hasBegun || this.#isStopped || access === 'read-only' || tier === undefined) return
     this.#evaluatedBytes = this.#topic.hot.totalBytes
     this.#scheduler.evaluate()
+    this.#isQuiet = this.#commits.nextMs === Infinity
   }
 
   get failing(): Failing {
@@ -223,7 +226,9 @@ export class TopicTiering {
   #appended(): void {
     const { core, hot } = this.#topic
     const isDue = hot.totalBytes - this.#evaluatedBytes >= core.limits.commitBytes / 16
-    if (isDue || !this.#scheduler.isSet) this.evaluate()
+    // The first record after all that is in the table: from now on a commit has its time, whatever else has one.
+    const isFirst = this.#isQuiet && !this.#commit.isUnderWay
+    if (isDue || isFirst) this.evaluate()
   }
 
   #unpinned(): void {
