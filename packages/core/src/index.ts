@@ -257,6 +257,7 @@ export type {
 } from './doors/audit.ts'
 export type {
   EarlierRange,
+  AdoptTableOptions,
   JudgeTableOptions,
   Lineage,
   OnBroken,
@@ -266,6 +267,7 @@ export type {
   ScanOptions,
   SystemRow,
   TableAdoption,
+  TableFilesVerdict,
   TableVerdict,
   TierResult,
   Topic,

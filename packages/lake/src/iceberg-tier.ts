@@ -242,8 +242,17 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
       topics.add(attached)
       return attached
     },
-    adopt: (info, context, { how, ...call }) =>
-      adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+    adopt: (info, context, { how, expectedSnapshotId, ...call }) =>
+      adoptTable(
+        {
+          catalog,
+          opening: (life) => opening(life.info, life.context),
+          life: { info, context },
+          how,
+          expectedSnapshotId,
+        },
+        call,
+      ),
     judge: (info, context, options = {}) =>
       judgeTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context } }, options),
     scanHot: (info, context, options) => unionScan({ ...opening(info, context).parts, isHotOnly: true }, options),

@@ -91,6 +91,43 @@ describe('a broken table', () => {
     expect(await next.adopt('gap')).toMatchObject({ outcome: 'recounted' })
   })
 
+  it('is adopted at the snapshot that was expected and at no other, whatever comes between', async () => {
+    const { options, races } = raced()
+    const { log } = await tieredLog(options)
+    const { metadata } = await tableOf(log)
+    const ids = metadata.snapshots!.map((snapshot) => BigInt(snapshot['snapshot-id']))
+    await rollBack(log, 1)
+    const next = log.reopen()
+    const before = (await tableOf(log)).metadataLocation
+    const moved = { kind: 'conflict', code: 'TABLE_MOVED', context: { snapshot: ids[1], expected: ids[2] } }
+    await expect(next.adopt('by-hand', { expectedSnapshotId: ids[2]! })).rejects.toMatchObject(moved)
+    await expect(next.adopt('by-hand', { expectedSnapshotId: null })).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    expect((await tableOf(log)).metadataLocation).toBe(before)
+    // Somebody comes between the look and the commit.
+    races.push(async () => foreignAppend(log))
+    const late = next.adopt('by-hand', { expectedSnapshotId: ids[1]! })
+    await expect(settled(log.runtime, late)).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    await expect(next.attach()).rejects.toMatchObject(broken)
+    const { 'current-snapshot-id': present } = (await tableOf(log)).metadata
+    const done = await next.adopt('by-hand', { expectedSnapshotId: BigInt(present!) })
+    expect(done).toMatchObject({ outcome: 'recounted', rows: 12n })
+    for await (const { key } of log.store.list({ prefix: 'log/staged/' })) expect(key).toBe('nothing')
+    // What is fine is left as it is, and not called what it is not.
+    const fine = next.adopt('by-hand', { expectedSnapshotId: ids[0]! })
+    await expect(fine).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+  })
+
+  it('that is gone is not made anew for whoever expected it, nor adopted where it is there again', async () => {
+    const { log } = await tieredLog()
+    log.hot.release([9n, 9n])
+    const expectedSnapshotId = BigInt((await tableOf(log)).metadata['current-snapshot-id']!)
+    await log.catalog.dropTable({ namespace: ['shop'], name: 'orders' })
+    const next = log.reopen()
+    await expect(next.adopt('by-hand', { expectedSnapshotId })).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    await expect(tableOf(log)).rejects.toMatchObject({ kind: 'not-found' })
+    expect(await next.adopt('by-hand', { expectedSnapshotId: null })).toMatchObject({ outcome: 'recounted', rows: 0n })
+  })
+
   it('is adopted by hand: what nobody holds is a gap, what is still hot is tiered again, and the audit is clean', async () => {
     const { log } = await tieredLog()
     send(log, 0, 'd0')

@@ -53,6 +53,7 @@ const range = (partition: number, from: number, to: number, incarnation = 1): ob
 })
 
 const sound = { fault: null, inDoubt: [], ahead: [], remedy: 'Nothing.', adoption: null }
+const whole = (named: number): object => ({ named, looked: named, missing: [], missingCount: 0, held: [] })
 
 describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of a log that is open %s', (access) => {
   const judged = async (log: TestLog, plan = false): Promise<TableVerdict> => judge(log.reopen({ access }), plan)
@@ -65,6 +66,7 @@ describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of 
       ...sound,
       verdict: 'intact',
       snapshotId: id,
+      files: whole(7),
       evidence: `snapshot ${id} of the last commit is the current one`,
     })
     await foreignAppend(log)

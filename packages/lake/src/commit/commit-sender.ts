@@ -84,14 +84,13 @@ export class CommitSender {
     await this.forgotten.attach()
   }
 
-  /** Finds out what became of a commit of an earlier call whose answer was lost. Its data files, where it is lost. */
-  async settleEarlier(): Promise<Written | undefined> {
+  /** Finds out what became of a commit of an earlier call whose answer was lost; undefined: there is none. */
+  async settleEarlier(): Promise<{ readonly outcome: SendOutcome; readonly written: Written } | undefined> {
     if (this.#pending === undefined) return undefined
     const { written } = this.#pending
     const outcome = await this.#settlePending()
-    if (outcome !== 'committed') return outcome === 'lost' ? written : undefined
-    if (written.replaces !== undefined) await this.#parts.context.renewGrace?.()
-    return undefined
+    if (outcome === 'committed' && written.replaces !== undefined) await this.#parts.context.renewGrace?.()
+    return { outcome, written }
   }
 
   /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */

@@ -125,10 +125,18 @@ export class Committer {
 
   /** A commit of an earlier call whose answer was lost may have done part of the work already. */
   async #settleEarlier(): Promise<void> {
-    const lost = await this.#sender.settleEarlier()
+    const earlier = await this.#sender.settleEarlier()
+    if (earlier === undefined) return
+    const { outcome, written } = earlier
+    const isRepair = written.replaces !== undefined
+    if (outcome === 'committed') {
+      if (isRepair) await this.#repairs.cameLate()
+      return
+    }
+    if (outcome === 'stranded') return
     // A repair begins with a new look.
-    if (lost?.replaces !== undefined) await this.#sender.discard(lost)
-    else this.#lost = lost ?? this.#lost
+    if (isRepair) await this.#sender.discard(written)
+    else this.#lost = written
   }
 
   /** When files that have vanished are to be put back: wall time; undefined where none have. */
@@ -136,7 +144,7 @@ export class Committer {
     return this.#repairs.dueMs()
   }
 
-  /** Puts back out of the write-ahead tier what files of ours had that are not there any more. True: some of them. */
+  /** Puts back out of the write-ahead tier what files of ours had that are not there any more. True: some, since it last said so. */
   repair(call: CallOptions): Promise<boolean> {
     return this.#parts.guard.run(this.#parts.table.identifier, async () => {
       await this.#settleEarlier()

@@ -25,22 +25,35 @@ export class Repairs {
   readonly #sender: CommitSender
   /** Missing files that were looked at and not put back, with when they are looked at again: wall time. */
   #left = new Map<string, number>()
+  /** A commit stands that no call has answered for: its answer came late, or another one failed after it. */
+  #isUntold = false
 
   constructor(parts: RepairParts, sender: CommitSender) {
     this.#parts = parts
     this.#sender = sender
   }
 
-  /** Wall time; undefined while nothing is missing. */
+  /** Wall time; undefined while nothing is missing, nor is to be told. */
   dueMs(): number | undefined {
     const { context, table } = this.#parts
     const now = context.runtime.clock.now()
+    if (this.#isUntold) return now
     const times = [...table.missing.keys()].map((file) => this.#left.get(file) ?? now)
     return times.length === 0 ? undefined : Math.min(...times)
   }
 
   /**
-   * Puts back what can be. True: some files. What the write-ahead tier holds of them is read twice, and stays meanwhile.
+   * A commit of an earlier call, of which nothing was heard, turns out to stand. That is done, whatever may be written down of it now: what
+   * is not is the log's to do again.
+   */
+  async cameLate(): Promise<void> {
+    this.#isUntold = true
+    await this.#parts.context.renewGrace?.().catch(() => undefined)
+  }
+
+  /**
+   * Puts back what can be. True: some files, by this call or by one before that could not say so. What the write-ahead tier holds of them
+   * is read twice, and stays meanwhile.
    * @throws `conflict` where others came first: to be called again.
    */
   async run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
@@ -56,7 +69,7 @@ export class Repairs {
   async #run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
     const { context, look, table } = this.#parts
     const tried = new Set<bigint>()
-    let hasRepaired = false
+    if (this.#isUntold) await look.again(call)
     for (;;) {
       const state = await load()
       const vanished = state.missing.size === 0 ? [] : await this.#vanished(state, call)
@@ -64,11 +77,13 @@ export class Repairs {
       if (next === undefined) break
       tried.add(next.sequenceNumber)
       if (!(await this.#replace(state, next, call))) continue
-      hasRepaired = true
+      this.#isUntold = true
       await look.again(call)
     }
     const atMs = context.runtime.clock.now() + AGAIN_MS
     this.#left = new Map([...table.missing.keys()].map((file) => [file, atMs]))
+    const hasRepaired = this.#isUntold
+    this.#isUntold = false
     return hasRepaired
   }
 

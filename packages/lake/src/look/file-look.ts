@@ -1,19 +1,12 @@
 import { isKind, isUnreadable } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
-import {
-  bindForReading,
-  currentSnapshot,
-  readDataFiles,
-  readManifestList,
-  schemasFrom,
-  specById,
-} from '@moulin/iceberg'
 import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
 import { inLine } from '../live/in-line.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import { anywhere, lowest, meeting, noneMissing, partitionsOf, placesIn, reaches } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
+import { dataFilesIn, manifestListOf, manifestsIn } from './named-files.ts'
 import { unreadDeletes } from './unread-deletes.ts'
 import type { UnreadDeletes } from './unread-deletes.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
@@ -212,13 +205,9 @@ export class FileLook {
   }
 
   async #manifestsOf({ loaded }: TableState, found: Found, call: CallOptions): Promise<ManifestFile[]> {
-    const { tableFiles } = this.#parts
-    const path = currentSnapshot(loaded.metadata)?.['manifest-list']
+    const path = manifestListOf(loaded.metadata)
     if (path === undefined) return []
-    return orMissing(path, found, [], async () => {
-      const { bytes } = await tableFiles.get(path, call)
-      return readManifestList(bytes, { path })
-    })
+    return orMissing(path, found, [], () => manifestsIn(this.#parts, path, call))
   }
 
   async #filesOf(
@@ -227,12 +216,7 @@ export class FileLook {
     found: Found,
     call: CallOptions,
   ): Promise<DataFile[] | undefined> {
-    const { tableFiles, manifests: room } = this.#parts
-    return orMissing(manifest.path, found, undefined, async () => {
-      const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), schemasFrom(metadata))
-      const { bytes } = await tableFiles.get(manifest.path, call)
-      return readDataFiles(bytes, manifest, spec, room)
-    })
+    return orMissing(manifest.path, found, undefined, () => dataFilesIn(this.#parts, metadata, manifest, call))
   }
 
   /** What is wrong with the file, as far as its size and its footer tell; a footer that is known is not read again. */
@@ -242,8 +226,8 @@ export class FileLook {
       if (asksStore) {
         const info = await tableFiles.head(file.filePath, call)
         if (info === undefined) return 'it is not there'
-        if (BigInt(info.size) !== file.fileSizeBytes)
-          return `it has ${info.size} bytes; its manifest says ${file.fileSizeBytes}`
+        const fault = sizeFault(info, file)
+        if (fault !== undefined) return fault
       }
       await files.check(file, call)
       return undefined
@@ -252,6 +236,16 @@ export class FileLook {
       return (error as Error).message
     }
   }
+}
+
+/** Of a file that is there, as the store tells it: what its manifest says otherwise. */
+export function sizeFault(
+  { size }: { readonly size: number },
+  named: { readonly fileSizeBytes: bigint },
+): string | undefined {
+  return BigInt(size) === named.fileSizeBytes
+    ? undefined
+    : `it has ${size} bytes; its manifest says ${named.fileSizeBytes}`
 }
 
 /** What `read` gives; where the object is not there or damaged, it and all that it names is found missing. */
