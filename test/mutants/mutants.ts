@@ -16,7 +16,7 @@ const fences = `      await active.datasync()
 export const mutants: readonly Mutant[] = [
   {
     name: 'look at manifests with the oldest types of their tuples',
-    file: 'packages/lake/src/look/file-look.ts',
+    file: 'packages/lake/src/look/named-files.ts',
     original: `schemasFrom(metadata))`,
     planted: `metadata.schemas)`,
     caughtBy: ['packages/lake/src/look/file-look.test.ts'],
