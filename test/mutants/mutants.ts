@@ -1702,8 +1702,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pass over deletes of another partition that name the file',
     file: 'packages/iceberg/src/scan/delete-index.ts',
-    original: `if (strange === undefined) return deletes`,
-    planted: `if (strange !== null) return deletes.filter((one) => scopeOf(one) === scope)`,
+    original: `[...namedPositions.since(name, sequenceNumber)] : [vector]`,
+    planted: `namedPositions.since(name, sequenceNumber).filter((one) => scopeOf(one) === scopeOf(file)) : [vector]`,
     caughtBy: ['packages/iceberg/src/scan/delete-index.test.ts'],
   },
   {

@@ -71,7 +71,12 @@ export const housekeeping: readonly Operation[] = [
       return change(`ADD PARTITION FIELD ${fields[a % fields.length]} AS f_${a}`)
     },
     // The same transform under another name.
-    refusal: /Cannot add duplicate partition field|Cannot add redundant partition field/,
+    refusals: [
+      {
+        says: /Cannot add duplicate partition field|Cannot add redundant partition field/,
+        when: ({ stranger }) => stranger.metadata['partition-specs'].some(({ fields }) => fields.length > 0),
+      },
+    ],
   },
   {
     name: 'write order',

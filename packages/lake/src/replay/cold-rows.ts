@@ -1,8 +1,10 @@
 import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, IcebergField } from '@moulin/core'
 import type { ParquetRowGroup } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
+import { isOwnFile } from '../live/data-files.ts'
 import { positionsOf } from '../live/live-files.ts'
 import { fieldsOf } from '../places/identity-rows.ts'
+import { columnsIn } from './file-columns.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import type { ReadTally } from './read-tally.ts'
@@ -150,7 +152,8 @@ function decoderOver(
   columns: TableColumns,
 ): Promise<RecordDecoder> {
   const { logId, rowCrc, valueSchemaId } = info
-  return RecordDecoder.over({ batch, columns, file, logId, rowCrc, valueSchemaId, schemas: context.schemas })
+  const inFile = isOwnFile(file, logId) ? columnsIn(columns, file) : columns
+  return RecordDecoder.over({ batch, columns: inFile, file, logId, rowCrc, valueSchemaId, schemas: context.schemas })
 }
 
 /** Ranges of rows that hold all of the rising rows. */
