@@ -113,7 +113,8 @@ export const damages: readonly Operation[] = [
       const lose = (): void => model.loses(column)
       await without(scene, column, lose, async () => {
         await ours.check()
-        await ours.work({ sends: 5, tiers: true, releases: a % 2 === 0 })
+        // Rows of any other would be short of it for good, each in a way of its own: lost-columns.test.ts has them.
+        await ours.work({ sends: 5, tiers: column === '_kafka_headers', releases: false })
       })
       model.loses(undefined)
     },
