@@ -1923,4 +1923,11 @@ export const mutants: readonly Mutant[] = [
     planted: `return isValid(column, row) && !(column.storage === 'none' &&`,
     caughtBy: ['packages/lake/src/evolved-table.test.ts'],
   },
+  {
+    name: 'hold up commits for a file of ours that is gone',
+    file: 'packages/lake/src/table/foreign-rows.ts',
+    original: `if (!isOwnName(task.file.filePath) || !isUnreadable(error)) throw error`,
+    planted: `throw error`,
+    caughtBy: ['test/deletes/vanished-file.test.ts'],
+  },
 ]
