@@ -18,7 +18,7 @@ const namesTwice = (scene: Scene): boolean => {
   return new Set(sources).size < sources.length
 }
 const wasPartitioned = (scene: Scene): boolean => fieldsOf(scene).length > 0
-const hasEqualityDeletes = ({ stranger: { metadata } }: Scene): boolean => {
+export const hasEqualityDeletes = ({ stranger: { metadata } }: Scene): boolean => {
   const current = metadata.snapshots.find((each) => each['snapshot-id'] === metadata['current-snapshot-id'])
   return current !== undefined && current.summary['total-equality-deletes'] !== '0'
 }
