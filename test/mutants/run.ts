@@ -76,7 +76,7 @@ async function hunt(mutant: Mutant, at: number): Promise<string | undefined> {
   if (missing !== undefined) return `there is no ${missing}`
   const { code, output, report } = await tested(mutant.caughtBy, `${at}`, isForeign(mutant), mutant.name)
   if (output.includes('MUTANT NOT PLANTED')) return 'its patch point is gone'
-  const escape = noCatch(code, report)
+  const escape = noCatch(code, report, isForeign(mutant))
   return escape === undefined || code === 0 ? escape : `${escape}\n${output.slice(-2000)}`
 }
 

@@ -158,12 +158,16 @@ class ChaosRun {
     } finally {
       await readers.stop()
     }
+    // Before anybody is held against it: is the model right?
+    await checkSpark(this.#stranger, this.#model)
     const isAdopted = await this.#settle(outcome)
     const mayBe = [...(operation.refusesReaders ?? []), ...(isAdopted ? ['LINEAGE_BROKEN'] : [])]
     for (const stretch of readers.stretches(mayBe)) checkStretch(stretch, this.#model, this.#model.states)
     await checkLog(this.#topic, this.#model)
-    if (isAdopted) await this.#arrive()
-    await checkSpark(this.#stranger, this.#model)
+    if (isAdopted) {
+      await this.#arrive()
+      await checkSpark(this.#stranger, this.#model)
+    }
     const { snapshots } = this.#stranger.metadata
     const known = snapshots.map((each) => each['snapshot-id']).filter((id) => this.#model.knows(id))
     await checkOpenTable(this.#table, this.#model, known.length === 0 ? undefined : this.#random.pick(known))
