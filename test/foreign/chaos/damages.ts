@@ -53,6 +53,17 @@ async function without(
   await stranger.iceberg({ do: 'setSchema', id })
 }
 
+/** Bytes that the columns do not give back can be kept nowhere: the first that comes ends tiering, and nothing is lost. */
+async function tierWithoutKept({ model, ours }: Scene, a: number): Promise<void> {
+  const { topic } = ours
+  await ours.work({ sends: 8 + (a % 4), tiers: false, releases: false })
+  if (!model.needsKept) return ours.work({ sends: 0, tiers: true, releases: false })
+  const refusal = { kind: 'unsupported', code: 'RAW_COLUMN' }
+  await expect(topic.tier()).rejects.toMatchObject(refusal)
+  expect(topic.stats()).toMatchObject({ stoppedBy: refusal })
+  await ours.check()
+}
+
 /** Leaves values or columns that records cannot be made of. */
 export const damages: readonly Operation[] = [
   {
@@ -107,12 +118,13 @@ export const damages: readonly Operation[] = [
   {
     name: 'drop a column that a record can be read without',
     needs: 'evolution',
-    async work(scene, [a]): Promise<void> {
+    async work(scene, [a, b]): Promise<void> {
       const { model, ours } = scene
-      const column = others[a % others.length]!
+      const column = b % 4 === 1 ? '_kafka_value' : others[a % others.length]!
       const lose = (): void => model.loses(column)
       await without(scene, column, lose, async () => {
         await ours.check()
+        if (column === '_kafka_value') return tierWithoutKept(scene, a)
         // Rows of any other would be short of it for good, each in a way of its own: lost-columns.test.ts has them.
         await ours.work({ sends: 5, tiers: column === '_kafka_headers', releases: false })
       })

@@ -11,11 +11,11 @@ import { noPartition } from './refusals.ts'
 /** Of wall time, for a chore of the log. */
 const REPAIRED_MS = 60_000
 
-/** What a stranger may do to a table without its files; by the number. */
-async function meddle(scene: Scene, a: number): Promise<void> {
+/** What a stranger may do to a table without the file that has these ids; by the number. */
+async function meddle(scene: Scene, a: number, ids: readonly number[]): Promise<void> {
   const { model, stranger } = scene
   const isPartitioned = stranger.metadata['partition-specs'].every(({ fields }) => fields.length > 0)
-  if (a % 3 === 0 && !isPartitioned) await equalityDelete(scene, 'id', [a % 80, (a % 80) + 11])
+  if (a % 3 === 0 && !isPartitioned && ids.length > 0) await equalityDelete(scene, 'id', [ids[a % ids.length]!])
   if (a % 3 !== 1) return
   const name = model.columns.newName('city')
   const change = `RENAME COLUMN ${model.columns.sql('city')} TO ${name}`
@@ -58,9 +58,13 @@ export const losses: readonly Operation[] = [
       if (files.length === 0) return 'nothing'
       const { location } = files[a % files.length]!
       const places = await placesIn(stranger, [{ location }])
+      const here = new Set(places.map(([partition, offset]) => `${partition}:${offset}`))
+      const ids = model.rows.flatMap(({ sent, values: { id } }) =>
+        sent !== undefined && id !== null && here.has(`${sent.partition}:${sent.offset}`) ? [id] : [],
+      )
       const before = ours.snapshot
       await rm(fileURLToPath(location))
-      await meddle(scene, b)
+      await meddle(scene, b, ids)
 
       // Who has no log has lost it.
       await ours.table.refresh()

@@ -24,6 +24,8 @@ export interface Expected {
   readonly hasNoTime?: true
   /** Names of columns that have a value too large for the topic's type: one of them is named by the error of the record. */
   readonly tooLarge?: readonly string[]
+  /** Its value was in a column that is gone, and nowhere else. */
+  readonly isValueGone?: true
 }
 
 /** System columns that a record can be read without. */
@@ -35,6 +37,7 @@ export type LostColumn =
   | '_kafka_crc'
   | '_kafka_schema_id'
   | '_kafka_key_schema_id'
+  | '_kafka_value'
 
 /** A table at one of its snapshots. */
 interface Moment {
@@ -229,10 +232,24 @@ export class Model {
 
   #read(row: Row, { columns, lost }: State): Expected {
     if (lost === undefined) return this.#whole(row, columns)
+    if (lost === '_kafka_value') return this.#withoutKept(row, columns)
     const whole = this.#whole(lost === '_kafka_key' ? { ...row, key: null } : row, columns)
     const isByChecksum = lost === '_kafka_headers' || lost === '_kafka_timestamp_type' || lost === '_kafka_key'
     const fidelity = isByChecksum && whole.fidelity === 'exact' ? 'exact' : 'degraded'
     return { ...whole, fidelity, ...(lost === '_kafka_timestamp' && { hasNoTime: true }) }
+  }
+
+  #withoutKept(row: Row, columns: Columns): Expected {
+    if (row.values.id === null && row.sent!.value === undefined)
+      return { key: row.key, bytes: null, fidelity: 'degraded', isValueGone: true }
+    const whole = this.#whole({ ...row, hasRaw: false }, columns)
+    return { ...whole, fidelity: whole.fidelity === 'exact' ? 'exact' : 'degraded' }
+  }
+
+  /** Whether a record that no commit has yet has a value whose bytes its columns do not give back. */
+  get needsKept(): boolean {
+    const waiting = this.book.sent.flatMap((part, partition) => part.slice(Number(this.frontier[partition])))
+    return waiting.some(({ bytes, isKept }) => bytes !== null && (isKept || this.keepsRaw || this.columns.lacks))
   }
 
   #whole({ sent, key, values, hasRaw }: Row, columns: Columns): Expected {

@@ -21,7 +21,7 @@ export interface Operation {
   readonly needs?: Feature
   /** What engines say that do not do it to such a table. */
   readonly refusals?: readonly Refusal[]
-  /** The write-ahead tier has what the log committed last before it. */
+  /** The write-ahead tier has what the log committed last before it, and no reader beside it holds that back. */
   readonly isHeld?: true
   /** Readers beside it may be refused with these codes; default none. */
   readonly refusesReaders?: readonly string[]

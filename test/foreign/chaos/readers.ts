@@ -66,10 +66,11 @@ export function isAs(record: ReadingRecord, sent: Sent, expected: Expected): boo
 }
 
 /** Bytes that are no value are an error by nature; else there is one just where SQL made a value too large, and it names the column. */
-function isErrorOf(error: Error | undefined, { value }: Sent, { tooLarge }: Expected): boolean {
-  if (tooLarge === undefined) return (error !== undefined) === (value === undefined)
+function isErrorOf(error: Error | undefined, { value }: Sent, { tooLarge, isValueGone }: Expected): boolean {
+  if (tooLarge === undefined && isValueGone !== true) return (error !== undefined) === (value === undefined)
   const isBad = isMoulinError(error) && error.code === 'BAD_VALUE'
-  return isBad && tooLarge.some((name) => error.message.includes(`${name} is `))
+  const named = tooLarge === undefined ? ['its value was in _kafka_value'] : tooLarge.map((name) => `${name} is `)
+  return isBad && named.some((text) => error.message.includes(text))
 }
 
 /**

@@ -145,8 +145,8 @@ class ChaosRun {
       await this.#open()
     }
     await this.#arrive()
-    // Two readers beside what the strangers do; the third follows all the time.
-    const readers = this.#readMeanwhile()
+    // Two readers beside what the strangers do, where they do not hold back what is to be released; the third follows all the time.
+    const readers = this.#readMeanwhile(operation.isHeld !== true)
     const scene = this.#scene()
     let outcome: Outcome
     try {
@@ -230,10 +230,10 @@ class ChaosRun {
     this.#model.at(snapshotId)
   }
 
-  #readMeanwhile(): { stop(): Promise<void>; stretches(mayBe: readonly string[]): Stretch[] } {
+  #readMeanwhile(reads: boolean): { stop(): Promise<void>; stretches(mayBe: readonly string[]): Stretch[] } {
     const found: Stretch[] = []
     const faults: unknown[] = []
-    let isOver = false
+    let isOver = !reads
     const random = this.#random.fork()
     const again = async (read: () => Promise<Stretch[]>): Promise<void> => {
       while (!isOver)
