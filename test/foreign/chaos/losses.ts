@@ -64,12 +64,11 @@ export const losses: readonly Operation[] = [
       )
       const before = ours.snapshot
       await rm(fileURLToPath(location))
-      await meddle(scene, b, ids)
-
       // Who has no log has lost it.
       await ours.table.refresh()
       await expect(ours.table.scan().toArray()).rejects.toThrow(location.slice(location.lastIndexOf('/')))
       await ours.check()
+      await meddle(scene, b, ids)
       await ours.release()
       const released = ours.topic.offsets().map((offsets) => offsets.released)
       for (const [partition, offset] of places) expect(released[partition], 'released').toBeLessThanOrEqual(offset)
