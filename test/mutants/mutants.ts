@@ -1770,10 +1770,10 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {
-    name: 'take a file that is lost for one of a snapshot that expired',
-    file: 'packages/lake/src/look/vanished.ts',
-    original: `return (await isStillNamed(parts, state, error, call)) ? fileMissing(state, error) : expired(state, error)`,
-    planted: `return expired(state, error)`,
+    name: 'read over what a lost file had as over a gap',
+    file: 'packages/lake/src/look/held-records.ts',
+    original: `  throw notFound('FILE_VANISHED', message, { context: { partition, from, to: lost } })`,
+    planted: `  return undefined`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {

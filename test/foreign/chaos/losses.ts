@@ -46,6 +46,17 @@ const isReleased =
 const readOne = ({ ours }: Scene, { sent }: Row): ReturnType<typeof readStretch> =>
   readStretch(ours.topic, sent!.partition, { from: sent!.offset, to: sent!.offset + 1n })
 
+/** A read is refused that names the file, or the range that the row is in. */
+function expectLost(error: unknown, path: string, { sent }: Row): void {
+  expect(error).toMatchObject({ code: 'FILE_MISSING' })
+  const { message } = error as Error
+  const range = /Offsets \[(\d+), (\d+)\) of partition (\d+)/.exec(message)
+  if (range === null) return expect(message).toContain(path)
+  const { partition, offset } = sent!
+  expect(Number(range[3]), message).toBe(partition)
+  expect(BigInt(range[1]!) <= offset && offset < BigInt(range[2]!), message).toBe(true)
+}
+
 /** Files go that the table names. */
 export const losses: readonly Operation[] = [
   {
@@ -64,11 +75,13 @@ export const losses: readonly Operation[] = [
       )
       const before = ours.snapshot
       await rm(fileURLToPath(location))
+      // The log repairs as soon as it has looked, and strangers come first.
+      await meddle(scene, b, ids)
       // Who has no log has lost it.
       await ours.table.refresh()
       await expect(ours.table.scan().toArray()).rejects.toThrow(location.slice(location.lastIndexOf('/')))
-      await ours.check()
-      await meddle(scene, b, ids)
+      // Its write-ahead copy knows nothing of deletes.
+      if (b % 3 !== 0) await ours.check()
       await ours.release()
       const released = ours.topic.offsets().map((offsets) => offsets.released)
       for (const [partition, offset] of places) expect(released[partition], 'released').toBeLessThanOrEqual(offset)
@@ -100,17 +113,9 @@ export const losses: readonly Operation[] = [
       const lost = rows[a % rows.length]!
       await rename(path, `${path}.away`)
       try {
-        const error: unknown = await readOne(scene, lost).catch((thrown: unknown) => thrown)
-        expect(error).toMatchObject({ code: 'FILE_MISSING' })
-        const { message } = error as Error
-        const range = /Offsets \[(\d+), (\d+)\) of partition (\d+)/.exec(message)
         // By its name where it is met first, by what it may have had once it is known to be missing.
-        if (range === null) expect(message).toContain(path)
-        else {
-          const { partition, offset } = lost.sent!
-          expect(Number(range[3]), message).toBe(partition)
-          expect(BigInt(range[1]!) <= offset && offset < BigInt(range[2]!), message).toBe(true)
-        }
+        for (let time = 0; time < 2; time++)
+          expectLost(await readOne(scene, lost).catch((thrown: unknown) => thrown), path, lost)
         // What others have is read.
         for (const { rows: others } of byFile.filter((each) => each.file !== file)) {
           for (const row of others.slice(0, 2)) expect((await readOne(scene, row)).records).toHaveLength(1)
