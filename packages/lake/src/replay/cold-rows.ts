@@ -1,8 +1,10 @@
 import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, IcebergField } from '@moulin/core'
 import type { ParquetRowGroup } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
+import { isOwnFile } from '../live/data-files.ts'
 import { positionsOf } from '../live/live-files.ts'
 import { fieldsOf } from '../places/identity-rows.ts'
+import { columnsIn } from './file-columns.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import type { ReadTally } from './read-tally.ts'
@@ -139,7 +141,9 @@ function decoderOver(
   columns: TableColumns,
 ): Promise<RecordDecoder> {
   const { rowCrc, valueSchemaId } = info
-  return RecordDecoder.over({ batch, columns, file, topic: info, rowCrc, valueSchemaId, schemas: context.schemas })
+  const inFile = isOwnFile(file, info) ? columnsIn(columns, file) : columns
+  const { schemas } = context
+  return RecordDecoder.over({ batch, columns: inFile, file, topic: info, rowCrc, valueSchemaId, schemas })
 }
 
 /** Ranges of rows that hold all of the rising rows. */
