@@ -1498,7 +1498,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'wait for a table behind the signal',
-    file: 'packages/log/src/read/heeding.ts',
+    file: 'packages/core/src/heeding.ts',
     original: `await waitFor(iterator.next(), signal)`,
     planted: `await iterator.next()`,
     caughtBy: ['test/deaf-store.test.ts'],

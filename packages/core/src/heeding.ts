@@ -1,4 +1,4 @@
-import { waitFor } from '@moulin/core'
+import { waitFor } from './shared-work.ts'
 
 /** The items; the signal ends the wait for the next one at once, and what is under way then ends by itself. @throws `aborted`. */
 export async function* heeding<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
