@@ -2,11 +2,16 @@ import { isMoulinError } from '@moulin/core'
 import type { AuditRange, CallOptions, JudgeTableOptions, LoadedTable, TableVerdict } from '@moulin/core'
 import { loadIfThere, planAdoption } from './adopt-table.ts'
 import type { AdoptRequest, Life } from './adopt-table.ts'
+import { lostFiles } from '../look/lost-files.ts'
+import type { ColdReadParts } from '../replay/cold-read.ts'
 import { lostRanges } from '../table/lineage.ts'
 import type { LostRange, Verdict } from '../table/lineage.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import { goneTable } from '../table/topic-table.ts'
-import type { Asked, TopicTable } from '../table/topic-table.ts'
+import type { Asked } from '../table/topic-table.ts'
+
+/** Snapshots that a verdict follows while files go under it. */
+const MAX_ROUNDS = 4
 
 type VerdictRequest = Pick<AdoptRequest, 'catalog' | 'opening' | 'life'>
 
@@ -42,22 +47,31 @@ function asWriter({ info, context }: Life): Life {
 }
 
 async function verdictFor({ catalog, opening, life }: VerdictRequest, call: CallOptions): Promise<TableVerdict> {
-  const { table } = opening(life).parts
-  const asked = table.ask()
-  const loaded = await loadIfThere(catalog, table.identifier, call)
-  if (loaded === undefined) return withoutTable(life, asked)
-  return { ...nothing, snapshotId: snapshotIdOf(loaded), ...(await judged(table, loaded, life, asked, call)) }
+  const { parts } = opening(life)
+  const { table } = parts
+  for (let round = 1; ; round++) {
+    const asked = table.ask()
+    const loaded = await loadIfThere(catalog, table.identifier, call)
+    if (loaded === undefined) return withoutTable(life, asked)
+    const snapshotId = snapshotIdOf(loaded)
+    const found = { ...nothing, snapshotId, ...(await judged(parts, loaded, life, asked, call)) }
+    if (found.fault !== 'lost-files' || round === MAX_ROUNDS) return found
+    // Files of a snapshot that has been replaced meanwhile may go.
+    const again = await loadIfThere(catalog, table.identifier, call)
+    if (again !== undefined && snapshotIdOf(again) === snapshotId) return found
+  }
 }
 
 type Judged = Pick<TableVerdict, 'verdict' | 'evidence'> & Partial<TableVerdict>
 
 async function judged(
-  table: TopicTable,
+  parts: ColdReadParts,
   loaded: LoadedTable,
   { info }: Life,
   asked: Asked,
   call: CallOptions,
 ): Promise<Judged> {
+  const { table } = parts
   const { markers, verdict } = await table.judge(loaded, asked, call)
   if (verdict.kind === 'broken') {
     const { fault, reason, reached, remedy = remedyFor(fault) } = verdict
@@ -71,6 +85,12 @@ async function judged(
   const evidence = evidenceOf(verdict)
   const lineage = { verdict: kind, evidence }
   const state = table.stateOf({ loaded, lineage, marker, objects: [], isForeign: foreign.length > 0 })
+  const lost = await lostFiles(parts, state, asked.released, call)
+  if (lost !== undefined) {
+    const fault = 'lost-files'
+    const inDoubt = rangesOf(lost.ranges, info.incarnation)
+    return { verdict: 'broken', evidence: lost.reason, fault, inDoubt, remedy: remedyFor(fault) }
+  }
   const reason = await table.rowsAbove(state, call)
   if (reason === undefined) return lineage
   const fault = 'foreign-rows'
@@ -104,8 +124,8 @@ function evidenceOf(verdict: Exclude<Verdict, { kind: 'broken' }>): string {
 const rangesOf = (ranges: readonly LostRange[], incarnation: number): AuditRange[] =>
   ranges.map((range) => ({ incarnation, ...range }))
 
-/** The table of somebody else stays his, and of rows that do not say who they are nothing can be counted. */
-const neverAdopted: ReadonlySet<string | null> = new Set(['other-log', 'other-topic', 'lost-identity'])
+/** The table of somebody else stays his; of rows that do not say who they are, or cannot be read, nothing can be counted. */
+const neverAdopted: ReadonlySet<string | null> = new Set(['other-log', 'other-topic', 'lost-identity', 'lost-files'])
 
 const adopted = 'or adopt it: its ledger is counted anew from the rows that are there.'
 
@@ -119,6 +139,8 @@ function remedyFor(fault: string | null): string {
       return 'Open the right copy of the log, or adopt the table: the topic goes on above both, in its next incarnation.'
     case 'foreign-rows':
       return 'Delete these rows: until then nothing is tiered. Reads, scans and sends go on.'
+    case 'lost-files':
+      return 'Put the files back from a copy. Where there is none, set main back to a snapshot that names none of them, and adopt the table.'
     case 'replaced-table':
       return 'Put the table back, or adopt its place: a table is made anew, without what this one alone held.'
     case 'no-marker':

@@ -55,7 +55,8 @@ export type TableLimits = Pick<
 >
 
 export interface OpenTableOptions {
-  readonly catalog: Catalog
+  /** Whose table it is; all that is asked of it is {@link Catalog.loadTable}. */
+  readonly catalog: Pick<Catalog, 'loadTable'>
   /** `namespace.table`. */
   readonly table: string
   /** Where its files are: the store that its locations name, or a function that finds the store of a location ({@link TableStores}). */
@@ -72,7 +73,7 @@ export interface OpenTableOptions {
 }
 
 const optionTable: OptionTable<OpenTableOptions> = {
-  catalog: option.required(option.catalogCheck),
+  catalog: option.required(option.door('a Catalog', ['loadTable'])),
   table: option.required(option.text),
   stores: option.required(option.anyOf(option.storeCheck, option.callback)),
   threads: option.integer('threads', 0, 1024),
@@ -204,7 +205,7 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
 
 /** A catalog of anybody's own may give what is no metadata, or not as {@link checkTableMetadata} leaves it. */
 async function loadedBy(
-  catalog: Catalog,
+  catalog: OpenTableOptions['catalog'],
   table: TableIdentifier,
   signal: AbortSignal | undefined,
 ): Promise<LoadedTable> {
