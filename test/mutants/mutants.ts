@@ -190,6 +190,34 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/iceberg/src/commit/append.test.ts'],
   },
   {
+    name: 'put files of neighbouring commits back alone only',
+    file: 'packages/lake/src/commit/repairs.ts',
+    original: `[alone, oncemore, together]`,
+    planted: `[alone, oncemore]`,
+    caughtBy: ['packages/lake/src/commit/vanished-files.test.ts'],
+  },
+  {
+    name: 'make rows younger than a delete by value',
+    file: 'packages/lake/src/commit/vanished-files.ts',
+    original: `deletes.every((file) => file.sequenceNumber > sequenceNumber)`,
+    planted: `deletes.every((file) => file.sequenceNumber > 0n)`,
+    caughtBy: ['packages/lake/src/commit/vanished-files.test.ts'],
+  },
+  {
+    name: 'wait for a scan behind its signal',
+    file: 'packages/lake/src/scan/scan-output.ts',
+    original: `heeding(begin(), call.signal)`,
+    planted: `begin()`,
+    caughtBy: ['test/deaf-store.test.ts'],
+  },
+  {
+    name: 'believe what a catalog calls metadata',
+    file: 'packages/lake/src/open-table/open-table.ts',
+    original: `metadata: checkTableMetadata(metadata, \`What the catalog says of \${tableText(table)}\`)`,
+    planted: `metadata: metadata!`,
+    caughtBy: ['packages/lake/src/open-table/others-doors.test.ts'],
+  },
+  {
     name: 'put back rows that may not have been in the file',
     file: 'packages/lake/src/commit/vanished-files.ts',
     original: `rowsOf(ours) !== rowsOf(files) || boundsOf(ours, columns) !== boundsOf(files, columns)`,
@@ -1645,7 +1673,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'wait for a table behind the signal',
-    file: 'packages/log/src/read/heeding.ts',
+    file: 'packages/core/src/heeding.ts',
     original: `await waitFor(iterator.next(), signal)`,
     planted: `await iterator.next()`,
     caughtBy: ['test/deaf-store.test.ts'],
@@ -2110,8 +2138,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'give a file that was put back the number of the newest commit',
     file: 'packages/lake/src/commit/repairs.ts',
-    original: `removed.map(({ file }) => ({ file, sequenceNumber })), sequenceNumber }`,
-    planted: `removed.map(({ file }) => ({ file, sequenceNumber })), sequenceNumber: BigInt(state.loaded.metadata['last-sequence-number']) }`,
+    original: `{ removed: listed, sequenceNumber }`,
+    planted: `{ removed: listed, sequenceNumber: BigInt(state.loaded.metadata['last-sequence-number']) }`,
     caughtBy: ['test/foreign/chaos.test.ts'],
   },
   {

@@ -173,6 +173,7 @@ export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from '.
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './model/record.ts'
 export type { RecordSource, SourcePartition } from './doors/record-source.ts'
 export { Redacted, redacted } from './model/redacted.ts'
+export { heeding } from './heeding.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
 export { atMost } from './stores/at-most.ts'
 export { resolveRange } from './stores/byte-range.ts'

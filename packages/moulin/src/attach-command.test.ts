@@ -98,6 +98,21 @@ async function recordsOf(): Promise<string[]> {
 }
 
 describe('moulin attach', () => {
+  it('says of a table whose data is gone that it is broken, and which offsets are in doubt', async () => {
+    await lakeOf()
+    await rm(join(tableFolder(), 'data'), { recursive: true })
+    const { status, out } = await run('attach', lake(), 'rides', '--adopt')
+    expect(status).toBe(2)
+    for (const text of ['rides: broken (missing-files)', 'in doubt: 0 to 4 in', 'from a backup', 'it cannot be adopted'])
+      expect(out).toContain(text)
+  })
+
+  it('says that a log has no topics', async () => {
+    await (await openLog(lake(), { threads: 0 })).close()
+    expect(await run('attach', lake())).toEqual({ status: 0, out: 'This log has no topics.\n', err: '' })
+    expect(await run('attach', lake(), '--json')).toEqual({ status: 0, out: '', err: '' })
+  })
+
   it('says of sound tables by which evidence, exits 0 and writes nothing, beside a writer too', async () => {
     await lakeOf()
     const before = await contents(lake())

@@ -39,7 +39,9 @@ export async function attach(
   const broken: Broken[] = []
   const log = await openFolder(dir, { access: 'read-only', logger: silentLogger })
   try {
-    for (const name of names ?? (await log.topics())) {
+    const asked = names ?? (await log.topics())
+    if (asked.length === 0 && !options.json) output.line('This log has no topics.')
+    for (const name of asked) {
       try {
         const topic = await log.topic(name)
         const verdict = await topic.judgeTable({ plan: options.adopt ?? false })

@@ -214,6 +214,7 @@ export type {
 export { avro, json, murmur2 } from '@moulin/format'
 export { fileWal, single } from '@moulin/log'
 export type { OpenLogOptions } from '@moulin/log'
+export { parseTableMetadata } from '@moulin/iceberg'
 export { icebergTier, openTable } from '@moulin/lake'
 export type { OpenTable, OpenTableOptions, SnapshotChoice, TableLimits, TableSnapshot, TableView } from '@moulin/lake'
 export { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'

@@ -1,3 +1,4 @@
+import { exists } from '@moulin/core'
 import type { Catalog, ColdAdoption, ColdTopic, TableGuard, TableUpdate } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -252,6 +253,24 @@ describe('a broken table', () => {
     await expect(log.adopt('gap')).rejects.toMatchObject({ kind: 'fenced' })
     await expect(log.adopt('restore')).rejects.toMatchObject({ kind: 'fenced' })
     expect(await newer.adopt('restore')).toMatchObject({ outcome: 'recounted', frontier: [6n, 6n] })
+  })
+
+  it('is not made anew where something else is in its place, which is what is said', async () => {
+    const store = hookedStore()
+    const plain = plainCatalog(store, virtualRuntime({ seed: 1 }))
+    let isOccupied = false
+    const catalog: Catalog = {
+      ...plain,
+      createTable: (...request) =>
+        isOccupied
+          ? Promise.reject(exists('FOLDER_OCCUPIED', 'data/1.parquet is there.'))
+          : plain.createTable(...request),
+    }
+    const { log } = await tieredLog({ store, catalog })
+    log.hot.release([9n, 9n])
+    await catalog.dropTable((await tableOf(log)).identifier)
+    isOccupied = true
+    await expect(log.reopen().adopt('by-hand')).rejects.toMatchObject({ kind: 'exists', code: 'FOLDER_OCCUPIED' })
   })
 
   it('is made anew when it is gone', async () => {

@@ -168,6 +168,14 @@ describe('openTable', () => {
     await expect(opened.scan().toArray()).rejects.toMatchObject({ kind: 'not-found', code: 'FILE_VANISHED' })
   })
 
+  it('reads no further once it is closed', async () => {
+    const opened = await table.open()
+    const read = async (): Promise<void> => {
+      for await (const row of opened.scan()) if (row['id'] !== null) await opened.close()
+    }
+    await expect(read()).rejects.toMatchObject({ kind: 'closed', code: 'CLOSED' })
+  })
+
   it('reads nothing once it is closed', async () => {
     const opened = await table.open()
     const view = opened.at(opened.snapshot!.id)
