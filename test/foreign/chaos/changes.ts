@@ -3,7 +3,14 @@ import type { Row } from './model.ts'
 import type { Operation, Outcome, Scene } from './operation.ts'
 import { and, anyRows, assignment, byId } from './predicates.ts'
 import type { Args } from './predicates.ts'
-import { noPartition, ofDuckdb, ofDuckdbDeletes, ofPyiceberg, ofPyicebergDeletes } from './refusals.ts'
+import {
+  hasPositionDeletes,
+  noPartition,
+  ofDuckdb,
+  ofDuckdbDeletes,
+  ofPyiceberg,
+  ofPyicebergDeletes,
+} from './refusals.ts'
 
 /** Ids that no record has. */
 const FIRST_OF_OTHERS = 1_000_000
@@ -173,11 +180,16 @@ export const changes: readonly Operation[] = [
   {
     name: 'DuckDB: DELETE',
     needs: 'row-level deletes',
-    work: ({ stranger, model }, args) => {
+    async work(scene, args): Promise<Outcome> {
+      const { stranger, model } = scene
+      const { 'format-version': version, 'partition-specs': specs } = stranger.metadata
+      // Its vector for a file of an earlier spec lacks what was deleted there before: those rows are back, for Spark too.
+      if (version >= 3 && specs.length > 1 && hasPositionDeletes(scene)) return 'nothing'
       const gone = byId(args)
-      return stranger.duckdb(`DELETE FROM ${stranger.table} WHERE ${gone.sql}`, () =>
+      await stranger.duckdb(`DELETE FROM ${stranger.table} WHERE ${gone.sql}`, () =>
         model.change((row) => (gone.test(row) ? undefined : row)),
       )
+      return 'done'
     },
     refusals: ofDuckdbDeletes,
   },

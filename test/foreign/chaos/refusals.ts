@@ -18,10 +18,14 @@ const namesTwice = (scene: Scene): boolean => {
   return new Set(sources).size < sources.length
 }
 const wasPartitioned = (scene: Scene): boolean => fieldsOf(scene).length > 0
-export const hasEqualityDeletes = ({ stranger: { metadata } }: Scene): boolean => {
-  const current = metadata.snapshots.find((each) => each['snapshot-id'] === metadata['current-snapshot-id'])
-  return current !== undefined && current.summary['total-equality-deletes'] !== '0'
-}
+const mayHave =
+  (total: string) =>
+  ({ stranger: { metadata } }: Scene): boolean => {
+    const current = metadata.snapshots.find((each) => each['snapshot-id'] === metadata['current-snapshot-id'])
+    return current !== undefined && current.summary[total] !== '0'
+  }
+export const hasEqualityDeletes = mayHave('total-equality-deletes')
+export const hasPositionDeletes = mayHave('total-position-deletes')
 
 /** Of a table that always had partitions, only those of one could be deleted by value. */
 export const noPartition: readonly Refusal[] = [
