@@ -45,7 +45,7 @@ async function deletedBy(bytes: Uint8Array, of: Sound, blob: Sound['blob']): Pro
     blob: blob && { offset: BigInt(blob.offset), sizeBytes: BigInt(blob.sizeBytes) },
   } as unknown as DeleteFile
   const recordCount = of.content === 'equality' ? BigInt(dataRows.length) : DATA_ROWS
-  const file = { ...noMetrics, filePath: DATA_FILE, recordCount } as unknown as DataFile
+  const file = { ...noMetrics, filePath: DATA_FILE, partition: [], recordCount } as unknown as DataFile
   const spec = { specId: 0, fields: [] }
   const listed = { file, spec, sequenceNumber: 1n, deletes: [deletes] } as unknown as DeletesQuestion['listed']
   return textOf(await deletesOf({ metadata, listed, whole: () => Promise.resolve(data) }, {}), Number(recordCount))

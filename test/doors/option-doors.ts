@@ -468,11 +468,16 @@ export const doors: readonly Door[] = [
     {},
   ),
   door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
-  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, files: badFlag, signal: noSignal }, {}),
+  door(
+    'Topic.judgeTable',
+    (o: JudgeTableOptions) => topic.judgeTable(o),
+    { plan: badFlag, files: badFlag, signal: noSignal },
+    {},
+  ),
   door(
     'Topic.adoptTable',
     (o: AdoptTableOptions) => topic.adoptTable(o),
-    { expectedSnapshotId: 7, signal: noSignal },
+    { expectedSnapshotId: [7, 'snapshot'], signal: noSignal },
     {},
   ),
   door<AuditOptions>(

@@ -88,9 +88,7 @@ export class CommitSender {
   async settleEarlier(): Promise<{ readonly outcome: SendOutcome; readonly written: Written } | undefined> {
     if (this.#pending === undefined) return undefined
     const { written } = this.#pending
-    const outcome = await this.#settlePending()
-    if (outcome === 'committed' && written.replaces !== undefined) await this.#parts.context.renewGrace?.()
-    return { outcome, written }
+    return { outcome: await this.#settlePending(), written }
   }
 
   /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */
