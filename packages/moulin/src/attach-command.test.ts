@@ -103,7 +103,12 @@ describe('moulin attach', () => {
     await rm(join(tableFolder(), 'data'), { recursive: true })
     const { status, out } = await run('attach', lake(), 'rides', '--adopt')
     expect(status).toBe(2)
-    for (const text of ['rides: broken (missing-files)', 'in doubt: 0 to 4 in', 'from a backup', 'it cannot be adopted'])
+    for (const text of [
+      'rides: broken (missing-files)',
+      'in doubt: 0 to 4 in',
+      'from a backup',
+      'it cannot be adopted',
+    ])
       expect(out).toContain(text)
   })
 
