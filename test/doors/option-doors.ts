@@ -7,6 +7,7 @@ import type {
   AuditOptions,
   FetchOptions,
   GetOptions,
+  AdoptTableOptions,
   JudgeTableOptions,
   ListOptions,
   Log,
@@ -518,8 +519,18 @@ export const doors: readonly Door[] = [
     {},
   ),
   door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
-  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, signal: noSignal }, {}),
-  door('Topic.adoptTable', (o: { signal?: AbortSignal }) => topic.adoptTable(o), signalOnly, {}),
+  door(
+    'Topic.judgeTable',
+    (o: JudgeTableOptions) => topic.judgeTable(o),
+    { plan: badFlag, files: badFlag, signal: noSignal },
+    {},
+  ),
+  door(
+    'Topic.adoptTable',
+    (o: AdoptTableOptions) => topic.adoptTable(o),
+    { expectedSnapshotId: [7, 'snapshot'], signal: noSignal },
+    {},
+  ),
   door<AuditOptions>(
     'Topic.audit',
     (o) => topic.audit(o),
