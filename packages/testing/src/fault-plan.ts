@@ -1,5 +1,7 @@
 import type { OptionTable, Outcome } from '@moulin/core'
 import { checkOptions, invalid, isMoulinError, option, unavailable } from '@moulin/core'
+import type { CallMatch, CountedRule } from './fault-rules.ts'
+import { LateEffects, matchChecks, matchesCall, RuleBook } from './fault-rules.ts'
 
 /**
  * When a call fails, and how. Rules are tried in order; the first that matches a call and is due decides.
@@ -9,16 +11,8 @@ import { checkOptions, invalid, isMoulinError, option, unavailable } from '@moul
  * - `late`: the answer is lost, and the effect happens later: when the test calls `applyLate`, or after
  *   `lateAfterCalls` further calls, as a request that was stuck in a network.
  */
-export interface FaultRule<Operation extends string> {
+export interface FaultRule<Operation extends string> extends CallMatch<Operation>, CountedRule {
   readonly fault: 'before' | 'after' | 'late'
-  /** Default: every operation. */
-  readonly operation?: Operation | readonly Operation[]
-  /** A prefix of the key, or a pattern in it. Default: all. */
-  readonly key?: string | RegExp
-  /** The first matching call that fails, counted from 1. Default 1. */
-  readonly nth?: number
-  /** How many fail from then on. Default 1; Infinity for all. */
-  readonly times?: number
   /** What the error says of a `before`. Default `rejected`; the others are always `unknown`. */
   readonly outcome?: Outcome
   readonly lateAfterCalls?: number
@@ -26,10 +20,7 @@ export interface FaultRule<Operation extends string> {
 
 const ruleTable: OptionTable<FaultRule<string>> = {
   fault: option.required(option.oneOf('before', 'after', 'late')),
-  operation: option.anyOf(option.text, option.listOf(option.text)),
-  key: option.anyOf(option.text, option.door('a pattern', ['test'])),
-  nth: option.integer('', 1),
-  times: option.anyOf(option.integer('', 1), option.oneOf(Infinity)),
+  ...matchChecks,
   outcome: option.oneOf('rejected', 'unknown'),
   lateAfterCalls: option.integer('', 0),
 }
@@ -49,7 +40,7 @@ export interface FaultyCall<Operation extends string> {
 export interface Faults<Operation extends string> {
   readonly calls: readonly FaultyCall<Operation>[]
   /** How many calls match, to enumerate the calls of a scenario: run it once, then fail each. */
-  countCalls(match?: Pick<FaultRule<Operation>, 'operation' | 'key'>): number
+  countCalls(match?: CallMatch<Operation>): number
   addRule(rule: FaultRule<Operation>): { remove(): void }
   /** Effects that are still on their way. */
   countLate(): number
@@ -60,8 +51,10 @@ export interface Faults<Operation extends string> {
 /** Decides for each call, by rules, whether and how it fails. Shared by faulty stores and catalogs. */
 export class FaultPlan<Operation extends string> implements Faults<Operation> {
   readonly calls: FaultyCall<Operation>[] = []
-  readonly #rules: (FaultRule<Operation> & { matched: number })[] = []
-  #late: { readonly afterCall: number; readonly effect: () => Promise<unknown> }[] = []
+  readonly #rules = new RuleBook<FaultyCall<Operation>, FaultRule<Operation>>((rule, { operation, key }) =>
+    matchesCall(rule, operation, key),
+  )
+  readonly #late = new LateEffects()
 
   constructor(rules: readonly FaultRule<Operation>[]) {
     for (const rule of rules) this.addRule(rule)
@@ -71,32 +64,30 @@ export class FaultPlan<Operation extends string> implements Faults<Operation> {
     checkOptions('A fault rule', rule as FaultRule<string>, ruleTable)
     if (rule.outcome !== undefined && rule.fault !== 'before')
       throw invalid('FAULT_RULE', `A fault "${rule.fault}" always has the outcome unknown: leave it out.`)
-    const counted = { ...rule, matched: 0 }
-    this.#rules.push(counted)
-    return { remove: () => void (this.#rules.includes(counted) && this.#rules.splice(this.#rules.indexOf(counted), 1)) }
+    return this.#rules.add(rule)
   }
 
-  countCalls(match: Pick<FaultRule<Operation>, 'operation' | 'key'> = {}): number {
-    return this.calls.filter(({ operation, key }) => matches(match, operation, key)).length
+  countCalls(match: CallMatch<Operation> = {}): number {
+    return this.calls.filter(({ operation, key }) => matchesCall(match, operation, key)).length
   }
 
   countLate(): number {
-    return this.#late.length
+    return this.#late.count
   }
 
   async applyLate(): Promise<unknown[]> {
-    return this.#apply(Infinity)
+    return this.#late.apply()
   }
 
   /** Runs one call; `effect` does it. */
   async run<T>(operation: Operation, key: string, effect: () => Promise<T>): Promise<T> {
     const call: FaultyCall<Operation> = { number: this.calls.length + 1, operation, key, result: 'pending' }
     this.calls.push(call)
-    await this.#apply(call.number)
-    const rule = this.#due(operation, key)
+    await this.#late.apply(call.number)
+    const rule = this.#rules.due(call)
     if (rule?.fault === 'before') throw lost(call, rule)
     if (rule?.fault === 'late') {
-      this.#late.push({ afterCall: call.number + (rule.lateAfterCalls ?? Infinity), effect })
+      this.#late.add(call.number + (rule.lateAfterCalls ?? Infinity), effect)
       throw lost(call, rule)
     }
     try {
@@ -112,35 +103,6 @@ export class FaultPlan<Operation extends string> implements Faults<Operation> {
     }
     throw lost(call, rule)
   }
-
-  async #apply(calls: number): Promise<unknown[]> {
-    const due = this.#late.filter(({ afterCall }) => afterCall < calls || calls === Infinity)
-    this.#late = this.#late.filter((late) => !due.includes(late))
-    const errors: unknown[] = []
-    for (const { effect } of due) await effect().catch((error: unknown) => errors.push(error))
-    return errors
-  }
-
-  #due(operation: Operation, key: string): FaultRule<Operation> | undefined {
-    let due: FaultRule<Operation> | undefined
-    for (const rule of this.#rules) {
-      if (!matches(rule, operation, key)) continue
-      rule.matched++
-      const first = rule.nth ?? 1
-      if (rule.matched >= first && rule.matched < first + (rule.times ?? 1)) due ??= rule
-    }
-    return due
-  }
-}
-
-function matches<Operation extends string>(
-  match: Pick<FaultRule<Operation>, 'operation' | 'key'>,
-  operation: Operation,
-  key: string,
-): boolean {
-  if (match.operation !== undefined && ![match.operation].flat().includes(operation)) return false
-  if (match.key === undefined) return true
-  return typeof match.key === 'string' ? key.startsWith(match.key) : key.search(match.key) >= 0
 }
 
 function lost<Operation extends string>(call: FaultyCall<Operation>, { fault, outcome }: FaultRule<Operation>): Error {

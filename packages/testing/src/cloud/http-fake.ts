@@ -125,7 +125,7 @@ function shownOf({ number, method, target, headers }: FakeRequest, operation: st
   return { number, method, target, headers, operation, bodyBytes: undefined, status: undefined, code: undefined }
 }
 
-function requestOf(incoming: IncomingMessage, number: number): FakeRequest {
+export function requestOf(incoming: IncomingMessage, number: number): FakeRequest {
   const target = incoming.url ?? '/'
   const question = target.indexOf('?')
   const headers: Record<string, string> = {}

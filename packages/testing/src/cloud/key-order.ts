@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { compareKeys } from '@moulin/core'
 
 /**
@@ -14,21 +14,24 @@ export type FakeListOrder = 'bytes' | 'tree' | 'none'
 /** Below, equal, above, like `compareKeys`. */
 export const keyOrders: Readonly<Record<FakeListOrder, (a: string, b: string) => number>> = {
   bytes: compareKeys,
-  tree: compareTrees,
-  none: (a, b) => compareKeys(hashOf(a), hashOf(b)) || compareKeys(a, b),
+  tree: (a, b) => compareTrees(a, b, compareKeys),
+  none: (a, b) => compareTrees(a, b, compareByHash),
 }
 
-function compareTrees(a: string, b: string): number {
+/** Folder by folder: what lies in one comes together, so that a page may end at it. */
+function compareTrees(a: string, b: string, compareNames: (a: string, b: string) => number): number {
   const [left, right] = [a.split('/'), b.split('/')]
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const order = compareKeys(left[i]!, right[i]!)
+    const order = compareNames(left[i]!, right[i]!)
     if (order !== 0) return order
   }
   return left.length - right.length
 }
 
-function hashOf(key: string): string {
-  return createHash('md5').update(key).digest('hex')
+/** The empty name first: it is where a folder begins. */
+function compareByHash(a: string, b: string): number {
+  if (a === '' || b === '') return a.length - b.length
+  return crc32(a) - crc32(b) || compareKeys(a, b)
 }
 
 /** Where `key` is in `keys`, which are in `order`, or where it would be. */

@@ -25,6 +25,8 @@ export function listObjects(bucket: S3Bucket, { query }: FakeRequest): FakeAnswe
     })
   const shown = encoding === 'url' ? urlEncoded : (value: string): string => value
   const [prefix, delimiter] = [text('prefix') ?? '', text('delimiter') ?? '']
+  if (bucket.isDirectory && text('start-after') !== undefined)
+    throw s3Refusal('NotImplemented', 'A directory bucket knows no start-after.')
   const page: ListPage =
     limit === 0
       ? { objects: [], folders: [], last: undefined }

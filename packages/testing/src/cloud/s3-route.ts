@@ -7,6 +7,11 @@ export interface S3Address {
   readonly key: string
 }
 
+/** Of S3 Express: its names end so. */
+export function isDirectoryBucket(name: string): boolean {
+  return name.endsWith('--x-s3')
+}
+
 /** By path (`/bucket/key`) or, where the host is `bucket.localhost`, by that. */
 export function addressOf({ path, headers }: FakeRequest): S3Address {
   const [, host] = /^(.+)\.localhost(?::\d+)?$/.exec(headers['host'] ?? '') ?? []
@@ -14,7 +19,10 @@ export function addressOf({ path, headers }: FakeRequest): S3Address {
   if (host !== undefined) return { bucket: host, key: decodePercent(rest) }
   const slash = rest.indexOf('/')
   if (slash < 0) return { bucket: decodePercent(rest), key: '' }
-  return { bucket: decodePercent(rest.slice(0, slash)), key: decodePercent(rest.slice(slash + 1)) }
+  const bucket = decodePercent(rest.slice(0, slash))
+  const key = decodePercent(rest.slice(slash + 1))
+  // By path the vendor's client names what is in a directory bucket with two slashes.
+  return { bucket, key: isDirectoryBucket(bucket) ? key.replace(/^\//, '') : key }
 }
 
 /** Amazon's name of what is asked for; '' for what is none of these. */
@@ -63,6 +71,7 @@ function bucketOperation({ method, query }: FakeRequest): string {
       return query.has('delete') ? 'DeleteObjects' : ''
     case 'GET':
       if (query.get('list-type') === '2') return 'ListObjectsV2'
+      if (query.has('session')) return 'CreateSession'
       if (query.has('uploads')) return 'ListMultipartUploads'
       if (query.has('versioning')) return 'GetBucketVersioning'
       if (query.has('lifecycle')) return 'GetBucketLifecycleConfiguration'

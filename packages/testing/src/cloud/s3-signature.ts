@@ -34,13 +34,13 @@ interface Signed {
 }
 
 /**
- * Throws the refusal of a request that is not signed as Signature Version 4 asks, by a pair that is known, for this region and about this
+ * By whom a request is signed. Throws the refusal of one that is not signed as Signature Version 4 asks, by a pair that is known, for this region and about this
  * time. The signature itself is worked out anew: a wrong secret is refused. `host` counts as the client said it, so a proxy may stand between.
  */
-export function checkSignature(request: FakeRequest, rules: SignatureRules): void {
+export function checkSignature(request: FakeRequest, rules: SignatureRules): FakeCredentials {
   const signed = request.query.has('X-Amz-Signature') ? ofUrl(request) : ofHeader(request)
-  const [accessKeyId = '', day = '', region = '', service, end] = signed.credential.split('/')
-  if (service !== 's3' || end !== 'aws4_request' || !/^\d{8}$/.test(day))
+  const [accessKeyId = '', day = '', region = '', service = '', end] = signed.credential.split('/')
+  if (!['s3', 's3express'].includes(service) || end !== 'aws4_request' || !/^\d{8}$/.test(day))
     throw malformed(`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
   const pair = rules.credentials(accessKeyId)
   if (pair === undefined)
@@ -55,13 +55,14 @@ export function checkSignature(request: FakeRequest, rules: SignatureRules): voi
   checkToken(pair, signed.token, rules)
   const { host } = request.headers
   if (host === undefined || !signed.signedHeaders.split(';').includes('host')) throw malformed('host is not signed')
-  if (!isSignedBy(pair.secretAccessKey, request, signed, day, region)) {
+  if (!isSignedBy(pair.secretAccessKey, request, signed, [day, region, service, 'aws4_request'])) {
     throw s3Refusal(
       'SignatureDoesNotMatch',
       'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
       { AWSAccessKeyId: accessKeyId },
     )
   }
+  return pair
 }
 
 function malformed(why: string, more?: Readonly<Record<string, string>>): Error {
@@ -79,7 +80,7 @@ function ofHeader({ headers }: FakeRequest): Signed {
     signedHeaders: signedHeaders!,
     signature,
     date: headers['x-amz-date'] ?? '',
-    token: headers['x-amz-security-token'],
+    token: headers['x-amz-s3session-token'] ?? headers['x-amz-security-token'],
     isUrl: false,
   }
 }
@@ -123,8 +124,7 @@ function checkToken(pair: FakeCredentials, token: string | undefined, { clock }:
     throw s3Refusal('ExpiredToken', 'The provided token has expired.')
 }
 
-function isSignedBy(secret: string, request: FakeRequest, signed: Signed, day: string, region: string): boolean {
-  const scope = `${day}/${region}/s3/aws4_request`
+function isSignedBy(secret: string, request: FakeRequest, signed: Signed, scope: readonly string[]): boolean {
   const canonical = [
     request.method,
     encodePercent(decodePercent(request.path), '/'),
@@ -136,8 +136,8 @@ function isSignedBy(secret: string, request: FakeRequest, signed: Signed, day: s
     signed.signedHeaders,
     request.headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD',
   ].join('\n')
-  const toSign = ['AWS4-HMAC-SHA256', signed.date, scope, sha256Hex(canonical)].join('\n')
-  const key = [day, region, 's3', 'aws4_request'].reduce<string | Buffer>(hmac, `AWS4${secret}`)
+  const toSign = ['AWS4-HMAC-SHA256', signed.date, scope.join('/'), sha256Hex(canonical)].join('\n')
+  const key = scope.reduce<string | Buffer>(hmac, `AWS4${secret}`)
   const given = Buffer.from(signed.signature, 'hex')
   const right = hmac(key, toSign)
   return given.length === right.length && timingSafeEqual(given, right)

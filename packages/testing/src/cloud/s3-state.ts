@@ -1,12 +1,14 @@
 import type { Clock } from '@moulin/core'
 import type { ChecksumName } from './checksums.ts'
 import type { FakeAnswer, FakeRequest } from './http-fake.ts'
+import type { FakeListOrder } from './key-order.ts'
 import type { FakeObject, ObjectBucket } from './object-bucket.ts'
 
 /** How a fake behaves: the options of `s3Fake`, with their defaults. */
 export interface S3Settings {
   readonly clock: Pick<Clock, 'now'>
   readonly region: string
+  readonly listOrder: FakeListOrder
   readonly minPartBytes: number
   readonly minChunkBytes: number
   readonly maxPutBytes: number
@@ -21,6 +23,8 @@ export interface S3Bucket {
   /** Answers of uploads that are complete: a second call gets the same. */
   readonly completed: Map<string, FakeAnswer>
   readonly requesterPays: boolean
+  /** Of S3 Express. */
+  readonly isDirectory: boolean
   versioning: 'Enabled' | 'Suspended' | undefined
   lifecycle: readonly FakeLifecycleRule[]
 }

@@ -70,15 +70,18 @@ function noSuchUpload(): Error {
 
 export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
   const { request, settings, key } = call
-  const body = await checkedBody(request, settings.minChunkBytes)
+  // Checksums of the head are the object's, not this body's.
+  const body = await request.body()
   const bucket = call.bucket()
   const id = request.query.get('uploadId') ?? ''
   const before = bucket.completed.get(id)
   if (before !== undefined) return before
   const upload = uploadOf(call)
-  const parts = partsAsked(parseXml(Buffer.from(body.bytes).toString()), upload, settings.minPartBytes)
+  const parts = partsAsked(parseXml(Buffer.from(body).toString()), upload, settings.minPartBytes)
   const content = joinedContent(parts.map(({ bytes }) => bytesContent(bytes)))
   const tags = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex')))
+  const checksums = checksumOfParts(upload, parts, () => content.slice(0, content.size))
+  checkTotals(request.headers, checksums, content.size)
   const put = bucket.objects.put(
     key,
     {
@@ -86,7 +89,7 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
       etag: `"${md5Of(tags, 'hex')}-${parts.length}"`,
       metadata: upload.metadata,
       headers: upload.headers,
-      checksums: checksumOfParts(upload, parts, () => content.slice(0, content.size)),
+      checksums,
       partSizes: parts.map(({ bytes }) => bytes.length),
     },
     writeCondition(call),
@@ -102,6 +105,23 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
   return answer
 }
 
+/** What a completion says of the whole object. */
+function checkTotals(
+  headers: Readonly<Record<string, string>>,
+  checksums: Readonly<Partial<Record<ChecksumName, string>>>,
+  size: number,
+): void {
+  for (const name of checksumNames) {
+    const given = headers[`x-amz-checksum-${name}`]
+    // Of a composite one the number of parts may be left out.
+    if (given !== undefined && checksums[name] !== given && checksums[name]?.split('-')[0] !== given)
+      throw s3Refusal('BadDigest', `The ${name.toUpperCase()} you specified did not match the calculated checksum.`)
+  }
+  const told = headers['x-amz-mp-object-size']
+  if (told !== undefined && Number(told) !== size)
+    throw s3Refusal('InvalidRequest', `The object is of ${size} bytes, not of ${told}.`)
+}
+
 /** `x-amz-checksum-crc32c` is `ChecksumCRC32C` in XML. */
 function xmlNameOf(header: string): string {
   const name = header.slice('x-amz-checksum-'.length)
@@ -115,11 +135,11 @@ function partsAsked(sent: XmlElement | undefined, upload: S3Upload, minPartBytes
       'MalformedXML',
       'The XML you provided was not well-formed or did not validate against our published schema',
     )
-  let last = 0
+  const numbers = listed.map((one) => Number(childText(one, 'PartNumber')))
+  if (!numbers.every((number, i) => number > (numbers[i - 1] ?? 0)))
+    throw s3Refusal('InvalidPartOrder', 'The list of parts was not in ascending order.')
   return listed.map((one, i) => {
-    const number = Number(childText(one, 'PartNumber'))
-    if (!(number > last)) throw s3Refusal('InvalidPartOrder', 'The list of parts was not in ascending order.')
-    last = number
+    const number = numbers[i]!
     const part = upload.parts.get(number)
     const tag = (childText(one, 'ETag') ?? '').replaceAll('"', '')
     if (part === undefined || part.etag !== `"${tag}"` || !isSumOf(one, part, upload, number))
