@@ -1,0 +1,268 @@
+import { createHash } from 'node:crypto'
+import type { Storage } from '@google-cloud/storage'
+import { unavailable, withOutcome } from '@moulin/core'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
+import { gcsFailure, saysNoBucket, saysNoObject, statusOf } from './gcs-failure.ts'
+import type { GcsOptions } from './gcs-options.ts'
+import { asked, askedForBytes } from './gcs-requests.ts'
+import { gcsUpload } from './gcs-upload.ts'
+
+/** Name of the attempt id among an object's user metadata. */
+const ATTEMPT = 'moulin-attempt'
+
+export interface GcsBucketOptions extends Pick<GcsOptions, 'storageClass' | 'kmsKeyName' | 'userProject'> {
+  readonly name: string
+  readonly bucket: string
+  readonly client: Storage
+}
+
+/** Of an object's resource, what is asked for: numbers of 64 bits are text. */
+interface Resource {
+  readonly name: string
+  readonly size: string
+  readonly generation: string
+  readonly updated: string
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** The requests of Google's JSON API, each sent once by the SDK. An object's etag is its generation. */
+export function gcsBucket({
+  name,
+  bucket: bucketName,
+  client,
+  storageClass,
+  kmsKeyName,
+  userProject,
+}: GcsBucketOptions): Bucket {
+  const bucket = client.bucket(bucketName)
+  const payer = userProject === undefined ? {} : { userProject }
+  const encryption = kmsKeyName === undefined ? {} : { kmsKeyName }
+  const about = ({ attemptId }: BucketWrite): object => ({
+    contentType: 'application/octet-stream',
+    ...(storageClass === undefined ? {} : { storageClass }),
+    ...(attemptId === undefined ? {} : { metadata: { [ATTEMPT]: attemptId } }),
+  })
+  const uriOf = (key: string): string => `/o/${encodeURIComponent(key)}`
+
+  /** Whether a 404 is about the object: one in words that are not Google's may be about the whole bucket. */
+  const isMissing = async (thrown: unknown): Promise<boolean> => {
+    if (statusOf(thrown) !== 404 || saysNoBucket(thrown)) return false
+    if (saysNoObject(thrown)) return true
+    try {
+      await asked(bucket, { uri: '/o', qs: { ...payer, maxResults: '1', fields: 'kind' } })
+      return true
+    } catch (error) {
+      if (statusOf(error) === 404) return false
+      throw error
+    }
+  }
+  /** Throws what tells a missing object from a missing bucket. */
+  const looked = async <T>(call: StoreCall, key: string, send: () => Promise<T>): Promise<T> => {
+    try {
+      return await send()
+    } catch (thrown) {
+      if (statusOf(thrown) !== 404 || (await isMissing(thrown))) throw thrown
+      throw gcsFailure(name, { code: 404, message: 'The bucket does not exist' }, call, key)
+    }
+  }
+
+  return {
+    async get(key, { range, ifNoneMatch, ifMatch }, signal, onBytes) {
+      const { headers, bytes } = await looked('get', key, () =>
+        askedForBytes(
+          bucket,
+          {
+            uri: uriOf(key),
+            qs: {
+              ...payer,
+              alt: 'media',
+              ...(ifMatch === undefined ? {} : { ifGenerationMatch: generationOf(ifMatch) }),
+              ...(ifNoneMatch === undefined ? {} : { ifGenerationNotMatch: generationOf(ifNoneMatch) }),
+            },
+            headers: {
+              // As it is stored, and not as a cache on the way remembers it.
+              'accept-encoding': 'gzip',
+              'cache-control': 'no-store',
+              ...(range === undefined ? {} : { range: rangeText(range) }),
+            },
+          },
+          signal,
+          onBytes,
+        ),
+      )
+      checkWhole(name, key, headers, bytes)
+      if (range === undefined) checkSums(client, name, key, headers, bytes)
+      const size = Number(headers['content-range']?.split('/')[1] ?? bytes.length)
+      const etag = headers['x-goog-generation'] ?? ''
+      return { key, size, etag, modifiedMs: secondOf(headers['last-modified']), bytes }
+    },
+
+    async head(key): Promise<BucketObject | undefined> {
+      try {
+        const qs = { ...payer, fields: 'name,size,generation,updated,metadata' }
+        const { body } = await looked('head', key, () => asked(bucket, { uri: uriOf(key), qs }))
+        const resource = body as Resource
+        return { ...infoOf(resource), attemptId: resource.metadata?.[ATTEMPT] }
+      } catch (thrown) {
+        if (gcsFailure(name, thrown, 'head', key).kind !== 'not-found' || statusOf(thrown) === undefined) throw thrown
+        return undefined
+      }
+    },
+
+    async put(key, bytes, write) {
+      const file = bucket.file(key, encryption)
+      let tries = 0
+      file.interceptors.push({
+        request(request) {
+          tries++
+          return request as never
+        },
+      })
+      const md5Hash = createHash('md5').update(bytes).digest('base64')
+      try {
+        await file.save(bytes as Buffer, {
+          resumable: false,
+          // The SDK's own check takes the object away again, which may be another's by then.
+          validation: false,
+          metadata: { ...about(write), md5Hash },
+          preconditionOpts: conditionOf(write),
+          ...payer,
+        })
+      } catch (thrown) {
+        const error = gcsFailure(name, thrown, callOf(write), key)
+        // A condition that failed after the SDK had sent it before may have failed by its own first sending.
+        throw tries > 1 && write.mode !== 'overwrite' ? withOutcome(error, 'unknown') : error
+      }
+      return { etag: String(file.metadata.generation) }
+    },
+
+    async beginUpload(key, write): Promise<BucketUpload> {
+      const uri = `${client.apiEndpoint}/upload/storage/v1/b/${encodeURIComponent(bucketName)}/o`
+      const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'resumable', name: key }
+      try {
+        const { headers } = await asked(bucket, { method: 'POST', uri, qs, json: about(write) })
+        return gcsUpload(name, bucket, withPayer(headers['location'] ?? '', userProject))
+      } catch (thrown) {
+        if (statusOf(thrown) !== 412) throw thrown
+        return refusedUpload(thrown)
+      }
+    },
+
+    async delete(key) {
+      try {
+        await looked('delete', key, () => asked(bucket, { method: 'DELETE', uri: uriOf(key), qs: payer }))
+      } catch (thrown) {
+        if (statusOf(thrown) !== 404) throw thrown
+      }
+    },
+
+    async listPage({ prefix, after, token }) {
+      // A page goes on under the words of the first one, so its token takes them along.
+      const [pageToken = '', startOffset = ''] = token === undefined ? ['', after ?? ''] : split(token)
+      const { body } = await asked(bucket, {
+        uri: '/o',
+        qs: {
+          ...payer,
+          prefix,
+          fields: 'items(name,size,generation,updated),nextPageToken',
+          ...(startOffset === '' ? {} : { startOffset }),
+          ...(pageToken === '' ? {} : { pageToken }),
+        },
+      })
+      const { items = [], nextPageToken } = body as {
+        readonly items?: readonly Resource[]
+        readonly nextPageToken?: string
+      }
+      return {
+        infos: items.map(infoOf).filter(({ key }) => !key.endsWith('/')),
+        token: nextPageToken === undefined ? undefined : `${nextPageToken}\n${startOffset}`,
+      }
+    },
+
+    failure: (thrown, call, key) => gcsFailure(name, thrown, call, key),
+  }
+}
+
+function callOf({ mode }: BucketWrite): StoreCall {
+  return typeof mode === 'object' ? 'swap' : mode
+}
+
+function conditionOf({ mode }: BucketWrite): { readonly ifGenerationMatch?: string } {
+  if (mode === 'overwrite') return {}
+  return { ifGenerationMatch: mode === 'create' ? '0' : generationOf(mode.ifMatch) }
+}
+
+/** A tag that is no generation is none that an object ever had. 0 would mean that there is no object. */
+function generationOf(tag: string): string {
+  return /^[1-9]\d{0,18}$/.test(tag) ? tag : '1'
+}
+
+/** Google judges the condition of a session already when it begins. What is known only then is told at the end, where it is looked into. */
+function refusedUpload(thrown: unknown): BucketUpload {
+  return {
+    part: async () => {},
+    complete: () => Promise.reject(thrown as Error),
+    abort: async () => {},
+  }
+}
+
+function withPayer(uri: string, userProject: string | undefined): string {
+  if (userProject === undefined) return uri
+  const url = new URL(uri)
+  url.searchParams.set('userProject', userProject)
+  return url.href
+}
+
+function rangeText(range: ByteRange): string {
+  if ('suffix' in range) return `bytes=-${range.suffix}`
+  return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
+}
+
+function infoOf({ name, size, generation, updated }: Resource): ObjectInfo {
+  return { key: name, size: Number(size), etag: generation, modifiedMs: secondOf(updated) }
+}
+
+/** Lists tell milliseconds and headers do not: one object has one time. */
+function secondOf(date: string | undefined): number {
+  return Math.floor(Date.parse(date ?? '') / 1_000) * 1_000 || 0
+}
+
+function split(token: string): readonly [string, string] {
+  const end = token.indexOf('\n')
+  return [token.slice(0, end), token.slice(end + 1)]
+}
+
+function checkWhole(
+  store: string,
+  key: string,
+  headers: Readonly<Record<string, string>>,
+  { length }: Uint8Array,
+): void {
+  const told = headers['content-length']
+  if (told === undefined || Number(told) === length) return
+  const message = `The answer of ${store} for ${JSON.stringify(key)} was cut at ${length} of ${told} bytes: try again.`
+  throw unavailable('BODY_CUT', message, { context: { store, key, length, told } })
+}
+
+/** Of the whole object: MD5 where it is told, for Node has it at hand, else CRC32C, which every object has, by the client's own way. */
+function checkSums(
+  client: Storage,
+  store: string,
+  key: string,
+  headers: Readonly<Record<string, string>>,
+  bytes: Uint8Array,
+): void {
+  const sums = headers['x-goog-hash'] ?? ''
+  const md5 = /(?:^|,)\s*md5=([^,]+)/.exec(sums)?.[1]
+  const crc32c = /(?:^|,)\s*crc32c=([^,]+)/.exec(sums)?.[1]
+  if (md5 !== undefined) {
+    if (createHash('md5').update(bytes).digest('base64') === md5) return
+  } else {
+    if (crc32c === undefined) return
+    const sum = client.crc32cGenerator()
+    sum.update(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    if (sum.validate(crc32c)) return
+  }
+  const message = `The answer of ${store} for ${JSON.stringify(key)} has other bytes than their checksum says: try again.`
+  throw unavailable('BODY_DAMAGED', message, { context: { store, key } })
+}
