@@ -1,5 +1,6 @@
+import { ApiError } from '@google-cloud/storage'
 import type { Bucket } from '@google-cloud/storage'
-import { joinBytes } from '@moulin/core'
+import { joinBytes, parseJson } from '@moulin/core'
 
 /** A request of the JSON API, as the SDK's own low door takes it: with its credentials, endpoint, names and retries. */
 export interface GcsRequest {
@@ -74,13 +75,26 @@ export function askedForBytes(
         over()
         const bytes = joinBytes(chunks)
         if (isGood) resolve({ headers: told, bytes })
-        else {
-          const message = Buffer.from(bytes).toString()
-          reject(Object.assign(new Error(message === '' ? statusMessage : message), { code: statusCode, response }))
-        }
+        else reject(refusalOf(statusCode, statusMessage, Buffer.from(bytes).toString(), response))
       })
     })
     // What the SDK pipes beside it must run off, or the answer stops.
     request.resume()
   })
+}
+
+/** To a request for bytes a refusal comes as plain text, or as JSON like any other. */
+function refusalOf(code: number, statusMessage: string, text: string, response: object): ApiError {
+  const errors = reasonsIn(text)
+  const message = errors[0]?.message ?? (text === '' ? statusMessage : text)
+  return new ApiError({ code, message, errors, response } as never)
+}
+
+function reasonsIn(text: string): readonly { readonly reason?: string; readonly message?: string }[] {
+  try {
+    const { error } = parseJson(text, 'a refusal') as { readonly error?: { readonly errors?: never[] } }
+    return error?.errors ?? []
+  } catch {
+    return []
+  }
 }

@@ -54,7 +54,7 @@ export function gcsUpload(name: string, bucket: Bucket, uri: string): BucketUplo
     },
     async complete() {
       const reply = await send(held, true, hash.digest('base64'))
-      return { etag: String((reply?.body as { readonly generation?: unknown }).generation) }
+      return { etag: (reply!.body as { readonly generation: string }).generation }
     },
     async abort() {
       await asked(bucket, { method: 'DELETE', uri }).catch((thrown: unknown) => {

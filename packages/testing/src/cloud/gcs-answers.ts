@@ -44,7 +44,7 @@ export function gcsRefusal(
 /** To a request for bytes the message comes as it is, without JSON. */
 export function asMedia(refusal: Refusal): Refusal {
   const { status, body } = refusal.answer
-  const { error } = parseJson(String(body), 'an error') as { readonly error: { readonly message: string } }
+  const { error } = parseJson(body as string, 'an error') as { readonly error: { readonly message: string } }
   return new Refusal(refusal.code, { status, headers: headersOf('text/html'), body: error.message })
 }
 

@@ -75,5 +75,7 @@ function placeOf(
   const start = first === undefined ? undefined : Number(first)
   const isWhole = start === undefined ? length === 0 : last === '*' || Number(last) - start + 1 === length
   if (total === undefined || !isWhole) throw gcsRefusal('badRequest', `Content-Range does not fit the body: ${header}`)
+  // The SDK sends a stream in one request without knowing its length: where its body ends, it all ends.
+  if (last === '*') return { start, total: start! + length }
   return { start, total: total === '*' ? undefined : Number(total) }
 }
