@@ -6,12 +6,13 @@ const writes: readonly StoreCall[] = ['create', 'swap', 'overwrite']
 
 /**
  * Codes that Google has no word for: its reason `notFound` is said of a bucket as of an object, `invalid` of a checksum as of a name. They
- * are read off the message.
+ * are read off the message, which is all there is in answer to a request for bytes.
  */
 export const OWN_CODES = {
   bucketMissing: 'bucketNotFound',
   checksum: 'checksumMismatch',
   credentials: 'noCredentials',
+  payer: 'userProjectMissing',
 } as const
 
 /** What Google Cloud Storage and its likes answer, and what it means. The code is the first error's `reason`. */
@@ -23,8 +24,7 @@ export const gcsAnswers: readonly StoreAnswer[] = [
   { status: 304, means: 'unchanged', source: google },
   { status: 308, means: 'failed', source: `${google}: a resumable upload that lacks bytes` },
   { status: 400, code: OWN_CODES.checksum, means: 'damaged', source: google },
-  { status: 400, code: 'required', means: 'forbidden', source: `${google}: requester pays, and nobody said who` },
-  { status: 400, code: 'userProjectMissing', means: 'forbidden', source: google },
+  { status: 400, code: OWN_CODES.payer, means: 'forbidden', source: `${google}: requester pays, and nobody said who` },
   { status: 400, code: 'uploadTooLarge', means: 'tooLarge', source: google },
   { status: 413, means: 'tooLarge', source: google },
   { status: 401, means: 'credentials', source: google },

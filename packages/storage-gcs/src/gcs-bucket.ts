@@ -4,7 +4,7 @@ import { unavailable, withOutcome } from '@moulin/core'
 import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
 import { gcsFailure, saysNoBucket, saysNoObject, statusOf } from './gcs-failure.ts'
 import type { GcsOptions } from './gcs-options.ts'
-import { asked, askedForBytes } from './gcs-requests.ts'
+import { asked, askedForBytes, insertParts } from './gcs-requests.ts'
 import { gcsUpload } from './gcs-upload.ts'
 
 /** Name of the attempt id among an object's user metadata. */
@@ -42,6 +42,7 @@ export function gcsBucket({
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(attemptId === undefined ? {} : { metadata: { [ATTEMPT]: attemptId } }),
   })
+  const uploadUri = `${client.apiEndpoint}/upload/storage/v1/b/${encodeURIComponent(bucketName)}/o`
   const uriOf = (key: string): string => `/o/${encodeURIComponent(key)}`
 
   /** Whether a 404 is about the object: one in words that are not Google's may be about the whole bucket. */
@@ -110,37 +111,24 @@ export function gcsBucket({
     },
 
     async put(key, bytes, write) {
-      const file = bucket.file(key, encryption)
-      let tries = 0
-      file.interceptors.push({
-        request(request) {
-          tries++
-          return request as never
-        },
-      })
       const md5Hash = createHash('md5').update(bytes).digest('base64')
+      const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'multipart', name: key }
+      let tries = 0
+      const multipart = insertParts({ ...about(write), md5Hash }, bytes, () => tries++)
       try {
-        await file.save(bytes as Buffer, {
-          resumable: false,
-          // The SDK's own check takes the object away again, which may be another's by then.
-          validation: false,
-          metadata: { ...about(write), md5Hash },
-          preconditionOpts: conditionOf(write),
-          ...payer,
-        })
+        const { body } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, multipart })
+        return { etag: (body as Resource).generation }
       } catch (thrown) {
-        const error = gcsFailure(name, thrown, callOf(write), key)
         // A condition that failed after the SDK had sent it before may have failed by its own first sending.
-        throw tries > 1 && write.mode !== 'overwrite' ? withOutcome(error, 'unknown') : error
+        if (tries < 2 || write.mode === 'overwrite') throw thrown
+        throw withOutcome(gcsFailure(name, thrown, callOf(write), key), 'unknown')
       }
-      return { etag: String(file.metadata.generation) }
     },
 
     async beginUpload(key, write): Promise<BucketUpload> {
-      const uri = `${client.apiEndpoint}/upload/storage/v1/b/${encodeURIComponent(bucketName)}/o`
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'resumable', name: key }
       try {
-        const { headers } = await asked(bucket, { method: 'POST', uri, qs, json: about(write) })
+        const { headers } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, json: about(write) })
         return gcsUpload(name, bucket, withPayer(headers['location'] ?? '', userProject))
       } catch (thrown) {
         if (statusOf(thrown) !== 412) throw thrown

@@ -58,6 +58,7 @@ function codeOf(thrown: unknown): string | undefined {
   const status = statusOf(thrown)
   const message = messageOf(thrown)
   if (status === 404 && /\bbucket does not exist\b/i.test(message)) return OWN_CODES.bucketMissing
+  if (status === 400 && /\brequester pays\b/i.test(message)) return OWN_CODES.payer
   if (status === 400 && /^Provided (CRC32C|MD5 hash) /.test(message)) return OWN_CODES.checksum
   if (status === undefined && /\b(default credentials|refresh token|access token)\b/i.test(message))
     return OWN_CODES.credentials

@@ -1,6 +1,6 @@
 import { ApiError } from '@google-cloud/storage'
 import type { Bucket } from '@google-cloud/storage'
-import { joinBytes, parseJson } from '@moulin/core'
+import { joinBytes, parseJson, stringifyJson } from '@moulin/core'
 
 /** A request of the JSON API, as the SDK's own low door takes it: with its credentials, endpoint, names and retries. */
 export interface GcsRequest {
@@ -11,6 +11,7 @@ export interface GcsRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: object
   readonly body?: Uint8Array
+  readonly multipart?: readonly object[]
 }
 
 export interface GcsReply {
@@ -34,6 +35,26 @@ export function asked(bucket: Bucket, { body, ...request }: GcsRequest): Promise
       else resolve({ headers: (response as unknown as Response).headers, body: answer })
     })
   })
+}
+
+/**
+ * Of an insert: what is said of an object, then its bytes, which each try sends anew. `onTry` is called for each. The SDK's own `save` loses
+ * its own errors where they come while it still writes.
+ */
+export function insertParts(about: object, bytes: Uint8Array, onTry: () => void): readonly object[] {
+  const body = {
+    pipe(to: NodeJS.WritableStream): void {
+      onTry()
+      if (bytes.length > 0) to.write(bytes)
+    },
+    on(_end: 'end', listener: () => void): void {
+      queueMicrotask(listener)
+    },
+  }
+  return [
+    { 'Content-Type': 'application/json', body: stringifyJson(about) },
+    { 'Content-Type': 'application/octet-stream', body },
+  ]
 }
 
 const MAX_ERROR_BYTES = 64 * 1024

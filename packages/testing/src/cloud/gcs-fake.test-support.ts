@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { systemRuntime } from '@moulin/core'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { StorageOptions } from '@google-cloud/storage'
@@ -7,6 +8,8 @@ import { onTestFinished } from 'vitest'
 import type { GcsFake } from './gcs-fake.ts'
 import { gcsFake } from './gcs-fake.ts'
 import type { GcsFakeOptions } from './gcs-options.ts'
+
+const { timers } = systemRuntime()
 
 /** A fake with the bucket `lake`, gone with the test, and the vendor's own client before it. */
 export async function gcsWithClient(options: GcsFakeOptions = {}) {
@@ -74,7 +77,7 @@ export function slowRequest(fake: GcsFake, method: string, target: string, lengt
     destroy: () => void outgoing.destroy(),
     /** Its head is there. */
     async arrived() {
-      while (fake.requests.length === before) await new Promise((resolve) => setImmediate(resolve))
+      while (fake.requests.length === before) await timers.turn()
     },
   }
 }
