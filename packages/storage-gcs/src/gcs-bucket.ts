@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Storage } from '@google-cloud/storage'
-import { unavailable, withOutcome } from '@moulin/core'
+import { invalid, unavailable, withOutcome } from '@moulin/core'
 import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
 import { gcsFailure, saysNoBucket, saysNoObject, statusOf } from './gcs-failure.ts'
 import type { GcsOptions } from './gcs-options.ts'
@@ -111,6 +111,7 @@ export function gcsBucket({
     },
 
     async put(key, bytes, write) {
+      checkWords(name, key)
       const md5Hash = createHash('md5').update(bytes).digest('base64')
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'multipart', name: key }
       let tries = 0
@@ -126,6 +127,7 @@ export function gcsBucket({
     },
 
     async beginUpload(key, write): Promise<BucketUpload> {
+      checkWords(name, key)
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'resumable', name: key }
       try {
         const { headers } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, json: about(write) })
@@ -145,6 +147,7 @@ export function gcsBucket({
     },
 
     async listPage({ prefix, after, token }) {
+      checkWords(name, prefix)
       // A page goes on under the words of the first one, so its token takes them along.
       const [pageToken = '', startOffset = ''] = token === undefined ? ['', after ?? ''] : split(token)
       const { body } = await asked(bucket, {
@@ -169,6 +172,13 @@ export function gcsBucket({
 
     failure: (thrown, call, key) => gcsFailure(name, thrown, call, key),
   }
+}
+
+/** The SDK puts the project's id in for these words, wherever they stand in a query: the object would get another name. */
+function checkWords(store: string, key: string): void {
+  if (!key.includes('{{projectId}}')) return
+  const message = `${store}: the SDK cannot send the words {{projectId}} in a key (${JSON.stringify(key)}): use another.`
+  throw invalid('KEY', message, { context: { store, key } })
 }
 
 function callOf({ mode }: BucketWrite): StoreCall {

@@ -54,7 +54,7 @@ export function saysNoBucket(thrown: unknown): boolean {
 }
 
 function codeOf(thrown: unknown): string | undefined {
-  const { errors, response } = (thrown ?? {}) as Thrown
+  const { code, errors, response } = (thrown ?? {}) as Thrown
   const status = statusOf(thrown)
   const message = messageOf(thrown)
   if (status === 404 && /\bbucket does not exist\b/i.test(message)) return OWN_CODES.bucketMissing
@@ -62,6 +62,8 @@ function codeOf(thrown: unknown): string | undefined {
   if (status === 400 && /^Provided (CRC32C|MD5 hash) /.test(message)) return OWN_CODES.checksum
   if (status === undefined && /\b(default credentials|refresh token|access token)\b/i.test(message))
     return OWN_CODES.credentials
+  // A private key that is none.
+  if (typeof code === 'string' && code.startsWith('ERR_OSSL_')) return OWN_CODES.credentials
   // RFC 6749 §5.2: of the token endpoint.
   const answered = response?.data?.error
   if (typeof answered === 'string') return answered

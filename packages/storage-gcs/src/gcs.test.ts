@@ -16,6 +16,18 @@ describe('gcs', () => {
     expect(gcs({ bucket: 'lake', prefix: 'orders/' }).root).toBe('gs://lake/orders/')
   })
 
+  it('refuses a key that the SDK would write otherwise', async () => {
+    const { fake, store } = await gcsBench([], { projectId: 'orders' })
+    const key = 'a/{{projectId}}'
+    for (const call of [
+      () => store.put(key, bytesOf('x')),
+      () => store.putStream(key, [new Uint8Array(300_000)], { partBytes: 256 * 1024 }),
+      () => store.list({ prefix: key })[Symbol.asyncIterator]().next(),
+    ])
+      expect(await failed(call())).toMatchObject({ kind: 'invalid', code: 'KEY' })
+    expect(fake.requests).toEqual([])
+  })
+
   it('says with each object what it was told to, and who it is', async () => {
     const kept = { storageClass: 'NEARLINE', kmsKeyName: 'projects/p/key', userAgent: 'orders/2' }
     const { fake, store } = await gcsBench([], kept)
