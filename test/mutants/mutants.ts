@@ -43,6 +43,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/testing/src/cloud/s3-fake-signatures.test.ts'],
   },
   {
+    name: 'answer of the S3 fake with the time of the machine',
+    file: 'packages/testing/src/cloud/http-fake.ts',
+    original: `    outgoing.setHeader('date', new Date(options.clock.now()).toUTCString())\n`,
+    planted: ``,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-signatures.test.ts'],
+  },
+  {
+    name: 'take a body of any length in the S3 fake',
+    file: 'packages/testing/src/cloud/s3-objects.ts',
+    original: `  checkLength(request, settings)\n`,
+    planted: ``,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-bodies.test.ts'],
+  },
+  {
     name: 'take any date of a request to the S3 fake',
     file: 'packages/testing/src/cloud/s3-signature.ts',
     original: `!isUrl && signedMs < now - MAX_SKEW_MS`,

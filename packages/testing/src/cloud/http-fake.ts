@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Clock } from '@moulin/core'
 import { joinBytes } from '@moulin/core'
 
 /** One request, as its head said. Paths are read by hand: `URL` would resolve `a/../b`, which is a key like any other. */
@@ -54,6 +55,8 @@ export interface HttpFake {
 }
 
 export interface HttpFakeOptions {
+  /** For the `Date` of each answer, by which clients see how far off they are. */
+  readonly clock: Pick<Clock, 'now'>
   readonly operationOf: (request: FakeRequest) => string
   /** A thrown {@link Refusal} is answered; any other error is a bug of the fake, and answered with 500 and its text. */
   readonly handle: (request: FakeRequest) => FakeAnswer | Promise<FakeAnswer>
@@ -99,6 +102,7 @@ export async function httpFake(options: HttpFakeOptions): Promise<HttpFake> {
       return
     }
     seen.status = given.status
+    outgoing.setHeader('date', new Date(options.clock.now()).toUTCString())
     await send(given, request.method, outgoing)
   }
 

@@ -30,6 +30,7 @@ export const s3Codes = {
   MalformedXML: 400,
   MetadataTooLarge: 400,
   MethodNotAllowed: 405,
+  MissingContentLength: 411,
   NoSuchBucket: 404,
   NoSuchKey: 404,
   NoSuchLifecycleConfiguration: 404,

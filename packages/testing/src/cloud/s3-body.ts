@@ -4,12 +4,24 @@ import type { ChecksumName } from './checksums.ts'
 import { checksumNames, checksumOf, md5Of } from './checksums.ts'
 import type { FakeRequest } from './http-fake.ts'
 import { s3Refusal } from './s3-answers.ts'
+import type { S3Settings } from './s3-state.ts'
 
 /** A body that has passed all the checks that came with it. */
 export interface CheckedBody {
   readonly bytes: Uint8Array
   /** Checksums that the client gave, in base64. */
   readonly checksums: Readonly<Partial<Record<ChecksumName, string>>>
+}
+
+/** Of an object or a part: its length comes with the head, and is one that fits. */
+export function checkLength({ headers }: FakeRequest, { maxPutBytes }: Pick<S3Settings, 'maxPutBytes'>): void {
+  const told = headers['x-amz-decoded-content-length'] ?? headers['content-length']
+  if (told === undefined) throw s3Refusal('MissingContentLength', 'You must provide the Content-Length HTTP header.')
+  if (Number(told) > maxPutBytes)
+    throw s3Refusal('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
+      ProposedSize: told,
+      MaxSizeAllowed: maxPutBytes,
+    })
 }
 
 const chunkHead = /^([0-9a-fA-F]+)(?:;[^\r\n]*)?$/

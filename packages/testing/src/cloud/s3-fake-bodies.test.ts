@@ -78,6 +78,13 @@ describe('s3Fake: streamed bodies', () => {
     expect(await said(lax.put('s', pieces() as never, { ContentLength: body.length }))).toBe('200')
   })
 
+  it('refuses a body whose length nobody told', async () => {
+    const { fake } = await fakeWithClient()
+    const { put } = benchOf(fake, { requestChecksumCalculation: 'WHEN_REQUIRED' })
+    expect(await said(put('s', pieces() as never))).toBe('411 MissingContentLength')
+    expect(fake.objects('lake')).toEqual([])
+  })
+
   it('refuses bytes that were changed on their way', async () => {
     const { fake } = await fakeWithClient()
     const { client, put } = benchOf(fake, { requestStreamBufferSize: 65_536 })

@@ -26,6 +26,9 @@ describe('s3Fake: who asks', () => {
     expect(await said(at(16 * 60_000))).toBe('403 RequestTimeTooSkewed')
     expect(await said(at(-16 * 60_000))).toBe('403 RequestTimeTooSkewed')
     expect(await said(at(14 * 60_000))).toBe('200')
+    // A client that tries again learns from the refusal what time it is.
+    const patient = benchOf(fake, { maxAttempts: 2 })
+    expect(await said(patient.put('c', 'x'))).toBe('200')
   })
 
   it('lets credentials run out, and new ones in', async () => {
@@ -50,6 +53,12 @@ describe('s3Fake: who asks', () => {
     passedMs = 61_000
     expect(await status(url)).toBe(403)
     expect(fake.objects('lake').map(({ key }) => key)).toEqual(['c'])
+  })
+
+  it('tells the time by its own clock', async () => {
+    const { fake } = await fakeWithClient({ clock: { now: () => now } })
+    const told = await fetch(signedUrl(fake, 'lake', 'c', now, 60), { method: 'PUT', body: 'ok' })
+    expect(told.headers.get('date')).toBe('Tue, 01 Jan 2030 00:00:00 GMT')
   })
 
   it('refuses who does not sign at all', async () => {

@@ -67,6 +67,7 @@ export async function s3Fake(options: S3FakeOptions = {}): Promise<S3Fake> {
   }
 
   const server = await httpFake({
+    clock: settings.clock,
     handle: (request) => answerS3(account, request),
     operationOf: s3OperationOf,
   })

@@ -5,7 +5,7 @@ import { checksumOf, md5Of } from './checksums.ts'
 import type { FakeObject } from './object-bucket.ts'
 import { bytesContent } from './object-content.ts'
 import { noSuchKey, s3Refusal, s3Xml } from './s3-answers.ts'
-import { checkedBody } from './s3-body.ts'
+import { checkedBody, checkLength } from './s3-body.ts'
 import { checkIfMatch, isUnchanged, unmet, writeCondition } from './s3-conditions.ts'
 import { headersTold, metadataOf, storedHeaders } from './s3-headers.ts'
 import { rangeOf } from './s3-ranges.ts'
@@ -13,12 +13,7 @@ import type { S3Call } from './s3-state.ts'
 
 export async function putObject(call: S3Call): Promise<FakeAnswer> {
   const { request, settings, key } = call
-  const length = Number(request.headers['x-amz-decoded-content-length'] ?? request.headers['content-length'] ?? 0)
-  if (length > settings.maxPutBytes)
-    throw s3Refusal('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
-      ProposedSize: length,
-      MaxSizeAllowed: settings.maxPutBytes,
-    })
+  checkLength(request, settings)
   const condition = writeCondition(call)
   const metadata = metadataOf(request.headers, settings)
   const { bytes, checksums } = await checkedBody(request, settings.minChunkBytes)

@@ -3,7 +3,7 @@ import { checksumNames, checksumOf, isCrc, md5Of } from './checksums.ts'
 import type { FakeAnswer } from './http-fake.ts'
 import { bytesContent, joinedContent } from './object-content.ts'
 import { s3Refusal, s3Xml } from './s3-answers.ts'
-import { checkedBody } from './s3-body.ts'
+import { checkedBody, checkLength } from './s3-body.ts'
 import { writeCondition } from './s3-conditions.ts'
 import { metadataOf, storedHeaders } from './s3-headers.ts'
 import { checksumHeaders, encryptionOf } from './s3-objects.ts'
@@ -49,6 +49,7 @@ export async function uploadPart(call: S3Call): Promise<FakeAnswer> {
   const number = Number(request.query.get('partNumber'))
   if (!Number.isInteger(number) || number < 1 || number > MAX_PARTS)
     throw s3Refusal('InvalidArgument', `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`)
+  checkLength(request, settings)
   uploadOf(call)
   const { bytes, checksums } = await checkedBody(request, settings.minChunkBytes)
   const { parts } = uploadOf(call)
