@@ -20,7 +20,7 @@ function runSuite(name: string, { fake: fakeOptions = {}, options, ...rest }: Su
     gcs({
       bucket: 'moulin',
       prefix: PREFIX,
-      ...(options?.(fake) ?? { apiEndpoint: fake.endpoint, token: fake.token }),
+      ...(options?.(fake) ?? { apiEndpoint: fake.endpoint, token: async () => ({ token: fake.token }) }),
     })
   objectStoreConformance(
     { describe, it },

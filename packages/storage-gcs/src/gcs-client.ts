@@ -25,7 +25,7 @@ export function clientOf(options: Omit<GcsOptions, 'bucket'>): Storage {
 function bearer(token: NonNullable<GcsOptions['token']>): OAuth2Client {
   const client = new OAuth2Client()
   client.refreshHandler = async () => {
-    const current = typeof token === 'string' ? token : await asked(token)
+    const current = await asked(token)
     // Long over, so that each request asks anew: who gives tokens out knows how long they are good.
     return { access_token: current, expiry_date: 1 }
   }

@@ -22,8 +22,8 @@ export interface GcsOptions {
   readonly apiEndpoint?: string
   /** A service account's key, or what else the SDK takes. Default: the SDK's own chain of environment, files and metadata server. */
   readonly credentials?: NonNullable<StorageOptions['credentials']>
-  /** An access token of yours, or where each request gets one from, in place of credentials. */
-  readonly token?: string | (() => Promise<GcsToken>)
+  /** Where each request gets an access token from, in place of credentials: keep it as long as it is good. */
+  readonly token?: () => Promise<GcsToken>
   /** Of all new objects: `NEARLINE`. Default: the bucket's. */
   readonly storageClass?: string
   /** A Cloud KMS key for all new objects. Default: the bucket's. */
@@ -74,6 +74,6 @@ export const gcsOptionTable: OptionTable<GcsOptions> = {
   projectId: option.textOf('a project'),
   apiEndpoint: option.textOf('a URL'),
   credentials: option.objectOf('{ client_email, private_key }'),
-  token: option.anyOf(option.textOf('an access token'), option.callback),
+  token: option.callback,
   userProject: option.textOf('a project'),
 }

@@ -47,7 +47,7 @@ describe('gcs: secrets', () => {
       await fake.close()
     })
     const runtime = virtualRuntime({ seed: 1 })
-    const store = gcs({ bucket: 'moulin', apiEndpoint: proxy.endpoint, token, runtime })
+    const store = gcs({ bucket: 'moulin', apiEndpoint: proxy.endpoint, token: async () => ({ token }), runtime })
     for (const [name, call] of Object.entries(calls)) {
       const before = proxy.calls.length
       const over = failed(call(store))

@@ -27,7 +27,7 @@ export async function gcsBench(
     await proxy.close()
     await fake.close()
   })
-  const common = { bucket: 'moulin', token: fake.token }
+  const common = { bucket: 'moulin', token: async () => ({ token: fake.token }) }
   const ownPlace = options.client === undefined ? { ...common, apiEndpoint: proxy.endpoint } : { bucket: 'moulin' }
   return {
     fake,

@@ -65,6 +65,7 @@ export async function gcsFake(options: GcsFakeOptions = {}): Promise<GcsFake> {
   }
 
   const server = await httpFake({
+    clock: settings.clock,
     handle: (request) => answerGcs(account, request),
     operationOf: gcsOperationOf,
   })
