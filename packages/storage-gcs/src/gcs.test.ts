@@ -111,6 +111,20 @@ describe('gcs', () => {
     expect(parts.map((part) => new TextDecoder().decode(part))).toEqual(['\0\0\0\0', 'th'])
   })
 
+  it('goes on in a list under the words that it began with', async () => {
+    const { fake, store } = await gcsBench()
+    for (let i = 0; i < 1_005; i++) fake.putSparse('moulin', `k${String(i).padStart(4, '0')}`, 1)
+    const keys: string[] = []
+    for await (const { key } of store.list({ prefix: 'k', after: 'k0001' })) keys.push(key)
+    expect([keys.length, keys[0]]).toEqual([1_003, 'k0002'])
+    const pages = fake.requests.map(({ target }) => new URL(target, fake.endpoint).searchParams)
+    expect(pages.map((query) => [query.get('prefix'), query.get('startOffset')])).toEqual([
+      ['k', 'k0001'],
+      ['k', 'k0001'],
+    ])
+    expect(pages.map((query) => query.has('pageToken'))).toEqual([false, true])
+  })
+
   it('refuses a put above what one request takes before it sends a byte', async () => {
     const { fake, store } = await gcsBench([], { maxPutBytes: 10 })
     expect(await failed(store.put('k', new Uint8Array(11)))).toMatchObject({ kind: 'exhausted', outcome: 'rejected' })
