@@ -120,6 +120,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage-gcs/src/gcs.test.ts'],
   },
   {
+    name: 'send again what a client of GCS would not',
+    file: 'packages/storage-gcs/src/gcs-bucket.ts',
+    original: `return isAllowed ? {} : { maxRetries: 0 }`,
+    planted: `return isAllowed ? {} : {}`,
+    caughtBy: ['packages/storage-gcs/src/gcs-writes.test.ts'],
+  },
+  {
+    name: 'leave a session of GCS open for which nobody waited',
+    file: 'packages/storage-gcs/src/gcs-bucket.ts',
+    original: `if (signal.aborted) await upload.abort(signal)`,
+    planted: `if (signal === undefined) await upload.abort(signal)`,
+    caughtBy: ['packages/storage-gcs/src/gcs-writes.test.ts'],
+  },
+  {
     name: 'end a session of GCS without a checksum',
     file: 'packages/storage-gcs/src/gcs-upload.ts',
     original: `send(held, true, hash.digest('base64'))`,

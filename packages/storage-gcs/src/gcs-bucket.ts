@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { IdempotencyStrategy } from '@google-cloud/storage'
 import type { Storage } from '@google-cloud/storage'
 import { invalid, unavailable, withOutcome } from '@moulin/core'
 import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
@@ -42,6 +43,14 @@ export function gcsBucket({
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(attemptId === undefined ? {} : { metadata: { [ATTEMPT]: attemptId } }),
   })
+  /** The low door leaves to whoever knocks what a client of one's own says of writes. */
+  const retriesOf = (isConditional: boolean): { readonly maxRetries?: 0 } => {
+    const strategy = client.retryOptions.idempotencyStrategy
+    const isAllowed =
+      strategy === IdempotencyStrategy.RetryAlways ||
+      (strategy === IdempotencyStrategy.RetryConditional && isConditional)
+    return isAllowed ? {} : { maxRetries: 0 }
+  }
   const uploadUri = `${client.apiEndpoint}/upload/storage/v1/b/${encodeURIComponent(bucketName)}/o`
   const uriOf = (key: string): string => `/o/${encodeURIComponent(key)}`
 
@@ -117,7 +126,8 @@ export function gcsBucket({
       let tries = 0
       const multipart = insertParts({ ...about(write), md5Hash }, bytes, () => tries++)
       try {
-        const { body } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, multipart })
+        const retries = retriesOf(write.mode !== 'overwrite')
+        const { body } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, multipart, ...retries })
         return { etag: (body as Resource).generation }
       } catch (thrown) {
         // A condition that failed after the SDK had sent it before may have failed by its own first sending.
@@ -126,12 +136,15 @@ export function gcsBucket({
       }
     },
 
-    async beginUpload(key, write): Promise<BucketUpload> {
+    async beginUpload(key, write, signal): Promise<BucketUpload> {
       checkWords(name, key)
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'resumable', name: key }
       try {
         const { headers } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, json: about(write) })
-        return gcsUpload(name, bucket, withPayer(headers['location'] ?? '', userProject))
+        const upload = gcsUpload(name, bucket, withPayer(headers['location'] ?? '', userProject))
+        // Nobody has waited for it, so nobody else cancels it.
+        if (signal.aborted) await upload.abort(signal)
+        return upload
       } catch (thrown) {
         if (statusOf(thrown) !== 412) throw thrown
         return refusedUpload(thrown)
@@ -140,7 +153,9 @@ export function gcsBucket({
 
     async delete(key) {
       try {
-        await looked('delete', key, () => asked(bucket, { method: 'DELETE', uri: uriOf(key), qs: payer }))
+        await looked('delete', key, () =>
+          asked(bucket, { method: 'DELETE', uri: uriOf(key), qs: payer, ...retriesOf(false) }),
+        )
       } catch (thrown) {
         if (statusOf(thrown) !== 404) throw thrown
       }

@@ -12,6 +12,8 @@ export interface GcsRequest {
   readonly json?: object
   readonly body?: Uint8Array
   readonly multipart?: readonly object[]
+  /** Fewer than the client is made for. */
+  readonly maxRetries?: 0
 }
 
 export interface GcsReply {

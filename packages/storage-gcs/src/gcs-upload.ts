@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Bucket } from '@google-cloud/storage'
-import { unavailable } from '@moulin/core'
+import { joinBytes, unavailable } from '@moulin/core'
 import type { BucketUpload } from '@moulin/core'
 import { headerOf, statusOf } from './gcs-failure.ts'
 import { asked } from './gcs-requests.ts'
@@ -11,8 +11,11 @@ const INCOMPLETE = 308
 /** Google's answer to a session that was cancelled, as asked. */
 const CANCELLED = 499
 
+/** What all requests of a session but the last send a multiple of. */
+export const STEP_BYTES: number = 256 * 1024
+
 /**
- * One session, its bytes sent in order: the newest part is held back, for the last one says how many bytes there are and what their
+ * One session, its bytes sent in order. The newest few are held back, for the last request says how many bytes there are and what their
  * MD5 is, which the service holds against what it has before anybody sees an object.
  */
 export function gcsUpload(name: string, bucket: Bucket, uri: string): BucketUpload {
@@ -46,11 +49,12 @@ export function gcsUpload(name: string, bucket: Bucket, uri: string): BucketUplo
   return {
     async part(_number, bytes) {
       hash.update(bytes)
-      const before = held
-      held = bytes
-      if (before.length === 0) return
-      await send(before, false)
-      sent += before.length
+      const all = held.length === 0 ? bytes : joinBytes([held, bytes])
+      const whole = Math.floor((all.length - 1) / STEP_BYTES) * STEP_BYTES
+      held = all.slice(whole)
+      if (whole === 0) return
+      await send(all.subarray(0, whole), false)
+      sent += whole
     },
     async complete() {
       const reply = await send(held, true, hash.digest('base64'))

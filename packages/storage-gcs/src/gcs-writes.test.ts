@@ -1,5 +1,6 @@
 import { IdempotencyStrategy, Storage } from '@google-cloud/storage'
 import { isKind, systemRuntime } from '@moulin/core'
+import type { ObjectStore } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { virtualClock } from '@moulin/testing'
 import { gcs } from './gcs.ts'
@@ -102,6 +103,28 @@ describe('gcs: conditional writes', () => {
     })
   })
 
+  it('has a client of its own send again only what that client would', async () => {
+    const { proxy } = await gcsBench()
+    const tries = async (strategy: IdempotencyStrategy, call: (store: ObjectStore) => Promise<unknown>) => {
+      const retryOptions = { maxRetries: 1, maxRetryDelay: 1, idempotencyStrategy: strategy }
+      const client = new Storage({ apiEndpoint: proxy.endpoint, retryOptions })
+      const before = proxy.calls.length
+      const rule = proxy.addRule({ fault: 'before', answer: 'busy' })
+      await call(gcs({ bucket: 'moulin', client })).catch(() => {})
+      rule.remove()
+      return proxy.calls.slice(before).map(({ operation }) => operation)
+    }
+    const { RetryNever, RetryConditional, RetryAlways } = IdempotencyStrategy
+    const overwrite = (store: ObjectStore) => store.put('k', bytesOf('x'))
+    const create = (key: string) => (store: ObjectStore) => store.put(key, bytesOf('x'), { mode: 'create' })
+    const remove = (store: ObjectStore) => store.delete('k')
+    expect(await tries(RetryConditional, overwrite)).toEqual(['put'])
+    expect(await tries(RetryAlways, overwrite)).toEqual(['put', 'put'])
+    expect(await tries(RetryConditional, create('a'))).toEqual(['put', 'put'])
+    expect(await tries(RetryNever, create('b'))).toEqual(['put', 'head'])
+    expect(await tries(RetryConditional, remove)).toEqual(['delete'])
+  })
+
   it('says how long a name rests after a write', async () => {
     const clock = virtualClock()
     const { store } = await gcsBench([], {}, { everyMs: 1_000, clock })
@@ -136,10 +159,11 @@ describe('gcs: streams', () => {
     await store.putStream('k', [new Uint8Array(700 * KIB).fill(7), bytesOf('end')], { partBytes: 257 * KIB })
     const puts = fake.requests.filter(({ operation }) => operation === 'uploads.put')
     expect(puts.map(({ headers, status }) => [headers['content-range'], status])).toEqual([
-      ['bytes 0-524287/*', 308],
+      ['bytes 0-262143/*', 308],
+      ['bytes 262144-524287/*', 308],
       ['bytes 524288-716802/716803', 200],
     ])
-    expect(puts.map(({ headers }) => headers['x-goog-hash'] !== undefined)).toEqual([false, true])
+    expect(puts.map(({ headers }) => headers['x-goog-hash'] !== undefined)).toEqual([false, false, true])
     expect(fake.read('moulin', 'k')).toHaveLength(700 * KIB + 3)
   })
 
@@ -181,6 +205,19 @@ describe('gcs: streams', () => {
       outcome: 'rejected',
     })
     expect(fake.uploads('moulin')).toEqual([])
+  })
+
+  it('cancels a session that began when nobody waited any more', async () => {
+    const { fake, proxy, store } = await gcsBench([{ fault: 'held', operation: 'upload-begin' }])
+    const control = new AbortController()
+    const put = failed(store.putStream('k', parts(2), { ...stream, signal: control.signal }))
+    while (proxy.countLate() === 0) await timers.turn()
+    control.abort()
+    expect(await put).toMatchObject({ kind: 'aborted', outcome: 'rejected' })
+    await proxy.applyLate()
+    while (proxy.countCalls({ operation: 'upload-abort' }) === 0 || fake.uploads('moulin').length > 0)
+      await timers.turn()
+    expect(fake.requests.map(({ operation }) => operation)).toEqual(['uploads.begin', 'uploads.cancel'])
   })
 
   it('leaves nothing of a stream that was aborted or failed', async () => {

@@ -4,9 +4,9 @@ import { gcsBucket } from './gcs-bucket.ts'
 import { clientOf } from './gcs-client.ts'
 import { gcsOptionTable } from './gcs-options.ts'
 import type { GcsOptions } from './gcs-options.ts'
+import { STEP_BYTES } from './gcs-upload.ts'
 
-const KIB = 1024
-const MIB = 1024 * KIB
+const MIB = 1024 * 1024
 
 /**
  * A bucket of Google Cloud Storage as an `ObjectStore` with all capabilities. Its root is `gs://bucket/prefix/`, which engines open as it
@@ -52,8 +52,8 @@ export function gcs(options: GcsOptions): ObjectStore {
     runtime,
     deadlineMs: options.deadlineMs ?? 30_000,
     partBytes: options.partBytes ?? 8 * MIB,
-    minPartBytes: 256 * KIB,
-    partStepBytes: 256 * KIB,
+    minPartBytes: STEP_BYTES,
+    partStepBytes: STEP_BYTES,
     // A session knows no parts, only bytes: Google's limit is that of the object.
     maxParts: Infinity,
     parallelParts: 1,
