@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { IdempotencyStrategy } from '@google-cloud/storage'
 import type { Storage } from '@google-cloud/storage'
-import { invalid, unavailable, withOutcome } from '@moulin/core'
+import { invalid, withOutcome } from '@moulin/core'
 import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
 import { gcsFailure, saysNoBucket, saysNoObject, statusOf } from './gcs-failure.ts'
 import type { GcsOptions } from './gcs-options.ts'
 import { asked, askedForBytes, insertParts } from './gcs-requests.ts'
+import { checkSums, checkWhole } from './gcs-sums.ts'
 import { gcsUpload } from './gcs-upload.ts'
 
 /** Name of the attempt id among an object's user metadata. */
@@ -114,7 +115,7 @@ export function gcsBucket({
         const resource = body as Resource
         return { ...infoOf(resource), attemptId: resource.metadata?.[ATTEMPT] }
       } catch (thrown) {
-        if (gcsFailure(name, thrown, 'head', key).kind !== 'not-found' || statusOf(thrown) === undefined) throw thrown
+        if (statusOf(thrown) !== 404) throw thrown
         return undefined
       }
     },
@@ -243,39 +244,4 @@ function secondOf(date: string | undefined): number {
 function split(token: string): readonly [string, string] {
   const end = token.indexOf('\n')
   return [token.slice(0, end), token.slice(end + 1)]
-}
-
-function checkWhole(
-  store: string,
-  key: string,
-  headers: Readonly<Record<string, string>>,
-  { length }: Uint8Array,
-): void {
-  const told = headers['content-length']
-  if (told === undefined || Number(told) === length) return
-  const message = `The answer of ${store} for ${JSON.stringify(key)} was cut at ${length} of ${told} bytes: try again.`
-  throw unavailable('BODY_CUT', message, { context: { store, key, length, told } })
-}
-
-/** Of the whole object: MD5 where it is told, for Node has it at hand, else CRC32C, which every object has, by the client's own way. */
-function checkSums(
-  client: Storage,
-  store: string,
-  key: string,
-  headers: Readonly<Record<string, string>>,
-  bytes: Uint8Array,
-): void {
-  const sums = headers['x-goog-hash'] ?? ''
-  const md5 = /(?:^|,)\s*md5=([^,]+)/.exec(sums)?.[1]
-  const crc32c = /(?:^|,)\s*crc32c=([^,]+)/.exec(sums)?.[1]
-  if (md5 !== undefined) {
-    if (createHash('md5').update(bytes).digest('base64') === md5) return
-  } else {
-    if (crc32c === undefined) return
-    const sum = client.crc32cGenerator()
-    sum.update(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    if (sum.validate(crc32c)) return
-  }
-  const message = `The answer of ${store} for ${JSON.stringify(key)} has other bytes than their checksum says: try again.`
-  throw unavailable('BODY_DAMAGED', message, { context: { store, key } })
 }
