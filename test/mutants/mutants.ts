@@ -134,6 +134,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage-gcs/src/gcs-writes.test.ts'],
   },
   {
+    name: 'believe a server like GCS that a version is new',
+    file: 'packages/storage-gcs/src/gcs-bucket.ts',
+    original: `      if (ifNoneMatch === etag) throw`,
+    planted: `      if (ifNoneMatch === '') throw`,
+    caughtBy: ['packages/storage-gcs/src/gcs.test.ts'],
+  },
+  {
+    name: 'compare bytes of a version of GCS that nobody asked for',
+    file: 'packages/storage-gcs/src/gcs-bucket.ts',
+    original: `      if (ifMatch !== undefined && ifMatch !== etag) throw`,
+    planted: `      if (ifMatch === '') throw`,
+    caughtBy: ['packages/storage-gcs/src/gcs.test.ts'],
+  },
+  {
     name: 'end a session of GCS without a checksum',
     file: 'packages/storage-gcs/src/gcs-upload.ts',
     original: `send(held, true, hash.digest('base64'))`,

@@ -101,10 +101,13 @@ export function gcsBucket({
           onBytes,
         ),
       )
+      const etag = headers['x-goog-generation'] ?? ''
+      // Servers that are not Google's pass over conditions of reads.
+      if (ifNoneMatch === etag) throw gcsFailure(name, { code: 304 }, 'get', key)
+      if (ifMatch !== undefined && ifMatch !== etag) throw gcsFailure(name, { code: 412 }, 'get', key)
       checkWhole(name, key, headers, bytes)
       if (range === undefined) checkSums(client, name, key, headers, bytes)
       const size = Number(headers['content-range']?.split('/')[1] ?? bytes.length)
-      const etag = headers['x-goog-generation'] ?? ''
       return { key, size, etag, modifiedMs: secondOf(headers['last-modified']), bytes }
     },
 

@@ -102,6 +102,20 @@ describe('gcs', () => {
     expect(new TextDecoder().decode((await store.get('k')).bytes)).toBe('0123456789')
   })
 
+  it('keeps the conditions of a read that the server passes over', async () => {
+    const answer = { status: 200, headers: { 'x-goog-generation': '5', 'content-type': 'text/plain' }, body: 'x' }
+    const { store } = await gcsBench([{ fault: 'before', operation: 'get', times: Infinity, answer }])
+    expect(await failed(store.get('k', { ifNoneMatch: '5' }))).toMatchObject({ kind: 'exists', code: 'NOT_MODIFIED' })
+    expect((await store.get('k', { ifNoneMatch: '4' })).size).toBe(1)
+    // Bytes of another version than the head told of say nothing of who wrote that one.
+    const dropped = await gcsBench([{ fault: 'before', operation: 'get', answer }], { userMetadata: 'dropped' })
+    await dropped.direct.put('k', bytesOf('theirs'))
+    expect(await failed(dropped.store.put('k', bytesOf('mine'), { mode: 'create' }))).toMatchObject({
+      kind: 'exists',
+      outcome: 'unknown',
+    })
+  })
+
   it('reads beyond 4 GiB', async () => {
     const { fake, store } = await gcsBench()
     fake.putSparse('moulin', 'vast', 2 ** 33, [{ at: 2 ** 32 + 5, bytes: bytesOf('there') }])
