@@ -9,7 +9,7 @@ import { virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
 import { memory } from './memory.ts'
-import { prefix } from './prefix.ts'
+import { prefix } from './layers/prefix.ts'
 
 const oneOrTheOther = { 'keeps an object and others below its key': 'a path is a file or a folder' }
 const inFolder = {
@@ -112,7 +112,7 @@ describe('objectStoreConformance', () => {
   /** Checks that kill a wrong store, by its name. */
   const killers = new Map<string, readonly string[]>()
 
-  it.each(wrongStores)('rejects a $name', async ({ name, breaks, alone, wrap, lose }) => {
+  it.each(wrongStores)('rejects a $name', async ({ name, breaks, alone, wrap, lose, over = (below) => below }) => {
     const by: string[] = []
     killers.set(name, by)
     for (const check of objectStoreChecks) {
@@ -124,7 +124,7 @@ describe('objectStoreConformance', () => {
       const store = wrap(base)
       if (check.name !== breaks && (!alone || unclaimed(check, store) !== undefined)) continue
       const size = check.name === breaks ? sizes : small
-      await check.run(store, size, { at: objectAt, reopen }).catch(() => by.push(check.name))
+      await check.run(store, size, { at: objectAt, reopen, over }).catch(() => by.push(check.name))
     }
     expect(by).toEqual([breaks])
   })

@@ -4,7 +4,7 @@ import { partedStore, virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
 import { memory } from './memory.ts'
-import { prefix } from './prefix.ts'
+import { prefix } from './layers/prefix.ts'
 import { probeStore } from './probe.ts'
 
 const runtime = virtualRuntime({ seed: 1 })

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
 import { memory } from './memory.ts'
-import { prefix } from './prefix.ts'
+import { prefix } from './layers/prefix.ts'
 
 // No key below another: a folder cannot have those. Siblings that sort around the slash.
 const key = fc.constantFrom('a', 'b/x', 'b/y/1', 'b/y/2', 'b-', 'b.c/1', 'b0', 'é/\u{1f600}', 'é/\uff5e', 'Z', 'z/z/z')

@@ -16,6 +16,8 @@ export interface ObjectStoreCheck {
   readonly byLocation?: true
   /** Runs only where the store outlives its process and the suite was told how to open it anew. */
   readonly lasting?: true
+  /** Runs only where the suite was told how the store, a layer, is made over another one. */
+  readonly layered?: true
   run(store: ObjectStore, sizes: CheckSizes, ways: CheckWays): Promise<void>
 }
 
@@ -27,6 +29,8 @@ export interface CheckWays {
   readonly at?: ReadLocation | undefined
   /** The same objects, as the next process finds them: after the end of this one, or the loss of what the store says that it survives. */
   readonly reopen?: ((store: ObjectStore) => ObjectStore | Promise<ObjectStore>) | undefined
+  /** The layer that is judged, over a store of the check's. */
+  readonly over?: ((below: ObjectStore) => ObjectStore) | undefined
 }
 
 export interface CheckSizes {

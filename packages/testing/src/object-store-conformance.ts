@@ -2,6 +2,7 @@ import { checkOptions, option } from '@moulin/core'
 import type { Durability, ListOrder, ObjectStore, OptionTable, StoreCapabilities } from '@moulin/core'
 import { expectEqual } from './assertions.ts'
 import type { CheckSizes, ObjectStoreCheck, ReadLocation } from './object-store-checks.ts'
+import { attemptChecks } from './object-store-checks-attempts.ts'
 import { claimChecks } from './object-store-checks-claims.ts'
 import { listChecks } from './object-store-checks-list.ts'
 import { manyChecks } from './object-store-checks-many.ts'
@@ -34,6 +35,8 @@ export interface ObjectStoreConformanceConfig {
   readonly at?: ReadLocation
   /** The store of the next process on the same objects. Without it nothing proves that they last. */
   reopen?(store: ObjectStore): ObjectStore | Promise<ObjectStore>
+  /** Of a layer: the same one over another store. Without it nothing proves what it makes of answers that are lost below it. */
+  over?(below: ObjectStore): ObjectStore
   /** Of the large object. Default 64 MiB. */
   readonly largeBytes?: number
   /** How many keys a long list has. Default 1 100: more than a page of the common services. */
@@ -59,6 +62,7 @@ const optionTable: OptionTable<ObjectStoreConformanceConfig> = {
   cannot: option.recordOf(option.text),
   at: option.callback,
   reopen: option.callback,
+  over: option.callback,
   largeBytes: option.positiveBytes,
   manyKeys: option.integer('', 1),
   maxKeyBytes: option.integer('bytes', 1, 1024),
@@ -68,6 +72,7 @@ const optionTable: OptionTable<ObjectStoreConformanceConfig> = {
 /** All promises of core's `ObjectStore`, one check each, in the order of their running. */
 export const objectStoreChecks: readonly ObjectStoreCheck[] = [
   ...claimChecks,
+  ...attemptChecks,
   ...readChecks,
   ...writeChecks,
   ...listChecks,
@@ -90,7 +95,7 @@ export function objectStoreConformance(runner: TestRunner, config: ObjectStoreCo
 /** The same as data, for a runner of another shape. Each run makes a store of its own. */
 export function objectStoreConformanceChecks(config: ObjectStoreConformanceConfig): readonly ConformanceCase[] {
   checkOptions('objectStoreConformanceChecks', config, optionTable)
-  const { at, reopen, timeoutMs = DEFAULT_TIMEOUT_MS } = config
+  const { at, reopen, over, timeoutMs = DEFAULT_TIMEOUT_MS } = config
   const sizes: CheckSizes = {
     largeBytes: config.largeBytes ?? 64 * 1024 * 1024,
     manyKeys: config.manyKeys ?? 1_100,
@@ -113,7 +118,7 @@ export function objectStoreConformanceChecks(config: ObjectStoreConformanceConfi
     { name: 'claims what the suite was told of', run: runs(async (store) => expectClaims(store, claims)) },
   ]
   for (const check of objectStoreChecks) {
-    const run = runs((store) => check.run(store, sizes, { at, reopen }))
+    const run = runs((store) => check.run(store, sizes, { at, reopen, over }))
     const skipped = config.cannot?.[check.name] ?? unclaimed(check, claims) ?? unseen(check, config)
     if (skipped === undefined) cases.push({ name: check.name, run })
     // A store that has more than the check is about has nothing to be told.
@@ -140,7 +145,8 @@ export function unclaimed(
   return lasting === true && durability === 'memory' ? 'it ends with its process' : undefined
 }
 
-function unseen(check: ObjectStoreCheck, { at, reopen }: ObjectStoreConformanceConfig): string | undefined {
+function unseen(check: ObjectStoreCheck, { at, reopen, over }: ObjectStoreConformanceConfig): string | undefined {
+  if (check.layered === true && over === undefined) return 'no way to put it over another store'
   if (check.byLocation === true && at === undefined) return 'no way to read a location'
   return check.lasting === true && reopen === undefined ? 'no way to open it anew' : undefined
 }

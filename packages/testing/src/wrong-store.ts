@@ -10,6 +10,8 @@ export interface WrongStore {
   wrap(store: ObjectStore): ObjectStore
   /** What the next process finds otherwise, done to the store that was wrapped. */
   lose?(store: ObjectStore): Promise<void>
+  /** As a layer over a store of the check's. Default: one that passes all calls. */
+  over?(below: ObjectStore): ObjectStore
 }
 
 /** The store with some calls done otherwise; the others, also those over several ranges or keys, are its own. */

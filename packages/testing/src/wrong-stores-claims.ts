@@ -18,8 +18,17 @@ export const wrongClaims: readonly WrongStore[] = [
   {
     name: 'put that forgets whose attempt it was',
     breaks: 'recognises a create or swap that is repeated by its attempt id',
-    wrap: (store) =>
-      derive(store, { put: (key, bytes, { attemptId: _, ...options } = {}) => store.put(key, bytes, options) }),
+    wrap(store) {
+      const answered = new Set<string>()
+      return derive(store, {
+        async put(key, bytes, { attemptId, ...options } = {}) {
+          const isKept = attemptId !== undefined && !answered.has(attemptId)
+          const tag = await store.put(key, bytes, isKept ? { ...options, attemptId } : options)
+          if (attemptId !== undefined) answered.add(attemptId)
+          return tag
+        },
+      })
+    },
   },
   {
     name: 'create that takes any attempt for its own',

@@ -1,4 +1,5 @@
 import type { WrongStore } from './wrong-store.ts'
+import { wrongAttempts } from './wrong-stores-attempts.ts'
 import { wrongClaims } from './wrong-stores-claims.ts'
 import { wrongListers } from './wrong-stores-list.ts'
 import { wrongMany } from './wrong-stores-many.ts'
@@ -14,5 +15,8 @@ export const wrongStores: readonly WrongStore[] = [
   ...wrongWriters,
   ...wrongReaders,
   ...wrongListers,
-  ...[...wrongMany, ...wrongStreams, ...wrongClaims].map((wrong) => ({ ...wrong, alone: true as const })),
+  ...[...wrongMany, ...wrongStreams, ...wrongClaims, ...wrongAttempts].map((wrong) => ({
+    ...wrong,
+    alone: true as const,
+  })),
 ]

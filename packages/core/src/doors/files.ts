@@ -1,5 +1,5 @@
 /**
- * The door to the disk. Only `fileWal` and `fileSystem()` use it. All paths are absolute.
+ * The door to the disk. Only `fileWal`, `fileSystem()` and a `cache` in a folder use it. All paths are absolute.
  *
  * Errors are of our kinds: `not-found` (ENOENT), `exists` (EEXIST, ENOTEMPTY), `exhausted` with code `NO_SPACE` (ENOSPC, EDQUOT),
  * `unavailable` with code `READ_ONLY` (EROFS, EACCES, EPERM) or the errno as code for the rest.

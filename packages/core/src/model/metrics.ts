@@ -22,6 +22,7 @@ const send = [
   'error.type',
 ]
 const topic = 'messaging.destination.name'
+const call = ['moulin.store.name', 'moulin.store.operation']
 
 export type CounterName =
   | 'messaging.client.sent.messages'
@@ -29,6 +30,9 @@ export type CounterName =
   | 'moulin.cold.reads'
   | 'moulin.cold.fetched'
   | 'moulin.cold.wanted'
+  | 'moulin.store.requests'
+  | 'moulin.store.sent'
+  | 'moulin.store.received'
 
 export type HistogramName =
   | 'messaging.client.operation.duration'
@@ -37,6 +41,7 @@ export type HistogramName =
   | 'moulin.wal.flush.size'
   | 'moulin.commit.duration'
   | 'moulin.cold.amplification'
+  | 'moulin.store.call.duration'
 
 export type GaugeName =
   | 'moulin.wal.held.size'
@@ -152,5 +157,31 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     attributes: [topic],
     description: 'Bytes fetched for a byte wanted, of each such read that gave a row.',
     boundaries: ratios,
+  },
+  'moulin.store.call.duration': {
+    kind: 'histogram',
+    unit: 's',
+    attributes: [...call, 'error.type'],
+    description:
+      'One call of a store below the layer meter; of a list the time that its caller waited. Its count is that of calls.',
+    boundaries: seconds,
+  },
+  'moulin.store.requests': {
+    kind: 'counter',
+    unit: '{request}',
+    attributes: call,
+    description: 'Requests that such calls are charged as, failed ones too.',
+  },
+  'moulin.store.sent': {
+    kind: 'counter',
+    unit: 'By',
+    attributes: call,
+    description: 'Bytes of objects that such calls sent.',
+  },
+  'moulin.store.received': {
+    kind: 'counter',
+    unit: 'By',
+    attributes: call,
+    description: 'Bytes of objects that such calls received.',
   },
 }

@@ -1,6 +1,6 @@
 import { isKind, keyOf, uriOf } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { memory } from './memory.ts'
+import { memory } from '../memory.ts'
 import { prefix } from './prefix.ts'
 
 describe('prefix', () => {
