@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { faultProxy, s3Fake } from '@moulin/testing'
+import { faultProxy, gcsFake, s3Fake } from '@moulin/testing'
 import type { S3Fake, S3FakeOptions } from '@moulin/testing'
 import { avro, fileWal, isKind, openLog, schema, t } from 'moulin'
 import type { ErrorKind, Log, PlaceOptions } from 'moulin'
@@ -116,6 +116,21 @@ describe('openLog of a bucket', () => {
     await send(log, 'rides', [1])
     await (await log.topic('rides')).tier()
     expect(await (await log.topic('rides')).audit()).toMatchObject({ clean: true })
+  })
+
+  it('opens gs: by the adapter of Google', async () => {
+    const google = await gcsFake()
+    const storage = { apiEndpoint: google.endpoint, token: async () => ({ token: google.token }) }
+    const wal = fileWal({ dir: join(dir, 'wal') })
+    const log = await openLog('gs://moulin/lakes/one', { wal, storage, threads: 0 })
+    await send(log, 'rides', [1])
+    await (await log.topic('rides')).tier()
+    expect(await (await log.topic('rides')).audit()).toMatchObject({ clean: true })
+    await log.close()
+    const keys = google.objects('moulin').map(({ key }) => key)
+    expect(keys).toContain('lakes/one/moulin.json')
+    expect(keys.every((key) => key.startsWith('lakes/one/'))).toBe(true)
+    await google.close()
   })
 
   it('tries again what the service was too busy for, and what a connection lost', async () => {
