@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { GetObjectCommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { joinBytes, unavailable } from '@moulin/core'
-import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo } from '@moulin/core'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError, ObjectInfo } from '@moulin/core'
 import { s3Failure } from './s3-failure.ts'
 import type { S3Options } from './s3-options.ts'
 
@@ -55,27 +55,22 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         { abortSignal },
       )
       const bytes = await bodyOf(name, key, answer, onBytes)
-      const size = answer.ContentRange === undefined ? bytes.length : Number(answer.ContentRange.split('/')[1])
-      return { ...infoOf(key, answer, size), bytes }
+      const size = range === undefined ? bytes.length : sizeBehind(answer, range, bytes.length)
+      return { ...infoOf(key, { ...answer, ETag: tagOf(answer) }, size), bytes }
     },
 
     async head(key, abortSignal): Promise<BucketObject | undefined> {
       try {
         const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
-        return { ...infoOf(key, answer, answer.ContentLength ?? 0), attemptId: answer.Metadata?.[ATTEMPT] }
+        const info = infoOf(key, { ...answer, ETag: tagOf(answer) }, answer.ContentLength ?? 0)
+        return { ...info, attemptId: answer.Metadata?.[ATTEMPT] }
       } catch (thrown) {
-        if (s3Failure(name, thrown, 'head', key).kind !== 'not-found') throw thrown
-      }
-      // An answer to HEAD has no body, and so does not say whether the key or the whole bucket is missing.
-      try {
-        const read = new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' })
-        const answer = await client.send(read, { abortSignal })
-        answer.Body?.transformToByteArray().catch(() => {})
-        const size = Number(answer.ContentRange?.split('/')[1] ?? answer.ContentLength)
-        return { ...infoOf(key, answer, size), attemptId: answer.Metadata?.[ATTEMPT] }
-      } catch (thrown) {
-        if (s3Failure(name, thrown, 'get', key).kind !== 'not-found') throw thrown
-        return undefined
+        if (!isRefusal(thrown)) throw thrown
+        // An answer to HEAD has no body, so it does not say which of two is missing, the key or the bucket, nor why a request is refused.
+        const reason = await refusalOf(key, abortSignal)
+        if (s3Failure(name, thrown, 'head', key).kind !== 'not-found') throw reason ?? thrown
+        if (reason === undefined || leavesKeyMissing(s3Failure(name, reason, 'get', key))) return undefined
+        throw reason
       }
     },
 
@@ -91,7 +86,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      return { etag: answer.ETag! }
+      return { etag: tagOf(answer) }
     },
 
     async beginUpload(key, write, abortSignal): Promise<BucketUpload> {
@@ -105,6 +100,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
+      if (begun.UploadId === undefined) throw noAnswer(begun)
       const upload = { ...place, Key: key, UploadId: begun.UploadId }
       const parts = new Map<number, { ETag: string | undefined; ChecksumCRC32: string | undefined }>()
       return {
@@ -113,7 +109,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new UploadPartCommand({ ...upload, PartNumber: number, Body: bytes, ChecksumAlgorithm: 'CRC32' }),
             { abortSignal: end },
           )
-          parts.set(number, { ETag: answer.ETag, ChecksumCRC32: answer.ChecksumCRC32 })
+          parts.set(number, { ETag: tagOf(answer), ChecksumCRC32: answer.ChecksumCRC32 })
         },
         async complete(end) {
           const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
@@ -121,16 +117,25 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new CompleteMultipartUploadCommand({ ...upload, ...conditionOf(write), MultipartUpload: { Parts } }),
             { abortSignal: end },
           )
-          return { etag: answer.ETag! }
+          return { etag: tagOf(answer) }
         },
         async abort(end) {
-          await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: end })
+          try {
+            await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: end })
+          } catch (thrown) {
+            if ((thrown as Error).name !== 'NoSuchUpload') throw thrown
+          }
         },
       }
     },
 
     async delete(key, abortSignal) {
-      await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+      try {
+        await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+      } catch (thrown) {
+        // Amazon says 204 of a key that is missing, some of its likes 404.
+        if (s3Failure(name, thrown, 'delete', key).kind !== 'not-found') throw thrown
+      }
     },
 
     async deleteBatch(keys, abortSignal) {
@@ -154,15 +159,57 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      const infos = (answer.Contents ?? []).map((each) => infoOf(decoded(each.Key ?? ''), each, each.Size ?? 0))
+      // A page of some gateway, read as a list, would be an empty one; a list that goes on nowhere would be a short one.
+      const { IsTruncated, NextContinuationToken } = answer
+      if (IsTruncated === undefined || (IsTruncated && !isNext(NextContinuationToken, token))) throw noAnswer(answer)
+      const keyOf = answer.EncodingType === 'url' ? decoded : (text: string): string => text
+      const infos = (answer.Contents ?? []).map((each) => infoOf(keyOf(each.Key ?? ''), each, each.Size ?? 0))
       return {
         infos: infos.filter(({ key }) => key.startsWith(prefix) && !key.endsWith('/')),
-        token: answer.IsTruncated === true ? answer.NextContinuationToken : undefined,
+        token: IsTruncated ? NextContinuationToken : undefined,
       }
     },
 
     failure: (thrown, call, key) => s3Failure(name, thrown, call, key),
   }
+
+  /** What a GET of the key is refused for; undefined: it is not. */
+  async function refusalOf(key: string, abortSignal: AbortSignal): Promise<unknown> {
+    try {
+      const answer = await client.send(new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' }), {
+        abortSignal,
+      })
+      // One byte, and its connection is free again.
+      await answer.Body?.transformToByteArray()
+      return undefined
+    } catch (thrown) {
+      return thrown
+    }
+  }
+}
+
+/** What came is no answer of S3, whatever its status says: the page of a gateway. */
+function noAnswer({ $metadata }: { readonly $metadata: object }): Error {
+  return Object.assign(new Error('No answer of S3.'), { name: 'NoAnswer', $metadata })
+}
+
+function tagOf(answer: { readonly ETag?: string | undefined; readonly $metadata: object }): string {
+  if (answer.ETag === undefined) throw noAnswer(answer)
+  return answer.ETag
+}
+
+function isNext(next: string | undefined, token: string | undefined): boolean {
+  return next !== undefined && next !== '' && next !== token
+}
+
+function isRefusal(thrown: unknown): boolean {
+  const status = (thrown as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0
+  return status >= 400 && status < 500
+}
+
+/** The bucket is there. An object that came meanwhile, an empty one has no first byte, was not when the head was asked. */
+function leavesKeyMissing(error: MoulinError): boolean {
+  return error.kind === 'not-found' || error.code === 'RANGE'
 }
 
 function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjectCommandInput> {
@@ -178,6 +225,15 @@ function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjec
 function rangeText(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
+}
+
+/** The size of the object that a part of was asked for, where the answer is of that part. */
+function sizeBehind(answer: GetObjectCommandOutput, range: ByteRange, length: number): number {
+  const [, start, end, size] = (/^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '') ?? []).map(Number)
+  if (start === undefined || end === undefined || size === undefined || end - start + 1 !== length)
+    throw noAnswer(answer)
+  if (start !== ('suffix' in range ? Math.max(0, size - range.suffix) : range.start)) throw noAnswer(answer)
+  return size
 }
 
 function infoOf(

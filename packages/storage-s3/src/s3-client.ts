@@ -1,4 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3'
+import { isMoulinError, unavailable } from '@moulin/core'
+import type { MoulinError } from '@moulin/core'
+import { isIdentity } from './s3-options.ts'
 import type { S3Options } from './s3-options.ts'
 
 /** Of the packages' name and version, for the service's own logs. */
@@ -15,6 +18,28 @@ export function clientOf(options: Omit<S3Options, 'bucket'>): S3Client {
     customUserAgent: userAgent === undefined ? OWN_AGENT : `${OWN_AGENT} ${userAgent}`,
     ...(region === undefined ? (endpoint === undefined ? {} : { region: 'us-east-1' }) : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(credentials === undefined ? {} : { credentials: guarded(credentials) }),
   })
+}
+
+type Credentials = NonNullable<S3Options['credentials']>
+
+/** A function that fails, or gives none, has sent nothing; what it throws may hold what it was asked for. */
+function guarded(credentials: Credentials): Credentials {
+  if (typeof credentials !== 'function') return credentials
+  return async (...asked) => {
+    let given
+    try {
+      given = await credentials(...asked)
+    } catch (thrown) {
+      throw isMoulinError(thrown) ? thrown : without('failed')
+    }
+    if (!isIdentity(given)) throw without('gave none')
+    return given
+  }
+}
+
+function without(what: string): MoulinError {
+  const message = `The function that was to give credentials ${what}: nothing was sent.`
+  return unavailable('CREDENTIALS', message, { retryable: false })
 }
