@@ -61,16 +61,20 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
 
     async head(key, abortSignal): Promise<BucketObject | undefined> {
       try {
-        const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
-        const info = infoOf(key, { ...answer, ETag: tagOf(answer) }, answer.ContentLength ?? 0)
-        return { ...info, attemptId: answer.Metadata?.[ATTEMPT] }
+        return await headOf(key, abortSignal)
       } catch (thrown) {
         if (!isRefusal(thrown)) throw thrown
         // An answer to HEAD has no body, so it does not say which of two is missing, the key or the bucket, nor why a request is refused.
         const reason = await refusalOf(key, abortSignal)
-        if (s3Failure(name, thrown, 'head', key).kind !== 'not-found') throw reason ?? thrown
-        if (reason === undefined || leavesKeyMissing(s3Failure(name, reason, 'get', key))) return undefined
-        throw reason
+        if (reason !== undefined && !leavesKeyMissing(s3Failure(name, reason, 'get', key))) throw reason
+        if (isMissing(thrown, key)) return undefined
+      }
+      // The GET was not refused: meanwhile the SDK has set its clock right, by the date of the refusal.
+      try {
+        return await headOf(key, abortSignal)
+      } catch (thrown) {
+        if (isMissing(thrown, key)) return undefined
+        throw thrown
       }
     },
 
@@ -131,7 +135,9 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
 
     async delete(key, abortSignal) {
       try {
-        await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+        const answer = await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+        // Every other success is the page of a gateway.
+        if (answer.$metadata.httpStatusCode !== 204) throw noAnswer(answer)
       } catch (thrown) {
         // Amazon says 204 of a key that is missing, some of its likes 404.
         if (s3Failure(name, thrown, 'delete', key).kind !== 'not-found') throw thrown
@@ -139,11 +145,19 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
     },
 
     async deleteBatch(keys, abortSignal) {
-      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
-      const { Errors = [] } = await client.send(new DeleteObjectsCommand({ ...place, Delete }), { abortSignal })
-      return Errors.map(({ Key, Code }) => ({ key: Key ?? '', thrown: { name: Code } })).filter(
-        ({ thrown }) => thrown.name !== 'NoSuchKey',
-      )
+      // Not quietly: what is not named may not have been deleted, and a quiet answer looks like the page of a gateway.
+      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
+      const answer = await client.send(new DeleteObjectsCommand({ ...place, Delete }), { abortSignal })
+      const { Deleted = [], Errors = [] } = answer
+      const named = new Set([...Deleted, ...Errors].map(({ Key }) => Key))
+      const unnamed = Deleted.length + Errors.length < keys.length ? keys.filter((key) => !named.has(key)) : []
+      return [
+        ...Errors.filter(({ Code }) => Code !== 'NoSuchKey').map(({ Key, Code }) => ({
+          key: Key ?? '',
+          thrown: { name: Code },
+        })),
+        ...unnamed.map((key) => ({ key, thrown: noAnswer(answer) })),
+      ]
     },
 
     async listPage({ prefix, after, token }, abortSignal) {
@@ -171,6 +185,16 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
     },
 
     failure: (thrown, call, key) => s3Failure(name, thrown, call, key),
+  }
+
+  async function headOf(key: string, abortSignal: AbortSignal): Promise<BucketObject> {
+    const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
+    const info = infoOf(key, { ...answer, ETag: tagOf(answer) }, answer.ContentLength ?? 0)
+    return { ...info, attemptId: answer.Metadata?.[ATTEMPT] }
+  }
+
+  function isMissing(thrown: unknown, key: string): boolean {
+    return s3Failure(name, thrown, 'head', key).kind === 'not-found'
   }
 
   /** What a GET of the key is refused for; undefined: it is not. */

@@ -265,3 +265,35 @@ it('s3: a put above the limit sends nothing', async () => {
   })
   expect(fake.requests).toEqual([])
 })
+
+describe('s3: deletes', () => {
+  const page = { status: 200, body: '<html></html>', headers: { 'content-type': 'text/html' } }
+
+  it('have not been done where a gateway answers', async () => {
+    const { fake, store } = await s3Bench([
+      { fault: 'before', operation: ['delete', 'delete-many'], answer: page, times: 2 },
+    ])
+    for (const key of ['k', 'l']) await put(store, 'x', {}, key)
+    expect(await failed(store.delete('k'))).toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+    const { failed: left } = await store.deleteMany(['k', 'l'])
+    expect(left).toMatchObject(['k', 'l'].map((key) => ({ key, error: { kind: 'unavailable', outcome: 'unknown' } })))
+    expect(keysIn(fake)).toEqual(['k', 'l'])
+    expect(await store.deleteMany(['k', 'l', 'none'])).toEqual({ failed: [] })
+    expect(keysIn(fake)).toEqual([])
+  })
+
+  it('fail for the keys that are refused, and for those that are not named', async () => {
+    const body = `<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>AccessDenied</Code></Error></DeleteResult>`
+    const { store } = await s3Bench([{ fault: 'before', operation: 'delete-many', answer: { status: 200, body } }])
+    const { failed: left } = await store.deleteMany(['a', 'b', 'c'])
+    expect(left).toMatchObject([
+      { key: 'b', error: { code: 'FORBIDDEN', outcome: 'rejected' } },
+      { key: 'c', error: { code: 'STORE_FAILED', outcome: 'unknown' } },
+    ])
+  })
+
+  it('take a key that a server calls missing for deleted', async () => {
+    const { store } = await s3Bench([{ fault: 'before', answer: { status: 404, code: 'NoSuchKey' } }])
+    await store.delete('k')
+  })
+})
