@@ -70,10 +70,11 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
         `The catalog of ${place} wants to sign requests itself: ask it for vended credentials.`,
       )
     const identity = identityOf(properties)
+    expiryOf(properties)
     const current = renewed({
       clock,
       first: properties,
-      expiresAtMs: (known) => numberOf(known['s3.session-token-expires-at-ms']),
+      expiresAtMs: expiryOf,
       renew:
         renew === undefined
           ? undefined
@@ -147,7 +148,9 @@ function encryptionOf(properties: StoreProperties): S3Options['encryption'] {
   }
 }
 
-function numberOf(text: string | undefined): number | undefined {
+/** @throws `invalid` code `CREDENTIALS`. */
+function expiryOf(properties: StoreProperties): number | undefined {
+  const text = properties['s3.session-token-expires-at-ms']
   if (text === undefined) return undefined
   const value = Number(text)
   if (!Number.isFinite(value))
