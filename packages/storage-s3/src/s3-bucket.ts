@@ -10,9 +10,9 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { GetObjectCommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
-import { joinBytes, unavailable } from '@moulin/core'
-import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError, ObjectInfo } from '@moulin/core'
+import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError } from '@moulin/core'
+import { bodyOf, decoded, infoOf, isNext, isRefusal, noAnswer, sizeBehind, tagOf } from './s3-facts.ts'
 import { s3Failure } from './s3-failure.ts'
 import type { S3Options } from './s3-options.ts'
 
@@ -55,7 +55,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         { abortSignal },
       )
       const bytes = await bodyOf(name, key, answer, onBytes)
-      const size = range === undefined ? bytes.length : sizeBehind(answer, range, bytes.length)
+      const size = range === undefined ? bytes.length : sizeBehind(key, answer, range, bytes.length)
       return { ...infoOf(key, { ...answer, ETag: tagOf(answer) }, size), bytes }
     },
 
@@ -212,25 +212,6 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
   }
 }
 
-/** What came is no answer of S3, whatever its status says: the page of a gateway. */
-function noAnswer({ $metadata }: { readonly $metadata: object }): Error {
-  return Object.assign(new Error('No answer of S3.'), { name: 'NoAnswer', $metadata })
-}
-
-function tagOf(answer: { readonly ETag?: string | undefined; readonly $metadata: object }): string {
-  if (answer.ETag === undefined) throw noAnswer(answer)
-  return answer.ETag
-}
-
-function isNext(next: string | undefined, token: string | undefined): boolean {
-  return next !== undefined && next !== '' && next !== token
-}
-
-function isRefusal(thrown: unknown): boolean {
-  const status = (thrown as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0
-  return status >= 400 && status < 500
-}
-
 /** The bucket is there. An object that came meanwhile, an empty one has no first byte, was not when the head was asked. */
 function leavesKeyMissing(error: MoulinError): boolean {
   return error.kind === 'not-found' || error.code === 'RANGE'
@@ -249,50 +230,4 @@ function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjec
 function rangeText(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
-}
-
-/** The size of the object that a part of was asked for, where the answer is of that part. */
-function sizeBehind(answer: GetObjectCommandOutput, range: ByteRange, length: number): number {
-  const [, start, end, size] = (/^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '') ?? []).map(Number)
-  if (start === undefined || end === undefined || size === undefined || end - start + 1 !== length)
-    throw noAnswer(answer)
-  if (start !== ('suffix' in range ? Math.max(0, size - range.suffix) : range.start)) throw noAnswer(answer)
-  return size
-}
-
-function infoOf(
-  key: string,
-  facts: { ETag?: string | undefined; LastModified?: Date | undefined },
-  size: number,
-): ObjectInfo {
-  return { key, size, etag: facts.ETag ?? '', modifiedMs: secondOf(facts.LastModified) }
-}
-
-async function bodyOf(
-  store: string,
-  key: string,
-  { Body, ContentLength }: GetObjectCommandOutput,
-  onBytes: () => void,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of Body as AsyncIterable<Uint8Array>) {
-    onBytes()
-    chunks.push(chunk)
-    length += chunk.length
-  }
-  if (ContentLength !== undefined && ContentLength !== length) {
-    const message = `The answer of ${store} for ${JSON.stringify(key)} was cut at ${length} of ${ContentLength} bytes: try again.`
-    throw unavailable('BODY_CUT', message, { context: { store, key, length, ContentLength } })
-  }
-  return joinBytes(chunks)
-}
-
-function decoded(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
-}
-
-/** Lists tell milliseconds and headers do not: one object has one time. */
-function secondOf(date: Date | undefined): number {
-  return Math.floor((date?.getTime() ?? 0) / 1_000) * 1_000
 }

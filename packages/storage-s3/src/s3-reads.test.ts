@@ -1,7 +1,8 @@
+import { getEventListeners } from 'node:events'
+import { systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import type { ProxyRule } from '@moulin/testing'
-import { systemRuntime } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, failed, keysOf, s3Bench } from './s3.test-support.ts'
 
@@ -33,6 +34,9 @@ describe('s3: a read', () => {
     const other = { status: 206, body: '01', headers: { etag: '"1"', 'content-range': 'bytes 0-1/10' } }
     proxy.addRule({ fault: 'before', operation: 'get', answer: other })
     expect(await failed(store.get('k', { range: { start: 2, end: 4 } }))).toMatchObject({ kind: 'unavailable' })
+    const short = { status: 206, body: '2', headers: { etag: '"1"', 'content-range': 'bytes 2-2/10' } }
+    proxy.addRule({ fault: 'before', operation: 'get', answer: short })
+    expect(await failed(store.get('k', { range: { start: 2, end: 4 } }))).toMatchObject({ kind: 'unavailable' })
     expect((await store.get('k', { range: { start: 2, end: 4 } })).bytes).toEqual(bytesOf('23'))
   })
 
@@ -46,6 +50,32 @@ describe('s3: a read', () => {
     await expectDeadline(store.head('k'), runtime)
     proxy.addRule({ fault: 'before', operation: 'list', answer: 'silence' })
     await expectDeadline(keysOf(store), runtime)
+  })
+
+  it('leaves nothing at its signal, however it ends', async () => {
+    const { store, direct, proxy } = await s3Bench([{ fault: 'before', operation: 'get', nth: 2 }])
+    await direct.put('k', bytesOf('x'))
+    const stop = new AbortController()
+    const { signal } = stop
+    await store.get('k', { signal })
+    await failed(store.get('k', { signal }))
+    await store.put('l', bytesOf('x'), { mode: 'create', signal })
+    await failed(store.put('l', bytesOf('x'), { mode: 'create', signal }))
+    await store.head('none', { signal })
+    await store.deleteMany(['l'], { signal })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    proxy.addRule({ fault: 'before', operation: 'put', answer: 'silence' })
+    const before = proxy.calls.length
+    const over = failed(store.put('l', bytesOf('x'), { mode: 'create', signal }))
+    while (proxy.calls.length === before) await timers.turn()
+    stop.abort()
+    expect(await over).toMatchObject({ kind: 'aborted', outcome: 'unknown' })
+    expect(await failed(store.put('l', bytesOf('x'), { signal }))).toMatchObject({
+      kind: 'aborted',
+      outcome: 'rejected',
+    })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    expect(proxy.calls).toHaveLength(before + 1)
   })
 
   it('reads behind 4 GiB', async () => {
