@@ -11,8 +11,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
-import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError } from '@moulin/core'
-import { bodyOf, decoded, infoOf, isNext, isRefusal, noAnswer, sizeBehind, tagOf } from './s3-facts.ts'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError, StoreCall } from '@moulin/core'
+import { bodyOf, decoded, infoOf, isNext, isRefusal, sizeBehind, tagOf } from './s3-facts.ts'
+import type { NoAnswer } from './s3-facts.ts'
 import { s3Failure } from './s3-failure.ts'
 import type { S3Options } from './s3-options.ts'
 
@@ -42,6 +43,12 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
   const metadataOf = ({ attemptId }: BucketWrite): { Metadata?: Record<string, string> } =>
     attemptId === undefined ? {} : { Metadata: { [ATTEMPT]: attemptId } }
 
+  const callOf = ({ mode }: BucketWrite): StoreCall => (typeof mode === 'object' ? 'swap' : mode)
+  const noAnswer =
+    (call: StoreCall, key?: string): NoAnswer =>
+    ({ $metadata }) =>
+      s3Failure(name, { name: 'NoAnswer', $metadata }, call, key)
+
   return {
     async get(key, { range, ifNoneMatch, ifMatch }, abortSignal, onBytes) {
       const answer = await client.send(
@@ -55,8 +62,9 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         { abortSignal },
       )
       const bytes = await bodyOf(name, key, answer, onBytes)
-      const size = range === undefined ? bytes.length : sizeBehind(key, answer, range, bytes.length)
-      return { ...infoOf(key, { ...answer, ETag: tagOf(answer) }, size), bytes }
+      const fail = noAnswer('get', key)
+      const size = range === undefined ? bytes.length : sizeBehind(key, answer, range, bytes.length, fail)
+      return { ...infoOf(key, { ...answer, ETag: tagOf(answer, fail) }, size), bytes }
     },
 
     async head(key, abortSignal): Promise<BucketObject | undefined> {
@@ -66,7 +74,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         if (!isRefusal(thrown)) throw thrown
         // An answer to HEAD has no body, so it does not say which of two is missing, the key or the bucket, nor why a request is refused.
         const reason = await refusalOf(key, abortSignal)
-        if (reason !== undefined && !leavesKeyMissing(s3Failure(name, reason, 'get', key))) throw reason
+        if (reason !== undefined && !leavesKeyMissing(reason)) throw reason
         if (isMissing(thrown, key)) return undefined
       }
       // The GET was not refused: meanwhile the SDK has set its clock right, by the date of the refusal.
@@ -90,7 +98,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      return { etag: tagOf(answer) }
+      return { etag: tagOf(answer, noAnswer(callOf(write), key)) }
     },
 
     async beginUpload(key, write, abortSignal): Promise<BucketUpload> {
@@ -104,7 +112,8 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      if (begun.UploadId === undefined) throw noAnswer(begun)
+      const fail = noAnswer(callOf(write), key)
+      if (begun.UploadId === undefined) throw fail(begun)
       const upload = { ...place, Key: key, UploadId: begun.UploadId }
       const parts = new Map<number, { ETag: string | undefined; ChecksumCRC32: string | undefined }>()
       return {
@@ -113,7 +122,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new UploadPartCommand({ ...upload, PartNumber: number, Body: bytes, ChecksumAlgorithm: 'CRC32' }),
             { abortSignal: end },
           )
-          parts.set(number, { ETag: tagOf(answer), ChecksumCRC32: answer.ChecksumCRC32 })
+          parts.set(number, { ETag: tagOf(answer, fail), ChecksumCRC32: answer.ChecksumCRC32 })
         },
         async complete(end) {
           const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
@@ -121,7 +130,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new CompleteMultipartUploadCommand({ ...upload, ...conditionOf(write), MultipartUpload: { Parts } }),
             { abortSignal: end },
           )
-          return { etag: tagOf(answer) }
+          return { etag: tagOf(answer, fail) }
         },
         async abort(end) {
           try {
@@ -137,7 +146,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
       try {
         const answer = await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
         // Every other success is the page of a gateway.
-        if (answer.$metadata.httpStatusCode !== 204) throw noAnswer(answer)
+        if (answer.$metadata.httpStatusCode !== 204) throw noAnswer('delete', key)(answer)
       } catch (thrown) {
         // Amazon says 204 of a key that is missing, some of its likes 404.
         if (s3Failure(name, thrown, 'delete', key).kind !== 'not-found') throw thrown
@@ -156,7 +165,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
           key: Key ?? '',
           thrown: { name: Code },
         })),
-        ...unnamed.map((key) => ({ key, thrown: noAnswer(answer) })),
+        ...unnamed.map((key) => ({ key, thrown: { name: 'NoAnswer' } })),
       ]
     },
 
@@ -175,7 +184,8 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
       )
       // A page of some gateway, read as a list, would be an empty one; a list that goes on nowhere would be a short one.
       const { IsTruncated, NextContinuationToken } = answer
-      if (IsTruncated === undefined || (IsTruncated && !isNext(NextContinuationToken, token))) throw noAnswer(answer)
+      if (IsTruncated === undefined || (IsTruncated && !isNext(NextContinuationToken, token)))
+        throw noAnswer('list', prefix)(answer)
       const keyOf = answer.EncodingType === 'url' ? decoded : (text: string): string => text
       const infos = (answer.Contents ?? []).map((each) => infoOf(keyOf(each.Key ?? ''), each, each.Size ?? 0))
       return {
@@ -189,7 +199,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
 
   async function headOf(key: string, abortSignal: AbortSignal): Promise<BucketObject> {
     const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
-    const info = infoOf(key, { ...answer, ETag: tagOf(answer) }, answer.ContentLength ?? 0)
+    const info = infoOf(key, { ...answer, ETag: tagOf(answer, noAnswer('head', key)) }, answer.ContentLength ?? 0)
     return { ...info, attemptId: answer.Metadata?.[ATTEMPT] }
   }
 
@@ -198,7 +208,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
   }
 
   /** What a GET of the key is refused for; undefined: it is not. */
-  async function refusalOf(key: string, abortSignal: AbortSignal): Promise<unknown> {
+  async function refusalOf(key: string, abortSignal: AbortSignal): Promise<MoulinError | undefined> {
     try {
       const answer = await client.send(new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' }), {
         abortSignal,
@@ -207,7 +217,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
       await answer.Body?.transformToByteArray()
       return undefined
     } catch (thrown) {
-      return thrown
+      return s3Failure(name, thrown, 'head', key)
     }
   }
 }

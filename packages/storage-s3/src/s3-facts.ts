@@ -1,13 +1,15 @@
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { joinBytes, resolveRange, unavailable } from '@moulin/core'
-import type { ByteRange, ObjectInfo } from '@moulin/core'
+import type { ByteRange, MoulinError, ObjectInfo } from '@moulin/core'
 
-/** What came is no answer of S3, whatever its status says: the page of a gateway. */
-export function noAnswer({ $metadata }: { readonly $metadata: object }): Error {
-  return Object.assign(new Error('No answer of S3.'), { name: 'NoAnswer', $metadata })
+/** The error for what is no answer of S3, whatever its status says: the page of a gateway. */
+export type NoAnswer = (answer: Answered) => MoulinError
+
+interface Answered {
+  readonly $metadata: object
 }
 
-export function tagOf(answer: { readonly ETag?: string | undefined; readonly $metadata: object }): string {
+export function tagOf(answer: Answered & { readonly ETag?: string | undefined }, noAnswer: NoAnswer): string {
   if (answer.ETag === undefined) throw noAnswer(answer)
   return answer.ETag
 }
@@ -22,7 +24,13 @@ export function isRefusal(thrown: unknown): boolean {
 }
 
 /** The size of the object that a part of was asked for, where the answer is of that part. */
-export function sizeBehind(key: string, answer: GetObjectCommandOutput, range: ByteRange, length: number): number {
+export function sizeBehind(
+  key: string,
+  answer: GetObjectCommandOutput,
+  range: ByteRange,
+  length: number,
+  noAnswer: NoAnswer,
+): number {
   const [, start, end, size] = (/^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '') ?? []).map(Number)
   if (start === undefined || end === undefined || size === undefined) throw noAnswer(answer)
   const wanted = resolveRange(range, size, key)
