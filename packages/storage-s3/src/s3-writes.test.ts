@@ -246,6 +246,17 @@ describe('s3: an upload in parts', () => {
     expect(fake.uploads('moulin')).toEqual([])
   })
 
+  it('whose bucket vanishes fails by that, and not by a missing key', async () => {
+    const { fake, store } = await s3Bench()
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      yield* parts
+      fake.deleteBucket('moulin')
+      yield new Uint8Array(5 * MIB)
+    }
+    const told = { kind: 'unavailable', code: 'BUCKET_MISSING', outcome: 'rejected', retryable: false }
+    expect(await failed(store.putStream('k', source(), { ...create, partBytes: 5 * MIB }))).toMatchObject(told)
+  })
+
   it('of many parts arrives whole, in order, whatever order they arrive in', async () => {
     const { fake, store } = await s3Bench([{ fault: 'held', operation: 'upload-part', lateAfterCalls: 2 }])
     const given = Array.from({ length: 4 }, (_, at) => new Uint8Array(5 * MIB).fill(at))

@@ -1,15 +1,16 @@
+/** What no error, log line or inspection of the S3 adapter shows, alone and below `retry`. */
 import { inspect } from 'node:util'
-import { systemRuntime } from '@moulin/core'
-import type { ObjectStore } from '@moulin/core'
+import { isMoulinError, systemRuntime } from '@moulin/core'
+import type { MoulinError, ObjectStore } from '@moulin/core'
 import { retry } from '@moulin/storage'
+import { s3, s3Stores } from '@moulin/storage-s3'
 import { faultProxy, s3Fake, virtualRuntime } from '@moulin/testing'
 import type { ProxyRule } from '@moulin/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { bytesOf, failed, MIB } from './s3.test-support.ts'
-import { s3Stores } from './s3-stores.ts'
-import { s3 } from './s3.ts'
 
 const { timers } = systemRuntime()
+const MIB = 1024 * 1024
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const CANARY = 'canary4711'
 const secret = (name: string): string => `${CANARY}-${name}`
 const credentials = {
@@ -177,4 +178,14 @@ function shownOf(value: unknown): string {
     inspect(cause, { depth: 10, showHidden: true }),
     String(value),
   ].join('\n')
+}
+
+/** What a call failed with. */
+async function failed(call: Promise<unknown>): Promise<MoulinError> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (isMoulinError(error)) return error
+  throw new TypeError(`It did not fail by an error of ours: ${String(error)}`, { cause: error })
 }
