@@ -7,6 +7,7 @@ import { s3 } from '@moulin/storage-s3'
 import type { S3Options } from '@moulin/storage-s3'
 import { faultProxy, objectStoreConformance, s3Fake } from '@moulin/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { checkTieredLog, unnamedIn } from '../support/tiered-log.ts'
 import { seaweedfs } from './seaweedfs.ts'
 import type { S3Service } from './seaweedfs.ts'
 
@@ -158,6 +159,12 @@ describe.runIf(process.env['MOULIN_SERVICES'] === '1')('S3 servers', () => {
       const keys: string[] = []
       for await (const { key } of listInOrder(store)) keys.push(key)
       expect(keys).toEqual(['a', 'b', 'c'])
+    })
+
+    it('holds a log and its table', { timeout: 120_000 }, async () => {
+      const store = (): ObjectStore => retry(opened({ prefix: 'lake/' }))
+      await checkTieredLog(store, store(), 3)
+      expect(await unnamedIn(store())).toEqual([])
     })
 
     let prefix = ''

@@ -1,21 +1,15 @@
 /** Catalog and tier on S3, behind a network that refuses, races and loses answers. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { S3Client } from '@aws-sdk/client-s3'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { isMoulinError, schema, systemRuntime, t, tableFiles } from '@moulin/core'
-import type { Catalog, LoadedTable, Log, ObjectStore, Topic } from '@moulin/core'
-import { json } from '@moulin/format'
-import { planScan, readManifestList } from '@moulin/iceberg'
-import { icebergTier } from '@moulin/lake'
-import { fileWal, openLog } from '@moulin/log'
-import { probeStore, retry } from '@moulin/storage'
+import { isMoulinError, systemRuntime } from '@moulin/core'
+import type { Catalog, LoadedTable, ObjectStore } from '@moulin/core'
+import { retry } from '@moulin/storage'
 import { s3 } from '@moulin/storage-s3'
 import { faultProxy, s3Fake } from '@moulin/testing'
 import type { FaultProxy, ProxyRule, S3Fake } from '@moulin/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { appendOf, doneIn, racedRequest, racedTable, wantedOf } from '../support/raced-table.ts'
+import { checkTieredLog, unnamedIn } from '../support/tiered-log.ts'
 
 const isLong = process.env['MOULIN_LONG'] === '1'
 const [WRITERS, COMMITS] = isLong ? [32, 50] : [12, 4]
@@ -115,64 +109,11 @@ describe('writers of one table on S3', { timeout: isLong ? 3_600_000 : 180_000 }
   })
 })
 
-const Order = schema({ id: t.int53, city: t.string })
-type Order = { id: number; city: string }
-
 describe('a log whose table is on S3', { timeout: 120_000 }, () => {
   it('tiers each record once, and leaves nothing behind that no snapshot names', async () => {
     const { proxy, store, direct } = await cloud(faults, 3)
-    const dir = await mkdtemp(join(tmpdir(), 'moulin-s3-'))
-    onTestFinished(() => rm(dir, { recursive: true }))
-    let log: Log | undefined
-    const open = async (own: ObjectStore): Promise<Topic<Order>> => {
-      await log?.close()
-      log = await openLog({
-        store: own,
-        wal: fileWal({ dir: join(dir, 'wal') }),
-        tier: icebergTier({ catalog: objectStoreCatalog({ store: own, runtime }), threads: 0 }),
-        probe: (probed) => probeStore(probed, { runtime }),
-        runtime,
-      })
-      return await log.ensureTopic('orders', { value: json(Order), partitions: 2, table: 'shop.orders' })
-    }
-    const lives = isLong ? 20 : 4
-    for (let life = 0; life < lives; life++) {
-      const topic = await open(store())
-      const producer = topic.producer()
-      const ids = Array.from({ length: 20 }, (_, i) => life * 20 + i)
-      await producer.sendAll(ids.map((id) => ({ key: `k${id % 3}`, value: { id, city: 'Lyon' } })))
-      await producer.close()
-      await topic.tier()
-    }
-    const topic = await open(direct)
-    await topic.tier()
-    const ids: number[] = []
-    for await (const { value } of topic.read({ from: 'earliest', to: 'end' })) ids.push(value!.id)
-    const wanted = Array.from({ length: lives * 20 }, (_, id) => id)
-    expect(ids.sort((a, b) => a - b)).toEqual(wanted)
-    expect((await topic.audit()).clean).toBe(true)
-    const scanned = (await topic.scan({ columns: ['id'] }).toArray()) as { id: number }[]
-    expect(scanned.map(({ id }) => id).sort((a, b) => a - b)).toEqual(wanted)
-    await log?.close()
-    expect(await unnamed(direct)).toEqual([])
+    await checkTieredLog(store, direct, isLong ? 20 : 4)
+    expect(await unnamedIn(direct)).toEqual([])
     expect(proxy.calls.filter(({ result }) => result !== 'passed').length).toBeGreaterThan(3)
   })
 })
-
-/** Objects of the table that no retained snapshot names. */
-async function unnamed(store: ObjectStore): Promise<string[]> {
-  const table = { namespace: ['shop'], name: 'orders' }
-  const { metadata } = await objectStoreCatalog({ store, runtime, access: 'read-only' }).loadTable(table)
-  const keyOf = (location: string): string => location.slice(store.root.length)
-  const named = new Set<string>()
-  for await (const { file } of planScan({ tableFiles: tableFiles(store), metadata })) named.add(keyOf(file.filePath))
-  for (const { 'manifest-list': path } of metadata.snapshots ?? []) {
-    named.add(keyOf(path))
-    const { bytes } = await store.get(keyOf(path))
-    for (const manifest of readManifestList(bytes, { path })) named.add(keyOf(manifest.path))
-  }
-  const keys: string[] = []
-  for await (const { key } of store.list({ prefix: 'tables/shop/orders/' }))
-    if (!named.has(key) && !/\.metadata\.json$|version-hint\.text$/.test(key)) keys.push(key)
-  return keys
-}
