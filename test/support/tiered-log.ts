@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { listInOrder, schema, systemRuntime, t, tableFiles } from '@moulin/core'
-import type { Log, ObjectStore, Topic } from '@moulin/core'
+import { isKind, listInOrder, schema, systemRuntime, t, tableFiles } from '@moulin/core'
+import type { Catalog, Log, ObjectStore, TableIdentifier, Topic } from '@moulin/core'
 import { json } from '@moulin/format'
 import { planScan, readManifestList } from '@moulin/iceberg'
 import { icebergTier } from '@moulin/lake'
@@ -13,6 +13,7 @@ import { probeStore } from '@moulin/storage'
 import { expect, onTestFinished } from 'vitest'
 
 const runtime = systemRuntime()
+const table: TableIdentifier = { namespace: ['shop'], name: 'orders' }
 const Order = schema({ id: t.int53, city: t.string })
 type Order = { id: number; city: string }
 
@@ -38,7 +39,8 @@ export async function checkTieredLog(store: () => ObjectStore, direct: ObjectSto
     const ids = Array.from({ length: 20 }, (_, i) => life * 20 + i)
     await producer.sendAll(ids.map((id) => ({ key: `k${id % 3}`, value: { id, city: 'Lyon' } })))
     await producer.close()
-    await topic.tier()
+    const rival = objectStoreCatalog({ store: store(), runtime })
+    await Promise.all([topic.tier(), life === 0 ? undefined : disturb(rival, life)])
   }
   const topic = await open(direct)
   await topic.tier()
@@ -52,9 +54,20 @@ export async function checkTieredLog(store: () => ObjectStore, direct: ObjectSto
   await log?.close()
 }
 
+/** Commits of another beside those of the log, so that some of these lose their race. */
+async function disturb(rival: Catalog, life: number): Promise<void> {
+  for (let n = 0; n < 8; n++) {
+    const updates = { rival: `${life}/${n}` }
+    await rival
+      .commitTable(table, { requirements: [], updates: [{ action: 'set-properties', updates }] })
+      .catch((error: unknown) => {
+        if (!isKind(error, 'conflict') && !isKind(error, 'unavailable')) throw error
+      })
+  }
+}
+
 /** Objects of the table that no retained snapshot names. */
 export async function unnamedIn(store: ObjectStore): Promise<string[]> {
-  const table = { namespace: ['shop'], name: 'orders' }
   const { metadata } = await objectStoreCatalog({ store, runtime, access: 'read-only' }).loadTable(table)
   const keyOf = (location: string): string => location.slice(store.root.length)
   const named = new Set<string>()
