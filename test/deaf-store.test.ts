@@ -61,6 +61,10 @@ const calls: Readonly<Record<string, (topic: Topic, signal: AbortSignal) => Prom
   offsetFor: (topic, signal) => topic.offsetFor(5n, { signal }),
   read: (topic, signal) => first(topic.read({ to: 'end', signal })),
   'read from a time': (topic, signal) => first(topic.read({ from: { timestamp: 5n }, to: 'end', signal })),
+  'scan, its rows': (topic, signal) => first(topic.scan({ signal })),
+  'scan, as an array': (topic, signal) => topic.scan({ signal }).toArray(),
+  'scan, as Arrow': (topic, signal) => topic.scan({ signal }).toArrow(),
+  'scan, as a stream': (topic, signal) => topic.scan({ signal }).toIpc(),
   readAt: (topic, signal) => first(topic.readAt([{ partition: 0, offset: 1n }], { signal })),
 }
 

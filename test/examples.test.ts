@@ -55,6 +55,14 @@ describe('examples/layers.ts', () => {
   })
 })
 
+describe('examples/open-table.ts', () => {
+  it('reads a table by the file of its metadata', { timeout: 60_000 }, async () => {
+    const args = ['--conditions=moulin-source', 'examples/open-table.ts']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(/^10 total \[.*id: 9n, total: 2\.25, _row_id: 9n.*\] append 10 $/)
+  })
+})
+
 describe('the example of raw batches', () => {
   it('finds where a time begins, and fetches to the end', { timeout: 60_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'moulin-raw-'))

@@ -92,7 +92,8 @@ describe('topic.judgeTable', () => {
   })
 
   it('is not there without a table, nor with a cold tier that has no verdict', async () => {
-    const topic = await (await openHere('read-write', memoryTier())).ensureTopic('rides')
+    const { judge: _, ...tier } = memoryTier()
+    const topic = await (await openHere('read-write', tier)).ensureTopic('rides')
     await expect(topic.judgeTable()).rejects.toMatchObject({ kind: 'unsupported', code: 'NO_VERDICT' })
   })
 })

@@ -253,6 +253,48 @@ it('has its grace in the next process, too, where the one that put it back was k
   await opened.log.close()
 })
 
+it('is put back by a commit that is found out about late: tiering goes on though no checkpoint can be written, which is made up for', async () => {
+  const store = hookedStore()
+  const opened = await open(store, simulatedDisk({ seed: 7 }), 1, { repairs: true })
+  await send(opened, 0, 'a', 'b')
+  await opened.topic.tier()
+  const [key] = await dataFiles(store)
+  await store.delete(key!)
+  // The answer to the repair is lost, and the catalog is out of reach from then on.
+  const away = (): never => {
+    throw unavailable('AWAY', 'No answer.', { outcome: 'unknown' })
+  }
+  store.hooks.after = ({ op, key: name }) => {
+    if (op !== 'put' || !name.endsWith('.metadata.json')) return
+    store.hooks.before = ({ key: any }) => (any.startsWith('tables/') ? away() : undefined)
+    away()
+  }
+  await pass(opened, 64 * MINUTE)
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 1, lastError: { kind: 'unavailable' } })
+  delete store.hooks.after
+  store.hooks.before = ({ op, key: name }) => {
+    if (op === 'put' && name.startsWith('log/checkpoints/')) throw unavailable('FULL', 'The disk is full.')
+  }
+  await send(opened, 1, 'c')
+  const beganMs = opened.runtime.clock.now()
+  expect(await opened.topic.tier()).toMatchObject({ rows: 1 })
+  expect(opened.log.stats().lastError).toMatchObject({ code: 'FULL' })
+  await pass(opened, MINUTE)
+  expect(opened.log.stats()).toMatchObject({ lastError: { code: 'FULL' } })
+  expect(opened.topic.stats()).toMatchObject({ missingFileCount: 0, lastError: null })
+  delete store.hooks.before
+  await pass(opened, 2 * MINUTE)
+  expect(opened.log.stats()).toMatchObject({ lastError: null, retries: 0 })
+  // Whoever opens the log next knows since when the grace counts.
+  const keys: string[] = []
+  for await (const object of store.list({ prefix: 'log/checkpoints/' })) keys.push(object.key)
+  const { bytes } = await store.get(keys.sort().at(-1)!)
+  const { topics } = JSON.parse(new TextDecoder().decode(bytes)) as { topics: { confirmed: { sinceMs: number } }[] }
+  expect(topics[0]!.confirmed.sinceMs).toBeGreaterThanOrEqual(beganMs)
+  await checkReads(opened, ['0/0 a', '0/1 b', '1/0 c'])
+  await opened.log.close()
+})
+
 it('is nothing that fails any more once it is back by another hand', async () => {
   const store = hookedStore()
   const opened = await open(store, simulatedDisk({ seed: 7 }), 1, { repairs: true })

@@ -11,7 +11,12 @@ import type { ColumnSource } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { bitmap32, bitmap64, roaring64 } from '../../packages/format/src/roaring/roaring.test-support.ts'
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
-import { parquetOf, positionsFile, vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import {
+  describedParquet,
+  noMetrics,
+  positionsFile,
+  vectorBlob,
+} from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import type { Value } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { dataFiles, FileRoom } from '../../packages/lake/src/live/data-files.ts'
 import { deleteRooms, fileDeletes } from '../../packages/lake/src/live/file-deletes.ts'
@@ -41,6 +46,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
   const deletesOf = fileDeletes({ tableFiles: files, files: opened, rooms: deleteRooms(limits), limits })
   let metadata = {
     properties,
+    'current-schema-id': schemas.length - 1,
     schemas: schemas.map((fields, id) => ({ type: 'struct', 'schema-id': id, fields })),
   } as unknown as TableMetadata
   const uri = (name: string): string => `${store.root}data/${name}`
@@ -69,6 +75,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       const stored = await put(name, new Uint8Array(parquetWriteBuffer({ columnData })))
       return {
         ...stored,
+        ...noMetrics,
         recordCount: BigInt(columnData[0]!.data.length),
         specId: 0,
         partition: [],
@@ -76,7 +83,8 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
     },
     /** A data file of these rows. */
     async rows(name: string, fields: readonly IcebergField[], rows: readonly (readonly Value[])[]): Promise<DataFile> {
-      const stored = await put(name, parquetOf(fields, rows))
+      const { bytes, metrics } = describedParquet(fields, rows)
+      const stored = { ...(await put(name, bytes)), ...metrics }
       return { ...stored, recordCount: BigInt(rows.length), specId: 0, partition: [] } as unknown as DataFile
     },
     async positions(
@@ -93,7 +101,8 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       rows: readonly (readonly Value[])[],
       equalityIds = fields.map(({ id }) => id),
     ): Promise<DeleteFile> {
-      const stored = await put(name, parquetOf(fields, rows))
+      const { bytes, metrics } = describedParquet(fields, rows)
+      const stored = { ...(await put(name, bytes)), ...metrics }
       return deletes('equality', { ...stored, recordCount: BigInt(rows.length), equalityIds })
     },
     /** One Puffin file with a vector for each of these. */
@@ -123,6 +132,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
       file: DataFile,
       list: readonly DeleteFile[],
       onRead: (rows: number) => void = () => {},
+      signal?: AbortSignal,
     ): Promise<RowMask | undefined> {
       const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
       const listed: ListedFile = { file, sequenceNumber: 1n, spec, deletes: list }
@@ -138,7 +148,7 @@ function lake({ schemas, limits: some, properties = {} }: Schemas = { schemas: [
           },
         }
       }
-      return await deletesOf({ metadata, listed, whole }, {})
+      return await deletesOf({ metadata, listed, whole }, signal === undefined ? {} : { signal })
     },
     async deleted(file: DataFile, list: readonly DeleteFile[], onRead?: (rows: number) => void): Promise<number[]> {
       return rowsIn(await this.mask(file, list, onRead), Number(file.recordCount))
@@ -158,6 +168,9 @@ function rowsIn(mask: RowMask | undefined, count: number): number[] {
   const left = new Set(mask.leftIn(0, count) ?? all)
   return all.filter((row) => !left.has(row))
 }
+
+/** Of which no manifest says what is in it. */
+const untold = (file: DeleteFile): DeleteFile => ({ ...file, ...noMetrics })
 
 const tenRows = Array.from({ length: 10 }, (_, at): readonly Value[] => [at, `n${at}`])
 const fields = [idField, nameField]
@@ -179,6 +192,21 @@ describe('position deletes', () => {
     expect(await world.deleted(b, [files])).toEqual([0])
     const more = await world.positions('e.parquet', [[escaped, 5n]])
     expect(await world.deleted(a, [files, more])).toEqual([1, 3, 5])
+  })
+
+  it('are taken once from a file that is listed again and again', async () => {
+    const world = lake({ schemas: [fields], limits: { positionDeleteBytes: 2000 } })
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const [one, two] = [
+      await world.positions('d1.parquet', [[a.filePath, 1n]]),
+      await world.equality('e.parquet', [idField], [[4]]),
+    ]
+    const again = Array.from({ length: 50 }, (_, at) => ({ ...one, sequenceNumber: one.sequenceNumber + BigInt(at) }))
+    expect(await world.deleted(a, [...again, two, two])).toEqual([1, 4])
+    expect((await world.mask(a, [...again, two, two]))!.key).toBe((await world.mask(a, [one, two]))!.key)
+    // Under one name there may be more than one thing.
+    const bare = { ...two, equalityIds: [2] }
+    await expect(world.deleted(a, [two, bare])).rejects.toMatchObject({ code: 'EQUALITY_FIELD' })
   })
 
   it('of several files come together, and a file that says nothing of it changes no key', async () => {
@@ -208,6 +236,33 @@ describe('position deletes', () => {
     const reads = await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))
     expect(new Set(reads)).toEqual(new Set(['d.parquet']))
     expect(await world.reads(() => Promise.all(files.map((file) => world.mask(file, [deletes]))))).toEqual([])
+  })
+
+  it('are read side by side where they are small, however many there are', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const large = (name: string): Promise<DeleteFile> =>
+      world.positions(name, new Array<[string, bigint]>(100_001).fill([a.filePath, 7n]))
+    const small = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => world.positions(`s${at}.parquet`, [[a.filePath, BigInt(at % 5)]])),
+    )
+    const [first, last] = [await large('l1.parquet'), await large('l2.parquet')]
+    const reading = new Map<string, number>()
+    let [most, mostLarge] = [0, 0]
+    const count = ({ key }: { readonly key?: string | undefined }, by: number): void => {
+      reading.set(key!, (reading.get(key!) ?? 0) + by)
+      const busy = [...reading].filter(([, reads]) => reads > 0).map(([name]) => name)
+      most = Math.max(most, busy.length)
+      if (busy.some((name) => name.includes('/l'))) mostLarge = Math.max(mostLarge, busy.length)
+    }
+    world.store.hooks.before = async (call) => {
+      count(call as { key?: string }, 1)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    world.store.hooks.after = async (call) => count(call as { key?: string }, -1)
+    expect(await world.deleted(a, [first, ...small, last])).toEqual([0, 1, 2, 3, 4, 7])
+    expect(most).toBeGreaterThan(8)
+    expect(mostLarge).toBe(1)
   })
 
   it('take together no more memory than the limit of one file', async () => {
@@ -357,6 +412,55 @@ describe('deletes of several kinds', () => {
 })
 
 describe('equality deletes', () => {
+  it('of which there are many are gathered for one data file at a time', async () => {
+    const world = lake()
+    const names = ['a', 'b', 'c']
+    const files = await Promise.all(names.map((name) => world.rows(`${name}.parquet`, fields, tenRows)))
+    const keys = Array.from({ length: 100_001 }, (_, at) => [at + 5])
+    const [many, few] = [
+      await world.equality('m.parquet', [idField], keys),
+      await world.equality('f.parquet', [idField], [[1]]),
+    ]
+    const events: string[] = []
+    const masksBy = async (deletes: readonly DeleteFile[]): Promise<string> => {
+      events.length = 0
+      const masks = files.map(async (file, at) => {
+        const rows = await world.deleted(file, deletes, () => events.push(names[at]!))
+        events.push(names[at]!.toUpperCase())
+        return rows
+      })
+      expect(new Set((await Promise.all(masks)).map(String)).size).toBe(1)
+      return events.join('')
+    }
+    expect(await masksBy([many])).toBe('aAbBcC')
+    expect((await masksBy([few])).slice(0, 3)).toBe('abc')
+    // One whose reader gives up leaves its turn to the next.
+    const stop = new AbortController()
+    const [first, second] = [
+      world.mask(files[0]!, [few, many]),
+      world.mask(files[1]!, [few, many], undefined, stop.signal),
+    ]
+    stop.abort()
+    await expect(second).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await first)!.size).toBe(6)
+    expect(await world.deleted(files[2]!, [few, many])).toEqual([1, 5, 6, 7, 8, 9])
+  })
+
+  it('are looked for anew where the file is listed in another partition, which may tell columns of it', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const deletes = await world.equality('d.parquet', [idField], [[4]])
+    const reads: number[] = []
+    const maskIn = (partition: DataFile['partition']): Promise<RowMask | undefined> =>
+      world.mask({ ...a, partition }, [deletes], (rows) => reads.push(rows))
+    const oslo = await maskIn(['Oslo'])
+    expect(await maskIn(['Oslo'])).toBe(oslo)
+    expect(reads).toEqual([10])
+    const bergen = await maskIn(['Bergen'])
+    expect(reads).toEqual([10, 10])
+    expect(bergen!.key).not.toBe(oslo!.key)
+  })
+
   it('compare null with null, NaN with NaN, and −0 not with 0', async () => {
     const [number, text] = [field(1, 'x', 'double'), nameField]
     const world = lake({ schemas: [[number, text]] })
@@ -518,6 +622,28 @@ describe('equality deletes', () => {
     expect(new Set(await world.reads(() => world.mask(b, deletes)))).toEqual(new Set(['b.parquet']))
   })
 
+  it('are not opened where manifests say that they are about no row of the file', async () => {
+    const world = lake()
+    const a = await world.rows('a.parquet', fields, tenRows)
+    const files = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => world.equality(`e${at}.parquet`, [idField], [[at * 4], [at * 4 + 1]])),
+    )
+    const byName = await world.equality('n0.parquet', fields, [[5, 'o']])
+    const nulls = await world.equality('n1.parquet', [nameField], [[null]])
+    const opened = await world.reads(async () => {
+      expect(await world.deleted(a, [...files, byName, nulls])).toEqual([0, 1, 4, 5, 8, 9])
+    })
+    expect([...new Set(opened)].sort()).toEqual(['a.parquet', 'e0.parquet', 'e1.parquet', 'e2.parquet'])
+    // Where nothing is left, the data file is not either.
+    const b = await world.rows('b.parquet', fields, tenRows)
+    expect(await world.reads(() => world.mask(b, [...files.slice(3), byName, nulls]))).toEqual([])
+    // And with nothing said, all of them are.
+    const all = await world.reads(async () => {
+      expect(await world.deleted(b, files.map(untold))).toEqual([0, 1, 4, 5, 8, 9])
+    })
+    expect(new Set(all).size).toBe(10)
+  })
+
   it('are refused where they name no column of the table, or their file has not what they name', async () => {
     const world = lake()
     const a = await world.rows('a.parquet', fields, tenRows)
@@ -568,7 +694,8 @@ describe('equality deletes', () => {
     expect(await world.deleted(old!, hot)).toEqual([7])
     // Too much about the old file, and the last of it about the young one as well, at the same time.
     const texts = Array.from({ length: 8 }, (_, at) => `${at}`.padEnd(400, 'x'))
-    const all = await Promise.all(texts.map((text, at) => world.equality(`t${at}.parquet`, [nameField], [[text]])))
+    const told = texts.map((text, at) => world.equality(`t${at}.parquet`, [nameField], [[text]]))
+    const all = (await Promise.all(told)).map(untold)
     const [tooMuch, few] = await Promise.allSettled([world.mask(old!, all), world.deleted(young!, all.slice(-2))])
     expect(tooMuch).toMatchObject({ status: 'rejected', reason: { code: 'EQUALITY_DELETES' } })
     expect(few).toEqual({ status: 'fulfilled', value: [] })
@@ -594,10 +721,10 @@ describe('equality deletes', () => {
       Array.from({ length: 20 }, (_, at) => [at]),
     )
     await expect(world.mask(a, [many])).rejects.toMatchObject({ ...refusal, context: { equalityDeleteBytes: 1000 } })
-    const long = await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]])
+    const long = untold(await world.equality('e2.parquet', [nameField], [['x'.repeat(600)], ['y'.repeat(600)]]))
     await expect(world.mask(a, [long])).rejects.toMatchObject(refusal)
     const parts = ['x', 'y'].map((text, at) => world.equality(`e${at + 3}.parquet`, [nameField], [[text.repeat(600)]]))
-    const both = await Promise.all(parts)
+    const both = (await Promise.all(parts)).map(untold)
     await expect(world.mask(a, both)).rejects.toMatchObject(refusal)
     // Each by itself is not too much, and then the last one is kept.
     for (const part of both) expect(await world.mask(a, [part])).toBeUndefined()

@@ -6,7 +6,6 @@ import {
   bindPartitionSpec,
   currentSchema,
   currentSnapshot,
-  currentSpec,
   readManifestList,
   toInt64,
   writeManifestList,
@@ -14,7 +13,7 @@ import {
 import type { DeleteFile } from '@moulin/iceberg'
 import { roaring64 } from '../../packages/format/src/roaring/roaring.test-support.ts'
 import { puffinFile } from '../../packages/format/src/puffin/puffin.test-support.ts'
-import { parquetOf, positionsFile, vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
+import { describedParquet, positionsFile, vectorBlob } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import type { Value } from '../../packages/iceberg/src/deletes/deletes.test-support.ts'
 import { writeDeleteManifest } from '../../packages/iceberg/src/manifests/delete-manifest.test-support.ts'
 
@@ -58,8 +57,10 @@ export function newEquality(
   rows: readonly (readonly Value[])[],
   equalityIds: readonly number[] = fields.map(({ id }) => id),
 ): NewDeletes {
-  const bytes = parquetOf(fields, rows)
-  return { bytes, files: [{ ...fileOf('equality', location, bytes, rows.length), equalityIds }] }
+  const { bytes, metrics } = describedParquet(fields, rows)
+  const { nullValueCounts, lowerBounds, upperBounds } = metrics
+  const stated = { nullValueCounts, lowerBounds, upperBounds }
+  return { bytes, files: [{ ...fileOf('equality', location, bytes, rows.length), ...stated, equalityIds }] }
 }
 
 function fileOf(
@@ -79,23 +80,32 @@ export interface ForeignTable {
   readonly table: string
 }
 
-/** A snapshot in which these delete rows, and no others that did before. @param name Of this commit alone. */
+/**
+ * A snapshot in which these delete rows, and no others that did before.
+ * @param name Of this commit alone.
+ * @param where They are in this partition. Default: that of a spec without fields.
+ */
 export async function commitDeletes(
   { store, catalog, table }: ForeignTable,
   name: string,
   make: (folder: string) => readonly NewDeletes[],
+  where: Partial<Pick<DeleteFile, 'specId' | 'partition'>> = {},
 ): Promise<void> {
   const identifier = tableIdentifier(table)
   const { metadata } = await catalog.loadTable(identifier)
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const snapshotId = createHash('sha256').update(name).digest().readBigUInt64BE() >> 1n
   const put = (location: string, bytes: Uint8Array): Promise<unknown> => store.put(keyOf(store, location), bytes)
-  const scope = { specId: metadata['default-spec-id'], partition: [], sequenceNumber }
+  const { specId = metadata['default-spec-id'], partition = [] } = where
+  const scope = { specId, partition, sequenceNumber }
   const made = make(`${metadata.location}/data/${name}`)
   for (const { bytes, files } of made) if (files.length > 0) await put(files[0]!.filePath, bytes)
   const files = made.flatMap((each) => each.files.map((file) => ({ ...file, ...scope })))
   const schema = currentSchema(metadata)
-  const spec = bindPartitionSpec(currentSpec(metadata), [schema])
+  const spec = bindPartitionSpec(
+    metadata['partition-specs'].find((one) => one['spec-id'] === specId)!,
+    [schema],
+  )
   const path = `${metadata.location}/metadata/${name}-deletes.avro`
   const deletes = writeDeleteManifest({ path, spec, schema, files, sequenceNumber })
   await put(path, deletes.bytes)
@@ -105,7 +115,10 @@ export async function commitDeletes(
   const list = `${metadata.location}/metadata/snap-${name}.avro`
   const parent = metadata['current-snapshot-id']!
   const manifests = files.length === 0 ? data : [...data, deletes.manifest]
-  await put(list, writeManifestList({ manifests, snapshotId, parentSnapshotId: BigInt(parent), sequenceNumber }))
+  const nextRowId = metadata['next-row-id']
+  const rowIds = nextRowId === undefined ? {} : { firstRowId: BigInt(nextRowId) }
+  const about = { snapshotId, parentSnapshotId: BigInt(parent), sequenceNumber, ...rowIds }
+  await put(list, writeManifestList({ manifests, ...about }))
   const snapshot = {
     'snapshot-id': toInt64(snapshotId),
     'parent-snapshot-id': parent,
@@ -114,6 +127,7 @@ export async function commitDeletes(
     'manifest-list': list,
     summary: { operation: 'overwrite' },
     'schema-id': metadata['current-schema-id'],
+    ...(nextRowId !== undefined && { 'first-row-id': nextRowId, 'added-rows': 0 }),
   }
   await catalog.commitTable(identifier, {
     requirements: [],

@@ -41,5 +41,9 @@ it('is there once, with what is deleted of the later listing', async () => {
   expect(await offsetsIn(log, topic)).toEqual([0n, 2n])
 
   await commitFiles(log, await tableOf(log), files, log.runtime.random.uuid())
+  // By what the table tells alone.
+  await store.delete(`log/audits/${log.info.id}`)
+  const returned = [{ incarnation: 1, partition: 0, from: 1n, to: 2n }]
+  expect((await topic.audit({ deep: true })).deep).toMatchObject({ returnedRows: 1n, returned })
   expect(await offsetsIn(log, topic)).toEqual([0n, 1n, 2n])
 })

@@ -7,6 +7,7 @@ import type {
   AuditOptions,
   FetchOptions,
   GetOptions,
+  AdoptTableOptions,
   JudgeTableOptions,
   ListOptions,
   Log,
@@ -25,6 +26,7 @@ import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
 import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
+import * as gcsPackage from '@moulin/storage-gcs'
 import * as testingPackage from '@moulin/testing'
 
 const { catalogConformance, catalogConformanceChecks, faultyCatalog, faultyStore, hookedStore } = testingPackage
@@ -518,8 +520,18 @@ export const doors: readonly Door[] = [
     {},
   ),
   door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
-  door('Topic.judgeTable', (o: JudgeTableOptions) => topic.judgeTable(o), { plan: badFlag, signal: noSignal }, {}),
-  door('Topic.adoptTable', (o: { signal?: AbortSignal }) => topic.adoptTable(o), signalOnly, {}),
+  door(
+    'Topic.judgeTable',
+    (o: JudgeTableOptions) => topic.judgeTable(o),
+    { plan: badFlag, files: badFlag, signal: noSignal },
+    {},
+  ),
+  door(
+    'Topic.adoptTable',
+    (o: AdoptTableOptions) => topic.adoptTable(o),
+    { expectedSnapshotId: [7, 'snapshot'], signal: noSignal },
+    {},
+  ),
   door<AuditOptions>(
     'Topic.audit',
     (o) => topic.audit(o),
@@ -739,6 +751,50 @@ export const doors: readonly Door[] = [
     { buckets: ['lake', [5]], calls: [0, 1.5, '5'] },
     { calls: 5 },
   ),
+  door<gcsPackage.GcsOptions>(
+    'gcs',
+    gcsPackage.gcs,
+    {
+      bucket: ['', 'gs://lake', 'Lake'],
+      prefix: ['/orders', 'orders'],
+      client: badPart,
+      projectId: [5, ''],
+      apiEndpoint: [5, ''],
+      credentials: ['key'],
+      token: noFunction,
+      storageClass: [5, ''],
+      kmsKeyName: [5, ''],
+      userProject: [5, ''],
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      userMetadata: ['lost'],
+      deadlineMs: [0, '5'],
+      partBytes: [5, 0.5],
+      maxPutBytes: badBytes,
+      runtime: badPart,
+    },
+    { bucket: 'lake' },
+  ),
+  door<gcsPackage.GcsStoresOptions>(
+    'gcsStores',
+    gcsPackage.gcsStores,
+    {
+      storageClass: [5, ''],
+      kmsKeyName: [5, ''],
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      userMetadata: ['lost'],
+      deadlineMs: [0, '5'],
+      partBytes: [5, 0.5],
+      maxPutBytes: badBytes,
+      renew: noFunction,
+      defaults: ['orders'],
+      runtime: badPart,
+    },
+    {},
+  ),
   door<testingPackage.S3FakeOptions>(
     's3Fake',
     testingPackage.s3Fake,
@@ -755,6 +811,24 @@ export const doors: readonly Door[] = [
       dropMetadata: badFlag,
       ignoreConditions: badFlag,
       overtaken: ['412'],
+    },
+    {},
+  ),
+  door<testingPackage.GcsFakeOptions>(
+    'gcsFake',
+    testingPackage.gcsFake,
+    {
+      buckets: ['lake', [5]],
+      requesterPays: ['lake'],
+      tokens: [[5], [{ token: '' }]],
+      anonymous: badFlag,
+      clock: badPart,
+      listOrder: ['random'],
+      chunkBytes: badBytes,
+      maxPutBytes: badBytes,
+      dropMetadata: badFlag,
+      ignoreConditions: badFlag,
+      everyMs: [-1, '5'],
     },
     {},
   ),

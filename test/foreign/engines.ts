@@ -53,6 +53,11 @@ export async function restCatalog(): Promise<RestCatalog> {
   return { uri: `http://127.0.0.1:${started}`, stop: () => ended(java) }
 }
 
+/** What an engine says that does not do as it was told. Whether that is its fault is another question. */
+export function engineError(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { name: 'EngineError' })
+}
+
 /** Rows of a statement, every value as text. */
 export type Rows = readonly (readonly string[])[]
 
@@ -147,11 +152,13 @@ export interface PyicebergWork {
   readonly delete?: string
 }
 
-/** Works with PyIceberg, and says how many rows the table has then. @throws Error with what it says. */
-export async function pyiceberg(uri: string, table: string, work: PyicebergWork): Promise<number> {
+/** Works with PyIceberg. @throws Error with what it says. */
+export async function pyiceberg(uri: string, table: string, work: PyicebergWork): Promise<void> {
   const running = run(await python(), [here('pyiceberg_work.py'), uri, table], { maxBuffer: 1 << 26 })
   running.child.stdin!.end(JSON.stringify(work))
-  return Number((await running).stdout)
+  await running.catch((error: unknown) => {
+    throw engineError((error as Error).message)
+  })
 }
 
 export interface Asked extends SqlEngine {
@@ -169,9 +176,9 @@ export function engine(program: string, args: readonly string[]): Asked {
     const what = typeof request === 'string' ? request : JSON.stringify(request)
     child.stdin.write(`${JSON.stringify(request)}\n`)
     const { done, value } = await lines.next()
-    if (done === true) throw new Error(`The engine ended over ${what}`)
+    if (done === true) throw engineError(`The engine ended over ${what}`)
     const answer = JSON.parse(value) as Rows | { readonly error: string }
-    if ('error' in answer) throw new Error(`${answer.error}\nSQL: ${what}`)
+    if ('error' in answer) throw engineError(`${answer.error}\nSQL: ${what}`)
     return answer
   }
   let last: Promise<unknown> = Promise.resolve()

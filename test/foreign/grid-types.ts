@@ -86,6 +86,28 @@ const variant: GridCase = {
   where: [['id > 20', gt('id', 20)]],
 }
 
+const field = (id: number, name: string, type: string): object => ({ id, name, required: false, type })
+
+/** A column of no type, which files do not have. */
+const unknown: GridCase = {
+  name: 'unknown_v3',
+  async write(table) {
+    const fields = [field(1, 'id', 'int'), field(2, 'nothing', 'unknown'), field(3, 's', 'string')]
+    await table.java('create', {
+      schema: { type: 'struct', 'schema-id': 0, fields },
+      location: table.location,
+      properties: { 'format-version': '3' },
+    })
+    await table.java('append', { rows: [{ id: 1, s: 'a' }, { id: 2 }] })
+    await table.java('append', { rows: [{ id: 3, s: 'c' }] })
+    await table.java('equalityDelete', { columns: ['s'], rows: [{}] })
+  },
+  where: [
+    ['nothing IS NULL', isNull('nothing')],
+    ['id > 2', gt('id', 2)],
+  ],
+}
+
 const ofDuckdb = ([2, 3] as const).map((version): GridCase => ({
   name: `duckdb_v${version}`,
   async write(table) {
@@ -147,8 +169,6 @@ const ofPyiceberg: GridCase = {
   ],
 }
 
-const field = (id: number, name: string, type: string): object => ({ id, name, required: false, type })
-
 /** Types that Spark does not have, by Iceberg's own library. */
 const beyondSpark: GridCase = {
   name: 'beyond_spark_v3',
@@ -201,6 +221,7 @@ export const typed: readonly GridCase[] = [
   stripped,
   added,
   variant,
+  unknown,
   ...ofDuckdb,
   ofPyiceberg,
   beyondSpark,

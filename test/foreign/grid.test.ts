@@ -13,6 +13,7 @@ import { fileSystem } from '@moulin/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { duckdb, restCatalog, spark } from './engines.ts'
 import { fixtureCatalog } from './fixture-catalog.ts'
+import { added } from './grid-added.ts'
 import { deletes } from './grid-deletes.ts'
 import { evolution } from './grid-evolution.ts'
 import { partitions } from './grid-partitions.ts'
@@ -152,5 +153,5 @@ async function check({ name, write, where = [], columns, expected, refused }: Gr
 }
 
 describe('a table of others is read as Spark reads it', { timeout: TEST_MS }, () => {
-  for (const one of [...deletes, ...partitions, ...evolution, ...typed]) it(one.name, () => check(one))
+  for (const one of [...deletes, ...partitions, ...evolution, ...typed, ...added]) it(one.name, () => check(one))
 })

@@ -1,5 +1,5 @@
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Log, ObjectStore, Runtime } from '@moulin/core'
+import type { Catalog, Log, ObjectStore, Runtime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
 import type { OpenLogOptions } from '@moulin/log'
@@ -20,14 +20,23 @@ function goldenStore(dir: string, runtime: Runtime): ObjectStore {
   }
 }
 
+/** The tables of a golden folder, for its log and for others. */
+export function goldenTables(
+  dir: string,
+  runtime: Runtime,
+  access: 'read-write' | 'read-only' = 'read-write',
+): { readonly store: ObjectStore; readonly catalog: Catalog } {
+  const store = goldenStore(dir, runtime)
+  return { store, catalog: objectStoreCatalog({ store, prefix: 'tables/', runtime, access }) }
+}
+
 /** Opens the log in a golden folder. */
 export function openGolden(
   dir: string,
   runtime: Runtime,
   options: Pick<OpenLogOptions, 'access' | 'takeover'> = {},
 ): Promise<Log> {
-  const store = goldenStore(dir, runtime)
-  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: options.access ?? 'read-write' })
+  const { store, catalog } = goldenTables(dir, runtime, options.access)
   return openLog({
     store,
     wal: fileWal({ dir: `${dir}/log/wal`, segmentBytes: SEGMENT_BYTES, networkMount: 'allow' }),

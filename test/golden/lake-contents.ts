@@ -1,4 +1,4 @@
-import type { Log, LogRecord, Topic } from '@moulin/core'
+import type { DeepAudit, Log, LogRecord, Topic } from '@moulin/core'
 
 /** All that must be read from a golden folder, as plain JSON: bytes in hex, 64-bit numbers as text. */
 export interface LakeContents {
@@ -11,6 +11,8 @@ interface TopicContents {
   readonly offsets: readonly string[]
   readonly audit: { readonly clean: boolean; readonly partitions: readonly string[] }
   readonly records: readonly string[]
+  /** What a deep audit names, a line each; none where it names nothing. */
+  readonly deep?: readonly string[]
 }
 
 /** Reads every topic whole. */
@@ -25,6 +27,7 @@ async function topicContents(topic: Topic): Promise<TopicContents> {
   for await (const record of topic.read({ from: 'earliest', to: 'end' })) records.push(record)
   records.sort((a, b) => a.partition - b.partition || (a.offset < b.offset ? -1 : 1))
   const { clean, partitions } = await topic.audit()
+  const deep = deepText((await topic.audit({ deep: true })).deep!)
   return {
     offsets: topic
       .offsets()
@@ -38,7 +41,21 @@ async function topicContents(topic: Topic): Promise<TopicContents> {
       ),
     },
     records: records.map(recordText),
+    ...(deep.length > 0 && { deep }),
   }
+}
+
+function deepText(deep: DeepAudit): string[] {
+  const named = ['deleted', 'altered', 'doubled', 'returned'] as const
+  const ranges = named.flatMap((name) =>
+    deep[name].map(({ incarnation, partition, from, to }) => [name, incarnation, partition, from, to].join(' ')),
+  )
+  const moved = deep.moved.map(({ partition, offset, origin }) =>
+    ['moved', partition, offset, origin.partition, origin.offset].join(' '),
+  )
+  const { mismatched, doubledRows, unproven, deletedRows, returnedRows } = deep
+  const counts = Object.entries({ mismatched, doubledRows, unproven, deletedRows, returnedRows })
+  return [...ranges, ...moved, ...counts.filter(([, count]) => count > 0n).map((count) => count.join(' '))]
 }
 
 // One line a record: what a change shows in a diff.

@@ -8,28 +8,41 @@ const LATER = 250
 /** One stored object made to need a later reader: whole, and with a right checksum. */
 export interface LaterVersion {
   readonly of: string
-  /** What is refused, by name: the log at open, or one topic that the log still lists. */
-  readonly refuses: 'log' | 'states topic released'
+  /** The golden lake that a copy is made of. */
+  readonly lake: 'states' | 'deleted'
+  /** What is refused, by name: the log at open; one topic that the log still lists; deep audits of all topics, which still are read. */
+  readonly refuses: 'log' | 'topic released' | 'deep audits'
   change(dir: string): Promise<void>
 }
 
-/** Changes that a copy of the lake `states` takes, one at a time. */
+/** Changes that a copy of a lake takes, one at a time. */
 export const laterVersions: readonly LaterVersion[] = [
-  { of: 'moulin.json', refuses: 'log', change: (dir) => raise(join(dir, 'moulin.json')) },
-  { of: 'checkpoint', refuses: 'log', change: (dir) => raiseNewest(join(dir, 'log/checkpoints')) },
-  { of: 'open.json', refuses: 'log', change: (dir) => raise(join(dir, 'log/wal/epoch-3/open.json')) },
+  { of: 'moulin.json', lake: 'states', refuses: 'log', change: (dir) => raise(join(dir, 'moulin.json')) },
+  { of: 'checkpoint', lake: 'states', refuses: 'log', change: (dir) => raiseNewest(join(dir, 'log/checkpoints')) },
+  { of: 'open.json', lake: 'states', refuses: 'log', change: (dir) => raise(join(dir, 'log/wal/epoch-3/open.json')) },
   {
     of: 'topic',
-    refuses: 'states topic released',
+    lake: 'states',
+    refuses: 'topic released',
     change: (dir) => raiseNewest(join(dir, 'log/topics/released')),
   },
-  { of: 'segment', refuses: 'log', change: (dir) => raiseBinary(dir, 'MWLS') },
-  { of: 'frame', refuses: 'log', change: (dir) => raiseBinary(dir, 'MWLF') },
+  {
+    of: 'audits',
+    lake: 'deleted',
+    refuses: 'deep audits',
+    change: (dir) => raiseAll(join(dir, 'log/audits')),
+  },
+  { of: 'segment', lake: 'states', refuses: 'log', change: (dir) => raiseBinary(dir, 'MWLS') },
+  { of: 'frame', lake: 'states', refuses: 'log', change: (dir) => raiseBinary(dir, 'MWLF') },
 ]
 
 async function raise(path: string): Promise<void> {
   const text = await readFile(path, 'utf8')
   await writeFile(path, text.replace(/"minimumReader": *\d+/, `"minimumReader": ${LATER}`))
+}
+
+async function raiseAll(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await raise(join(folder, name))
 }
 
 async function raiseNewest(folder: string): Promise<void> {

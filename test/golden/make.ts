@@ -1,10 +1,11 @@
 /**
- * Writes the golden folders of a version, and beside each what must be read from it:
+ * Writes the golden folders of a version that it does not have yet, and beside each what must be read from it:
  *
  *     npm run golden -- VERSION
  *
- * Once, when a version's formats are settled; what is there is never written again.
+ * Once, when the formats are settled; what is there is never written again.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +15,9 @@ import { readGolden } from './read-golden.ts'
 const version = process.argv[2]
 if (version === undefined || !/^\d+\.\d+$/.test(version)) throw new Error('Say a version, such as 0.1.')
 const folder = fileURLToPath(new URL(version, import.meta.url))
-await mkdir(folder)
+await mkdir(folder, { recursive: true })
 for (const [at, lake] of goldenLakes.entries()) {
+  if (existsSync(join(folder, `${lake.name}.json`))) continue
   const work = await mkdtemp(join(folder, 'making-'))
   const dir = join(work, lake.name)
   await mkdir(dir)

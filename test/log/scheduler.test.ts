@@ -62,6 +62,25 @@ describe('an attempt that fails', () => {
     await log.close()
   })
 
+  it('is one of a record that came while what was committed before it has its grace', async () => {
+    const { on, tables, open } = setting()
+    const log = await open({ graceMs: HOUR })
+    const topic = await log.ensureTopic('meter', { freshnessMs: SECOND })
+    await send(topic, 1)
+    await topic.tier()
+    await on.clock.advance(SECOND)
+    tables.beforeCommit = async () => {
+      throw unavailable('DOWN', 'The catalog is down.')
+    }
+    await send(topic, 1)
+    await on.clock.advance(2 * SECOND)
+    expect(topic.stats()).toMatchObject({ untieredRecords: 1, lastError: { code: 'DOWN' } })
+    tables.beforeCommit = async () => {}
+    await on.clock.advance(2 * SECOND)
+    expect(topic.stats()).toMatchObject({ untieredRecords: 0, lastError: null })
+    await log.close()
+  })
+
   it('says since when, how often and why, in the stats of topic and log', async () => {
     const { on, tables, open } = setting()
     const log = await open()

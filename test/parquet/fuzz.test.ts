@@ -8,19 +8,16 @@ import { Dice, runs, runSeed } from './dice.ts'
 import { javaFixtures, pyarrowFixtures } from './fixtures.ts'
 import { rewriteWithDuckDb, rewriteWithRust } from './foreign-writers.ts'
 import { inputOf, readCorpus, storeCorpusFile } from './fuzz-corpus.ts'
-import type { LaneReport } from './fuzz-lane.ts'
 import { expectTable } from './plain.ts'
 import { caseOf } from './random-case.ts'
 import { closeDuckDb } from './read-with-duckdb.ts'
 import { mappingOf, ourTable } from './readers.ts'
 import { ours } from './writers.ts'
-import { watchedLane } from '../support/watched-lane.ts'
+import { fuzzRun } from '../support/fuzz-run.ts'
 
 const script = fileURLToPath(new URL('./fuzz-lane.ts', import.meta.url))
 const seed = runSeed()
 const inputs = runs(500, 20_000, 200_000)
-/** Inputs of one process: a leak across them would show in its peak. */
-const share = 2500
 
 let folder = ''
 
@@ -66,10 +63,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** Runs one lane, and watches it. */
-const lane = (from: number, count: number): Promise<LaneReport> =>
-  watchedLane(script, folder, [seed, from, count], saved)
-
 /** Keeps the input, so that it can become a regression test. */
 function saved(position: string): string {
   const index = Number(position)
@@ -105,29 +98,18 @@ describe('damaged Parquet files', () => {
 
   it('are read as they are or refused, soon, in little memory, and never wrong where a checksum is right', async () => {
     console.log(`parquet fuzz: ${inputs} inputs, MOULIN_SEED=${seed}`)
-    let [values, errors, refused, slowest, slowestInput] = [0, 0, 0, 0, '']
-    let next = 0
-    const lanes = async (): Promise<void> => {
-      while (next < inputs) {
-        const from = next
-        next += share
-        const report = await lane(from, Math.min(share, inputs - from))
-        for (const { index, file, how, what } of report.flaws)
-          console.log(`seed ${seed}, input ${index}: ${file}, ${how}: ${what}\n${saved(String(index))}`)
-        expect(report.flaws.map(({ index, file, how, what }) => `${index}, ${file}, ${how}: ${what}`)).toEqual([])
-        values += report.values
-        errors += Object.values(report.errors).reduce((sum, count) => sum + count, 0)
-        refused += report.refused
-        if (report.slowestMillis > slowest) [slowest, slowestInput] = [report.slowestMillis, report.slowest]
-      }
-    }
-    await Promise.all([lanes(), lanes()])
+    const report = await fuzzRun({ script, folder, seed, inputs, told: saved })
+    const { understood, refused, slowestMillis, slowest } = report
+    for (const { index, file, how, what } of report.flaws)
+      console.log(`seed ${seed}, input ${index}: ${file}, ${how}: ${what}\n${saved(String(index))}`)
+    expect(report.flaws.map(({ index, file, how, what }) => `${index}, ${file}, ${how}: ${what}`)).toEqual([])
+    const errors = Object.values(report.errors).reduce((sum, count) => sum + count, 0)
     console.log(
-      `parquet fuzz: ${values} read, ${errors} refused, ${refused} of them by force; slowest ${slowest} ms, ${slowestInput}`,
+      `parquet fuzz: ${understood} read, ${errors} refused, ${refused} of them by force; slowest ${slowestMillis} ms, ${slowest}`,
     )
     // A lane in which nothing is read or nothing is refused looks at nothing.
-    expect(values + errors).toBe(inputs)
-    expect(values).toBeGreaterThan(inputs / 50)
+    expect(understood + errors).toBe(inputs)
+    expect(understood).toBeGreaterThan(inputs / 50)
     expect(errors).toBeGreaterThan(inputs / 4)
     expect(refused).toBeGreaterThan(inputs / 100)
   }, 3_600_000)

@@ -79,7 +79,7 @@ async function refuseForeign(folder: TableFolder, hint: Hint, signal: AbortSigna
   const key = hintKey(folder)
   for await (const { key: other } of folder.store.list({ prefix: `${folder.path}/metadata/`, ...withSignal(signal) })) {
     if (!other.includes('.metadata.json') && (other !== key || hint.version !== undefined)) continue
-    const message = `${folder.path} is a table of another catalog (${other}): only vN.metadata.json files are read here.`
+    const message = `${folder.path} is a table of another catalog (${other}): only vN.metadata.json files are read here. openTable reads it with a catalog of your own (examples/open-table.ts).`
     throw unsupported('FOREIGN_LAYOUT', message, { context: { key: other } })
   }
   if (hint.version !== undefined) throw hintAhead(folder, hint.version, undefined)

@@ -284,7 +284,7 @@ class ObjectStoreCatalog {
     const around = await tableFolderOf(this.#store, this.#prefix, folder.path, signal)
     const occupant = inside ?? around
     if (occupant === undefined) return undefined
-    const message = `The folder of ${tableText(table)} is not free: ${occupant} is there. Choose another name.`
+    const message = `The folder of ${tableText(table)} is not free: ${occupant} is there. Choose another name, or move that away.`
     throw exists('FOLDER_OCCUPIED', message, { context: { table: tableText(table), occupant } })
   }
 

@@ -174,6 +174,7 @@ export type { Ack, BatchAck, Producer, ProducerOptions, ProducerRecord } from '.
 export type { BatchRun, Fidelity, Header, LogRecord, Position, StoredRecord } from './model/record.ts'
 export type { RecordSource, SourcePartition } from './doors/record-source.ts'
 export { Redacted, redacted } from './model/redacted.ts'
+export { heeding } from './heeding.ts'
 export { SharedWork, waitFor } from './shared-work.ts'
 export { failureOf, verdictOf } from './stores/answers.ts'
 export type { StoreAnswer, StoreCall, StoreFailure, StoreVerdict } from './stores/answers.ts'
@@ -249,6 +250,7 @@ export {
   parseStored,
   storedBytes,
   storedCheck,
+  storedText,
   stringField,
 } from './model/stored-json.ts'
 export type { StoredKind } from './model/stored-json.ts'
@@ -275,6 +277,7 @@ export type {
 } from './doors/audit.ts'
 export type {
   EarlierRange,
+  AdoptTableOptions,
   JudgeTableOptions,
   Lineage,
   OnBroken,
@@ -284,6 +287,7 @@ export type {
   ScanOptions,
   SystemRow,
   TableAdoption,
+  TableFilesVerdict,
   TableVerdict,
   TierResult,
   Topic,

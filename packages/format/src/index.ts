@@ -45,6 +45,7 @@ export type {
 } from './parquet/file-writer.ts'
 export { defaultColumn } from './parquet/decode/default-column.ts'
 export type { DefaultField, DefaultKind } from './parquet/decode/default-column.ts'
+export { constantColumn } from './parquet/decode/scalar-column.ts'
 export { parquetWriter } from './parquet/encode/parquet-writer.ts'
 export { openParquet } from './parquet/open-parquet.ts'
 export type { NameMapping } from './parquet/name-mapping.ts'

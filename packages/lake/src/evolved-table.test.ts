@@ -20,7 +20,7 @@ import {
   visit,
 } from './evolved.test-support.ts'
 import { allRows, columnOf, replaceRows, withColumn, withNumbers } from './foreign.test-support.ts'
-import { checkTable, readAll, recordsOf } from './lake.test-support.ts'
+import { checkTable, readAll, recordsOf, utf8 } from './lake.test-support.ts'
 
 describe.each(codecs)('a table of $name values', ({ codec }) => {
   it.each([
@@ -118,6 +118,24 @@ describe.each(codecs)('a table of $name values', ({ codec }) => {
       }
     },
   )
+
+  it('takes no empty list that stands where there was a null for a value', async () => {
+    for (const valueMode of ['columns', 'columns+raw'] as const) {
+      const { log, topic } = await tiered(codec, { info: { valueMode } })
+      log.hot.send(0, [
+        { key: utf8('gone'), value: null },
+        { key: utf8('odd'), value: utf8('no visit') },
+      ])
+      await topic.tier({ upTo: log.hot.committedOffsets() })
+      const sent = log.hot.records(0)
+      const rows = await allRows(log)
+      const stops = columnOf(rows, 'stops')
+      expect(stops.validity).toBeDefined()
+      // As PyIceberg writes rows anew.
+      await replaceRows(log, [withColumn(rows, 'stops', { ...stops, validity: undefined })], parquetWriter)
+      expect(await readAll(topic, 0)).toEqual(sent)
+    }
+  })
 
   it('goes on without members of a struct that are gone, and takes a new one of the name for another', async () => {
     const { log, topic } = await tiered(codec)

@@ -249,13 +249,22 @@ export async function replaceRows(
   writerFactory: FileWriterFactory = secondWriter,
   spelling: Spelling = {},
 ): Promise<void> {
-  const { named = same } = spelling
   const table = await tableOf(log)
-  const { metadata } = table
   const id = log.runtime.random.uuid()
   const files: DataFile[] = []
   for (const [at, batch] of batches.entries())
     files.push(await foreignFile(log, table, batch, `${id}-${at}`, writerFactory, spelling))
+  await replaceFiles(log, files, spelling)
+}
+
+/** Replaces all files of the table by these, in one snapshot. */
+export async function replaceFiles(
+  log: TestLog,
+  files: readonly DataFile[],
+  { named = same }: Spelling = {},
+): Promise<void> {
+  const { metadata } = await tableOf(log)
+  const id = log.runtime.random.uuid()
   const snapshotId = log.runtime.random.int63()
   const sequenceNumber = BigInt(metadata['last-sequence-number']) + 1n
   const folder = `${metadata.location}/metadata`

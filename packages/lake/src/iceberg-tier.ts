@@ -188,7 +188,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const own = ownCommits.get(info.id) ?? new OwnCommits()
     ownCommits.set(info.id, own)
     const table = new TopicTable({ catalog, tableFiles, files, manifests, info, context, ownCommits: own })
-    const indexes = rowIndexes({ logId: info.logId, maxBytes: 64 * MiB })
+    const indexes = rowIndexes({ topic: info, maxBytes: 64 * MiB })
     const windowBytes = options.coldReadBytes ?? 32 * MiB
     const lists = fileLists(tableFiles, manifests)
     const places = new RowPlaces({ info, context, tableFiles, files, fileLists: lists, indexes, windowBytes })
@@ -242,8 +242,17 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
       topics.add(attached)
       return attached
     },
-    adopt: (info, context, { how, ...call }) =>
-      adoptTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context }, how }, call),
+    adopt: (info, context, { how, expectedSnapshotId, ...call }) =>
+      adoptTable(
+        {
+          catalog,
+          opening: (life) => opening(life.info, life.context),
+          life: { info, context },
+          how,
+          expectedSnapshotId,
+        },
+        call,
+      ),
     judge: (info, context, options = {}) =>
       judgeTable({ catalog, opening: (life) => opening(life.info, life.context), life: { info, context } }, options),
     scanHot: (info, context, options) => unionScan({ ...opening(info, context).parts, isHotOnly: true }, options),

@@ -1,8 +1,8 @@
 /** A log without a write-ahead tier: batches in an array, for tests of the cold tier alone. */
 import { notFound, defaultLimits } from '@moulin/core'
 import type {
+  AdoptTableOptions,
   BatchRun,
-  CallOptions,
   Catalog,
   Codec,
   ColdAdoption,
@@ -42,6 +42,8 @@ export interface TestLogOptions {
   readonly access?: 'read-write' | 'read-only'
   /** What the log says when it is asked whether a newer writer has taken over; default: none has. */
   readonly checkFence?: () => Promise<void>
+  /** What the log does when files of the table become younger than their commits; default: nothing. */
+  readonly renewGrace?: () => Promise<void>
   readonly tier?: Partial<IcebergTierOptions>
   /** Default: nothing is. */
   readonly deletesOf?: DeletesOf
@@ -56,7 +58,7 @@ export interface TestLog {
   readonly tier: ColdTier
   attach(): Promise<ColdTopic>
   judge(options?: JudgeTableOptions): Promise<TableVerdict>
-  adopt(how: 'restore' | 'gap' | 'by-hand', call?: CallOptions): Promise<ColdAdoption>
+  adopt(how: 'restore' | 'gap' | 'by-hand', call?: AdoptTableOptions): Promise<ColdAdoption>
   /** Another process on the same store and records: a new epoch, nothing cached. */
   reopen(options?: TestLogOptions): TestLog
 }
@@ -101,6 +103,7 @@ function testLogOver(options: TestLogOptions, hot: TestHot): TestLog {
     access: options.access ?? 'read-write',
     epoch: options.epoch ?? 1n,
     checkFence: options.checkFence ?? (async () => {}),
+    renewGrace: options.renewGrace ?? (async () => {}),
   }
   const { deletesOf } = options
   const tier = tierWith({ catalog, threads: 0, ...options.tier }, { deletesOf })

@@ -124,6 +124,32 @@ describe('a table that lost a system column', () => {
     expect((await readAll(topic, 0)).at(-1)).toMatchObject({ headers: [['', utf8('1')]], fidelity: 'degraded' })
   })
 
+  const restored = [
+    '_kafka_timestamp',
+    '_kafka_key',
+    '_kafka_headers',
+    '_kafka_schema_id',
+    '_kafka_key_schema_id',
+    '_kafka_crc',
+  ]
+  it.each([...restored, '_kafka_timestamp_type', '_kafka_value_state', 'city'])(
+    'reads what was tiered without %s once the earlier schema is current again',
+    async (name) => {
+      const { log, topic } = await tiered(codec)
+      const before = log.hot.records(0)
+      await alter(log, (fields) => fields.filter((field) => field.name !== name))
+      send(log, codec, ROWS, ROWS + 6)
+      await topic.tier({ upTo: log.hot.committedOffsets() })
+      const gone = (await readAll(topic, 0)).slice(ROWS)
+      const { metadata } = await tableOf(log)
+      await change(log, [{ action: 'set-current-schema', 'schema-id': metadata.schemas[0]!['schema-id']! }])
+      const again = await readAll(await log.reopen().attach(), 0)
+      expect(again.slice(0, ROWS)).toEqual(before)
+      // What those rows have lost they have lost for good.
+      expect(again.slice(ROWS)).toEqual(gone)
+    },
+  )
+
   const withoutRaw = (fields: readonly IcebergField[]): IcebergField[] =>
     fields.filter(({ name }) => name !== '_kafka_value')
   const needing: readonly { readonly what: string; readonly options: TestLogOptions; readonly value: Uint8Array }[] = [

@@ -77,6 +77,23 @@ describe('columns of others', () => {
     const later = await allRows(log)
     expect(valuesOf(columnOf(later, 'theirs'))).toEqual(offsets.map((offset) => (offset! < ROWS ? null : stored)))
   })
+
+  it('are written with a write default that is a list, with what is in it', async () => {
+    const { log, topic } = await tiered(codec)
+    const type = { type: 'list', 'element-id': 7001, element: 'string', 'element-required': false } as const
+    await alter(log, added({ type, required: true, 'initial-default': ['a'], 'write-default': ['b', null, ''] }))
+    send(log, codec, ROWS, ROWS + 3)
+    await topic.tier({ upTo: log.hot.committedOffsets() })
+    await checkTable(topic, log)
+    const rows = await allRows(log)
+    const lists = columnOf(rows, 'theirs') as Extract<Column, { storage: 'list' }>
+    const items = valuesOf(lists.element)
+    const stored = Array.from(numbersOf(rows, '_kafka_offset'), (_, row) =>
+      items.slice(lists.offsets[row], lists.offsets[row + 1]),
+    )
+    const offsets = numbersOf(rows, '_kafka_offset')
+    expect(stored).toEqual(offsets.map((offset) => (offset! < ROWS ? ['61'] : ['62', null, ''])))
+  })
 })
 
 const valuesOf = (column: Column): (string | null)[] =>

@@ -3,6 +3,7 @@ import {
   closed,
   option,
   waitFor,
+  type AdoptTableOptions,
   type AuditOptions,
   type AuditReport,
   type FetchedBatches,
@@ -30,6 +31,7 @@ import { appendBatches, type AppendRequest } from './produce/batch-appender.ts'
 import { readEarlier } from './read/earlier-reader.ts'
 import { fetchBatches } from './read/fetch-batches.ts'
 import {
+  adoptionTable,
   appendTable,
   auditTable,
   checkPositions,
@@ -186,11 +188,11 @@ class LogTopic {
     return waitFor(cold.audit(options), options.signal)
   }
 
-  async adoptTable(options: { readonly signal?: AbortSignal } = {}): Promise<TableAdoption> {
-    checkOptions(this.#what('adoptTable'), options, option.signalOnly)
+  async adoptTable(options: AdoptTableOptions = {}): Promise<TableAdoption> {
+    checkOptions(this.#what('adoptTable'), options, adoptionTable)
     checkWritable(this.#state.core.access, 'adoptTable')
     this.#checkOpen()
-    return this.#state.adoptTable(options.signal)
+    return this.#state.adoptTable(options)
   }
 
   async judgeTable(options: JudgeTableOptions = {}): Promise<TableVerdict> {

@@ -98,13 +98,33 @@ async function recordsOf(): Promise<string[]> {
 }
 
 describe('moulin attach', () => {
+  it('says of a table whose data is gone that it is broken, and which offsets are in doubt', async () => {
+    await lakeOf()
+    await rm(join(tableFolder(), 'data'), { recursive: true })
+    const { status, out } = await run('attach', lake(), 'rides', '--adopt')
+    expect(status).toBe(2)
+    for (const text of [
+      'rides: broken (missing-files)',
+      'in doubt: 0 to 4 in',
+      'from a backup',
+      'it cannot be adopted',
+    ])
+      expect(out).toContain(text)
+  })
+
+  it('says that a log has no topics', async () => {
+    await (await openLog(lake(), { threads: 0 })).close()
+    expect(await run('attach', lake())).toEqual({ status: 0, out: 'This log has no topics.\n', err: '' })
+    expect(await run('attach', lake(), '--json')).toEqual({ status: 0, out: '', err: '' })
+  })
+
   it('says of sound tables by which evidence, exits 0 and writes nothing, beside a writer too', async () => {
     await lakeOf()
     const before = await contents(lake())
     const { status, out, err } = await run('attach', lake())
     expect([status, err]).toEqual([0, ''])
     expect(out).toMatch(
-      /^bikes: intact\n {2}table default.bikes, without a snapshot\n {2}evidence: .*\nrides: intact\n {2}table default.rides, snapshot \d+\n {2}evidence: snapshot \d+ of the last commit is the current one\n$/,
+      /^bikes: intact\n {2}table default.bikes, without a snapshot\n {2}evidence: .*\n {2}files: none\nrides: intact\n {2}table default.rides, snapshot \d+\n {2}evidence: snapshot \d+ of the last commit is the current one\n {2}files: 5 looked for by name and size, all there; none opened\n$/,
     )
     const json = await run('attach', lake(), 'rides', '--json')
     expect(JSON.parse(json.out)).toMatchObject({ topic: 'rides', verdict: 'intact', fault: null, inDoubt: [] })
@@ -123,7 +143,7 @@ describe('moulin attach', () => {
     expect(out).toMatch(/^bikes: intact$/m)
     expect(out).toMatch(/^rides: broken \(left-main\)$/m)
     expect(out).toMatch(
-      /^ {2}evidence: snapshot \d+ of the marker is not on main: .*\n {2}in doubt: 0 to 4 in incarnation 0 partition 0\n {2}what to do: .*main.*$/m,
+      /^ {2}evidence: snapshot \d+ of the marker is not on main: .*\n {2}files: not looked for\n {2}in doubt: 0 to 4 in incarnation 0 partition 0\n {2}what to do: .*main.*$/m,
     )
     expect(out).not.toMatch(/adopting it/)
     const json = (await run('attach', lake(), 'rides', '--json')).out
@@ -133,6 +153,45 @@ describe('moulin attach', () => {
       inDoubt: [{ partition: 0, from: '0', to: '4' }],
       adoption: null,
     })
+  })
+
+  it('says of data files that are gone which offsets are lost with them, and exits 2', async () => {
+    await lakeOf()
+    const [gone] = (await readdir(join(tableFolder(), 'data'))).sort()
+    await rm(join(tableFolder(), 'data', gone!))
+    const { status, out, err } = await run('attach', lake(), 'rides', '--adopt')
+    expect([status, err]).toEqual([2, ''])
+    const [, from, to] = /^ {2}in doubt: (\d) to (\d) in incarnation 0 partition 0$/m.exec(out)!
+    expect(['0 to 2', '2 to 4']).toContain(`${from} to ${to}`)
+    expect(out).toMatch(/^rides: broken \(missing-files\)$/m)
+    expect(out).toMatch(
+      new RegExp(`^ {2}evidence: of 5 files .* 1 cannot be read: .*${gone} \\(it is not there\\)$`, 'm'),
+    )
+    expect(out).toMatch(
+      new RegExp(
+        `^ {2}files: 5 looked for by name and size, 1 missing; none opened\n {4}missing: .*${gone}: it is not there$`,
+        'm',
+      ),
+    )
+    expect(out).toMatch(/^ {2}what to do: .*backup.*\n {2}it cannot be adopted\n$/m)
+    const { out: json } = await run('attach', lake(), 'rides', '--json')
+    expect(JSON.parse(json)).toMatchObject({ fault: 'missing-files', files: { missingCount: 1, held: [] } })
+  })
+
+  it('says of data files that are gone whose records the log still has that opening it puts them back', async () => {
+    const log = await openLog(lake(), { threads: 0 })
+    const topic = await log.ensureTopic('rides')
+    await topic.producer({ lingerMs: 0 }).send({ value: Buffer.from('one') })
+    await topic.tier()
+    await log.close()
+    const [gone] = await readdir(join(tableFolder(), 'data'))
+    await rm(join(tableFolder(), 'data', gone!))
+    const { status, out } = await run('attach', lake(), 'rides')
+    expect(status).toBe(0)
+    expect(out).toMatch(/^rides: intact$/m)
+    expect(out).toMatch(
+      /^ {4}the write-ahead tier still has: 0 to 1 in incarnation 0 partition 0\n {2}what to do: Open the log for writing/m,
+    )
   })
 
   it('prints with --adopt what adopting would do and changes nothing, and with --yes does just that', async () => {

@@ -1,5 +1,5 @@
 import { conflict, silentLogger, stringifyJson } from '@moulin/core'
-import type { AuditRange, TableVerdict, Topic } from '@moulin/core'
+import type { AuditRange, TableFilesVerdict, TableVerdict, Topic } from '@moulin/core'
 import { jsonLine } from './cli-values.ts'
 import { openFolder } from './embedded.ts'
 
@@ -39,7 +39,9 @@ export async function attach(
   const broken: Broken[] = []
   const log = await openFolder(dir, { access: 'read-only', logger: silentLogger })
   try {
-    for (const name of names ?? (await log.topics())) {
+    const asked = names ?? (await log.topics())
+    if (asked.length === 0 && !options.json) output.line('This log has no topics.')
+    for (const name of asked) {
       try {
         const topic = await log.topic(name)
         const verdict = await topic.judgeTable({ plan: options.adopt ?? false })
@@ -74,7 +76,7 @@ async function adoptAll(
         // A writer looks anew: what was printed was found without the right to change anything.
         const again = await topic.judgeTable({ plan: true })
         if (!isSame(again, verdict)) throw changed(name)
-        const done = await topic.adoptTable()
+        const done = await topic.adoptTable({ expectedSnapshotId: verdict.snapshotId })
         output.line(json ? jsonLine({ topic: name, adopted: done }) : `${name}: adopted`)
       } catch (error) {
         output.fail(name, error)
@@ -95,16 +97,29 @@ function changed(name: string): Error {
 }
 
 function verdictLines(topic: Topic, verdict: TableVerdict, isAsked: boolean): string[] {
-  const { evidence, fault, snapshotId, inDoubt, ahead, remedy, adoption } = verdict
+  const { evidence, fault, snapshotId, inDoubt, ahead, files, remedy, adoption } = verdict
   const snapshot = snapshotId === null ? 'without a snapshot' : `snapshot ${snapshotId}`
   return [
     `${topic.name}: ${verdict.verdict}${fault === null ? '' : ` (${fault})`}`,
     `  table ${topic.config.table}, ${snapshot}`,
     `  evidence: ${evidence}`,
+    ...(files === null ? ['  files: not looked for'] : filesLines(files)),
     ...inDoubt.map((range) => `  in doubt: ${rangeText(range)}`),
     ...ahead.map((range) => `  the log has not: ${rangeText(range)}`),
-    ...(verdict.verdict === 'broken' ? [`  what to do: ${remedy}`] : []),
+    ...(verdict.verdict === 'broken' || files?.missingCount ? [`  what to do: ${remedy}`] : []),
     ...(adoption === null ? (isAsked && fault !== null ? ['  it cannot be adopted'] : []) : adoptionLines(adoption)),
+  ]
+}
+
+function filesLines({ named, looked, missing, missingCount, held }: TableFilesVerdict): string[] {
+  if (named === 0) return ['  files: none']
+  const all = `${looked === named ? named : `${looked} of ${named}`} looked for by name and size`
+  const more = missingCount - missing.length
+  return [
+    `  files: ${all}, ${missingCount === 0 ? 'all there' : `${missingCount} missing`}; none opened`,
+    ...missing.map(({ location, reason }) => `    missing: ${location}: ${reason}`),
+    ...(more > 0 ? [`    missing: ${more} more`] : []),
+    ...held.map((range) => `    the write-ahead tier still has: ${rangeText(range)}`),
   ]
 }
 

@@ -101,6 +101,7 @@ export type {
   Int64,
   Isolation,
   JsonValue,
+  AdoptTableOptions,
   JudgeTableOptions,
   Limits,
   Lineage,
@@ -180,6 +181,7 @@ export type {
   TableRequirement,
   TableStores,
   TableUpdate,
+  TableFilesVerdict,
   TableVerdict,
   Thread,
   ThreadEnded,
@@ -212,6 +214,7 @@ export type {
 export { avro, json, murmur2 } from '@moulin/format'
 export { fileWal, single } from '@moulin/log'
 export type { OpenLogOptions } from '@moulin/log'
+export { parseTableMetadata } from '@moulin/iceberg'
 export { icebergTier, openTable } from '@moulin/lake'
 export type { OpenTable, OpenTableOptions, SnapshotChoice, TableLimits, TableSnapshot, TableView } from '@moulin/lake'
 export { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'

@@ -4,7 +4,7 @@ import { conflict, metrics } from '@moulin/core'
 import type { Catalog, Log, Meter, Metric, MetricName } from '@moulin/core'
 import { icebergTier, serveTier } from '@moulin/lake'
 import { fileWal, openLog } from '@moulin/log'
-import { fileSystem } from '@moulin/storage'
+import { fileSystem, meter as metered } from '@moulin/storage'
 import { recordingMeter, simulatedDisk, virtualRuntime } from '@moulin/testing'
 import { DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import type { Histogram, MetricData } from '@opentelemetry/sdk-metrics'
@@ -19,7 +19,7 @@ const ROWS = 3_000
 async function workingLog(meter: Meter): Promise<Log> {
   const { files } = simulatedDisk({ seed: 7 })
   const runtime = virtualRuntime({ seed: 7, files, serveThread: serveTier, meter })
-  const store = fileSystem({ root: '/lake', files })
+  const store = metered(fileSystem({ root: '/lake', files }), { runtime })
   const inner = objectStoreCatalog({ store, prefix: 'tables/', runtime })
   let races = 1
   const catalog: Catalog = {

@@ -1,1 +1,5 @@
-export {}
+export { gcs } from './gcs.ts'
+export { gcsAnswers } from './gcs-answers.ts'
+export type { GcsOptions, GcsSharedOptions, GcsToken } from './gcs-options.ts'
+export { gcsStores } from './gcs-stores.ts'
+export type { GcsStoresOptions, RenewedAccess } from './gcs-stores.ts'

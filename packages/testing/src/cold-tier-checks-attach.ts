@@ -1,6 +1,7 @@
 import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
 import {
   collected,
+  committed,
   expectAllRead,
   places,
   placesOf,
@@ -75,9 +76,7 @@ export const attachChecks: readonly ColdTierCheck[] = [
     name: 'finds a topic again in the next process, with its frontier and its snapshot',
     by: ['reopen'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 3)
-      const { frontier, snapshotId } = await tiered(log, topic)
+      const { frontier, snapshotId } = await committed(log, 3)
       await log.call(log.tier.close())
       const next = await log.reopen()
       const again = await next.attach()
@@ -91,9 +90,7 @@ export const attachChecks: readonly ColdTierCheck[] = [
     name: 'goes on in a later incarnation, and gives back what earlier ones gave',
     by: ['reopen'],
     async run(log) {
-      const first = await log.attach()
-      sendSome(log, 0, 3)
-      await tiered(log, first)
+      const { topic: first } = await committed(log, 3)
       await log.call(first.close())
       sendSome(log, 0, 4)
       const next = (await log.reopen()).life({ incarnation: 2, startOffsets: [5n, 0n] })
@@ -115,9 +112,7 @@ export const attachChecks: readonly ColdTierCheck[] = [
     name: 'refuses a log that is older than its history',
     by: ['reopen'],
     async run(log) {
-      const newer = await log.attach()
-      sendSome(log, 0, 3)
-      await tiered(log, newer)
+      const { topic: newer } = await committed(log, 3)
       await log.call(newer.close())
       const older = await log.reopen([2n, 0n])
       await expectError(older.attach(), 'conflict', 'an older copy of the log', 'LOG_BEHIND_TABLE')
@@ -150,9 +145,7 @@ export const attachChecks: readonly ColdTierCheck[] = [
   {
     name: 'leaves a history that is fine as it is when it is asked to adopt it',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      const { snapshotId, frontier } = await tiered(log, topic)
+      const { topic, snapshotId, frontier } = await committed(log, 2)
       await log.call(topic.close())
       const request = { how: 'restore' } as const
       const adopted = await log.call(log.tier.adopt(log.info, log.context(), request))
@@ -163,6 +156,18 @@ export const attachChecks: readonly ColdTierCheck[] = [
         'what is there',
       )
       expectEqual(adopted.rows, 2n, 'the rows of the ledger')
+    },
+  },
+  {
+    name: 'adopts a history only at the snapshot that was expected',
+    async run(log) {
+      const { topic, snapshotId } = await committed(log, 1, 1)
+      await log.call(topic.close())
+      const adopt = (expectedSnapshotId: bigint | null): ReturnType<typeof log.tier.adopt> =>
+        log.call(log.tier.adopt(log.info, log.context(), { how: 'by-hand', expectedSnapshotId }))
+      await expectError(adopt(snapshotId! + 1n), 'conflict', 'an adoption of another snapshot', 'TABLE_MOVED')
+      await expectError(adopt(null), 'conflict', 'an adoption of a history without one', 'TABLE_MOVED')
+      await adopt(snapshotId)
     },
   },
   {

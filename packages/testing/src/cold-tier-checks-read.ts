@@ -2,6 +2,7 @@ import { INT64_MIN } from '@moulin/core'
 import { expectEqual, expectError, expectTrue } from './assertions.ts'
 import {
   collected,
+  committed,
   expectAllRead,
   offsetSince,
   places,
@@ -121,9 +122,7 @@ export const readChecks: readonly ColdTierCheck[] = [
   {
     name: 'ends a read at its signal, and one that is left',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 2)
       const range = { partition: 0, from: 0n, to: 2n }
       const signal = AbortSignal.abort()
       await expectError(log.call(collected(topic.read({ ...range, signal }))), 'aborted', 'read after its signal')
@@ -138,10 +137,7 @@ export const readChecks: readonly ColdTierCheck[] = [
   {
     name: 'gives single records in the order asked for, the same one twice too',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 4)
-      sendSome(log, 1, 2)
-      await tiered(log, topic)
+      const { topic } = await committed(log, [4, 2])
       const asked = [
         { partition: 1, offset: 1n },
         { partition: 0, offset: 3n },

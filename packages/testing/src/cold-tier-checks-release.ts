@@ -1,6 +1,15 @@
 import { fenced } from '@moulin/core'
 import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
-import { expectAllRead, places, placesOf, recordsIn, sendSome, sentPlaces, tiered } from './cold-tier-checks.ts'
+import {
+  committed,
+  expectAllRead,
+  places,
+  placesOf,
+  recordsIn,
+  sendSome,
+  sentPlaces,
+  tiered,
+} from './cold-tier-checks.ts'
 import type { ColdTierCheck } from './cold-tier-checks.ts'
 
 /** What lets the write-ahead copy go, and what stops it. */
@@ -26,12 +35,7 @@ export const releaseChecks: readonly ColdTierCheck[] = [
     name: 'looks anew before it lets go: nothing beyond a missing file, until it is back',
     by: ['hide'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      sendSome(log, 1, 2)
-      await tiered(log, topic)
-      sendSome(log, 0, 2)
-      const { frontier: upTo } = await tiered(log, topic)
+      const { topic, frontier: upTo } = await committed(log, [2, 2], 2)
       const show = await log.hide({ partition: 0, offset: 2n })
       const [first] = await log.call(topic.releasable({ upTo }))
       expectTrue(first! <= 2n, `nothing beyond the missing file at 0:2 may go, but ${first} may`)
@@ -45,11 +49,7 @@ export const releaseChecks: readonly ColdTierCheck[] = [
     name: 'takes from the log what a missing file had',
     by: ['hide'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
-      sendSome(log, 0, 2)
-      const { frontier } = await tiered(log, topic)
+      const { topic, frontier } = await committed(log, 2, 2)
       await log.hide({ partition: 0, offset: 2n })
       await log.call(topic.releasable({ upTo: frontier }))
       await expectAllRead(log, topic, frontier)
@@ -60,11 +60,7 @@ export const releaseChecks: readonly ColdTierCheck[] = [
     name: 'calls a history broken that was rolled back, before anything is committed or let go',
     by: ['rollBack'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 2, 2)
       await log.rollBack()
       const broken = 'LINEAGE_BROKEN'
       const upTo = [4n, 0n]
@@ -96,11 +92,7 @@ export const releaseChecks: readonly ColdTierCheck[] = [
     name: 'makes a broken history whole again from what the log still holds, when it is asked to',
     by: ['rollBack', 'reopen'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 2, 2)
       await log.rollBack()
       await errorOf(log.call(topic.refresh()))
       await log.call(topic.close())
@@ -119,11 +111,7 @@ export const releaseChecks: readonly ColdTierCheck[] = [
     name: 'gives up what neither it nor the log holds when it is asked to, and not before, and says what',
     by: ['rollBack', 'reopen'],
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
-      sendSome(log, 0, 2)
-      const { frontier } = await tiered(log, topic)
+      const { topic, frontier } = await committed(log, 2, 2)
       log.hot.release(frontier)
       await log.rollBack()
       await log.call(topic.close())

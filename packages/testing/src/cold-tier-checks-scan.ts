@@ -1,6 +1,16 @@
 import { and, eq, gte, isIn, isNull, lt, not, or, startsWith, stringifyJson } from '@moulin/core'
 import { expectEqual, expectError, expectTrue } from './assertions.ts'
-import { collected, placesIn, places, placesOf, sendSome, sentPlaces, tiered, utf8 } from './cold-tier-checks.ts'
+import {
+  collected,
+  committed,
+  places,
+  placesIn,
+  placesOf,
+  sendSome,
+  sentPlaces,
+  tiered,
+  utf8,
+} from './cold-tier-checks.ts'
 import { suiteCodec } from './cold-tier-codec.ts'
 import type { ColdTierCheck } from './cold-tier-checks.ts'
 
@@ -56,9 +66,7 @@ export const scanChecks: readonly ColdTierCheck[] = [
   {
     name: 'is one cut, fixed at the first row, whatever comes meanwhile',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 3)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 3)
       const before = sentPlaces(log)
       const rows: Record<string, unknown>[] = []
       const scan = topic.scan(places)[Symbol.asyncIterator]()
@@ -95,9 +103,7 @@ export const scanChecks: readonly ColdTierCheck[] = [
   {
     name: 'says the same by rows, batches, array and count',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 3)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 3)
       const scan = topic.scan(places)
       const all = sentPlaces(log)
       expectEqual(placesIn(await log.call(collected(scan))), all, 'row by row')
@@ -143,9 +149,7 @@ export const scanChecks: readonly ColdTierCheck[] = [
     name: 'gives the rows as Arrow',
     needs: 'arrow',
     async run(log) {
-      const topic = await log.attach()
-      sendSome(log, 0, 2)
-      await tiered(log, topic)
+      const { topic } = await committed(log, 2)
       expectTrue((await log.call(topic.scan(places).toIpc())).length > 0, 'an IPC stream has bytes')
     },
   },

@@ -41,6 +41,24 @@ export function tiered(log: ColdTierLog, topic: ColdTopic, upTo?: readonly bigin
   return log.call(topic.tier({ upTo: upTo ?? [...log.hot.committedOffsets()] }))
 }
 
+/**
+ * How most checks open: the topic is attached, and each commit moves so many records, one batch of partition 0 or of each. With what the last
+ * of them said.
+ */
+export async function committed(
+  log: ColdTierLog,
+  ...commits: readonly (number | readonly number[])[]
+): Promise<TierResult & { readonly topic: ColdTopic }> {
+  const topic = await log.attach()
+  let last: TierResult = { snapshotId: topic.snapshotId(), rows: 0, frontier: topic.frontier() }
+  for (const commit of commits) {
+    const counts = typeof commit === 'number' ? [commit] : commit
+    for (const [partition, count] of counts.entries()) if (count > 0) sendSome(log, partition, count)
+    last = await tiered(log, topic)
+  }
+  return { topic, ...last }
+}
+
 export interface ReadRange {
   readonly partition: number
   readonly from: bigint

@@ -2,8 +2,10 @@ import { checkOptions, option } from '@moulin/core'
 import type { OptionTable } from '@moulin/core'
 import { attachChecks } from './cold-tier-checks-attach.ts'
 import { commitChecks } from './cold-tier-checks-commit.ts'
+import { judgeChecks } from './cold-tier-checks-judge.ts'
 import { readChecks } from './cold-tier-checks-read.ts'
 import { releaseChecks } from './cold-tier-checks-release.ts'
+import { repairChecks } from './cold-tier-checks-repair.ts'
 import { scanChecks } from './cold-tier-checks-scan.ts'
 import type { ColdTierCheck, ColdTierClaims } from './cold-tier-checks.ts'
 import { ColdTierLog } from './cold-tier-log.ts'
@@ -48,6 +50,8 @@ export const coldTierChecks: readonly ColdTierCheck[] = [
   ...readChecks,
   ...scanChecks,
   ...releaseChecks,
+  ...repairChecks,
+  ...judgeChecks,
 ]
 
 const DEFAULT_TIMEOUT_MS = 60_000

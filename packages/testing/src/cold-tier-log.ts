@@ -50,6 +50,7 @@ interface Parts<S extends ColdTierSubject> {
   readonly info: ColdTopicInfo
   readonly epoch: bigint
   readonly opened: S[]
+  readonly lent?: Partial<ColdContext>
 }
 
 /** What a check starts from, other than a raw topic of two partitions that begin at 0. */
@@ -97,6 +98,11 @@ export class ColdTierLog {
     return this.call(this.tier.attach(this.info, this.context(lent)))
   }
 
+  /** The same log, which lends this as well. */
+  lending(lent: Partial<ColdContext>): ColdTierLog {
+    return new ColdTierLog({ ...this.#parts, lent: { ...this.#parts.lent, ...lent } })
+  }
+
   context(lent: Partial<ColdContext> = {}): ColdContext {
     const { valueCodec } = this.info
     const codecOf = async (id: number): Promise<Codec> => {
@@ -119,6 +125,7 @@ export class ColdTierLog {
       access: 'read-write',
       epoch: this.#parts.epoch,
       checkFence: async () => {},
+      ...this.#parts.lent,
       ...lent,
     }
   }

@@ -1,5 +1,5 @@
-import { isKind, throwIfAborted } from '@moulin/core'
-import type { AuditRange, ColdAdoption } from '@moulin/core'
+import { conflict, isKind, throwIfAborted } from '@moulin/core'
+import type { AuditRange, ColdAdoption, ColdTier } from '@moulin/core'
 import { abortedIn, rowsIn } from './memory-audit.ts'
 import type { MemoryLedgerEntry, MemoryTable } from './memory-history.ts'
 import { judged, most, pagesOf, presentEntries } from './memory-state.ts'
@@ -11,12 +11,17 @@ const JUMP = 2n ** 20n
 /** See {@link ColdTier.adopt}. What is wrong is found as it is at any attach, and counted anew. */
 export async function adoptMemoryTable(
   parts: MemoryTopicParts,
-  how: 'restore' | 'gap' | 'by-hand',
-  signal: AbortSignal | undefined,
+  { how, expectedSnapshotId, signal }: Parameters<ColdTier['adopt']>[2],
 ): Promise<ColdAdoption> {
   const { history, info } = parts
   throwIfAborted(signal)
   const table = await history.load(info.table)
+  const present = table?.commits.at(-1)?.id ?? null
+  // From here on a commit of anybody else is another version.
+  if (expectedSnapshotId !== undefined && expectedSnapshotId !== present) {
+    const message = `The history ${info.table} is at ${present}, not at ${expectedSnapshotId}: nothing was adopted.`
+    throw conflict('TABLE_MOVED', message, { context: { table: info.table } })
+  }
   try {
     return adoption(parts, await judged(parts, table), 'none')
   } catch (error) {

@@ -75,6 +75,15 @@ export class MemoryHistory {
     })
   }
 
+  /** The table alone, as it is now, where nobody else sees what becomes of it. */
+  async copy(table: string): Promise<MemoryHistory> {
+    const copy = new MemoryHistory()
+    const present = await this.load(table)
+    if (present !== undefined) copy.#set(table, present)
+    for (const name of this.#hidden) copy.#hidden.add(name)
+    return copy
+  }
+
   /** Puts what comes next in the place of this version. @throws `conflict` when another one is there. */
   async commit(table: string, version: number, next: Omit<MemoryTable, 'version'>): Promise<MemoryTable> {
     return this.#run({ op: 'commit', table }, () => {

@@ -1,5 +1,5 @@
 import { conflict, exists, notFound } from '@moulin/core'
-import type { ColdContext, ColdTopicInfo } from '@moulin/core'
+import type { AuditRange, ColdContext, ColdTopicInfo } from '@moulin/core'
 import type { MemoryHistory, MemoryLedgerEntry, MemoryPage, MemoryTable } from './memory-history.ts'
 
 /** A topic, and where its history is. */
@@ -46,14 +46,14 @@ export function isBroken({ marker, commits }: MemoryTable): boolean {
   return marker.commit !== (commits.at(-1)?.id ?? 0n)
 }
 
-/** The log is older than its history: partitions with what it has lost. */
-export function rangesAhead({ info, context, writer }: MemoryTopicParts, { marker }: MemoryTable): string[] {
+/** The log is older than its history: what it has lost. */
+export function rangesAhead({ info, context, writer }: MemoryTopicParts, { marker }: MemoryTable): AuditRange[] {
   if (context.access === 'read-only' || marker.writer === writer) return []
-  if (marker.incarnation > info.incarnation) return [`incarnation ${marker.incarnation}`]
   const recovered = context.hot.recoveredOffsets()
-  return marker.entries.flatMap(({ incarnation, partition, frontier }) => {
-    const end = recovered[partition]!
-    return incarnation === info.incarnation && frontier > end ? [`partition ${partition} [${end}, ${frontier})`] : []
+  return marker.entries.flatMap(({ incarnation, partition, start, frontier }) => {
+    // Of a later incarnation it has nothing.
+    const from = incarnation === info.incarnation ? recovered[partition]! : start
+    return incarnation >= info.incarnation && frontier > from ? [{ incarnation, partition, from, to: frontier }] : []
   })
 }
 
@@ -81,7 +81,8 @@ export async function judged(parts: MemoryTopicParts, table: MemoryTable | undef
   const ahead = rangesAhead(parts, table)
   if (ahead.length > 0) {
     await context.checkFence()
-    const message = `The log is older than its history ${info.table}: it has lost ${ahead.join(', ')}.`
+    const lost = ahead.map(({ incarnation, partition, from, to }) => `${incarnation}.${partition} [${from}, ${to})`)
+    const message = `The log is older than its history ${info.table}: it has lost ${lost.join(', ')}.`
     throw conflict('LOG_BEHIND_TABLE', message, { context: facts })
   }
   return table

@@ -3,6 +3,7 @@ import type { ColdTier, ColdTopic, OptionTable } from '@moulin/core'
 import { adoptMemoryTable } from './memory-adoption.ts'
 import { MemoryHistory } from './memory-history.ts'
 import { memoryScan } from './memory-rows.ts'
+import { judgeMemoryTable } from './memory-verdict.ts'
 import { MemoryTopic } from './memory-topic.ts'
 
 export interface MemoryTierOptions {
@@ -44,9 +45,14 @@ export function memoryTier(options: MemoryTierOptions = {}): MemoryTier {
       topics.add(topic)
       return topic
     },
-    async adopt(info, context, { how, signal }) {
+    async adopt(info, context, request) {
       check()
-      return adoptMemoryTable({ history, info, context, writer }, how, signal)
+      return adoptMemoryTable({ history, info, context, writer }, request)
+    },
+    async judge(info, context, options = {}) {
+      check()
+      tableIdentifier(info.table)
+      return judgeMemoryTable({ history, info, context, writer }, options)
     },
     scanHot: (info, context, scan) =>
       memoryScan(

@@ -15,6 +15,7 @@ import { cutRun, gapRun, spanned } from './cut-run.ts'
 import type { OffsetsOf } from './cut-run.ts'
 import { abortedIn, memoryAudit, rowsIn } from './memory-audit.ts'
 import type { MemoryLedgerEntry, MemoryPage, MemoryTable } from './memory-history.ts'
+import { MemoryRepairs } from './memory-repair.ts'
 import { memoryScan } from './memory-rows.ts'
 import type { ScannedRun } from './memory-rows.ts'
 import { foundOrBegun, judged, least, most, pagesOf, presentEntries } from './memory-state.ts'
@@ -33,12 +34,14 @@ export class MemoryTopic implements ColdTopic {
   #last: Promise<unknown> = Promise.resolve()
   #missing: readonly string[] = []
   /** Versions that a commit has replaced, and until when they are kept. */
+  readonly #repairs: MemoryRepairs
   #replaced: { readonly dueMs: number; readonly table: MemoryTable }[] = []
   #isClosed = false
 
   private constructor(parts: MemoryTopicParts, table: MemoryTable) {
     this.#parts = parts
     this.#table = table
+    this.#repairs = new MemoryRepairs(parts)
   }
 
   static async attach(parts: MemoryTopicParts): Promise<MemoryTopic> {
@@ -85,8 +88,7 @@ export class MemoryTopic implements ColdTopic {
 
   async tier({ upTo, signal }: UpTo): Promise<TierResult> {
     this.#check(signal)
-    if (this.#parts.context.access === 'read-only')
-      throw invalid('READ_ONLY', 'A read-only log moves nothing into its history.')
+    this.#checkWriter()
     const before = this.#last
     let isBegun = false
     const work = before
@@ -190,6 +192,31 @@ export class MemoryTopic implements ColdTopic {
     this.#replaced = this.#replaced.filter(({ dueMs }) => dueMs > nowMs)
   }
 
+  repairDueMs(): number | undefined {
+    return this.#repairs.dueMs(this.#missing)
+  }
+
+  async repair({ signal }: CallOptions = {}): Promise<boolean> {
+    this.#check(signal)
+    this.#checkWriter()
+    const work = this.#last
+      .catch(() => undefined)
+      .then(async () => {
+        this.#check(signal)
+        const hasRepaired = await this.#repairs.run(
+          () => this.#load(),
+          (page) => this.#isThere(page),
+        )
+        this.#missing = this.#table.commits
+          .flatMap(({ pages }) => pages.filter((page) => !this.#isThere(page)))
+          .map(({ name }) => name)
+        return hasRepaired
+      })
+    this.#last = work
+    work.catch(() => undefined)
+    return work
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#last.catch(() => undefined)
@@ -198,6 +225,11 @@ export class MemoryTopic implements ColdTopic {
   #check(signal: AbortSignal | undefined): void {
     if (this.#isClosed) throw closed('CLOSED', `The cold tier of topic ${this.#parts.info.name} is closed.`)
     throwIfAborted(signal)
+  }
+
+  #checkWriter(): void {
+    if (this.#parts.context.access === 'read-only')
+      throw invalid('READ_ONLY', 'A read-only log moves nothing into its history.')
   }
 
   async #load(): Promise<MemoryTable> {
@@ -217,6 +249,7 @@ export class MemoryTopic implements ColdTopic {
     for (;;) {
       // What became of a commit whose answer was lost, the history says.
       const table = await this.#load()
+      await this.#repairs.settle(table)
       const { pages, entries, rows } = await this.#gathered(table, upTo, signal)
       if (pages.length === 0) return { snapshotId: this.snapshotId(), rows: 0, frontier: this.frontier() }
       if (signal?.aborted) throw aborted('ABORTED', 'The commit was stopped before it was sent.')

@@ -1,4 +1,4 @@
-import type { ObjectInfo } from '@moulin/core'
+import type { ObjectInfo, ObjectStore } from '@moulin/core'
 import { isKind, notFound } from '@moulin/core'
 import { turn } from './object-store-checks.ts'
 import { derive } from './wrong-store.ts'
@@ -6,6 +6,16 @@ import type { WrongStore } from './wrong-store.ts'
 
 const swapTag = (mode: unknown): string | undefined =>
   typeof mode === 'object' ? (mode as { readonly ifMatch: string }).ifMatch : undefined
+
+/** What is there between the halves is seen, and stays where the second one never comes. */
+const inHalves = (store: ObjectStore): ObjectStore =>
+  derive(store, {
+    async put(key, bytes, options = {}) {
+      await store.put(key, bytes.subarray(0, bytes.length >> 1), options)
+      await turn()
+      return store.put(key, bytes, { ...options, mode: 'overwrite' })
+    },
+  })
 
 /** Stores whose writes lie. */
 export const wrongWriters: readonly WrongStore[] = [
@@ -123,26 +133,12 @@ export const wrongWriters: readonly WrongStore[] = [
   {
     name: 'put that leaves its first half when it is aborted',
     breaks: 'ends whole or absent when the signal fires meanwhile',
-    wrap: (store) =>
-      derive(store, {
-        async put(key, bytes, options = {}) {
-          await store.put(key, bytes.subarray(0, bytes.length >> 1), options)
-          await turn()
-          return store.put(key, bytes, { ...options, mode: 'overwrite' })
-        },
-      }),
+    wrap: inHalves,
   },
   {
     name: 'put that shows its first half',
     breaks: 'shows a new object only when it is whole',
-    wrap: (store) =>
-      derive(store, {
-        async put(key, bytes, options = {}) {
-          await store.put(key, bytes.subarray(0, bytes.length >> 1), options)
-          await turn()
-          return store.put(key, bytes, { ...options, mode: 'overwrite' })
-        },
-      }),
+    wrap: inHalves,
   },
   {
     name: 'put that keeps the buffer of its caller',

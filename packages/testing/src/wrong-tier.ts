@@ -70,6 +70,8 @@ function deriveTopic(topic: ColdTopic, changes: Partial<ColdTopic>): ColdTopic {
     audit: (options) => topic.audit(options),
     cleanUpDueMs: () => topic.cleanUpDueMs?.(),
     cleanUp: async (options) => topic.cleanUp?.(options),
+    repairDueMs: () => topic.repairDueMs?.(),
+    repair: async (options) => (await topic.repair?.(options)) ?? false,
     close: () => topic.close(),
     ...changes,
   }

@@ -108,6 +108,14 @@ export const wrongAttachers: readonly WrongTier[] = [
     }),
   },
   {
+    name: 'adoption of whatever is there',
+    breaks: 'adopts a history only at the snapshot that was expected',
+    wrap: (tier) => ({
+      ...tier,
+      adopt: (info, context, { expectedSnapshotId: _, ...request }) => tier.adopt(info, context, request),
+    }),
+  },
+  {
     name: 'scan of the log alone that holds it for ever',
     breaks: 'scans what the log holds of a topic without a history',
     wrap: (tier) => ({

@@ -99,6 +99,9 @@ export function headerOf({ batches: _, frees: __, ...section }: Section, next: b
   return { ...section, baseOffset, lastOffset: baseOffset + BigInt(section.recordCount) - 1n }
 }
 
+/** Is told of a section, and where it lies. */
+export type Tell = (header: SectionHeader, at: WalLocation) => void
+
 /** Ends of partitions, by what was told. */
 export class Ends {
   readonly #ends = new Map<string, bigint>()
@@ -107,6 +110,14 @@ export class Ends {
     const key = keyOf(header, 0n)
     const end = header.lastOffset + 1n
     if (end > (this.#ends.get(key) ?? 0n)) this.#ends.set(key, end)
+  }
+
+  /** Adds what is told, and tells it on. */
+  telling(recover: Tell): Tell {
+    return (header, at) => {
+      this.add(header)
+      recover(header, at)
+    }
   }
 
   of(life: Life): bigint {

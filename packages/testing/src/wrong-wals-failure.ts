@@ -1,5 +1,5 @@
 import { closed, isKind, isLivedThrough, systemRuntime, withOutcome } from '@moulin/core'
-import type { Section, SectionHeader, WalLocation } from '@moulin/core'
+import type { Section } from '@moulin/core'
 import { Ends, headerOf, madeUpAck, placeOf, wrongWal } from './wrong-wal.ts'
 import type { WrongWal } from './wrong-wal.ts'
 
@@ -80,10 +80,7 @@ export const wrongFailures: readonly WrongWal[] = [
         }),
         async openWriter(options, wal) {
           const ends = new Ends()
-          const recover = (header: SectionHeader, at: WalLocation): void => {
-            ends.add(header)
-            options.recover(header, at)
-          }
+          const recover = ends.telling(options.recover)
           const writer = await wal.openWriter({ ...options, recover })
           for (const [i, section] of stored.entries()) {
             const at = { segment: 'rejected', position: i, sizeBytes: section.batches.length }

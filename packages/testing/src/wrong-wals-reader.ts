@@ -1,9 +1,7 @@
 import { isKind, notFound, systemRuntime } from '@moulin/core'
-import type { Section, SectionHeader, WalLocation, WalReader, WalWriter } from '@moulin/core'
+import type { Section, SectionHeader, WalReader, WalWriter } from '@moulin/core'
 import { derive, Ends, headerOf, keyOf, wrongWal } from './wrong-wal.ts'
-import type { WrongWal } from './wrong-wal.ts'
-
-type Tell = (header: SectionHeader, at: WalLocation) => void
+import type { Tell, WrongWal } from './wrong-wal.ts'
 
 /** Readers that see too much, too little, or change what they read. */
 export const wrongReaders: readonly WrongWal[] = [
@@ -189,10 +187,7 @@ export const wrongReaders: readonly WrongWal[] = [
         }),
         async openReader(options, wal) {
           const ends = new Ends()
-          const tell: Tell = (header, at) => {
-            ends.add(header)
-            options.recover(header, at)
-          }
+          const tell = ends.telling(options.recover)
           const reader = await wal.openReader({ ...options, recover: tell })
           tells.set(reader, { ends, tell })
           return reader

@@ -57,10 +57,7 @@ export const wrongRecoveries: readonly WrongWal[] = [
       }),
       async openWriter(options, wal) {
         const ends = new Ends()
-        const recover = (header: SectionHeader, at: WalLocation): void => {
-          ends.add(header)
-          options.recover(header, at)
-        }
+        const recover = ends.telling(options.recover)
         const writer = await wal.openWriter({ ...options, recover })
         const [section] = isCrashed ? [...open].filter((one) => isNext(one, ends)) : []
         isCrashed = false

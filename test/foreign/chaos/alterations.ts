@@ -72,7 +72,12 @@ export const alterations: readonly Operation[] = [
       return 'done'
     },
     // Where the table is, or was, partitioned by one of them.
-    refusal: /Cannot create identity partition sourced from different field/,
+    refusals: [
+      {
+        says: /Cannot create identity partition sourced from different field/,
+        when: ({ stranger }) => stranger.metadata['partition-specs'].some(({ fields }) => fields.length > 0),
+      },
+    ],
   },
   {
     name: 'rename a nested column',

@@ -73,6 +73,9 @@ const widened = {
   'spot.zone': ['INT', 'BIGINT'],
   'marks.weight': ['INT', 'BIGINT'],
 } as const
+const MAX_INT = 0x7fff_ffff
+/** A decimal of 9 digits, two of them behind the point. */
+const PAID_BELOW = 10_000_000
 export type Widening = keyof typeof widened
 export const widenings = Object.keys(widened) as readonly Widening[]
 
@@ -169,6 +172,17 @@ export class Columns {
           return { name: kept('marks.name', name), weight: kept('marks.weight', weight) }
         }) ?? null,
     }
+  }
+
+  /** The columns that are there and have a value which the topic's type does not hold. */
+  tooLarge({ level, paid, spot }: Values): string[] {
+    const isLarge = {
+      level: level !== null && Math.abs(level) > MAX_INT,
+      paid: paid !== null && Math.abs(Number(paid)) >= PAID_BELOW,
+      'spot.zone': typeof spot?.zone === 'number' && Math.abs(spot.zone) > MAX_INT,
+    }
+    const paths = ['level', 'paid', 'spot.zone'] as const
+    return paths.filter((path) => isLarge[path] && this.isThere(path))
   }
 
   forgetDefaults(): void {

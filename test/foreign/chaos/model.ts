@@ -1,4 +1,4 @@
-import { Columns, noValues, valuesOf } from './columns.ts'
+import { Columns, valuesOf } from './columns.ts'
 import type { Values } from './columns.ts'
 import { PARTITIONS } from './readings.ts'
 import type { Reading, ReadingBook, Sent } from './readings.ts'
@@ -20,7 +20,24 @@ export interface Expected {
   readonly key: string | null
   readonly bytes: Uint8Array | null
   readonly fidelity: 'exact' | 'rewritten' | 'degraded'
+  /** The record has none any more; else the one that was sent. */
+  readonly hasNoTime?: true
+  /** Names of columns that have a value too large for the topic's type: one of them is named by the error of the record. */
+  readonly tooLarge?: readonly string[]
+  /** Its value was in a column that is gone, and nowhere else. */
+  readonly isValueGone?: true
 }
+
+/** System columns that a record can be read without. */
+export type LostColumn =
+  | '_kafka_headers'
+  | '_kafka_timestamp_type'
+  | '_kafka_key'
+  | '_kafka_timestamp'
+  | '_kafka_crc'
+  | '_kafka_schema_id'
+  | '_kafka_key_schema_id'
+  | '_kafka_value'
 
 /** A table at one of its snapshots. */
 interface Moment {
@@ -35,6 +52,8 @@ export interface State {
   readonly columns: Columns
   /** Exclusive, per partition. */
   readonly released: readonly bigint[]
+  /** The table has it no more. */
+  readonly lost: LostColumn | undefined
 }
 
 /**
@@ -49,7 +68,12 @@ export class Model {
   /** Exclusive, per partition: what the table answers for, and below which the write-ahead tier has let go. */
   frontier: readonly bigint[] = noOffsets
   released: readonly bigint[] = noOffsets
-  /** Counts commits of ours that added rows, or counted them anew. */
+  /** Per partition, the last that a commit of ours had, or counted. */
+  lastRows: readonly (bigint | undefined)[] = noOffsets.map(() => undefined)
+  /** PyIceberg has been here: in all rows that it writes, also again, a list that was null is empty. */
+  blursLists = false
+  #lost: LostColumn | undefined
+  /** Counts commits of ours that added rows, counted them anew, or put them back. */
   ownCommit = 0
   readonly #moments = new Map<string, Moment>()
   /** Of the step under way: what a reader beside it may see. */
@@ -97,8 +121,29 @@ export class Model {
       part.slice(Number(this.frontier[partition]), Number(frontier[partition])).map((sent) => this.#rowOf(sent)),
     )
     if (added.length > 0) this.ownCommit++
+    this.lastRows = this.lastRows.map((last, partition) =>
+      frontier[partition]! > this.frontier[partition]! ? frontier[partition]! - 1n : last,
+    )
     this.rows = [...this.rows, ...added]
     this.frontier = frontier
+    this.#note()
+  }
+
+  /** Values by column, with what cannot be told apart alike. */
+  blurred<V extends { readonly marks?: unknown }>(values: V): V {
+    return this.blursLists && Array.isArray(values.marks) && values.marks.length === 0
+      ? { ...values, marks: null }
+      : values
+  }
+
+  /** A commit of ours that leaves the rows as they are. */
+  repaired(): void {
+    this.ownCommit++
+  }
+
+  /** A system column is dropped, or is there again. */
+  loses(column: LostColumn | undefined): void {
+    this.#lost = column
     this.#note()
   }
 
@@ -140,10 +185,12 @@ export class Model {
    */
   adopted(): readonly bigint[] {
     const places = new Set(this.rows.flatMap(({ sent }) => sent ?? []))
-    this.frontier = this.frontier.map((frontier, partition) => {
+    this.lastRows = this.frontier.map((frontier, partition) => {
       const below = this.book.sent[partition]!.slice(0, Number(frontier))
-      const last = below.findLast((sent) => places.has(sent))
-      const end = last === undefined ? 0n : last.offset + 1n
+      return below.findLast((sent) => places.has(sent))?.offset
+    })
+    this.frontier = this.lastRows.map((last, partition) => {
+      const end = last === undefined ? 0n : last + 1n
       return end > this.released[partition]! ? end : this.released[partition]!
     })
     this.ownCommit++
@@ -162,29 +209,55 @@ export class Model {
       if (same === undefined) rows.set(row.sent, [row])
       else same.push(row)
     }
-    return { rows, columns: this.columns.copy(), released: this.released }
+    return { rows, columns: this.columns.copy(), released: this.released, lost: this.#lost }
   }
 
   /**
    * What may be read of a record: the row that its checksum binds, else any of those that have its place, since which of them
    * comes first is the engines' choice. Empty: a gap.
    */
-  expected(sent: Sent, { rows, columns, released }: State): readonly Expected[] {
-    if (sent.offset >= released[sent.partition]!) return [asSent(sent)]
-    return this.candidates(sent, rows, columns).map((row) => this.#read(row, columns))
+  expected(sent: Sent, state: State): readonly Expected[] {
+    if (sent.offset >= state.released[sent.partition]!) return [asSent(sent)]
+    return this.candidates(sent, state).map((row) => this.#read(row, state))
   }
 
   /** The rows of which one counts. */
-  candidates(sent: Sent, rows: State['rows'], columns: Columns): readonly Row[] {
+  candidates(sent: Sent, { rows, columns, lost }: State): readonly Row[] {
     const all = rows.get(sent) ?? []
-    if (all.length < 2) return all
-    const bound = all.filter((row) => this.#read(row, columns).fidelity === 'exact')
+    // Which of them is bound to the place says a checksum of all parts.
+    if (all.length < 2 || lost !== undefined) return all
+    const bound = all.filter((row) => this.#whole(row, columns).fidelity === 'exact')
     return bound.length > 0 ? bound.slice(0, 1) : all
   }
 
-  #read({ sent, key, values, hasRaw }: Row, columns: Columns): Expected {
+  #read(row: Row, { columns, lost }: State): Expected {
+    if (lost === undefined) return this.#whole(row, columns)
+    if (lost === '_kafka_value') return this.#withoutKept(row, columns)
+    const whole = this.#whole(lost === '_kafka_key' ? { ...row, key: null } : row, columns)
+    const isByChecksum = lost === '_kafka_headers' || lost === '_kafka_timestamp_type' || lost === '_kafka_key'
+    const fidelity = isByChecksum && whole.fidelity === 'exact' ? 'exact' : 'degraded'
+    return { ...whole, fidelity, ...(lost === '_kafka_timestamp' && { hasNoTime: true }) }
+  }
+
+  #withoutKept(row: Row, columns: Columns): Expected {
+    if (row.values.id === null && row.sent!.value === undefined)
+      return { key: row.key, bytes: null, fidelity: 'degraded', isValueGone: true }
+    const whole = this.#whole({ ...row, hasRaw: false }, columns)
+    return { ...whole, fidelity: whole.fidelity === 'exact' ? 'exact' : 'degraded' }
+  }
+
+  /** Whether a record that no commit has yet has a value whose bytes its columns do not give back. */
+  get needsKept(): boolean {
+    const waiting = this.book.sent.flatMap((part, partition) => part.slice(Number(this.frontier[partition])))
+    return waiting.some(({ bytes, isKept }) => bytes !== null && (isKept || this.keepsRaw || this.columns.lacks))
+  }
+
+  #whole({ sent, key, values, hasRaw }: Row, columns: Columns): Expected {
     const isSameKey = key === sent!.key
-    if (values === noValues) return { key, bytes: sent!.bytes, fidelity: isSameKey ? 'exact' : 'rewritten' }
+    // Rows that never had a value have no id, and no others.
+    if (values.id === null) return { key, bytes: sent!.bytes, fidelity: isSameKey ? 'exact' : 'rewritten' }
+    const tooLarge = columns.tooLarge(values)
+    if (tooLarge.length > 0) return { key, bytes: null, fidelity: 'degraded', tooLarge }
     const bytes = this.#encoded(columns.seen(values))
     const isRaw = hasRaw && Buffer.compare(bytes, this.#encoded(columns.seen(valuesOf(sent!.value)))) === 0
     if (isRaw) return { key, bytes: sent!.bytes, fidelity: isSameKey ? 'exact' : 'rewritten' }

@@ -1,5 +1,7 @@
+import type { OurSide } from './our-side.ts'
 import type { Model } from './model.ts'
 import type { Args } from './predicates.ts'
+import type { Refusal } from './refusals.ts'
 import type { Stranger } from './stranger.ts'
 
 /** What the log must be able to read for an operation to be among those of a run. */
@@ -17,14 +19,19 @@ export interface Operation {
   /** Drawn so many times a round; default once. */
   readonly times?: number
   readonly needs?: Feature
-  /** What an engine says that does not do it to such a table. */
-  readonly refusal?: RegExp
+  /** What engines say that do not do it to such a table. */
+  readonly refusals?: readonly Refusal[]
+  /** The write-ahead tier has what the log committed last before it, and no reader beside it holds that back. */
+  readonly isHeld?: true
+  /** Readers beside it may be refused with these codes; default none. */
+  readonly refusesReaders?: readonly string[]
   readonly work: (scene: Scene, args: Args) => Promise<Outcome | void>
 }
 
 export interface Scene {
   readonly stranger: Stranger
   readonly model: Model
+  readonly ours: OurSide
   /** What the log must be able to read. */
   readonly features: ReadonlySet<Feature>
   /** Milliseconds since the epoch. */

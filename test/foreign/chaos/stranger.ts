@@ -16,14 +16,17 @@ export interface ChaosEngines {
 export interface Metadata {
   readonly 'format-version': number
   readonly 'current-snapshot-id': string | null
+  readonly 'current-schema-id': number
   readonly 'default-spec-id': number
+  readonly 'default-sort-order-id': number
   readonly 'partition-specs': readonly {
     readonly 'spec-id': number
-    readonly fields: readonly { readonly name: string }[]
+    readonly fields: readonly { readonly name: string; readonly 'source-id': number; readonly transform: string }[]
   }[]
   readonly snapshots: readonly {
     readonly 'snapshot-id': string
     readonly 'parent-snapshot-id'?: string
+    readonly 'sequence-number': number
     /** Of format 3. */
     readonly 'first-row-id'?: number
     readonly summary: Readonly<Record<string, string>>
@@ -78,6 +81,7 @@ export class Stranger {
   }
 
   pyiceberg(request: PyicebergWork, happened?: () => void): Promise<void> {
+    this.#model.blursLists = true
     return this.#done(() => pyiceberg(this.engines.catalog.uri, this.name, request), happened)
   }
 

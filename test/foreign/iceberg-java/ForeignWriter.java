@@ -12,6 +12,7 @@ import org.apache.iceberg.CatalogUtil;
 import org.apache.iceberg.DataFile;
 import org.apache.iceberg.DataFiles;
 import org.apache.iceberg.DeleteFile;
+import org.apache.iceberg.HasTableOperations;
 import org.apache.iceberg.PartitionKey;
 import org.apache.iceberg.PartitionSpec;
 import org.apache.iceberg.PartitionSpecParser;
@@ -20,6 +21,8 @@ import org.apache.iceberg.SchemaParser;
 import org.apache.iceberg.SingleValueParser;
 import org.apache.iceberg.StructLike;
 import org.apache.iceberg.Table;
+import org.apache.iceberg.TableMetadata;
+import org.apache.iceberg.TableOperations;
 import org.apache.iceberg.catalog.Catalog;
 import org.apache.iceberg.catalog.TableIdentifier;
 import org.apache.iceberg.data.GenericRecord;
@@ -80,6 +83,7 @@ public final class ForeignWriter {
       case "append" -> append(catalog.loadTable(table), request);
       case "equalityDelete" -> equalityDelete(catalog.loadTable(table), request);
       case "addColumn" -> addColumn(catalog.loadTable(table), request);
+      case "setSchema" -> setSchema(catalog.loadTable(table), request.get("id").asInt());
       default -> throw new IllegalArgumentException("no such request: " + request);
     }
   }
@@ -154,6 +158,13 @@ public final class ForeignWriter {
     if (value instanceof Long || value instanceof Integer || value instanceof Boolean) literal = literalOf(value).to(type);
     String parent = request.has("parent") ? request.get("parent").asText() : null;
     table.updateSchema().addColumn(parent, request.get("name").asText(), type, null, literal).commit();
+  }
+
+  /** Makes an earlier schema of the table the current one. */
+  private static void setSchema(Table table, int id) {
+    TableOperations operations = ((HasTableOperations) table).operations();
+    TableMetadata present = operations.current();
+    operations.commit(present, TableMetadata.buildFrom(present).setCurrentSchema(id).build());
   }
 
   private static Literal<?> literalOf(Object value) {

@@ -209,6 +209,7 @@ export function builderFor(type: Type, arena: Arena): ColumnBuilder {
 function scalarBuilder({ spec }: ScalarType, arena: Arena): ColumnBuilder {
   switch (spec.kind) {
     case 'boolean':
+    case 'unknown':
       return new BooleanBuilder()
     case 'int':
     case 'date':

@@ -4,7 +4,16 @@ import type { BatchRun, Position, StoredRecord } from '../model/record.ts'
 import type { Runtime } from './runtime.ts'
 import type { Limits } from '../model/limits.ts'
 import type { AuditOptions, AuditReport } from './audit.ts'
-import type { JudgeTableOptions, Lineage, Scan, ScanOptions, TableAdoption, TableVerdict, TierResult } from './topic.ts'
+import type {
+  AdoptTableOptions,
+  JudgeTableOptions,
+  Lineage,
+  Scan,
+  ScanOptions,
+  TableAdoption,
+  TableVerdict,
+  TierResult,
+} from './topic.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
 import type { ValueMode } from '../model/value-mode.ts'
 
@@ -31,12 +40,13 @@ export interface ColdTier {
    * Makes a table fit to be attached again, once; see {@link Topic.adoptTable} and {@link OnBroken}. Only `by-hand` gives a log
    * that is older than its table the next incarnation: its `frontier` is then the first offset of each partition, and the topic is
    * to be attached with that. Called while the topic is not attached.
-   * @throws what `attach` throws where the table stays as it is; an error with outcome `unknown` is settled by the next call.
+   * @throws what `attach` throws where the table stays as it is; `conflict` code `TABLE_MOVED` where it is at another snapshot than the
+   * expected one, and nothing is changed then; an error with outcome `unknown` is settled by the next call.
    */
   adopt(
     topic: ColdTopicInfo,
     context: ColdContext,
-    request: { readonly how: 'restore' | 'gap' | 'by-hand'; readonly signal?: AbortSignal },
+    request: AdoptTableOptions & { readonly how: 'restore' | 'gap' | 'by-hand' },
   ): Promise<ColdAdoption>
   /** {@link Topic.judgeTable}, whether or not the topic is attached. A log open for reading only is judged by where it ends now. */
   judge?(topic: ColdTopicInfo, context: ColdContext, options?: JudgeTableOptions): Promise<TableVerdict>
@@ -106,7 +116,8 @@ export interface ColdContext {
   /**
    * Called by {@link ColdTopic.repair} before each commit that puts new files in the place of vanished ones, and once more where only
    * later it is learned that it happened: what waits for its release begins its grace anew, for whoever listed orphans before may take a
-   * file that is new for a dead one. Durable on return. @throws what keeps the log from writing that down: then nothing is committed.
+   * file that is new for a dead one. Durable on return. @throws what keeps the log from writing that down: then nothing is committed. A
+   * commit that stands already does so all the same, and no call fails for that: the log tries again by itself, and its `stats()` tell.
    */
   renewGrace?(): Promise<void>
 }
@@ -209,7 +220,8 @@ export interface ColdTopic {
   repairDueMs?(): number | undefined
   /**
    * Puts files with the same rows in the place of those that have vanished, as far as the write-ahead tier has their records; what the
-   * table answers for stays what it was. True: some of them. See {@link ColdContext.renewGrace}.
+   * table answers for stays what it was. True: some of them, by this call or an earlier one that could not say so. See
+   * {@link ColdContext.renewGrace}.
    * @throws what `tier` throws.
    */
   repair?(options?: { readonly signal?: AbortSignal }): Promise<boolean>

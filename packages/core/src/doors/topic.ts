@@ -161,13 +161,13 @@ export interface Topic<T = unknown> {
    * {@link TopicStats.earlier}, and read with {@link ReadOptions.incarnation}, until {@link Topic.dropEarlier}.
    *
    * @throws `invalid` on a read-only log or without a cold tier; `conflict` where the table belongs to another, or holds rows
-   * of offsets that the log still has to give it; `aborted` at once when the signal fires; an error with outcome `unknown` is
+   * of offsets that the log still has to give it, code `TABLE_MOVED` where it is not at `expectedSnapshotId`; `aborted` at once when the signal fires; an error with outcome `unknown` is
    * settled by the next call.
    */
-  adoptTable(options?: { readonly signal?: AbortSignal }): Promise<TableAdoption>
+  adoptTable(options?: AdoptTableOptions): Promise<TableAdoption>
   /**
    * What the table's history is worth now, as a writer would find it that opened the log: of a log open for reading only, too. Reads the
-   * table's metadata, and files only where these do not tell; changes nothing.
+   * table's metadata and manifests, files only where these do not tell, and looks whether the files are there; changes nothing.
    * @throws `invalid` without a cold tier; `unsupported` for a table that cannot be read, or a tier that has no verdict; what the catalog throws.
    */
   judgeTable(options?: JudgeTableOptions): Promise<TableVerdict>
@@ -266,13 +266,30 @@ export interface TableAdoption {
   readonly earlier: readonly EarlierRange[]
 }
 
-export interface JudgeTableOptions {
-  /** Of a broken table, also work out what {@link Topic.adoptTable} would do. It reads who each of the table's rows is. Default false. */
-  readonly plan?: boolean
+export interface AdoptTableOptions {
+  /**
+   * Adopts the table only at this snapshot ({@link TableVerdict.snapshotId}; null: without one, or gone), through lost races too: what
+   * somebody was shown and said yes to, and nothing else. Default: as it is by then.
+   */
+  readonly expectedSnapshotId?: bigint | null
   readonly signal?: AbortSignal
 }
 
-/** See {@link Lineage} for the first two verdicts; on a `broken` one the log neither tiers nor releases, nor reads the table. */
+export interface JudgeTableOptions {
+  /** Of a broken table, also work out what {@link Topic.adoptTable} would do. It reads who each of the table's rows is. Default false. */
+  readonly plan?: boolean
+  /**
+   * Look for the files that the current snapshot names, by name and size; none is opened. It reads the table's manifests and lists its
+   * data folder; files elsewhere are asked for one by one, a thousand of them at most. Default true.
+   */
+  readonly files?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * See {@link Lineage} for the first two verdicts; on a `broken` one the log neither tiers nor releases, nor reads the table. Two faults do
+ * not stop all of that, and are called broken here all the same: `foreign-rows`, which tiering alone minds, and `missing-files`.
+ */
 export interface TableVerdict {
   readonly verdict: 'intact' | 'plausible' | 'broken'
   /** What it comes from, in words. */
@@ -281,14 +298,32 @@ export interface TableVerdict {
   readonly fault: string | null
   /** Of the table; null where it has none, or is gone. */
   readonly snapshotId: bigint | null
-  /** Offsets that the write-ahead tier has let go of and a broken table cannot be trusted to hold. */
+  /**
+   * Offsets that the write-ahead tier has let go of and a broken table cannot be trusted to hold, or may have had in files that are
+   * missing.
+   */
   readonly inDoubt: readonly AuditRange[]
   /** Offsets that the table holds and the log does not have: the log is the older one. */
   readonly ahead: readonly AuditRange[]
+  /** What became of the files; null where they were not looked for: not asked to, the history itself is broken, or there are none. */
+  readonly files: TableFilesVerdict | null
   /** What to do, in words. */
   readonly remedy: string
   /** What {@link Topic.adoptTable} would do; null unless it was asked for, where nothing is broken, and where it would refuse. */
   readonly adoption: Omit<TableAdoption, 'earlier'> | null
+}
+
+/** Of the manifest list, manifests, data files and delete files that a table's current snapshot names. */
+export interface TableFilesVerdict {
+  /** As far as the manifests that are there tell. */
+  readonly named: number
+  /** Those that were looked for, and are there with the size that the table says, or missing. */
+  readonly looked: number
+  /** Locations of those that are missing, each with why, up to the limit `maxMissingFiles`. */
+  readonly missing: readonly { readonly location: string; readonly reason: string }[]
+  readonly missingCount: number
+  /** Offsets that may be in them and whose records the write-ahead tier still has: they are read from there, and a writer puts them back. */
+  readonly held: readonly AuditRange[]
 }
 
 /**

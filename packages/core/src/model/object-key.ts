@@ -34,7 +34,7 @@ export function keyOf(store: NamedPlace, uri: string): string {
   const location = oneSpelling(uri)
   const root = rootsOf(store).find((one) => location.startsWith(one))
   if (root === undefined) {
-    const message = `${uri} lies outside of ${store.name}: it is not read.`
+    const message = `${uri} lies outside of ${store.name}: it is not read. Give a store that holds it, or a function that finds one.`
     throw invalid('OUTSIDE_STORE', message, { context: { uri, root: store.root } })
   }
   const key = location.slice(root.length)

@@ -31,6 +31,8 @@ export type TypeSpec =
   | { readonly kind: 'timestamp' | 'timestamptz'; readonly as: 'native' | 'micros' | 'nanos' }
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'fixed'; readonly length: number }
+  /** Of columns that others made and that are null throughout; {@link t} has none. */
+  | { readonly kind: 'unknown' }
   | { readonly kind: 'list'; readonly element: Type }
   | { readonly kind: 'map'; readonly key: Type; readonly value: Type }
   | { readonly kind: 'struct'; readonly fields: readonly Field[] }

@@ -1,5 +1,5 @@
 import { corrupt, unsupported } from './errors.ts'
-import { jsonBytes, parseJson } from './json.ts'
+import { parseJson, stringifyJson } from './json.ts'
 import type { JsonValue } from './json.ts'
 import { jsonChecks } from './json-checks.ts'
 import type { JsonChecks, JsonObject } from './json-checks.ts'
@@ -24,12 +24,17 @@ export interface StoredKind {
 }
 
 /** The object with the versions of its kind in front. A bigint becomes an integer literal. */
-export function storedBytes(
+export function storedText(
   { format, minimumReader }: StoredKind,
   members: Readonly<Record<string, unknown>>,
   indent?: number,
-): Uint8Array {
-  return jsonBytes({ format, minimumReader, ...members }, indent)
+): string {
+  return stringifyJson({ format, minimumReader, ...members }, indent)
+}
+
+/** {@link storedText} as UTF-8 bytes. */
+export function storedBytes(kind: StoredKind, members: Readonly<Record<string, unknown>>, indent?: number): Uint8Array {
+  return new TextEncoder().encode(storedText(kind, members, indent))
 }
 
 /** @throws `unsupported` code `FORMAT_VERSION` when an object of the kind needs a later reader than this one. */
@@ -47,8 +52,8 @@ function tooNew({ name, format }: StoredKind, minimumReader: number, what: strin
 
 /** A JSON object of the kind, if we may read it. @throws `corrupt` for malformed text; `unsupported` for a later format. */
 export function parseStored(kind: StoredKind, input: string | Uint8Array, what: string, maxBytes?: number): JsonObject {
-  const json = asObject(parseJson(input, what, maxBytes), what)
-  checkReadable(kind, countField(json, 'minimumReader', what), what)
+  const { json, refusal } = parseAnyVersion(kind, input, what, maxBytes)
+  if (refusal !== undefined) throw refusal
   return json
 }
 
@@ -82,8 +87,11 @@ export async function loadAnyVersion(
 ): Promise<AnyVersion | undefined> {
   const object = await getIfThere(store, key, signal === undefined ? {} : { signal })
   if (object === undefined) return undefined
-  const what = `${store.name} ${key}`
-  const json = asObject(parseJson(object.bytes, what, maxBytes), what)
+  return parseAnyVersion(kind, object.bytes, `${store.name} ${key}`, maxBytes)
+}
+
+function parseAnyVersion(kind: StoredKind, input: string | Uint8Array, what: string, maxBytes?: number): AnyVersion {
+  const json = asObject(parseJson(input, what, maxBytes), what)
   const minimumReader = countField(json, 'minimumReader', what)
   return { json, refusal: minimumReader > kind.format ? tooNew(kind, minimumReader, what) : undefined }
 }

@@ -53,6 +53,20 @@ describe('bucketStore', () => {
     })
   })
 
+  it('rounds the size of parts up to what the service counts in', async () => {
+    const { bucket, store } = opened({ minPartBytes: 4, partStepBytes: 6 })
+    for (const [partBytes, parts] of [
+      [1, 4],
+      [6, 4],
+      [7, 2],
+      [24, 0],
+    ] as const) {
+      bucket.calls.splice(0)
+      await store.putStream('k', [new Uint8Array(24)], { partBytes })
+      expect(bucket.calls.filter((call) => call === 'part')).toHaveLength(parts)
+    }
+  })
+
   it('compares bytes where the service drops ids', async () => {
     const { bucket, store } = opened({ attemptIds: false })
     bucket.keepsIds = false

@@ -42,6 +42,8 @@ export interface BucketStoreOptions {
   readonly partBytes: number
   /** What the service takes at least, but for the last one: a caller's smaller size becomes this. */
   readonly minPartBytes: number
+  /** What the size of a part must be a multiple of: a caller's other size is rounded up. Default 1. */
+  readonly partStepBytes?: number
   readonly maxParts: number
   readonly parallelParts: number
   /** The longest object that one request may put. */
@@ -157,8 +159,9 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
       const inner = innerOf(key)
       throwIfAborted(put.signal)
       const write = writeOf(put)
-      const { maxParts, parallelParts, minPartBytes } = options
-      const partBytes = Math.max(put.partBytes ?? options.partBytes, minPartBytes)
+      const { maxParts, parallelParts, minPartBytes, partStepBytes = 1 } = options
+      const least = Math.max(put.partBytes ?? options.partBytes, minPartBytes)
+      const partBytes = Math.ceil(least / partStepBytes) * partStepBytes
       const place = { store: name, key, inner }
       const sent = await streamed(bucket, timed, place, chunks, write, { partBytes, maxParts, parallelParts }, put)
       if ('bytes' in sent) return await putBytes(key, sent.bytes, write, put.signal)

@@ -154,7 +154,7 @@ export class Renewal {
 }
 
 function outside(location: string, cause?: unknown): Error {
-  const message = `${location} lies in no store that this table's files are in: it is not read.`
+  const message = `${location} lies in no store that this table's files are in: it is not read. Let the function that finds stores give one for it.`
   return invalid('OUTSIDE_STORE', message, { context: { uri: location }, cause })
 }
 

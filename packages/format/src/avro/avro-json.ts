@@ -66,6 +66,8 @@ function scalarJson({ spec }: ScalarType, path: string, names: Names): JsonValue
       return { type: 'long', 'moulin.type': 'int53' }
     case 'binary':
       return 'bytes'
+    case 'unknown':
+      return 'null'
     case 'uuid':
       return { type: 'string', logicalType: 'uuid' }
     case 'date':

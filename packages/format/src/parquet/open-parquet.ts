@@ -48,6 +48,7 @@ import type {
   ParquetReadRequest,
 } from './parquet-file.ts'
 import { dictionaryTable, mightContainTable, openTable, pageBoundsTable, readTable } from './parquet-file-options.ts'
+import { UNKNOWN } from './primitive-type.ts'
 import type { RangeReader } from './range-reader.ts'
 import { withSoundStatistics } from './sound-statistics.ts'
 
@@ -117,7 +118,7 @@ class OpenFile implements ParquetFile {
     let firstRow = 0
     this.rowGroups = footer.rowGroups.map(({ rowCount, sizeBytes, columns }, index) => {
       const bounds = (fieldId: number, type?: IcebergType): ParquetBounds => {
-        if (!fields.has(fieldId)) return { nullCount: rowCount }
+        if (!fields.has(fieldId) || type === UNKNOWN) return { nullCount: rowCount }
         const leaf = leafField(fields, fieldId)
         if (leaf === undefined) return {}
         const place = placeIn(leaf, index, 'bounds')
@@ -173,12 +174,14 @@ class OpenFile implements ParquetFile {
   /** By pages where offset indexes say which hold the rows; where that ends in nonsense, without them. */
   async #decoded(request: TaskRequest, rowGroup: FooterRowGroup): Promise<ColumnBatch['columns']> {
     const { rowGroup: index, rows } = request
+    // Of this read: another one may doubt them before it ends.
+    const isDoubted = this.#indexes.isDoubted(index)
     try {
       return await this.#decodedOnce(request, rowGroup)
     } catch (error) {
       const isIndexed =
         (rows.start > 0 || rows.end < rowGroup.rowCount) &&
-        !this.#indexes.isDoubted(index) &&
+        !isDoubted &&
         rowGroup.columns.some(({ offsetIndex }) => offsetIndex !== undefined)
       if (!isIndexed || !isKind(error, 'corrupt') || error.code === 'PARQUET_WORKER') throw error
       this.#indexes.doubt(index)
@@ -210,7 +213,8 @@ class OpenFile implements ParquetFile {
     const { rowCount } = rowGroup
     const nodes = wanted.flatMap((field) => {
       const node = topLevelField(this.#fields, field.id, this.name)
-      return node === undefined || isAllNull(node, rowGroup) ? [] : [{ field, node }]
+      const isNull = node === undefined || field.type === UNKNOWN || isAllNull(node, rowGroup)
+      return isNull ? [] : [{ field, node }]
     })
     const isNarrow = rows.start > 0 || rows.end < rowCount
     const indexes = isNarrow && nodes.length > 0 ? await waitFor(this.#indexes.load(index, rowGroup), signal) : []

@@ -2,6 +2,9 @@ import { type Column, invalid, MAX_PRECISION, parsePrimitive, type PrimitiveType
 
 export type { PrimitiveType }
 
+/** The type of columns that are null in every row, whatever a file has. Spec: "Primitive Types". */
+export const UNKNOWN = 'unknown'
+
 /** @throws `unsupported` for a type that is not one of format version 2 or a nanosecond timestamp of version 3; `invalid` for sizes out of range. */
 export function primitiveType(text: string): PrimitiveType {
   const type = parsePrimitive(text)

@@ -1,4 +1,4 @@
-import { type IcebergField, type IcebergType, INT64_MAX, INT64_MIN } from '@moulin/core'
+import { type IcebergField, type IcebergType, INT64_MAX, INT64_MIN, plainPrimitives } from '@moulin/core'
 import fc from 'fast-check'
 import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
@@ -48,19 +48,24 @@ const decimal = (precision: number): fc.Arbitrary<bigint> =>
   fc.bigInt({ min: -(10n ** BigInt(precision)) + 1n, max: 10n ** BigInt(precision) - 1n })
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('', 'typed', 'naïve', '日本', '😀'))
 
+const plain: Readonly<Record<(typeof plainPrimitives)[number], fc.Arbitrary<unknown>>> = {
+  boolean: fc.boolean(),
+  int: int32,
+  long: int64,
+  float: fc.float(),
+  double: fc.double(),
+  date: int32,
+  time: fc.bigInt({ min: 0n, max: 86_399_999_999n }),
+  timestamp: int64,
+  timestamptz: int64,
+  timestamp_ns: int64,
+  timestamptz_ns: int64,
+  string: text.map(utf8),
+  binary: bytes(),
+  uuid: bytes(16),
+}
 const primitives: readonly (readonly [IcebergType, fc.Arbitrary<unknown>])[] = [
-  ['boolean', fc.boolean()],
-  ['int', int32],
-  ['long', int64],
-  ['float', fc.float()],
-  ['double', fc.double()],
-  ['date', int32],
-  ['time', fc.bigInt({ min: 0n, max: 86_399_999_999n })],
-  ['timestamp', int64],
-  ['timestamptz', int64],
-  ['string', text.map(utf8)],
-  ['binary', bytes()],
-  ['uuid', bytes(16)],
+  ...plainPrimitives.map((type) => [type, plain[type]] as const),
   ['fixed[5]', bytes(5)],
   ['decimal(9,2)', decimal(9)],
   ['decimal(18,4)', decimal(18)],

@@ -62,6 +62,7 @@ class OpenChunk {
   }
 
   pushTo(chunks: ChunkList, number: number): void {
+    if (this.#isBits) this.#makeList()
     if (this.#isBits) return chunks.push(number, chunkKinds.bits, this.#values)
     this.#settle()
     chunks.push(number, chunkKinds.listed, this.#values.subarray(0, this.#length))
@@ -71,13 +72,29 @@ class OpenChunk {
   #makeRoom(): number {
     this.#settle()
     const { length } = this.#values
-    if (this.#length < length) return 0
+    // Of a list that is nearly full of others, each that comes twice would have it sorted again.
+    if (this.#length <= length / 2) return 0
     this.#isBits = length === MAX_LISTED
     const values = new Uint16Array(this.#isBits ? BIT_WORDS : length * 2)
-    if (this.#isBits) for (const value of this.#values) values[value >> 4]! |= 1 << (value & 15)
-    else values.set(this.#values)
+    const present = this.#values.subarray(0, this.#length)
+    if (this.#isBits) for (const value of present) values[value >> 4]! |= 1 << (value & 15)
+    else values.set(present)
     this.#values = values
     return (values.length - length) * 2
+  }
+
+  /** Where that takes no more than the bits do. */
+  #makeList(): void {
+    const { bits } = chunkKinds
+    if (bits.countBelow(this.#values, CHUNK_ROWS) > MAX_LISTED) return
+    const values: number[] = []
+    bits.runsIn(this.#values, 0, CHUNK_ROWS, (from, to) => {
+      for (let value = from; value < to; value++) values.push(value)
+    })
+    this.#isBits = false
+    this.#isRising = true
+    this.#values = Uint16Array.from(values)
+    this.#length = values.length
   }
 
   /** Rising, each once. */

@@ -61,6 +61,17 @@ describe('positionUnion', () => {
     )
   })
 
+  it('takes a thousand lists of the same as one', () => {
+    const begun = performance.now()
+    const list = built(Array.from({ length: 4096 }, (_, at) => at * 16))
+    const few = built([1, 2, 40_001])
+    const union = positionUnion([few, ...Array.from({ length: 1000 }, () => list)])
+    expect(union.size).toBe(4099)
+    expect(union.sizeBytes).toBeLessThan(9000)
+    // Sorted together, they take seconds.
+    expect(performance.now() - begun).toBeLessThan(1_000)
+  })
+
   it('takes what the sets take, not what they stand for', () => {
     const begun = performance.now()
     // 2.6e8 positions each, in 57 kB.

@@ -26,10 +26,13 @@ type Words = Pick<Chunk, 'kind' | 'words'>
 function joined(parts: readonly Chunk[]): Words {
   if (parts.length === 1) return parts[0]!
   const whole = parts.find(({ kind, words }) => kind.countBelow(words, CHUNK_ROWS) === CHUNK_ROWS)
-  return whole ?? (parts.some(({ kind }) => kind === chunkKinds.bits) ? asBits(parts) : asRuns(parts))
+  if (whole !== undefined) return whole
+  // As runs they take more on the way than as bits: many lists of the same are as many times as long.
+  const words = parts.reduce((sum, part) => sum + part.words.length, 0)
+  return words >= BIT_WORDS ? asBits(parts) : asRuns(parts)
 }
 
-/** One of them takes as much already. */
+/** They take as much together already. */
 function asBits(parts: readonly Chunk[]): Words {
   const all = new Uint16Array(BIT_WORDS)
   for (const { kind, words } of parts) {

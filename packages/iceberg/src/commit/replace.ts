@@ -5,7 +5,7 @@ import { addedEntry, commitTable, newManifest, planCommit } from './commit-plan.
 import type { CommitBase, CommitPlan, CommitRequest, PlannedObject } from './commit-plan.ts'
 import type { DataFile, DeleteFile, ManifestEntry, ManifestFile } from '../manifests/data-file.ts'
 import { readDeleteManifest, readManifest } from '../manifests/read-manifest.ts'
-import { currentSchema, currentSpec } from '../metadata/metadata-lookup.ts'
+import { currentSchema, currentSpec, schemasFrom } from '../metadata/metadata-lookup.ts'
 import { bindForReading, bindPartitionSpec, specById } from '../partitions/partition-fields.ts'
 import type { BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { deleteIndex } from '../scan/delete-index.ts'
@@ -82,10 +82,8 @@ export async function planReplace(request: ReplaceRequest): Promise<CommitPlan> 
 
 type Bind = typeof bindPartitionSpec
 
-/** Newer schemas first: the column of a spec may be gone from the present one. */
 function specOf(metadata: TableMetadata, id: number, bind: Bind = bindPartitionSpec): BoundPartitionSpec {
-  const schemas = [currentSchema(metadata), ...metadata.schemas.toReversed()]
-  return bind(specById(metadata['partition-specs'], id), schemas)
+  return bind(specById(metadata['partition-specs'], id), schemasFrom(metadata))
 }
 
 const isLive = ({ addedFiles, existingFiles }: ManifestFile): boolean => addedFiles !== 0 || existingFiles !== 0

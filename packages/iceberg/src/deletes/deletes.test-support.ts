@@ -4,6 +4,8 @@ import { valueArrays } from '@moulin/core'
 import type { Column, ColumnBatch, IcebergField, IcebergType } from '@moulin/core'
 import { parquetWriter } from '@moulin/format'
 import { positionDeleteFields } from './position-deletes.ts'
+import type { DataFile } from '../manifests/data-file.ts'
+import { dataFileMetrics } from '../manifests/data-file-metrics.ts'
 
 /** A value of a column: text for a string, an object for a struct, what its typed array holds for all others. */
 export type Value = null | boolean | number | bigint | string | Uint8Array | { readonly [name: string]: Value }
@@ -67,10 +69,33 @@ function columnOf(type: IcebergType, values: readonly Value[]): Column {
 }
 
 export function parquetOf(fields: readonly IcebergField[], rows: readonly (readonly Value[])[]): Uint8Array {
+  return describedParquet(fields, rows).bytes
+}
+
+/** With what a manifest says of it. */
+export function describedParquet(
+  fields: readonly IcebergField[],
+  rows: readonly (readonly Value[])[],
+): { readonly bytes: Uint8Array; readonly metrics: FileMetrics } {
   const schema = { type: 'struct', fields } as const
   const writer = parquetWriter.create({ schema, compression: 'zstd' })
   writer.writeRowGroup(batchOf(fields, rows))
-  return writer.finish().bytes
+  const { bytes, metrics, rowGroups } = writer.finish()
+  const splitOffsets = rowGroups.map(({ offset }) => BigInt(offset))
+  return { bytes, metrics: { ...dataFileMetrics(schema, metrics), splitOffsets } }
+}
+
+export type FileMetrics = ReturnType<typeof dataFileMetrics> & Pick<DataFile, 'splitOffsets'>
+
+/** A file of which nothing more is said. */
+export const noMetrics: FileMetrics = {
+  columnSizes: new Map(),
+  valueCounts: new Map(),
+  nullValueCounts: new Map(),
+  nanValueCounts: new Map(),
+  lowerBounds: new Map(),
+  upperBounds: new Map(),
+  splitOffsets: [],
 }
 
 export function positionsFile(rows: readonly (readonly [path: string | null, position: bigint | null])[]): Uint8Array {

@@ -196,6 +196,9 @@ function avroType(type: PrimitiveType, fieldId: number): JsonValue {
     case 'timestamp':
     case 'timestamptz':
       return { type: 'long', logicalType: 'timestamp-micros', 'adjust-to-utc': type.kind === 'timestamptz' }
+    case 'timestamp_ns':
+    case 'timestamptz_ns':
+      return { type: 'long', logicalType: 'timestamp-nanos', 'adjust-to-utc': type.kind === 'timestamptz_ns' }
     case 'decimal':
       return { ...fixed, logicalType: 'decimal', precision: type.precision, scale: type.scale }
     case 'uuid':

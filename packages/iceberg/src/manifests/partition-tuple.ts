@@ -28,7 +28,7 @@ export function partitionFromAvro(row: AvroRow, shape: RecordShape, spec: BoundP
     const raw = optionalAt(shape, row, fieldId)
     if (raw === undefined) return null
     const type = resultType === undefined ? undefined : primitiveOf(resultType)
-    const value = type === undefined ? asStored(raw) : valueFromAvro(raw, type)
+    const value = type === undefined ? asStored(raw) : partitionValueAs(raw, type)
     if (value !== undefined) return value
     const kind = type === undefined ? 'single value' : type.kind
     throw corrupt('PARTITION_VALUE', `${shape.what} has a ${name} that is no ${kind}.`, { context: { name } })
@@ -40,7 +40,12 @@ function asStored(raw: unknown): PartitionValue | undefined {
   return isOne ? (raw as PartitionValue) : undefined
 }
 
-function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | undefined {
+/**
+ * A partition value as one of this type: what a manifest has, or what was made of that before the column was promoted. Undefined for what
+ * is no value of the type.
+ * Spec: "Schema Evolution".
+ */
+export function partitionValueAs(raw: unknown, type: PrimitiveType): Exclude<PartitionValue, null> | undefined {
   switch (type.kind) {
     case 'boolean':
       return typeof raw === 'boolean' ? raw : undefined
@@ -49,15 +54,18 @@ function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | unde
       return asInt(raw)
     case 'long':
     case 'time':
-    case 'timestamp':
     case 'timestamptz':
-    case 'timestamp_ns':
     case 'timestamptz_ns':
       return asLong(raw)
+    case 'timestamp':
+      return timeOf(raw, MICROS_PER_DAY)
+    case 'timestamp_ns':
+      return timeOf(raw, MICROS_PER_DAY * 1000n)
     case 'float':
     case 'double':
       return typeof raw === 'number' ? raw : undefined
     case 'decimal':
+      if (typeof raw === 'bigint') return raw
       return raw instanceof Uint8Array && raw.length > 0 ? bigIntOf(raw, 0, raw.length) : undefined
     case 'string':
       return typeof raw === 'string' ? raw : undefined
@@ -67,6 +75,16 @@ function valueFromAvro(raw: unknown, type: PrimitiveType): PartitionValue | unde
     case 'binary':
       return raw instanceof Uint8Array ? raw : undefined
   }
+}
+
+const MICROS_PER_DAY = 86_400_000_000n
+
+/** What Avro has as an int is a date, of before the column was promoted. */
+function timeOf(raw: unknown, perDay: bigint): bigint | undefined {
+  if (typeof raw !== 'number') return asLong(raw)
+  const day = asInt(raw)
+  const time = day === undefined ? undefined : BigInt(day) * perDay
+  return time === undefined || BigInt.asIntN(64, time) !== time ? undefined : time
 }
 
 /** One summary per field over the tuples of a manifest. Spec: "Manifest lists", `field_summary`. */

@@ -13,6 +13,23 @@ export function schemaById(metadata: TableMetadata, id: number): IcebergSchema |
   return metadata.schemas.find((schema) => schema['schema-id'] === id)
 }
 
+/**
+ * All schemas in the order in which they are asked for a column: `first` (default: the current one), then the newest. A spec's column may
+ * be gone from the one that is read with; and a table that was replaced has other columns under old ids, so what is read of an older
+ * snapshot asks that snapshot's own schema first.
+ *
+ * @example bindForReading(spec, schemasFrom(metadata))
+ *
+ * Spec: "Schemas and Data Types".
+ */
+export function schemasFrom(
+  metadata: TableMetadata,
+  first: IcebergSchema = currentSchema(metadata),
+): readonly IcebergSchema[] {
+  const newest = metadata.schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
+  return [first, ...newest.filter((schema) => schema !== first)]
+}
+
 export function currentSpec(metadata: TableMetadata): PartitionSpec {
   return specById(metadata['partition-specs'], metadata['default-spec-id'])
 }

@@ -112,7 +112,12 @@ describe('typeOfIceberg', () => {
     expect(json(typeOfIceberg(type))).toEqual(json(wanted))
   })
 
-  it.each(['unknown', 'variant', 'geometry', 'decimal(40, 2)'])('refuses %s by name', (type) => {
+  it('gives the unknown one a kind of its own', () => {
+    expect(typeOfIceberg('unknown').spec).toEqual({ kind: 'unknown' })
+    expect(typeOfIceberg('unknown').optional()).toMatchObject({ spec: { kind: 'unknown' }, isOptional: true })
+  })
+
+  it.each(['variant', 'geometry', 'decimal(40, 2)'])('refuses %s by name', (type) => {
     expect(() => typeOfIceberg(type)).toThrow(type)
     try {
       typeOfIceberg(type)

@@ -1,6 +1,6 @@
 import { foldIceberg, foldType, nestedFields, structOf, t } from '@moulin/core'
 import type { Field, IcebergField, IcebergSchema, IcebergType, ScalarType, Schema, Type } from '@moulin/core'
-import { primitiveOf } from '../values/primitive-type.ts'
+import { primitiveOf, UNKNOWN } from '../values/primitive-type.ts'
 
 /**
  * The table's columns of a schema, with ids counted from `firstId` upwards, nested fields right after their parent.
@@ -83,6 +83,7 @@ function typeOfField({ type, required }: IcebergField): Type {
 }
 
 function primitiveTypeOf(type: string): Type {
+  if (type === UNKNOWN) return nulls
   const { kind, precision, scale, width } = primitiveOf(type)!
   switch (kind) {
     case 'decimal':
@@ -101,7 +102,13 @@ function primitiveTypeOf(type: string): Type {
   }
 }
 
-// No schema of a topic has one.
+// No schema of a topic has one of these.
+const nulls: Type<null, false> = {
+  spec: { kind: 'unknown' },
+  isOptional: false,
+  optional: () => ({ ...nulls, isOptional: true }) as Type<null, true>,
+}
+
 function nanos(kind: 'timestamp' | 'timestamptz'): Type<bigint, false> {
   const spec = { kind, as: 'nanos' } as const
   return { spec, isOptional: false, optional: () => ({ ...nanos(kind), isOptional: true }) as Type<bigint, true> }

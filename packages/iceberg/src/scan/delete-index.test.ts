@@ -123,12 +123,12 @@ describe('by partitions', () => {
     expect(about(deletes)).toEqual(['all', 'void'])
   })
 
-  it('what names a file that is of another partition is damage', () => {
+  it('what names a file is about it, also where it is listed under another partition or spec', () => {
     const named = { referencedDataFile: at('a'), ...place(1, 'osl') }
     for (const kind of ['vector', 'positions'] as const) {
-      expect(code(() => about([deleteFile(kind, 'x', 5n, named)], place(1, 'ams')))).toBe('DELETE_PARTITION')
+      expect(about([deleteFile(kind, 'x', 5n, named)], place(1, 'ams'))).toEqual(['x'])
+      expect(about([deleteFile(kind, 'x', 5n, named)], place(2, 'osl'))).toEqual(['x'])
       expect(about([deleteFile(kind, 'x', 5n, named)], place(1, 'osl'))).toEqual(['x'])
-      // Nor does it matter for a file that is too new for it.
       expect(about([deleteFile(kind, 'x', 4n, named)], place(1, 'ams'))).toEqual([])
     }
   })

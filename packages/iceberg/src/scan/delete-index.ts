@@ -8,8 +8,7 @@ import { fileNames } from './file-names.ts'
 export interface DeleteIndex {
   /**
    * By rising sequence number; of files that only the same deletes by value are about mostly the same array. A vector stands alone beside deletes by value, for it takes the place of files of positions.
-   * @throws `corrupt` code `DELETION_VECTORS` where two vectors are about the file; code `DELETE_PARTITION` where what names it is of
-   * another partition.
+   * @throws `corrupt` code `DELETION_VECTORS` where two vectors are about the file.
    */
   of(file: Pick<DataFile, 'filePath' | 'specId' | 'partition'>, sequenceNumber: bigint): readonly DeleteFile[]
 }
@@ -30,7 +29,8 @@ const MAX_SHARED = 64
 /**
  * The rules of the specification: positions and vectors are about files that are not newer, values about files that are older; all of the same
  * partition of the same spec, but for values of a spec without partitions, which are about all files. What names the one file that it is
- * about must be of that file's partition: it is damage that would bring deleted rows back, were it passed over.
+ * about is about it, whatever partition it is listed under: DuckDB lists it under the table's present spec, and Iceberg's own reader does
+ * not look. Passed over, it would bring deleted rows back.
  * Spec: "Scan Planning".
  */
 export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }: DeleteIndexParts): DeleteIndex {
@@ -82,8 +82,7 @@ export function deleteIndex(files: readonly DeleteFile[], { tableFiles, specOf }
       const scope = hasScopes ? scopeOf(file) : undefined
       const vector = ofOne(file, vectors.since(name, sequenceNumber))
       const byValue = scope === undefined ? none : valuesSince(scope, sequenceNumber + 1n)
-      const byPlace =
-        vector === undefined ? [...inPartition(file, namedPositions.since(name, sequenceNumber))] : [vector]
+      const byPlace = vector === undefined ? [...namedPositions.since(name, sequenceNumber)] : [vector]
       if (vector === undefined && scope !== undefined)
         byPlace.push(...meeting(file, positions.since(scope, sequenceNumber)))
       return byPlace.length === 0 ? byValue : [...byValue, ...byPlace].sort(bySequence)
@@ -143,21 +142,13 @@ function unlessElsewhere(names: (location: string) => string, location: string):
   }
 }
 
-type Named = Pick<DataFile, 'filePath'> & Scoped
+type Named = Pick<DataFile, 'filePath'>
 
 function ofOne(file: Named, vectors: readonly DeleteFile[]): DeleteFile | undefined {
-  if (vectors.length < 2) return inPartition(file, vectors)[0]
+  if (vectors.length < 2) return vectors[0]
   const places = vectors.slice(0, 2).map(({ filePath, blob }) => `${filePath} at ${blob?.offset}`)
   const message = `${file.filePath} has ${vectors.length} deletion vectors, in ${places.join(' and ')}; a data file has one at most.`
   throw corrupt('DELETION_VECTORS', message, { context: { filePath: file.filePath } })
-}
-
-function inPartition(file: Named, deletes: readonly DeleteFile[]): readonly DeleteFile[] {
-  const scope = deletes.length === 0 ? '' : scopeOf(file)
-  const strange = deletes.find((one) => scopeOf(one) !== scope)
-  if (strange === undefined) return deletes
-  const message = `${strange.filePath} deletes rows of ${file.filePath} and is of another partition than that file.`
-  throw corrupt('DELETE_PARTITION', message, { context: { filePath: file.filePath, deletes: strange.filePath } })
 }
 
 /** Between which paths a file of positions has rows; undefined: it does not say. */

@@ -69,8 +69,10 @@ export class KeptManifests {
     }
     const present = manifests.filter((manifest) => !this.#parts.skip(manifest))
     const snapshotId = BigInt(snapshot['snapshot-id'])
-    return this.#inParts(present, async (manifest) =>
-      describedManifest(await this.#read(manifest), manifest, snapshotId),
+    return this.#inParts(present, (manifest) =>
+      this.#kept(`described ${snapshotId} ${manifest}`, async () => {
+        return [describedManifest(await this.#read(manifest), manifest, snapshotId), MANIFEST_BYTES]
+      }),
     )
   }
 
@@ -98,6 +100,7 @@ export class KeptManifests {
     const facts = room?.facts.get(name) as Facts | undefined
     if (facts !== undefined && !factsMightMatch(residual, facts)) return []
     const known = room?.files.get(name) as ManifestIndex | undefined
+    const knownBytes = known?.sizeBytes
     const found = (index: ManifestIndex): IndexedFiles => {
       const files = [...index.matching(residual, predicate, spec)]
       index.settle()
@@ -105,7 +108,8 @@ export class KeptManifests {
         const learned = new Map([...(facts ?? []), ...index.facts(residual, spec)])
         room.facts.add(name, learned, factsBytes(learned))
       }
-      if (known === undefined) room?.files.add(name, index, index.sizeBytes)
+      // It learns of columns that were not asked for before.
+      if (index.sizeBytes !== knownBytes) room?.files.add(name, index, index.sizeBytes)
       return files
     }
     return known === undefined ? this.#index(manifest, spec).then(found) : found(known)
@@ -119,7 +123,7 @@ export class KeptManifests {
     const spec = this.#parts.specOf(manifest.specId)
     return this.#kept(`deletes ${typesOf(spec)} ${nameOf(manifest)}`, async () => {
       const bytes = await this.#read(manifest.path)
-      const files = readDeleteManifest(bytes, { manifest, spec }).map(withPathAlone)
+      const files = readDeleteManifest(bytes, { manifest, spec }).map(withMetricsAsked)
       return [files, sizeOf(files)]
     })
   }
@@ -188,26 +192,42 @@ function indexed(
   })
 }
 
-/** Of the metrics of a file of deletes nobody asks but for the paths of data files; writers state them of all columns of the table. */
-function withPathAlone(file: DeleteFile): DeleteFile {
-  const path = (bounds: DeleteFile['lowerBounds']): DeleteFile['lowerBounds'] => {
-    const bound = bounds.get(FILE_PATH_ID)
-    // Its own bytes: those of a view keep the whole manifest.
-    return bound === undefined ? noBounds : new Map([[FILE_PATH_ID, bound.slice()]])
+/**
+ * Of the metrics of a file of deletes nobody asks but for the paths of data files, or the columns that rows are compared by; writers state
+ * them of all columns of the table.
+ */
+function withMetricsAsked(file: DeleteFile): DeleteFile {
+  const ids = file.content === 'equality' ? file.equalityIds : [FILE_PATH_ID]
+  const asked = <V>(metrics: ReadonlyMap<number, V>, kept: (value: V) => V): ReadonlyMap<number, V> =>
+    new Map(
+      ids.flatMap((id) => {
+        const value = metrics.get(id)
+        return value === undefined ? [] : [[id, kept(value)] as const]
+      }),
+    )
+  // Their own bytes: those of a view keep the whole manifest.
+  const bounds = (all: DeleteFile['lowerBounds']): DeleteFile['lowerBounds'] => asked(all, (bound) => bound.slice())
+  return {
+    ...file,
+    nullValueCounts: asked(file.nullValueCounts, (count) => count),
+    lowerBounds: bounds(file.lowerBounds),
+    upperBounds: bounds(file.upperBounds),
   }
-  const [lowerBounds, upperBounds] = [path(file.lowerBounds), path(file.upperBounds)]
-  return { ...file, nullValueCounts: noCounts, lowerBounds, upperBounds }
 }
 
-const noBounds: DeleteFile['lowerBounds'] = new Map()
-const noCounts: DeleteFile['nullValueCounts'] = new Map()
+/** What a count or a bound takes beside its bytes. */
+const METRIC_BYTES = 100
 
-const sizeOf = (files: readonly DeleteFile[]): number =>
-  files.reduce((sum, { filePath, referencedDataFile = '', equalityIds, partition, lowerBounds, upperBounds }) => {
-    const bounds = (lowerBounds.get(FILE_PATH_ID)?.length ?? 0) + (upperBounds.get(FILE_PATH_ID)?.length ?? 0)
-    const texts = 2 * (filePath.length + referencedDataFile.length) + bounds
-    return sum + DELETE_BYTES + texts + 8 * (equalityIds.length + partition.length)
+function sizeOf(files: readonly DeleteFile[]): number {
+  const boundBytes = (bounds: DeleteFile['lowerBounds']): number =>
+    [...bounds.values()].reduce((sum, { length }) => sum + METRIC_BYTES + length, 0)
+  return files.reduce((sum, file) => {
+    const { filePath, referencedDataFile = '', equalityIds, partition, nullValueCounts } = file
+    const metrics = boundBytes(file.lowerBounds) + boundBytes(file.upperBounds) + METRIC_BYTES * nullValueCounts.size
+    const texts = 2 * (filePath.length + referencedDataFile.length)
+    return sum + DELETE_BYTES + texts + metrics + 8 * (equalityIds.length + partition.length)
   }, 0)
+}
 
 type IndexedFiles = readonly IndexedFile[]
 

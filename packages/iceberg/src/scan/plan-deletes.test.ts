@@ -83,15 +83,24 @@ describe('a plan', () => {
   it('with a room reads what is new, and knows what is deleted by now', async () => {
     const made = twoSpecs()
     const { store, manifests, putList, plan, names } = made
-    const room = roomy()
+    const sizes = new Map<string, number>()
+    const { files: shelf, facts } = roomy()
+    const add: (typeof shelf)['add'] = (name, value, sizeBytes) => {
+      sizes.set(name, sizeBytes)
+      shelf.add(name, value, sizeBytes)
+    }
+    const room = { files: { ...shelf, add }, facts }
     const reads = (): string[] => store.reads.splice(0).map((key) => /([^/]*)\.avro$/.exec(key)![1]!)
     expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     expect(reads()).toEqual(['snap', 'm0', 'm1', 'm2'])
+    const [name, before] = [...sizes].find(([each]) => each.includes('m0.avro'))!
     expect(await names({ room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     expect(await names({ room, where: gte('n', 9) })).toEqual(['osl'])
     expect(await names({ room, where: lt('n', 1) })).toEqual(['feb'])
     expect(await names({ room, where: eq('town', 'ams') })).toEqual(['ams', 'jan', 'null', 'feb'])
     expect(reads()).toEqual([])
+    // What it has learned of two columns.
+    expect(sizes.get(name)).toBe(before + 300)
 
     // A commit of somebody else's: deletes in what is known, and more files.
     const spec = bindPartitionSpec(specs[1]!, [schema])
@@ -195,7 +204,7 @@ describe('a plan', () => {
     }
   })
 
-  it('keeps of what deletes rows no metrics of columns', async () => {
+  it('keeps of what deletes rows the metrics of the columns that are compared, and no others', async () => {
     const { store, manifests, putList, plan } = twoSpecs()
     const bound = new Map(
       Array.from({ length: 100 }, (_, id) => [id + 1, new TextEncoder().encode('sixteen-bytes-ab')]),
@@ -212,7 +221,11 @@ describe('a plan', () => {
     putList('snap', [...manifests, deletes.manifest])
     const about = (await plan({ room: roomy() })).filter(({ deletes: some }) => some.length > 0)
     expect(about.map(({ deletes: some }) => some.length)).toEqual([2])
-    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes)
-      expect([lowerBounds.size, upperBounds.size, nullValueCounts.size]).toEqual([0, 0, 0])
+    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes) {
+      expect([lowerBounds, upperBounds]).toEqual([new Map([[1, bound.get(1)]]), new Map([[1, bound.get(1)]])])
+      expect(nullValueCounts).toEqual(new Map([[1, 0n]]))
+      // Of the manifest's bytes nothing is kept with them.
+      expect(lowerBounds.get(1)!.buffer.byteLength).toBe(16)
+    }
   })
 })

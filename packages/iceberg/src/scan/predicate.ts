@@ -33,6 +33,20 @@ export interface BoundColumn {
   readonly type: IcebergType
 }
 
+/** The predicate with what `make` says in the place of each comparison. */
+export function mapLeaves(predicate: Predicate, make: (leaf: PredicateLeaf) => Predicate): Predicate {
+  switch (predicate.op) {
+    case 'true':
+    case 'false':
+      return predicate
+    case 'and':
+    case 'or':
+      return { op: predicate.op, args: predicate.args.map((arg) => mapLeaves(arg, make)) }
+    default:
+      return make(predicate)
+  }
+}
+
 const opposite: Readonly<Record<LeafOp, LeafOp>> = {
   eq: 'ne',
   ne: 'eq',

@@ -1,6 +1,6 @@
 import { datumOf, partitionValueOf, type Datum } from '../values/datum.ts'
 import type { BoundPartitionField, BoundPartitionSpec } from '../partitions/partition-fields.ts'
-import { distinct, type LeafOp, type Predicate, type PredicateLeaf } from './predicate.ts'
+import { distinct, mapLeaves, type LeafOp, type Predicate, type PredicateLeaf } from './predicate.ts'
 import { primitiveOf } from '../values/primitive-type.ts'
 import { codePointEnd, valueTransform } from '../partitions/transform.ts'
 
@@ -10,21 +10,13 @@ import { codePointEnd, valueTransform } from '../partitions/transform.ts'
  * Spec: "Scan Planning".
  */
 export function projectPredicate(predicate: Predicate, spec: BoundPartitionSpec): Predicate {
-  switch (predicate.op) {
-    case 'true':
-    case 'false':
-      return predicate
-    case 'and':
-    case 'or':
-      return { op: predicate.op, args: predicate.args.map((arg) => projectPredicate(arg, spec)) }
-    default: {
-      const args = spec.fields.flatMap((field, position) => {
-        const projected = field.sourceId === predicate.column.id ? projectLeaf(predicate, field, position) : undefined
-        return projected ?? []
-      })
-      return { op: 'and', args }
-    }
-  }
+  return mapLeaves(predicate, (leaf) => {
+    const args = spec.fields.flatMap((field, position) => {
+      const projected = field.sourceId === leaf.column.id ? projectLeaf(leaf, field, position) : undefined
+      return projected ?? []
+    })
+    return { op: 'and', args }
+  })
 }
 
 // Undefined: the field says nothing of the leaf.

@@ -354,3 +354,14 @@ describe('bounds of UUIDs', () => {
     expect(mightHold(uuid(0x40), uuid(0), uuid(0xf0), [4n])).toBe(true)
   })
 })
+
+it('knows of an unknown column that it is null, whatever a manifest says', () => {
+  const column = { id: 2, name: 'nothing', type: 'unknown' }
+  const spec = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
+  const file = {
+    ...fileOf([columns.map(({ pairs }) => pairs[0]!.stored)], spec, []),
+    nullValueCounts: new Map([[2, 0n]]),
+  }
+  expect(metricsMightMatch({ op: 'isNull', column, values: [] }, file)).toBe(true)
+  expect(metricsMightMatch({ op: 'notNull', column, values: [] }, file)).toBe(false)
+})

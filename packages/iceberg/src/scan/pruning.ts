@@ -10,7 +10,7 @@ import {
   type PartitionValue,
 } from '../values/datum.ts'
 import type { BoundColumn, Predicate, PredicateLeaf } from './predicate.ts'
-import { primitiveOf, type PrimitiveType } from '../values/primitive-type.ts'
+import { primitiveOf, UNKNOWN, type PrimitiveType } from '../values/primitive-type.ts'
 import { datumIn } from '../values/single-value.ts'
 import { isOrderedAlike, isTimeOrdered } from '../values/uuid-order.ts'
 
@@ -33,8 +33,18 @@ export function metricsMightMatch(predicate: Predicate, file: DataFile): boolean
   return mightMatch(predicate, (column, type) => fileFacts(file, column, type))
 }
 
+type StatedFile = Pick<
+  DataFile,
+  'recordCount' | 'valueCounts' | 'nullValueCounts' | 'nanValueCounts' | 'lowerBounds' | 'upperBounds' | 'splitOffsets'
+>
+
 /** What a manifest says of a column in a file. */
-export function fileFacts(file: DataFile, { id }: BoundColumn, type: PrimitiveType | undefined): ColumnFacts {
+export function fileFacts(
+  file: StatedFile,
+  { id, type: columnType }: BoundColumn,
+  type: PrimitiveType | undefined,
+): ColumnFacts {
+  if (columnType === UNKNOWN) return { mayHaveNull: true, mayHaveValue: false, mayHaveNan: false }
   const values = file.valueCounts.get(id) ?? file.recordCount
   const stated = file.nullValueCounts.get(id)
   const nulls = stated === undefined || stated < 0n || stated > values ? undefined : stated
@@ -127,7 +137,11 @@ const anything: ColumnFacts = { mayHaveNull: true, mayHaveValue: true, mayHaveNa
  * sorted from `00…` to `a0…` in two row groups it says `00…` to `5f…`. What such bounds leave out does not show in them, so
  * for a file of several row groups only those of time-ordered UUIDs are believed, whose top bits do not vary.
  */
-function fileBounds(type: PrimitiveType | undefined, file: DataFile, id: number): Pick<ColumnFacts, 'lower' | 'upper'> {
+function fileBounds(
+  type: PrimitiveType | undefined,
+  file: StatedFile,
+  id: number,
+): Pick<ColumnFacts, 'lower' | 'upper'> {
   const lower = file.lowerBounds.get(id)
   const upper = file.upperBounds.get(id)
   const isMerged = type?.kind === 'uuid' && file.splitOffsets.length !== 1

@@ -2,6 +2,7 @@ import { and, eq, gte, isKind, lt, type PartitionSpec } from '@moulin/core'
 import { readAvroFile, writeAvroFile } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
 import { planScan } from './scan-plan.ts'
+import type { ManifestRoom } from './kept-manifests.ts'
 import { collect, column, filesOf, oldSchema, root, schema, specs, table, twoSpecs } from './scan-plan.test-support.ts'
 
 describe('planScan', () => {
@@ -140,6 +141,14 @@ describe('planScan', () => {
     const old = { ...metadata, 'format-version': 1, snapshots }
     expect(await names({ metadata: old })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
     expect(await names({ metadata: old, where: gte('n', 9) })).toEqual(['osl'])
+    const shelf = (kept = new Map<string, unknown>()): ManifestRoom['files'] => {
+      return { get: (name) => kept.get(name), add: (name, value) => void kept.set(name, value) }
+    }
+    const room = { files: shelf(), facts: shelf() }
+    await names({ metadata: old, room })
+    store.reads.length = 0
+    expect(await names({ metadata: old, room })).toEqual(['ams', 'osl', 'jan', 'null', 'feb'])
+    expect(store.reads).toEqual([])
     store.objects.delete('t/metadata/m1.avro')
     await expect(names({ metadata: old })).rejects.toSatisfy((error) => isKind(error, 'not-found', 'TABLE_FILE'))
     expect(await names({ metadata: old, skip: (location) => location.endsWith('m1.avro') })).toEqual([

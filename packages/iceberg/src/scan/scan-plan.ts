@@ -12,7 +12,7 @@ import {
   throwIfAborted,
 } from '@moulin/core'
 import type { DataFile, DeleteFile } from '../manifests/data-file.ts'
-import { currentSchema, currentSnapshot, schemaById, snapshotById } from '../metadata/metadata-lookup.ts'
+import { currentSchema, currentSnapshot, schemaById, schemasFrom, snapshotById } from '../metadata/metadata-lookup.ts'
 import { bindForReading, specById, type BoundPartitionSpec } from '../partitions/partition-fields.ts'
 import { fileNames } from './file-names.ts'
 import { KeptManifests, type ManifestRoom, type SpecPlan } from './kept-manifests.ts'
@@ -155,8 +155,7 @@ function snapshotOf({ metadata, snapshotId }: PlanScanOptions): {
 
 function specPlans(metadata: TableMetadata, schema: IcebergSchema, predicate: Predicate): (specId: number) => SpecPlan {
   const plans = new Map<number, SpecPlan>()
-  // Newer schemas first: a spec's column may be gone from the one that is read with.
-  const schemas = [schema, ...metadata.schemas.toReversed()]
+  const schemas = schemasFrom(metadata, schema)
   return (specId) => {
     let plan = plans.get(specId)
     if (plan === undefined) {

@@ -1,3 +1,4 @@
+import { exists } from '@moulin/core'
 import type { Catalog, ColdAdoption, ColdTopic, TableGuard, TableUpdate } from '@moulin/core'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -89,6 +90,43 @@ describe('a broken table', () => {
     await expect(next.adopt('gap', { signal: stop.signal })).rejects.toMatchObject({ kind: 'aborted' })
     expect((await tableOf(log)).metadataLocation).toBe(before)
     expect(await next.adopt('gap')).toMatchObject({ outcome: 'recounted' })
+  })
+
+  it('is adopted at the snapshot that was expected and at no other, whatever comes between', async () => {
+    const { options, races } = raced()
+    const { log } = await tieredLog(options)
+    const { metadata } = await tableOf(log)
+    const ids = metadata.snapshots!.map((snapshot) => BigInt(snapshot['snapshot-id']))
+    await rollBack(log, 1)
+    const next = log.reopen()
+    const before = (await tableOf(log)).metadataLocation
+    const moved = { kind: 'conflict', code: 'TABLE_MOVED', context: { snapshot: ids[1], expected: ids[2] } }
+    await expect(next.adopt('by-hand', { expectedSnapshotId: ids[2]! })).rejects.toMatchObject(moved)
+    await expect(next.adopt('by-hand', { expectedSnapshotId: null })).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    expect((await tableOf(log)).metadataLocation).toBe(before)
+    // Somebody comes between the look and the commit.
+    races.push(async () => foreignAppend(log))
+    const late = next.adopt('by-hand', { expectedSnapshotId: ids[1]! })
+    await expect(settled(log.runtime, late)).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    await expect(next.attach()).rejects.toMatchObject(broken)
+    const { 'current-snapshot-id': present } = (await tableOf(log)).metadata
+    const done = await next.adopt('by-hand', { expectedSnapshotId: BigInt(present!) })
+    expect(done).toMatchObject({ outcome: 'recounted', rows: 12n })
+    for await (const { key } of log.store.list({ prefix: 'log/staged/' })) expect(key).toBe('nothing')
+    // What is fine is left as it is, and not called what it is not.
+    const fine = next.adopt('by-hand', { expectedSnapshotId: ids[0]! })
+    await expect(fine).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+  })
+
+  it('that is gone is not made anew for whoever expected it, nor adopted where it is there again', async () => {
+    const { log } = await tieredLog()
+    log.hot.release([9n, 9n])
+    const expectedSnapshotId = BigInt((await tableOf(log)).metadata['current-snapshot-id']!)
+    await log.catalog.dropTable({ namespace: ['shop'], name: 'orders' })
+    const next = log.reopen()
+    await expect(next.adopt('by-hand', { expectedSnapshotId })).rejects.toMatchObject({ code: 'TABLE_MOVED' })
+    await expect(tableOf(log)).rejects.toMatchObject({ kind: 'not-found' })
+    expect(await next.adopt('by-hand', { expectedSnapshotId: null })).toMatchObject({ outcome: 'recounted', rows: 0n })
   })
 
   it('is adopted by hand: what nobody holds is a gap, what is still hot is tiered again, and the audit is clean', async () => {
@@ -215,6 +253,24 @@ describe('a broken table', () => {
     await expect(log.adopt('gap')).rejects.toMatchObject({ kind: 'fenced' })
     await expect(log.adopt('restore')).rejects.toMatchObject({ kind: 'fenced' })
     expect(await newer.adopt('restore')).toMatchObject({ outcome: 'recounted', frontier: [6n, 6n] })
+  })
+
+  it('is not made anew where something else is in its place, which is what is said', async () => {
+    const store = hookedStore()
+    const plain = plainCatalog(store, virtualRuntime({ seed: 1 }))
+    let isOccupied = false
+    const catalog: Catalog = {
+      ...plain,
+      createTable: (...request) =>
+        isOccupied
+          ? Promise.reject(exists('FOLDER_OCCUPIED', 'data/1.parquet is there.'))
+          : plain.createTable(...request),
+    }
+    const { log } = await tieredLog({ store, catalog })
+    log.hot.release([9n, 9n])
+    await catalog.dropTable((await tableOf(log)).identifier)
+    isOccupied = true
+    await expect(log.reopen().adopt('by-hand')).rejects.toMatchObject({ kind: 'exists', code: 'FOLDER_OCCUPIED' })
   })
 
   it('is made anew when it is gone', async () => {

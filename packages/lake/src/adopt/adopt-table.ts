@@ -33,14 +33,16 @@ export interface AdoptRequest {
   readonly opening: (life: Life) => { readonly parts: ColdReadParts; readonly committer: () => Committer }
   readonly life: Life
   readonly how: AdoptHow
+  /** Null: none; undefined: whichever. */
+  readonly expectedSnapshotId?: bigint | null | undefined
 }
 
 /** See `ColdTier.adopt`. */
 export async function adoptTable(request: AdoptRequest, call: CallOptions): Promise<ColdAdoption> {
-  const { catalog, opening, life, how } = request
+  const { catalog, opening, life, how, expectedSnapshotId } = request
   const next = how === 'by-hand' ? await nextLife(request, call) : undefined
   const { parts, committer } = opening(next ?? life)
-  const all = { ...parts, catalog }
+  const all = { ...parts, catalog, expectedSnapshotId }
   const look = async (): Promise<Adoptable> => {
     const found = await adoptable(all, how, call)
     if (next !== undefined && found.state.marker.commit !== next.commit) throw stillWritten(life.info, found)

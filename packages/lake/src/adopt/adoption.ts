@@ -1,4 +1,4 @@
-import { isKind } from '@moulin/core'
+import { conflict, isKind } from '@moulin/core'
 import type { CallOptions, Catalog, ColdContext, ColdTopicInfo, HotSource, LoadedTable } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import type { ColdReadParts } from '../replay/cold-read.ts'
@@ -15,10 +15,13 @@ import { OffsetCoverage } from '../audit/offset-coverage.ts'
 import { recount } from './recount.ts'
 import type { Recount } from './recount.ts'
 import { checkEpoch, goneTable } from '../table/topic-table.ts'
+import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
 
 export interface AdoptionParts extends ColdReadParts {
   readonly catalog: Catalog
+  /** Null: none; undefined: whichever. */
+  readonly expectedSnapshotId?: bigint | null | undefined
 }
 
 /** `by-hand` may do all that `gap` may, and also what only a person can answer for. */
@@ -40,7 +43,8 @@ const believed: readonly LineageFault[] = ['left-main', 'cut-chain', 'marker-beh
  * that the table has is tiered twice. Changes nothing but to make a table that is gone.
  *
  * @throws the error of the broken history for `restore` where rows are missing for good, and where rows stand that a
- * commit would double; `fenced` when a newer writer tiers, unless by hand; `conflict` code `LOG_BEHIND_TABLE`.
+ * commit would double; `fenced` when a newer writer tiers, unless by hand; `conflict` code `LOG_BEHIND_TABLE`, and `TABLE_MOVED` for
+ * another snapshot than the expected one, before anything is made.
  */
 export async function adoptable(parts: AdoptionParts, how: AdoptHow, call: CallOptions): Promise<Adoptable> {
   const { table } = parts
@@ -75,20 +79,32 @@ export async function adoptable(parts: AdoptionParts, how: AdoptHow, call: CallO
 
 export const isBehind = (fault: LineageFault): boolean => fault === 'log-behind-table' || fault === 'table-ahead-of-log'
 
-async function tableOrNew(
-  { catalog, context, info, table }: AdoptionParts,
-  how: AdoptHow,
-  call: CallOptions,
-): Promise<LoadedTable> {
+async function tableOrNew(parts: AdoptionParts, how: AdoptHow, call: CallOptions): Promise<LoadedTable> {
+  const { catalog, context, info, table } = parts
+  let loaded: LoadedTable | undefined
   try {
-    return await catalog.loadTable(table.identifier, call)
+    loaded = await catalog.loadTable(table.identifier, call)
   } catch (error) {
     if (!isKind(error, 'not-found')) throw error
   }
+  checkExpected(parts, loaded)
+  if (loaded !== undefined) return loaded
   await context.checkFence()
   const isLost = context.hot.releasedOffsets().some((offset, partition) => offset > info.startOffsets[partition]!)
   if (isLost && how === 'restore') throw table.broken(goneTable)
   return table.create()
+}
+
+function checkExpected({ info, expectedSnapshotId: expected }: AdoptionParts, loaded: LoadedTable | undefined): void {
+  if (expected === undefined) return
+  const present = loaded === undefined ? null : snapshotIdOf(loaded)
+  if (present === expected) return
+  const at = (id: bigint | null): string => (id === null ? 'without a snapshot' : `at snapshot ${id}`)
+  const message =
+    `Table ${info.table} of topic ${info.name} is ${at(present)}, and was to be adopted ${at(expected)}: it has changed since, and ` +
+    'nothing was adopted. Judge it again (topic.judgeTable) and decide on what it is now.'
+  const context = { topic: info.name, table: info.table, snapshot: present, expected }
+  throw conflict('TABLE_MOVED', message, { context })
 }
 
 /** Which offsets of which incarnation the new ledger answers for; all else of the entries is empty. */
@@ -174,7 +190,7 @@ async function survey(
   for await (const task of planScan({ tableFiles, metadata, room, ...call })) {
     const { filePath } = task.file
     const file = await files.open(task, metadata, call)
-    const isOwn = isOwnFile(file, info.logId)
+    const isOwn = isOwnFile(file, info)
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       const rows = await readIdentities(file, rowGroup, state.columns, call)
       for (let row = 0; row < rows.length; row++) {

@@ -1,6 +1,6 @@
 import type { ColdTopic, TableUpdate, TableVerdict } from '@moulin/core'
-import { tableIdentifier } from '@moulin/core'
-import { currentSchema } from '@moulin/iceberg'
+import { keyOf, tableFiles, tableIdentifier } from '@moulin/core'
+import { currentSchema, planScan, readManifestList } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { allRows, change, foreignAppend, pick, replaceRows, tableOf } from '../foreign.test-support.ts'
 import { testLog, utf8 } from '../lake.test-support.ts'
@@ -53,6 +53,7 @@ const range = (partition: number, from: number, to: number, incarnation = 1): ob
 })
 
 const sound = { fault: null, inDoubt: [], ahead: [], remedy: 'Nothing.', adoption: null }
+const whole = (named: number): object => ({ named, looked: named, missing: [], missingCount: 0, held: [] })
 
 describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of a log that is open %s', (access) => {
   const judged = async (log: TestLog, plan = false): Promise<TableVerdict> => judge(log.reopen({ access }), plan)
@@ -65,6 +66,7 @@ describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of 
       ...sound,
       verdict: 'intact',
       snapshotId: id,
+      files: whole(7),
       evidence: `snapshot ${id} of the last commit is the current one`,
     })
     await foreignAppend(log)
@@ -72,6 +74,39 @@ describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of 
     const { verdict, evidence } = await judged(log)
     expect(verdict).toBe('intact')
     expect(evidence).toBe(`snapshot ${id} of the last commit is an ancestor of the current one, below 2 of others`)
+  })
+
+  it.each(['a data file', 'a data file that was cut short', 'the manifest list', 'a manifest'])(
+    'is broken where %s is gone of what was let go of',
+    async (what) => {
+      const { log } = await tieredLog()
+      log.hot.release([9n, 9n])
+      const { metadata } = await tableOf(log)
+      const list = metadata.snapshots!.at(-1)!['manifest-list']
+      let second = ''
+      for await (const { file, sequenceNumber } of planScan({ tableFiles: tableFiles(log.store), metadata }))
+        if (sequenceNumber === 2n) second = file.filePath
+      const manifests = readManifestList((await log.store.get(keyOf(log.store, list))).bytes, { path: list })
+      const named = { 'a manifest': manifests[0]!.path, 'the manifest list': list }[what] ?? second
+      const key = keyOf(log.store, named)
+      if (what.endsWith('short')) await log.store.put(key, (await log.store.get(key)).bytes.subarray(9))
+      else await log.store.delete(key)
+      const verdict = await judged(log, true)
+      expect(verdict).toMatchObject({ verdict: 'broken', fault: 'missing-files', ahead: [], adoption: null })
+      const [from, to] = named === second ? [3, 6] : [0, 9]
+      expect(verdict.inDoubt).toEqual([range(0, from, to), range(1, from, to)])
+      expect(verdict.remedy).toContain('backup')
+      expect(verdict.evidence).toContain(named)
+    },
+  )
+
+  it('is intact where a data file is gone of which the write-ahead tier has all', async () => {
+    const { log } = await tieredLog()
+    log.hot.release([6n, 6n])
+    const { metadata } = await tableOf(log)
+    for await (const { file, sequenceNumber } of planScan({ tableFiles: tableFiles(log.store), metadata }))
+      if (sequenceNumber === 3n) await log.store.delete(keyOf(log.store, file.filePath))
+    expect(await judged(log)).toMatchObject({ verdict: 'intact', fault: null, inDoubt: [] })
   })
 
   it('is intact without a table that held anything', async () => {

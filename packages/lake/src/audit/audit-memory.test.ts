@@ -9,6 +9,7 @@ const found: AuditMemory = {
   topic: TOPIC,
   snapshot: 2n ** 62n,
   timeMs: 1_700_000_000_000,
+  addedBy: [-1n, 2n ** 62n],
   deleted: [
     {
       incarnation: 1,
@@ -82,6 +83,7 @@ describe('what a deep audit found deleted', () => {
     ['no ranges', { deleted: [[1, 0, '0', '9', '2']] }],
     ['no number', { deleted: [[1, 0, '0', 'x', '2', []]] }],
     ['no list', { deleted: {} }],
+    ['an id that is none', { addedBy: ['x'] }],
   ])('is corrupt with %s, and says which object it is', async (_what, members) => {
     const error = await edited((json) => Object.assign(json, members))
     expect(error).toMatchObject({ kind: 'corrupt', message: expect.stringContaining(`log/audits/${TOPIC}`) as string })

@@ -34,6 +34,8 @@ export interface AuditMemory {
   /** Wall time, milliseconds since the epoch. */
   readonly timeMs: number
   readonly deleted: readonly DeletedOffsets[]
+  /** Snapshots of others that have added files of the log again, whose returned rows were told. */
+  readonly addedBy: readonly bigint[]
 }
 
 export const keyOfAudits = (topic: string): string => `${PREFIX}${topic}`
@@ -57,6 +59,10 @@ export async function loadAuditMemory(
     snapshot: json['snapshot'] === null ? null : jsonInt64(json['snapshot'], `"snapshot" of ${what}`),
     timeMs: countField(json, 'timeMs', what),
     deleted: arrayField(json, 'deleted', what).map((entry) => deletedIn(entry, what)),
+    addedBy:
+      json['addedBy'] === undefined
+        ? []
+        : arrayField(json, 'addedBy', what).map((id) => jsonInt64(id, `"addedBy" of ${what}`)),
   }
 }
 
@@ -70,7 +76,8 @@ export async function storeAuditMemory(store: ObjectStore, memory: AuditMemory, 
     String(count),
     ranges.map(({ from, to }) => [String(from), String(to)]),
   ])
-  const members = { ...memory, snapshot: memory.snapshot === null ? null : String(memory.snapshot), deleted }
+  const snapshot = memory.snapshot === null ? null : String(memory.snapshot)
+  const members = { ...memory, snapshot, deleted, addedBy: memory.addedBy.map(String) }
   await store.put(keyOfAudits(memory.topic), storedBytes(kind, members), call)
 }
 

@@ -1,10 +1,13 @@
 import { isValid, throwIfAborted } from '@moulin/core'
 import type { AuditOptions, AuditPartition, AuditReport, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
+import type { ManifestRoom } from '@moulin/iceberg'
 import { countingFiles } from '../live/counting-files.ts'
 import type { CountingRows } from '../live/counting-files.ts'
 import { isOwnFile } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
+import { AddedAgain } from './added-again.ts'
+import type { Places } from './added-again.ts'
 import { gapsOf, lackingRows } from './audit-gaps.ts'
 import type { Counted } from './audit-gaps.ts'
 import { DeepCheck } from './deep-check.ts'
@@ -21,6 +24,7 @@ export interface AuditParts {
   readonly context: ColdContext
   readonly tableFiles: TableFiles
   readonly files: LiveFiles
+  readonly manifests?: ManifestRoom | undefined
   readonly places: RowPlaces
   /** Bytes of data files, about, that a deep audit holds decoded at a time. */
   readonly windowBytes: number
@@ -55,6 +59,7 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
     counts.set(placeOf(entry.incarnation, entry.partition), { entry, coverage, checksum: 0n, unseen: 0n })
   }
   const deletedRows = isDeep ? await DeletedRows.load(parts, call) : undefined
+  const again = deletedRows && new AddedAgain({ ...parts, topic: info }, state, deletedRows.addedBy)
   const deep = isDeep ? new DeepCheck(parts, state.columns, counts) : undefined
   const total = Number(currentSnapshot(state.loaded.metadata)?.summary?.['total-data-files'] ?? NaN)
   const progress = { files: Number.isSafeInteger(total) ? total : null, filesDone: 0, rows: 0 }
@@ -62,12 +67,13 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   for await (const counting of countingFiles(parts, state, {}, call)) {
     const file = await counting.withRivals(call)
     const rows = await counting.rows(call)
-    const isForeign = !isOwnFile(file, info.logId)
+    const noted = await again?.begin(counting.listed, file, call)
+    const isForeign = !isOwnFile(file, info)
     if (isForeign) deep?.beginFile()
     for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
       throwIfAborted(call.signal)
       const judged = await rows.judged({ rowGroup, types, ...call })
-      countRows(judged, state.columns, counts, deep)
+      countRows(judged, state.columns, counts, { deep, noted })
       if (isForeign) await deep?.addRowGroup(file, rowGroup, groupIdentities(judged, state.columns), call)
       progress.rows += judged.batch.length
       onProgress?.({ ...progress })
@@ -84,7 +90,10 @@ export async function audit(parts: AuditParts, state: TableState, options: Audit
   const checked = await deep?.report(call)
   const { moved = [] } = checked ?? {}
   const elsewhere = { moved, unlisted: deep?.unlisted ?? 0n }
-  const found = checked && { ...checked, ...(await deletedRows!.report(state, all, elsewhere, call)) }
+  const found = checked && {
+    ...checked,
+    ...(await deletedRows!.report(state, all, { ...elsewhere, again: again! }, call)),
+  }
   const isCounted = partitions.every(
     ({ rows, ledgerRows, unseen, checksum, ledgerChecksum, deleted }) =>
       rows === ledgerRows && unseen === 0n && checksum === ledgerChecksum && deleted === 0n,
@@ -98,7 +107,7 @@ function countRows(
   { batch, counts: isCounting }: Awaited<ReturnType<CountingRows['judged']>>,
   columns: TableColumns,
   counts: ReadonlyMap<string, Count>,
-  deep: DeepCheck | undefined,
+  { deep, noted }: { readonly deep: DeepCheck | undefined; readonly noted: Places | undefined },
 ): void {
   const rows = identitiesIn(batch, columns)
   const crc = columnOf(batch, columns, '_kafka_crc')
@@ -106,6 +115,7 @@ function countRows(
   let partition = -1
   let incarnation = -1
   let count: Count | undefined
+  let noting: OffsetCoverage | undefined
   // Exact as a number within a row group: at most 2^31 times its rows.
   let checksum = 0
   const flush = (): void => {
@@ -119,9 +129,11 @@ function countRows(
       partition = rows.partition(row)
       incarnation = rows.incarnation(row)
       count = counts.get(placeOf(incarnation, partition))
+      noting = noted?.get(placeOf(incarnation, partition))
     }
     if (count === undefined) continue
     const offset = rows.offset(row)
+    noting?.add(offset)
     if (!count.coverage.covers(offset)) {
       count.unseen++
       continue

@@ -3,12 +3,13 @@ import { placeOf } from '../places/place.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import { snapshotIdOf } from '../table/table-state.ts'
 import type { TableState } from '../table/table-state.ts'
+import type { AddedAgain } from './added-again.ts'
 import { deletedOf, lackingRows } from './audit-gaps.ts'
 import type { Counted } from './audit-gaps.ts'
 import { loadAuditMemory, rememberedRanges, storeAuditMemory } from './audit-memory.ts'
 import type { AuditMemory, DeletedOffsets } from './audit-memory.ts'
 import { FirstRanges } from './first-ranges.ts'
-import { sinceThen, without } from './returned-rows.ts'
+import { sinceThen, together, without } from './returned-rows.ts'
 
 export interface DeletedRowsParts {
   readonly info: ColdTopicInfo
@@ -25,6 +26,7 @@ export interface DeletedFindings {
 
 /** Rows that may stand somewhere else than the ledger says. */
 export interface Elsewhere {
+  readonly again: Pick<AddedAgain, 'returned' | 'adders'>
   readonly moved: readonly AuditMove[]
   /** Further altered rows, of which nobody knows whether they were moved, and whence. */
   readonly unlisted: bigint
@@ -34,10 +36,13 @@ export interface Elsewhere {
 export class DeletedRows {
   readonly #parts: DeletedRowsParts
   readonly #before: ReadonlyMap<string, DeletedOffsets>
+  /** Snapshots of others whose returned rows an earlier audit has told. */
+  readonly addedBy: readonly bigint[]
 
   private constructor(parts: DeletedRowsParts, before: AuditMemory | undefined) {
     this.#parts = parts
     this.#before = new Map(before?.deleted.map((entry) => [keyOf(entry), entry]))
+    this.addedBy = before?.addedBy ?? []
   }
 
   /** Before rows are read: what cannot be compared in the end is told at once. @throws as {@link loadAuditMemory}. */
@@ -49,7 +54,7 @@ export class DeletedRows {
   async report(
     state: TableState,
     counts: readonly Counted[],
-    { moved, unlisted }: Elsewhere,
+    { again, moved, unlisted }: Elsewhere,
     call: CallOptions,
   ): Promise<DeletedFindings> {
     const { maxGaps } = this.#parts.context.limits
@@ -67,31 +72,39 @@ export class DeletedRows {
       found.deleted.push(...placed(entry, named.ranges, maxGaps - found.deleted.length))
       const before = this.#before.get(key)
       const since = before && sinceThen(before, entry, coverage, maxGaps)
-      found.returnedRows += since?.returned.count ?? 0n
-      found.returned.push(...placed(entry, since?.returned.ranges ?? [], maxGaps - found.returned.length))
+      const returned = together(since?.returned, FirstRanges.of(again.returned(entry), maxGaps), maxGaps)
+      found.returnedRows += returned.count
+      found.returned.push(...placed(entry, returned.ranges, maxGaps - found.returned.length))
       // An adopted table lacks nothing any more by its ledger: what was deleted stays known until it is there again.
       const { count, ranges } = rows > 0n && unlisted === 0n ? gone : (since?.gone ?? named)
       const { incarnation, partition, start, frontier } = entry
       memory.push({ incarnation, partition, start, frontier, count, ranges })
     }
-    await this.#remember(state, memory, call)
+    await this.#remember(state, memory, again.adders, call)
     const lost = found.deletedRows - unlisted
     return { ...found, deletedRows: lost > 0n ? lost : 0n }
   }
 
   // Of a table that is read beside its writer, the writer says what was deleted.
-  async #remember(state: TableState, found: readonly DeletedOffsets[], call: CallOptions): Promise<void> {
+  async #remember(
+    state: TableState,
+    found: readonly DeletedOffsets[],
+    addedBy: readonly bigint[],
+    call: CallOptions,
+  ): Promise<void> {
     const { context, info } = this.#parts
     const { runtime, store, access } = context
     const known = new Set(found.map(keyOf))
     // An incarnation that the ledger has lost may be found again.
     const others = [...this.#before.values()].filter((entry) => !known.has(keyOf(entry)))
     const deleted = bounded([...found, ...others].filter(({ count }) => count > 0n))
-    if (access === 'read-only' || (deleted.length === 0 && this.#before.size === 0)) return
+    const isKnown = this.#before.size > 0 || this.addedBy.length > 0
+    if (access === 'read-only' || (deleted.length === 0 && addedBy.length === 0 && !isKnown)) return
     try {
       await context.checkFence()
       const timeMs = Math.trunc(runtime.clock.now())
-      await storeAuditMemory(store, { topic: info.id, snapshot: snapshotIdOf(state.loaded), timeMs, deleted }, call)
+      const snapshot = snapshotIdOf(state.loaded)
+      await storeAuditMemory(store, { topic: info.id, snapshot, timeMs, deleted, addedBy }, call)
     } catch (err) {
       // What was found is told all the same.
       runtime.logger.warn({ err, topic: info.name }, 'What a deep audit found deleted could not be stored')

@@ -82,6 +82,16 @@ export class OffsetCoverage {
     if (from !== undefined) yield this.#range(from, size)
   }
 
+  /** Half-open runs of offsets with one, in order. */
+  *runs(): Generator<{ readonly from: bigint; readonly to: bigint }> {
+    let from = this.#start
+    for (const gap of this.gaps()) {
+      if (gap.from > from) yield { from, to: gap.from }
+      from = gap.to
+    }
+    if (from < this.#end) yield { from, to: this.#end }
+  }
+
   #range(from: number, to: number): { from: bigint; to: bigint } {
     return { from: this.#start + BigInt(from), to: this.#start + BigInt(to) }
   }

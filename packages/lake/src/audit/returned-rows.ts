@@ -3,6 +3,7 @@ import type { OffsetRange } from '@moulin/core'
 import type { DeletedOffsets } from './audit-memory.ts'
 import { FirstRanges } from './first-ranges.ts'
 import type { OffsetCoverage } from './offset-coverage.ts'
+import { united } from '../look/missing-files.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 
 /** What became of offsets that an earlier audit found without their rows: those that were listed, by range, and how many at least. */
@@ -13,7 +14,7 @@ export interface Since {
   readonly gone: Offsets
 }
 
-interface Offsets {
+export interface Offsets {
   /** Listed or not. */
   readonly count: bigint
   readonly ranges: readonly OffsetRange[]
@@ -57,6 +58,15 @@ export function sinceThen(
     returned: { count: returned.count + unlisted - left, ranges: returned.ranges },
     gone: { count: gone.count + left, ranges: gone.ranges },
   }
+}
+
+/** What came back by either way of knowing. Where one of them lists not all that it counts, at least so many. */
+export function together(one: Offsets | undefined, other: Offsets, most: number): Offsets {
+  if (one === undefined || one.count === 0n) return other
+  if (other.count === 0n) return one
+  const all = FirstRanges.of(united([...one.ranges, ...other.ranges]), most)
+  const count = [one.count, other.count].reduce((a, b) => (b > a ? b : a), all.count)
+  return { count, ranges: all.ranges }
 }
 
 /** The rising ranges without these rising offsets. */

@@ -5,7 +5,7 @@ import type { FileWriterFactory } from '@moulin/format'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { allRows, columnOf, numbersOf, pick, replaceRows, withNumbers } from '../foreign.test-support.ts'
-import { checkTable, LOG_ID, readAll, testLog, utf8 } from '../lake.test-support.ts'
+import { checkTable, LOG_ID, readAll, testLog, TOPIC_ID, utf8 } from '../lake.test-support.ts'
 import type { SentRecord, TestLog, TestLogOptions } from '../lake.test-support.ts'
 
 const Reading = schema({ at: t.int53, place: t.string.optional() })
@@ -144,7 +144,8 @@ describe('_kafka_crc', () => {
   })
 
   it('takes no rewrite for a file of the log, though it kept the footer’s keys', async () => {
-    const keyValue = { 'moulin.log': LOG_ID, 'moulin.commit': '77777777-7777-4777-8777-777777777777' }
+    const commit = '77777777-7777-4777-8777-777777777777'
+    const keyValue = { 'moulin.log': LOG_ID, 'moulin.topic': TOPIC_ID, 'moulin.commit': commit }
     const keeping: FileWriterFactory = {
       name: 'keeping',
       create: (options) => parquetWriter.create({ ...options, keyValue }),

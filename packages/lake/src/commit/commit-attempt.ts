@@ -47,11 +47,15 @@ const SETTLE_MS = 30_000
  * 1. the table has it, or has had it, and its snapshot has expired since: committed;
  * 2. main has moved, or numbers that its snapshot takes are taken: it can never land any more: lost;
  * 3. main is where the commit expects it: it may still be on its way. The very same commit is sent again: whichever of
- *    the two arrives first moves main, and with that the other one fails.
+ *    the two arrives first moves main, and with that the other one fails;
+ * 4. main is there, and the commit is refused by now, for what others have done without moving main (a column, a spec, a tag): stranded.
+ *    What they did they may undo, so it may land yet, until main moves: the next commit, planned anew, sees to that.
  */
 export class CommitAttempt {
   readonly #parts: CommitAttemptParts
   #isSent = false
+  /** It was refused when it was sent again. */
+  #isRefused = false
 
   constructor(parts: CommitAttemptParts) {
     this.#parts = parts
@@ -62,10 +66,11 @@ export class CommitAttempt {
   }
 
   /**
-   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this.
+   * Sends the commit, or, if that was done before, goes on finding out. A table means: committed, and read back as this. Nothing that a
+   * stranded one has stored may go before main has moved.
    * @throws outcome `rejected`: refused for good. Outcome `unknown`: call again later.
    */
-  async settle(): Promise<ReadBack | 'lost'> {
+  async settle(): Promise<ReadBack | 'lost' | 'stranded'> {
     const { clock, timers } = this.#parts.runtime
     if (!this.#isSent) {
       this.#isSent = true
@@ -85,11 +90,14 @@ export class CommitAttempt {
       try {
         const found = await this.#search()
         if (found !== 'absent') return found
+        if (this.#isRefused) return 'stranded'
         await this.#send()
         const seen = await this.#search()
         if (seen !== 'absent') return seen
       } catch (error) {
         failure = error
+        if (hasOutcome(error, 'rejected') && (error.kind === 'invalid' || error.kind === 'conflict'))
+          this.#isRefused = true
       }
       if (clock.monotonic() - startMs > SETTLE_MS) throw this.#unknown(failure)
       if (round > 0) await timers.sleep(Math.min(1000, 10 * 2 ** Math.min(round, 10)))
@@ -124,7 +132,12 @@ export class CommitAttempt {
   async #isOutdated(error: MoulinError): Promise<boolean> {
     if (error.kind !== 'invalid') return false
     const { catalog, identifier, planned } = this.#parts
-    return (await catalog.loadTable(identifier)).metadataLocation !== planned.metadataLocation
+    try {
+      return (await catalog.loadTable(identifier)).metadataLocation !== planned.metadataLocation
+    } catch {
+      // Nobody can tell; but it never happened, and the next one is planned on what can be loaded.
+      return true
+    }
   }
 
   /** Sequence numbers and row ids are taken once. Only of a table's first snapshot do all catalogs not ask it. */

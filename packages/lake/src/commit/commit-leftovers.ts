@@ -53,6 +53,11 @@ export class CommitLeftovers {
     return new Set(this.#unsettled.map(({ commit }) => commit))
   }
 
+  /** Of this writer, given up by it: its record stays until main has moved. */
+  leave(staged: StagedCommit): void {
+    this.#unsettled.push(staged)
+  }
+
   /** @throws `unsupported` or `corrupt` for a record of the topic that cannot be settled: it and its files stay. */
   async attach(state: TableState): Promise<void> {
     this.#unsettled = await listStaged(this.#parts.context.store, this.#parts.info.id)

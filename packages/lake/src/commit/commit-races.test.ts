@@ -1,9 +1,7 @@
-import { invalid, isKind, unavailable } from '@moulin/core'
-import type { Int64 } from '@moulin/core'
+import { isKind } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
-import { change, commitFiles, foreignAppend, tableOf } from '../foreign.test-support.ts'
+import { change, foreignAppend, tableOf } from '../foreign.test-support.ts'
 import { checkTable, settled, utf8 } from '../lake.test-support.ts'
-import type { TestLog } from '../lake.test-support.ts'
 import { dataFiles, keysBelow, outside, racedLog, sendTwo, tierAll } from './commit-races.test-support.ts'
 
 describe('a lost commit race', () => {
@@ -281,75 +279,5 @@ describe('a staged record that was left behind', () => {
     await checkTable(await outside(log).attach(), log)
     expect(await keysBelow(log, 'log/staged/')).toEqual([])
     expect((await dataFiles(log)).some((name) => name.includes(dead))).toBe(false)
-  })
-})
-
-describe('a commit that lost its race', () => {
-  const aside = async (log: TestLog): Promise<void> => {
-    await commitFiles(log, await tableOf(log), [], log.runtime.random.uuid(), 'aside')
-  }
-  const beside: readonly [string, 2 | 3, (log: TestLog) => Promise<void>][] = [
-    ['a snapshot aside', 2, aside],
-    ['a snapshot aside, in format version 3', 3, aside],
-    ['an upgrade', 2, (log) => change(log, [{ action: 'upgrade-format-version', 'format-version': 3 }])],
-  ]
-
-  it.each(beside)('is planned anew though main did not move: %s', async (_, formatVersion, race) => {
-    const { log, races, commits } = racedLog({ info: { partitionBy: [], formatVersion } })
-    const topic = await log.attach()
-    sendTwo(log)
-    await tierAll(log, topic)
-    sendTwo(log)
-    races.push(() => race(outside(log)))
-    const before = commits.length
-    expect(await tierAll(log, topic)).toMatchObject({ rows: 4 })
-    expect(commits.length - before).toBe(2)
-    expect(await dataFiles(log)).toHaveLength(2)
-    expect(await keysBelow(log, 'log/staged/')).toEqual([])
-    await checkTable(topic, log)
-  })
-
-  it('is planned anew though main did not move: a tag on a snapshot that the commit forgets', async () => {
-    const { log, races, commits } = racedLog({ limits: { metadataWarnBytes: 8192 } })
-    const topic = await log.attach()
-    let tagged: Int64 | undefined
-    for (let number = 0; number < 40 && tagged === undefined; number++) {
-      races.push(async () => {
-        const removal = commits.at(-1)!.updates.find((update) => update.action === 'remove-snapshots')
-        tagged = removal?.['snapshot-ids'][0]
-        if (tagged === undefined) return
-        const ref = { 'ref-name': 'kept', type: 'tag', 'snapshot-id': tagged } as const
-        await change(outside(log), [{ action: 'set-snapshot-ref', ...ref }])
-      })
-      sendTwo(log)
-      expect(await tierAll(log, topic)).toMatchObject({ rows: 4 })
-    }
-    const { metadata } = await tableOf(log)
-    expect(metadata.snapshots!.map((snapshot) => snapshot['snapshot-id'])).toContain(tagged)
-    await checkTable(topic, log)
-  })
-
-  it.each(beside)('is known as lost where its answer was: %s', async (_, formatVersion, race) => {
-    const { log, races } = racedLog({ info: { partitionBy: [], formatVersion } })
-    const topic = await log.attach()
-    sendTwo(log)
-    await tierAll(log, topic)
-    sendTwo(log)
-    races.push(async () => {
-      await race(outside(log))
-      throw unavailable('AWAY', 'No answer.', { outcome: 'unknown' })
-    })
-    expect(await tierAll(log, topic)).toMatchObject({ rows: 4 })
-    await checkTable(topic, log)
-  })
-
-  it('is told from one that the catalog refuses for what it is', async () => {
-    const { log, races, commits } = racedLog()
-    const topic = await log.attach()
-    sendTwo(log)
-    races.push(() => Promise.reject(invalid('NEVER', 'Not like this.')))
-    const before = commits.length
-    await expect(tierAll(log, topic)).rejects.toMatchObject({ code: 'NEVER' })
-    expect(commits.length - before).toBe(1)
   })
 })

@@ -16,6 +16,7 @@ import { markerKey, mergeLedger, sha256, writeMarker } from '../table/marker.ts'
 import type { Marker } from '../table/marker.ts'
 import { isReachable } from './reachable.ts'
 import { putStaged } from './staged-commit.ts'
+import type { StagedCommit } from './staged-commit.ts'
 import type { OwnCommits } from '../table/own-commits.ts'
 import { summaryKeys } from '../table/system-columns.ts'
 import { allDone, beforeCommit, putUnnamed } from '../table/table-objects.ts'
@@ -51,6 +52,9 @@ export interface Written extends EncodedCommit {
   forgets?: ForgottenCommit | undefined
 }
 
+type StagedPlan = Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>
+type SendOutcome = 'committed' | 'lost' | 'stranded'
+
 /**
  * Sends commits, one after the other: staged record, marker, metadata, one commit, read back, delete the record. What one
  * leaves behind is found and removed by it, too.
@@ -58,7 +62,7 @@ export interface Written extends EncodedCommit {
 export class CommitSender {
   readonly #parts: CommitSenderParts
   /** A commit that was sent and whose outcome is not known. Nothing else is done before it is. */
-  #pending: { readonly attempt: CommitAttempt; readonly written: Written } | undefined
+  #pending: { readonly attempt: CommitAttempt; readonly written: Written; readonly state: TableState } | undefined
   readonly #leftovers: CommitLeftovers
   readonly #durations: Histogram
   readonly #conflicts: Counter
@@ -80,13 +84,11 @@ export class CommitSender {
     await this.forgotten.attach()
   }
 
-  /** Finds out what became of a commit of an earlier call whose answer was lost. Its data files, where it is lost. */
-  async settleEarlier(): Promise<Written | undefined> {
+  /** Finds out what became of a commit of an earlier call whose answer was lost; undefined: there is none. */
+  async settleEarlier(): Promise<{ readonly outcome: SendOutcome; readonly written: Written } | undefined> {
     if (this.#pending === undefined) return undefined
     const { written } = this.#pending
-    if ((await this.#settlePending()) === 'lost') return written
-    if (written.replaces !== undefined) await this.#parts.context.renewGrace?.()
-    return undefined
+    return { outcome: await this.#settlePending(), written }
   }
 
   /** The locations of all objects of a commit begin with one of these: data files, manifests, manifest list. */
@@ -99,9 +101,13 @@ export class CommitSender {
   }
 
   /** Names the objects of a commit before any of them is there. */
-  async stage(plan: Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>, state: TableState): Promise<void> {
+  async stage(plan: StagedPlan, state: TableState): Promise<void> {
+    await putStaged(this.#parts.context.store, this.#recordOf(plan, state))
+  }
+
+  #recordOf(plan: StagedPlan, state: TableState): StagedCommit {
     const { context, info } = this.#parts
-    await putStaged(context.store, {
+    return {
       commit: plan.id,
       topic: info.id,
       table: info.table,
@@ -111,14 +117,15 @@ export class CommitSender {
       objectPrefixes: this.#prefixes(state, plan.id, plan.snapshotId),
       ledger: plan.ledger,
       ranges: plan.ranges,
-    })
+    }
   }
 
   /**
-   * One attempt. `lost`: it did not happen and never will; the data files are still there.
+   * One attempt. `lost`: it did not happen and never will; the data files are still there. `stranded`: it did not happen, and will not once
+   * another commit has; nothing of it may be used again, or removed.
    * @throws with outcome `unknown` when nobody can tell yet: {@link settleEarlier} goes on with it.
    */
-  async send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
+  async send(state: TableState, written: Written): Promise<SendOutcome> {
     const { clock } = this.#parts.context.runtime
     const topic = { 'messaging.destination.name': this.#parts.info.name }
     const beganMs = clock.monotonic()
@@ -131,7 +138,7 @@ export class CommitSender {
     try {
       const outcome = await this.#send(state, written)
       took(outcome)
-      if (outcome === 'lost') this.#conflicts.add(1, topic)
+      if (outcome !== 'committed') this.#conflicts.add(1, topic)
       return outcome
     } catch (error) {
       took('failed', { 'error.type': errorType(error) })
@@ -139,7 +146,7 @@ export class CommitSender {
     }
   }
 
-  async #send(state: TableState, written: Written): Promise<'committed' | 'lost'> {
+  async #send(state: TableState, written: Written): Promise<SendOutcome> {
     const { catalog, context, table, tableFiles } = this.#parts
     const { random } = context.runtime
     try {
@@ -176,7 +183,7 @@ export class CommitSender {
         hasTrace: (loaded) => this.#hasTrace(loaded, written),
       })
       if (written.replaces !== undefined) await context.renewGrace?.()
-      this.#pending = { attempt, written }
+      this.#pending = { attempt, written, state }
       this.forgotten.lists.set(plan.snapshot['manifest-list'], plan.manifests)
     } catch (error) {
       await this.discard(written)
@@ -214,10 +221,10 @@ export class CommitSender {
   }
 
   /** Finds out what became of the commit that is under way. @throws with outcome `unknown` when nobody can tell yet. */
-  async #settlePending(): Promise<'committed' | 'lost'> {
-    const { attempt, written } = this.#pending!
+  async #settlePending(): Promise<SendOutcome> {
+    const { attempt, written, state: planned } = this.#pending!
     const { table } = this.#parts
-    let outcome: ReadBack | 'lost'
+    let outcome: ReadBack | 'lost' | 'stranded'
     try {
       outcome = await attempt.settle()
     } catch (error) {
@@ -227,6 +234,11 @@ export class CommitSender {
         await this.discard(written)
       }
       throw error
+    }
+    if (outcome === 'stranded') {
+      this.#pending = undefined
+      this.#leftovers.leave(this.#recordOf(written, planned))
+      return 'stranded'
     }
     if (outcome === 'lost') {
       this.#pending = undefined

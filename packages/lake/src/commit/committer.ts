@@ -80,8 +80,9 @@ export class Committer {
         } catch (error) {
           throw beforeCommit(error)
         }
-        if ((await this.#sender.send(state, plan)) === 'committed') return counted
-        await this.#sender.discard(plan)
+        const outcome = await this.#sender.send(state, plan)
+        if (outcome === 'committed') return counted
+        if (outcome === 'lost') await this.#sender.discard(plan)
         if (clock.monotonic() - startMs > this.#parts.retry.retryMs) throw this.#contention(round, 0)
       }
     })
@@ -105,15 +106,16 @@ export class Committer {
       }
       // What becomes of it is the sender's to see to, unless it loses again.
       this.#lost = undefined
-      if ((await this.#sender.send(state, written)) === 'committed') {
+      const outcome = await this.#sender.send(state, written)
+      if (outcome === 'committed') {
         return resultOf(
           table.state,
           written.gains.reduce((sum, { rows }) => sum + rows, 0n),
         )
       }
-      this.#lost = written
+      this.#lost = outcome === 'lost' ? written : undefined
       if (clock.monotonic() - startMs > retry.retryMs || spentBytes > retry.retryBytes) {
-        await this.#discardLost()
+        if (this.#lost !== undefined) await this.#discardLost()
         throw this.#contention(round, spentBytes)
       }
       // The first two retries at once; then longer and longer, up to a second, at random.
@@ -123,10 +125,18 @@ export class Committer {
 
   /** A commit of an earlier call whose answer was lost may have done part of the work already. */
   async #settleEarlier(): Promise<void> {
-    const lost = await this.#sender.settleEarlier()
+    const earlier = await this.#sender.settleEarlier()
+    if (earlier === undefined) return
+    const { outcome, written } = earlier
+    const isRepair = written.replaces !== undefined
+    if (outcome === 'committed') {
+      if (isRepair) await this.#repairs.cameLate()
+      return
+    }
+    if (outcome === 'stranded') return
     // A repair begins with a new look.
-    if (lost?.replaces !== undefined) await this.#sender.discard(lost)
-    else this.#lost = lost ?? this.#lost
+    if (isRepair) await this.#sender.discard(written)
+    else this.#lost = written
   }
 
   /** When files that have vanished are to be put back: wall time; undefined where none have. */
@@ -134,7 +144,7 @@ export class Committer {
     return this.#repairs.dueMs()
   }
 
-  /** Puts back out of the write-ahead tier what files of ours had that are not there any more. True: some of them. */
+  /** Puts back out of the write-ahead tier what files of ours had that are not there any more. True: some, since it last said so. */
   repair(call: CallOptions): Promise<boolean> {
     return this.#parts.guard.run(this.#parts.table.identifier, async () => {
       await this.#settleEarlier()

@@ -13,20 +13,11 @@ import {
   replaceRows,
   tableOf,
 } from '../foreign.test-support.ts'
-import { checkFolder } from '../forgotten/forgotten.test-support.ts'
 import { checkTable, readAll, utf8 } from '../lake.test-support.ts'
 import type { TestLog } from '../lake.test-support.ts'
-import {
-  checkReads,
-  commit,
-  everything,
-  isCommit,
-  keysBelow,
-  orphans,
-  sendTo,
-  world,
-} from '../look/missing-files.test-support.ts'
+import { checkReads, commit, isCommit, keysBelow, orphans, sendTo, world } from '../look/missing-files.test-support.ts'
 import { markerOn } from '../table/topic-table.ts'
+import { checkNothingLeft, look, operations } from './repairs.test-support.ts'
 
 const DAY = 86_400_000n
 const T0 = 1_700_000_000_000n
@@ -50,19 +41,6 @@ async function entriesOf(log: TestLog): Promise<ManifestEntry[]> {
   }
   return entries
 }
-
-const operations = async (log: TestLog): Promise<(string | undefined)[]> =>
-  ((await tableOf(log)).metadata.snapshots ?? []).map(({ summary }) => summary['operation'])
-
-/** Nothing lies in the table's folder that no snapshot names, and no record of a commit is left. */
-async function checkNothingLeft(log: TestLog): Promise<void> {
-  expect((await checkFolder(log)).unnamed).toEqual([])
-  const staged: string[] = []
-  for await (const { key } of log.store.list({ prefix: 'log/staged/' })) staged.push(key)
-  expect(staged).toEqual([])
-}
-
-const look = (topic: ColdTopic): Promise<readonly bigint[]> => topic.releasable({ upTo: everything(topic) })
 
 describe('a file that an orphan removal took', () => {
   it('is put back with the same rows, and the ledger stays as it is', async () => {

@@ -3,11 +3,10 @@ import type { CallOptions, ColdTopicInfo, OffsetRange, TableFiles } from '@mouli
 import { partitionTupleKey, singleValueIn } from '@moulin/iceberg'
 import type { DataFile, FileScanTask } from '@moulin/iceberg'
 import type { TierRange } from '../encode/encode-shards.ts'
-import { isOwnName } from '../live/data-files.ts'
+import { isOwnPlace } from '../live/data-files.ts'
 import { absentOver } from '../look/held-records.ts'
-import { meeting, noneMissing, placesIn, united } from '../look/missing-files.ts'
+import { highest, meeting, noneMissing, placesIn, united } from '../look/missing-files.ts'
 import type { HeldParts } from '../look/rowless-offsets.ts'
-import { canonicalIn, folderOf } from '../table/table-objects.ts'
 import type { TableState } from '../table/table-state.ts'
 import type { SystemColumn } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -49,15 +48,52 @@ export async function vanishedFiles(
   return found.sort((a, b) => (a.sequenceNumber < b.sequenceNumber ? -1 : 1))
 }
 
+/**
+ * Files of several commits as if they were of one, where they meet. Bounds of places are about all partitions of the log at once: rows of one
+ * commit lie within those of another's file, so that alone each of the two has too many. Together they get the data sequence number of
+ * the youngest one; so those that an age between would delete from, or spare, stay what they are.
+ */
+export function together(found: readonly VanishedFiles[]): VanishedFiles[] {
+  let groups: VanishedFiles[][] = []
+  for (const one of found) {
+    const near = groups.filter((group) => group.some((other) => haveMet(one, other)))
+    groups = [...groups.filter((group) => !near.includes(group)), [...near.flat(), one]]
+  }
+  return groups.flatMap((group) => {
+    const sequenceNumber = highest(0n, ...group.map((one) => one.sequenceNumber))
+    const removed = group.flatMap((one) => one.removed)
+    const isOneAge = removed.every(({ deletes }) => deletes.every((file) => file.sequenceNumber > sequenceNumber))
+    if (group.length < 2 || !isOneAge) return []
+    const partitions = [...new Set(group.flatMap((one) => one.ranges.map(({ partition }) => partition)))]
+    const ranges = partitions.flatMap((partition) => {
+      const all = group.flatMap((one) => one.ranges.filter((range) => range.partition === partition))
+      return united(all).map((range) => ({ partition, ...range }))
+    })
+    const rest = (partition: number): OffsetRange[] => group.flatMap((one) => one.without.get(partition) ?? [])
+    const without = new Map(partitions.map((partition) => [partition, united(rest(partition))]))
+    return [{ removed, sequenceNumber, ranges, without }]
+  })
+}
+
+/** Within one partition of the table, for rows of others are none of its file. */
+function haveMet(a: VanishedFiles, b: VanishedFiles): boolean {
+  const tuples = new Set(a.removed.map(({ file }) => partitionTupleKey(file.partition)))
+  return (
+    b.removed.some(({ file }) => tuples.has(partitionTupleKey(file.partition))) &&
+    a.ranges.some((one) =>
+      b.ranges.some((other) => one.partition === other.partition && one.from < other.to && other.from < one.to),
+    )
+  )
+}
+
 async function hasVanished(
   { tableFiles }: VanishedParts,
   { loaded: { metadata } }: TableState,
   { file, deletes }: FileScanTask,
   call: CallOptions,
 ): Promise<boolean> {
-  const isOurs = isOwnName(file.filePath) && file.specId === metadata['default-spec-id']
-  const folder = folderOf(tableFiles, metadata.location)
-  if (!isOurs || canonicalIn(tableFiles, file.filePath)?.startsWith(folder) !== true) return false
+  const isOurs = isOwnPlace(tableFiles, metadata)(file.filePath)
+  if (!isOurs || file.specId !== metadata['default-spec-id']) return false
   if (deletes.some(({ content }) => content !== 'equality')) return false
   const info = await tableFiles.head(file.filePath, call)
   return info === undefined || BigInt(info.size) !== file.fileSizeBytes

@@ -4,6 +4,7 @@ import { avro, json } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
 import { checkTable, readAll, testLog, utf8 } from '../lake.test-support.ts'
 import type { SentRecord, TestLog } from '../lake.test-support.ts'
+import { systemNames } from '../table/system-columns.ts'
 
 const Everything = schema({
   boolean: t.boolean.optional(),
@@ -153,21 +154,7 @@ describe.each(codecs)('values of $name', ({ codec }) => {
     const log = testLog({ codec: codec as Codec, info: { partitions: 1 } })
     log.hot.send(0, manyRecords(codec))
     const topic = await log.attach()
-    const columns = [
-      ...Object.keys(full),
-      '_kafka_partition',
-      '_kafka_offset',
-      '_kafka_incarnation',
-      '_kafka_timestamp',
-      '_kafka_timestamp_type',
-      '_kafka_key',
-      '_kafka_headers',
-      '_kafka_crc',
-      '_kafka_value_state',
-      '_kafka_value',
-      '_kafka_schema_id',
-      '_kafka_key_schema_id',
-    ]
+    const columns = [...Object.keys(full), ...systemNames]
     const hot = await topic.scan({ columns }).toArray()
     await topic.tier({ upTo: log.hot.committedOffsets() })
     const cold = await topic.scan({ columns }).toArray()

@@ -1,21 +1,22 @@
-import {
-  Arena,
+import { Arena, hasOffset, unsupported } from '@moulin/core'
+import type {
+  BatchRun,
   BytesBuilder,
-  hasOffset,
-  Int32Builder,
+  Column,
+  ColumnarCodec,
+  ColumnBatch,
+  ColumnBuilder,
   Int64Builder,
-  ListBuilder,
-  StructBuilder,
-  unsupported,
+  OffsetRange,
 } from '@moulin/core'
-import type { BatchRun, Column, ColumnarCodec, ColumnBatch, ColumnBuilder, OffsetRange } from '@moulin/core'
 import { appendRecordsSection, batchesIn, checkCrc, RecordCursor, RecordPlace } from '@moulin/format'
 import type { BatchHeader } from '@moulin/format'
 import { RecordCrcs } from '../audit/record-crcs.ts'
 import { abortedIn, deltaIn } from './aborted-deltas.ts'
 import { rawColumnGone } from './raw-column-gone.ts'
+import { systemBuilders, systemOrder } from './system-builders.ts'
+import type { SystemBuilders } from './system-builders.ts'
 import { timestampTypes } from '../table/system-columns.ts'
-import type { SystemColumn } from '../table/system-columns.ts'
 
 export interface RowBuilderOptions {
   readonly incarnation: number
@@ -300,67 +301,6 @@ export class RowBuilder {
       header.append()
     }
   }
-}
-
-type SystemBuilders = ReturnType<typeof systemBuilders>
-
-function systemBuilders(arena: Arena): {
-  partition: Int32Builder
-  incarnation: Int32Builder
-  offset: Int64Builder
-  timestamp: Int64Builder
-  timestampType: Int32Builder
-  key: BytesBuilder
-  headerKey: BytesBuilder
-  headerValue: BytesBuilder
-  header: StructBuilder
-  headers: ListBuilder
-  crc: Int32Builder
-  state: BytesBuilder
-  raw: BytesBuilder
-  schemaId: Int32Builder
-  keySchemaId: Int32Builder
-} {
-  const headerKey = new BytesBuilder(arena)
-  const headerValue = new BytesBuilder(arena)
-  const header = new StructBuilder([
-    { name: 'key', builder: headerKey },
-    { name: 'value', builder: headerValue },
-  ])
-  return {
-    partition: new Int32Builder(),
-    incarnation: new Int32Builder(),
-    offset: new Int64Builder(),
-    timestamp: new Int64Builder(),
-    timestampType: new Int32Builder(),
-    key: new BytesBuilder(arena),
-    headerKey,
-    headerValue,
-    header,
-    headers: new ListBuilder(header),
-    crc: new Int32Builder(),
-    state: new BytesBuilder(arena),
-    raw: new BytesBuilder(arena),
-    schemaId: new Int32Builder(),
-    keySchemaId: new Int32Builder(),
-  }
-}
-
-function systemOrder(builders: SystemBuilders): (readonly [name: SystemColumn, builder: ColumnBuilder])[] {
-  return [
-    ['_kafka_partition', builders.partition],
-    ['_kafka_offset', builders.offset],
-    ['_kafka_incarnation', builders.incarnation],
-    ['_kafka_timestamp', builders.timestamp],
-    ['_kafka_timestamp_type', builders.timestampType],
-    ['_kafka_key', builders.key],
-    ['_kafka_headers', builders.headers],
-    ['_kafka_crc', builders.crc],
-    ['_kafka_value_state', builders.state],
-    ['_kafka_value', builders.raw],
-    ['_kafka_schema_id', builders.schemaId],
-    ['_kafka_key_schema_id', builders.keySchemaId],
-  ]
 }
 
 function appendRange(builder: BytesBuilder, start: number, end: number): void {

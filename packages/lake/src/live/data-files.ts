@@ -1,10 +1,11 @@
 import { corrupt, isKind, notFound } from '@moulin/core'
-import type { CallOptions, Runtime, TableFiles } from '@moulin/core'
+import type { CallOptions, ColdTopicInfo, Runtime, TableFiles, TableMetadata } from '@moulin/core'
 import { openParquet, storeRangeReader } from '@moulin/format'
 import type { OpenParquetOptions, ParquetFile, ParquetWorkers, RangeReader } from '@moulin/format'
 import type { DataFile } from '@moulin/iceberg'
 import { Room } from './room.ts'
 import { footerKeys } from '../table/system-columns.ts'
+import { canonicalIn, folderOf } from '../table/table-objects.ts'
 import type { TableMapping } from './name-mappings.ts'
 
 /** Open data files: footers that were read already, the least used of them forgotten. */
@@ -32,6 +33,12 @@ export interface DataFilesOptions {
   readonly runtime: Pick<Runtime, 'logger'>
 }
 
+/** Of files without field ids, by which mapping they were opened. */
+const mappedBy = new WeakMap<object, string>()
+
+/** Its columns go by their names: it has no field ids that mean anything. */
+export const isMapped = (file: object): boolean => mappedBy.has(file)
+
 /** Room for open files. */
 export class FileRoom extends Room<ParquetFile> {}
 
@@ -42,8 +49,6 @@ export function dataFiles({ tableFiles, workers, room, runtime }: DataFilesOptio
   const own = room.share()
   // Old writers of timestamps have no other form, and engines read it.
   const opening: OpenParquetOptions = { workers, runtime, int96: 'timestamp' }
-  /** Of files without field ids, by which mapping they were opened. */
-  const mappedBy = new WeakMap<ParquetFile, string>()
 
   async function openMapped(
     reader: RangeReader,
@@ -107,18 +112,37 @@ export function fileReader(
 }
 
 /**
- * Written by a tiering commit of this log, so its rows are what we put there: files are immutable. Footer and name must say
+ * Written by a tiering commit of this topic, so its rows are what we put there: files are immutable. Footer and name must say
  * the same commit, for engines that rewrite a file may keep what they do not know of its footer (Arrow does), but give
  * the new file a name of their own.
  */
-export function isOwnFile(file: Pick<ParquetFile, 'keyValue' | 'name'>, logId: string): boolean {
-  const commit = file.keyValue.get(footerKeys.commit)
-  return commit !== undefined && file.keyValue.get(footerKeys.log) === logId && file.name.includes(`/data/${commit}-`)
+export function isOwnFile(
+  { keyValue, name }: Pick<ParquetFile, 'keyValue' | 'name'>,
+  { logId, id }: TopicIds,
+): boolean {
+  const commit = keyValue.get(footerKeys.commit)
+  const isOfTopic = keyValue.get(footerKeys.log) === logId && keyValue.get(footerKeys.topic) === id
+  return commit !== undefined && isOfTopic && name.includes(`/data/${commit}-`)
 }
 
-/** Named as {@link isOwnFile} asks. Nobody else names files so, but only the footer proves it. */
+/** Whose table it is. */
+export type TopicIds = Pick<ColdTopicInfo, 'logId' | 'id'>
+
+/** Named as {@link isOwnFile} asks: by a commit of ours, or a copy of what one wrote, or that of another topic. */
 export function isOwnName(filePath: string): boolean {
   return /\/data\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+\.parquet$/.test(filePath)
+}
+
+/**
+ * Where commits of ours put their files: in the table's own folder nobody else names files so, though only the footer proves it. Elsewhere
+ * lie copies, and the files of other topics.
+ */
+export function isOwnPlace(
+  tableFiles: Pick<TableFiles, 'canonical' | 'under'>,
+  { location }: Pick<TableMetadata, 'location'>,
+): (filePath: string) => boolean {
+  const folder = `${folderOf(tableFiles, location)}data/`
+  return (filePath) => isOwnName(filePath) && canonicalIn(tableFiles, filePath)?.startsWith(folder) === true
 }
 
 /** Somebody writes the data file while it is read: it may become readable again, or be another one by then. */

@@ -1,13 +1,25 @@
 import { createHash } from 'node:crypto'
 import { corrupt, stringifyJson } from '@moulin/core'
-import type { CallOptions, IcebergField, IcebergSchema, Limits, TableFiles, TableMetadata } from '@moulin/core'
+import type { CallOptions, IcebergField, Limits, TableFiles } from '@moulin/core'
 import { PositionSetBuilder, positionUnion } from '@moulin/format'
 import type { PositionSet } from '@moulin/format'
-import { equalityFields, equalRows, keyBytes, maskOf, tooManyKeys, tooManyPositions } from '@moulin/iceberg'
+import {
+  equalityFields,
+  equalityMightMatch,
+  equalRows,
+  keyBytes,
+  maskOf,
+  partitionTupleKey,
+  schemasFrom,
+  tooManyKeys,
+  tooManyPositions,
+} from '@moulin/iceberg'
 import type { DeleteFile, DeletesOf, DeletesQuestion, RowMask } from '@moulin/iceberg'
 import type { DataFiles } from './data-files.ts'
 import { deleteFiles, ofAnother, rowsOf } from './delete-files.ts'
 import type { DeleteFiles, DeleteRoom } from './delete-files.ts'
+import { inLine } from './in-line.ts'
+import type { InLine } from './in-line.ts'
 import { nameMappingOf } from './name-mappings.ts'
 import { Room } from './room.ts'
 import type { Sized } from './room.ts'
@@ -17,12 +29,14 @@ import { inTurn, listedName, namesOf } from '../table/table-objects.ts'
 export interface DeleteRooms {
   readonly files: DeleteRoom
   readonly masks: Room<RowMask | 'none'>
+  /** Where keys are gathered that take much memory: for one data file at a time, whoever reads. */
+  readonly muchAtATime: InLine
 }
 
 type DeleteLimits = Pick<Limits, 'equalityDeleteBytes' | 'positionDeleteBytes' | 'rowMaskBytes'>
 
 export function deleteRooms({ equalityDeleteBytes, rowMaskBytes }: DeleteLimits): DeleteRooms {
-  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes) }
+  return { files: new Room(equalityDeleteBytes), masks: new Room(rowMaskBytes), muchAtATime: inLine() }
 }
 
 export interface FileDeletesParts {
@@ -48,6 +62,7 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     tableFiles,
     equalityDeleteBytes,
     positionDeleteBytes,
+    muchAtATime: rooms.muchAtATime,
     deletes: deleteFiles({ tableFiles, files, room: rooms.files, positionDeleteBytes, equalityDeleteBytes }),
   }
   return async (question, call) => {
@@ -57,8 +72,9 @@ export function fileDeletes({ tableFiles, files, rooms, limits }: FileDeletesPar
     // Of files without field ids the mapping says what is compared.
     const mapping = nameMappingOf(metadata)?.key ?? ''
     const isByValue = deletes.some(({ content }) => content === 'equality')
-    const schema = isByValue ? metadata['current-schema-id'] : undefined
-    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${schema ?? ''}#${listKeyOf(deletes)}`
+    // Columns that the file lacks are told by its partition, which another snapshot may have put right.
+    const told = isByValue ? `${metadata['current-schema-id']} ${partitionTupleKey(file.partition)}` : ''
+    const name = `${own}${listedName(tableFiles, file.filePath)}@${mapping} ${told}#${listKeyOf(deletes)}`
     const mask = await rooms.masks.load(name, call, (shared) => maskIn(question, parts, shared))
     return mask === 'none' ? undefined : mask
   }
@@ -69,6 +85,7 @@ interface MaskParts {
   readonly deletes: DeleteFiles
   readonly equalityDeleteBytes: number
   readonly positionDeleteBytes: number
+  readonly muchAtATime: InLine
 }
 
 /** Rows, and the files that delete them. */
@@ -84,12 +101,15 @@ async function maskIn(
   parts: MaskParts,
   call: CallOptions,
 ): Promise<Sized<RowMask | 'none'>> {
-  const { file, deletes } = question.listed
+  const { file } = question.listed
+  const deletes = eachOnce(question.listed.deletes)
   const placed = deletes.filter(({ content }) => content !== 'equality')
   const equal = deletes.filter(({ content }) => content === 'equality')
+  const isMuch = equal.reduce((sum, { recordCount }) => sum + Number(recordCount), 0) > ROWS_ON_THEIR_WAY
+  const byValue = (): Promise<readonly Deleted[]> => deletedByValue(question, equal, parts, call)
   const found = [
     ...(await deletedByPlace(question, placed, parts, call)),
-    ...(await deletedByValue(question, equal, parts, call)),
+    ...(await (isMuch ? parts.muchAtATime(byValue, call) : byValue())),
   ]
   const some = found.filter(({ rows }) => rows.size > 0)
   if (some.length === 0) return { value: 'none', sizeBytes: 256 }
@@ -101,12 +121,26 @@ async function maskIn(
     throw corrupt('DELETE_BEYOND', message, { context: { file: file.filePath, rows: file.recordCount, beyond } })
   }
   const rows = positionUnion(some.map((each) => each.rows))
-  const compared = some.flatMap(({ fields = [] }) => fields)
+  const compared = some.flatMap(({ fields = [] }) => fields.map((field) => stringifyJson(field)))
+  if (compared.length > 0) compared.push(partitionTupleKey(file.partition))
   const key = keyOf(
     some.flatMap(({ by }) => by),
     compared,
   )
   return { value: maskOf(key, rows)!, sizeBytes: 512 + rows.sizeBytes }
+}
+
+/** What manifests name a thousand times deletes as much as once. */
+function eachOnce(deletes: readonly DeleteFile[]): DeleteFile[] {
+  const byName = new Map<string, DeleteFile>()
+  for (const file of deletes) {
+    const { content, filePath, fileSizeBytes, recordCount, equalityIds, referencedDataFile = '', blob } = file
+    const name = [content, fileSizeBytes, recordCount, equalityIds, blob?.offset, referencedDataFile, filePath].join(
+      ' ',
+    )
+    if (!byName.has(name)) byName.set(name, file)
+  }
+  return [...byName.values()]
 }
 
 /** By vectors, and by files of positions. */
@@ -148,30 +182,39 @@ async function eachOf(
   work: (file: DeleteFile, at: number) => Promise<void>,
   call: CallOptions,
 ): Promise<void> {
-  const rows = deletes.reduce((sum, { recordCount }) => sum + Number(recordCount), 0)
-  if (rows <= ROWS_ON_THEIR_WAY) await inTurn([...deletes.entries()], ([at, each]) => work(each, at), call)
-  else for (const [at, each] of deletes.entries()) await work(each, at)
+  for (let first = 0; first < deletes.length;) {
+    let end = first
+    let rows = 0
+    do rows += Number(deletes[end++]!.recordCount)
+    while (end < deletes.length && rows + Number(deletes[end]!.recordCount) <= ROWS_ON_THEIR_WAY)
+    const some = deletes.slice(first, end).map((each, at) => [each, first + at] as const)
+    await inTurn(some, ([each, at]) => work(each, at), call)
+    first = end
+  }
 }
 
-/** Of deletes that are read side by side; above it, one file after the other. */
+/** Of deletes that are read side by side; a file with more than these by itself. */
 const ROWS_ON_THEIR_WAY = 100_000
 
 /** By files of equality deletes: all that compare the same columns at once, so that the data file is read once for each such set. */
 async function deletedByValue(
-  { metadata, listed: { file }, whole }: DeletesQuestion,
+  { metadata, listed, whole }: DeletesQuestion,
   deletes: readonly DeleteFile[],
   { deletes: read, equalityDeleteBytes }: MaskParts,
   call: CallOptions,
 ): Promise<readonly Deleted[]> {
+  const { file } = listed
   const bySet = Map.groupBy(deletes, ({ equalityIds }) => [...new Set(equalityIds)].sort((a, b) => a - b).join())
-  const schemas = readFirst(metadata)
+  const schemas = schemasFrom(metadata)
   let spent = 0
   const spend = (bytes: number): void => {
     if ((spent += bytes) > equalityDeleteBytes) throw tooManyKeys(file.filePath, equalityDeleteBytes)
   }
   const found: Deleted[] = []
-  for (const alike of bySet.values()) {
-    const fields = equalityFields(schemas, alike[0]!.equalityIds, alike[0]!.filePath)
+  for (const all of bySet.values()) {
+    const fields = equalityFields(schemas, all[0]!.equalityIds, all[0]!.filePath)
+    const alike = all.filter(equalityMightMatch(listed, fields))
+    if (alike.length === 0) continue
     const keys = new HeldKeys(spend)
     const takes = async (each: DeleteFile, at: number): Promise<void> =>
       keys.add((await read.keys(each, { fields, mapping: nameMappingOf(metadata) }, call)).keys, at)
@@ -217,13 +260,6 @@ class HeldKeys {
   }
 }
 
-/** A table that was replaced has other columns under old ids, so what is read of an older snapshot is read with its own schema first. */
-function readFirst({ schemas, 'current-schema-id': id }: TableMetadata): readonly IcebergSchema[] {
-  const newest = schemas.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
-  const current = newest.find((schema) => schema['schema-id'] === id)
-  return current === undefined ? newest : [current, ...newest.filter((schema) => schema !== current)]
-}
-
 /** By the list: plans give the same one for many files. */
 const listKeys = new WeakMap<readonly DeleteFile[], string>()
 
@@ -236,12 +272,12 @@ function listKeyOf(deletes: readonly DeleteFile[]): string {
 }
 
 /** Short, whatever they are called; the same whatever order they come in. */
-function keyOf(deletes: readonly DeleteFile[], compared: readonly IcebergField[] = []): string {
+function keyOf(deletes: readonly DeleteFile[], compared: readonly string[] = []): string {
   const names = deletes.map(({ content, filePath, sequenceNumber, blob }) =>
     JSON.stringify([content, filePath, sequenceNumber.toString(), blob?.offset.toString()]),
   )
   return createHash('sha256')
-    .update([...names.sort(), ...compared.map((field) => stringifyJson(field))].join())
+    .update([...names.sort(), ...compared].join())
     .digest('hex')
     .slice(0, 32)
 }

@@ -6,14 +6,31 @@ import { listedName } from '../table/table-objects.ts'
  * A file that is listed twice has its rows once: a row is there if it is in one of the listings, so what counts is what is deleted of the
  * later one, which the fewest deletes are about. Of rows at one place it is still as old as the first.
  */
-export function asOne<L extends ListedFile>(one: L, other: L): L {
-  const [older, newer] = one.sequenceNumber <= other.sequenceNumber ? [one, other] : [other, one]
-  return { ...newer, sequenceNumber: older.sequenceNumber }
+export class Listings<L extends ListedFile> {
+  #oldest: L
+  #newest: L
+
+  constructor(first: L) {
+    this.#oldest = first
+    this.#newest = first
+  }
+
+  /** In whatever order they come. */
+  add(listed: L): void {
+    if (listed.sequenceNumber < this.#oldest.sequenceNumber) this.#oldest = listed
+    if (listed.sequenceNumber >= this.#newest.sequenceNumber) this.#newest = listed
+  }
+
+  get asOne(): L {
+    const { sequenceNumber } = this.#oldest
+    return this.#newest.sequenceNumber === sequenceNumber ? this.#newest : { ...this.#newest, sequenceNumber }
+  }
 }
 
-function addListing(listed: Map<string, FileScanTask>, location: string, task: FileScanTask): void {
+function addListing(listed: Map<string, Listings<FileScanTask>>, location: string, task: FileScanTask): void {
   const known = listed.get(location)
-  listed.set(location, known === undefined ? task : asOne(known, task))
+  if (known === undefined) listed.set(location, new Listings(task))
+  else known.add(task)
 }
 
 /** Whoever adds a file again, by whatever name, does not add its rows again. */
@@ -21,9 +38,9 @@ export async function eachOnce(
   { tableFiles }: { readonly tableFiles: Pick<TableFiles, 'spellings'> },
   tasks: AsyncIterable<FileScanTask>,
 ): Promise<Iterable<FileScanTask>> {
-  const listed = new Map<string, FileScanTask>()
+  const listed = new Map<string, Listings<FileScanTask>>()
   for await (const task of tasks) addListing(listed, listedName(tableFiles, task.file.filePath), task)
-  return listed.values()
+  return Array.from(listed.values(), ({ asOne }) => asOne)
 }
 
 /** By location, what of a plan is listed more than once, as one. @param plan Gives the same each time. */
@@ -38,13 +55,13 @@ export async function listedAgain(
     if (seen.has(location)) again.add(location)
     seen.add(location)
   }
-  const found = new Map<string, FileScanTask>()
+  const found = new Map<string, Listings<FileScanTask>>()
   // Nearly never: few are to be kept then.
-  if (again.size === 0) return found
+  if (again.size === 0) return new Map()
   for await (const task of plan()) {
     const location = listedName(tableFiles, task.file.filePath)
     if (!again.has(location)) continue
     addListing(found, location, task)
   }
-  return found
+  return new Map([...found].map(([location, { asOne }]) => [location, asOne]))
 }

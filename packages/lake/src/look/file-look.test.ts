@@ -1,7 +1,10 @@
 /** What is asked of the store when files are looked at, and what our own reader says of them. */
-import { gte, unavailable } from '@moulin/core'
+import { byValue, gte, unavailable } from '@moulin/core'
+import { parquetWriter } from '@moulin/format'
 import type { HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
+import { alter, avroCodec, promoteAll, tiered } from '../evolved.test-support.ts'
+import { allRows, commitFiles, foreignFile, pick, tableOf, withNumbers } from '../foreign.test-support.ts'
 import { checkReads, commit, everything, isCommit, orphans, sendTo, world } from './missing-files.test-support.ts'
 
 describe('a data file of ours that our reader cannot open', () => {
@@ -102,6 +105,19 @@ describe('a look that hangs', () => {
     expect(await Promise.all(others)).toEqual([[0n, 3n, 0n], 7])
     expect(log.hot.pins).toBe(0)
   })
+})
+
+it('is read with the types of today: a tuple that only the widened column holds is no missing manifest', async () => {
+  const { log, topic } = await tiered(avroCodec, { info: { partitionBy: [byValue('count')] } })
+  await alter(log, promoteAll)
+  const row = withNumbers(pick(await allRows(log), [0]), '_kafka_partition', [null])
+  const id = log.runtime.random.uuid()
+  const table = await tableOf(log)
+  const file = await foreignFile(log, table, withNumbers(row, 'count', [2n ** 40n]), id, parquetWriter)
+  await commitFiles(log, table, [file], id)
+  await topic.refresh()
+  expect(await topic.releasable({ upTo: everything(topic) })).toEqual(everything(topic))
+  expect(topic.missingFiles!()).toEqual([])
 })
 
 describe('the requests of a release', () => {

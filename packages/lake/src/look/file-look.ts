@@ -1,11 +1,12 @@
-import { isKind, isUnreadable, throwIfAborted, waitFor } from '@moulin/core'
+import { isKind, isUnreadable } from '@moulin/core'
 import type { CallOptions, ColdContext, ColdTopicInfo, TableFiles } from '@moulin/core'
-import { bindForReading, currentSnapshot, readDataFiles, readManifestList, specById } from '@moulin/iceberg'
 import type { DataFile, ManifestFile, ManifestRoom } from '@moulin/iceberg'
+import { inLine } from '../live/in-line.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import { anywhere, lowest, meeting, noneMissing, partitionsOf, placesIn, reaches } from './missing-files.ts'
 import type { MissingFiles, PlacesIn } from './missing-files.ts'
+import { dataFilesIn, manifestListOf, manifestsIn } from './named-files.ts'
 import { unreadDeletes } from './unread-deletes.ts'
 import type { UnreadDeletes } from './unread-deletes.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
@@ -57,7 +58,7 @@ export class FileLook {
   readonly #parts: FileLookParts
   /** Manifests without a file for what is held, or one that is missing. What is let go of only grows, so they need not be read again. */
   #passed = new Set<string>()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #inOrder = inLine()
   /** The snapshot of the last look at everything that is held. */
   #lookedOn: bigint | null | undefined
 
@@ -95,16 +96,6 @@ export class FileLook {
       if (fault !== undefined) this.#remember(new Map([...table.missing, [file.filePath, fault]]))
     })
     for await (const done of opened) void done
-  }
-
-  // A signal ends the wait of its caller, for its turn and for its work; the others keep theirs.
-  #inOrder<T>(work: () => Promise<T>, { signal }: CallOptions): Promise<T> {
-    const done = this.#last.then(() => {
-      throwIfAborted(signal)
-      return work()
-    })
-    this.#last = done.catch(() => undefined)
-    return waitFor(done, signal)
   }
 
   async #look(upTo: readonly bigint[] | undefined, call: CallOptions): Promise<Looked> {
@@ -214,13 +205,9 @@ export class FileLook {
   }
 
   async #manifestsOf({ loaded }: TableState, found: Found, call: CallOptions): Promise<ManifestFile[]> {
-    const { tableFiles } = this.#parts
-    const path = currentSnapshot(loaded.metadata)?.['manifest-list']
+    const path = manifestListOf(loaded.metadata)
     if (path === undefined) return []
-    return orMissing(path, found, [], async () => {
-      const { bytes } = await tableFiles.get(path, call)
-      return readManifestList(bytes, { path })
-    })
+    return orMissing(path, found, [], () => manifestsIn(this.#parts, path, call))
   }
 
   async #filesOf(
@@ -229,12 +216,7 @@ export class FileLook {
     found: Found,
     call: CallOptions,
   ): Promise<DataFile[] | undefined> {
-    const { tableFiles, manifests: room } = this.#parts
-    return orMissing(manifest.path, found, undefined, async () => {
-      const spec = bindForReading(specById(metadata['partition-specs'], manifest.specId), metadata.schemas)
-      const { bytes } = await tableFiles.get(manifest.path, call)
-      return readDataFiles(bytes, manifest, spec, room)
-    })
+    return orMissing(manifest.path, found, undefined, () => dataFilesIn(this.#parts, metadata, manifest, call))
   }
 
   /** What is wrong with the file, as far as its size and its footer tell; a footer that is known is not read again. */
@@ -244,8 +226,8 @@ export class FileLook {
       if (asksStore) {
         const info = await tableFiles.head(file.filePath, call)
         if (info === undefined) return 'it is not there'
-        if (BigInt(info.size) !== file.fileSizeBytes)
-          return `it has ${info.size} bytes; its manifest says ${file.fileSizeBytes}`
+        const fault = sizeFault(info, file)
+        if (fault !== undefined) return fault
       }
       await files.check(file, call)
       return undefined
@@ -254,6 +236,16 @@ export class FileLook {
       return (error as Error).message
     }
   }
+}
+
+/** Of a file that is there, as the store tells it: what its manifest says otherwise. */
+export function sizeFault(
+  { size }: { readonly size: number },
+  named: { readonly fileSizeBytes: bigint },
+): string | undefined {
+  return BigInt(size) === named.fileSizeBytes
+    ? undefined
+    : `it has ${size} bytes; its manifest says ${named.fileSizeBytes}`
 }
 
 /** What `read` gives; where the object is not there or damaged, it and all that it names is found missing. */

@@ -1,7 +1,7 @@
-import { and, eq, gte, isUnreadable, lt } from '@moulin/core'
+import { and, gte, isUnreadable, lt } from '@moulin/core'
 import type { CallOptions } from '@moulin/core'
 import type { LiveFiles } from '../live/live-files.ts'
-import { lowest, meeting, placesIn } from './missing-files.ts'
+import { highest, lowest, meeting, partitionsOf, placesIn } from './missing-files.ts'
 import type { OffsetRange } from '../encode/row-builder.ts'
 import type { FileLists } from '../replay/cold-plan.ts'
 import type { TableState } from '../table/table-state.ts'
@@ -30,33 +30,38 @@ export async function unreadDeletes(
   call: CallOptions,
 ): Promise<UnreadDeletes | undefined> {
   const { columns, entries, loaded } = state
-  const [partitionColumn, offsetColumn] = ['_kafka_partition', '_kafka_offset'].map(
-    (name) => columns.byName.get(name as '_kafka_offset')!.name,
-  )
   const from = ranges.map(({ to }) => to)
+  const wanted = ranges.filter((range) => range.from < range.to)
+  const [first] = wanted
+  if (first === undefined) return undefined
+  const offset = columns.byName.get('_kafka_offset')!.name
+  // One plan for all partitions: of each by itself the whole table would be gone through as often as there are partitions.
+  const where = and(
+    gte(offset, lowest(first.from, ...wanted.map((range) => range.from))),
+    lt(offset, highest(first.to, ...wanted.map(({ to }) => to))),
+  )
   let error: Error | undefined
-  for (const [partition, range] of ranges.entries()) {
-    if (range.from >= range.to) continue
-    const where = and(eq(partitionColumn!, partition), gte(offsetColumn!, range.from), lt(offsetColumn!, range.to))
-    try {
-      for await (const task of fileLists.matching(state, where, () => undefined, call)) {
-        const places = placesIn(task.file, columns)
-        const held = places && meeting(places, entries[partition]!, range)
-        if (held === undefined || held.from >= from[partition]!) continue
-        try {
-          await files.keyOf(task, loaded.metadata, call)
-        } catch (refusal) {
-          if (!isUnreadable(refusal)) throw refusal
-          error ??= refusal as Error
-          from[partition] = lowest(from[partition]!, held.from)
-        }
+  try {
+    for await (const task of fileLists.matching(state, where, () => undefined, call)) {
+      const places = placesIn(task.file, columns)
+      const held = (places === undefined ? [] : partitionsOf(places, ranges.length)).flatMap((partition) => {
+        const range = meeting(places!, entries[partition]!, ranges[partition]!)
+        return range !== undefined && range.from < from[partition]! ? [{ partition, at: range.from }] : []
+      })
+      if (held.length === 0) continue
+      try {
+        await files.keyOf(task, loaded.metadata, call)
+      } catch (refusal) {
+        if (!isUnreadable(refusal)) throw refusal
+        error ??= refusal as Error
+        for (const { partition, at } of held) from[partition] = lowest(from[partition]!, at)
       }
-    } catch (refusal) {
-      // The plan itself: what the manifests of deletes say is about any file.
-      if (!isUnreadable(refusal)) throw refusal
-      error ??= refusal as Error
-      from[partition] = range.from
     }
+  } catch (refusal) {
+    // The plan itself: what the manifests of deletes say is about any file.
+    if (!isUnreadable(refusal)) throw refusal
+    error ??= refusal as Error
+    return { error, from: ranges.map((range) => lowest(range.from, range.to)) }
   }
   return error && { error, from }
 }

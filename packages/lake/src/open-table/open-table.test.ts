@@ -115,6 +115,29 @@ describe('openTable', () => {
     expect(opened.snapshots()).toHaveLength(3)
   })
 
+  it('never goes back to what an earlier refresh is told later', async () => {
+    const { catalog } = table
+    let answer = (): void => {}
+    const late = new Promise<void>((resolve) => (answer = resolve))
+    let asked = 0
+    const slow: typeof catalog = {
+      ...catalog,
+      async loadTable(name, call) {
+        const loaded = await catalog.loadTable(name, call)
+        if (++asked === 2) await late
+        return loaded
+      },
+    }
+    const opened = await table.open({ catalog: slow })
+    const first = opened.refresh()
+    await table.append(range(30, 35))
+    await opened.refresh()
+    expect(await opened.count()).toBe(35)
+    answer()
+    await first
+    expect(await opened.count()).toBe(35)
+  })
+
   it('reads what is no snapshot yet as no rows', async () => {
     const empty = await (await plainTable(fields)).open()
     expect(empty.snapshot).toBeUndefined()
@@ -143,6 +166,14 @@ describe('openTable', () => {
     const opened = await table.open()
     for await (const { key } of table.store.list({ prefix: 'tables/shop/people/data/' })) await table.store.delete(key)
     await expect(opened.scan().toArray()).rejects.toMatchObject({ kind: 'not-found', code: 'FILE_VANISHED' })
+  })
+
+  it('reads no further once it is closed', async () => {
+    const opened = await table.open()
+    const read = async (): Promise<void> => {
+      for await (const row of opened.scan()) if (row['id'] !== null) await opened.close()
+    }
+    await expect(read()).rejects.toMatchObject({ kind: 'closed', code: 'CLOSED' })
   })
 
   it('reads nothing once it is closed', async () => {

@@ -8,6 +8,7 @@ import {
   tableFiles as filesOf,
   tableIdentifier,
   tableText,
+  waitFor,
   withDefaults,
 } from '@moulin/core'
 import type {
@@ -27,7 +28,7 @@ import type {
 } from '@moulin/core'
 import { parquetWorkers, pooledDecodes } from '@moulin/format'
 import type { ParquetWorkers } from '@moulin/format'
-import { currentSchema, metadataAt } from '@moulin/iceberg'
+import { checkTableMetadata, currentSchema, metadataAt } from '@moulin/iceberg'
 import type { SnapshotChoice } from '@moulin/iceberg'
 import { tierPool } from '../encode/tier-workers.ts'
 import type { TierPool } from '../encode/tier-workers.ts'
@@ -54,7 +55,8 @@ export type TableLimits = Pick<
 >
 
 export interface OpenTableOptions {
-  readonly catalog: Catalog
+  /** Whose table it is; all that is asked of it is {@link Catalog.loadTable}. */
+  readonly catalog: Pick<Catalog, 'loadTable'>
   /** `namespace.table`. */
   readonly table: string
   /** Where its files are: the store that its locations name, or a function that finds the store of a location ({@link TableStores}). */
@@ -71,7 +73,7 @@ export interface OpenTableOptions {
 }
 
 const optionTable: OptionTable<OpenTableOptions> = {
-  catalog: option.required(option.catalogCheck),
+  catalog: option.required(option.door('a Catalog', ['loadTable'])),
   table: option.required(option.text),
   stores: option.required(option.anyOf(option.storeCheck, option.callback)),
   threads: option.integer('threads', 0, 1024),
@@ -154,8 +156,8 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   const { catalog, stores, runtime = systemRuntime() } = options
   const limits = withDefaults<TableLimits>(defaultLimits, options.limits)
   const table = tableIdentifier(options.table)
-  const load = (call: CallOptions): Promise<LoadedTable> => catalog.loadTable(table, call)
-  let loaded = await load(options.signal === undefined ? {} : { signal: options.signal })
+  const load = ({ signal }: CallOptions): Promise<LoadedTable> => waitFor(loadedBy(catalog, table, signal), signal)
+  let loaded = await load(options)
   const tableFiles = filesOf(stores, { table: loaded, reload: () => load({}) })
   const { workers, pool } = decoders(options, runtime, limits)
   const whole = dataFiles({ tableFiles, workers, runtime, room: new FileRoom(limits.openFileBytes) })
@@ -164,6 +166,8 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   const manifests = manifestRoom(keptManifests(limits.manifestBytes))
   const parts: TableViewParts = { tableFiles, files, manifests, table: tableText(table) }
   let isClosed = false
+  // Of refreshes.
+  let [asked, shown] = [0, 0]
   const opened = (): TableViewParts => {
     if (isClosed) throw closed('CLOSED', `The table ${parts.table} was closed.`)
     return parts
@@ -191,7 +195,12 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
     async refresh(call = {}) {
       checkOptions('refresh', call, option.signalOnly)
       opened()
-      loaded = await load(call)
+      const order = ++asked
+      const found = await load(call)
+      // Whoever asked later has a newer answer, and may have got it before.
+      if (order < shown) return
+      shown = order
+      loaded = found
       tableFiles.renew(loaded)
     },
     async close() {
@@ -199,6 +208,17 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
       await pool?.close()
     },
   }
+}
+
+/** A catalog of anybody's own may give what is no metadata, or not as {@link checkTableMetadata} leaves it. */
+async function loadedBy(
+  catalog: OpenTableOptions['catalog'],
+  table: TableIdentifier,
+  signal: AbortSignal | undefined,
+): Promise<LoadedTable> {
+  const loaded: LoadedTable | undefined = await catalog.loadTable(table, signal === undefined ? {} : { signal })
+  const { metadata } = loaded ?? {}
+  return { ...loaded!, metadata: checkTableMetadata(metadata, `What the catalog says of ${tableText(table)}`) }
 }
 
 function viewOf(parts: () => TableViewParts, metadata: () => TableMetadata): TableView {

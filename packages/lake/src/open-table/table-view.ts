@@ -23,15 +23,15 @@ export interface TableViewParts {
 
 /**
  * The rows of a table as the metadata's current snapshot has them. See `OpenTable.scan`.
- * @param parts Asked for whenever reading begins: the table may be closed by then.
+ * @param parts Asked for again and again: the table may be closed by then.
  */
 export function scanOf(parts: () => TableViewParts, metadata: TableMetadata, options: ScanOptions): Scan<Row> {
   const query = tableQuery(metadata, options, parts().table)
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal }
   return scanOutput({
     columns: query.shown,
-    passing: () => passing(parts(), metadata, query, call),
-    count: async () => count(parts(), metadata, query, call),
+    passing: () => passing(parts, metadata, query, call),
+    count: async () => count(parts, metadata, query, call),
     call,
   })
 }
@@ -44,13 +44,14 @@ interface ReadTask {
 }
 
 async function* passing(
-  parts: TableViewParts,
+  parts: () => TableViewParts,
   metadata: TableMetadata,
   query: TableQuery,
   call: CallOptions,
 ): AsyncGenerator<PassingRows> {
-  const tasks = readTasks(parts, metadata, query, call)
+  const tasks = readTasks(parts(), metadata, query, call)
   for await (const rows of mapAhead(tasks, READS_AHEAD, (task) => rowsOf(task, query, call))) {
+    parts()
     if (countOf(rows) > 0) yield rows
   }
 }
@@ -109,7 +110,7 @@ function named<C>(columns: readonly { readonly name: string; readonly column: C 
 
 /** From the metadata alone, but where rows are to be judged. */
 async function count(
-  parts: TableViewParts,
+  parts: () => TableViewParts,
   metadata: TableMetadata,
   query: TableQuery,
   call: CallOptions,
@@ -120,8 +121,8 @@ async function count(
     return count
   }
   let total = 0n
-  for await (const listed of planOf(parts, metadata, undefined, call)) {
-    total += await parts.files.count(listed, metadata, call)
+  for await (const listed of planOf(parts(), metadata, undefined, call)) {
+    total += await parts().files.count(listed, metadata, call)
   }
   return Number(total)
 }

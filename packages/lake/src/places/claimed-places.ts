@@ -1,6 +1,7 @@
 import type { CallOptions } from '@moulin/core'
 import type { LiveFile } from '@moulin/iceberg'
 import { isOwnFile } from '../live/data-files.ts'
+import type { TopicIds } from '../live/data-files.ts'
 import { readIdentities } from './identity-rows.ts'
 import type { IdentityColumns } from './identity-rows.ts'
 import { placeOf } from './place.ts'
@@ -32,11 +33,11 @@ const MOST_SPANS = 32
  * read of the identity columns, and remembered as long as the file's footer is and the same is deleted in it.
  */
 export class ClaimedPlaces {
-  readonly #logId: string
+  readonly #topic: TopicIds
   readonly #known = new WeakMap<LiveFile, Map<number, GroupClaims>>()
 
-  constructor(logId: string) {
-    this.#logId = logId
+  constructor(topic: TopicIds) {
+    this.#topic = topic
   }
 
   async of(file: LiveFile, rowGroup: number, columns: TableColumns, call: CallOptions): Promise<GroupClaims> {
@@ -44,7 +45,7 @@ export class ClaimedPlaces {
     if (ofFile === undefined) this.#known.set(file, (ofFile = new Map<number, GroupClaims>()))
     const known = ofFile.get(rowGroup)
     if (known !== undefined) return known
-    const told = isOwnFile(file, this.#logId) ? inFooter(file, rowGroup, columns) : undefined
+    const told = isOwnFile(file, this.#topic) ? inFooter(file, rowGroup, columns) : undefined
     const claims = told ?? claimsOf(await readIdentities(file, rowGroup, columns, call))
     ofFile.set(rowGroup, claims)
     return claims

@@ -1,12 +1,11 @@
 import type { DataFile, ListedFile } from '@moulin/iceberg'
 import { singleValueIn } from '@moulin/iceberg'
-import { isOwnName } from '../live/data-files.ts'
-import { asOne } from '../live/listed-once.ts'
+import { Listings } from '../live/listed-once.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 /** A data file of a snapshot, and between which places its rows are. */
 export interface PlacedFile {
-  listed: ListedFile
+  readonly listings: Listings<ListedFile>
   /** Not one of the log's own. */
   readonly isStranger: boolean
   /** Inclusive; rounded outwards. */
@@ -21,6 +20,8 @@ interface Bounds {
 
 /** The data files of a snapshot that holds files of others. Some hundred bytes for each. */
 export class PlacedFiles {
+  readonly #columns: TableColumns
+  readonly #isOwn: (filePath: string) => boolean
   readonly #all: PlacedFile[] = []
   readonly #strangers: PlacedFile[] = []
   #isOnce = true
@@ -28,26 +29,32 @@ export class PlacedFiles {
   /** By the first of the names that a read tries. */
   readonly #byLocation = new Map<string, PlacedFile>()
 
+  /** @param isOwn Says of a file whether a commit of the log has named it. */
+  constructor(columns: TableColumns, isOwn: (filePath: string) => boolean) {
+    this.#columns = columns
+    this.#isOwn = isOwn
+  }
+
   /** Whether each is listed once. */
   get isOnce(): boolean {
     return this.#isOnce
   }
 
   /** A file that is listed twice, by whatever names, counts once. */
-  add(listed: ListedFile, location: string, columns: TableColumns): void {
+  add(listed: ListedFile, location: string): void {
     const { file } = listed
     const known = this.#byLocation.get(location)
     if (known !== undefined) {
-      known.listed = asOne(known.listed, listed)
+      known.listings.add(listed)
       this.#isOnce = false
       this.#byPath.set(file.filePath, known)
       return
     }
     const placed: PlacedFile = {
-      listed,
-      isStranger: !isOwnName(file.filePath),
-      partitions: boundsOf(file, columns, '_kafka_partition'),
-      offsets: boundsOf(file, columns, '_kafka_offset'),
+      listings: new Listings(listed),
+      isStranger: !this.#isOwn(file.filePath),
+      partitions: boundsOf(file, this.#columns, '_kafka_partition'),
+      offsets: boundsOf(file, this.#columns, '_kafka_offset'),
     }
     this.#byLocation.set(location, placed)
     this.#byPath.set(file.filePath, placed)

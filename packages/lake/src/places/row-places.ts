@@ -23,7 +23,7 @@ export class RowPlaces {
 
   constructor(parts: RowPlacesParts) {
     this.#parts = parts
-    this.#memory = { claims: new ClaimedPlaces(parts.info.logId), apart: new WeakMap(), pureAt: undefined }
+    this.#memory = { claims: new ClaimedPlaces(parts.info), apart: new WeakMap(), pureAt: undefined }
   }
 
   /**
@@ -52,6 +52,7 @@ export class RowPlaces {
       newest?.snapshotId === snapshotIdOf(state.loaded) &&
       newest.commit === state.marker.commit &&
       newest.missing === state.missing &&
+      newest.schemaId === state.loaded.metadata['current-schema-id'] &&
       newest.mapping === nameMappingOf(state.loaded.metadata)?.key
     if (newest !== undefined && isSame) return newest
     this.#newest = new TableLosers(this.#parts, (...asked) => this.lost(...asked), state, this.#memory)
@@ -69,7 +70,7 @@ export class RowPlaces {
     let open = rivals.map((_, at) => at)
     for (let turn = 0; open.length > 0; turn++) {
       const candidates = open.filter((at) => turn < rivals[at]!.length)
-      const isOwn = (row: number): boolean => isOwnFile(groupOf(plan, places, row).file, this.#parts.info.logId)
+      const isOwn = (row: number): boolean => isOwnFile(groupOf(plan, places, row).file, this.#parts.info)
       const rows = candidates.map((at) => rivals[at]![turn]!)
       const read = rows.filter((row) => !isOwn(row)).sort((a, b) => a - b)
       const bound = await boundRows(this.#parts, plan, places, read, call)

@@ -7,6 +7,7 @@ import type { ColdPlan, FileLists, PlannedGroup } from '../replay/cold-plan.ts'
 import { placesBy } from '../replay/cold-window.ts'
 import type { Places } from '../replay/cold-window.ts'
 import type { RowIndexes } from '../replay/row-index.ts'
+import { isOwnPlace } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { nameMappingOf } from '../live/name-mappings.ts'
 import { doubledPlaces } from './doubled-places.ts'
@@ -25,7 +26,7 @@ export interface RowPlacesParts {
   readonly info: ColdTopicInfo
   readonly context: ColdContext
   readonly files: LiveFiles
-  readonly tableFiles: Pick<TableFiles, 'spellings'>
+  readonly tableFiles: Pick<TableFiles, 'spellings' | 'canonical' | 'under'>
   readonly fileLists: FileLists
   readonly indexes: RowIndexes
   /** Bytes of data files, about, that are held decoded at a time. */
@@ -62,6 +63,8 @@ export class TableLosers {
   readonly snapshotId: bigint | null
   readonly commit: string
   readonly missing: MissingFiles
+  /** What rows are bound by may be gone without a new snapshot. */
+  readonly schemaId: number
   /** What names mean in files without field ids: which rows have a place. */
   readonly mapping: string | undefined
   readonly #parts: RowPlacesParts
@@ -81,6 +84,7 @@ export class TableLosers {
     this.snapshotId = snapshotIdOf(state.loaded)
     this.commit = state.marker.commit
     this.missing = state.missing
+    this.schemaId = state.loaded.metadata['current-schema-id']
     this.mapping = nameMappingOf(state.loaded.metadata)?.key
   }
 
@@ -134,11 +138,11 @@ export class TableLosers {
   }
 
   async #listed(call: CallOptions): Promise<PlacedFiles> {
-    const files = new PlacedFiles()
-    const { columns } = this.#state
     const { fileLists, tableFiles } = this.#parts
+    const { columns, loaded } = this.#state
+    const files = new PlacedFiles(columns, isOwnPlace(tableFiles, loaded.metadata))
     for await (const task of fileLists.all(this.#state, call)) {
-      files.add(task, listedName(tableFiles, task.file.filePath), columns)
+      files.add(task, listedName(tableFiles, task.file.filePath))
     }
     if (files.isPure && files.isOnce && this.missing.size === 0) this.#memory.pureAt = this.snapshotId
     return files
@@ -158,7 +162,7 @@ export class TableLosers {
       ? [placed, ...rivals.filter((one) => files.rivalsOf(one).every((r) => all.has(r)))]
       : [placed]
     const found = (await this.#lostIn(members, targets, call)) ?? (await this.#lostIn(members, [placed], call))!
-    for (const [{ listed }, losers] of found) this.#keep(listed.file.filePath, losers)
+    for (const [{ listings }, losers] of found) this.#keep(listings.asOne.file.filePath, losers)
     return found.get(placed)!
   }
 
@@ -167,7 +171,7 @@ export class TableLosers {
     const { metadata } = this.#state.loaded
     for (const placed of files) {
       throwIfAborted(call.signal)
-      const file = await this.#parts.files.open(placed.listed, metadata, call)
+      const file = await this.#parts.files.open(placed.listings.asOne, metadata, call)
       for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
         const claims = await this.#memory.claims.of(file, rowGroup, this.#state.columns, call)
         members.push({ placed, file, rowGroup, claims })

@@ -1,12 +1,15 @@
 import type { CallOptions, ColdContext, ColdTopicInfo, Column, ColumnBatch, IcebergField } from '@moulin/core'
 import type { ParquetRowGroup } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
+import { isOwnFile } from '../live/data-files.ts'
 import { positionsOf } from '../live/live-files.ts'
 import { fieldsOf } from '../places/identity-rows.ts'
+import { columnsIn } from './file-columns.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import { mapAhead } from '../scan/map-ahead.ts'
 import type { ReadTally } from './read-tally.ts'
-import type { SystemColumn, ValueState } from '../table/system-columns.ts'
+import { contentNames } from '../table/system-columns.ts'
+import type { ValueState } from '../table/system-columns.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 
 export interface ColdRowsParts {
@@ -21,18 +24,6 @@ export interface FoundRows {
   readonly decoders: readonly RecordDecoder[]
   readonly rows: Int32Array
 }
-
-const systemNames: readonly SystemColumn[] = [
-  '_kafka_timestamp',
-  '_kafka_timestamp_type',
-  '_kafka_key',
-  '_kafka_headers',
-  '_kafka_crc',
-  '_kafka_value_state',
-  '_kafka_value',
-  '_kafka_schema_id',
-  '_kafka_key_schema_id',
-]
 
 /** Rows that lie closer than this are read as one range: about a page of small columns. */
 const NEAR_ROWS = 2_048
@@ -51,7 +42,7 @@ export async function readRows(
   columns: TableColumns,
   call: CallOptions,
 ): Promise<FoundRows> {
-  const types = fieldsOf(columns, [...systemNames, ...columns.valueNames])
+  const types = fieldsOf(columns, [...contentNames, ...columns.valueNames])
   const constants = constantColumns(file.rowGroups[rowGroup]!, types)
   const read = types.filter(({ id }) => !constants.has(id))
   const order = isRising(wanted) ? wanted : wanted.slice().sort()
@@ -149,8 +140,10 @@ function decoderOver(
   batch: ColumnBatch,
   columns: TableColumns,
 ): Promise<RecordDecoder> {
-  const { logId, rowCrc, valueSchemaId } = info
-  return RecordDecoder.over({ batch, columns, file, logId, rowCrc, valueSchemaId, schemas: context.schemas })
+  const { rowCrc, valueSchemaId } = info
+  const inFile = isOwnFile(file, info) ? columnsIn(columns, file) : columns
+  const { schemas } = context
+  return RecordDecoder.over({ batch, columns: inFile, file, topic: info, rowCrc, valueSchemaId, schemas })
 }
 
 /** Ranges of rows that hold all of the rising rows. */

@@ -4,12 +4,13 @@ import { floorMillis, nullableSize } from '@moulin/format'
 import type { BatchFramer } from '@moulin/format'
 import type { LiveFile } from '@moulin/iceberg'
 import { isOwnFile } from '../live/data-files.ts'
+import type { TopicIds } from '../live/data-files.ts'
 import { columnOf } from '../places/identity-rows.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import { RowBlock } from './row-block.ts'
 import { intAt, systemSources } from './system-sources.ts'
 import type { Of, SystemSources } from './system-sources.ts'
-import { ValueSource } from './value-source.ts'
+import { hasValueAt, ValueSource } from './value-source.ts'
 
 const MICROS_PER_MS = 1000
 const HALF = 4294967296
@@ -62,7 +63,7 @@ export class RecordDecoder {
     this.#batch = parts.batch
     this.#columns = parts.columns
     this.#file = parts.file
-    this.#isOwn = isOwnFile(parts.file, parts.logId)
+    this.#isOwn = isOwnFile(parts.file, parts.topic)
     this.#rowCrc = parts.rowCrc
     this.#codecs = codecs
     this.#unknown = unknown
@@ -86,7 +87,7 @@ export class RecordDecoder {
     const codecs = new Map<number, Codec>()
     const unknown = new Set<number>()
     const only = onlySchemaId(parts)
-    for (const id of ids?.storage === 'int32' ? distinct(ids.values) : [only ?? 0]) {
+    for (const id of only === undefined && ids?.storage === 'int32' ? distinct(ids.values) : [only ?? 0]) {
       // A null's slot holds anything.
       if (id === 0) continue
       try {
@@ -233,7 +234,7 @@ export class RecordDecoder {
     if (!isInColumns) {
       // Only where the row says that there is no value is it a tombstone: SQL may have nulled the state of any other.
       if (this.#takeRaw(block, at) || state === 'null') return
-      const isRawGone = !this.#columns.followed.has('_kafka_value')
+      const isRawGone = this.#columns.gone.includes('_kafka_value')
       if (state === 'raw' && !isRawGone) return
       const why = isRawGone
         ? 'its value was in _kafka_value, which the table has no more.'
@@ -261,7 +262,7 @@ export class RecordDecoder {
     const columns = (this.#values ??= this.#columns.valueNames.flatMap(
       (name) => columnOf(this.#batch, this.#columns, name) ?? [],
     ))
-    return columns.some((column) => isValid(column, row))
+    return columns.some((column) => hasValueAt(column, row))
   }
 
   // Columns win over raw: the kept bytes count only while they say the same. Where the columns have no encoding they are of
@@ -320,7 +321,7 @@ export interface DecoderParts {
   readonly batch: ColumnBatch
   readonly columns: TableColumns
   readonly file: Pick<LiveFile, 'keyValue' | 'name'>
-  readonly logId: string
+  readonly topic: TopicIds
   readonly rowCrc: boolean
   /** Of the topic. */
   readonly valueSchemaId: number
@@ -332,7 +333,7 @@ const isPartOfRecord = (path: string): boolean => path.startsWith('_kafka_') && 
 
 /** All values of a topic that are in columns are of one schema. */
 function onlySchemaId({ columns, valueSchemaId }: DecoderParts): number | undefined {
-  return columns.followed.has('_kafka_schema_id') ? undefined : valueSchemaId
+  return columns.gone.includes('_kafka_schema_id') ? valueSchemaId : undefined
 }
 
 /** Whether all rows are seen at a glance to have the same value, which is not null. */

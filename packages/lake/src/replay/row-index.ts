@@ -3,6 +3,7 @@ import type { ParquetReadRequest, ParquetRowGroup } from '@moulin/format'
 import type { LiveFile, LiveRowGroup } from '@moulin/iceberg'
 import { firstAtLeast } from './cold-plan.ts'
 import { isOwnFile } from '../live/data-files.ts'
+import type { TopicIds } from '../live/data-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { LedgerEntry } from '../table/ledger.ts'
 import type { TableColumns } from '../table/table-layout.ts'
@@ -36,13 +37,13 @@ export const noRows: PartitionRows = listRows(new BigInt64Array(0), new Int32Arr
  * Finds rows by offset. In a row group of our own that holds one partition without gaps, position is arithmetic; of any
  * other, or where rows of it are deleted, the identity columns are read once and kept, the least used forgotten above `maxBytes`.
  */
-export function rowIndexes(options: { readonly logId: string; readonly maxBytes: number }): RowIndexes {
+export function rowIndexes(options: { readonly topic: TopicIds; readonly maxBytes: number }): RowIndexes {
   const kept = new Map<string, { readonly byPartition: ReadonlyMap<number, PartitionRows>; readonly bytes: number }>()
   let bytes = 0
 
   return {
     async rows(file, rowGroup, { partition, entries }, columns, call) {
-      const dense = isOwnFile(file, options.logId)
+      const dense = isOwnFile(file, options.topic)
         ? denseRows(file.rowGroups[rowGroup]!, partition, entries, columns)
         : undefined
       if (dense !== undefined) return dense

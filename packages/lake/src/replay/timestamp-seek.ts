@@ -153,7 +153,7 @@ class TableSeek {
       if (bounds === undefined || bounds.min >= this.#end) continue
       const request = { file, rowGroup, predicate: this.#isLateEnough, fieldOf, ...this.#call }
       // The rows of one partition in a row group of our own are in the order of their offsets.
-      const isInOrder = isOwnFile(file, this.#parts.info.logId)
+      const isInOrder = isOwnFile(file, this.#parts.info)
       for (const rows of inSteps(await rowsToRead(request))) {
         throwIfAborted(this.#call.signal)
         const hasFound = await this.#lookAt(await counting.rows(this.#call), rowGroup, rows)

@@ -49,9 +49,9 @@ export class ValueSource {
     this.#columns = found.map((column, at) => column ?? nulls(builders[at]!, batch.length))
   }
 
-  /** Some column has a value. */
+  /** Some column has one. */
   hasValue(row: number): boolean {
-    return this.#present.some((column) => isValid(column, row))
+    return this.#present.some((column) => hasValueAt(column, row))
   }
 
   /** How many canonical bytes each of these rows has; −1: none, and {@link faultOf} says why. */
@@ -167,6 +167,11 @@ function withGone(column: Column, kept: Column, shape: Reshape | undefined): Col
     return { name, column: at === undefined && own.length === other.length ? other : withGone(own, other, below) }
   })
   return { ...column, fields }
+}
+
+/** An empty list is none by itself: PyIceberg writes one in the place of a null in all rows that it puts into another file. */
+export function hasValueAt(column: Column, row: number): boolean {
+  return isValid(column, row) && !(column.storage === 'list' && column.offsets[row] === column.offsets[row + 1])
 }
 
 function nulls(builder: ColumnBuilder, length: number): Column {

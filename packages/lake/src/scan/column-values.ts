@@ -41,6 +41,8 @@ function presentReader(type: Type, column: Column): ValueReader {
 
 function scalarReader({ spec }: ScalarType, column: Column): ValueReader {
   switch (spec.kind) {
+    case 'unknown':
+      return () => null
     case 'boolean': {
       const { values } = column as Of<'bool'>
       return (row) => values[row] === 1

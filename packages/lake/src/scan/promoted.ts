@@ -1,6 +1,6 @@
 import { parsePrimitive } from '@moulin/core'
 import type { Expression, IcebergField, IcebergType, Literal } from '@moulin/core'
-import { bindExpression } from '@moulin/iceberg'
+import { bindExpression, mapLeaves } from '@moulin/iceberg'
 import type { Datum, Predicate } from '@moulin/iceberg'
 import type { TableColumns } from '../table/table-layout.ts'
 
@@ -20,24 +20,12 @@ function ourFields({ byName, layout }: TableColumns): IcebergField[] {
 }
 
 function promoted(predicate: Predicate, columns: TableColumns): Predicate {
-  switch (predicate.op) {
-    case 'true':
-    case 'false':
-      return predicate
-    case 'and':
-    case 'or':
-      return { op: predicate.op, args: predicate.args.map((arg) => promoted(arg, columns)) }
-    default: {
-      const { column, values } = predicate
-      const type = columns.byName.get(column.name)?.type
-      if (type === undefined || !isPromoted(column.type, type)) return predicate
-      return {
-        ...predicate,
-        column: { ...column, type },
-        values: values.map((value) => wider(value, column.type, type)),
-      }
-    }
-  }
+  return mapLeaves(predicate, (leaf) => {
+    const { column, values } = leaf
+    const type = columns.byName.get(column.name)?.type
+    if (type === undefined || !isPromoted(column.type, type)) return leaf
+    return { ...leaf, column: { ...column, type }, values: values.map((value) => wider(value, column.type, type)) }
+  })
 }
 
 const isPromoted = (ours: IcebergType, theirs: IcebergType): theirs is string =>

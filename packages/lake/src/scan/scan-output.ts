@@ -1,4 +1,4 @@
-import { throwIfAborted } from '@moulin/core'
+import { heeding, throwIfAborted, waitFor } from '@moulin/core'
 import type { CallOptions, Field, Scan } from '@moulin/core'
 import { arrowOutput } from './arrow/arrow-batches.ts'
 import type { ArrowOutput } from './arrow/arrow-batches.ts'
@@ -17,8 +17,9 @@ export interface ScanOutputParts {
 
 export type Row = Record<string, unknown>
 
-/** Rows that pass, in all the forms that a scan has. */
-export function scanOutput({ columns, passing, count, call }: ScanOutputParts): Scan<Row> {
+/** Rows that pass, in all the forms that a scan has. The signal ends each of them at once, whatever it waits for. */
+export function scanOutput({ columns, passing: begin, count, call }: ScanOutputParts): Scan<Row> {
+  const passing = (): AsyncIterable<PassingRows> => heeding(begin(), call.signal)
   async function* batches(): AsyncGenerator<Row[]> {
     for await (const { batch, rows } of passing()) {
       const readers = columns.map(({ name, type }) => {
@@ -49,7 +50,7 @@ export function scanOutput({ columns, passing, count, call }: ScanOutputParts): 
       for await (const batch of batches()) for (const row of batch) found.push(row)
       return found
     },
-    count,
+    count: () => waitFor(count(), call.signal),
     // Whose `Table` and `RecordBatch` they are is the caller's word: core does not know the package.
     toArrow: async <Table>() => (await (await arrow()).table(passing())) as Table,
     async *arrowBatches<RecordBatch>() {

@@ -1,7 +1,8 @@
-import { and, gt, gte, eq, or } from '@moulin/core'
+import { and, gt, gte, eq, isUnreadable, or } from '@moulin/core'
 import type { CallOptions, ColdTopicInfo, Expression, TableFiles } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
 import type { FileScanTask, ManifestRoom } from '@moulin/iceberg'
+import { isOwnName } from '../live/data-files.ts'
 import type { LiveFiles } from '../live/live-files.ts'
 import { readIdentities } from '../places/identity-rows.ts'
 import type { TableState } from './table-state.ts'
@@ -53,29 +54,41 @@ export class ForeignRows {
   async #in(
     tasks: AsyncIterable<FileScanTask>,
     clean: Set<string>,
+    state: TableState,
+    options: CallOptions,
+  ): Promise<string | undefined> {
+    const { files } = this.#parts
+    for await (const task of tasks) {
+      const key = await files.keyOf(task, state.loaded.metadata, options)
+      try {
+        const found = this.#clean.has(key) ? undefined : await this.#inFile(task, state, options)
+        if (found !== undefined) return found
+        clean.add(key)
+      } catch (error) {
+        // A file of ours need not be there to have none: what it lacks has its write-ahead copy, and a commit may put it back.
+        if (!isOwnName(task.file.filePath) || !isUnreadable(error)) throw error
+      }
+    }
+    return undefined
+  }
+
+  async #inFile(
+    task: FileScanTask,
     { entries, loaded: { metadata }, columns }: TableState,
     options: CallOptions,
   ): Promise<string | undefined> {
     const { files, info } = this.#parts
-    for await (const task of tasks) {
-      const key = await files.keyOf(task, metadata, options)
-      if (this.#clean.has(key)) {
-        clean.add(key)
-        continue
+    const file = await files.open(task, metadata, options)
+    for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
+      const rows = await readIdentities(file, rowGroup, columns, options)
+      for (let row = 0; row < rows.length; row++) {
+        if (!rows.isKnown(row) || rows.incarnation(row) < info.incarnation) continue
+        const partition = rows.partition(row)
+        const frontier = rows.incarnation(row) === info.incarnation ? entries[partition]?.frontier : undefined
+        if (frontier !== undefined && rows.offset(row) < frontier) continue
+        const limit = frontier === undefined ? 'which the log does not have' : `at or above the frontier ${frontier}`
+        return `${task.file.filePath} holds partition ${partition} offset ${rows.offset(row)}, ${limit}`
       }
-      const file = await files.open(task, metadata, options)
-      for (let rowGroup = 0; rowGroup < file.rowGroups.length; rowGroup++) {
-        const rows = await readIdentities(file, rowGroup, columns, options)
-        for (let row = 0; row < rows.length; row++) {
-          if (!rows.isKnown(row) || rows.incarnation(row) < info.incarnation) continue
-          const partition = rows.partition(row)
-          const frontier = rows.incarnation(row) === info.incarnation ? entries[partition]?.frontier : undefined
-          if (frontier !== undefined && rows.offset(row) < frontier) continue
-          const limit = frontier === undefined ? 'which the log does not have' : `at or above the frontier ${frontier}`
-          return `${task.file.filePath} holds partition ${partition} offset ${rows.offset(row)}, ${limit}`
-        }
-      }
-      clean.add(file.key)
     }
     return undefined
   }

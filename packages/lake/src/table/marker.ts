@@ -9,6 +9,7 @@ import {
   parseJson,
   parseStored,
   storedBytes,
+  storedText,
   stringField,
   stringifyJson,
 } from '@moulin/core'
@@ -129,9 +130,7 @@ function markerWith(
     ids !== null && stringifyJson(ids).length > fieldIdsBytes
       ? markerObject(fieldIdsKind, { topic, fieldIds: ids })
       : undefined
-  const text = stringifyJson({
-    format: markerKind.format,
-    minimumReader: markerKind.minimumReader,
+  const text = storedText(markerKind, {
     log,
     topic,
     name,

@@ -22,6 +22,9 @@ export const systemIds: Readonly<Record<SystemColumn, number>> = {
   _kafka_key_schema_id: 15,
 }
 
+/** In the order of the table. */
+export const systemNames = Object.keys(systemIds) as readonly SystemColumn[]
+
 /** Value columns begin here. */
 export const FIRST_VALUE_ID = 1001
 
@@ -66,6 +69,9 @@ export const systemFields: readonly IcebergField[] = [
 
 /** Who a row is. Without one of them no row of the table is a record. */
 export const identityNames: readonly SystemColumn[] = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation']
+
+/** What else the log keeps of a record. */
+export const contentNames: readonly SystemColumn[] = systemNames.filter((name) => !identityNames.includes(name))
 
 /** What `_kafka_value_state` says. */
 export type ValueState = SystemRow['_kafka_value_state']

@@ -20,7 +20,7 @@ import {
   FIRST_VALUE_ID,
   hasValueColumns,
   identityNames,
-  systemFields,
+  systemNames,
   tableProperties,
   tableSchema,
 } from './system-columns.ts'
@@ -156,7 +156,6 @@ export function tableColumns(
   }
   const goneOf = (name: string): readonly string[] => followed.get(name)?.gone ?? [name]
   const valueNames = layout.valueFields.map(({ name }) => name)
-  const systemNames = systemFields.map(({ name }) => name)
   const [values, system] = [valueNames, systemNames].map((names) => names.flatMap(goneOf))
   const unfilled = [...followed.values()].flatMap((field) => field.unfilled)
   for (const field of present.values()) if (mustBeGiven(field)) unfilled.push(field.name)

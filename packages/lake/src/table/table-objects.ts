@@ -48,12 +48,12 @@ export async function deleteAll(
 }
 
 /** What the canonical locations of all files inside a table's location begin with. */
-export function folderOf(tableFiles: TableFiles, location: string): string {
+export function folderOf(tableFiles: Pick<TableFiles, 'canonical' | 'under'>, location: string): string {
   return tableFiles.canonical(tableFiles.under(location, 'x')).slice(0, -1)
 }
 
 /** Undefined for a location that lies elsewhere, or is no file's. */
-export function canonicalIn(tableFiles: TableFiles, location: string): string | undefined {
+export function canonicalIn(tableFiles: Pick<TableFiles, 'canonical'>, location: string): string | undefined {
   try {
     return tableFiles.canonical(location)
   } catch (error) {

@@ -169,7 +169,10 @@ export class TopicTable {
       })
     } catch (error) {
       if (!mayBeThere(error)) throw error
-      return await catalog.loadTable(this.identifier)
+      return await catalog.loadTable(this.identifier).catch((failure: unknown) => {
+        // Something else is in its place, or nothing came of it.
+        throw isKind(failure, 'not-found') ? error : failure
+      })
     }
   }
 

@@ -1,4 +1,4 @@
-import { isKind, type Clock, type Runtime, type Timer } from '@moulin/core'
+import { isKind, type Clock, type Failing, type Runtime, type Timer } from '@moulin/core'
 import { Failures } from './failures.ts'
 
 const FIRST_WAIT_MS = 1_000
@@ -41,8 +41,10 @@ export function atWallTime(clock: Clock, wallMs: number): number {
 export interface ChoreWork {
   /** For messages: `Tiering`. */
   readonly name: string
-  /** When it is due as things stand, on the monotonic clock; Infinity for never. */
-  readonly due: () => number
+  /** Whether there is anything for it to do, now or later. Where there is not, what failed before is settled, whoever did it. */
+  readonly isWanted: () => boolean
+  /** When what is wanted is due as things stand, on the monotonic clock; Infinity for never. Default: at once. */
+  readonly due?: () => number
   /** Does it once, through {@link Chore.attempt}. Never rejects. */
   readonly run: () => Promise<unknown>
 }
@@ -64,7 +66,7 @@ export type ChoreEnded = (error: unknown, retryMs: number | null, isAsked: boole
  * nothing, whoever asked for that attempt.
  */
 export class Chore {
-  readonly failures: Failures
+  readonly #failures: Failures
   readonly #work: ChoreWork
   readonly #clock: Clock
   readonly #ended: ChoreEnded
@@ -78,7 +80,7 @@ export class Chore {
     this.#work = work
     this.#ended = ended
     this.#backoff = new Backoff(clock)
-    this.failures = new Failures(clock)
+    this.#failures = new Failures(clock)
   }
 
   get name(): string {
@@ -87,7 +89,19 @@ export class Chore {
 
   /** When it should be started next; Infinity while an attempt runs, or nothing is due. */
   get nextMs(): number {
-    return this.#running > 0 || this.#isOver ? Infinity : Math.max(this.#work.due(), this.#backoff.untilMs)
+    if (this.#running > 0 || this.#isOver || !this.#work.isWanted()) return Infinity
+    return Math.max(this.#work.due?.() ?? -Infinity, this.#backoff.untilMs)
+  }
+
+  /** For `stats()`: what went wrong with it, until it succeeds or is not wanted any more. */
+  get failing(): Failing {
+    this.settle()
+    return this.#failures.now
+  }
+
+  /** Forgets what failed where nothing is left to be done: when that is wanted again, it is other work. */
+  settle(): void {
+    if (!this.#isOver && !this.#work.isWanted()) this.#failures.succeeded()
   }
 
   get isRunning(): boolean {
@@ -110,20 +124,20 @@ export class Chore {
     let retryMs: number | null = null
     try {
       const result = await work()
-      this.failures.succeeded()
+      this.#failures.succeeded()
       if (isInVain?.(result) === true) this.#backoff.postpone()
       else this.#backoff.reset()
       return result
     } catch (error) {
       failure = error
       if (isKind(error, 'fenced')) {
-        this.failures.failed(error)
+        this.#failures.failed(error)
         this.#isOver = true
       } else if (isKind(error, 'aborted')) {
         // That its callers gave up says nothing of the work; that somebody below did must not make it spin.
         if (signal?.aborted !== true) this.#backoff.postpone()
       } else {
-        this.failures.failed(error)
+        this.#failures.failed(error)
         retryMs = this.#backoff.postpone()
       }
       throw error
@@ -156,7 +170,10 @@ export class Scheduler {
   evaluate(): void {
     if (this.#isStopped) return
     const now = this.#runtime.clock.monotonic()
-    for (const chore of this.#chores) if (chore.nextMs <= now) chore.start()
+    for (const chore of this.#chores) {
+      chore.settle()
+      if (chore.nextMs <= now) chore.start()
+    }
     const next = this.#chores.reduce((first, { nextMs }) => Math.min(first, nextMs), Infinity)
     if (next === this.#timerMs) return
     this.#timer?.cancel()
@@ -168,11 +185,6 @@ export class Scheduler {
       this.#timerMs = Infinity
       this.evaluate()
     })
-  }
-
-  /** Whether something is to be done at a known time. */
-  get isSet(): boolean {
-    return this.#timer !== undefined
   }
 
   /** Starts nothing more. */

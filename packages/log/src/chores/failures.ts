@@ -1,6 +1,6 @@
 import { isMoulinError, messageOf, type Clock, type Failing, type Failure } from '@moulin/core'
 
-/** What went wrong in the background, for `stats()`: until the same work succeeds. */
+/** What went wrong in the background, for `stats()`: until the same work succeeds, or is settled otherwise. */
 export class Failures {
   readonly #clock: Clock
   #last: Failure | null = null

@@ -1,7 +1,6 @@
-import { throwIfAborted, waitFor, type BatchRun, type ColdTopic, type LogRecord } from '@moulin/core'
+import { heeding, throwIfAborted, waitFor, type BatchRun, type ColdTopic, type LogRecord } from '@moulin/core'
 import { runOf, type HotLog } from '../hot/hot-log.ts'
 import type { HotPartition } from '../hot/hot-partition.ts'
-import { heeding } from './heeding.ts'
 import { recordsOfRun, type RecordViewOptions } from './record-view.ts'
 
 export interface CursorOptions {

@@ -2,6 +2,7 @@ import {
   and,
   eq,
   gte,
+  heeding,
   INT64_MAX,
   INT64_MIN,
   invalid,
@@ -14,7 +15,6 @@ import {
   type OffsetForOptions,
 } from '@moulin/core'
 import { offsetSince } from '@moulin/format'
-import { heeding } from './heeding.ts'
 import { chosenPartitions, whileOpen } from './topic-call.ts'
 import type { TopicState } from '../topics/topic-state.ts'
 

@@ -1,4 +1,5 @@
 import {
+  heeding,
   invalid,
   isKind,
   throwIfAborted,
@@ -9,7 +10,6 @@ import {
   type ReadOptions,
   shown,
 } from '@moulin/core'
-import { heeding } from './heeding.ts'
 import { OneByOne } from './one-by-one.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import { runOf } from '../hot/hot-log.ts'

@@ -16,6 +16,7 @@ import {
   type Runtime,
 } from '@moulin/core'
 import { checkpointKind } from './stored-kinds.ts'
+import { tenDigits } from './ten-digits.ts'
 
 const PREFIX = 'log/checkpoints/'
 const KEPT = 2
@@ -140,7 +141,7 @@ async function removeOlder(store: ObjectStore, newest: string): Promise<void> {
 }
 
 function checkpointKey(epoch: bigint, number: number): string {
-  return `${PREFIX}${String(epoch).padStart(10, '0')}${String(number).padStart(10, '0')}.json`
+  return `${PREFIX}${tenDigits(epoch)}${tenDigits(number)}.json`
 }
 
 function parseCheckpoint(json: JsonObject, what: string): StoredCheckpoint {

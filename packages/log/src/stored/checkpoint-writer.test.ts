@@ -36,3 +36,47 @@ describe('the removal of older checkpoints', () => {
     expect(runtime.clock.waiting).toBe(0)
   })
 })
+
+describe('a checkpoint that could not be written', () => {
+  function world() {
+    const runtime = virtualRuntime({ seed: 2 })
+    const disk = { isFull: true, written: 0 }
+    const store: CheckpointStore = {
+      newest: async () => undefined,
+      write: async () => {
+        if (disk.isFull) throw unavailable('ENOSPC', 'The disk is full.')
+        disk.written++
+      },
+      removeOlder: async () => {},
+    }
+    const wal = { epoch: 1n, checkFence: async () => {}, release: async () => {} } as unknown as WalWriter
+    const writer = new CheckpointWriter(store, wal, runtime)
+    writer.begin()
+    return { runtime, disk, writer }
+  }
+
+  it('is told to whoever asked, seen, and written by itself', async () => {
+    const { runtime, disk, writer } = world()
+    await expect(writer.write()).rejects.toMatchObject({ code: 'ENOSPC' })
+    await runtime.clock.advance(10_000)
+    expect(writer.failing).toMatchObject({ lastError: { code: 'ENOSPC' }, retries: 3 })
+    disk.isFull = false
+    await runtime.clock.advance(60_000)
+    expect(disk.written).toBe(1)
+    expect(writer.failing).toMatchObject({ lastError: null, retries: 0 })
+    expect(runtime.clock.waiting).toBe(0)
+    writer.stop()
+  })
+
+  it('is owed no more once another one has been written', async () => {
+    const { runtime, disk, writer } = world()
+    await expect(writer.write()).rejects.toMatchObject({ code: 'ENOSPC' })
+    disk.isFull = false
+    await writer.release({ partitions: [], pins: new Set() } as unknown as Parameters<typeof writer.release>[0], [])
+    expect(disk.written).toBe(1)
+    expect(writer.failing).toMatchObject({ lastError: null })
+    await runtime.clock.advance(3_600_000)
+    expect(disk.written).toBe(1)
+    writer.stop()
+  })
+})

@@ -1,6 +1,7 @@
 import type { Failing, Runtime, WalWriter } from '@moulin/core'
 import { lowestPin, type HotTopic } from '../hot/hot-log.ts'
 import { Chore, Scheduler } from '../chores/chore.ts'
+import { worstOf } from '../chores/failures.ts'
 import type { CheckpointStore, CheckpointTopic, StoredCheckpointTopic } from './checkpoint-store.ts'
 import type { TopicRecord } from './topic-store.ts'
 
@@ -8,26 +9,34 @@ import type { TopicRecord } from './topic-store.ts'
 type TopicLife = Pick<TopicRecord, 'name' | 'id' | 'incarnation'>
 
 /**
- * Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. An older one that cannot be removed is tried again
- * with the next one, and by itself after ever longer waits.
+ * Writes the log's checkpoints, one at a time, and releases write-ahead data behind them. One that could not be written is owed: it is
+ * tried again by itself after ever longer waits, until one has been written, whatever for. So is an older one that cannot be removed.
  */
 export class CheckpointWriter {
   readonly #store: CheckpointStore
   readonly #wal: WalWriter
   readonly #topics: Map<string, { readonly record: TopicLife; readonly hot: HotTopic }> = new Map()
   readonly #carried = new Map<string, StoredCheckpointTopic>()
+  readonly #writing: Chore
   readonly #removal: Chore
   readonly #scheduler: Scheduler
   #last: Promise<unknown> = Promise.resolve()
+  #isOwed = false
   #hasOlder = false
   #hasBegun = false
 
   constructor(store: CheckpointStore, wal: WalWriter, runtime: Runtime) {
     this.#store = store
     this.#wal = wal
+    const writing = { name: 'Writing a checkpoint', isWanted: () => this.#isOwed, run: () => this.#writeOwed() }
+    this.#writing = new Chore(runtime.clock, writing, (error, retryMs) => {
+      if (retryMs !== null)
+        runtime.logger.warn({ err: error, retryMs }, 'A checkpoint could not be written: it will be tried again')
+      if (this.#hasBegun) this.#scheduler.evaluate()
+    })
     const work = {
       name: 'Removing older checkpoints',
-      due: () => (this.#hasOlder ? -Infinity : Infinity),
+      isWanted: () => this.#hasOlder,
       // An attempt from now on, also while it waits for its turn: else it would be due again and again.
       run: () => this.#removal.attempt(() => this.#inOrder(() => this.#remove())).catch(() => undefined),
     }
@@ -36,23 +45,23 @@ export class CheckpointWriter {
         runtime.logger.warn({ err: error, retryMs }, `${work.name} failed: it will be tried again`)
       if (this.#hasBegun) this.#scheduler.evaluate()
     })
-    this.#scheduler = new Scheduler(runtime, [this.#removal])
+    this.#scheduler = new Scheduler(runtime, [this.#writing, this.#removal])
   }
 
-  /** The log is open: from now on it removes by itself what could not be removed before. */
+  /** The log is open: from now on it does by itself what could not be done before. */
   begin(): void {
     this.#hasBegun = true
     this.#scheduler.evaluate()
   }
 
-  /** Removes nothing more by itself. */
+  /** Does nothing more by itself. */
   stop(): void {
     this.#scheduler.stop()
   }
 
-  /** Of older checkpoints that cannot be removed. */
+  /** Of a checkpoint that is owed, and older ones that cannot be removed. */
   get failing(): Failing {
-    return this.#removal.failures.now
+    return worstOf([this.#writing.failing, this.#removal.failing])
   }
 
   /** From now on this topic is part of every checkpoint, in this incarnation; earlier ones stay parts of their own. */
@@ -65,9 +74,18 @@ export class CheckpointWriter {
     this.#carried.set(`${entry.id}/${entry.incarnation}`, entry)
   }
 
-  /** Durable on return: where every partition stands. */
+  /** Durable on return: where every partition stands. @throws what kept it from that; then it is owed. */
   write(): Promise<void> {
-    return this.#inOrder(() => this.#write(undefined, []))
+    return this.#writing.attempt(() =>
+      this.#inOrder(async () => {
+        try {
+          await this.#write(undefined, [])
+        } catch (error) {
+          this.#isOwed = true
+          throw error
+        }
+      }),
+    )
   }
 
   /** Gives up write-ahead data of a topic below `upTo` (from {@link HotPartition.releasable}): first on record, then in fact. */
@@ -100,7 +118,12 @@ export class CheckpointWriter {
       return { name, id, incarnation, next, released, recovered, confirmed: hot.confirmed }
     })
     await this.#store.write({ epoch: this.#wal.epoch, topics }, [...this.#carried.values()])
+    this.#isOwed = false
     await this.#removeOlder()
+  }
+
+  async #writeOwed(): Promise<void> {
+    await this.write().catch(() => undefined)
   }
 
   /** Never rejects: a checkpoint counts without that. */

@@ -1,5 +1,6 @@
 import { formatCaps, isKind, loadStored, mayBeThere, storedBytes, stringField, type ObjectStore } from '@moulin/core'
 import { claimKind } from './stored-kinds.ts'
+import { tenDigits } from './ten-digits.ts'
 
 const PREFIX = 'log/epochs/'
 /** Of a put whose answer was lost, and that left nothing. */
@@ -31,7 +32,7 @@ export type ClaimEpoch = (epoch: bigint, opener: EpochOpener) => Promise<boolean
 
 export function epochClaims(store: ObjectStore): ClaimEpoch {
   return async (epoch, opener) => {
-    const key = `${PREFIX}${String(epoch).padStart(10, '0')}`
+    const key = PREFIX + tenDigits(epoch)
     const bytes = storedBytes(claimKind, { epoch, ...opener })
     for (let attempt = 1; ; attempt++) {
       try {

@@ -20,6 +20,7 @@ import {
   type ValueMode,
 } from '@moulin/core'
 import { topicKind } from './stored-kinds.ts'
+import { tenDigits } from './ten-digits.ts'
 import type { StoredConfig } from '../topics/topic-config.ts'
 
 const PREFIX = 'log/topics/'
@@ -151,9 +152,8 @@ async function isLive(versions: readonly number[], newest: () => Promise<TopicVe
   }
 }
 
-// Ten digits, so that the order of names is the order of versions.
 function versionKey(name: string, version: number): string {
-  return `${PREFIX}${name}/${String(version).padStart(10, '0')}.json`
+  return `${PREFIX}${name}/${tenDigits(version)}.json`
 }
 
 function parseTopic(json: JsonObject, what: string): Omit<TopicVersion, 'version'> {

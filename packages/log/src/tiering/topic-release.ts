@@ -63,7 +63,7 @@ export class TopicRelease {
 
   /** The table is there: what it holds already has had a part of its grace. */
   attached(cold: ColdTopic): void {
-    const { core, hot, record } = this.#topic
+    const { core, hot } = this.#topic
     const frontier = cold.frontier()
     this.#cut(frontier)
     const { confirmed } = hot
@@ -76,10 +76,7 @@ export class TopicRelease {
     this.#remember(hot.partitions.map(({ released }) => released))
     // Left by a process that was killed: so that the next one knows, however this one ends.
     if (hot.confirmed?.sinceMs === confirmed?.sinceMs) return
-    core.checkpoints.write().catch((error: unknown) => {
-      const fields = { err: error, topic: record.name }
-      core.runtime.logger.warn(fields, 'A checkpoint could not be written: the next one will say the same')
-    })
+    core.checkpoints.write().catch(() => undefined)
   }
 
   /** A table that was set back answers for less: what it lost begins its grace anew when it is committed again. */

@@ -1,20 +1,11 @@
-import {
-  closed,
-  invalid,
-  isKind,
-  SharedWork,
-  throwIfAborted,
-  waitFor,
-  type ColdTopic,
-  type Failing,
-  type TierResult,
-} from '@moulin/core'
-import { atWallTime, Backoff, Chore, Scheduler, type ChoreEnded } from '../chores/chore.ts'
-import { CommitSize } from './commit-size.ts'
+import { invalid, isKind, waitFor, type ColdTopic, type Failing, type TierResult } from '@moulin/core'
+import { atWallTime, Chore, Scheduler, type ChoreEnded, type ChoreWork } from '../chores/chore.ts'
 import { worstOf } from '../chores/failures.ts'
 import { holdingOf } from './holding.ts'
+import { TopicCommit } from './topic-commit.ts'
 import { TopicRelease } from './topic-release.ts'
 import { isLogBehind, refusalIn, type TieredTopic } from './tiered-topic.ts'
+import { oldestUntieredMs, untieredBytes, untieredRecords } from './untiered.ts'
 import type { Holding } from './wal-pressure.ts'
 
 /** With fewer bytes than this waiting, freshness may take {@link QUIET_FRESHNESS_MS}: small files cost more than age. */
@@ -35,45 +26,53 @@ export class TopicTiering {
   readonly #releases: Chore
   readonly #cleanUps: Chore
   readonly #repairs: Chore
+  readonly #commit: TopicCommit
   readonly #release: TopicRelease
-  readonly #size: CommitSize
-  #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
-  #waiting: SharedWork<TierResult> | undefined
   #evaluatedBytes = 0
+  /** No commit was to come when that was last worked out. */
+  #isQuiet = true
   #refusal: Error | undefined
-  /** Between commits that were to make room and did not. */
-  readonly #roomBackoff: Backoff
   #hasBegun = false
   #isStopped = false
 
   constructor(topic: TieredTopic) {
     this.#topic = topic
     this.#release = new TopicRelease(topic)
-    this.#size = new CommitSize(topic.core.limits.commitBytes)
-    this.#roomBackoff = new Backoff(topic.core.runtime.clock)
-    this.#looks = this.#chore(
-      'Looking at the table',
-      () => topic.lookDueMs,
-      () => topic.cold(true),
-    )
-    this.#commits = this.#chore(
-      'Tiering',
-      () => this.#commitDueMs(),
-      () => this.#start(),
-    )
-    this.#releases = this.#chore(
-      'Releasing write-ahead data',
-      () => this.#releaseDueMs(),
-      () => this.#releases.attempt(() => this.#release.releaseDue(this.#isRoomWanted), { isInVain }),
-    )
-    this.#cleanUps = this.#chore(
+    this.#commit = new TopicCommit({
+      topic,
+      release: this.#release,
+      chore: () => this.#commits,
+      refusal: () => this.#refusal,
+      isForRoom: () => topic.core.pressure.wants(this) === 'tier',
+      makeRoom: () => this.#releaseDue(true).catch(() => undefined),
+      ended: () => this.evaluate(),
+    })
+    this.#looks = this.#chore({
+      name: 'Looking at the table',
+      isWanted: () => topic.attached === undefined,
+      due: () => topic.lookDueMs,
+      run: () => topic.cold(true),
+    })
+    this.#commits = this.#chore({
+      name: 'Tiering',
+      isWanted: () => this.untieredBytes > 0,
+      due: () => this.#commitDueMs(),
+      run: () => this.#commit.start(),
+    })
+    this.#releases = this.#chore({
+      name: 'Releasing write-ahead data',
+      isWanted: () => this.#release.oldestMs !== undefined,
+      due: () => this.#releaseDueMs(),
+      run: () => this.#releaseDue(this.#isRoomWanted),
+    })
+    this.#cleanUps = this.#tableChore(
       'Cleaning up',
-      () => this.#atWallTime(topic.attached?.cleanUpDueMs?.()),
+      (cold) => cold.cleanUpDueMs?.(),
       () => this.#cleanUp(),
     )
-    this.#repairs = this.#chore(
+    this.#repairs = this.#tableChore(
       'Repairing the table',
-      () => this.#atWallTime(topic.attached?.repairDueMs?.()),
+      (cold) => cold.repairDueMs?.(),
       () => this.#repair(),
     )
     this.#scheduler = new Scheduler(topic.core.runtime, this.#chores)
@@ -119,12 +118,11 @@ export class TopicTiering {
     if (!this.#hasBegun || this.#isStopped || access === 'read-only' || tier === undefined) return
     this.#evaluatedBytes = this.#topic.hot.totalBytes
     this.#scheduler.evaluate()
+    this.#isQuiet = this.#commits.nextMs === Infinity
   }
 
   get failing(): Failing {
-    // A repair that failed is no failure once nothing is missing, whoever put it back.
-    if (this.#topic.attached?.repairDueMs?.() === undefined) this.#repairs.failures.succeeded()
-    return worstOf(this.#chores.map(({ failures }) => failures.now))
+    return worstOf(this.#chores.map(({ failing }) => failing))
   }
 
   get #chores(): readonly Chore[] {
@@ -132,51 +130,25 @@ export class TopicTiering {
   }
 
   get untieredBytes(): number {
-    const frontier = this.#frontier()
-    return sum(this.#topic.hot.partitions.map((partition, index) => partition.bytesFrom(frontier[index]!)))
+    return untieredBytes(this.#topic)
+  }
+
+  get untieredRecords(): number {
+    return untieredRecords(this.#topic)
   }
 
   /** Since when, on the monotonic clock, the oldest record waits that is not in the table; Infinity where there is none. */
   get oldestMs(): number {
-    const frontier = this.#frontier()
-    return this.#topic.hot.partitions.reduce(
-      (oldest, partition, index) => Math.min(oldest, partition.oldestFrom(frontier[index]!)),
-      Infinity,
-    )
+    return oldestUntieredMs(this.#topic)
   }
 
   get stoppedBy(): Error | null {
     return this.#topic.refusal ?? this.#refusal ?? null
   }
 
-  get untieredRecords(): number {
-    const frontier = this.#frontier()
-    return sum(
-      this.#topic.hot.partitions.map((partition, index) => {
-        const from = frontier[index]!
-        return Number(partition.highWatermark - from - partition.abortedFrom(from))
-      }),
-    )
-  }
-
   /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
   tier(signal?: AbortSignal): Promise<TierResult> {
-    // It begins after this call, even where the one before it has just ended.
-    if (this.#isAsked) return this.#waiting!.wait(signal)
-    if (this.#topic.core.tier === undefined) return Promise.reject(this.#topic.noTier())
-    const running = this.#running
-    if (running === undefined) return this.#start(signal, true)
-    const { work } = running
-    const highest = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
-    if (isCovered && !work.isAbandoned) return work.wait(signal)
-    this.#waiting = new SharedWork(async (shared) => {
-      await work.done.catch(() => undefined)
-      throwIfAborted(shared)
-      this.#waiting = undefined
-      return this.#start(shared, true)
-    })
-    return this.#waiting.wait(signal)
+    return this.#commit.tier(signal)
   }
 
   /** Releases what is confirmed, grace or not. */
@@ -217,17 +189,23 @@ export class TopicTiering {
     this.#topic.hot.onAppended = undefined
     this.#topic.hot.onUnpinned = undefined
     this.#scheduler.stop()
-    await this.#waiting?.done.catch(() => undefined)
-    await this.#running?.work.done.catch(() => undefined)
+    await this.#commit.stop()
     await this.#release.stop()
   }
 
-  #chore(name: string, due: () => number, run: () => Promise<unknown>): Chore {
+  #chore(work: ChoreWork): Chore {
     const { core } = this.#topic
     // Its error is the chore's, which `stats()` shows.
-    const work = { name, due, run: () => run().catch(() => undefined) }
-    const chore = new Chore(core.runtime.clock, work, (...end) => this.#ended(chore, ...end))
+    const quiet = { ...work, run: () => work.run().catch(() => undefined) }
+    const chore = new Chore(core.runtime.clock, quiet, (...end) => this.#ended(chore, ...end))
     return chore
+  }
+
+  /** Of which the table says, by wall time, when it is due; undefined: it is not wanted. While it is detached, nobody knows. */
+  #tableChore(name: string, dueMs: (cold: ColdTopic) => number | undefined, run: () => Promise<unknown>): Chore {
+    const topic = this.#topic
+    const isWanted = (): boolean => topic.attached === undefined || dueMs(topic.attached) !== undefined
+    return this.#chore({ name, isWanted, due: () => this.#atWallTime(topic.attached && dueMs(topic.attached)), run })
   }
 
   #ended(chore: Chore, ...[error, retryMs, isAsked]: Parameters<ChoreEnded>): void {
@@ -245,98 +223,12 @@ export class TopicTiering {
     this.evaluate()
   }
 
-  #frontier(): readonly bigint[] {
-    const { attached, hot } = this.#topic
-    const frontier = attached?.frontier()
-    return hot.partitions.map(({ released }, index) => {
-      const offset = frontier?.[index] ?? 0n
-      return offset > released ? offset : released
-    })
-  }
-
-  #start(signal?: AbortSignal, isAsked = false): Promise<TierResult> {
-    if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
-    const upTo = this.#topic.hot.partitions.map(({ highWatermark }) => highWatermark)
-    const work = new SharedWork(async (shared) => {
-      try {
-        return await this.#commitAll(upTo, shared, isAsked)
-      } finally {
-        this.#running = undefined
-        this.evaluate()
-      }
-    })
-    this.#running = { upTo, work }
-    return work.wait(signal)
-  }
-
-  /** As many commits as it takes, each an attempt of its own. */
-  async #commitAll(upTo: readonly bigint[], signal: AbortSignal, isAsked: boolean): Promise<TierResult> {
-    let rows = 0
-    for (;;) {
-      const before = this.#frontier()
-      const result = await this.#commits.attempt(() => this.#commitSome(upTo, signal), { signal, isAsked })
-      rows += result.rows
-      const isDone = upTo.every((offset, index) => offset <= result.frontier[index]!)
-      const isMoving = result.frontier.some((offset, index) => offset > before[index]!)
-      if (isDone || !isMoving) return { ...result, rows }
-      if (this.#isStopped) throw closed('LOG_CLOSED', 'The log was closed.')
-    }
-  }
-
-  async #commitSome(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
-    const { core, hot } = this.#topic
-    // The commit before may have taken the last of the disk. What the table has had for longest makes room for this one.
-    await core.pressure.measure()
-    if (core.pressure.isRoomWanted && this.#release.oldestMs !== undefined) {
-      await this.#releases.attempt(() => this.#release.releaseDue(true), { isInVain }).catch(() => undefined)
-      await core.pressure.measure()
-    }
-    const some = this.#size.cut(hot.partitions, this.#frontier(), upTo, core.pressure.freeBytes / 2)
-    try {
-      const result = await this.#commit(some, signal)
-      this.#size.succeeded()
-      return result
-    } catch (error) {
-      this.#size.failed(error)
-      throw error
-    }
-  }
-
-  /** A commit after the running one is asked for. */
-  get #isAsked(): boolean {
-    return this.#waiting !== undefined && !this.#waiting.isAbandoned
-  }
-
-  async #commit(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
-    const { core, record } = this.#topic
-    const { clock, logger } = core.runtime
-    const beganMs = clock.monotonic()
-    // A verdict on what is there now.
-    if (isKind(this.#refusal, 'conflict', 'LINEAGE_BROKEN')) await this.#topic.detach()
-    const call = { upTo, ...(signal === undefined ? {} : { signal }) }
-    const result = await this.#topic.withTable((cold) => cold.tier(call))
-    const { snapshotId, rows, frontier } = result
-    this.#release.confirm(frontier)
-    // What has been moved can be let go: it helps, though the stage says so only later.
-    if (rows === 0 && core.pressure.wants(this) === 'tier') this.#roomBackoff.postpone()
-    else this.#roomBackoff.reset()
-    if (rows > 0) {
-      const fields = {
-        topic: record.name,
-        table: record.config.table,
-        rows,
-        snapshotId,
-        ms: clock.monotonic() - beganMs,
-      }
-      logger.info(fields, 'Records were committed to the table')
-    }
-    return result
-  }
-
   #appended(): void {
     const { core, hot } = this.#topic
     const isDue = hot.totalBytes - this.#evaluatedBytes >= core.limits.commitBytes / 16
-    if (isDue || !this.#scheduler.isSet) this.evaluate()
+    // The first record after all that is in the table: from now on a commit has its time, whatever else has one.
+    const isFirst = this.#isQuiet && !this.#commit.isUnderWay
+    if (isDue || isFirst) this.evaluate()
   }
 
   #unpinned(): void {
@@ -348,19 +240,22 @@ export class TopicTiering {
 
   #commitDueMs(): number {
     const { core, record, refusal } = this.#topic
-    if (this.#running !== undefined || this.#isAsked || refusal !== undefined) return Infinity
+    if (this.#commit.isUnderWay || refusal !== undefined) return Infinity
     const bytes = this.untieredBytes
-    if (bytes === 0) return Infinity
     if (bytes >= core.limits.commitBytes) return -Infinity
     const byAmount = bytes >= BUSY_BYTES ? BUSY_FRESHNESS_MS : QUIET_FRESHNESS_MS
     const dueMs = this.oldestMs + (record.config.freshnessMs ?? byAmount)
-    return core.pressure.wants(this) === 'tier' ? Math.min(dueMs, this.#roomBackoff.untilMs) : dueMs
+    return core.pressure.wants(this) === 'tier' ? Math.min(dueMs, this.#commit.roomMs) : dueMs
   }
 
   #releaseDueMs(): number {
     if (this.#topic.refusal !== undefined) return Infinity
     const isWanted = this.#release.oldestMs !== undefined && this.#isRoomWanted
     return isWanted ? -Infinity : this.#release.dueMs
+  }
+
+  #releaseDue(isRoomWanted: boolean): Promise<boolean> {
+    return this.#releases.attempt(() => this.#release.releaseDue(isRoomWanted), { isInVain })
   }
 
   get #isRoomWanted(): boolean {
@@ -393,8 +288,4 @@ const isInVain = (hasReleased: boolean): boolean => !hasReleased
 export function checkWritable(access: 'read-write' | 'read-only', what: string): void {
   if (access === 'read-write') return
   throw invalid('READ_ONLY', `This log is open for reading only: ${what} needs access 'read-write'.`)
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a + b, 0)
 }

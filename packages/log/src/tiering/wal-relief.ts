@@ -1,6 +1,5 @@
 import { aborted, exhausted, type Failing, type Runtime, type WalFull, type WalSpace } from '@moulin/core'
 import { Chore, Scheduler } from '../chores/chore.ts'
-import { worstOf } from '../chores/failures.ts'
 import type { Holding, ReliefTopic, WalPressure } from './wal-pressure.ts'
 
 /** Write-ahead bytes after which a checkpoint is due, so that a later loss of files is noticed. */
@@ -32,6 +31,7 @@ export interface WalReliefOptions {
   readonly topics: () => Iterable<ReliefTopic>
   /** What no topic of these can let go of. */
   readonly unread: () => readonly Holding[]
+  /** Writes one. What fails is tried again, and told, by whoever does it. */
   readonly checkpoint: () => Promise<void>
   readonly runtime: Runtime
 }
@@ -43,7 +43,6 @@ export interface WalReliefOptions {
  * checkpoint every so often.
  */
 export class WalRelief implements WalPressure {
-  readonly #checkpoints: Chore
   readonly #copies: Chore
   readonly #options: WalReliefOptions
   readonly #scheduler: Scheduler
@@ -67,26 +66,12 @@ export class WalRelief implements WalPressure {
 
   constructor(options: WalReliefOptions) {
     this.#options = options
-    const { runtime, checkpoint } = options
-    this.#checkpoints = new Chore(
-      runtime.clock,
-      {
-        name: 'A checkpoint',
-        due: () => (this.#appendedBytes >= this.#checkpointAt ? -Infinity : Infinity),
-        run: () => this.#checkpoints.attempt(checkpoint).catch(() => undefined),
-      },
-      (error, retryMs) => {
-        if (error === undefined) this.#checkpointAt = this.#appendedBytes + CHECKPOINT_EVERY_BYTES
-        else if (retryMs !== null) {
-          runtime.logger.warn({ err: error, retryMs }, 'A checkpoint could not be written: it will be tried again')
-        }
-        this.#scheduler.evaluate()
-      },
-    )
+    const { runtime } = options
     this.#copies = new Chore(
       runtime.clock,
       {
         name: 'Copying on what lives in nearly empty segments',
+        isWanted: () => this.isRoomWanted && options.sparse(SPARSE).length > 0,
         due: () => (this.#stage === 'copy' ? -Infinity : Infinity),
         run: () => this.#copies.attempt(() => this.#copyOn(), { isInVain }).catch(() => undefined),
       },
@@ -101,6 +86,7 @@ export class WalRelief implements WalPressure {
       runtime.clock,
       {
         name: 'Measuring the disk',
+        isWanted: () => true,
         due: () =>
           this.#appendedBytes >= this.#measureAt ? -Infinity : this.#isLow ? this.#measuredMs + LOOK_MS : Infinity,
         run: () => this.measure(),
@@ -111,12 +97,13 @@ export class WalRelief implements WalPressure {
       runtime.clock,
       {
         name: 'Looking for room',
-        due: () => (this.#full === null ? Infinity : this.#lookedMs + LOOK_MS),
+        isWanted: () => this.#full !== null,
+        due: () => this.#lookedMs + LOOK_MS,
         run: () => this.#looks.attempt(async () => this.#look()),
       },
       () => this.#scheduler.evaluate(),
     )
-    this.#scheduler = new Scheduler(runtime, [this.#checkpoints, this.#copies, this.#measures, this.#looks])
+    this.#scheduler = new Scheduler(runtime, [this.#copies, this.#measures, this.#looks])
   }
 
   get walFull(): WalFull | null {
@@ -152,7 +139,11 @@ export class WalRelief implements WalPressure {
 
   appended(bytes: number): void {
     this.#appendedBytes += bytes
-    if (this.#appendedBytes >= Math.min(this.#checkpointAt, this.#measureAt)) this.#scheduler.evaluate()
+    if (this.#appendedBytes >= this.#checkpointAt && !this.#isStopped) {
+      this.#checkpointAt = this.#appendedBytes + CHECKPOINT_EVERY_BYTES
+      this.#options.checkpoint().catch(() => undefined)
+    }
+    if (this.#appendedBytes >= this.#measureAt) this.#scheduler.evaluate()
     const held = this.#options.heldBytes()
     if (held > this.#options.maxWalBytes && held >= this.#lookAgainAt) this.#look()
   }
@@ -169,7 +160,7 @@ export class WalRelief implements WalPressure {
   }
 
   get failing(): Failing {
-    return worstOf([this.#checkpoints.failures.now, this.#copies.failures.now])
+    return this.#copies.failing
   }
 
   #look(): void {

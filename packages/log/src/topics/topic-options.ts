@@ -3,6 +3,7 @@ import {
   invalid,
   option,
   shown,
+  type AdoptTableOptions,
   type AuditOptions,
   type JudgeTableOptions,
   type FetchOptions,
@@ -73,8 +74,14 @@ export const auditTable: OptionTable<AuditOptions> = {
   signal: option.abortSignal,
 }
 
+export const adoptionTable: OptionTable<AdoptTableOptions> = {
+  expectedSnapshotId: option.anyOf(option.int64('a snapshot id', INT64_MIN), option.nothing),
+  signal: option.abortSignal,
+}
+
 export const verdictTable: OptionTable<JudgeTableOptions> = {
   plan: option.flag,
+  files: option.flag,
   signal: option.abortSignal,
 }
 

@@ -5,6 +5,7 @@ import {
   isMoulinError,
   throwIfAborted,
   waitFor,
+  type AdoptTableOptions,
   type Appended,
   type Codec,
   type ColdAdoption,
@@ -136,11 +137,12 @@ export class TopicState implements TieredTopic {
   }
 
   /** See {@link Topic.adoptTable}. */
-  adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+  adoptTable(options: AdoptTableOptions): Promise<TableAdoption> {
+    const { signal } = options
     const before = this.#lastAdoption
     let work: Promise<TableAdoption> | undefined
     const done = waitFor(before, signal).then(() => {
-      work = this.#adoptTable(signal)
+      work = this.#adoptTable(options)
       // Whatever it waits for. It goes on to where it can be stopped, and the next one begins behind that.
       return waitFor(work, signal, 'unknown')
     })
@@ -148,7 +150,7 @@ export class TopicState implements TieredTopic {
     return done
   }
 
-  async #adoptTable(signal: AbortSignal | undefined): Promise<TableAdoption> {
+  async #adoptTable(options: AdoptTableOptions): Promise<TableAdoption> {
     const { core } = this
     const { tier } = core
     if (tier === undefined) throw this.noTier()
@@ -157,13 +159,12 @@ export class TopicState implements TieredTopic {
     let done: ColdAdoption
     try {
       await this.detach()
-      throwIfAborted(signal)
+      throwIfAborted(options.signal)
       // An older writer may see a table that a newer one has moved on.
       await core.wal.checkFence()
-      const call = signal === undefined ? {} : { signal }
       await this.loadCodecs()
       const { info, context } = lentTo(this)
-      done = await tier.adopt(info, context, { how: 'by-hand', ...call })
+      done = await tier.adopt(info, context, { ...options, how: 'by-hand' })
       if (done.outcome === 'next-incarnation') await this.#begin(done)
     } finally {
       this.#adopting = undefined

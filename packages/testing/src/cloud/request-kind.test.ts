@@ -55,6 +55,8 @@ describe('guessRequest', () => {
       { 'content-range': 'bytes 10-19/20' },
       'gcs upload-complete a',
     ],
+    ['PUT /upload/storage/v1/b/lake/o?upload_id=u&name=a', { 'content-range': 'bytes 0-*/*' }, 'gcs upload-complete a'],
+    ['PUT /upload/storage/v1/b/lake/o?upload_id=u&name=a', { 'content-range': 'bytes */*' }, 'gcs upload-part a'],
     ['DELETE /upload/storage/v1/b/lake/o?upload_id=u&name=a', {}, 'gcs upload-abort a'],
 
     ['GET /account/lake/a/b%20c', azure, 'azure get a/b c'],

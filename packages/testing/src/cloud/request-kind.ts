@@ -66,7 +66,7 @@ function gcsRequest(request: FakeRequest): Guessed {
       return { operation: query.get('uploadType') === 'resumable' ? 'upload-begin' : 'put', key }
     if (method === 'DELETE') return { operation: 'upload-abort', key }
     // The chunk that knows the whole length is the last.
-    const isLast = !/\/\*$/.test(headers['content-range'] ?? '')
+    const isLast = !/(\d|bytes \*)\/\*$/.test(headers['content-range'] ?? '')
     return { operation: isLast ? 'upload-complete' : 'upload-part', key }
   }
   if (named === undefined) {

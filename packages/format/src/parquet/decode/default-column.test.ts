@@ -84,10 +84,18 @@ describe('a field that a file lacks', () => {
     ['string', '\ud800'],
     [structType(field(8, 'a', 'int')), []],
     [listType(8, 'int'), {}],
-    [listType(8, 'int'), [1]],
+    [structType(field(8, 'a', 'int')), { 8: 1 }],
+    [listType(8, 'int'), ['a']],
+    [listType(8, structType(field(9, 'a', 'int'))), [{ 9: 'a' }]],
+    [listType(8, structType(withDefault(9, structType(field(10, 'b', 'int')), { 10: 1 }))), [{}]],
+    [{ type: 'list', 'element-id': 8, element: 'int', 'element-required': true }, [1, null]],
+    [mapType(8, 'int', 'int'), { keys: [null], values: [1] }],
+    [mapType(8, 'int', 'int'), [1]],
+    ['unknown', 1],
+    [listType(8, 'unknown'), [null, 1]],
     [mapType(8, 'int', 'int'), { keys: [], values: [1] }],
   ])('has none that is no value of its type: %s %s', (type, json) => {
-    expect(() => defaultColumn(withDefault(7, type, json), 2)).toThrow(/initial-default of field f7/)
+    expect(() => defaultColumn(withDefault(7, type, json), 2)).toThrow(/initial-default of field f[79]/)
   })
 
   it('has its default in a struct, wherever that lies and is not null', async () => {
@@ -113,6 +121,45 @@ describe('a field that a file lacks', () => {
     ])
   })
 
+  it('has lists and maps with what is in them', async () => {
+    const file = await fileOf([field(1, 'n', 'int')], [[1], [2]])
+    const inner = structType(
+      field(21, 'a', 'int'),
+      withDefault(22, 'string', 'late'),
+      withDefault(23, structType(withDefault(24, 'int', 4)), {}),
+    )
+    const types = [
+      withDefault(2, listType(10, 'decimal(30,2)'), ['1.50', null]),
+      withDefault(3, listType(11, listType(12, 'string')), [['a', 'bc'], [], null, ['']]),
+      withDefault(4, mapType(13, 'string', 'long'), { keys: ['x', 'y'], values: [1, null] }),
+      withDefault(5, listType(20, inner), [{ 21: 1, 22: 'own' }, null, {}, { 21: 2, 22: null, 99: 'dropped' }]),
+      withDefault(6, listType(30, 'unknown'), [null, null]),
+    ]
+    const row = [
+      [decimalBytes(150n, 30), null],
+      [[utf8('a'), utf8('bc')], [], null, [utf8('')]],
+      [
+        [utf8('x'), 1n],
+        [utf8('y'), null],
+      ],
+      [[1, utf8('own'), [4]], null, [null, utf8('late'), [4]], [2, null, [4]]],
+      [null, null],
+    ]
+    expect(rowsOf(await file.read({ rowGroup: 0, types }))).toEqual([row, row])
+  })
+
+  it('has no list that is too long to be there in each row', () => {
+    const long = withDefault(
+      1,
+      listType(2, 'int'),
+      Array.from({ length: 1000 }, (_, at) => at),
+    )
+    expect(defaultColumn(long, 3).length).toBe(3)
+    expect(() => defaultColumn(long, 65_536)).toThrow(
+      expect.objectContaining({ kind: 'exhausted', code: 'DEFAULT_VALUE', message: expect.stringContaining('f1') }),
+    )
+  })
+
   it('is another one than one that the file has and that is null throughout', async () => {
     const file = await fileOf(
       [field(1, 'n', 'int'), field(2, 'm', 'int')],
@@ -127,6 +174,32 @@ describe('a field that a file lacks', () => {
       [null, 8],
       [null, 8],
     ])
+  })
+})
+
+describe('a field of type unknown', () => {
+  it('is null in every row, wherever it lies and whatever the file has', async () => {
+    const fields = [
+      field(1, 'n', 'int'),
+      field(2, 's', structType(field(3, 'a', 'int'), field(4, 'b', 'int'))),
+      field(5, 'l', listType(6, 'int')),
+    ]
+    const file = await fileOf(fields, [
+      [1, [1, 2], [1, 2]],
+      [2, null, []],
+    ])
+    const types = [
+      field(1, 'n', 'unknown'),
+      field(2, 's', structType(field(4, 'b', 'unknown'), field(7, 'c', 'unknown'), field(3, 'a', 'int'))),
+      field(5, 'l', listType(6, 'unknown')),
+      field(8, 'gone', 'unknown'),
+      field(9, 'm', mapType(10, 'string', 'unknown')),
+    ]
+    expect(rowsOf(await file.read({ rowGroup: 0, types }))).toEqual([
+      [null, [null, null, 1], [null, null], null, null],
+      [null, null, [], null, null],
+    ])
+    expect(file.rowGroups[0]!.bounds(1, 'unknown')).toEqual({ nullCount: 2 })
   })
 })
 

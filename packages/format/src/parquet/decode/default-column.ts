@@ -1,6 +1,7 @@
 import {
   type Column,
   corrupt,
+  exhausted,
   foldIceberg,
   type IcebergField,
   type IcebergType,
@@ -9,9 +10,10 @@ import {
   takeRows,
   typeName,
 } from '@moulin/core'
-import { bigIntBytes, daysOf, parseDate, parseDecimal } from '../../values/scalars.ts'
-import { primitiveType, type PrimitiveType, storageOf } from '../primitive-type.ts'
+import { daysOf, parseDate, parseDecimal } from '../../values/scalars.ts'
+import { primitiveType, type PrimitiveType, UNKNOWN } from '../primitive-type.ts'
 import { nullColumn } from './null-column.ts'
+import { scalarColumn, validityOf } from './scalar-column.ts'
 
 /** Which of a field's defaults is meant: the one of files that lack it, or the one of rows whose writer does not give it. */
 export type DefaultKind = 'initial-default' | 'write-default'
@@ -19,84 +21,130 @@ export type DefaultKind = 'initial-default' | 'write-default'
 /** A field, or a member of a struct. */
 export type DefaultField = Pick<IcebergField, 'name' | 'type' | DefaultKind>
 
+/** Entries of lists and maps in one column: each row has those of its default for itself. */
+const MAX_ENTRIES = 1 << 24
+
 /**
  * The column of a field that is not there: its default in every row, null without one.
- * @throws `corrupt` naming the field for a default that is no value of its type.
+ * @throws `corrupt` code `DEFAULT_VALUE` naming the field for a default that is no value of its type; `exhausted` of the same code for lists
+ * or maps that are too long to be there in so many rows.
  * Spec: "Default values", and "JSON single-value serialization" (appendix D).
  */
 export function defaultColumn(field: DefaultField, length: number, kind: DefaultKind = 'initial-default'): Column {
-  const value = field[kind]
-  if (value === undefined || value === null) return nullColumn(field.type, length)
-  return takeRows(oneRow(field, field.type, value, kind), new Int32Array(length))
+  const value = statedDefault(field, kind)
+  if (value === null) return nullColumn(field.type, length)
+  const column = columnOf(field, field.type, [value], kind)
+  const entries = entriesIn(column) * length
+  if (entries <= MAX_ENTRIES) return takeRows(column, new Int32Array(length))
+  const message = `The ${kind} of field ${field.name} has ${entriesIn(column)} entries, for ${length} rows; the limit is ${MAX_ENTRIES} in all.`
+  throw exhausted('DEFAULT_VALUE', message, { context: { field: field.name, length } })
 }
 
-function oneRow(field: DefaultField, type: IcebergType, value: JsonValue, kind: DefaultKind): Column {
-  const base = { length: 1, validity: undefined }
-  const wrong = (): Error => {
-    const message = `The ${kind} of field ${field.name} is ${stringifyJson(value)}, which is no value of type ${typeName(type)}.`
-    return corrupt('DEFAULT_VALUE', message, { context: { field: field.name } })
+/** That a struct is there is all that its default says: its members have defaults of their own. */
+function statedDefault(field: DefaultField, kind: DefaultKind): JsonValue {
+  const value = field[kind] ?? null
+  const isStruct = typeof field.type === 'object' && field.type.type === 'struct'
+  if (isStruct && value !== null && !(isObject(value) && Object.keys(value).length === 0))
+    throw noDefault(field, field.type, value, kind)
+  return value
+}
+
+function noDefault({ name }: DefaultField, type: IcebergType, value: JsonValue, kind: DefaultKind): Error {
+  const message = `The ${kind} of field ${name} has ${stringifyJson(value)}, which is no value of type ${typeName(type)}.`
+  return corrupt('DEFAULT_VALUE', message, { context: { field: name } })
+}
+
+/** The values one after the other. */
+function columnOf(field: DefaultField, type: IcebergType, values: readonly JsonValue[], kind: DefaultKind): Column {
+  const base = { length: values.length, validity: validityOf(values) }
+  const wrong = (value: JsonValue): Error => noDefault(field, type, value, kind)
+  const listsOf = (lists: readonly (readonly unknown[])[], element: Column): Column => {
+    const offsets = new Int32Array(lists.length + 1)
+    for (const [row, { length }] of lists.entries()) offsets[row + 1] = offsets[row]! + length
+    return { storage: 'list', ...base, offsets, element }
+  }
+  const below = ({ type: inner, required }: IcebergField, items: readonly JsonValue[]): Column => {
+    if (required && items.includes(null)) throw noDefault(field, inner, null, kind)
+    return columnOf(field, inner, items, kind)
   }
   return foldIceberg<Column>(type, {
     primitive(text) {
+      if (text === UNKNOWN) {
+        const value = values.find((one) => one !== null)
+        if (value !== undefined) throw wrong(value)
+        return nullColumn(text, values.length)
+      }
       const primitive = primitiveType(text)
-      const scalar = scalarOf(primitive, value)
-      if (scalar === undefined) throw wrong()
-      const { storage, width } = storageOf(primitive)
-      if (typeof scalar === 'object') {
-        if (storage === 'fixed') return { storage, ...base, width: width!, values: scalar }
-        return { storage: 'bytes', ...base, data: scalar, starts: Int32Array.of(0), ends: Int32Array.of(scalar.length) }
-      }
-      switch (storage) {
-        case 'bool':
-          return { storage, ...base, values: Uint8Array.of(Number(scalar)) }
-        case 'int32':
-          return { storage, ...base, values: Int32Array.of(Number(scalar)) }
-        case 'float32':
-          return { storage, ...base, values: Float32Array.of(Number(scalar)) }
-        case 'float64':
-          return { storage, ...base, values: Float64Array.of(Number(scalar)) }
-        default:
-          return { storage: 'int64', ...base, values: BigInt64Array.of(BigInt(scalar)) }
-      }
+      const scalars = values.map((value) => {
+        if (value === null) return null
+        const scalar = scalarOf(primitive, value)
+        if (scalar === undefined) throw wrong(value)
+        return scalar
+      })
+      return scalarColumn(primitive, scalars)
     },
-    // That it is there is all that it says: its members have defaults of their own.
-    struct(fields) {
-      if (typeof value !== 'object' || Array.isArray(value)) throw wrong()
-      const members = fields.map((member) => ({ name: member.name, column: defaultColumn(member, 1, kind) }))
-      return { storage: 'struct', ...base, fields: members }
+    struct(members) {
+      const rows = values.map((value) => {
+        if (value !== null && !isObject(value)) throw wrong(value)
+        return value
+      })
+      const fields = members.map((member) => {
+        const lacksIt = (row: JsonObject | null): boolean => row !== null && !Object.hasOwn(row, member.id)
+        // One that came later has its own default, which is judged under its own name.
+        const own = rows.some(lacksIt) ? statedDefault(member, kind) : null
+        columnOf(member, member.type, [own], kind)
+        const items = rows.map((row) => (lacksIt(row) ? own : (row?.[member.id] ?? null)))
+        return { name: member.name, column: columnOf(field, member.type, items, kind) }
+      })
+      return { storage: 'struct', ...base, fields }
     },
     list(element) {
-      if (!Array.isArray(value)) throw wrong()
-      return listOf(field, element, value, kind)
+      const lists = values.map((value) => {
+        if (value !== null && !Array.isArray(value)) throw wrong(value)
+        return (value as readonly JsonValue[] | null) ?? []
+      })
+      return listsOf(lists, below(element, lists.flat()))
     },
     map(key, entry) {
-      const { keys, values } = typeof value === 'object' && !Array.isArray(value) ? value! : {}
-      if (!Array.isArray(keys) || !Array.isArray(values) || keys.length !== values.length) throw wrong()
-      const [first, second] = [listOf(field, key, keys, kind), listOf(field, entry, values, kind)]
-      const { length } = keys
+      const maps = values.map((value) => {
+        if (value === null) return { keys: [], values: [] }
+        const { keys, values: items } = isObject(value) ? value : {}
+        if (!Array.isArray(keys) || !Array.isArray(items) || keys.length !== items.length) throw wrong(value)
+        return { keys: keys as readonly JsonValue[], values: items as readonly JsonValue[] }
+      })
+      const keys = maps.flatMap((map) => map.keys)
       const members = [
-        { name: key.name, column: first.element },
-        { name: entry.name, column: second.element },
+        { name: key.name, column: below(key, keys) },
+        {
+          name: entry.name,
+          column: below(
+            entry,
+            maps.flatMap((map) => map.values),
+          ),
+        },
       ]
-      return { ...first, element: { storage: 'struct', length, validity: undefined, fields: members } }
+      const element: Column = { storage: 'struct', length: keys.length, validity: undefined, fields: members }
+      return listsOf(
+        maps.map((map) => map.keys),
+        element,
+      )
     },
   })
 }
 
-function listOf(
-  field: DefaultField,
-  { type }: IcebergField,
-  values: readonly JsonValue[],
-  kind: DefaultKind,
-): Extract<Column, { storage: 'list' }> {
-  const base = { storage: 'list', length: 1, validity: undefined, offsets: Int32Array.of(0, values.length) } as const
-  // Defaults are short; only empty ones are known of.
-  if (values.length === 0) return { ...base, element: nullColumn(type, 0) }
-  const message = `The ${kind} of field ${field.name} has elements; this version reads empty lists and maps alone.`
-  throw corrupt('DEFAULT_VALUE', message, { context: { field: field.name } })
+/** Of all lists and maps in it, at whatever depth. */
+function entriesIn(column: Column): number {
+  if (column.storage === 'list') return column.element.length + entriesIn(column.element)
+  if (column.storage !== 'struct') return 0
+  return column.fields.reduce((sum, field) => sum + entriesIn(field.column), 0)
 }
 
-/** Of 64 bits as bigint; bytes as they are stored. Undefined for what is no value of the type. */
+type JsonObject = { readonly [name: string]: JsonValue }
+
+const isObject = (value: JsonValue): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** As {@link scalarColumn} takes it. Undefined for what is no value of the type. */
 function scalarOf(type: PrimitiveType, value: JsonValue): boolean | number | bigint | Uint8Array | undefined {
   const text = typeof value === 'string' ? value : undefined
   switch (type.kind) {
@@ -110,10 +158,8 @@ function scalarOf(type: PrimitiveType, value: JsonValue): boolean | number | big
     case 'float':
     case 'double':
       return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
-    case 'decimal': {
-      const unscaled = text === undefined ? undefined : parseDecimal(text, type.precision, type.scale)
-      return unscaled === undefined || type.precision <= 18 ? unscaled : bigIntBytes(unscaled, type.width)
-    }
+    case 'decimal':
+      return text === undefined ? undefined : parseDecimal(text, type.precision, type.scale)
     case 'date':
       return text === undefined ? undefined : parseDate(text)
     case 'time':

@@ -1,6 +1,6 @@
 import type { Column, IcebergField, IcebergType, StructColumn } from '@moulin/core'
 import { foldIceberg, valueArrays } from '@moulin/core'
-import { primitiveType, storageOf } from '../primitive-type.ts'
+import { primitiveType, storageOf, UNKNOWN } from '../primitive-type.ts'
 
 /** A column of nulls. */
 export function nullColumn(type: IcebergType, length: number): Column {
@@ -16,6 +16,7 @@ export function nullColumn(type: IcebergType, length: number): Column {
   })
   return foldIceberg<Column>(type, {
     primitive(text) {
+      if (text === UNKNOWN) return { storage: 'bool', ...base, values: new Uint8Array(length) }
       const { storage, width } = storageOf(primitiveType(text))
       if (storage === 'bytes') {
         const [starts, ends] = [new Int32Array(length), new Int32Array(length)]

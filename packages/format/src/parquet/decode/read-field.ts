@@ -1,7 +1,7 @@
 import { foldIceberg, type IcebergField, type IcebergType, nestedFields, typeName, unsupported } from '@moulin/core'
 import { isUnknown } from '../footer-element.ts'
 import { type FileNode, type ListShape, listShape } from '../file-node.ts'
-import { type PrimitiveType, primitiveType, storageOf } from '../primitive-type.ts'
+import { type PrimitiveType, primitiveType, storageOf, UNKNOWN } from '../primitive-type.ts'
 import type {
   Cast,
   FieldConversion,
@@ -78,7 +78,8 @@ function listOf(
   context: ReadContext,
 ): ListConversion {
   // A repeated field has but one id.
-  const isWanted = (element.fieldId === wanted.id || element === node) && !isUnknown(element.element)
+  const isWanted =
+    (element.fieldId === wanted.id || element === node) && !isUnknown(element.element) && wanted.type !== UNKNOWN
   const found = isWanted ? conversionOf(wanted.type, element, context) : undefined
   return {
     kind: 'list',
@@ -101,7 +102,7 @@ function structOf(fields: readonly IcebergField[], node: FileNode, context: Read
 
 function memberOf(field: IcebergField, child: FileNode | undefined, context: ReadContext): StructMember {
   // Null whatever the field's default: the file has it.
-  if (child !== undefined && isUnknown(child.element))
+  if (child !== undefined && (isUnknown(child.element) || field.type === UNKNOWN))
     return { name: field.name, type: field.type, conversion: undefined }
   return { ...field, conversion: child === undefined ? undefined : fieldConversion(field.type, child, context) }
 }

@@ -19,6 +19,7 @@ export function arrowData(arrow: Arrow, type: DataType, column: Column): Data {
   const base = { length: column.length, ...(column.validity === undefined ? {} : { nullBitmap: column.validity }) }
   // Which kind of data goes with which type is said by the two switches; the library's overloads cannot follow them.
   const make = (props: object): Data => arrow.makeData({ type, ...base, ...props } as never)
+  if (arrow.DataType.isNull(type)) return arrow.makeData({ type, length: column.length })
   switch (column.storage) {
     case 'bool':
       return make({ data: packBits(column) })

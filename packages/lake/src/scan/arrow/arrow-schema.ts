@@ -38,6 +38,8 @@ function arrowType(arrow: Arrow, type: Type): DataType {
 
 function scalarType(arrow: Arrow, { spec }: ScalarType): DataType {
   switch (spec.kind) {
+    case 'unknown':
+      return new arrow.Null()
     case 'boolean':
       return new arrow.Bool()
     case 'int':

@@ -53,6 +53,8 @@ export function storedArbitrary({ spec }: Type): fc.Arbitrary<Stored> {
   switch (spec.kind) {
     case 'boolean':
       return fc.boolean()
+    case 'unknown':
+      return fc.constant(null)
     case 'int':
       return ints
     case 'date':

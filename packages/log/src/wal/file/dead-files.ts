@@ -19,7 +19,7 @@ export class DeadFiles {
     this.#place = place
     const work = {
       name: 'Removing files of the write-ahead tier',
-      due: () => (this.#left.size > 0 ? -Infinity : Infinity),
+      isWanted: () => this.#left.size > 0,
       run: () => this.retry(),
     }
     this.#removal = new Chore(clock, work, (error, retryMs) => {
@@ -38,7 +38,7 @@ export class DeadFiles {
   }
 
   get failing(): Failing {
-    return this.#removal.failures.now
+    return this.#removal.failing
   }
 
   /** Nobody is newer than us, and nothing in it is needed. Never rejects. False where the file is still there, or may be. */

@@ -15,6 +15,7 @@ import {
 } from '@moulin/core'
 import type { EpochOwner } from '../../stored/epoch-claims.ts'
 import { epochKind } from '../../stored/stored-kinds.ts'
+import { tenDigits } from '../../stored/ten-digits.ts'
 import { removeFile, writeNewFile } from './durable-folder.ts'
 import { parseOwner } from './epoch-owner.ts'
 
@@ -54,7 +55,7 @@ export function isSegmentName(name: string): boolean {
 }
 
 export function segmentFileName(slot: number): string {
-  return `${String(slot).padStart(10, '0')}.wal`
+  return `${tenDigits(slot)}.wal`
 }
 
 /** The epochs that have a folder, ascending; none when there is no write-ahead folder. */

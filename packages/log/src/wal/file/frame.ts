@@ -1,6 +1,7 @@
 import type { SectionHeader } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { frameKind } from '../../stored/stored-kinds.ts'
+import { CRC_BYTES, headerBytesOf, magicOf, minimumReaderOf, writeHead } from './binary-head.ts'
 
 /** Bytes of a frame before its batches, as we write it; one that we read says it itself. Layout: docs/formats/wal.md. */
 export const FRAME_HEADER_BYTES = 136
@@ -21,7 +22,6 @@ const ECHO_BYTES = 4
 /** What the echo is of: log id, epoch, generation, position. */
 const PLACE_AT = 16
 const PLACE_END = 56
-const CRC_BYTES = 4
 /** Flags that a reader must understand; the others may be ignored. We know none. */
 const MUST_UNDERSTAND = 0xf0
 const SECTION = 0
@@ -97,10 +97,7 @@ export function writeFrameHeader(
   { kind, header, position, flushStart, batchesBytes, batchesCrc }: FrameToWrite,
 ): number {
   const view = new DataView(target.buffer, target.byteOffset + at, FRAME_HEADER_BYTES)
-  view.setUint32(0, FRAME_MAGIC)
-  view.setUint8(4, frameKind.format)
-  view.setUint8(5, frameKind.minimumReader)
-  view.setUint16(6, FRAME_HEADER_BYTES)
+  writeHead(view, FRAME_MAGIC, frameKind, FRAME_HEADER_BYTES)
   view.setUint32(8, batchesBytes)
   view.setUint8(12, kind === 'seal' ? SEAL : SECTION)
   view.setUint8(13, 0)
@@ -171,7 +168,7 @@ export function readFrame(
   let view = new DataView(bytes.buffer, bytes.byteOffset + at, FRAME_HEADER_BYTES)
   if (!isOurs(bytes, view, at, position, identity)) return { status: 'none' }
 
-  const headerBytes = view.getUint16(6)
+  const headerBytes = headerBytesOf(view)
   if (!isHeaderLength(headerBytes) || headerBytes > room) {
     return { status: 'damaged', reason: 'its header has an impossible length', sizeBytes: FRAME_HEADER_BYTES }
   }
@@ -183,7 +180,7 @@ export function readFrame(
     return { status: 'damaged', reason: 'the checksum of its header does not match', sizeBytes: headerBytes }
   }
   const later = laterThanWeRead(view)
-  if (later !== undefined) return { status: 'unsupported', minimumReader: view.getUint8(5), reason: later }
+  if (later !== undefined) return { status: 'unsupported', minimumReader: minimumReaderOf(view), reason: later }
   const batchesBytes = view.getUint32(8)
   const sizeBytes = headerBytes + batchesBytes + FRAME_TRAILER_BYTES
   if (sizeBytes > room) {
@@ -215,7 +212,7 @@ function isHeaderLength(bytes: number): boolean {
 
 /** Why we may not read a frame with a right header; undefined when we may. */
 function laterThanWeRead(view: DataView): string | undefined {
-  const [minimumReader, kind, flags] = [view.getUint8(5), view.getUint8(12), view.getUint8(13)]
+  const [minimumReader, kind, flags] = [minimumReaderOf(view), view.getUint8(12), view.getUint8(13)]
   if (minimumReader > frameKind.format) {
     return `needs a reader of frame format ${minimumReader}; this one reads up to ${frameKind.format}`
   }
@@ -252,7 +249,7 @@ export function claimedFrameBytes(bytes: Uint8Array): number {
 }
 
 function claimedHeaderBytes(bytes: Uint8Array): number {
-  const claimed = new DataView(bytes.buffer, bytes.byteOffset).getUint16(6)
+  const claimed = headerBytesOf(new DataView(bytes.buffer, bytes.byteOffset))
   return isHeaderLength(claimed) && claimed <= bytes.length ? claimed : FRAME_HEADER_BYTES
 }
 
@@ -299,7 +296,7 @@ function isOurs(
   position: number,
   { logId, epoch, generation }: SegmentIdentity,
 ): boolean {
-  if (view.getUint32(0) !== FRAME_MAGIC) return false
+  if (magicOf(view) !== FRAME_MAGIC) return false
   if (view.getBigUint64(48) !== BigInt(position)) return false
   if (view.getBigUint64(40) !== generation || view.getBigUint64(32) !== epoch) return false
   for (let i = 0; i < 16; i++) {

@@ -1,13 +1,13 @@
 import { checkReadable } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { segmentKind } from '../../stored/stored-kinds.ts'
+import { CRC_BYTES, headerBytesOf, magicOf, minimumReaderOf, writeHead } from './binary-head.ts'
 import type { SegmentIdentity } from './frame.ts'
 
 /** Frames begin here: the header has its own page, which later writes never touch. */
 export const SEGMENT_HEADER_BYTES = 4096
 /** What of it we use. A later format may use more, up to all of it. */
 const USED_BYTES = 56
-const CRC_BYTES = 4
 const MAGIC = 0x4d574c53
 
 export interface SegmentHeader extends SegmentIdentity {
@@ -19,10 +19,7 @@ export interface SegmentHeader extends SegmentIdentity {
 export function segmentHeaderBytes({ logId, epoch, generation, sizeBytes }: SegmentHeader): Uint8Array {
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
   const view = new DataView(bytes.buffer)
-  view.setUint32(0, MAGIC)
-  view.setUint8(4, segmentKind.format)
-  view.setUint8(5, segmentKind.minimumReader)
-  view.setUint16(6, USED_BYTES)
+  writeHead(view, MAGIC, segmentKind, USED_BYTES)
   bytes.set(logId, 8)
   view.setBigUint64(24, epoch)
   view.setBigUint64(32, generation)
@@ -38,11 +35,11 @@ export function segmentHeaderBytes({ logId, epoch, generation, sizeBytes }: Segm
 export function readSegmentHeader(bytes: Uint8Array, name: string): SegmentHeader | undefined {
   if (bytes.length < USED_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset)
-  const length = view.getUint16(6)
-  if (view.getUint32(0) !== MAGIC || length < USED_BYTES || length > bytes.length) return undefined
+  const length = headerBytesOf(view)
+  if (magicOf(view) !== MAGIC || length < USED_BYTES || length > bytes.length) return undefined
   const crcAt = length - CRC_BYTES
   if (view.getUint32(crcAt) !== crc32c(bytes.subarray(0, crcAt))) return undefined
-  checkReadable(segmentKind, view.getUint8(5), name)
+  checkReadable(segmentKind, minimumReaderOf(view), name)
   return {
     logId: bytes.slice(8, 24),
     epoch: view.getBigUint64(24),

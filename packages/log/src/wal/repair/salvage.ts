@@ -1,10 +1,11 @@
-import { corrupt, type FileHandle, type Files, type SectionHeader } from '@moulin/core'
-import { epochPath, isSegmentName, type EpochInfo } from '../file/epoch-folder.ts'
+import { corrupt, type FileHandle, type SectionHeader } from '@moulin/core'
+import { epochPath, isSegmentName } from '../file/epoch-folder.ts'
 import type { Frame, SegmentIdentity } from '../file/frame.ts'
 import { SEGMENT_HEADER_BYTES } from '../file/segment-header.ts'
 import { orderSections } from '../file/section-order.ts'
 import { aftermathOf, framesWithoutHeader, scanSegment, wasWritten } from '../file/segment-scan.ts'
 import { headerOf, withFile } from '../file/source-scan.ts'
+import type { SourceRequest } from '../file/source-scan.ts'
 
 /** A stretch of a segment file that holds no good frame, and once did. */
 export interface DamagedStretch {
@@ -30,15 +31,8 @@ export interface SalvagedSegment extends SegmentIdentity {
   readonly damages: readonly DamagedStretch[]
 }
 
-export interface SalvageRequest {
-  readonly files: Files
-  readonly dir: string
-  /** 16 bytes. */
-  readonly logId: Uint8Array
-  readonly info: EpochInfo
-  readonly bootId: string
-  readonly isLive: (header: SectionHeader) => boolean
-}
+/** As `scanSource` is asked; nothing is made durable. */
+export type SalvageRequest = Omit<SourceRequest, 'afterScan'>
 
 /**
  * Reads what an epoch answers for past all damage, oldest first: by the rules of `scanSource`, but that it goes on behind what is bad.

@@ -1,4 +1,5 @@
-import { waitFor } from '@moulin/core'
+import { throwIfAborted } from './model/errors.ts'
+import { waitFor } from './shared-work.ts'
 
 /** The items; the signal ends the wait for the next one at once, and what is under way then ends by itself. @throws `aborted`. */
 export async function* heeding<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
@@ -6,6 +7,7 @@ export async function* heeding<T>(items: AsyncIterable<T>, signal: AbortSignal |
   let isUnderWay = false
   try {
     for (;;) {
+      throwIfAborted(signal)
       isUnderWay = true
       const { done, value } = await waitFor(iterator.next(), signal)
       isUnderWay = false

@@ -1,0 +1,79 @@
+import type { Storage, StorageOptions } from '@google-cloud/storage'
+import type { Durability, ListOrder, OptionTable, Runtime } from '@moulin/core'
+import { option } from '@moulin/core'
+
+/** An OAuth 2 access token. */
+export interface GcsToken {
+  readonly token: string
+}
+
+export interface GcsOptions {
+  readonly bucket: string
+  /** Where in the bucket the store lies: a key and a slash, `orders/`. Default: the whole bucket. */
+  readonly prefix?: string
+  /** A client of your own, used as it is, with its retries; else one is made of the options below, without retries (the layer `retry` does them). */
+  readonly client?: Storage
+  /** Default: the SDK's own chain. Reading and writing objects needs none. */
+  readonly projectId?: string
+  /**
+   * Of another endpoint than Google's public one: `http://localhost:4443`. To one that is not below googleapis.com credentials are sent only
+   * where they are given here.
+   */
+  readonly apiEndpoint?: string
+  /** A service account's key, or what else the SDK takes. Default: the SDK's own chain of environment, files and metadata server. */
+  readonly credentials?: NonNullable<StorageOptions['credentials']>
+  /** Where each request gets an access token from, in place of credentials: keep it as long as it is good. */
+  readonly token?: () => Promise<GcsToken>
+  /** Of all new objects: `NEARLINE`. Default: the bucket's. */
+  readonly storageClass?: string
+  /** A Cloud KMS key for all new objects. Default: the bucket's. */
+  readonly kmsKeyName?: string
+  /** The project that pays, in buckets of others whose readers pay. */
+  readonly userProject?: string
+  /** Said to the service beside the SDK's own. */
+  readonly userAgent?: string
+  /** `none` for servers that do not list by bytes. Default `bytes`. */
+  readonly listOrder?: ListOrder
+  /** What the bucket survives. Default `region`. */
+  readonly durability?: Durability
+  /** `dropped`: the server does not keep user metadata. A write whose answer was lost is then settled by its bytes. Default `kept`. */
+  readonly userMetadata?: 'kept' | 'dropped'
+  /** How long a request may say nothing. Default 30 000; each MiB that is sent is worth another second. */
+  readonly deadlineMs?: number
+  /** Of streams, which go out in parts, one after the other; rounded up to a multiple of 256 KiB. Default 8 MiB. */
+  readonly partBytes?: number
+  /** The longest object that is put by one request. Default 1 GiB: a larger one goes by putStream, up to Google's 5 TiB. */
+  readonly maxPutBytes?: number
+  readonly runtime?: Pick<Runtime, 'timers' | 'random'>
+}
+
+/** What the REST specification's properties do not say of a table's files. */
+export type GcsSharedOptions = Omit<
+  GcsOptions,
+  'bucket' | 'prefix' | 'client' | 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'
+>
+
+export const sharedOptions: OptionTable<GcsSharedOptions> = {
+  storageClass: option.textOf('a storage class'),
+  kmsKeyName: option.textOf('a key'),
+  userAgent: option.textOf('a name'),
+  listOrder: option.oneOf('bytes', 'none'),
+  durability: option.oneOf('memory', 'disk', 'zone', 'region'),
+  userMetadata: option.oneOf('kept', 'dropped'),
+  deadlineMs: option.milliseconds(1),
+  partBytes: option.integer('bytes', 256 * 1024, 5 * 1024 * 1024 * 1024),
+  maxPutBytes: option.positiveBytes,
+  runtime: option.runtimeOf('timers', 'random'),
+}
+
+export const gcsOptionTable: OptionTable<GcsOptions> = {
+  ...sharedOptions,
+  bucket: option.required(option.textOf('the name of a bucket')),
+  prefix: option.text,
+  client: option.door('a Storage', ['bucket', 'request'], ['apiEndpoint']),
+  projectId: option.textOf('a project'),
+  apiEndpoint: option.textOf('a URL'),
+  credentials: option.objectOf('{ client_email, private_key }'),
+  token: option.callback,
+  userProject: option.textOf('a project'),
+}

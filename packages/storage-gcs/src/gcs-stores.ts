@@ -1,0 +1,93 @@
+import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
+import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import { gcs } from './gcs.ts'
+import { sharedOptions } from './gcs-options.ts'
+import type { GcsOptions, GcsSharedOptions } from './gcs-options.ts'
+
+export interface GcsStoresOptions extends Omit<GcsSharedOptions, 'runtime'> {
+  /**
+   * Where a new token comes from before the one that a table came with runs out: the credentials endpoint of its catalog, for instance.
+   * Without it the catalog is asked for the table again once the service refuses the old one.
+   */
+  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
+  /** Where the properties say nothing: the project, endpoint and credentials of your own. */
+  readonly defaults?: Pick<GcsOptions, 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'>
+  readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
+}
+
+/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
+export interface RenewedAccess {
+  readonly config?: StoreProperties
+  readonly credentials?: readonly StorageCredential[]
+}
+
+const location = /^gs:\/\/([^/]+)\//
+
+/**
+ * The stores of tables whose files lie in Google Cloud Storage, by the properties that an Iceberg REST catalog hands out:
+ * `gcs.oauth2.token`, `gcs.oauth2.token-expires-at`, `gcs.project-id`, `gcs.service.host` and `gcs.user-project`; of vended credentials those
+ * with the longest prefix.
+ *
+ * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for locations that are not
+ * `gs:`, and code `ENCRYPTION` for a catalog that hands out keys of the customer's own.
+ *
+ * @example
+ * const stores = gcsStores({ defaults: { projectId: 'orders' } })
+ */
+export function gcsStores(options: GcsStoresOptions = {}): TableStores {
+  checkOptions('gcsStores', options, {
+    ...sharedOptions,
+    renew: option.callback,
+    defaults: option.objectOf('{ projectId, apiEndpoint, credentials, token, userProject }'),
+    runtime: option.runtimeOf('clock', 'timers', 'random'),
+  })
+  const { renew, defaults = {}, ...shared } = options
+  const { clock } = options.runtime ?? systemRuntime()
+  return (place, config, credentials): ObjectStore => {
+    const [, bucket] = location.exec(place) ?? []
+    if (bucket === undefined)
+      throw unsupported('STORE_SCHEME', `gcsStores reads gs: locations, not ${place.slice(0, place.indexOf(':') + 1)}.`)
+    const properties = propertiesAt(place, config, credentials)
+    checkKeys(place, properties)
+    const current = renewed({
+      clock,
+      first: properties,
+      expiresAtMs: (known) => numberOf(known['gcs.oauth2.token-expires-at']),
+      renew:
+        renew === undefined
+          ? undefined
+          : async (signal) => {
+              const access = await renew(place, signal)
+              return { ...properties, ...propertiesAt(place, access.config ?? {}, access.credentials ?? []) }
+            },
+    })
+    const projectId = properties['gcs.project-id']
+    const apiEndpoint = properties['gcs.service.host']
+    const userProject = properties['gcs.user-project']
+    const { credentials: _credentials, token: _token, ...others } = defaults
+    const hasToken = properties['gcs.oauth2.token'] !== undefined
+    return gcs({
+      ...(hasToken ? others : defaults),
+      ...shared,
+      bucket,
+      ...(projectId === undefined ? {} : { projectId }),
+      ...(apiEndpoint === undefined ? {} : { apiEndpoint }),
+      ...(userProject === undefined ? {} : { userProject }),
+      ...(hasToken ? { token: async () => ({ token: (await current())['gcs.oauth2.token']! }) } : {}),
+    })
+  }
+}
+
+function checkKeys(place: string, properties: StoreProperties): void {
+  for (const name of ['gcs.encryption-key', 'gcs.decryption-key']) {
+    if (properties[name] === undefined) continue
+    throw unsupported('ENCRYPTION', `The catalog of ${place} gives ${name}: keys of the customer's own are not sent.`)
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (!Number.isFinite(value)) throw invalid('CREDENTIALS', 'gcs.oauth2.token-expires-at is no number of milliseconds.')
+  return value
+}

@@ -1,0 +1,129 @@
+import { rename, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { expect, vi } from 'vitest'
+import { equalityDelete } from './changes.ts'
+import { liveFiles, placesIn } from './lineage.ts'
+import type { Row } from './model.ts'
+import type { Operation, Outcome, Scene } from './operation.ts'
+import { readStretch } from './readers.ts'
+import { noPartition } from './refusals.ts'
+
+/** Of wall time, for a chore of the log. */
+const REPAIRED_MS = 60_000
+
+/** What a stranger may do to a table without the file that has these ids; by the number. */
+async function meddle(scene: Scene, a: number, ids: readonly number[]): Promise<void> {
+  const { model, stranger } = scene
+  const isPartitioned = stranger.metadata['partition-specs'].every(({ fields }) => fields.length > 0)
+  if (a % 3 === 0 && !isPartitioned && ids.length > 0) await equalityDelete(scene, 'id', [ids[a % ids.length]!])
+  if (a % 3 !== 1) return
+  const name = model.columns.newName('city')
+  const change = `RENAME COLUMN ${model.columns.sql('city')} TO ${name}`
+  await stranger.sql(`ALTER TABLE ${stranger.table} ${change}`, () => model.columns.rename('city', name))
+}
+
+/** The rows that are in the table and of which no second one has the place, by the file that Spark finds them in. */
+async function rowsByFile({ stranger, model }: Scene): Promise<Map<string, Row[]>> {
+  const times = new Map<string, number>()
+  const placeOf = ({ sent }: Row): string => `${sent!.partition}:${sent!.offset}`
+  const rows = model.rows.filter(({ sent }) => sent !== undefined)
+  for (const row of rows) times.set(placeOf(row), (times.get(placeOf(row)) ?? 0) + 1)
+  const single = new Map(rows.filter((row) => times.get(placeOf(row)) === 1).map((row) => [placeOf(row), row]))
+  const found = new Map<string, Row[]>()
+  for (const [file, partition, offset] of await stranger.select('_file, _kafka_partition, _kafka_offset')) {
+    const row = single.get(`${partition}:${offset}`)
+    if (row !== undefined) found.set(file!, [...(found.get(file!) ?? []), row])
+  }
+  return found
+}
+
+const isReleased =
+  ({ model }: Scene) =>
+  ({ sent }: Row): boolean =>
+    sent!.offset < model.released[sent!.partition]!
+
+/** One record, from wherever it is read. */
+const readOne = ({ ours }: Scene, { sent }: Row): ReturnType<typeof readStretch> =>
+  readStretch(ours.topic, sent!.partition, { from: sent!.offset, to: sent!.offset + 1n })
+
+/** A read is refused that names the file, or the range that the row is in. */
+function expectLost(error: unknown, path: string, { sent }: Row): void {
+  expect(error).toMatchObject({ code: 'FILE_MISSING' })
+  const { message } = error as Error
+  const range = /Offsets \[(\d+), (\d+)\) of partition (\d+)/.exec(message)
+  if (range === null) return expect(message).toContain(path)
+  const { partition, offset } = sent!
+  expect(Number(range[3]), message).toBe(partition)
+  expect(BigInt(range[1]!) <= offset && offset < BigInt(range[2]!), message).toBe(true)
+}
+
+/** Files go that the table names. */
+export const losses: readonly Operation[] = [
+  {
+    name: 'a file of ours vanishes',
+    isHeld: true,
+    refusals: noPartition,
+    async work(scene, [a, b]): Promise<Outcome> {
+      const { stranger, model, ours } = scene
+      const files = (await liveFiles(stranger)).filter(({ snapshot }) => snapshot === ours.snapshot)
+      if (files.length === 0) return 'nothing'
+      const { location } = files[a % files.length]!
+      const places = await placesIn(stranger, [{ location }])
+      const here = new Set(places.map(([partition, offset]) => `${partition}:${offset}`))
+      const ids = model.rows.flatMap(({ sent, values: { id } }) =>
+        sent !== undefined && id !== null && here.has(`${sent.partition}:${sent.offset}`) ? [id] : [],
+      )
+      const before = ours.snapshot
+      await rm(fileURLToPath(location))
+      // The log repairs as soon as it has looked, and strangers come first.
+      await meddle(scene, b, ids)
+      // Who has no log has lost it.
+      await ours.table.refresh()
+      await expect(ours.table.scan().toArray()).rejects.toThrow(location.slice(location.lastIndexOf('/')))
+      // Its write-ahead copy knows nothing of deletes.
+      if (b % 3 !== 0) await ours.check()
+      await ours.release()
+      const released = ours.topic.offsets().map((offsets) => offsets.released)
+      for (const [partition, offset] of places) expect(released[partition], 'released').toBeLessThanOrEqual(offset)
+      model.releasedUpTo(released)
+      await vi.waitFor(
+        () => expect(ours.topic.stats()).toMatchObject({ missingFileCount: 0, lastError: null }),
+        REPAIRED_MS,
+      )
+      await ours.committed()
+      const { metadata } = stranger
+      const snapshot = metadata.snapshots.find((each) => each['snapshot-id'] === ours.snapshot)
+      expect(ours.snapshot, 'a commit puts the file back').not.toBe(before)
+      expect(snapshot?.summary, 'which').toMatchObject({ operation: 'replace', 'deleted-data-files': '1' })
+      return 'done'
+    },
+  },
+  {
+    name: 'a file vanishes of which there is no other copy',
+    refusesReaders: ['FILE_MISSING'],
+    async work(scene, [a]): Promise<Outcome> {
+      const byFile = [...(await rowsByFile(scene))].map(([file, rows]) => ({
+        file,
+        rows: rows.filter(isReleased(scene)),
+      }))
+      const candidates = byFile.filter(({ rows }) => rows.length > 0)
+      if (candidates.length === 0) return 'nothing'
+      const { file, rows } = candidates[a % candidates.length]!
+      const path = fileURLToPath(file)
+      const lost = rows[a % rows.length]!
+      await rename(path, `${path}.away`)
+      try {
+        // By its name where it is met first, by what it may have had once it is known to be missing.
+        for (let time = 0; time < 2; time++)
+          expectLost(await readOne(scene, lost).catch((thrown: unknown) => thrown), path, lost)
+        // What others have is read.
+        for (const { rows: others } of byFile.filter((each) => each.file !== file)) {
+          for (const row of others.slice(0, 2)) expect((await readOne(scene, row)).records).toHaveLength(1)
+        }
+      } finally {
+        await rename(`${path}.away`, path)
+      }
+      return 'done'
+    },
+  },
+]

@@ -1,0 +1,73 @@
+import type { Operation, Scene } from './operation.ts'
+
+/** What an engine says that does not do something, and to which tables that may come. */
+export interface Refusal {
+  readonly says: RegExp
+  readonly when: (scene: Scene) => boolean
+}
+
+const isFormat3 = ({ stranger }: Scene): boolean => stranger.metadata['format-version'] >= 3
+const isSorted = ({ stranger }: Scene): boolean => stranger.metadata['default-sort-order-id'] !== 0
+const fieldsOf = ({ stranger }: Scene): { readonly source: number; readonly transform: string }[] =>
+  stranger.metadata['partition-specs'].flatMap(({ fields }) =>
+    fields.map((field) => ({ source: field['source-id'], transform: field.transform })),
+  )
+const hasTransforms = (scene: Scene): boolean => fieldsOf(scene).some(({ transform }) => transform !== 'identity')
+const namesTwice = (scene: Scene): boolean => {
+  const sources = fieldsOf(scene).map(({ source }) => source)
+  return new Set(sources).size < sources.length
+}
+const wasPartitioned = (scene: Scene): boolean => fieldsOf(scene).length > 0
+const mayHave =
+  (total: string) =>
+  ({ stranger: { metadata } }: Scene): boolean => {
+    const current = metadata.snapshots.find((each) => each['snapshot-id'] === metadata['current-snapshot-id'])
+    return current !== undefined && current.summary[total] !== '0'
+  }
+export const hasEqualityDeletes = mayHave('total-equality-deletes')
+export const hasPositionDeletes = mayHave('total-position-deletes')
+
+/** Of a table that always had partitions, only those of one could be deleted by value. */
+export const noPartition: readonly Refusal[] = [
+  {
+    says: /IllegalArgumentException: name a partition/,
+    when: ({ stranger }) => stranger.metadata['partition-specs'].every(({ fields }) => fields.length > 0),
+  },
+]
+
+/** Writes no format 3, and other transforms than identity want a package of their own. */
+export const ofPyiceberg: readonly Refusal[] = [
+  { says: /ValueError: Cannot write manifest(?: list)? for table version: 3/, when: isFormat3 },
+  { says: /NotInstalledError: pyiceberg_core needs to be installed/, when: hasTransforms },
+]
+
+/** Reads no table with deletes by value, either. */
+export const ofPyicebergDeletes: readonly Refusal[] = [
+  ...ofPyiceberg,
+  { says: /ValueError: PyIceberg does not yet support equality deletes/, when: hasEqualityDeletes },
+]
+
+/** Makes structs of evolved partitions, which then name a column twice. */
+export const ofDuckdb: readonly Refusal[] = [
+  { says: /Not implemented Error: INSERT into a sorted iceberg table is not supported/, when: isSorted },
+  { says: /Error while casting - duplicate name "[^"]+" in struct/, when: namesTwice },
+]
+
+/** Takes copy-on-write for a reason to do nothing. */
+export const ofDuckdbDeletes: readonly Refusal[] = [
+  ...ofDuckdb,
+  {
+    says: /set_iceberg_table_properties/,
+    when: ({ stranger }) => stranger.metadata.properties['write.delete.mode'] === 'copy-on-write',
+  },
+]
+
+/** Columns that a partition spec or a sort order is made of may not be altered in every way. */
+const ofSpark: readonly Refusal[] = [
+  { says: /Unsupported table change/, when: (scene) => isSorted(scene) || wasPartitioned(scene) },
+  { says: /Cannot find source column for sort field/, when: isSorted },
+]
+
+/** Whether it is one that the operation may meet with such a table. */
+export const isRefusal = ({ refusals = [] }: Operation, scene: Scene, message: string): boolean =>
+  [...refusals, ...ofSpark].some(({ says, when }) => says.test(message) && when(scene))
