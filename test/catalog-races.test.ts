@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'
 import { isKind, systemRuntime } from '@moulin/core'
-import type { Catalog, LoadedTable, ObjectStore, TableCommit, TableIdentifier } from '@moulin/core'
-import { currentSnapshot, toInt64 } from '@moulin/iceberg'
+import type { Catalog, ObjectStore } from '@moulin/core'
 import { fileSystem, memory } from '@moulin/storage'
 import { catalogConformance, virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
+import { appendOf, doneIn, racedRequest, racedTable as table, wantedOf } from './support/raced-table.ts'
 
-const table: TableIdentifier = { namespace: ['shop'], name: 'orders' }
 const WRITERS = 8
 const COMMITS = 50
 // Each attempt on a real disk waits for it several times.
@@ -24,35 +23,6 @@ async function realFolder(): Promise<ObjectStore> {
   const folder = await mkdtemp(join(tmpdir(), 'moulin-races-'))
   folders.push(folder)
   return fileSystem({ root: folder })
-}
-
-/**
- * A snapshot on top of the one that was loaded, and one more entry in a property that every commit reads and writes, as
- * a marker is. The snapshot before the last is forgotten, so that the metadata stays small.
- */
-function appendOf(writer: number, number: number, { metadata }: LoadedTable): TableCommit {
-  const snapshotId = toInt64(2n ** 60n + BigInt(writer * 1_000 + number))
-  const current = currentSnapshot(metadata)
-  const parent = current?.['snapshot-id']
-  const grandparent = current?.['parent-snapshot-id']
-  const snapshot = {
-    'snapshot-id': snapshotId,
-    ...(parent === undefined ? {} : { 'parent-snapshot-id': parent }),
-    'sequence-number': Number(metadata['last-sequence-number']) + 1,
-    'timestamp-ms': metadata['last-updated-ms'],
-    'manifest-list': `${metadata.location}/metadata/snap-${snapshotId}.avro`,
-    summary: { operation: 'append' },
-  }
-  const done = `${metadata.properties?.['done'] ?? ''}${writer}/${number} `
-  return {
-    requirements: [{ type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': parent ?? null }],
-    updates: [
-      { action: 'add-snapshot', snapshot },
-      { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': snapshotId },
-      { action: 'set-properties', updates: { done } },
-      ...(grandparent === undefined ? [] : [{ action: 'remove-snapshots' as const, 'snapshot-ids': [grandparent] }]),
-    ],
-  }
 }
 
 /** Each writer has a catalog of its own, as a process would. */
@@ -71,16 +41,12 @@ async function write(catalog: Catalog, writer: number, count: number): Promise<{
 }
 
 async function raceIn(open: () => Catalog, commits: number = COMMITS): Promise<void> {
-  await open().createTable(table, {
-    schema: { type: 'struct', fields: [{ id: 1, name: 'id', required: false, type: 'long' }] },
-  })
+  await open().createTable(table, racedRequest)
   const writers = Array.from({ length: WRITERS }, (_, writer) => write(open(), writer, commits))
   const conflicts = (await Promise.all(writers)).reduce((sum, writer) => sum + writer.conflicts, 0)
-  const { metadata } = await open().loadTable(table)
-  const done = metadata.properties!['done']!.trim().split(' ')
-  const wanted = Array.from({ length: WRITERS * commits }, (_, i) => `${Math.floor(i / commits)}/${i % commits}`)
-  expect(done.sort()).toEqual(wanted.sort())
-  expect(metadata['last-sequence-number']).toBe(WRITERS * commits)
+  const loaded = await open().loadTable(table)
+  expect(doneIn(loaded).sort()).toEqual(wantedOf(WRITERS, commits))
+  expect(loaded.metadata['last-sequence-number']).toBe(WRITERS * commits)
   // A race in which nobody ever lost would prove nothing.
   expect(conflicts).toBeGreaterThan(0)
 }

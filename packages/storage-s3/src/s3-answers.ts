@@ -2,6 +2,7 @@ import type { StoreAnswer } from '@moulin/core'
 
 const amazon = 'Amazon S3, error responses and conditional writes'
 const sdk = 'AWS SDK for JavaScript: no request was sent'
+const network = 'Node.js: there was no connection'
 
 /**
  * What S3 and its likes answer, and what it means. Amazon's own words are from its documents; where another server says it otherwise, the
@@ -9,6 +10,10 @@ const sdk = 'AWS SDK for JavaScript: no request was sent'
  */
 export const s3Answers: readonly StoreAnswer[] = [
   { code: 'CredentialsProviderError', means: 'credentials', source: sdk },
+  { code: 'RegionMissing', means: 'elsewhere', source: `${sdk}: neither the options nor its own chain name a region` },
+  { code: 'ECONNREFUSED', means: 'unreachable', source: network },
+  { code: 'ENOTFOUND', means: 'unreachable', source: network },
+  { code: 'EAI_AGAIN', means: 'unreachable', source: network },
   { status: 304, means: 'unchanged', source: amazon },
   { status: 301, means: 'elsewhere', source: amazon },
   { status: 307, means: 'elsewhere', source: amazon },

@@ -10,9 +10,10 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import type { GetObjectCommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
-import { joinBytes, unavailable } from '@moulin/core'
-import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo } from '@moulin/core'
+import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, MoulinError, StoreCall } from '@moulin/core'
+import { bodyOf, decoded, infoOf, isNext, isRefusal, sizeBehind, tagOf } from './s3-facts.ts'
+import type { NoAnswer } from './s3-facts.ts'
 import { s3Failure } from './s3-failure.ts'
 import type { S3Options } from './s3-options.ts'
 
@@ -42,6 +43,12 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
   const metadataOf = ({ attemptId }: BucketWrite): { Metadata?: Record<string, string> } =>
     attemptId === undefined ? {} : { Metadata: { [ATTEMPT]: attemptId } }
 
+  const callOf = ({ mode }: BucketWrite): StoreCall => (typeof mode === 'object' ? 'swap' : mode)
+  const noAnswer =
+    (call: StoreCall, key?: string): NoAnswer =>
+    ({ $metadata }) =>
+      s3Failure(name, { name: 'NoAnswer', $metadata }, call, key)
+
   return {
     async get(key, { range, ifNoneMatch, ifMatch }, abortSignal, onBytes) {
       const answer = await client.send(
@@ -55,27 +62,27 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         { abortSignal },
       )
       const bytes = await bodyOf(name, key, answer, onBytes)
-      const size = answer.ContentRange === undefined ? bytes.length : Number(answer.ContentRange.split('/')[1])
-      return { ...infoOf(key, answer, size), bytes }
+      const fail = noAnswer('get', key)
+      const size = range === undefined ? bytes.length : sizeBehind(key, answer, range, bytes.length, fail)
+      return { ...infoOf(key, { ...answer, ETag: tagOf(answer, fail) }, size), bytes }
     },
 
     async head(key, abortSignal): Promise<BucketObject | undefined> {
       try {
-        const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
-        return { ...infoOf(key, answer, answer.ContentLength ?? 0), attemptId: answer.Metadata?.[ATTEMPT] }
+        return await headOf(key, abortSignal)
       } catch (thrown) {
-        if (s3Failure(name, thrown, 'head', key).kind !== 'not-found') throw thrown
+        if (!isRefusal(thrown)) throw thrown
+        // An answer to HEAD has no body, so it does not say which of two is missing, the key or the bucket, nor why a request is refused.
+        const reason = await refusalOf(key, abortSignal)
+        if (reason !== undefined && !leavesKeyMissing(reason)) throw reason
+        if (isMissing(thrown, key)) return undefined
       }
-      // An answer to HEAD has no body, and so does not say whether the key or the whole bucket is missing.
+      // The GET was not refused: meanwhile the SDK has set its clock right, by the date of the refusal.
       try {
-        const read = new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' })
-        const answer = await client.send(read, { abortSignal })
-        answer.Body?.transformToByteArray().catch(() => {})
-        const size = Number(answer.ContentRange?.split('/')[1] ?? answer.ContentLength)
-        return { ...infoOf(key, answer, size), attemptId: answer.Metadata?.[ATTEMPT] }
+        return await headOf(key, abortSignal)
       } catch (thrown) {
-        if (s3Failure(name, thrown, 'get', key).kind !== 'not-found') throw thrown
-        return undefined
+        if (isMissing(thrown, key)) return undefined
+        throw thrown
       }
     },
 
@@ -91,7 +98,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      return { etag: answer.ETag! }
+      return { etag: tagOf(answer, noAnswer(callOf(write), key)) }
     },
 
     async beginUpload(key, write, abortSignal): Promise<BucketUpload> {
@@ -105,6 +112,8 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
+      const fail = noAnswer(callOf(write), key)
+      if (begun.UploadId === undefined) throw fail(begun)
       const upload = { ...place, Key: key, UploadId: begun.UploadId }
       const parts = new Map<number, { ETag: string | undefined; ChecksumCRC32: string | undefined }>()
       return {
@@ -113,7 +122,7 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new UploadPartCommand({ ...upload, PartNumber: number, Body: bytes, ChecksumAlgorithm: 'CRC32' }),
             { abortSignal: end },
           )
-          parts.set(number, { ETag: answer.ETag, ChecksumCRC32: answer.ChecksumCRC32 })
+          parts.set(number, { ETag: tagOf(answer, fail), ChecksumCRC32: answer.ChecksumCRC32 })
         },
         async complete(end) {
           const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
@@ -121,24 +130,43 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
             new CompleteMultipartUploadCommand({ ...upload, ...conditionOf(write), MultipartUpload: { Parts } }),
             { abortSignal: end },
           )
-          return { etag: answer.ETag! }
+          return { etag: tagOf(answer, fail) }
         },
         async abort(end) {
-          await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: end })
+          try {
+            await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: end })
+          } catch (thrown) {
+            if ((thrown as Error).name !== 'NoSuchUpload') throw thrown
+          }
         },
       }
     },
 
     async delete(key, abortSignal) {
-      await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+      try {
+        const answer = await client.send(new DeleteObjectCommand({ ...place, Key: key }), { abortSignal })
+        // Every other success is the page of a gateway.
+        if (answer.$metadata.httpStatusCode !== 204) throw noAnswer('delete', key)(answer)
+      } catch (thrown) {
+        // Amazon says 204 of a key that is missing, some of its likes 404.
+        if (s3Failure(name, thrown, 'delete', key).kind !== 'not-found') throw thrown
+      }
     },
 
     async deleteBatch(keys, abortSignal) {
-      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
-      const { Errors = [] } = await client.send(new DeleteObjectsCommand({ ...place, Delete }), { abortSignal })
-      return Errors.map(({ Key, Code }) => ({ key: Key ?? '', thrown: { name: Code } })).filter(
-        ({ thrown }) => thrown.name !== 'NoSuchKey',
-      )
+      // Not quietly: what is not named may not have been deleted, and a quiet answer looks like the page of a gateway.
+      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
+      const answer = await client.send(new DeleteObjectsCommand({ ...place, Delete }), { abortSignal })
+      const { Deleted = [], Errors = [] } = answer
+      const named = new Set([...Deleted, ...Errors].map(({ Key }) => Key))
+      const unnamed = Deleted.length + Errors.length < keys.length ? keys.filter((key) => !named.has(key)) : []
+      return [
+        ...Errors.filter(({ Code }) => Code !== 'NoSuchKey').map(({ Key, Code }) => ({
+          key: Key ?? '',
+          thrown: { name: Code },
+        })),
+        ...unnamed.map((key) => ({ key, thrown: { name: 'NoAnswer' } })),
+      ]
     },
 
     async listPage({ prefix, after, token }, abortSignal) {
@@ -154,15 +182,49 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
         }),
         { abortSignal },
       )
-      const infos = (answer.Contents ?? []).map((each) => infoOf(decoded(each.Key ?? ''), each, each.Size ?? 0))
+      // A page of some gateway, read as a list, would be an empty one; a list that goes on nowhere would be a short one.
+      const { IsTruncated, NextContinuationToken } = answer
+      if (IsTruncated === undefined || (IsTruncated && !isNext(NextContinuationToken, token)))
+        throw noAnswer('list', prefix)(answer)
+      const keyOf = answer.EncodingType === 'url' ? decoded : (text: string): string => text
+      const infos = (answer.Contents ?? []).map((each) => infoOf(keyOf(each.Key ?? ''), each, each.Size ?? 0))
       return {
         infos: infos.filter(({ key }) => key.startsWith(prefix) && !key.endsWith('/')),
-        token: answer.IsTruncated === true ? answer.NextContinuationToken : undefined,
+        token: IsTruncated ? NextContinuationToken : undefined,
       }
     },
 
     failure: (thrown, call, key) => s3Failure(name, thrown, call, key),
   }
+
+  async function headOf(key: string, abortSignal: AbortSignal): Promise<BucketObject> {
+    const answer = await client.send(new HeadObjectCommand({ ...place, Key: key }), { abortSignal })
+    const info = infoOf(key, { ...answer, ETag: tagOf(answer, noAnswer('head', key)) }, answer.ContentLength ?? 0)
+    return { ...info, attemptId: answer.Metadata?.[ATTEMPT] }
+  }
+
+  function isMissing(thrown: unknown, key: string): boolean {
+    return s3Failure(name, thrown, 'head', key).kind === 'not-found'
+  }
+
+  /** What a GET of the key is refused for; undefined: it is not. */
+  async function refusalOf(key: string, abortSignal: AbortSignal): Promise<MoulinError | undefined> {
+    try {
+      const answer = await client.send(new GetObjectCommand({ ...place, Key: key, Range: 'bytes=0-0' }), {
+        abortSignal,
+      })
+      // One byte, and its connection is free again.
+      await answer.Body?.transformToByteArray()
+      return undefined
+    } catch (thrown) {
+      return s3Failure(name, thrown, 'head', key)
+    }
+  }
+}
+
+/** The bucket is there. An object that came meanwhile, an empty one has no first byte, was not when the head was asked. */
+function leavesKeyMissing(error: MoulinError): boolean {
+  return error.kind === 'not-found' || error.code === 'RANGE'
 }
 
 function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjectCommandInput> {
@@ -178,41 +240,4 @@ function keptOf({ storageClass, encryption }: S3BucketOptions): Partial<PutObjec
 function rangeText(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
-}
-
-function infoOf(
-  key: string,
-  facts: { ETag?: string | undefined; LastModified?: Date | undefined },
-  size: number,
-): ObjectInfo {
-  return { key, size, etag: facts.ETag ?? '', modifiedMs: secondOf(facts.LastModified) }
-}
-
-async function bodyOf(
-  store: string,
-  key: string,
-  { Body, ContentLength }: GetObjectCommandOutput,
-  onBytes: () => void,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of Body as AsyncIterable<Uint8Array>) {
-    onBytes()
-    chunks.push(chunk)
-    length += chunk.length
-  }
-  if (ContentLength !== undefined && ContentLength !== length) {
-    const message = `The answer of ${store} for ${JSON.stringify(key)} was cut at ${length} of ${ContentLength} bytes: try again.`
-    throw unavailable('BODY_CUT', message, { context: { store, key, length, ContentLength } })
-  }
-  return joinBytes(chunks)
-}
-
-function decoded(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
-}
-
-/** Lists tell milliseconds and headers do not: one object has one time. */
-function secondOf(date: Date | undefined): number {
-  return Math.floor((date?.getTime() ?? 0) / 1_000) * 1_000
 }

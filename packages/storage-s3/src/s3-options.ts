@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
-import type { Durability, ListOrder, OptionTable, Runtime } from '@moulin/core'
-import { option } from '@moulin/core'
+import type { Durability, ListOrder, OptionCheck, OptionTable, Runtime } from '@moulin/core'
+import { invalid, option } from '@moulin/core'
 
 export interface S3Options {
   readonly bucket: string
@@ -63,16 +63,53 @@ export const sharedOptions: OptionTable<S3SharedOptions> = {
   runtime: option.runtimeOf('timers', 'random'),
 }
 
+// A table's check shows what it refuses: these are judged by `checkAccess`, which does not.
+const unshown: OptionCheck = { expected: 'of its type', accepts: () => true }
+
+/** Of `defaults` of `s3Stores`. */
+export const accessOptions: OptionTable<Pick<S3Options, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>> = {
+  region: option.textOf('a region'),
+  endpoint: unshown,
+  pathStyle: option.flag,
+  credentials: unshown,
+}
+
+/** @throws `invalid` code `OPTION`, without the value: it may hold a secret, a URL too. */
+export function checkAccess(
+  what: string,
+  { endpoint, credentials }: Pick<S3Options, 'endpoint' | 'credentials'>,
+): void {
+  const refusal = (name: string, expected: string): Error => {
+    const message = `${what}: ${name} must be ${expected}. What was given may be a secret and is not shown.`
+    return invalid('OPTION', message, { context: { option: name } })
+  }
+  if (endpoint !== undefined && !isEndpoint(endpoint))
+    throw refusal('endpoint', 'an http: or https: URL without user or password')
+  if (credentials !== undefined && typeof credentials !== 'function' && !isIdentity(credentials))
+    throw refusal('credentials', 'a function or { accessKeyId, secretAccessKey, sessionToken? }')
+}
+
+function isEndpoint(endpoint: unknown): boolean {
+  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) return false
+  const { protocol, username, password } = new URL(endpoint)
+  return /^https?:$/.test(protocol) && username === '' && password === ''
+}
+
+/** A pair of texts, with a token or without. */
+export function isIdentity(value: unknown): boolean {
+  const { accessKeyId, secretAccessKey, sessionToken = '' } = (value ?? {}) as Readonly<Record<string, unknown>>
+  const isText = (text: unknown): boolean => typeof text === 'string'
+  return isText(accessKeyId) && accessKeyId !== '' && isText(secretAccessKey) && isText(sessionToken)
+}
+
 export const s3OptionTable: OptionTable<S3Options> = {
   ...sharedOptions,
   bucket: option.required(option.textOf('the name of a bucket')),
   prefix: option.text,
   client: option.door('an S3Client', ['send'], ['config']),
   region: option.textOf('a region'),
-  endpoint: option.textOf('a URL'),
-  credentials: option.secret(
-    option.anyOf(option.callback, option.door('credentials', [], ['accessKeyId', 'secretAccessKey'])),
-  ),
+  endpoint: unshown,
+  credentials: unshown,
   encryption: option.anyOf(
     option.nested({
       type: option.required(option.oneOf('AES256', 'aws:kms', 'aws:kms:dsse')),

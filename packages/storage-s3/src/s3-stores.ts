@@ -1,7 +1,16 @@
-import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
+import {
+  checkOptions,
+  invalid,
+  option,
+  propertiesAt,
+  renewed,
+  systemRuntime,
+  unavailable,
+  unsupported,
+} from '@moulin/core'
 import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { s3 } from './s3.ts'
-import { sharedOptions } from './s3-options.ts'
+import { accessOptions, checkAccess, sharedOptions } from './s3-options.ts'
 import type { S3Options, S3SharedOptions } from './s3-options.ts'
 
 export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
@@ -41,9 +50,10 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
   checkOptions('s3Stores', options, {
     ...sharedOptions,
     renew: option.callback,
-    defaults: option.objectOf('{ region, endpoint, pathStyle, credentials }'),
+    defaults: option.nested(accessOptions),
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
+  checkAccess('s3Stores: defaults', options.defaults ?? {})
   const { renew, defaults = {}, ...shared } = options
   const { clock } = options.runtime ?? systemRuntime()
   return (place, config, credentials): ObjectStore => {
@@ -53,23 +63,27 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
         'STORE_SCHEME',
         `s3Stores reads s3:, s3a: and s3n: locations, not ${place.slice(0, place.indexOf(':') + 1)}.`,
       )
-    const properties = propertiesAt(place, config, credentials)
+    const properties = propertiesOf(place, config, credentials)
     if (properties['s3.remote-signing-enabled'] === 'true')
       throw unsupported(
         'REMOTE_SIGNING',
         `The catalog of ${place} wants to sign requests itself: ask it for vended credentials.`,
       )
     const identity = identityOf(properties)
+    expiryOf(properties)
     const current = renewed({
       clock,
       first: properties,
-      expiresAtMs: (known) => numberOf(known['s3.session-token-expires-at-ms']),
+      expiresAtMs: expiryOf,
       renew:
         renew === undefined
           ? undefined
           : async (signal) => {
               const access = await renew(place, signal)
-              return { ...properties, ...propertiesAt(place, access.config ?? {}, access.credentials ?? []) }
+              // Nothing of the old ones stays: a token of theirs beside a new key would be neither.
+              const next = propertiesOf(place, access.config ?? {}, access.credentials ?? [])
+              if (identityOf(next) !== undefined) return next
+              throw unavailable('CREDENTIALS', `renew gave no credentials for ${place}.`, { retryable: false })
             },
     })
     const region = properties['s3.region'] ?? properties['client.region']
@@ -83,13 +97,27 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
       ...(region === undefined ? {} : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(pathStyle === undefined ? {} : { pathStyle: pathStyle === 'true' }),
-      // Without an expiry the SDK keeps an identity for good, so each is good for this one request.
+      // Without an expiry the SDK keeps an identity for good: one that has long run out it asks for anew with each request.
       ...(identity === undefined
         ? {}
-        : { credentials: async () => ({ ...identityOf(await current())!, expiration: new Date(clock.now()) }) }),
+        : { credentials: async () => ({ ...identityOf(await current())!, expiration: new Date(0) }) }),
       ...(encryption === undefined ? {} : { encryption }),
     })
   }
+}
+
+/** The schemes are names of one place: a catalog may vend for `s3:` what its metadata calls `s3a:`. */
+function propertiesOf(
+  place: string,
+  config: StoreProperties,
+  credentials: readonly StorageCredential[],
+): StoreProperties {
+  const plain = (uri: string): string => uri.replace(/^s3[an](?=:|$)/, 's3')
+  return propertiesAt(
+    plain(place),
+    config,
+    credentials.map((each) => ({ ...each, prefix: plain(each.prefix) })),
+  )
 }
 
 function identityOf(properties: StoreProperties): Identity | undefined {
@@ -120,7 +148,9 @@ function encryptionOf(properties: StoreProperties): S3Options['encryption'] {
   }
 }
 
-function numberOf(text: string | undefined): number | undefined {
+/** @throws `invalid` code `CREDENTIALS`. */
+function expiryOf(properties: StoreProperties): number | undefined {
+  const text = properties['s3.session-token-expires-at-ms']
   if (text === undefined) return undefined
   const value = Number(text)
   if (!Number.isFinite(value))

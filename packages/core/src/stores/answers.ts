@@ -21,6 +21,7 @@ export type StoreVerdict =
   | 'tooLarge'
   | 'lacking'
   | 'refused'
+  | 'unreachable'
   | 'failed'
 
 /**
@@ -140,6 +141,12 @@ const verdicts: Readonly<Record<StoreVerdict, Verdict>> = {
     code: 'REQUEST_REFUSED',
     says: 'refuses the request',
     next: 'look its code up in docs/stores.md',
+  },
+  unreachable: {
+    kind: 'unavailable',
+    code: 'STORE_UNREACHABLE',
+    says: 'cannot be reached, and nothing was sent',
+    next: 'check the endpoint and the network, or try again',
   },
   failed: { kind: 'unavailable', code: 'STORE_FAILED', says: 'failed', next: 'try again', outcome: 'unknown' },
 }

@@ -169,6 +169,27 @@ describe('bucketStore', () => {
     expect(bucket.objects.size).toBe(3)
   })
 
+  it('takes a failure of no key that was asked for as one of all', async () => {
+    const { bucket, store } = opened()
+    bucket.deleteBatch = () => Promise.resolve([{ key: '', thrown: thrown(503) }])
+    const { failed } = await store.deleteMany(['a', 'b'])
+    expect(failed.map(({ key }) => key)).toEqual(['a', 'b'])
+  })
+
+  it('asks three times to remove parts, as long as that may help', async () => {
+    const { bucket, store } = opened({ partBytes: 16 })
+    let refusals = 2
+    bucket.before = (call) => {
+      if (call === 'part') throw thrown(500)
+      if (call === 'abort' && refusals-- > 0) throw thrown(undefined)
+    }
+    await expect(store.putStream('k', [new Uint8Array(100)])).rejects.toMatchObject({ outcome: 'rejected' })
+    expect(bucket.uploads.size).toBe(0)
+    refusals = Infinity
+    await expect(store.putStream('k', [new Uint8Array(100)])).rejects.toMatchObject({ outcome: 'rejected' })
+    expect(bucket.calls.filter((call) => call === 'abort')).toHaveLength(6)
+  })
+
   it('says where a service does not list in the order of bytes, and hands it no start', async () => {
     const { bucket, store } = opened()
     const asked: unknown[] = []

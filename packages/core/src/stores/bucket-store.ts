@@ -250,7 +250,9 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
             end,
           )) {
             const at = places.get(key)
-            if (at !== undefined) fail(at, bucket.failure(thrown, 'delete', keys[at]!))
+            // A failure of no key that was asked for is one of all.
+            for (const each of at === undefined ? batch : [at])
+              fail(each, bucket.failure(thrown, 'delete', keys[each]!))
           }
         }),
       )

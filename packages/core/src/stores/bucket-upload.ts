@@ -1,5 +1,5 @@
 import type { Chunks, PutStreamOptions } from '../doors/object-store.ts'
-import { exhausted, isMoulinError, withOutcome } from '../model/errors.ts'
+import { exhausted, isKind, isMoulinError, withOutcome } from '../model/errors.ts'
 import { equalParts } from './chunks.ts'
 import type { Bucket, BucketUpload, BucketWrite } from './bucket.ts'
 import type { TimedCalls } from './timed-calls.ts'
@@ -78,9 +78,18 @@ export async function streamed(
   return { complete: (end) => timed({ call, key, signal: end }, (each) => upload.complete(each)), abandon }
 }
 
+const ABANDON_TRIES = 3
+
 /** Without the caller's signal: an aborted upload is cleaned up too. What cannot be removed the service's own rules remove some day. */
 async function abandoned(timed: TimedCalls, upload: BucketUpload, key: string): Promise<void> {
-  await timed({ call: 'delete', key }, (end) => upload.abort(end)).catch(() => {})
+  for (let tries = 1; tries <= ABANDON_TRIES; tries++) {
+    try {
+      return await timed({ call: 'delete', key }, (end) => upload.abort(end))
+    } catch (error) {
+      // What went wrong on the way may go well the next time; an upload that is gone, or forbidden, is not worth another.
+      if (!isKind(error, 'unavailable') || !(error.retryable || error.outcome === 'unknown')) return
+    }
+  }
 }
 
 function tooManyParts(store: string, key: string, partBytes: number, maxParts: number): Error {

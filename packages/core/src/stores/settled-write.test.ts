@@ -66,6 +66,21 @@ describe('settledWrite', () => {
       { thrown: raced(), seen: other, ifMatch: '"8"' },
       { code: 'WRITE_RACED', outcome: 'rejected', retryable: true },
     ],
+    [
+      'its own version, of equal bytes and so of an equal tag, after a lost swap',
+      { thrown: lost(), seen: { ...own, etag: '"1"' }, ifMatch: '"1"' },
+      { etag: '"1"' },
+    ],
+    [
+      'an abort in the look',
+      { thrown: taken(), seen: aborted('ABORTED', 'By its signal.') },
+      { kind: 'aborted', outcome: 'unknown' },
+    ],
+    [
+      'an abort in the reading',
+      { thrown: taken(), seen: nameless, isEqual: aborted('ABORTED', 'By its signal.') },
+      { kind: 'aborted', outcome: 'unknown' },
+    ],
     ['other bytes without an id', { thrown: taken(), seen: nameless }, { kind: 'exists', outcome: 'rejected' }],
     [
       'equal bytes without an id',

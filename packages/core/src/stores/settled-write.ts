@@ -1,4 +1,4 @@
-import { isMoulinError, MoulinError, withOutcome } from '../model/errors.ts'
+import { isKind, isMoulinError, MoulinError, withOutcome } from '../model/errors.ts'
 
 /** What the head of an object tells of who wrote it. */
 export interface WrittenBy {
@@ -32,7 +32,7 @@ export interface ConditionalWrite {
  * - Nothing there, or the version that a swap expects still: after a lost answer `unknown`, for it may still land; after a definite one
  *   that stands.
  *
- * @throws what `send` does, as told; when the head cannot be read, with outcome `unknown`.
+ * @throws what `send` does, as told; when the head cannot be read, with outcome `unknown`; `aborted`, outcome `unknown`, when that is why.
  */
 export async function settledWrite(write: ConditionalWrite): Promise<{ readonly etag: string }> {
   try {
@@ -40,14 +40,18 @@ export async function settledWrite(write: ConditionalWrite): Promise<{ readonly 
   } catch (error) {
     if (!isWorthALook(error)) throw error
     const isLost = error.outcome === 'unknown'
-    const seen = await write.look().catch(() => {
-      throw withOutcome(error, 'unknown', false)
+    const seen = await write.look().catch((failed: unknown) => {
+      throw isKind(failed, 'aborted') ? withOutcome(failed, 'unknown') : withOutcome(error, 'unknown', false)
     })
+    // Before its tag: where equal bytes have equal tags, a swap of equal bytes leaves the one that it expects.
+    if (seen?.attemptId === write.attemptId) return { etag: seen.etag }
     // A lost one may still be on its way.
     if (seen === undefined || seen.etag === write.ifMatch) throw error
-    if (seen.attemptId === write.attemptId) return { etag: seen.etag }
     if (seen.attemptId !== undefined) throw refused(write, error, isLost)
-    const isEqual = await write.hasBytes(seen.etag).catch(() => true)
+    const isEqual = await write.hasBytes(seen.etag).catch((failed: unknown) => {
+      if (isKind(failed, 'aborted')) throw withOutcome(failed, 'unknown')
+      return true
+    })
     throw refused(write, error, isLost || isEqual)
   }
 }
