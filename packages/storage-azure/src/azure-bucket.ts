@@ -6,7 +6,7 @@ import type {
   ContainerListBlobFlatSegmentResponse,
   ContainerListBlobsOptions,
 } from '@azure/storage-blob'
-import { atMost } from '@moulin/core'
+import { atMost, invalid } from '@moulin/core'
 import type {
   Bucket,
   BucketDeleteFailure,
@@ -36,7 +36,10 @@ export interface AzureBucketOptions extends Pick<AzureOptions, 'storageClass' | 
 export function azureBucket(options: AzureBucketOptions): Bucket {
   const { name, client, random } = options
   const { storageClass, encryptionScope } = options
-  const blobOf = async (key: string): Promise<BlockBlobClient> => (await client.container()).getBlockBlobClient(key)
+  const blobOf = async (key: string): Promise<BlockBlobClient> => {
+    checkName(name, key)
+    return (await client.container()).getBlockBlobClient(key)
+  }
   const failure = (thrown: unknown, call: StoreCall, key: string | undefined): ReturnType<Bucket['failure']> =>
     azureFailure(name, thrown, call, key, client.isSentOnce)
   /** Of a new blob, however it is sent. */
@@ -57,7 +60,7 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
         ...(ifMatch === undefined ? {} : { ifMatch }),
         ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
       }
-      return await readBlob(await blobOf(key), key, range, conditions, signal, onBytes)
+      return await readBlob(name, await blobOf(key), key, range, { conditions, abortSignal: signal, onBytes })
     },
 
     async head(key, signal): Promise<BucketObject | undefined> {
@@ -126,18 +129,21 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
       }
     },
 
-    async deleteBatch(keys, signal) {
+    async deleteBatch(all, signal) {
+      const keys = all.filter(isName)
+      const failures: BucketDeleteFailure[] = all
+        .filter((key) => !isName(key))
+        .map((key) => ({ key, thrown: badName(name, key) }))
       const container = await client.container()
       if (!isBatchRefused && keys.length > 1) {
         try {
-          return await batchOf(container, keys, signal)
+          return [...failures, ...(await batchOf(container, keys, signal))]
         } catch (thrown) {
           const { verdict } = failure(thrown, 'delete', undefined).context
           if (verdict !== 'forbidden' && verdict !== 'lacking' && verdict !== 'refused') throw thrown
           isBatchRefused = true
         }
       }
-      const failures: BucketDeleteFailure[] = []
       await atMost(PARALLEL_DELETES, keys, async (key) => {
         await this.delete(key, signal).catch((thrown: unknown) => failures.push({ key, thrown }))
       })
@@ -153,7 +159,9 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
       const page = next.value
       // A page of some gateway's is no empty list.
       if (page?.segment === undefined || page.serviceEndpoint === undefined) throw strangeAnswer(OWN_CODES.strange)
-      const blobs = page.segment.blobItems.filter(({ metadata }) => metadata?.['hdi_isfolder'] !== 'true')
+      const blobs = page.segment.blobItems.filter(
+        ({ name, metadata }) => name.startsWith(prefix) && metadata?.['hdi_isfolder'] !== 'true',
+      )
       return {
         infos: blobs.map(({ name: key, properties }) => ({
           key,
@@ -185,4 +193,18 @@ async function batchOf(
     if (answer !== undefined && (answer.status < 300 || answer.errorCode === 'BlobNotFound')) return []
     return [{ key, thrown: { statusCode: answer?.status, code: answer?.errorCode } }]
   })
+}
+
+/** The service takes a backslash for a slash and lets go of dots at the end: two keys would be one blob. */
+function isName(key: string): boolean {
+  return !/\\|\.(\/|$)/.test(key)
+}
+
+function checkName(store: string, key: string): void {
+  if (!isName(key)) throw badName(store, key)
+}
+
+function badName(store: string, key: string): Error {
+  const message = `The key ${JSON.stringify(key)} has a backslash, or a segment that ends in a dot: ${store} would store it as another key.`
+  return invalid('KEY', message, { context: { store, key } })
 }

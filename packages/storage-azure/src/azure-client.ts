@@ -6,7 +6,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import type { StoragePipelineOptions } from '@azure/storage-blob'
-import { invalid } from '@moulin/core'
+import { invalid, isMoulinError, unavailable } from '@moulin/core'
 import type { AzureCredential, AzureOptions, AzureTokenCredential } from './azure-options.ts'
 
 /** Of the packages' name and version, for the service's own logs. */
@@ -105,16 +105,24 @@ function signed(
 ): () => ContainerClient | Promise<ContainerClient> {
   const withToken = (text: string): ContainerClient =>
     new ContainerClient(`${url}?${text.replace(/^\?/, '')}`, newPipeline(new AnonymousCredential(), pipelineOptions))
+  if (typeof token !== 'string' && typeof token !== 'function')
+    throw refused('sasToken is neither a signature nor a function that gives one.', 'credential')
   if (typeof token === 'string') {
     const made = withToken(token)
     return () => made
   }
   let last: { readonly text: string; readonly client: ContainerClient } | undefined
   return async () => {
-    const text = await token()
+    const text = await token().catch(unsigned)
     if (last?.text !== text) last = { text, client: withToken(text) }
     return last.client
   }
+}
+
+/** What a function of others throws may quote what it had. */
+function unsigned(thrown: unknown): never {
+  if (isMoulinError(thrown)) throw thrown
+  throw unavailable('CREDENTIALS', 'The function sasToken has given no signature: it failed.', { retryable: false })
 }
 
 function credentialOf(

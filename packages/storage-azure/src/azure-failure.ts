@@ -1,4 +1,4 @@
-import { failureOf, withOutcome } from '@moulin/core'
+import { failureOf, isMoulinError, withOutcome } from '@moulin/core'
 import type { MoulinError, StoreCall } from '@moulin/core'
 import { azureAnswers } from './azure-answers.ts'
 
@@ -18,6 +18,7 @@ export function azureFailure(
   key: string | undefined,
   isSentOnce = true,
 ): MoulinError {
+  if (isMoulinError(thrown)) return thrown
   const { name, statusCode } = (thrown ?? {}) as Thrown
   const seconds = Number(headerOf(thrown, 'retry-after'))
   const error = failureOf(azureAnswers, {

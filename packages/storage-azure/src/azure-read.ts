@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BlobRequestConditions, BlockBlobClient } from '@azure/storage-blob'
-import { joinBytes } from '@moulin/core'
+import { joinBytes, unavailable } from '@moulin/core'
 import type { ByteRange, StoredObject } from '@moulin/core'
 import { OWN_CODES } from './azure-answers.ts'
 import { strangeAnswer } from './azure-failure.ts'
@@ -9,52 +9,55 @@ import { strangeAnswer } from './azure-failure.ts'
 const MAX_CHECKED_BYTES = 4 * 1024 * 1024
 const SUFFIX_TRIES = 4
 
+export interface ReadOptions {
+  readonly conditions: BlobRequestConditions
+  readonly abortSignal: AbortSignal
+  readonly onBytes: () => void
+}
+
 export const md5Of = (bytes: Uint8Array): Uint8Array => createHash('md5').update(bytes).digest()
 
 /**
- * A blob, or a range of it. Azure knows no suffixes: the size is asked for first, and the range is of that very version. What comes is
- * held against its MD5, which the service makes of ranges up to 4 MiB and keeps of blobs that were put by one request.
+ * A blob, or a range of it. Azure knows no suffixes: the size is asked for first, and asked for again where the range turns out to be of a
+ * version of another size. What comes is held against its MD5, which the service makes of ranges up to 4 MiB and keeps of blobs that were
+ * put by one request.
  */
 export async function readBlob(
+  store: string,
   blob: BlockBlobClient,
   key: string,
   range: ByteRange | undefined,
-  conditions: BlobRequestConditions,
-  abortSignal: AbortSignal,
-  onBytes: () => void,
+  ask: ReadOptions,
 ): Promise<StoredObject> {
-  if (range === undefined || !('suffix' in range)) {
-    const end = range?.end === undefined ? undefined : range.end
-    return await download(blob, key, { start: range?.start ?? 0, end }, conditions, abortSignal, onBytes)
-  }
-  for (let tries = 1; ; tries++) {
-    const head = await blob.getProperties({ conditions, abortSignal })
-    onBytes()
-    const size = head.contentLength ?? 0
-    const etag = tagOf(head.etag)
-    if (size === 0) return { key, size, etag, modifiedMs: head.lastModified?.getTime() ?? 0, bytes: new Uint8Array(0) }
+  if (range === undefined || !('suffix' in range)) return await download(blob, key, range, ask)
+  const { conditions, abortSignal } = ask
+  for (let tries = 1; tries <= SUFFIX_TRIES; tries++) {
+    const { contentLength: size = 0 } = await blob.getProperties({ conditions, abortSignal })
+    ask.onBytes()
+    if (size === 0) throw strangeAnswer('InvalidRange', 416)
     const start = Math.max(0, size - range.suffix)
-    try {
-      return await download(blob, key, { start, end: size }, { ifMatch: etag }, abortSignal, onBytes)
-    } catch (thrown) {
-      // Overwritten in between.
-      if ((thrown as { statusCode?: unknown }).statusCode !== 412 || tries === SUFFIX_TRIES) throw thrown
-    }
+    const found = await download(blob, key, { start, end: size }, ask).catch((thrown: unknown) => {
+      if ((thrown as { statusCode?: unknown }).statusCode === 416) return undefined
+      throw thrown
+    })
+    // Of the same size it is the suffix of whichever version answered.
+    if (found?.size === size) return found
   }
+  const message = `${JSON.stringify(key)} in ${store} was overwritten each of ${SUFFIX_TRIES} times that its end was read: try again.`
+  throw unavailable('OVERWRITTEN', message, { context: { store, key } })
 }
 
 async function download(
   blob: BlockBlobClient,
   key: string,
-  { start, end }: { readonly start: number; readonly end: number | undefined },
-  conditions: BlobRequestConditions,
-  abortSignal: AbortSignal,
-  onBytes: () => void,
+  range: { readonly start: number; readonly end?: number } | undefined,
+  { conditions, abortSignal, onBytes }: ReadOptions,
 ): Promise<StoredObject> {
-  const count = end === undefined ? undefined : end - start
+  const start = range?.start ?? 0
+  const count = range?.end === undefined ? undefined : range.end - start
   const answer = await blob.download(start, count, {
-    conditions,
-    rangeGetContentMD5: count !== undefined && count <= MAX_CHECKED_BYTES,
+    conditions: { ...conditions },
+    ...(count !== undefined && count <= MAX_CHECKED_BYTES ? { rangeGetContentMD5: true } : {}),
     contentChecksumAlgorithm: 'None',
     // What is tried again the layer `retry` knows; the SDK would try five times.
     maxRetryRequests: 0,
@@ -67,8 +70,8 @@ async function download(
   }
   const bytes = joinBytes(chunks)
   const size = answer.contentRange === undefined ? bytes.length : Number(answer.contentRange.split('/')[1])
-  // Azurite answers 206 and nothing.
-  if (start > 0 && start >= size) throw strangeAnswer('InvalidRange', 416)
+  // Azurite answers 206 or 200, and nothing.
+  if (range !== undefined && start >= size) throw strangeAnswer('InvalidRange', 416)
   const { contentMD5, etag, lastModified } = answer
   if (contentMD5 !== undefined && Buffer.compare(md5Of(bytes), contentMD5) !== 0)
     throw strangeAnswer(OWN_CODES.checksum)
