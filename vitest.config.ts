@@ -16,7 +16,10 @@ export default defineConfig({
     fsModuleCache: process.env['MOULIN_MUTANT'] === undefined,
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     // Tests that start foreign engines or services have a command of their own.
-    exclude: process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**', 'test/foreign/**'],
+    exclude: [
+      ...(process.env['MOULIN_INTEROP'] === '1' ? [] : ['test/interop/**', 'test/foreign/**']),
+      ...(process.env['MOULIN_SERVICES'] === '1' ? [] : ['test/services/**']),
+    ],
     execArgv: ['--conditions=moulin-source'],
     testTimeout: long ? 600_000 : 30_000,
     hookTimeout: long ? 600_000 : 30_000,

@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { made } from '../interop/cache.ts'
 
 const VERSION = '3.37.0'
 const ACCOUNT = 'devstoreaccount1'
@@ -47,17 +47,12 @@ export async function azurite(): Promise<Azurite> {
 }
 
 async function installed(): Promise<string> {
-  const folder = join(process.env['MOULIN_CACHE_DIR'] ?? join(tmpdir(), 'moulin-cache'), `azurite-${VERSION}`)
-  const main = join(folder, 'node_modules/azurite/dist/src/blob/main.js')
-  try {
-    await access(main)
-  } catch {
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'package.json'), '{"private":true}\n')
-    const args = ['install', '--no-audit', '--no-fund', '--loglevel=error', `azurite@${VERSION}`]
-    await promisify(execFile)('npm', args, { cwd: folder })
-  }
-  return main
+  const args = ['install', '--no-audit', '--no-fund', '--loglevel=error', `azurite@${VERSION}`]
+  const folder = await made('azurite', VERSION, async (making) => {
+    await writeFile(join(making, 'package.json'), '{"private":true}\n')
+    await promisify(execFile)('npm', args, { cwd: making })
+  })
+  return join(folder, 'node_modules/azurite/dist/src/blob/main.js')
 }
 
 async function freePort(): Promise<number> {

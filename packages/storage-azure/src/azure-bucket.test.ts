@@ -162,6 +162,20 @@ describe('reads', () => {
     expect(await failed(store.get('k', { range: { start: 10 } }))).toMatchObject({ code: 'RANGE' })
   })
 
+  it('take bytes of another range, or a whole object in place of one, for no answer', async () => {
+    const range = { start: 2, end: 5 }
+    const strange = { kind: 'unavailable', context: { answer: 'NotAnAnswer' } }
+    server.answer = () => ({ status: 200, headers: facts, body: '0123456789' })
+    expect(await failed(store.get('k', { range }))).toMatchObject(strange)
+    server.answer = () => ({ status: 206, headers: { ...facts, 'content-range': 'bytes 3-5/10' }, body: '345' })
+    expect(await failed(store.get('k', { range }))).toMatchObject(strange)
+    server.answer = () => ({ status: 206, headers: { ...facts, 'content-range': 'bytes 2-3/10' }, body: '23' })
+    expect(await failed(store.get('k', { range }))).toMatchObject(strange)
+    server.answer = blob('0123456789')
+    expect((await store.get('k', { range })).bytes).toEqual(bytesOf('234'))
+    expect((await store.get('k', { range: { start: 0 } })).bytes.length).toBe(10)
+  })
+
   it('end where the service says nothing', async () => {
     store = opened(server.url, { deadlineMs: 50 })
     server.answer = () => ({ status: 200, headers: { ...facts, 'content-length': '100' }, body: 'half' })

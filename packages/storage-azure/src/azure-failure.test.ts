@@ -51,11 +51,11 @@ describe('azureFailure', () => {
     expect(context).toMatchObject({ answer: 'ContainerNotFound', requestId: 'r-1', retryAfterMs: 3_000 })
   })
 
-  it('leaves open what another has overtaken where the SDK may have sent twice', () => {
+  it('leaves open what a write came to where the SDK may have sent it twice', () => {
     expect(of(said(409, 'BlobAlreadyExists'), 'create', false)['outcome']).toBe('unknown')
     expect(of(said(412, 'ConditionNotMet'), 'swap', false)['outcome']).toBe('unknown')
     expect(of(said(412, 'ConditionNotMet'), 'get', false)['outcome']).toBe('rejected')
-    expect(of(said(403, 'AuthorizationFailure'), 'create', false)['outcome']).toBe('rejected')
+    expect(of(said(403, 'AuthorizationFailure'), 'overwrite', false)['outcome']).toBe('unknown')
   })
 
   it('attaches nothing of the request, and passes on errors of ours', () => {

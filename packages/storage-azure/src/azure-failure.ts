@@ -31,10 +31,11 @@ export function azureFailure(
     requestId: headerOf(thrown, 'x-ms-request-id'),
     retryAfterMs: seconds > 0 ? seconds * 1_000 : undefined,
   })
-  // The SDK does not tell how often it sent a request: a condition may have failed by its own first sending.
-  const isDoubtful = !isSentOnce && (error.kind === 'exists' || error.kind === 'conflict') && call !== 'get'
-  return isDoubtful ? (withOutcome(error, 'unknown') as MoulinError) : error
+  // The SDK does not tell how often it sent a request: what was refused may have been done by its first sending.
+  return !isSentOnce && isWrite(call) ? (withOutcome(error, 'unknown') as MoulinError) : error
 }
+
+const isWrite = (call: StoreCall): boolean => call !== 'get' && call !== 'head' && call !== 'list'
 
 /** The service's own word, also where an answer has no body; else the system's word for a connection that broke. */
 function codeOf(thrown: unknown): string | undefined {

@@ -22,8 +22,8 @@ export interface AzureOptions {
   readonly prefix?: string
   /**
    * A client of your own, of the container or of its account, used as it is, with its retries; else one is made of the options below,
-   * without retries (the layer `retry` does them). One that may send a request again leaves the outcome of a write that another has
-   * overtaken `unknown`: make it with `retryOptions: { maxTries: 1 }`.
+   * without retries (the layer `retry` does them). Of a write that fails by one that may send requests again the outcome is `unknown`,
+   * unless the head tells: make it with `retryOptions: { maxTries: 1 }`.
    */
   readonly client?: ContainerClient | BlobServiceClient
   /** Of the account's blobs: `http://127.0.0.1:10000/devstoreaccount1`. Default: `https://<account>.blob.<domain>`. */

@@ -69,13 +69,29 @@ async function download(
     chunks.push(chunk)
   }
   const bytes = joinBytes(chunks)
-  const size = answer.contentRange === undefined ? bytes.length : Number(answer.contentRange.split('/')[1])
-  // Azurite answers 206 or 200, and nothing.
-  if (range !== undefined && start >= size) throw strangeAnswer('InvalidRange', 416)
+  const size = sizeOf(range, answer.contentRange, bytes.length)
   const { contentMD5, etag, lastModified } = answer
   if (contentMD5 !== undefined && Buffer.compare(md5Of(bytes), contentMD5) !== 0)
     throw strangeAnswer(OWN_CODES.checksum)
   return { key, size, etag: tagOf(etag), modifiedMs: lastModified?.getTime() ?? 0, bytes }
+}
+
+/** Of the whole object; the answer must be of the range that was asked for. */
+function sizeOf(
+  range: { readonly start: number; readonly end?: number } | undefined,
+  contentRange: string | undefined,
+  length: number,
+): number {
+  if (range === undefined) return length
+  const { start, end = Infinity } = range
+  // A range of everything is sent as none.
+  const told = contentRange ?? (start === 0 && length <= end ? `bytes 0-${length - 1}/${length}` : undefined)
+  const [, from, to, total] = (/^bytes (\d+)-(-?\d+)\/(\d+)$/.exec(told ?? '') ?? []).map(Number)
+  // Azurite answers 206 or 200, and nothing.
+  if (total !== undefined && start >= total) throw strangeAnswer('InvalidRange', 416)
+  if (total === undefined || from !== start || to !== Math.min(end, total) - 1 || length !== to - from + 1)
+    throw strangeAnswer(OWN_CODES.strange)
+  return total
 }
 
 /** Headers quote a tag, and lists do not. */
