@@ -1,3 +1,4 @@
+import { RestError } from '@azure/storage-blob'
 import { failureOf, isMoulinError, withOutcome } from '@moulin/core'
 import type { MoulinError, StoreCall } from '@moulin/core'
 import { azureAnswers } from './azure-answers.ts'
@@ -51,7 +52,7 @@ function headerOf(thrown: unknown, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** What an answer is that the SDK takes for a good one, in the form in which it throws. */
-export function strangeAnswer(code: string, statusCode?: number): Error {
-  return Object.assign(new Error(code), { code, statusCode })
+/** What an answer is that the SDK takes for a good one, as the SDK throws. */
+export function strangeAnswer(code: string, statusCode?: number): RestError {
+  return new RestError('The answer is none.', { code, ...(statusCode === undefined ? {} : { statusCode }) })
 }
