@@ -64,13 +64,15 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Its own word that it listens. */
+/** Its own word that it listens. What it says is read on to the end, or saying it would break it. */
 async function announced(child: ChildProcess): Promise<void> {
   let text = ''
-  for await (const chunk of child.stdout!) {
-    text += String(chunk)
-    if (text.includes('successfully listens')) break
-  }
-  if (!text.includes('successfully listens')) throw new Error(`Azurite ${VERSION} did not start: ${text}`)
-  child.stdout!.resume()
+  await new Promise<void>((resolve, reject) => {
+    child.stdout!.on('data', (chunk) => {
+      text += String(chunk)
+      if (text.includes('successfully listens')) resolve()
+    })
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`Azurite ${VERSION} did not start: ${text}`)))
+  })
 }

@@ -158,7 +158,7 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
       const next: IteratorResult<ContainerListBlobFlatSegmentResponse, undefined> = await pages.next()
       const page = next.value
       // A page of some gateway's is no empty list.
-      if (page?.segment === undefined || page.serviceEndpoint === undefined) throw strangeAnswer(OWN_CODES.strange)
+      if (page?.serviceEndpoint === undefined) throw strangeAnswer(OWN_CODES.strange)
       const blobs = page.segment.blobItems.filter(
         ({ name, metadata }) => name.startsWith(prefix) && metadata?.['hdi_isfolder'] !== 'true',
       )

@@ -95,6 +95,20 @@ describe('azureStores', () => {
     expect(renewals).toBe(1)
   })
 
+  it('keeps nothing of the old access once it is renewed', async () => {
+    let renewals = 0
+    const renew = (): Promise<AzureRenewedAccess> => {
+      renewals++
+      return Promise.resolve({ config: { 'adls.sas-token.lake': 'sv=1&sig=for-good' } })
+    }
+    const config = { 'adls.sas-token.lake': 'sv=1&sig=old', 'adls.sas-token-expires-at-ms.lake': '1' }
+    const store = azureStores({ defaults: { endpoint }, renew })(PLACE, config, [])
+    await store.head('k')
+    await store.head('k')
+    expect(server.asked.map(({ query }) => query.get('sig'))).toEqual(['for-good', 'for-good'])
+    expect(renewals).toBe(1)
+  })
+
   it('says that credentials have run out as one says that others may be loaded for', async () => {
     const config = { 'adls.sas-token.lake': 'sv=1&sig=old', 'adls.sas-token-expires-at-ms.lake': '1' }
     const late = azureStores({ defaults: { endpoint } })(PLACE, config, [])

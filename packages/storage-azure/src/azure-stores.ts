@@ -62,7 +62,8 @@ export function azureStores(options: AzureStoresOptions = {}): TableStores {
           ? undefined
           : async (signal) => {
               const access = await renew(at, signal)
-              return { ...properties, ...propertiesAt(at, access.config ?? {}, access.credentials ?? []) }
+              // All of it: an expiry of the old one says nothing of the new.
+              return propertiesAt(at, access.config ?? {}, access.credentials ?? [])
             },
     })
     const token = async (): Promise<string> => {
