@@ -1,7 +1,7 @@
 import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
 import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { azure } from './azure.ts'
-import { sharedOptions } from './azure-options.ts'
+import { accessOptions, checkAccess, sharedOptions } from './azure-options.ts'
 import type { AzureCredential, AzureOptions, AzureSharedOptions } from './azure-options.ts'
 
 export interface AzureStoresOptions extends Omit<AzureSharedOptions, 'runtime'> {
@@ -45,10 +45,11 @@ export function azureStores(options: AzureStoresOptions = {}): TableStores {
   checkOptions('azureStores', options, {
     ...sharedOptions,
     renew: option.callback,
-    defaults: option.objectOf('{ endpoint, credential }'),
+    defaults: option.nested(accessOptions),
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options
+  checkAccess('azureStores: defaults', defaults)
   const { clock } = options.runtime ?? systemRuntime()
   return (at, config, credentials): ObjectStore => {
     const place = placeOf(at)
