@@ -26,6 +26,7 @@ import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
 import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
+import * as azurePackage from '@moulin/storage-azure'
 import * as gcsPackage from '@moulin/storage-gcs'
 import * as testingPackage from '@moulin/testing'
 
@@ -788,6 +789,49 @@ export const doors: readonly Door[] = [
       userMetadata: ['lost'],
       deadlineMs: [0, '5'],
       partBytes: [5, 0.5],
+      maxPutBytes: badBytes,
+      renew: noFunction,
+      defaults: ['orders'],
+      runtime: badPart,
+    },
+    {},
+  ),
+  door<azurePackage.AzureOptions>(
+    'azure',
+    azurePackage.azure,
+    {
+      container: ['', 'Logs', 'logs/a'],
+      account: [5, '', 'lake/a'],
+      prefix: ['/orders', 'orders'],
+      client: badPart,
+      endpoint: [5, '', 'lake'],
+      domain: [5, ''],
+      credential: ['key', { key: 'a' }],
+      storageClass: [5, 'Archive'],
+      encryptionScope: [5, ''],
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      deadlineMs: [0, '5'],
+      partBytes: [0, 0.5],
+      parallelParts: [0, 101],
+      maxPutBytes: badBytes,
+      runtime: badPart,
+    },
+    { container: 'logs', account: 'lake' },
+  ),
+  door<azurePackage.AzureStoresOptions>(
+    'azureStores',
+    azurePackage.azureStores,
+    {
+      storageClass: [5, 'Archive'],
+      encryptionScope: [5, ''],
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      deadlineMs: [0, '5'],
+      partBytes: [0, 0.5],
+      parallelParts: [0, 101],
       maxPutBytes: badBytes,
       renew: noFunction,
       defaults: ['orders'],

@@ -1,1 +1,5 @@
-export {}
+export { azure } from './azure.ts'
+export { azureAnswers } from './azure-answers.ts'
+export type { AzureCredential, AzureOptions, AzureSharedOptions, AzureTokenCredential } from './azure-options.ts'
+export { azureStores } from './azure-stores.ts'
+export type { AzureRenewedAccess, AzureStoresOptions } from './azure-stores.ts'

@@ -1,0 +1,144 @@
+import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
+import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import { azure } from './azure.ts'
+import { accessOptions, checkAccess, sharedOptions } from './azure-options.ts'
+import type { AzureCredential, AzureOptions, AzureSharedOptions } from './azure-options.ts'
+
+export interface AzureStoresOptions extends Omit<AzureSharedOptions, 'runtime'> {
+  /**
+   * Where new credentials come from before those that a table came with run out: the credentials endpoint of its catalog, for instance.
+   * Without it the catalog is asked for the table again once the service refuses the old ones.
+   */
+  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<AzureRenewedAccess>
+  /** Where the properties say nothing: the endpoint and credential of your own. */
+  readonly defaults?: Pick<AzureOptions, 'endpoint' | 'credential'>
+  readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
+}
+
+/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
+export interface AzureRenewedAccess {
+  readonly config?: StoreProperties
+  readonly credentials?: readonly StorageCredential[]
+}
+
+interface Place {
+  readonly container: string
+  readonly account: string
+  readonly domain: string
+}
+
+const location = /^(?:abfss?|wasbs?):\/\/([^@/]+)@([^./]+)\.(?:dfs|blob)\.([^/:]+)\//
+
+/**
+ * The stores of tables whose files lie in Azure, by the properties that an Iceberg REST catalog hands out: `adls.sas-token.<account>` and
+ * `adls.sas-token-expires-at-ms.<account>`, `adls.connection-string.<account>` (a connection string, or an endpoint, as Iceberg's Java
+ * takes it), `adls.auth.shared-key.account.name` and `.key`, `adls.token`; of vended credentials those with the longest prefix. The
+ * account stands there as in locations, `lake.dfs.core.windows.net`, or by its name alone. Locations may say `abfss:`, `abfs:`, `wasbs:`
+ * or `wasb:`.
+ *
+ * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations.
+ *
+ * @example
+ * const stores = azureStores({ defaults: { credential: new DefaultAzureCredential() } })
+ */
+export function azureStores(options: AzureStoresOptions = {}): TableStores {
+  checkOptions('azureStores', options, {
+    ...sharedOptions,
+    renew: option.callback,
+    defaults: option.nested(accessOptions),
+    runtime: option.runtimeOf('clock', 'timers', 'random'),
+  })
+  const { renew, defaults = {}, ...shared } = options
+  checkAccess('azureStores: defaults', defaults)
+  const { clock } = options.runtime ?? systemRuntime()
+  return (at, config, credentials): ObjectStore => {
+    const place = placeOf(at)
+    const properties = propertiesAt(at, config, credentials)
+    const current = renewed({
+      clock,
+      first: properties,
+      expiresAtMs: (known) => numberOf(propertyOf(known, 'adls.sas-token-expires-at-ms', place)),
+      renew:
+        renew === undefined
+          ? undefined
+          : async (signal) => {
+              const access = await renew(at, signal)
+              // All of it: an expiry of the old one says nothing of the new.
+              return propertiesAt(at, access.config ?? {}, access.credentials ?? [])
+            },
+    })
+    const token = async (): Promise<string> => {
+      const sasToken = propertyOf(await current(), 'adls.sas-token', place)
+      if (sasToken === undefined)
+        throw invalid('CREDENTIALS', `What renewed the access to ${at} gave no adls.sas-token of its account.`)
+      return sasToken
+    }
+    const { endpoint, credential } = accessOf(properties, place, token)
+    return azure({
+      ...shared,
+      ...place,
+      ...given(defaults, credential),
+      ...(endpoint === undefined ? {} : { endpoint }),
+    })
+  }
+}
+
+function placeOf(at: string): Place {
+  const [, container, account, domain] = location.exec(at) ?? []
+  if (container !== undefined && account !== undefined && domain !== undefined) return { container, account, domain }
+  throw unsupported(
+    'STORE_SCHEME',
+    `azureStores reads abfss:, abfs:, wasbs: and wasb: locations of an account, abfss://container@account.dfs.core.windows.net/…, not ${at.slice(0, at.indexOf(':') + 1)}.`,
+  )
+}
+
+/** What is your own stands behind what the catalog gives; a connection string of your own has an endpoint that goes with it. */
+function given(
+  defaults: NonNullable<AzureStoresOptions['defaults']>,
+  credential: AzureCredential | undefined,
+): Pick<AzureOptions, 'endpoint' | 'credential'> {
+  if (credential === undefined) return defaults
+  if ('connectionString' in credential) return { credential }
+  return { ...(defaults.endpoint === undefined ? {} : { endpoint: defaults.endpoint }), credential }
+}
+
+function accessOf(
+  properties: StoreProperties,
+  place: Place,
+  token: () => Promise<string>,
+): { readonly endpoint?: string; readonly credential?: AzureCredential } {
+  const connection = propertyOf(properties, 'adls.connection-string', place)
+  const isAddress = connection !== undefined && /^https?:\/\//.test(connection)
+  const endpoint = isAddress ? { endpoint: connection } : {}
+  if (propertyOf(properties, 'adls.sas-token', place) !== undefined)
+    return { ...endpoint, credential: { sasToken: token } }
+  const accountKey = properties['adls.auth.shared-key.account.key']
+  if (accountKey !== undefined && properties['adls.auth.shared-key.account.name'] === place.account)
+    return { ...endpoint, credential: { accountKey } }
+  const bearer = properties['adls.token']
+  if (bearer !== undefined) {
+    const getToken = (): Promise<{ token: string; expiresOnTimestamp: number }> =>
+      Promise.resolve({ token: bearer, expiresOnTimestamp: Number.MAX_SAFE_INTEGER })
+    return { ...endpoint, credential: { getToken } }
+  }
+  if (connection !== undefined && !isAddress) return { credential: { connectionString: connection } }
+  return endpoint
+}
+
+/** Of the account, as a catalog may spell it. */
+function propertyOf(properties: StoreProperties, name: string, { account, domain }: Place): string | undefined {
+  const spellings = [`${account}.dfs.${domain}`, `${account}.blob.${domain}`, account]
+  for (const spelling of spellings) {
+    const value = properties[`${name}.${spelling}`]
+    if (value !== undefined) return value
+  }
+  return undefined
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (!Number.isFinite(value))
+    throw invalid('CREDENTIALS', 'adls.sas-token-expires-at-ms is no number of milliseconds.')
+  return value
+}
