@@ -32,13 +32,13 @@ interface Check {
 
 function checksOf(query: Query): readonly Check[] {
   const checks: Check[] = []
-  for (const of of ['generation', 'metageneration'] as const)
+  for (const part of ['generation', 'metageneration'] as const)
     for (const isNot of [false, true]) {
-      const name = `if${of === 'generation' ? 'Generation' : 'Metageneration'}${isNot ? 'Not' : ''}Match`
+      const name = `if${part === 'generation' ? 'Generation' : 'Metageneration'}${isNot ? 'Not' : ''}Match`
       const text = query.get(name)
       if (text === undefined) continue
       if (!/^\d{1,19}$/.test(text)) throw gcsRefusal('invalidParameter', `Invalid value for ${name}: ${text}`)
-      checks.push({ of, isNot, value: Number(text) })
+      checks.push({ of: part, isNot, value: Number(text) })
     }
   return checks
 }
