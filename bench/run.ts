@@ -19,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   needle: () => import('./cases/needle.ts'),
   path: () => import('./cases/path.ts'),
   plan: () => import('./cases/plan.ts'),
+  store: () => import('./cases/store.ts'),
   wal: () => import('./cases/wal.ts'),
   workers: () => import('./cases/workers.ts'),
 }

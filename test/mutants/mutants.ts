@@ -298,8 +298,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'show credentials that are none',
     file: 'packages/storage-s3/src/s3-options.ts',
-    original: `const unshown: OptionCheck = { expected: 'of its type', accepts: () => true }`,
-    planted: `const unshown: OptionCheck = { expected: 'of its type', accepts: (value) => typeof value === 'object' || typeof value === 'function' }`,
+    original: `const credentials: OptionCheck = option.secret({`,
+    planted: `const credentials: OptionCheck = ({`,
     caughtBy: ['test/stores/s3-secrets.test.ts'],
   },
   {

@@ -9,25 +9,39 @@ const kept = ['log/', 'tables/', 'moulin.json'] as const
 export function bucketFindings(facts: BucketFacts | undefined, prefix: string): Finding[] {
   if (facts === undefined)
     return [untold('versioning', 'the adapter cannot tell'), untold('lifecycle', 'the adapter cannot tell')]
-  const { versioning, lifecycle } = facts
+  const { versioning, lifecycle, uploadsEndDays } = facts
+  const soft = softDeleteFindings(facts)
   if (lifecycle === undefined)
-    return [versioningFinding(versioning, false), untold('lifecycle', 'these credentials may not look at the rules')]
+    return [
+      versioningFinding(versioning, false),
+      ...soft,
+      untold('lifecycle', 'these credentials, or this adapter, may not look at the rules'),
+    ]
   const rules = lifecycle.flatMap((rule) => ruleFindings(rule, prefix))
   const old = lifecycle.some((rule) => rule.oldVersionDays !== undefined && covers(rule.prefix, prefix))
-  const ends = lifecycle.some((rule) => rule.abortUploadsDays !== undefined && covers(rule.prefix, prefix))
+  const ends =
+    uploadsEndDays !== undefined ||
+    lifecycle.some((rule) => rule.abortUploadsDays !== undefined && covers(rule.prefix, prefix))
   const uploads = ends
     ? 'uploads that nobody completes are removed'
     : 'no rule removes uploads that a crash left: they cost until one does'
   return [
     versioningFinding(versioning, old),
+    ...soft,
     ...(rules.length > 0 ? rules : [good('lifecycle', `no rule deletes what lies here; ${uploads}`)]),
   ]
+}
+
+function softDeleteFindings({ softDeleteDays }: BucketFacts): Finding[] {
+  if (softDeleteDays === undefined) return []
+  const says = `on: what a log or a table deletes or overwrites costs for ${softDeleteDays} days more: turn it off where nobody needs it`
+  return [warning('soft delete', 'SOFT_DELETE', says)]
 }
 
 function versioningFinding(versioning: BucketFacts['versioning'], isCleaned: boolean): Finding {
   switch (versioning) {
     case undefined:
-      return untold('versioning', 'these credentials may not look')
+      return untold('versioning', 'these credentials, or this adapter, may not look')
     case 'off':
       return good('versioning', 'off')
     case 'suspended':

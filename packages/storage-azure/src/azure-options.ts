@@ -1,6 +1,6 @@
 import type { BlobServiceClient, ContainerClient } from '@azure/storage-blob'
-import type { Durability, ListOrder, OptionCheck, OptionTable, Runtime } from '@moulin/core'
-import { invalid, option } from '@moulin/core'
+import type { Durability, ListOrder, OptionTable, Runtime } from '@moulin/core'
+import { option } from '@moulin/core'
 
 /** As every credential of `@azure/identity` is. */
 export interface AzureTokenCredential {
@@ -74,30 +74,21 @@ export const sharedOptions: OptionTable<AzureSharedOptions> = {
   runtime: option.runtimeOf('timers', 'random'),
 }
 
-// A table's check shows what it refuses: these are judged by `checkAccess`, which does not.
-const unshown: OptionCheck = { expected: 'of its type', accepts: () => true }
-
-/** Of `defaults` of `azureStores`. */
+/** Of `defaults` of `azureStores`. What is given in the place of either may be a secret, a URL too. */
 export const accessOptions: OptionTable<Pick<AzureOptions, 'endpoint' | 'credential'>> = {
-  endpoint: unshown,
-  credential: unshown,
+  endpoint: option.secret({
+    expected: 'an http: or https: URL of an address alone; a signature is a credential { sasToken }',
+    accepts: isAddress,
+  }),
+  credential: option.secret({
+    expected: '{ accountKey }, { sasToken }, { connectionString } or a TokenCredential',
+    accepts: isCredential,
+  }),
 }
 
-/** @throws `invalid` code `OPTION`, without the value: it may hold a secret, a URL too. */
-export function checkAccess(
-  what: string,
-  { endpoint, credential }: Pick<AzureOptions, 'endpoint' | 'credential'>,
-): void {
-  const refusal = (name: string, expected: string): Error => {
-    const message = `${what}: ${name} must be ${expected}. What was given may be a secret and is not shown.`
-    return invalid('OPTION', message, { context: { option: name } })
-  }
-  // A query would be a signature, which belongs to the credential: an endpoint is shown.
-  const isAddress = typeof endpoint === 'string' && /^https?:\/\/[^?#@]+$/.test(endpoint) && URL.canParse(endpoint)
-  if (endpoint !== undefined && !isAddress)
-    throw refusal('endpoint', 'an http: or https: URL of an address alone; a signature is a credential { sasToken }')
-  if (credential !== undefined && !isCredential(credential))
-    throw refusal('credential', '{ accountKey }, { sasToken }, { connectionString } or a TokenCredential')
+/** A query would be a signature, which belongs to the credential: an endpoint is shown. */
+function isAddress(value: unknown): boolean {
+  return typeof value === 'string' && /^https?:\/\/[^?#@]+$/.test(value) && URL.canParse(value)
 }
 
 function isCredential(value: unknown): boolean {

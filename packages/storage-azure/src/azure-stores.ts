@@ -1,7 +1,7 @@
 import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
 import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { azure } from './azure.ts'
-import { accessOptions, checkAccess, sharedOptions } from './azure-options.ts'
+import { accessOptions, sharedOptions } from './azure-options.ts'
 import type { AzureCredential, AzureOptions, AzureSharedOptions } from './azure-options.ts'
 
 export interface AzureStoresOptions extends Omit<AzureSharedOptions, 'runtime'> {
@@ -45,11 +45,10 @@ export function azureStores(options: AzureStoresOptions = {}): TableStores {
   checkOptions('azureStores', options, {
     ...sharedOptions,
     renew: option.callback,
-    defaults: option.nested(accessOptions),
+    defaults: option.secret(option.nested(accessOptions)),
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options
-  checkAccess('azureStores: defaults', defaults)
   const { clock } = options.runtime ?? systemRuntime()
   return (at, config, credentials): ObjectStore => {
     const place = placeOf(at)

@@ -2,7 +2,7 @@ import { bucketStore, checkOptions, invalid, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { azureBucket } from './azure-bucket.ts'
 import { clientOf } from './azure-client.ts'
-import { azureOptionTable, checkAccess } from './azure-options.ts'
+import { azureOptionTable } from './azure-options.ts'
 import type { AzureOptions } from './azure-options.ts'
 
 const MIB = 1024 * 1024
@@ -25,7 +25,6 @@ const MIB = 1024 * 1024
  */
 export function azure(options: AzureOptions): ObjectStore {
   checkOptions('azure', options, azureOptionTable)
-  checkAccess('azure', options)
   const { container, prefix = '', runtime = systemRuntime(), storageClass, encryptionScope } = options
   checkContainer(container)
   const client = clientOf(options)

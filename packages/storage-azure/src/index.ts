@@ -1,5 +1,6 @@
 export { azure } from './azure.ts'
 export { azureAnswers } from './azure-answers.ts'
+export { azureBucketFacts } from './azure-bucket-facts.ts'
 export type { AzureCredential, AzureOptions, AzureSharedOptions, AzureTokenCredential } from './azure-options.ts'
 export { azureStores } from './azure-stores.ts'
 export type { AzureRenewedAccess, AzureStoresOptions } from './azure-stores.ts'

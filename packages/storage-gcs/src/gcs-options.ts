@@ -66,14 +66,21 @@ export const sharedOptions: OptionTable<GcsSharedOptions> = {
   runtime: option.runtimeOf('timers', 'random'),
 }
 
+/** Of `defaults` of `gcsStores`. What is given in the place of a secret may be one. */
+export const accessOptions: OptionTable<
+  Pick<GcsOptions, 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'>
+> = {
+  projectId: option.textOf('a project'),
+  apiEndpoint: option.secret(option.textOf('a URL')),
+  credentials: option.secret(option.objectOf('{ client_email, private_key }')),
+  token: option.secret(option.callback),
+  userProject: option.textOf('a project'),
+}
+
 export const gcsOptionTable: OptionTable<GcsOptions> = {
   ...sharedOptions,
   bucket: option.required(option.textOf('the name of a bucket')),
   prefix: option.text,
   client: option.door('a Storage', ['bucket', 'request'], ['apiEndpoint']),
-  projectId: option.textOf('a project'),
-  apiEndpoint: option.textOf('a URL'),
-  credentials: option.objectOf('{ client_email, private_key }'),
-  token: option.callback,
-  userProject: option.textOf('a project'),
+  ...accessOptions,
 }

@@ -1,7 +1,7 @@
 import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
 import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { gcs } from './gcs.ts'
-import { sharedOptions } from './gcs-options.ts'
+import { accessOptions, sharedOptions } from './gcs-options.ts'
 import type { GcsOptions, GcsSharedOptions } from './gcs-options.ts'
 
 export interface GcsStoresOptions extends Omit<GcsSharedOptions, 'runtime'> {
@@ -38,7 +38,7 @@ export function gcsStores(options: GcsStoresOptions = {}): TableStores {
   checkOptions('gcsStores', options, {
     ...sharedOptions,
     renew: option.callback,
-    defaults: option.objectOf('{ projectId, apiEndpoint, credentials, token, userProject }'),
+    defaults: option.secret(option.nested(accessOptions)),
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options

@@ -1,5 +1,6 @@
 export { gcs } from './gcs.ts'
 export { gcsAnswers } from './gcs-answers.ts'
+export { gcsBucketFacts } from './gcs-bucket-facts.ts'
 export type { GcsOptions, GcsSharedOptions, GcsToken } from './gcs-options.ts'
 export { gcsStores } from './gcs-stores.ts'
 export type { GcsStoresOptions, RenewedAccess } from './gcs-stores.ts'

@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Durability, ListOrder, OptionCheck, OptionTable, Runtime } from '@moulin/core'
-import { invalid, option } from '@moulin/core'
+import { option } from '@moulin/core'
 
 export interface S3Options {
   readonly bucket: string
@@ -63,30 +63,22 @@ export const sharedOptions: OptionTable<S3SharedOptions> = {
   runtime: option.runtimeOf('timers', 'random'),
 }
 
-// A table's check shows what it refuses: these are judged by `checkAccess`, which does not.
-const unshown: OptionCheck = { expected: 'of its type', accepts: () => true }
+// What is given in the place of either may be a secret, a URL too.
+const endpoint: OptionCheck = option.secret({
+  expected: 'an http: or https: URL without user or password',
+  accepts: isEndpoint,
+})
+const credentials: OptionCheck = option.secret({
+  expected: 'a function or { accessKeyId, secretAccessKey, sessionToken? }',
+  accepts: (value) => typeof value === 'function' || isIdentity(value),
+})
 
 /** Of `defaults` of `s3Stores`. */
 export const accessOptions: OptionTable<Pick<S3Options, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>> = {
   region: option.textOf('a region'),
-  endpoint: unshown,
+  endpoint,
   pathStyle: option.flag,
-  credentials: unshown,
-}
-
-/** @throws `invalid` code `OPTION`, without the value: it may hold a secret, a URL too. */
-export function checkAccess(
-  what: string,
-  { endpoint, credentials }: Pick<S3Options, 'endpoint' | 'credentials'>,
-): void {
-  const refusal = (name: string, expected: string): Error => {
-    const message = `${what}: ${name} must be ${expected}. What was given may be a secret and is not shown.`
-    return invalid('OPTION', message, { context: { option: name } })
-  }
-  if (endpoint !== undefined && !isEndpoint(endpoint))
-    throw refusal('endpoint', 'an http: or https: URL without user or password')
-  if (credentials !== undefined && typeof credentials !== 'function' && !isIdentity(credentials))
-    throw refusal('credentials', 'a function or { accessKeyId, secretAccessKey, sessionToken? }')
+  credentials,
 }
 
 function isEndpoint(endpoint: unknown): boolean {
@@ -108,8 +100,8 @@ export const s3OptionTable: OptionTable<S3Options> = {
   prefix: option.text,
   client: option.door('an S3Client', ['send'], ['config']),
   region: option.textOf('a region'),
-  endpoint: unshown,
-  credentials: unshown,
+  endpoint,
+  credentials,
   encryption: option.anyOf(
     option.nested({
       type: option.required(option.oneOf('AES256', 'aws:kms', 'aws:kms:dsse')),

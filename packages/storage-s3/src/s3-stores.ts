@@ -10,7 +10,7 @@ import {
 } from '@moulin/core'
 import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { s3 } from './s3.ts'
-import { accessOptions, checkAccess, sharedOptions } from './s3-options.ts'
+import { accessOptions, sharedOptions } from './s3-options.ts'
 import type { S3Options, S3SharedOptions } from './s3-options.ts'
 
 export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
@@ -50,10 +50,9 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
   checkOptions('s3Stores', options, {
     ...sharedOptions,
     renew: option.callback,
-    defaults: option.nested(accessOptions),
+    defaults: option.secret(option.nested(accessOptions)),
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
-  checkAccess('s3Stores: defaults', options.defaults ?? {})
   const { renew, defaults = {}, ...shared } = options
   const { clock } = options.runtime ?? systemRuntime()
   return (place, config, credentials): ObjectStore => {

@@ -2,7 +2,7 @@ import { bucketStore, checkOptions, invalid, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { s3Bucket } from './s3-bucket.ts'
 import { clientOf } from './s3-client.ts'
-import { checkAccess, s3OptionTable } from './s3-options.ts'
+import { s3OptionTable } from './s3-options.ts'
 import type { S3Options } from './s3-options.ts'
 
 const MIB = 1024 * 1024
@@ -25,7 +25,6 @@ const MIB = 1024 * 1024
 export function s3(options: S3Options): ObjectStore {
   checkOptions('s3', options, s3OptionTable)
   const { bucket, prefix = '', client, runtime = systemRuntime() } = options
-  checkAccess('s3', options)
   checkOwnClient(options)
   checkBucket(bucket)
   const isDirectory = bucket.endsWith('--x-s3')

@@ -4,6 +4,10 @@ export interface BucketFacts {
   readonly versioning: 'on' | 'suspended' | 'off' | undefined
   /** Rules that are in force. Undefined: nobody may ask. */
   readonly lifecycle: readonly LifecycleRule[] | undefined
+  /** What is overwritten or deleted can be had back for so many days, and costs so long. Undefined: it cannot, or nobody may ask. */
+  readonly softDeleteDays?: number
+  /** After so many days the service itself drops uploads that nobody completes. Undefined: never. */
+  readonly uploadsEndDays?: number
 }
 
 /** A rule by which the service deletes by itself. */

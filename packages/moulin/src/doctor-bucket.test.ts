@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest'
+import { bucketFindings } from './doctor-bucket.ts'
+
+const verdicts = (facts: Parameters<typeof bucketFindings>[0]) =>
+  bucketFindings(facts, 'lake/').map(({ check, verdict, code }) => [check, verdict, code])
+
+describe('bucketFindings', () => {
+  it('warns of soft delete, also where nobody may look at the rules', () => {
+    const soft = ['soft delete', 'warning', 'SOFT_DELETE']
+    expect(verdicts({ versioning: 'off', lifecycle: [], softDeleteDays: 7 })).toContainEqual(soft)
+    expect(verdicts({ versioning: undefined, lifecycle: undefined, softDeleteDays: 7 })).toEqual([
+      ['versioning', 'untold', null],
+      soft,
+      ['lifecycle', 'untold', null],
+    ])
+    expect(verdicts({ versioning: 'off', lifecycle: [] }).map(([check]) => check)).toEqual(['versioning', 'lifecycle'])
+  })
+
+  it('misses no rule over uploads where the service ends them by itself', () => {
+    const says = (uploadsEndDays?: number) =>
+      bucketFindings({ versioning: 'off', lifecycle: [], ...(uploadsEndDays ? { uploadsEndDays } : {}) }, '')[1]!.says
+    expect(says()).toContain('no rule removes uploads')
+    expect(says(7)).toContain('uploads that nobody completes are removed')
+  })
+})
