@@ -31,7 +31,12 @@ const everyCheck: Result = {
 /** Its exit status is 0, or this throws with what it said. */
 async function flights(rows: number, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
   const all = ['--conditions=moulin-source', job, '--json', '--rows', String(rows), ...args]
-  const { stdout } = await run(process.execPath, all, { env: { ...process.env, ...env }, maxBuffer: 1 << 26 })
+  const { stdout } = await run(process.execPath, all, {
+    env: { ...process.env, ...env },
+    maxBuffer: 1 << 26,
+    // So that one that hangs tells the phases behind it.
+    timeout: 140_000,
+  })
   return JSON.parse(stdout) as Result
 }
 
