@@ -1,19 +1,23 @@
 /**
  * Three million real flights go in as Avro records, a table comes out, the same bytes come back.
  *
- *     npm start -- [--dir DIR] [--rows N] [--json]
+ *     npm start -- [--dir DIR] [--rows N] [--store s3 | --store s3://bucket/prefix [--storage JSON]] [--json]
  *
  * Run it again on the same folder and it goes on where it stopped; nothing is doubled.
+ *
+ * With `--store s3` log and table lie in a SeaweedFS that is started for this run and ends with it. With a URL they lie in that
+ * bucket, as the SDK's environment says (`AWS_ENDPOINT_URL` …), and the write-ahead tier in DIR.wal; `--storage` are options of
+ * the adapter, `{"listOrder":"none"}` for one.
  */
 import { execFile } from 'node:child_process'
-import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import { avro, month, openLog } from 'moulin'
+import { avro, month } from 'moulin'
 import type { AuditReport, Log, Topic } from 'moulin'
 import { checkTable, recordsIn } from './flights/checks.ts'
 import { digestsIn } from './flights/digests.ts'
 import { feed } from './flights/feed.ts'
+import { openPlace } from './flights/place.ts'
 import { quantile, reporter, round } from './flights/report.ts'
 import { Flight, tableName, topicName } from './flights/schema.ts'
 import { sourceFile, sourceRowCount, sourceRows } from './flights/source.ts'
@@ -24,15 +28,18 @@ const { values: args } = parseArgs({
   options: {
     dir: { type: 'string', default: './lake' },
     rows: { type: 'string' },
+    store: { type: 'string' },
+    storage: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
 const started = performance.now()
 const report = reporter({ quiet: args.json })
-const digestDir = `${args.dir}.digests`
+const place = await openPlace(args)
+const { digestDir } = place
 const rows = Math.min(args.rows === undefined ? Infinity : Number(args.rows), await sourceRowCount())
 
-const log = await report.phase('open', () => openLog(args.dir, { graceMs: 60_000 }))
+const log = await report.phase('open', () => place.open())
 const codec = avro(Flight)
 const topic = await log.ensureTopic(topicName, {
   partitions: 4,
@@ -45,6 +52,7 @@ const produced = await produce(topic)
 const finished = await finish(log, topic)
 await log.close()
 const second = await report.phase('second process', readBack)
+await place.close()
 const result = {
   recordsAcked: produced.acked,
   recordsAlreadyThere: produced.alreadyThere,
@@ -127,18 +135,18 @@ async function finish(log: Log, topic: Topic<Flight>) {
     }
   })
   const audit: AuditReport = await report.phase('audit', () => topic.audit())
-  const { files, bytes, location } = await tableFiles(args.dir, tableName)
-  const checks = await report.phase('DuckDB', () =>
-    checkTable({ dataFiles: files, sourceFile, sourceRows: rows, audit }),
+  const { files, bytes, location } = await tableFiles(place.store, tableName)
+  const checks = await report.phase('DuckDB', async () =>
+    checkTable({ dataFiles: await place.filesOf(files), sourceFile, sourceRows: rows, audit }),
   )
   return { audit, files, bytes, location, checks }
 }
 
-/** A process with nothing but the folder reads records by position and compares them with the digests. */
+/** A process with nothing but the place reads records by position and compares them with the digests. */
 async function readBack(): Promise<{ ok: boolean; seekP50Ms: number }> {
-  await rm(`${args.dir}/cache`, { recursive: true, force: true })
+  await place.forget()
   const script = fileURLToPath(new URL('./flights/second-process.ts', import.meta.url))
-  const options = ['--dir', args.dir, '--digests', digestDir, '--topic', topicName]
+  const options = [...place.args, '--digests', digestDir, '--topic', topicName]
   const run = promisify(execFile)(process.execPath, ['--conditions=moulin-source', script, ...options])
   const output = await run.catch((error: { stdout?: string; stderr?: string }) => {
     report.line(error.stderr ?? String(error))

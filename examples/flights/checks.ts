@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import type { AuditReport, Topic } from 'moulin'
 import type { Flight } from './schema.ts'
 import type { Sql } from './sql.ts'
@@ -13,13 +12,13 @@ export interface TableChecks {
 
 /** What an engine of others makes of the table's present snapshot, beside the source and beside our own ledger. */
 export async function checkTable(request: {
+  /** Paths on this machine. */
   readonly dataFiles: readonly string[]
   readonly sourceFile: string
   readonly sourceRows: number
   readonly audit: AuditReport
 }): Promise<TableChecks> {
-  const files = request.dataFiles.map((file) => (file.startsWith('file:') ? fileURLToPath(file) : file))
-  const sql = await sqlOver({ lake_flights: files, source: [request.sourceFile] })
+  const sql = await sqlOver({ lake_flights: request.dataFiles, source: [request.sourceFile] })
   try {
     const [counts] = await sql.query(
       `SELECT count(*)::INT AS n, count(*) FILTER (_kafka_value_state = 'typed')::INT AS typed FROM lake_flights`,

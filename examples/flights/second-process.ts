@@ -1,18 +1,20 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fileSystem, fileWal, icebergTier, objectStoreCatalog, openLog, systemRuntime } from 'moulin'
-import type { Log, LogRecord, Position, Wal } from 'moulin'
+import type { Log, LogRecord, Position, StorageOptions, Wal } from 'moulin'
 import { digestOf, digestsIn } from './digests.ts'
 import { quantile, round } from './report.ts'
 
 /**
  * The second process of the flights example. It has no schema in its code and nothing cached: it opens the folder
- * read-only, reads records by position, decodes them by what the log stored, and compares each with the digest that
+ * (or the bucket of `--store`) read-only, reads records by position, decodes them by what the log stored, and compares each with the digest that
  * the first process wrote at `send`. Prints one line of JSON.
  */
 const { values } = parseArgs({
   options: {
     dir: { type: 'string' },
+    store: { type: 'string' },
+    storage: { type: 'string' },
     digests: { type: 'string' },
     topic: { type: 'string' },
     seed: { type: 'string' },
@@ -22,7 +24,9 @@ const ordered = 10_000
 const single = 100
 
 const walReads = { count: 0 }
-const log = await openReadOnly(values.dir!, walReads)
+const log = await (values.store === undefined
+  ? openFolder(values.dir!, walReads)
+  : openBucket({ url: values.store, storage: values.storage!, walDir: values.dir! }, walReads))
 const topic = await log.topic(values.topic!)
 const ends = topic.offsets().map(({ highWatermark }) => highWatermark)
 const digests = digestsIn(values.digests!, topic.partitions)
@@ -83,7 +87,7 @@ function randomPositions(count: number, seed: number): Position[] {
 }
 
 /** The embedded default, put together by hand so that every record served from the write-ahead tier is counted. */
-async function openReadOnly(dir: string, reads: { count: number }): Promise<Log> {
+async function openFolder(dir: string, reads: { count: number }): Promise<Log> {
   const runtime = systemRuntime()
   const store = fileSystem({ root: resolve(dir), files: runtime.files })
   const wal = fileWal({ dir: resolve(dir, 'log/wal') })
@@ -92,6 +96,18 @@ async function openReadOnly(dir: string, reads: { count: number }): Promise<Log>
     threads: 1,
   })
   return openLog({ store, wal: countingReads(wal, reads), tier, runtime, access: 'read-only' })
+}
+
+function openBucket(
+  place: { readonly url: string; readonly storage: string; readonly walDir: string },
+  reads: { count: number },
+): Promise<Log> {
+  return openLog(place.url, {
+    access: 'read-only',
+    threads: 1,
+    wal: countingReads(fileWal({ dir: place.walDir }), reads),
+    storage: JSON.parse(place.storage) as StorageOptions,
+  })
 }
 
 function countingReads(wal: Wal, reads: { count: number }): Wal {

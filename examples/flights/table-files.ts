@@ -1,16 +1,14 @@
-import { resolve } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
 import { systemRuntime, tableFiles as filesIn } from '@moulin/core'
+import type { ObjectStore } from '@moulin/core'
 import { planScan } from '@moulin/iceberg'
-import { fileSystem } from '@moulin/storage'
 
-/** The data files that the table's current snapshot names, and nothing else that may lie in its folder. */
+/** The data files that the table's current snapshot names, and nothing else that may lie beside them. */
 export async function tableFiles(
-  dir: string,
+  store: ObjectStore,
   table: string,
 ): Promise<{ files: string[]; bytes: number; location: string }> {
   const runtime = systemRuntime()
-  const store = fileSystem({ root: resolve(dir), files: runtime.files })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
   const levels = table.split('.')
   const { metadata } = await catalog.loadTable({ namespace: levels.slice(0, -1), name: levels.at(-1)! })
