@@ -9,6 +9,7 @@ import type { Operation, Outcome, Scene } from './operation.ts'
 import { checkStretch, readStretch } from './readers.ts'
 import type { Sent } from './readings.ts'
 import { noPartition } from './refusals.ts'
+import { history } from './stranger.ts'
 
 /** Of wall time, for a chore of the log. */
 const REPAIRED_MS = 60_000
@@ -145,6 +146,9 @@ export const losses: readonly Operation[] = [
       const snapshot = metadata.snapshots.find((each) => each['snapshot-id'] === ours.snapshot)
       expect(ours.snapshot, 'a commit puts the file back').not.toBe(before)
       expect(snapshot?.summary, 'which').toMatchObject({ operation: 'replace', 'deleted-data-files': '1' })
+      // Those before it name the lost file for good.
+      const chain = history(metadata)
+      for (const id of chain.slice(1, chain.indexOf(before) + 1)) model.forget(id)
       return 'done'
     },
   },
