@@ -10,8 +10,13 @@ import type { Stranger } from './stranger.ts'
 
 const names = ['id', 'city', 'note', 'level', 'heat', 'paid', 'spot', 'marks'] as const
 
-/** The log against the model, while nobody works on the table: every record, every row, every count. */
-export async function checkLog(topic: Topic<Reading>, model: Model): Promise<void> {
+const none: ReadonlySet<Sent> = new Set()
+
+/**
+ * The log against the model, while nobody works on the table: every record, every row, every count. Rows whose file is `away` are in the
+ * write-ahead tier alone until it is put back, and a scan shows them as it has them: columns that the table has dropped are there, too.
+ */
+export async function checkLog(topic: Topic<Reading>, model: Model, away = none): Promise<void> {
   const state = model.state()
   const stretches = await readAll(topic)
   for (const stretch of stretches) checkStretch(stretch, model, [state])
@@ -30,6 +35,7 @@ export async function checkLog(topic: Topic<Reading>, model: Model): Promise<voi
   }
   for (const sent of model.book.sent.flat()) {
     const options = valueOptions(model, sent, state)
+    if (away.has(sent)) options.push(valuesOf(sent.value))
     const row = rows.get(placeOf(sent))
     rows.delete(placeOf(sent))
     if (row === undefined) {

@@ -4,6 +4,7 @@ import type { Operation, Outcome, Scene } from './operation.ts'
 import { and, byId } from './predicates.ts'
 import type { Assignment } from './predicates.ts'
 import { checkStretch, readStretch } from './readers.ts'
+import { ofPartitionColumns } from './refusals.ts'
 
 const identity = ['_kafka_partition', '_kafka_offset', '_kafka_incarnation'] as const
 const others: readonly LostColumn[] = [
@@ -92,6 +93,7 @@ export const damages: readonly Operation[] = [
   {
     name: 'drop a column that says who a row is',
     needs: 'evolution',
+    refusals: ofPartitionColumns(identity),
     refusesReaders: ['LINEAGE_BROKEN'],
     async work(scene, [a]): Promise<void> {
       const { model, ours } = scene
@@ -118,6 +120,7 @@ export const damages: readonly Operation[] = [
   {
     name: 'drop a column that a record can be read without',
     needs: 'evolution',
+    refusals: ofPartitionColumns(others),
     async work(scene, [a, b]): Promise<void> {
       const { model, ours } = scene
       const column = b % 4 === 1 ? '_kafka_value' : others[a % others.length]!

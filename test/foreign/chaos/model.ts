@@ -175,6 +175,11 @@ export class Model {
     return this.#moments.get(snapshotId)!.rows.length
   }
 
+  /** Nobody can read it, or go back to it, any more. */
+  forget(snapshotId: string): void {
+    this.#moments.delete(snapshotId)
+  }
+
   knows(snapshotId: string): boolean {
     return this.#moments.has(snapshotId)
   }

@@ -1,5 +1,5 @@
 import type { OpenTable, Topic } from 'moulin'
-import type { Reading } from './readings.ts'
+import type { Reading, Sent } from './readings.ts'
 
 /** What the log does in the middle of an operation. */
 export interface LogWork {
@@ -17,8 +17,8 @@ export interface OurSide {
   readonly table: OpenTable
   /** Of the last commit. */
   readonly snapshot: string
-  /** All that the log says is what the model says. */
-  check(): Promise<void>
+  /** All that the log says is what the model says; of records whose file is away, as `checkLog` has it. */
+  check(away?: ReadonlySet<Sent>): Promise<void>
   /** Lets go of what the table has, as far as it does. */
   release(): Promise<void>
   /** Works, and leaves the table to strangers again. */

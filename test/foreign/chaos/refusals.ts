@@ -35,6 +35,21 @@ export const noPartition: readonly Refusal[] = [
   },
 ]
 
+/** Whether the table's present spec makes partitions of the column. */
+function isPartitionedBy({ stranger: { metadata } }: Scene, column: string): boolean {
+  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id'])!
+  const spec = metadata['partition-specs'].find((each) => each['spec-id'] === metadata['default-spec-id'])!
+  const id = schema.fields.find(({ name }) => name === column)?.id
+  return spec.fields.some((field) => field['source-id'] === id)
+}
+
+/** Spark drops none of these columns while the table's partitions are made of it. */
+export const ofPartitionColumns = (columns: readonly string[]): readonly Refusal[] =>
+  columns.map((column) => ({
+    says: new RegExp(`Cannot find source column for partition field[^]*DROP COLUMN ${column}$`),
+    when: (scene) => isPartitionedBy(scene, column),
+  }))
+
 /** Writes no format 3, and other transforms than identity want a package of their own. */
 export const ofPyiceberg: readonly Refusal[] = [
   { says: /ValueError: Cannot write manifest(?: list)? for table version: 3/, when: isFormat3 },

@@ -182,7 +182,7 @@ class ChaosRun {
       get snapshot() {
         return run.#own!
       },
-      check: () => checkLog(this.#topic, this.#model),
+      check: (away) => checkLog(this.#topic, this.#model, away),
       release: () => this.#log.releaseNow(),
       work: async (work) => {
         await this.#produce(work)

@@ -17,6 +17,10 @@ export interface Metadata {
   readonly 'format-version': number
   readonly 'current-snapshot-id': string | null
   readonly 'current-schema-id': number
+  readonly schemas: readonly {
+    readonly 'schema-id': number
+    readonly fields: readonly { readonly id: number; readonly name: string }[]
+  }[]
   readonly 'default-spec-id': number
   readonly 'default-sort-order-id': number
   readonly 'partition-specs': readonly {
