@@ -1,7 +1,7 @@
 import { systemRuntime } from '@moulin/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { azureStores } from './azure-stores.ts'
-import type { AzureRenewedAccess } from './azure-stores.ts'
+import type { RenewedAccess } from '@moulin/core'
 import { created, failed, KEY, refusal, toldServer } from './azure.test-support.ts'
 import type { ToldServer } from './azure.test-support.ts'
 
@@ -81,7 +81,7 @@ describe('azureStores', () => {
       'adls.sas-token.lake': `sv=1&sig=${sig}`,
       'adls.sas-token-expires-at-ms.lake': String(ms),
     })
-    const renew = (place: string): Promise<AzureRenewedAccess> => {
+    const renew = (place: string): Promise<RenewedAccess> => {
       renewals++
       return Promise.resolve({ credentials: [{ prefix: place, config: given('second', 7_200_000) }] })
     }
@@ -97,7 +97,7 @@ describe('azureStores', () => {
 
   it('keeps nothing of the old access once it is renewed', async () => {
     let renewals = 0
-    const renew = (): Promise<AzureRenewedAccess> => {
+    const renew = (): Promise<RenewedAccess> => {
       renewals++
       return Promise.resolve({ config: { 'adls.sas-token.lake': 'sv=1&sig=for-good' } })
     }

@@ -1,5 +1,5 @@
 import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
-import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import type { ObjectStore, RenewedAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
 import { azure } from './azure.ts'
 import { accessOptions, sharedOptions } from './azure-options.ts'
 import type { AzureCredential, AzureOptions, AzureSharedOptions } from './azure-options.ts'
@@ -9,16 +9,10 @@ export interface AzureStoresOptions extends Omit<AzureSharedOptions, 'runtime'> 
    * Where new credentials come from before those that a table came with run out: the credentials endpoint of its catalog, for instance.
    * Without it the catalog is asked for the table again once the service refuses the old ones.
    */
-  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<AzureRenewedAccess>
+  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
   /** Where the properties say nothing: the endpoint and credential of your own. */
   readonly defaults?: Pick<AzureOptions, 'endpoint' | 'credential'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
-}
-
-/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
-export interface AzureRenewedAccess {
-  readonly config?: StoreProperties
-  readonly credentials?: readonly StorageCredential[]
 }
 
 interface Place {

@@ -1,5 +1,5 @@
 import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
-import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import type { ObjectStore, RenewedAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
 import { gcs } from './gcs.ts'
 import { accessOptions, sharedOptions } from './gcs-options.ts'
 import type { GcsOptions, GcsSharedOptions } from './gcs-options.ts'
@@ -13,12 +13,6 @@ export interface GcsStoresOptions extends Omit<GcsSharedOptions, 'runtime'> {
   /** Where the properties say nothing: the project, endpoint and credentials of your own. */
   readonly defaults?: Pick<GcsOptions, 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
-}
-
-/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
-export interface RenewedAccess {
-  readonly config?: StoreProperties
-  readonly credentials?: readonly StorageCredential[]
 }
 
 const location = /^gs:\/\/([^/]+)\//

@@ -8,7 +8,7 @@ import {
   unavailable,
   unsupported,
 } from '@moulin/core'
-import type { ObjectStore, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import type { ObjectStore, RenewedAccess, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { s3 } from './s3.ts'
 import { accessOptions, sharedOptions } from './s3-options.ts'
 import type { S3Options, S3SharedOptions } from './s3-options.ts'
@@ -22,12 +22,6 @@ export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
   /** Where the properties say nothing: the region, endpoint and credentials of your own. */
   readonly defaults?: Pick<S3Options, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
-}
-
-/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
-export interface RenewedAccess {
-  readonly config?: StoreProperties
-  readonly credentials?: readonly StorageCredential[]
 }
 
 type Identity = Extract<NonNullable<S3Options['credentials']>, { accessKeyId: string }>

@@ -6,6 +6,12 @@ import { waitFor } from '../shared-work.ts'
 /** Properties of the REST specification by name, `s3.access-key-id`. A secret as a whole. */
 export type StoreProperties = Readonly<Record<string, string>>
 
+/** As a catalog gives them: REST specification, `LoadCredentialsResponse`. */
+export interface RenewedAccess {
+  readonly config?: StoreProperties
+  readonly credentials?: readonly StorageCredential[]
+}
+
 /** Iceberg REST specification, `LoadTableResult`: of the credentials that fit a location the one with the longest prefix is laid over the config. */
 export function propertiesAt(
   location: string,
