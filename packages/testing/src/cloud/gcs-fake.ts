@@ -1,4 +1,4 @@
-import { checkOptions, notFound } from '@moulin/core'
+import { checkOptions } from '@moulin/core'
 import { gcsAccount } from './gcs-account.ts'
 import { answerGcs } from './gcs-dispatch.ts'
 import type { FakeToken, GcsFakeOptions } from './gcs-options.ts'
@@ -7,6 +7,7 @@ import { gcsOperationOf } from './gcs-route.ts'
 import type { GcsBucket, GcsUpload } from './gcs-state.ts'
 import type { SeenRequest } from './http-fake.ts'
 import { httpFake } from './http-fake.ts'
+import { bucketIn } from './object-bucket.ts'
 import type { FakeObject } from './object-bucket.ts'
 import type { SparsePiece } from './object-content.ts'
 import { sparseContent } from './object-content.ts'
@@ -57,12 +58,7 @@ export async function gcsFake(options: GcsFakeOptions = {}): Promise<GcsFake> {
   const account = gcsAccount(options)
   const { settings, tokens, buckets, createBucket } = account
   const [first = standardToken] = tokens.values()
-  const bucketNamed = (name: string): GcsBucket => {
-    const found = buckets.get(name)
-    if (found === undefined)
-      throw notFound('BUCKET', `There is no bucket ${name}: ${[...buckets.keys()].join(', ')}.`, { context: { name } })
-    return found
-  }
+  const bucketNamed = (name: string): GcsBucket => bucketIn(buckets, name)
 
   const server = await httpFake({
     clock: settings.clock,

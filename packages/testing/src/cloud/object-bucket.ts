@@ -1,3 +1,4 @@
+import { notFound } from '@moulin/core'
 import type { Clock } from '@moulin/core'
 import type { FakeListOrder } from './key-order.ts'
 import { keyOrders, placeOf } from './key-order.ts'
@@ -139,4 +140,12 @@ export function objectBucket({ name, clock, order }: ObjectBucketOptions): Objec
     },
     objects: () => keys.map((key) => objects.get(key)!),
   }
+}
+
+/** The bucket of that name, for a test that looks into a fake. @throws `not-found` code `BUCKET`. */
+export function bucketIn<B>(buckets: ReadonlyMap<string, B>, name: string): B {
+  const found = buckets.get(name)
+  if (found === undefined)
+    throw notFound('BUCKET', `There is no bucket ${name}: ${[...buckets.keys()].join(', ')}.`, { context: { name } })
+  return found
 }

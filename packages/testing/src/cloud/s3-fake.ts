@@ -1,6 +1,7 @@
-import { checkOptions, notFound } from '@moulin/core'
+import { checkOptions } from '@moulin/core'
 import type { SeenRequest } from './http-fake.ts'
 import { httpFake } from './http-fake.ts'
+import { bucketIn } from './object-bucket.ts'
 import type { FakeObject } from './object-bucket.ts'
 import type { SparsePiece } from './object-content.ts'
 import { sparseContent } from './object-content.ts'
@@ -59,12 +60,7 @@ export async function s3Fake(options: S3FakeOptions = {}): Promise<S3Fake> {
   const account = s3Account(options)
   const { settings, pairs, buckets, createBucket } = account
   const [first = standardCredentials] = pairs.values()
-  const bucketNamed = (name: string): S3Bucket => {
-    const found = buckets.get(name)
-    if (found === undefined)
-      throw notFound('BUCKET', `There is no bucket ${name}: ${[...buckets.keys()].join(', ')}.`, { context: { name } })
-    return found
-  }
+  const bucketNamed = (name: string): S3Bucket => bucketIn(buckets, name)
 
   const server = await httpFake({
     clock: settings.clock,
