@@ -8,6 +8,12 @@ export interface Refusal {
 
 const isFormat3 = ({ stranger }: Scene): boolean => stranger.metadata['format-version'] >= 3
 const isSorted = ({ stranger }: Scene): boolean => stranger.metadata['default-sort-order-id'] !== 0
+/** One of its sort orders, the present one or one of before, is by a column that is gone. */
+const sortsByLost = ({ stranger: { metadata } }: Scene): boolean => {
+  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id'])!
+  const ids = new Set(schema.fields.map(({ id }) => id))
+  return metadata['sort-orders'].some(({ fields }) => fields.some((field) => !ids.has(field['source-id'])))
+}
 const fieldsOf = ({ stranger }: Scene): { readonly source: number; readonly transform: string }[] =>
   stranger.metadata['partition-specs'].flatMap(({ fields }) =>
     fields.map((field) => ({ source: field['source-id'], transform: field.transform })),
@@ -77,10 +83,13 @@ export const ofDuckdbDeletes: readonly Refusal[] = [
   },
 ]
 
-/** Columns that a partition spec or a sort order is made of may not be altered in every way. */
+/**
+ * Columns that a partition spec or a sort order is made of may not be altered in every way; and whoever writes deletes beside files
+ * wants all sort orders of a table to be of columns that are there.
+ */
 const ofSpark: readonly Refusal[] = [
   { says: /Unsupported table change/, when: (scene) => isSorted(scene) || wasPartitioned(scene) },
-  { says: /Cannot find source column for sort field/, when: isSorted },
+  { says: /Cannot find source column for sort field/, when: (scene) => isSorted(scene) || sortsByLost(scene) },
 ]
 
 /** Whether it is one that the operation may meet with such a table. */
