@@ -58,8 +58,8 @@ export function newEquality(
   equalityIds: readonly number[] = fields.map(({ id }) => id),
 ): NewDeletes {
   const { bytes, metrics } = describedParquet(fields, rows)
-  const { nullValueCounts, lowerBounds, upperBounds } = metrics
-  const stated = { nullValueCounts, lowerBounds, upperBounds }
+  const { nullValueCounts, nanValueCounts, lowerBounds, upperBounds } = metrics
+  const stated = { nullValueCounts, nanValueCounts, lowerBounds, upperBounds }
   return { bytes, files: [{ ...fileOf('equality', location, bytes, rows.length), ...stated, equalityIds }] }
 }
 

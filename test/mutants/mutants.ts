@@ -2676,6 +2676,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/iceberg/src/scan/equality-pruning.test.ts'],
   },
   {
+    name: 'believe no count of NaNs in deletes',
+    file: 'packages/iceberg/src/scan/equality-pruning.ts',
+    original: `valueCounts: none, splitOffsets: []`,
+    planted: `valueCounts: none, nanValueCounts: none, splitOffsets: []`,
+    caughtBy: ['packages/iceberg/src/scan/equality-pruning.test.ts'],
+  },
+  {
+    name: 'keep no count of NaNs in deletes',
+    file: 'packages/iceberg/src/scan/kept-manifests.ts',
+    original: `nanValueCounts: asked(file.nanValueCounts, (count) => count)`,
+    planted: `nanValueCounts: new Map()`,
+    caughtBy: ['packages/iceberg/src/scan/plan-deletes.test.ts'],
+  },
+  {
     name: 'believe a file of a column that it lacks',
     file: 'packages/iceberg/src/scan/equality-pruning.ts',
     original: `isElsewhere ? [] : [`,
