@@ -118,6 +118,13 @@ describe('moulin attach', () => {
     expect(await run('attach', lake(), '--json')).toEqual({ status: 0, out: '', err: '' })
   })
 
+  it('says which topics there are where one is asked for that is not', async () => {
+    await lakeOf()
+    const { status, out, err } = await run('attach', lake(), 'ride')
+    expect([status, out]).toEqual([2, ''])
+    expect(err).toMatch(/There is no topic ride in .*: it has bikes, rides\.\n/)
+  })
+
   it('says of sound tables by which evidence, exits 0 and writes nothing, beside a writer too', async () => {
     await lakeOf()
     const before = await contents(lake())
