@@ -23,7 +23,8 @@ export interface NewDeletes {
   readonly files: readonly Omit<DeleteFile, 'sequenceNumber' | 'specId' | 'partition'>[]
 }
 
-const noMetrics = { nullValueCounts: new Map(), lowerBounds: new Map(), upperBounds: new Map() }
+const noCounts = { nullValueCounts: new Map(), nanValueCounts: new Map() }
+const noMetrics = { ...noCounts, lowerBounds: new Map(), upperBounds: new Map() }
 
 /** In any order of paths, each with positions that rise. */
 export function newPositions(location: string, deleted: ReadonlyMap<string, readonly number[]>): NewDeletes {

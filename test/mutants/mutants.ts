@@ -2676,6 +2676,27 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/iceberg/src/scan/equality-pruning.test.ts'],
   },
   {
+    name: 'call a column of ours that others require a wrong value',
+    file: 'packages/lake/src/table/table-layout.ts',
+    original: `if (!isKind(error, 'invalid', 'REQUIRED_NULL')) return error`,
+    planted: `if (!isKind(error, 'invalid', 'REQUIRED')) return error`,
+    caughtBy: ['test/required-column.test.ts'],
+  },
+  {
+    name: 'give no verdict on a table whose newest metadata was cut',
+    file: 'packages/lake/src/adopt/table-verdict.ts',
+    original: `if (!isKind(error, 'corrupt')) throw error`,
+    planted: `throw error`,
+    caughtBy: ['packages/lake/src/adopt/table-verdict.test.ts'],
+  },
+  {
+    name: 'tell a reader to create the topic that he has mistaken',
+    file: 'packages/log/src/topics/topic-directory.ts',
+    original: `if (this.#core.access === 'read-write') return 'create it`,
+    planted: `if (this.#core.access) return 'create it`,
+    caughtBy: ['packages/moulin/src/attach-command.test.ts'],
+  },
+  {
     name: 'believe no count of NaNs in deletes',
     file: 'packages/iceberg/src/scan/equality-pruning.ts',
     original: `valueCounts: none, splitOffsets: []`,
