@@ -107,8 +107,14 @@ it('is the same for a column of ours that others have made required, at the firs
     alter(opened, (fields) => fields.map((field) => (field.name === '_kafka_key' ? { ...field, required } : field)))
   await set(true)
   await send(opened, 'b')
-  await expect(opened.topic.tier()).rejects.toMatchObject({ code: 'REQUIRED_NULL' })
-  expect(opened.topic.stats()).toMatchObject({ stoppedBy: { code: 'REQUIRED_NULL' } })
+  const refusal = {
+    kind: 'unsupported',
+    code: 'REQUIRED_COLUMN',
+    message: expect.stringMatching(/city\.trams.* _kafka_key .*optional again/),
+    context: { column: '_kafka_key' },
+  }
+  await expect(opened.topic.tier()).rejects.toMatchObject(refusal)
+  expect(opened.topic.stats()).toMatchObject({ stoppedBy: refusal })
   expect(await read(opened)).toEqual(['a', 'b'])
   await set(false)
   expect((await opened.topic.tier()).rows).toBe(1)

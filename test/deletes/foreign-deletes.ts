@@ -23,7 +23,8 @@ export interface NewDeletes {
   readonly files: readonly Omit<DeleteFile, 'sequenceNumber' | 'specId' | 'partition'>[]
 }
 
-const noMetrics = { nullValueCounts: new Map(), lowerBounds: new Map(), upperBounds: new Map() }
+const noCounts = { nullValueCounts: new Map(), nanValueCounts: new Map() }
+const noMetrics = { ...noCounts, lowerBounds: new Map(), upperBounds: new Map() }
 
 /** In any order of paths, each with positions that rise. */
 export function newPositions(location: string, deleted: ReadonlyMap<string, readonly number[]>): NewDeletes {
@@ -58,8 +59,8 @@ export function newEquality(
   equalityIds: readonly number[] = fields.map(({ id }) => id),
 ): NewDeletes {
   const { bytes, metrics } = describedParquet(fields, rows)
-  const { nullValueCounts, lowerBounds, upperBounds } = metrics
-  const stated = { nullValueCounts, lowerBounds, upperBounds }
+  const { nullValueCounts, nanValueCounts, lowerBounds, upperBounds } = metrics
+  const stated = { nullValueCounts, nanValueCounts, lowerBounds, upperBounds }
   return { bytes, files: [{ ...fileOf('equality', location, bytes, rows.length), ...stated, equalityIds }] }
 }
 

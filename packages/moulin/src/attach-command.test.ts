@@ -1,5 +1,5 @@
 import { cpSync, rmSync } from 'node:fs'
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
@@ -112,10 +112,30 @@ describe('moulin attach', () => {
       expect(out).toContain(text)
   })
 
+  it('says of a table whose newest metadata was cut short that it is broken, and exits 2', async () => {
+    await lakeOf()
+    const folder = join(tableFolder(), 'metadata')
+    const newest = Math.max(...(await readdir(folder)).map((name) => Number(/^v(\d+)\.metadata/.exec(name)?.[1] ?? 0)))
+    const path = join(folder, `v${newest}.metadata.json`)
+    await writeFile(path, (await readFile(path)).subarray(0, 100))
+    const { status, out, err } = await run('attach', lake(), '--adopt')
+    expect([status, err]).toEqual([2, ''])
+    expect(out).toMatch(/^bikes: intact$/m)
+    expect(out).toMatch(/^rides: broken \(unreadable-metadata\)$/m)
+    expect(out).toMatch(/in doubt: 0 to 4 in .*\n {2}what to do: Put the metadata back.*\n {2}it cannot be adopted$/m)
+  })
+
   it('says that a log has no topics', async () => {
     await (await openLog(lake(), { threads: 0 })).close()
     expect(await run('attach', lake())).toEqual({ status: 0, out: 'This log has no topics.\n', err: '' })
     expect(await run('attach', lake(), '--json')).toEqual({ status: 0, out: '', err: '' })
+  })
+
+  it('says which topics there are where one is asked for that is not', async () => {
+    await lakeOf()
+    const { status, out, err } = await run('attach', lake(), 'ride')
+    expect([status, out]).toEqual([2, ''])
+    expect(err).toMatch(/There is no topic ride in .*: it has bikes, rides\.\n/)
   })
 
   it('says of sound tables by which evidence, exits 0 and writes nothing, beside a writer too', async () => {

@@ -1,6 +1,7 @@
 import { widenings } from './columns.ts'
 import type { ColumnPath } from './columns.ts'
 import type { Operation, Outcome, Scene } from './operation.ts'
+import { isSortedBy } from './refusals.ts'
 
 /** The columns that partition specs and predicates do not need. */
 const droppable = ['note', 'heat', 'paid', 'level', 'spot.label', 'spot.lat', 'marks.weight'] as const
@@ -10,6 +11,12 @@ const nestedOnes = ['spot.zone', 'spot.label', 'marks.name', 'marks.weight'] as 
 function present<P extends ColumnPath>({ model }: Scene, of: readonly P[], at: number): P | undefined {
   const there = of.filter((path) => model.columns.isThere(path))
   return there[at % there.length]
+}
+
+/** Without those that its sort orders name: once such a column is gone, Spark writes the table no more, whatever the order is now. */
+const unsorted = <P extends ColumnPath>(scene: Scene, of: readonly P[]): P[] => {
+  const { columns } = scene.model
+  return of.filter((path) => columns.isThere(path) && !isSortedBy(scene, columns.sql(path)))
 }
 
 const alter = ({ stranger }: Scene, change: string, happened: () => void): Promise<void> =>
@@ -109,7 +116,7 @@ export const alterations: readonly Operation[] = [
     name: 'drop a column',
     needs: 'evolution',
     async work(scene, [a]): Promise<Outcome> {
-      const path = present(scene, droppable, a)
+      const path = present(scene, unsorted(scene, droppable), a)
       if (path === undefined) return 'nothing'
       await drop(scene, path)
       return 'done'
@@ -119,7 +126,7 @@ export const alterations: readonly Operation[] = [
     name: 'drop a column and add one of its name',
     needs: 'evolution',
     async work(scene, [a]): Promise<Outcome> {
-      const path = present(scene, ['note', 'paid'] as const, a)
+      const path = present(scene, unsorted(scene, ['note', 'paid']), a)
       if (path === undefined || scene.model.columns.extras.length >= 3) return 'nothing'
       const name = scene.model.columns.sql(path)
       await drop(scene, path)

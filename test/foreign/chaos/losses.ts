@@ -135,7 +135,9 @@ export const losses: readonly Operation[] = [
       if (b % 3 !== 0) await checkWithout(scene, places)
       await ours.release()
       const released = ours.topic.offsets().map((offsets) => offsets.released)
-      for (const [partition, offset] of places) expect(released[partition], 'released').toBeLessThanOrEqual(offset)
+      // The checks have read, and the log may have put the file back since: out of the write-ahead copy, which may go then.
+      if (!(await ours.hasCommitted()))
+        for (const [partition, offset] of places) expect(released[partition], 'released').toBeLessThanOrEqual(offset)
       model.releasedUpTo(released)
       await vi.waitFor(
         () => expect(ours.topic.stats()).toMatchObject({ missingFileCount: 0, lastError: null }),

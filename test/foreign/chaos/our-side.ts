@@ -23,6 +23,8 @@ export interface OurSide {
   release(): Promise<void>
   /** Works, and leaves the table to strangers again. */
   work(work: LogWork): Promise<void>
+  /** Whether the log has committed since strangers had the table last, without a call of the test. */
+  hasCommitted(): Promise<boolean>
   /** A commit of ours that no call of the test has made is there: the table goes to strangers as it has left it. */
   committed(): Promise<void>
 }

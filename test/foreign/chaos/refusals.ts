@@ -1,4 +1,5 @@
 import type { Operation, Scene } from './operation.ts'
+import type { Metadata } from './stranger.ts'
 
 /** What an engine says that does not do something, and to which tables that may come. */
 export interface Refusal {
@@ -35,12 +36,22 @@ export const noPartition: readonly Refusal[] = [
   },
 ]
 
+function idOf(metadata: Metadata, column: string): number | undefined {
+  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id'])!
+  return schema.fields.find(({ name }) => name === column)?.id
+}
+
 /** Whether the table's present spec makes partitions of the column. */
 function isPartitionedBy({ stranger: { metadata } }: Scene, column: string): boolean {
-  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id'])!
   const spec = metadata['partition-specs'].find((each) => each['spec-id'] === metadata['default-spec-id'])!
-  const id = schema.fields.find(({ name }) => name === column)?.id
+  const id = idOf(metadata, column)
   return spec.fields.some((field) => field['source-id'] === id)
+}
+
+/** Whether a sort order of the table, the present one or one of before, names the column. */
+export function isSortedBy({ stranger: { metadata } }: Scene, column: string): boolean {
+  const id = idOf(metadata, column)
+  return metadata['sort-orders'].some(({ fields }) => fields.some((field) => field['source-id'] === id))
 }
 
 /** Spark drops none of these columns while the table's partitions are made of it. */
@@ -80,7 +91,6 @@ export const ofDuckdbDeletes: readonly Refusal[] = [
 /** Columns that a partition spec or a sort order is made of may not be altered in every way. */
 const ofSpark: readonly Refusal[] = [
   { says: /Unsupported table change/, when: (scene) => isSorted(scene) || wasPartitioned(scene) },
-  { says: /Cannot find source column for sort field/, when: isSorted },
 ]
 
 /** Whether it is one that the operation may meet with such a table. */

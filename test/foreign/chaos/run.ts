@@ -188,6 +188,8 @@ class ChaosRun {
         await this.#produce(work)
         await this.#arrive()
       },
+      hasCommitted: async () =>
+        (await this.#metadata())['current-snapshot-id'] !== this.#stranger.metadata['current-snapshot-id'],
       committed: async () => {
         const metadata = await this.#metadata()
         this.#committed(metadata['current-snapshot-id']!, () => this.#model.repaired())

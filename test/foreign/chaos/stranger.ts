@@ -23,6 +23,7 @@ export interface Metadata {
   }[]
   readonly 'default-spec-id': number
   readonly 'default-sort-order-id': number
+  readonly 'sort-orders': readonly { readonly fields: readonly { readonly 'source-id': number }[] }[]
   readonly 'partition-specs': readonly {
     readonly 'spec-id': number
     readonly fields: readonly { readonly name: string; readonly 'source-id': number; readonly transform: string }[]

@@ -288,7 +288,8 @@ export interface JudgeTableOptions {
 
 /**
  * See {@link Lineage} for the first two verdicts; on a `broken` one the log neither tiers nor releases, nor reads the table. Two faults do
- * not stop all of that, and are called broken here all the same: `foreign-rows`, which tiering alone minds, and `missing-files`.
+ * not stop all of that, and are called broken here all the same: `foreign-rows`, which tiering alone minds, and `missing-files`. Of a
+ * table whose metadata is damaged (`unreadable-metadata`) all else is `corrupt`.
  */
 export interface TableVerdict {
   readonly verdict: 'intact' | 'plausible' | 'broken'

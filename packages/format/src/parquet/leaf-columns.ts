@@ -71,12 +71,16 @@ function checkRequired(path: string, column: Column, parent: Column | undefined)
   if (column.validity === undefined) return
   for (let row = 0; row < column.length; row++) {
     if (!isValid(column, row) && (parent === undefined || isValid(parent, row)))
-      throw invalid('REQUIRED_NULL', `Column ${path} is required and has a null in row ${row}.`)
+      throw invalid('REQUIRED_NULL', `Column ${path} is required and has a null in row ${row}.`, {
+        context: { column: path },
+      })
   }
 }
 
 function missing(path: string): Error {
-  return invalid('REQUIRED_NULL', `Column ${path} is required and missing from the batch.`)
+  return invalid('REQUIRED_NULL', `Column ${path} is required and missing from the batch.`, {
+    context: { column: path },
+  })
 }
 
 /** The column with the nulls of the struct around it. */

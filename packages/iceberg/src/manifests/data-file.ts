@@ -46,6 +46,7 @@ export interface DeleteFile {
   readonly recordCount: bigint
   readonly fileSizeBytes: bigint
   readonly nullValueCounts: ReadonlyMap<number, bigint>
+  readonly nanValueCounts: ReadonlyMap<number, bigint>
   readonly lowerBounds: ReadonlyMap<number, Uint8Array>
   readonly upperBounds: ReadonlyMap<number, Uint8Array>
   /** Data sequence number: which data files it is about. */

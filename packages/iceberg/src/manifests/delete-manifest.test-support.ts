@@ -72,6 +72,7 @@ export function deleteFile(
     recordCount: 1n,
     fileSizeBytes: 100n,
     nullValueCounts: new Map(),
+    nanValueCounts: new Map(),
     lowerBounds: new Map(),
     upperBounds: new Map(),
     sequenceNumber,
@@ -83,7 +84,8 @@ export function deleteFile(
 }
 
 function asData(file: DeleteFile): DataFile {
-  const { filePath, specId, partition, recordCount, fileSizeBytes, nullValueCounts, lowerBounds, upperBounds } = file
+  const { filePath, specId, partition, recordCount, fileSizeBytes } = file
+  const { nullValueCounts, nanValueCounts, lowerBounds, upperBounds } = file
   const described = {
     filePath,
     specId,
@@ -91,6 +93,7 @@ function asData(file: DeleteFile): DataFile {
     recordCount,
     fileSizeBytes,
     nullValueCounts,
+    nanValueCounts,
     lowerBounds,
     upperBounds,
   }
@@ -98,7 +101,6 @@ function asData(file: DeleteFile): DataFile {
   const unknown = {
     columnSizes: none,
     valueCounts: none,
-    nanValueCounts: none,
     splitOffsets: [],
     sortOrderId: undefined,
   }

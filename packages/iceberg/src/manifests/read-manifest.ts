@@ -204,7 +204,6 @@ export function dataFileFromAvro(row: AvroRow, shapes: Shapes, spec: BoundPartit
     ...described(row, shapes, spec),
     columnSizes: longMapAt(dataFile, row, ids.columnSizes) ?? new Map(),
     valueCounts: longMapAt(dataFile, row, ids.valueCounts) ?? new Map(),
-    nanValueCounts: longMapAt(dataFile, row, ids.nanValueCounts) ?? new Map(),
     splitOffsets: longsAt(dataFile, row, ids.splitOffsets) ?? [],
     sortOrderId: intAt(dataFile, row, ids.sortOrderId),
     firstRowId: longAt(dataFile, row, ids.firstRowId),
@@ -264,7 +263,14 @@ function described(
   spec: BoundPartitionSpec,
 ): Pick<
   DataFile,
-  'specId' | 'partition' | 'recordCount' | 'fileSizeBytes' | 'nullValueCounts' | 'lowerBounds' | 'upperBounds'
+  | 'specId'
+  | 'partition'
+  | 'recordCount'
+  | 'fileSizeBytes'
+  | 'nullValueCounts'
+  | 'nanValueCounts'
+  | 'lowerBounds'
+  | 'upperBounds'
 > {
   const ids = dataFileIds
   return {
@@ -273,6 +279,7 @@ function described(
     recordCount: required(longAt, dataFile, row, ids.recordCount),
     fileSizeBytes: required(longAt, dataFile, row, ids.fileSizeBytes),
     nullValueCounts: longMapAt(dataFile, row, ids.nullValueCounts) ?? new Map(),
+    nanValueCounts: longMapAt(dataFile, row, ids.nanValueCounts) ?? new Map(),
     lowerBounds: bytesMapAt(dataFile, row, ids.lowerBounds) ?? new Map(),
     upperBounds: bytesMapAt(dataFile, row, ids.upperBounds) ?? new Map(),
   }

@@ -21,8 +21,8 @@ const bare = bindPartitionSpec({ 'spec-id': 0, fields: [] }, [])
 const stating = (recordCount: number, metrics: Partial<FileMetrics>): DataFile =>
   ({ ...noMetrics, ...metrics, recordCount: BigInt(recordCount), specId: 0, partition: [] }) as unknown as DataFile
 
-const deleting = ({ recordCount, nullValueCounts, lowerBounds, upperBounds }: DataFile): DeleteFile =>
-  deleteFile('equality', 'e', 2n, { recordCount, nullValueCounts, lowerBounds, upperBounds })
+const deleting = ({ recordCount, nullValueCounts, nanValueCounts, lowerBounds, upperBounds }: DataFile): DeleteFile =>
+  deleteFile('equality', 'e', 2n, { recordCount, nullValueCounts, nanValueCounts, lowerBounds, upperBounds })
 
 type Rows = readonly (readonly Value[])[]
 
@@ -94,9 +94,14 @@ describe('equalityMightMatch', () => {
     const x = field(1, 'x', 'double')
     const [low, high] = [fileOf([x], [[1], [NaN]]), fileOf([x], [[5], [NaN]])]
     expect(might(low, high, [x])).toBe(true)
-    // Of a file of deletes nobody counts NaNs, of the data file they are stated.
-    expect(might(low, fileOf([x], [[5]]), [x])).toBe(false)
-    expect(might(low, { ...fileOf([x], [[5]]), nanValueCounts: new Map() }, [x])).toBe(true)
+    // Where either of them counts none, there is none; what is not counted may be there.
+    const [one, five] = [fileOf([x], [[1]]), fileOf([x], [[5]])]
+    const uncounted = (file: DataFile): DataFile => ({ ...file, nanValueCounts: new Map() })
+    expect(might(low, five, [x])).toBe(false)
+    expect(might(one, high, [x])).toBe(false)
+    expect(might(one, uncounted(five), [x])).toBe(false)
+    expect(might(low, uncounted(five), [x])).toBe(true)
+    expect(might(uncounted(one), high, [x])).toBe(true)
     expect(might(fileOf([x], [[-0]]), fileOf([x], [[0]]), [x])).toBe(true)
     const bound = (value: number) => new Map([[1, encodeSingleValue('double', value)]])
     const odd = { ...fileOf([x], [[5]]), lowerBounds: bound(NaN), upperBounds: bound(NaN) }

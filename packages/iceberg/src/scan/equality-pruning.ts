@@ -33,7 +33,7 @@ export function equalityMightMatch(
   })
   return (deletes) => {
     // Of a file of deletes no more is kept than this, which is enough: unknown is whatever may be.
-    const stated = { ...deletes, valueCounts: none, nanValueCounts: none, splitOffsets: [] }
+    const stated = { ...deletes, valueCounts: none, splitOffsets: [] }
     return leaves.every(({ type, column, facts, isFloat }) => mayMeet(facts, fileFacts(stated, column, type), isFloat))
   }
 }

@@ -210,6 +210,7 @@ function withMetricsAsked(file: DeleteFile): DeleteFile {
   return {
     ...file,
     nullValueCounts: asked(file.nullValueCounts, (count) => count),
+    nanValueCounts: asked(file.nanValueCounts, (count) => count),
     lowerBounds: bounds(file.lowerBounds),
     upperBounds: bounds(file.upperBounds),
   }
@@ -222,8 +223,9 @@ function sizeOf(files: readonly DeleteFile[]): number {
   const boundBytes = (bounds: DeleteFile['lowerBounds']): number =>
     [...bounds.values()].reduce((sum, { length }) => sum + METRIC_BYTES + length, 0)
   return files.reduce((sum, file) => {
-    const { filePath, referencedDataFile = '', equalityIds, partition, nullValueCounts } = file
-    const metrics = boundBytes(file.lowerBounds) + boundBytes(file.upperBounds) + METRIC_BYTES * nullValueCounts.size
+    const { filePath, referencedDataFile = '', equalityIds, partition, nullValueCounts, nanValueCounts } = file
+    const counts = METRIC_BYTES * (nullValueCounts.size + nanValueCounts.size)
+    const metrics = boundBytes(file.lowerBounds) + boundBytes(file.upperBounds) + counts
     const texts = 2 * (filePath.length + referencedDataFile.length)
     return sum + DELETE_BYTES + texts + metrics + 8 * (equalityIds.length + partition.length)
   }, 0)

@@ -210,7 +210,7 @@ describe('a plan', () => {
       Array.from({ length: 100 }, (_, id) => [id + 1, new TextEncoder().encode('sixteen-bytes-ab')]),
     )
     const counts = new Map([...bound.keys()].map((id) => [id, 0n]))
-    const metrics = { lowerBounds: bound, upperBounds: bound, nullValueCounts: counts }
+    const metrics = { lowerBounds: bound, upperBounds: bound, nullValueCounts: counts, nanValueCounts: counts }
     const files = ['a', 'b'].map((name) =>
       deleteFile('equality', name, 9n, { specId: 1, partition: [null], ...metrics }),
     )
@@ -221,9 +221,9 @@ describe('a plan', () => {
     putList('snap', [...manifests, deletes.manifest])
     const about = (await plan({ room: roomy() })).filter(({ deletes: some }) => some.length > 0)
     expect(about.map(({ deletes: some }) => some.length)).toEqual([2])
-    for (const { lowerBounds, upperBounds, nullValueCounts } of about[0]!.deletes) {
+    for (const { lowerBounds, upperBounds, nullValueCounts, nanValueCounts } of about[0]!.deletes) {
       expect([lowerBounds, upperBounds]).toEqual([new Map([[1, bound.get(1)]]), new Map([[1, bound.get(1)]])])
-      expect(nullValueCounts).toEqual(new Map([[1, 0n]]))
+      expect([nullValueCounts, nanValueCounts]).toEqual([new Map([[1, 0n]]), new Map([[1, 0n]])])
       // Of the manifest's bytes nothing is kept with them.
       expect(lowerBounds.get(1)!.buffer.byteLength).toBe(16)
     }

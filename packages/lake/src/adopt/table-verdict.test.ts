@@ -241,6 +241,27 @@ describe.each(['read-write', 'read-only'] as const)('the verdict on a table, of 
     })
   })
 
+  it('is broken where the newest metadata was cut short, which no adoption mends', async () => {
+    const { log } = await tieredLog()
+    log.hot.release([9n, 0n])
+    const { metadataLocation } = await log.catalog.loadTable(tableIdentifier(log.info.table))
+    const key = keyOf(log.store, metadataLocation)
+    const { bytes } = await log.store.get(key)
+    await log.store.put(key, bytes.subarray(0, bytes.length - 10))
+    expect(await judged(log, true)).toEqual({
+      ...sound,
+      verdict: 'broken',
+      fault: 'unreadable-metadata',
+      evidence: expect.stringContaining(key),
+      snapshotId: null,
+      files: null,
+      inDoubt: [range(0, 0, 9)],
+      remedy: expect.stringMatching(/metadata back.*backup/),
+    })
+    await log.store.put(key, bytes)
+    expect(await judged(log)).toMatchObject({ verdict: 'intact', inDoubt: [] })
+  })
+
   it('is found of a table without a marker', async () => {
     const { log } = await tieredLog()
     log.hot.release([9n, 9n])

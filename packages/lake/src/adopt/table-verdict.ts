@@ -1,4 +1,4 @@
-import { isMoulinError, isUnreadable } from '@moulin/core'
+import { isKind, isMoulinError, isUnreadable } from '@moulin/core'
 import type { AuditRange, CallOptions, JudgeTableOptions, LoadedTable, TableVerdict } from '@moulin/core'
 import { loadIfThere, planAdoption } from './adopt-table.ts'
 import type { AdoptRequest, Life } from './adopt-table.ts'
@@ -64,7 +64,13 @@ async function verdictFor(
   const { parts } = opening(life)
   const { table } = parts
   const asked = table.ask()
-  const loaded = await loadIfThere(catalog, table.identifier, call)
+  let loaded: LoadedTable | undefined
+  try {
+    loaded = await loadIfThere(catalog, table.identifier, call)
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error
+    return withoutMetadata(life, asked, error)
+  }
   if (loaded === undefined) return withoutTable(life, asked)
   return { ...nothing, snapshotId: snapshotIdOf(loaded), ...(await judged(parts, { loaded, asked, files }, call)) }
 }
@@ -136,6 +142,13 @@ function withoutTable({ info }: Life, { released }: Asked): TableVerdict {
   return { ...nothing, verdict: 'broken', evidence: reason, fault, inDoubt, remedy: remedyFor(fault) }
 }
 
+/** There is a table, and nobody can say of what: whatever the write-ahead tier has let go of may be in it. */
+function withoutMetadata({ info }: Life, { released }: Asked, { message }: Error): TableVerdict {
+  const inDoubt = rangesOf(lostRanges(info.startOffsets, released), info.incarnation)
+  const fault = 'unreadable-metadata'
+  return { ...nothing, verdict: 'broken', evidence: message, fault, inDoubt, remedy: remedyFor(fault) }
+}
+
 const nothing = {
   snapshotId: null,
   fault: null,
@@ -163,9 +176,15 @@ const rangesOf = (ranges: readonly LostRange[], incarnation: number): AuditRange
 
 /**
  * The table of somebody else stays his, and of rows that do not say who they are nothing can be counted; files that are gone are not come
- * by with another ledger.
+ * by with another ledger, and metadata that is damaged says not even which files there are.
  */
-const neverAdopted: ReadonlySet<string | null> = new Set(['other-log', 'other-topic', 'lost-identity', 'missing-files'])
+const neverAdopted: ReadonlySet<string | null> = new Set([
+  'other-log',
+  'other-topic',
+  'lost-identity',
+  'missing-files',
+  'unreadable-metadata',
+])
 
 const adopted = 'or adopt it: its ledger is counted anew from the rows that are there.'
 
@@ -181,6 +200,8 @@ function remedyFor(fault: string | null): string {
       return 'Delete these rows: until then nothing is tiered. Reads, scans and sends go on.'
     case 'missing-files':
       return 'Put the files back where they were, from a backup or an earlier version of the objects; or take them out of the table with an engine, and what they had is a gap that reads pass. Reads elsewhere, scans of what is hot, tiering and sends go on.'
+    case 'unreadable-metadata':
+      return 'Put the metadata back as it was, from a backup or an earlier version of the object. Until then the table is neither read nor written; sends go on, and what is hot is read.'
     case 'replaced-table':
       return 'Put the table back, or adopt its place: a table is made anew, without what this one alone held.'
     case 'no-marker':

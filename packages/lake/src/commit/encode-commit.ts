@@ -22,6 +22,7 @@ import { putUnnamed } from '../table/table-objects.ts'
 import { storedCodec } from '../encode/tier-task.ts'
 import type { TierParts, TierSetup } from '../encode/tier-task.ts'
 import type { HeldFile, TierWorkers } from '../encode/tier-workers.ts'
+import { ofRequired } from '../table/table-layout.ts'
 import type { TableColumns } from '../table/table-layout.ts'
 import type { TableState } from '../table/table-state.ts'
 
@@ -62,7 +63,7 @@ const MAX_PUTS = 2
 /**
  * Reads the ranges from the log, encodes them off the thread, in shards, and stores the data files. Nothing names them yet.
  * @throws what log and store throw, always with outcome `rejected`; `internal` code `HOT_GAP` when the log gives less than
- * the range: a hole there would become a gap in the table for good.
+ * the range: a hole there would become a gap in the table for good; `unsupported` code `REQUIRED_COLUMN`.
  */
 export async function encodeCommit(
   parts: EncodeParts,
@@ -96,6 +97,8 @@ export async function encodeCommit(
       }
     })
     return { files: stored, gains, sizeBytes: puts.sizeBytes }
+  } catch (error) {
+    throw ofRequired(error, parts.info.table)
   } finally {
     // After an error no put may go on behind our back: what is stored gets removed.
     await puts.settle()

@@ -69,7 +69,8 @@ export class Repairs {
 
   async #run(load: () => Promise<TableState>, call: CallOptions): Promise<boolean> {
     const { context, look, table } = this.#parts
-    if (this.#isUntold) await look.again(call)
+    // What was left may be back where it was.
+    if (this.#isUntold || this.#left.size > 0) await look.again(call)
     let left: readonly VanishedFiles[] = []
     for (const pass of passes) {
       // What stood in the way of a commit may be back now; else it would fail again.

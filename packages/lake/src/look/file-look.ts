@@ -71,14 +71,17 @@ export class FileLook {
    * `aborted` at once when the signal fires, whatever the look waits for.
    */
   below(upTo: readonly bigint[], call: CallOptions): Promise<Looked> {
-    return this.#inOrder(() => this.#look(upTo, call), call)
+    return this.#inOrder(() => this.#look(upTo, undefined, call), call)
   }
 
-  /** Looks at everything that is held. True when something else is missing now than was known to be. */
-  async again(call: CallOptions): Promise<boolean> {
+  /**
+   * Looks at everything that is held, and at the `suspect`: a data file that somebody could not read, whatever it may have. True when
+   * something else is missing now than was known to be.
+   */
+  async again(call: CallOptions, suspect?: string): Promise<boolean> {
     const { table } = this.#parts
     const before = [...table.missing.keys()].sort().join('\n')
-    await this.#inOrder(() => this.#look(undefined, call), call)
+    await this.#inOrder(() => this.#look(undefined, suspect, call), call)
     return [...table.missing.keys()].sort().join('\n') !== before
   }
 
@@ -98,17 +101,21 @@ export class FileLook {
     for await (const done of opened) void done
   }
 
-  async #look(upTo: readonly bigint[] | undefined, call: CallOptions): Promise<Looked> {
+  async #look(upTo: readonly bigint[] | undefined, suspect: string | undefined, call: CallOptions): Promise<Looked> {
     const { context, table } = this.#parts
     for (let round = 1; ; round++) {
       const state = await table.load(call)
       const known = table.missing
+      const asked = new Set(known.keys())
+      if (suspect !== undefined) asked.add(suspect)
+      // Its manifest may have been passed.
+      if (asked.size > known.size) this.#passed = new Set()
       const released = context.hot.releasedOffsets()
       const ranges = state.entries.map(({ frontier }, partition): OffsetRange => {
         const from = released[partition]!
         return { from, to: lowest(frontier, upTo?.[partition] ?? frontier) }
       })
-      const found = await this.#missingOf(state, ranges, known, call)
+      const found = await this.#missingOf(state, ranges, asked, call)
       // Files of a snapshot that has been replaced meanwhile may go.
       const isCurrent = async (): Promise<boolean> =>
         snapshotIdOf((await table.load(call)).loaded) === snapshotIdOf(state.loaded)
@@ -146,14 +153,14 @@ export class FileLook {
   async #missingOf(
     state: TableState,
     ranges: readonly OffsetRange[],
-    known: MissingFiles,
+    asked: ReadonlySet<string>,
     call: CallOptions,
   ): Promise<Found> {
     const found: Found = { missing: new Map(), places: [], hasDeletes: false }
     const isHeld = ranges.some(({ from, to }) => from < to)
-    if (!isHeld && known.size === 0) return found
+    if (!isHeld && asked.size === 0) return found
     const candidates = mapAhead(
-      this.#candidates(state, ranges, known, found, call),
+      this.#candidates(state, ranges, asked, found, call),
       HEADS_AT_ONCE - 1,
       async (file) => ({
         file,
@@ -168,11 +175,11 @@ export class FileLook {
     return found
   }
 
-  /** Live files that may hold some of the ranges, or were missing; manifests that cannot be read are found missing. */
+  /** Live files that may hold some of the ranges, or are asked for; manifests that cannot be read are found missing. */
   async *#candidates(
     state: TableState,
     ranges: readonly OffsetRange[],
-    known: MissingFiles,
+    asked: ReadonlySet<string>,
     found: Found,
     call: CallOptions,
   ): AsyncGenerator<DataFile> {
@@ -190,7 +197,7 @@ export class FileLook {
     }))
     for await (const { manifest, files } of read) {
       // A file that was missing is asked for until it is there again.
-      let isPassed = files !== undefined && !files.some(({ filePath }) => known.has(filePath))
+      let isPassed = files !== undefined && !files.some(({ filePath }) => asked.has(filePath))
       for (const file of files ?? []) {
         const places = placesIn(file, columns)
         if (places === undefined) continue
@@ -198,7 +205,7 @@ export class FileLook {
         const meets = partitionsOf(places, entries.length).some((partition) =>
           meeting(places, entries[partition]!, ranges[partition]!),
         )
-        if (known.has(file.filePath) || meets) yield file
+        if (asked.has(file.filePath) || meets) yield file
       }
       if (isPassed) passed.add(manifest.path)
     }

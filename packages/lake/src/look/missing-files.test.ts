@@ -1,5 +1,6 @@
 /** Files of the table that go while the write-ahead tier still has what was in them. */
-import { gte, keyOf, unavailable } from '@moulin/core'
+import { byValue, gte, keyOf, unavailable } from '@moulin/core'
+import type { StoredRecord } from '@moulin/core'
 import { currentSnapshot } from '@moulin/iceberg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -223,6 +224,53 @@ describe('a file that is missing', () => {
     log.hot.release([5n, 0n, 0n])
     expect(await readAll(reader, 0)).toEqual(log.hot.records(0))
     expect(reader.missingFiles!()).toEqual([])
+  })
+
+  it('is found by a read also where nothing of it is held, and keeps back no row of another file', async () => {
+    const made = await world({ info: { partitionBy: [byValue('city')] } })
+    const { log, store, topic } = made
+    sendTo(log, 0, 12)
+    const [key] = await commit(made)
+    sendTo(log, 1, 4)
+    await commit(made)
+    log.hot.release([12n, 4n, 0n])
+    const { bytes } = await store.get(key!)
+    await store.delete(key!)
+    // By its bounds it may have any of these: only its rows tell.
+    const read = (offset: bigint): Promise<StoredRecord[] | Error> =>
+      readAll(topic, 0, offset, offset + 1n).catch((error: Error) => error)
+    const found = []
+    for (const sent of log.hot.records(0)) found.push([sent, await read(sent.offset)] as const)
+    const refused = found.filter(([, record]) => record instanceof Error)
+    expect(refused).toHaveLength(3)
+    for (const [{ offset }, error] of refused) {
+      expect(error).toMatchObject({ kind: 'corrupt', code: 'FILE_MISSING' })
+      expect((error as Error).message).toContain(`Offsets [${offset}, ${offset + 1n}) of partition 0`)
+    }
+    for (const [sent, record] of found) if (!(record instanceof Error)) expect(record).toEqual([sent])
+    expect(topic.missingFiles!()).toEqual([log.store.root + key])
+    await expect(topic.scan({}).count()).rejects.toMatchObject({ code: 'FILE_MISSING' })
+    await store.put(key!, bytes)
+    expect(await topic.scan({}).count()).toBe(16)
+    expect(topic.missingFiles!()).toEqual([])
+    await checkReads(topic, log)
+  })
+
+  it('is missed no more once it is back, without anybody who reads', async () => {
+    const made = await world()
+    const { log, store, topic } = made
+    sendTo(log, 0, 5)
+    const [key] = await commit(made)
+    log.hot.release([5n, 0n, 0n])
+    const { bytes } = await store.get(key!)
+    await store.delete(key!)
+    await expect(readAll(topic, 0)).rejects.toMatchObject({ code: 'FILE_MISSING' })
+    expect(topic.missingFiles!()).toEqual([log.store.root + key])
+    expect(await topic.repair!()).toBe(false)
+    expect(topic.repairDueMs!()).toBeGreaterThan(log.runtime.clock.now())
+    await store.put(key!, bytes)
+    expect(await topic.repair!()).toBe(false)
+    expect([topic.missingFiles!(), topic.repairDueMs!()]).toEqual([[], undefined])
   })
 
   it('is tiered again once the table is rolled back before its commit, and adopted', async () => {

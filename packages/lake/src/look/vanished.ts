@@ -67,7 +67,8 @@ async function isStillNamed(
   return false
 }
 
-function fileIn(error: unknown): string | undefined {
+/** The object that the error is about, as it names it. */
+export function fileIn(error: unknown): string | undefined {
   const { file, key } = isMoulinError(error) ? error.context : {}
   return typeof file === 'string' ? file : typeof key === 'string' ? key : undefined
 }

@@ -12,7 +12,7 @@ import type { LiveFiles } from '../live/live-files.ts'
 import type { FileLook } from '../look/file-look.ts'
 import { absentIn, heldRuns } from '../look/held-records.ts'
 import { asksForLook } from '../look/missing-files.ts'
-import { fileMissing } from '../look/vanished.ts'
+import { fileIn, fileMissing } from '../look/vanished.ts'
 import type { RecordDecoder } from './record-decoder.ts'
 import { RunWriter } from './record-runs.ts'
 import type { RowIndexes } from './row-index.ts'
@@ -117,7 +117,7 @@ export async function* coldReadAt(
 
 /**
  * Runs `work` on the present snapshot, and again on a newer one when a file vanished under it. Where the snapshot is the same, or a
- * file is damaged, a look at the files decides: what is missing is read from the write-ahead tier then.
+ * file is damaged, a look at the files decides: what is missing is read from other files then, and from the write-ahead tier.
  */
 export async function* replanning<T>(
   { table, look }: ColdReadParts,
@@ -125,7 +125,7 @@ export async function* replanning<T>(
   work: (state: TableState) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   let failedOn: bigint | null | undefined
-  let lookedOn: bigint | null | undefined
+  const looked = new Set<string>()
   for (;;) {
     const state = await table.load(call)
     try {
@@ -135,9 +135,11 @@ export async function* replanning<T>(
       if (!asksForLook(error)) throw error
       const snapshot = snapshotIdOf(state.loaded)
       const isAgain = failedOn === snapshot || !isVanished(error)
-      if (isAgain && lookedOn !== snapshot) {
-        lookedOn = snapshot
-        if (await look.again(call)) continue
+      const suspect = fileIn(error)
+      const name = `${snapshot} ${suspect}`
+      if (isAgain && !looked.has(name)) {
+        looked.add(name)
+        if (await look.again(call, suspect)) continue
       }
       if (isAgain) {
         if (!isVanished(error)) throw error

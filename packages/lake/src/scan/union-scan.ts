@@ -180,7 +180,7 @@ async function* whole<T>(
   }
 }
 
-// The look makes the next scan another one: what is missing then comes from the write-ahead tier.
+// The look makes the next scan another one: what is missing then comes from the write-ahead tier, and what is back from its file.
 async function explained(
   parts: UnionScanParts,
   state: TableState,
@@ -190,7 +190,8 @@ async function explained(
   if (!asksForLook(error)) return error
   const { look, table } = parts
   await unlessItFails(look.again(call))
-  const isNews = [...table.missing.keys()].some((file) => !state.missing.has(file))
+  const isNews =
+    table.missing.size < state.missing.size || [...table.missing.keys()].some((file) => !state.missing.has(file))
   if (isNews) return expired(state, error)
   return isVanished(error) ? await vanished(parts, state, error, call) : error
 }

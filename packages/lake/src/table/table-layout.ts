@@ -1,4 +1,4 @@
-import { invalid, notFound, unsupported } from '@moulin/core'
+import { invalid, isKind, notFound, unsupported } from '@moulin/core'
 import type {
   Codec,
   ColdTopicInfo,
@@ -175,12 +175,22 @@ export function tableColumns(
 
 /** @throws `unsupported` code `REQUIRED_COLUMN` where others have added what every row must have, and nobody says what. */
 export function checkFillable({ unfilled }: TableColumns, table: string): void {
-  const [first] = unfilled
-  if (first === undefined) return
+  const [column] = unfilled
+  if (column === undefined) return
   const message =
-    `Table ${table} requires a value of ${first}, which no record has, so nothing more is tiered; reads go on. ` +
+    `Table ${table} requires a value of ${column}, which no record has, so nothing more is tiered; reads go on. ` +
     'Make the column optional, or give it a write default.'
-  throw unsupported('REQUIRED_COLUMN', message, { context: { table, column: first } })
+  throw unsupported('REQUIRED_COLUMN', message, { context: { table, column } })
+}
+
+/** What an error of the file's writer means where others have made a column of ours required: at the first record without it. */
+export function ofRequired(error: unknown, table: string): unknown {
+  if (!isKind(error, 'invalid', 'REQUIRED_NULL')) return error
+  const { column } = error.context
+  const message =
+    `Table ${table} requires a value of ${String(column)} now, which a record has not, so nothing more is tiered; reads go on. ` +
+    'Make the column optional again.'
+  return unsupported('REQUIRED_COLUMN', message, { context: { table, column }, cause: error })
 }
 
 function drift(table: string, what: string): Error {

@@ -30,6 +30,9 @@ import type { Holding } from '../tiering/wal-pressure.ts'
 
 type AnyConfig = TopicConfig<never> | TopicConfig
 
+/** Topics that a message names. */
+const NAMED = 10
+
 /** The topics of an open log: creates them, finds them, keeps one state for each. */
 export class TopicDirectory {
   readonly #core: LogCore
@@ -133,7 +136,7 @@ export class TopicDirectory {
       checkTopicName(name)
       checkConfig(name, config)
       const state = await this.#find(name)
-      if (state === undefined) throw this.#missing(name)
+      if (state === undefined) throw await this.#missing(name)
       if (config !== undefined) this.#checkNamed(state, config)
       state.onBroken = config?.onBroken ?? state.onBroken
       return state
@@ -291,14 +294,17 @@ export class TopicDirectory {
     checkSameConfig(name, state.record.config, resolveConfig(name, whole), named)
   }
 
-  #missing(name: string): Error {
-    return notFound(
-      'NO_TOPIC',
-      `There is no topic ${name} in ${this.#core.name}: create it with createTopic or ensureTopic.`,
-      {
-        context: { topic: name },
-      },
-    )
+  async #missing(name: string): Promise<Error> {
+    const message = `There is no topic ${name} in ${this.#core.name}: ${await this.#instead()}`
+    return notFound('NO_TOPIC', message, { context: { topic: name } })
+  }
+
+  /** What to do about a topic that is not there: who can create none has mistaken its name. */
+  async #instead(): Promise<string> {
+    if (this.#core.access === 'read-write') return 'create it with createTopic or ensureTopic.'
+    const names = await this.names()
+    const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : ''
+    return names.length === 0 ? 'it has none.' : `it has ${names.slice(0, NAMED).join(', ')}${more}.`
   }
 }
 

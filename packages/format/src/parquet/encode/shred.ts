@@ -244,11 +244,15 @@ function noValues(type: string): LeafValues {
 }
 
 function missing(path: string): Error {
-  return invalid('REQUIRED_NULL', `Column ${path} is required and missing from the batch.`)
+  return invalid('REQUIRED_NULL', `Column ${path} is required and missing from the batch.`, {
+    context: { column: path },
+  })
 }
 
 function requiredNull(path: string, row: number): Error {
-  return invalid('REQUIRED_NULL', `Column ${path} is required and has a null in row ${row}.`)
+  return invalid('REQUIRED_NULL', `Column ${path} is required and has a null in row ${row}.`, {
+    context: { column: path },
+  })
 }
 
 function tooShort(path: string): Error {
