@@ -1,4 +1,4 @@
-import { bucketStore, checkOptions, invalid, systemRuntime } from '@moulin/core'
+import { bucketStore, checkOptions, invalid, MAX_REQUEST_BYTES, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { s3Bucket } from './s3-bucket.ts'
 import { clientOf } from './s3-client.ts'
@@ -52,7 +52,7 @@ export function s3(options: S3Options): ObjectStore {
     minPartBytes: 5 * MIB,
     maxParts: 10_000,
     parallelParts: options.parallelParts ?? 4,
-    maxPutBytes: options.maxPutBytes ?? 5 * 1024 * MIB,
+    maxPutBytes: options.maxPutBytes ?? MAX_REQUEST_BYTES,
     maxBatchKeys: 1_000,
     attemptIds: options.userMetadata !== 'dropped',
   })
