@@ -42,6 +42,11 @@ describe('azureStores', () => {
     expect(() => azureStores()(place, {}, [])).toThrow(expect.objectContaining({ code: 'STORE_SCHEME' }))
   })
 
+  it('refuses an end that is no time', () => {
+    const config = { 'adls.sas-token.lake': 'sv=1&sig=a', 'adls.sas-token-expires-at-ms.lake': 'soon' }
+    expect(() => azureStores()(PLACE, config, [])).toThrow(expect.objectContaining({ code: 'CREDENTIALS' }))
+  })
+
   it('signs by what the catalog gives, a signature of the account first', async () => {
     const key = { 'adls.auth.shared-key.account.name': 'lake', 'adls.auth.shared-key.account.key': KEY }
     expect(await signedWith({})).toBe('nothing')

@@ -1,5 +1,5 @@
-import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
-import type { ObjectStore, RenewedAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
+import { checkOptions, option, systemRuntime, tableAccess, timeOf, unsupported } from '@moulin/core'
+import type { ObjectStore, RenewAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
 import { gcs } from './gcs.ts'
 import { accessOptions, sharedOptions } from './gcs-options.ts'
 import type { GcsOptions, GcsSharedOptions } from './gcs-options.ts'
@@ -9,12 +9,14 @@ export interface GcsStoresOptions extends Omit<GcsSharedOptions, 'runtime'> {
    * Where a new token comes from before the one that a table came with runs out: the credentials endpoint of its catalog, for instance.
    * Without it the catalog is asked for the table again once the service refuses the old one.
    */
-  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
+  readonly renew?: RenewAccess
   /** Where the properties say nothing: the project, endpoint and credentials of your own. */
   readonly defaults?: Pick<GcsOptions, 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
 }
 
+const TOKEN = 'gcs.oauth2.token'
+const EXPIRY = 'gcs.oauth2.token-expires-at'
 const location = /^gs:\/\/([^/]+)\//
 
 /**
@@ -36,30 +38,26 @@ export function gcsStores(options: GcsStoresOptions = {}): TableStores {
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options
-  const { clock } = options.runtime ?? systemRuntime()
+  const { runtime = systemRuntime() } = options
   return (place, config, credentials): ObjectStore => {
     const [, bucket] = location.exec(place) ?? []
     if (bucket === undefined)
       throw unsupported('STORE_SCHEME', `gcsStores reads gs: locations, not ${place.slice(0, place.indexOf(':') + 1)}.`)
-    const properties = propertiesAt(place, config, credentials)
-    checkKeys(place, properties)
-    const current = renewed({
-      clock,
-      first: properties,
-      expiresAtMs: (known) => numberOf(known['gcs.oauth2.token-expires-at']),
-      renew:
-        renew === undefined
-          ? undefined
-          : async (signal) => {
-              const access = await renew(place, signal)
-              return { ...properties, ...propertiesAt(place, access.config ?? {}, access.credentials ?? []) }
-            },
+    const { properties, current } = tableAccess({
+      runtime,
+      location: place,
+      config,
+      credentials,
+      renew,
+      isAccess: (known) => known[TOKEN] !== undefined,
+      expiresAtMs: (known) => timeOf(EXPIRY, known[EXPIRY]),
     })
+    checkKeys(place, properties)
     const projectId = properties['gcs.project-id']
     const apiEndpoint = properties['gcs.service.host']
     const userProject = properties['gcs.user-project']
     const { credentials: _credentials, token: _token, ...others } = defaults
-    const hasToken = properties['gcs.oauth2.token'] !== undefined
+    const hasToken = properties[TOKEN] !== undefined
     return gcs({
       ...(hasToken ? others : defaults),
       ...shared,
@@ -67,7 +65,7 @@ export function gcsStores(options: GcsStoresOptions = {}): TableStores {
       ...(projectId === undefined ? {} : { projectId }),
       ...(apiEndpoint === undefined ? {} : { apiEndpoint }),
       ...(userProject === undefined ? {} : { userProject }),
-      ...(hasToken ? { token: async () => ({ token: (await current())['gcs.oauth2.token']! }) } : {}),
+      ...(hasToken ? { token: async () => ({ token: (await current())[TOKEN]! }) } : {}),
     })
   }
 }
@@ -77,11 +75,4 @@ function checkKeys(place: string, properties: StoreProperties): void {
     if (properties[name] === undefined) continue
     throw unsupported('ENCRYPTION', `The catalog of ${place} gives ${name}: keys of the customer's own are not sent.`)
   }
-}
-
-function numberOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const value = Number(text)
-  if (!Number.isFinite(value)) throw invalid('CREDENTIALS', 'gcs.oauth2.token-expires-at is no number of milliseconds.')
-  return value
 }
