@@ -13,7 +13,9 @@ const pages = (
   bucket: MemoryBucket,
   answers: Readonly<Record<string, readonly [readonly string[], string?]>>,
 ): void => {
+  let asked = 0
   bucket.listPage = ({ token = 'first' }) => {
+    if (++asked > 20) throw new TypeError('It goes round.')
     const [keys, next] = answers[token]!
     return Promise.resolve({ infos: keys.map((key) => ({ key, size: 1, etag: '"1"', modifiedMs: 0 })), token: next })
   }

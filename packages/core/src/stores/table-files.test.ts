@@ -209,27 +209,6 @@ describe('tableFiles of stores that are found by location', () => {
     expect((await files.get('s3a://lake/t/a')).size).toBe(1)
   })
 
-  it('keeps one for each choice of credentials in one bucket, whatever scheme names it', async () => {
-    const made: string[] = []
-    const { store } = storeWith([])
-    const credentials = ['s3', 's3://lake/t/data/', 's3://lake/t/meta', 's3://la', 's3://lake/t/data/'].map(
-      (prefix) => ({
-        prefix,
-        config: { secret: prefix },
-      }),
-    )
-    const files = tableFiles(
-      (location) => {
-        made.push(location)
-        return { ...store, root: 's3://lake/', aliases: ['s3a://lake/'] }
-      },
-      { table: { config: {}, credentials } as unknown as LoadedTable },
-    )
-    for (const key of ['t/data/1', 't/data/2', 't/meta/1', 't/metadata/1', 't/x', 'u'])
-      for (const scheme of ['s3', 's3a']) await files.head(`${scheme}://lake/${key}`)
-    expect(made).toEqual(['t/data/1', 't/meta/1', 't/x'].flatMap((key) => [`s3://lake/${key}`, `s3a://lake/${key}`]))
-  })
-
   it('loads the table once for all that are refused, and makes each call again', async () => {
     const { files, objects, state } = world()
     const names = Array.from({ length: 12 }, (_, i) => `s3${i % 2 === 0 ? '' : 'a'}://lake/t/${i}`)
