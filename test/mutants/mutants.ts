@@ -3374,4 +3374,18 @@ export const mutants: readonly Mutant[] = [
     planted: `credentials.length`,
     caughtBy: ['packages/core/src/stores/stores-of-table.test.ts'],
   },
+  {
+    name: 'send a token of your own where a catalog of GCS points',
+    file: 'packages/storage-gcs/src/gcs-stores.ts',
+    original: `if (!hasToken) checkOwn(place, apiEndpoint, defaults)`,
+    planted: `if (hasToken) checkOwn(place, apiEndpoint, defaults)`,
+    caughtBy: ['packages/storage-gcs/src/gcs-stores.test.ts'],
+  },
+  {
+    name: 'send credentials of your own where a location of Azure leads',
+    file: 'packages/storage-azure/src/azure-stores.ts',
+    original: `defaults.endpoint !== undefined || isAzures(domain)`,
+    planted: `domain !== ''`,
+    caughtBy: ['packages/storage-azure/src/azure-stores.test.ts'],
+  },
 ]

@@ -32,7 +32,8 @@ const location = /^(?:abfss?|wasbs?):\/\/([^@/]+)@([^./]+)\.(?:dfs|blob)\.([^/:]
  * account stands there as in locations, `lake.dfs.core.windows.net`, or by its name alone. Locations may say `abfss:`, `abfs:`, `wasbs:`
  * or `wasb:`.
  *
- * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations.
+ * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations, and code
+ * `CREDENTIALS_ELSEWHERE` where your own credentials would go to a host that is neither Azure's nor in `defaults`.
  *
  * @example
  * const stores = azureStores({ defaults: { credential: new DefaultAzureCredential() } })
@@ -59,6 +60,7 @@ export function azureStores(options: AzureStoresOptions = {}): TableStores {
     })
     const token = async (): Promise<string> => propertyOf(await current(), SIGNATURE, place)!
     const { endpoint, credential } = accessOf(properties, place, token)
+    if (credential === undefined) checkOwn(place, endpoint, defaults)
     return azure({
       ...shared,
       ...place,
@@ -74,6 +76,28 @@ function placeOf(at: string): Place {
   throw unsupported(
     'STORE_SCHEME',
     `azureStores reads abfss:, abfs:, wasbs: and wasb: locations of an account, abfss://container@account.dfs.core.windows.net/…, not ${at.slice(0, at.indexOf(':') + 1)}.`,
+  )
+}
+
+/** A signature or a token that is shown to a host is that host's: yours goes to Azure, and where you say, not where a location leads. */
+function checkOwn(
+  { domain }: Place,
+  endpoint: string | undefined,
+  defaults: NonNullable<AzureStoresOptions['defaults']>,
+): void {
+  if (defaults.credential === undefined) return
+  if (endpoint === undefined ? defaults.endpoint !== undefined || isAzures(domain) : endpoint === defaults.endpoint)
+    return
+  throw unsupported(
+    'CREDENTIALS_ELSEWHERE',
+    `The catalog or a location names a host (${JSON.stringify(domain)}, or an endpoint of its own) that is not Azure's, and there are no credentials for it: yours are not sent there. Give that endpoint in defaults, too.`,
+  )
+}
+
+/** The clouds of Azure, OneLake, and zones of DNS. */
+function isAzures(domain: string): boolean {
+  return /^(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)|fabric\.microsoft\.com|storage\.azure\.net)$/.test(
+    domain,
   )
 }
 

@@ -95,6 +95,23 @@ describe('gcsStores', () => {
     })
   })
 
+  it('sends a token of your own to Google, and where you say, alone', () => {
+    const token = (): Promise<{ token: string }> => Promise.resolve({ token: 'mine' })
+    const stranger = { 'gcs.service.host': 'https://storage.example.org' }
+    const elsewhere = expect.objectContaining({ kind: 'unsupported', code: 'CREDENTIALS_ELSEWHERE' }) as Error
+    for (const own of [{ token }, { credentials: { client_email: 'a', private_key: 'b' } }])
+      expect(() => gcsStores({ defaults: own })('gs://lake/x', stranger, [])).toThrow(elsewhere)
+    const open = (defaults: object, config: Readonly<Record<string, string>>): string =>
+      gcsStores({ defaults })('gs://lake/x', config, []).root
+    for (const [defaults, config] of [
+      [{ token, apiEndpoint: 'https://storage.example.org' }, stranger],
+      [{ token }, { 'gcs.service.host': 'https://storage.me-central2.rep.googleapis.com' }],
+      [{ token }, { ...stranger, 'gcs.oauth2.token': 'theirs' }],
+      [{}, stranger],
+    ] as const)
+      expect(open(defaults, config)).toBe('gs://lake/')
+  })
+
   it('refuses other schemes, keys of the customer, and a time that is none', () => {
     const stores = gcsStores()
     expect(() => stores('s3://lake/x', {}, [])).toThrow(/gs: locations, not s3:/)

@@ -1,6 +1,7 @@
 import { checkOptions, option, systemRuntime, tableAccess, timeOf, unsupported } from '@moulin/core'
 import type { ObjectStore, RenewAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
 import { gcs } from './gcs.ts'
+import { isGoogles } from './gcs-client.ts'
 import { accessOptions, sharedOptions } from './gcs-options.ts'
 import type { GcsOptions, GcsSharedOptions } from './gcs-options.ts'
 
@@ -25,7 +26,8 @@ const location = /^gs:\/\/([^/]+)\//
  * with the longest prefix.
  *
  * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for locations that are not
- * `gs:`, and code `ENCRYPTION` for a catalog that hands out keys of the customer's own.
+ * `gs:`, code `ENCRYPTION` for a catalog that hands out keys of the customer's own, and code `CREDENTIALS_ELSEWHERE` for one that would
+ * have yours sent to an endpoint that is neither Google's nor in `defaults`.
  *
  * @example
  * const stores = gcsStores({ defaults: { projectId: 'orders' } })
@@ -58,6 +60,7 @@ export function gcsStores(options: GcsStoresOptions = {}): TableStores {
     const userProject = properties['gcs.user-project']
     const { credentials: _credentials, token: _token, ...others } = defaults
     const hasToken = properties[TOKEN] !== undefined
+    if (!hasToken) checkOwn(place, apiEndpoint, defaults)
     return gcs({
       ...(hasToken ? others : defaults),
       ...shared,
@@ -68,6 +71,20 @@ export function gcsStores(options: GcsStoresOptions = {}): TableStores {
       ...(hasToken ? { token: async () => ({ token: (await current())[TOKEN]! }) } : {}),
     })
   }
+}
+
+/** A token that is shown to an endpoint is that endpoint's: yours goes to Google, and where you say. */
+function checkOwn(
+  place: string,
+  apiEndpoint: string | undefined,
+  defaults: NonNullable<GcsStoresOptions['defaults']>,
+): void {
+  if (defaults.credentials === undefined && defaults.token === undefined) return
+  if (apiEndpoint === undefined || apiEndpoint === defaults.apiEndpoint || isGoogles(apiEndpoint)) return
+  throw unsupported(
+    'CREDENTIALS_ELSEWHERE',
+    `The catalog of ${place} names an endpoint that is not Google's and gives no token: yours is not sent there. Give that endpoint in defaults, too.`,
+  )
 }
 
 function checkKeys(place: string, properties: StoreProperties): void {
