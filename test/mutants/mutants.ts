@@ -3388,4 +3388,20 @@ export const mutants: readonly Mutant[] = [
     planted: `domain !== ''`,
     caughtBy: ['packages/storage-azure/src/azure-stores.test.ts'],
   },
+  {
+    name: 'wait for a source whose part has failed',
+    file: 'packages/core/src/stores/bucket-upload.ts',
+    original: `        reading.abort()
+`,
+    planted: ``,
+    caughtBy: ['packages/core/src/stores/bucket-upload.test.ts'],
+  },
+  {
+    name: 'pass over a key for AES256',
+    file: 'packages/storage-s3/src/s3.ts',
+    original: `  checkEncryption(options.encryption)
+`,
+    planted: ``,
+    caughtBy: ['packages/storage-s3/src/s3.test.ts'],
+  },
 ]

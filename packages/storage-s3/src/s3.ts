@@ -27,6 +27,7 @@ export function s3(options: S3Options): ObjectStore {
   const { bucket, prefix = '', client, runtime = systemRuntime() } = options
   checkOwnClient(options)
   checkBucket(bucket)
+  checkEncryption(options.encryption)
   const isDirectory = bucket.endsWith('--x-s3')
   const name = `s3(${bucket}/${prefix})`
   const { storageClass, encryption, requesterPays } = options
@@ -62,6 +63,14 @@ function checkBucket(bucket: string): void {
   if (/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(bucket)) return
   const message = `s3: ${JSON.stringify(bucket)} is no name of a bucket: 3 to 63 letters, digits, dots and hyphens. A path in it is given as prefix.`
   throw invalid('BUCKET', message, { context: { bucket } })
+}
+
+function checkEncryption(encryption: S3Options['encryption']): void {
+  if (encryption?.type !== 'AES256' || (encryption as { readonly keyId?: unknown }).keyId === undefined) return
+  throw invalid(
+    'OPTION',
+    "s3: encryption.keyId is that of a KMS key, and AES256 has none: say type 'aws:kms', or leave it out.",
+  )
 }
 
 /** What a client was made with cannot be changed by an option, which would be passed over. */

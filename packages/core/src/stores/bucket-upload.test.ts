@@ -1,6 +1,6 @@
 import { systemRuntime } from '../system/system-runtime.ts'
 import { describe, expect, it } from 'vitest'
-import { opened } from './bucket.test-support.ts'
+import { opened, thrown } from './bucket.test-support.ts'
 
 const { timers } = systemRuntime()
 
@@ -36,6 +36,22 @@ describe('a stream into a bucket', () => {
     await store.putStream('k', [new Uint8Array(64)], { mode: 'create' })
     expect(bucket.calls).toEqual(['put', 'begin', 'part', 'complete'])
     expect(bucket.objects.get('a b/k')).toMatchObject({ size: 64 })
+  })
+
+  it('fails with its part, also while its source says nothing', async () => {
+    const { bucket, store } = opened({ partBytes: 16 })
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(40)
+      await new Promise<never>(() => {})
+    }
+    bucket.before = (call) => {
+      if (call === 'part') throw thrown(500)
+    }
+    let error: unknown
+    void store.putStream('k', source()).catch((thrown: unknown) => (error = thrown))
+    for (let turn = 0; turn < 20 && error === undefined; turn++) await timers.turn()
+    expect(error).toMatchObject({ code: 'STORE_FAILED', outcome: 'rejected' })
+    expect(bucket.uploads.size).toBe(0)
   })
 
   it('waits longer for an end that joins more parts', async () => {
