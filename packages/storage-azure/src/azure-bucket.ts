@@ -6,7 +6,7 @@ import type {
   ContainerListBlobFlatSegmentResponse,
   ContainerListBlobsOptions,
 } from '@azure/storage-blob'
-import { atMost, invalid } from '@moulin/core'
+import { invalid, md5Of } from '@moulin/core'
 import type {
   Bucket,
   BucketDeleteFailure,
@@ -20,11 +20,10 @@ import { OWN_CODES } from './azure-answers.ts'
 import type { AzureClient } from './azure-client.ts'
 import { azureFailure, strangeAnswer } from './azure-failure.ts'
 import type { AzureOptions } from './azure-options.ts'
-import { md5Of, readBlob, tagOf } from './azure-read.ts'
+import { readBlob, tagOf } from './azure-read.ts'
 
 /** Name of the attempt id among a blob's metadata, which takes identifiers of C# alone. */
 const ATTEMPT = 'moulinattempt'
-const PARALLEL_DELETES = 8
 
 export interface AzureBucketOptions extends Pick<AzureOptions, 'storageClass' | 'encryptionScope'> {
   readonly name: string
@@ -134,20 +133,15 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
       const failures: BucketDeleteFailure[] = all
         .filter((key) => !isName(key))
         .map((key) => ({ key, thrown: badName(name, key) }))
-      const container = await client.container()
-      if (!isBatchRefused && keys.length > 1) {
-        try {
-          return [...failures, ...(await batchOf(container, keys, signal))]
-        } catch (thrown) {
-          const { verdict } = failure(thrown, 'delete', undefined).context
-          if (verdict !== 'forbidden' && verdict !== 'lacking' && verdict !== 'refused') throw thrown
-          isBatchRefused = true
-        }
+      if (isBatchRefused || keys.length < 2) return undefined
+      try {
+        return [...failures, ...(await batchOf(await client.container(), keys, signal))]
+      } catch (thrown) {
+        const { verdict } = failure(thrown, 'delete', undefined).context
+        if (verdict !== 'forbidden' && verdict !== 'lacking' && verdict !== 'refused') throw thrown
+        isBatchRefused = true
+        return undefined
       }
-      await atMost(PARALLEL_DELETES, keys, async (key) => {
-        await this.delete(key, signal).catch((thrown: unknown) => failures.push({ key, thrown }))
-      })
-      return failures
     },
 
     async listPage({ prefix, token }, signal) {
@@ -159,9 +153,7 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
       const page = next.value
       // A page of some gateway's is no empty list.
       if (page?.serviceEndpoint === undefined) throw strangeAnswer(OWN_CODES.strange)
-      const blobs = page.segment.blobItems.filter(
-        ({ name, metadata }) => name.startsWith(prefix) && metadata?.['hdi_isfolder'] !== 'true',
-      )
+      const blobs = page.segment.blobItems.filter(({ metadata }) => metadata?.['hdi_isfolder'] !== 'true')
       return {
         infos: blobs.map(({ name: key, properties }) => ({
           key,

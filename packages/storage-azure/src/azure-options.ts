@@ -1,6 +1,6 @@
 import type { BlobServiceClient, ContainerClient } from '@azure/storage-blob'
 import type { Durability, ListOrder, OptionTable, Runtime } from '@moulin/core'
-import { option } from '@moulin/core'
+import { MAX_REQUEST_BYTES, option } from '@moulin/core'
 
 /** As every credential of `@azure/identity` is. */
 export interface AzureTokenCredential {
@@ -48,7 +48,7 @@ export interface AzureOptions {
   readonly partBytes?: number
   /** Blocks of one stream that are sent at a time. Default 4. */
   readonly parallelParts?: number
-  /** Default 5000 MiB, which is Azure's limit of one request. */
+  /** Default, and at most, a byte below 2 GiB: Node hashes no more at a time. A larger object goes by putStream. */
   readonly maxPutBytes?: number
   readonly runtime?: Pick<Runtime, 'timers' | 'random'>
 }
@@ -59,8 +59,6 @@ export type AzureSharedOptions = Omit<
   'container' | 'account' | 'prefix' | 'client' | 'endpoint' | 'domain' | 'credential'
 >
 
-const MIB = 1024 * 1024
-
 export const sharedOptions: OptionTable<AzureSharedOptions> = {
   storageClass: option.oneOf('Hot', 'Cool', 'Cold'),
   encryptionScope: option.textOf('the name of an encryption scope'),
@@ -68,9 +66,9 @@ export const sharedOptions: OptionTable<AzureSharedOptions> = {
   listOrder: option.oneOf('bytes', 'none'),
   durability: option.oneOf('memory', 'disk', 'zone', 'region'),
   deadlineMs: option.milliseconds(1),
-  partBytes: option.integer('bytes', 1, 4_000 * MIB),
+  partBytes: option.integer('bytes', 1, MAX_REQUEST_BYTES),
   parallelParts: option.integer('blocks', 1, 100),
-  maxPutBytes: option.positiveBytes,
+  maxPutBytes: option.integer('bytes', 1, MAX_REQUEST_BYTES),
   runtime: option.runtimeOf('timers', 'random'),
 }
 

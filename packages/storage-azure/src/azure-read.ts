@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { BlobRequestConditions, BlockBlobClient } from '@azure/storage-blob'
-import { joinBytes, unavailable } from '@moulin/core'
+import { joinBytes, md5Of, unavailable } from '@moulin/core'
 import type { ByteRange, StoredObject } from '@moulin/core'
 import { OWN_CODES } from './azure-answers.ts'
 import { strangeAnswer } from './azure-failure.ts'
@@ -14,8 +13,6 @@ export interface ReadOptions {
   readonly abortSignal: AbortSignal
   readonly onBytes: () => void
 }
-
-export const md5Of = (bytes: Uint8Array): Uint8Array => createHash('md5').update(bytes).digest()
 
 /**
  * A blob, or a range of it. Azure knows no suffixes: the size is asked for first, and asked for again where the range turns out to be of a
@@ -97,5 +94,5 @@ function sizeOf(
 /** Headers quote a tag, and lists do not. */
 export function tagOf(etag: string | undefined): string {
   if (etag === undefined || etag === '') throw strangeAnswer(OWN_CODES.strange)
-  return etag.startsWith('"') ? etag : `"${etag}"`
+  return /^(W\/)?"/.test(etag) ? etag : `"${etag}"`
 }

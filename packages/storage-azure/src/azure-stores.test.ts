@@ -42,6 +42,30 @@ describe('azureStores', () => {
     expect(() => azureStores()(place, {}, [])).toThrow(expect.objectContaining({ code: 'STORE_SCHEME' }))
   })
 
+  it('refuses an end that is no time', () => {
+    const config = { 'adls.sas-token.lake': 'sv=1&sig=a', 'adls.sas-token-expires-at-ms.lake': 'soon' }
+    expect(() => azureStores()(PLACE, config, [])).toThrow(expect.objectContaining({ code: 'CREDENTIALS' }))
+  })
+
+  it('sends credentials of your own to Azure, and where you say, alone', () => {
+    const credential = { sasToken: 'sv=1&sig=mine' }
+    const elsewhere = expect.objectContaining({ kind: 'unsupported', code: 'CREDENTIALS_ELSEWHERE' }) as Error
+    const stranger = 'abfss://logs@lake.dfs.core.example.org/db/t'
+    const address = { 'adls.connection-string.lake': 'https://blobs.example.org/lake' }
+    const stores = azureStores({ defaults: { credential } })
+    expect(() => stores(stranger, {}, [])).toThrow(elsewhere)
+    expect(() => stores(PLACE, address, [])).toThrow(elsewhere)
+    expect(() => azureStores({ defaults: { credential, endpoint } })(PLACE, address, [])).toThrow(elsewhere)
+    const theirs = { 'adls.sas-token.lake': 'sv=1&sig=theirs' }
+    for (const domain of ['core.windows.net', 'core.usgovcloudapi.net', 'fabric.microsoft.com'])
+      expect(stores(PLACE.replace('core.windows.net', domain), {}, []).root).toContain(domain)
+    expect(stores(stranger, theirs, []).root).toContain('core.example.org')
+    expect(stores(PLACE, { ...address, ...theirs }, []).root).toContain('lake')
+    expect(azureStores({ defaults: { credential, endpoint } })(stranger, {}, []).root).toContain('core.example.org')
+    const own = { credential, endpoint: address['adls.connection-string.lake'] }
+    expect(azureStores({ defaults: own })(PLACE, address, []).root).toContain('lake')
+  })
+
   it('signs by what the catalog gives, a signature of the account first', async () => {
     const key = { 'adls.auth.shared-key.account.name': 'lake', 'adls.auth.shared-key.account.key': KEY }
     expect(await signedWith({})).toBe('nothing')

@@ -1,5 +1,5 @@
-import { checkOptions, invalid, option, propertiesAt, renewed, systemRuntime, unsupported } from '@moulin/core'
-import type { ObjectStore, RenewedAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
+import { checkOptions, option, systemRuntime, tableAccess, timeOf, unsupported } from '@moulin/core'
+import type { ObjectStore, RenewAccess, Runtime, StoreProperties, TableStores } from '@moulin/core'
 import { azure } from './azure.ts'
 import { accessOptions, sharedOptions } from './azure-options.ts'
 import type { AzureCredential, AzureOptions, AzureSharedOptions } from './azure-options.ts'
@@ -9,7 +9,7 @@ export interface AzureStoresOptions extends Omit<AzureSharedOptions, 'runtime'> 
    * Where new credentials come from before those that a table came with run out: the credentials endpoint of its catalog, for instance.
    * Without it the catalog is asked for the table again once the service refuses the old ones.
    */
-  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
+  readonly renew?: RenewAccess
   /** Where the properties say nothing: the endpoint and credential of your own. */
   readonly defaults?: Pick<AzureOptions, 'endpoint' | 'credential'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
@@ -21,6 +21,8 @@ interface Place {
   readonly domain: string
 }
 
+const SIGNATURE = 'adls.sas-token'
+const EXPIRY = 'adls.sas-token-expires-at-ms'
 const location = /^(?:abfss?|wasbs?):\/\/([^@/]+)@([^./]+)\.(?:dfs|blob)\.([^/:]+)\//
 
 /**
@@ -30,7 +32,8 @@ const location = /^(?:abfss?|wasbs?):\/\/([^@/]+)@([^./]+)\.(?:dfs|blob)\.([^/:]
  * account stands there as in locations, `lake.dfs.core.windows.net`, or by its name alone. Locations may say `abfss:`, `abfs:`, `wasbs:`
  * or `wasb:`.
  *
- * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations.
+ * @throws `invalid` for a bad option. The function that it gives throws `unsupported` code `STORE_SCHEME` for other locations, and code
+ * `CREDENTIALS_ELSEWHERE` where your own credentials would go to a host that is neither Azure's nor in `defaults`.
  *
  * @example
  * const stores = azureStores({ defaults: { credential: new DefaultAzureCredential() } })
@@ -43,30 +46,21 @@ export function azureStores(options: AzureStoresOptions = {}): TableStores {
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options
-  const { clock } = options.runtime ?? systemRuntime()
+  const { runtime = systemRuntime() } = options
   return (at, config, credentials): ObjectStore => {
     const place = placeOf(at)
-    const properties = propertiesAt(at, config, credentials)
-    const current = renewed({
-      clock,
-      first: properties,
-      expiresAtMs: (known) => numberOf(propertyOf(known, 'adls.sas-token-expires-at-ms', place)),
-      renew:
-        renew === undefined
-          ? undefined
-          : async (signal) => {
-              const access = await renew(at, signal)
-              // All of it: an expiry of the old one says nothing of the new.
-              return propertiesAt(at, access.config ?? {}, access.credentials ?? [])
-            },
+    const { properties, current } = tableAccess({
+      runtime,
+      location: at,
+      config,
+      credentials,
+      renew,
+      isAccess: (known) => propertyOf(known, SIGNATURE, place) !== undefined,
+      expiresAtMs: (known) => timeOf(EXPIRY, propertyOf(known, EXPIRY, place)),
     })
-    const token = async (): Promise<string> => {
-      const sasToken = propertyOf(await current(), 'adls.sas-token', place)
-      if (sasToken === undefined)
-        throw invalid('CREDENTIALS', `What renewed the access to ${at} gave no adls.sas-token of its account.`)
-      return sasToken
-    }
+    const token = async (): Promise<string> => propertyOf(await current(), SIGNATURE, place)!
     const { endpoint, credential } = accessOf(properties, place, token)
+    if (credential === undefined) checkOwn(place, endpoint, defaults)
     return azure({
       ...shared,
       ...place,
@@ -82,6 +76,28 @@ function placeOf(at: string): Place {
   throw unsupported(
     'STORE_SCHEME',
     `azureStores reads abfss:, abfs:, wasbs: and wasb: locations of an account, abfss://container@account.dfs.core.windows.net/…, not ${at.slice(0, at.indexOf(':') + 1)}.`,
+  )
+}
+
+/** A signature or a token that is shown to a host is that host's: yours goes to Azure, and where you say, not where a location leads. */
+function checkOwn(
+  { domain }: Place,
+  endpoint: string | undefined,
+  defaults: NonNullable<AzureStoresOptions['defaults']>,
+): void {
+  if (defaults.credential === undefined) return
+  if (endpoint === undefined ? defaults.endpoint !== undefined || isAzures(domain) : endpoint === defaults.endpoint)
+    return
+  throw unsupported(
+    'CREDENTIALS_ELSEWHERE',
+    `The catalog or a location names a host (${JSON.stringify(domain)}, or an endpoint of its own) that is not Azure's, and there are no credentials for it: yours are not sent there. Give that endpoint in defaults, too.`,
+  )
+}
+
+/** The clouds of Azure, OneLake, and zones of DNS. */
+function isAzures(domain: string): boolean {
+  return /^(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)|fabric\.microsoft\.com|storage\.azure\.net)$/.test(
+    domain,
   )
 }
 
@@ -103,8 +119,7 @@ function accessOf(
   const connection = propertyOf(properties, 'adls.connection-string', place)
   const isAddress = connection !== undefined && /^https?:\/\//.test(connection)
   const endpoint = isAddress ? { endpoint: connection } : {}
-  if (propertyOf(properties, 'adls.sas-token', place) !== undefined)
-    return { ...endpoint, credential: { sasToken: token } }
+  if (propertyOf(properties, SIGNATURE, place) !== undefined) return { ...endpoint, credential: { sasToken: token } }
   const accountKey = properties['adls.auth.shared-key.account.key']
   if (accountKey !== undefined && properties['adls.auth.shared-key.account.name'] === place.account)
     return { ...endpoint, credential: { accountKey } }
@@ -126,12 +141,4 @@ function propertyOf(properties: StoreProperties, name: string, { account, domain
     if (value !== undefined) return value
   }
   return undefined
-}
-
-function numberOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const value = Number(text)
-  if (!Number.isFinite(value))
-    throw invalid('CREDENTIALS', 'adls.sas-token-expires-at-ms is no number of milliseconds.')
-  return value
 }

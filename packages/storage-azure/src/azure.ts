@@ -1,4 +1,4 @@
-import { bucketStore, checkOptions, invalid, systemRuntime } from '@moulin/core'
+import { bucketStore, checkOptions, invalid, MAX_REQUEST_BYTES, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { azureBucket } from './azure-bucket.ts'
 import { clientOf } from './azure-client.ts'
@@ -53,7 +53,7 @@ export function azure(options: AzureOptions): ObjectStore {
     minPartBytes: 1,
     maxParts: 10_000,
     parallelParts: options.parallelParts ?? 4,
-    maxPutBytes: options.maxPutBytes ?? 5_000 * MIB,
+    maxPutBytes: options.maxPutBytes ?? MAX_REQUEST_BYTES,
     maxBatchKeys: 256,
     attemptIds: true,
   })

@@ -1,10 +1,21 @@
-import { createHash } from 'node:crypto'
 import { IdempotencyStrategy } from '@google-cloud/storage'
 import type { Storage } from '@google-cloud/storage'
-import { invalid, withOutcome } from '@moulin/core'
-import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, ObjectInfo, StoreCall } from '@moulin/core'
+import { invalid, md5Of, withOutcome } from '@moulin/core'
+import type { Bucket, BucketObject, BucketUpload, BucketWrite, ByteRange, StoreCall } from '@moulin/core'
 import { gcsFailure, saysNoBucket, saysNoObject, statusOf } from './gcs-failure.ts'
 import type { GcsOptions } from './gcs-options.ts'
+import {
+  checkDeleted,
+  generationIn,
+  infoOf,
+  metadataOf,
+  pageOf,
+  secondOf,
+  sessionOf,
+  sizeBehind,
+  writtenTag,
+} from './gcs-facts.ts'
+import type { NoAnswer } from './gcs-facts.ts'
 import { asked, askedForBytes, insertParts } from './gcs-requests.ts'
 import { checkSums, checkWhole } from './gcs-sums.ts'
 import { gcsUpload } from './gcs-upload.ts'
@@ -16,15 +27,6 @@ export interface GcsBucketOptions extends Pick<GcsOptions, 'storageClass' | 'kms
   readonly name: string
   readonly bucket: string
   readonly client: Storage
-}
-
-/** Of an object's resource, what is asked for: numbers of 64 bits are text. */
-interface Resource {
-  readonly name: string
-  readonly size: string
-  readonly generation: string
-  readonly updated: string
-  readonly metadata?: Readonly<Record<string, string>>
 }
 
 /** The requests of Google's JSON API, each sent once by the SDK. An object's etag is its generation. */
@@ -55,12 +57,17 @@ export function gcsBucket({
   const uploadUri = `${client.apiEndpoint}/upload/storage/v1/b/${encodeURIComponent(bucketName)}/o`
   const uriOf = (key: string): string => `/o/${encodeURIComponent(key)}`
 
+  const noAnswer =
+    (call: StoreCall, key?: string): NoAnswer =>
+    () =>
+      gcsFailure(name, { name: 'NoAnswer' }, call, key)
+
   /** Whether a 404 is about the object: one in words that are not Google's may be about the whole bucket. */
   const isMissing = async (thrown: unknown): Promise<boolean> => {
     if (statusOf(thrown) !== 404 || saysNoBucket(thrown)) return false
     if (saysNoObject(thrown)) return true
     try {
-      await asked(bucket, { uri: '/o', qs: { ...payer, maxResults: '1', fields: 'kind' } })
+      pageOf(await asked(bucket, { uri: '/o', qs: { ...payer, maxResults: '1', fields: 'kind' } }), noAnswer('list'))
       return true
     } catch (error) {
       if (statusOf(error) === 404) return false
@@ -101,13 +108,11 @@ export function gcsBucket({
           onBytes,
         ),
       )
-      const etag = headers['x-goog-generation'] ?? ''
-      // Servers that are not Google's pass over conditions of reads.
-      if (ifNoneMatch === etag) throw gcsFailure(name, { code: 304 }, 'get', key)
-      if (ifMatch !== undefined && ifMatch !== etag) throw gcsFailure(name, { code: 412 }, 'get', key)
+      const fail = noAnswer('get', key)
+      const etag = generationIn(headers['x-goog-generation'], fail)
       checkWhole(name, key, headers, bytes)
       if (range === undefined) checkSums(client, name, key, headers, bytes)
-      const size = Number(headers['content-range']?.split('/')[1] ?? bytes.length)
+      const size = sizeBehind(key, headers['content-range'], range, bytes.length, fail)
       return { key, size, etag, modifiedMs: secondOf(headers['last-modified']), bytes }
     },
 
@@ -115,8 +120,7 @@ export function gcsBucket({
       try {
         const qs = { ...payer, fields: 'name,size,generation,updated,metadata' }
         const { body } = await looked('head', key, () => asked(bucket, { uri: uriOf(key), qs }))
-        const resource = body as Resource
-        return { ...infoOf(resource), attemptId: resource.metadata?.[ATTEMPT] }
+        return { ...infoOf(body, noAnswer('head', key)), attemptId: metadataOf(body, ATTEMPT) }
       } catch (thrown) {
         if (statusOf(thrown) !== 404) throw thrown
         return undefined
@@ -125,14 +129,14 @@ export function gcsBucket({
 
     async put(key, bytes, write) {
       checkWords(name, key)
-      const md5Hash = createHash('md5').update(bytes).digest('base64')
+      const md5Hash = Buffer.from(md5Of(bytes)).toString('base64')
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'multipart', name: key }
       let tries = 0
       const multipart = insertParts({ ...about(write), md5Hash }, bytes, () => tries++)
       try {
         const retries = retriesOf(write.mode !== 'overwrite')
-        const { body } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, multipart, ...retries })
-        return { etag: (body as Resource).generation }
+        const reply = await asked(bucket, { method: 'POST', uri: uploadUri, qs, multipart, ...retries })
+        return writtenTag(reply, noAnswer(callOf(write), key))
       } catch (thrown) {
         // A condition that failed after the SDK had sent it before may have failed by its own first sending.
         if (tries < 2 || write.mode === 'overwrite') throw thrown
@@ -140,15 +144,13 @@ export function gcsBucket({
       }
     },
 
-    async beginUpload(key, write, signal): Promise<BucketUpload> {
+    async beginUpload(key, write): Promise<BucketUpload> {
       checkWords(name, key)
       const qs = { ...payer, ...encryption, ...conditionOf(write), uploadType: 'resumable', name: key }
       try {
-        const { headers } = await asked(bucket, { method: 'POST', uri: uploadUri, qs, json: about(write) })
-        const upload = gcsUpload(name, bucket, withPayer(headers['location'] ?? '', userProject))
-        // Nobody has waited for it, so nobody else cancels it.
-        if (signal.aborted) await upload.abort(signal)
-        return upload
+        const fail = noAnswer(callOf(write), key)
+        const reply = await asked(bucket, { method: 'POST', uri: uploadUri, qs, json: about(write) })
+        return gcsUpload(name, bucket, withPayer(sessionOf(reply, fail), userProject), fail)
       } catch (thrown) {
         if (statusOf(thrown) !== 412) throw thrown
         return refusedUpload(thrown)
@@ -157,36 +159,33 @@ export function gcsBucket({
 
     async delete(key) {
       try {
-        await looked('delete', key, () =>
+        const reply = await looked('delete', key, () =>
           asked(bucket, { method: 'DELETE', uri: uriOf(key), qs: payer, ...retriesOf(false) }),
         )
+        checkDeleted(reply, noAnswer('delete', key))
       } catch (thrown) {
         if (statusOf(thrown) !== 404) throw thrown
       }
     },
 
     async listPage({ prefix, after, token }) {
-      checkWords(name, prefix)
+      checkWords(name, prefix + (after ?? ''))
       // A page goes on under the words of the first one, so its token takes them along.
       const [pageToken = '', startOffset = ''] = token === undefined ? ['', after ?? ''] : split(token)
-      const { body } = await asked(bucket, {
+      const reply = await asked(bucket, {
         uri: '/o',
         qs: {
           ...payer,
           prefix,
-          fields: 'items(name,size,generation,updated),nextPageToken',
+          fields: 'kind,items(name,size,generation,updated),nextPageToken',
           ...(startOffset === '' ? {} : { startOffset }),
           ...(pageToken === '' ? {} : { pageToken }),
         },
       })
-      const { items = [], nextPageToken } = body as {
-        readonly items?: readonly Resource[]
-        readonly nextPageToken?: string
-      }
-      return {
-        infos: items.map(infoOf).filter(({ key }) => !key.endsWith('/')),
-        token: nextPageToken === undefined ? undefined : `${nextPageToken}\n${startOffset}`,
-      }
+      const { infos, nextPageToken } = pageOf(reply, noAnswer('list', prefix))
+      // Empty, it would ask for the first page again.
+      const next = nextPageToken === '' ? undefined : nextPageToken
+      return { infos, token: next === undefined ? undefined : `${next}\n${startOffset}` }
     },
 
     failure: (thrown, call, key) => gcsFailure(name, thrown, call, key),
@@ -233,15 +232,6 @@ function withPayer(uri: string, userProject: string | undefined): string {
 function rangeText(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`
-}
-
-function infoOf({ name, size, generation, updated }: Resource): ObjectInfo {
-  return { key: name, size: Number(size), etag: generation, modifiedMs: secondOf(updated) }
-}
-
-/** Lists tell milliseconds and headers do not: one object has one time. */
-function secondOf(date: string | undefined): number {
-  return Math.floor(Date.parse(date ?? '') / 1_000) * 1_000 || 0
 }
 
 function split(token: string): readonly [string, string] {

@@ -9,7 +9,6 @@ const OWN_AGENT = 'moulin/0.1.0'
 /** A client that sends each request once: the layer `retry` knows what may be sent again, the SDK does not. */
 export function clientOf(options: Omit<GcsOptions, 'bucket'>): Storage {
   const { projectId, apiEndpoint, credentials, token, userAgent } = options
-  const isGoogles = apiEndpoint !== undefined && /^(https:\/\/)?[\w.-]+\.googleapis\.com\/*$/.test(apiEndpoint)
   return new Storage({
     retryOptions: { autoRetry: false },
     userAgent: userAgent === undefined ? OWN_AGENT : `${OWN_AGENT} ${userAgent}`,
@@ -18,8 +17,13 @@ export function clientOf(options: Omit<GcsOptions, 'bucket'>): Storage {
     ...(credentials === undefined ? {} : { credentials }),
     ...(token === undefined ? {} : { authClient: bearer(token) }),
     // By itself the SDK sends no credentials to an endpoint that it does not know.
-    useAuthWithCustomEndpoint: isGoogles || credentials !== undefined || token !== undefined,
+    useAuthWithCustomEndpoint: isGoogles(apiEndpoint) || credentials !== undefined || token !== undefined,
   })
+}
+
+/** Where the SDK sends credentials without being told to, and we those of whoever did not name the place. */
+export function isGoogles(apiEndpoint: string | undefined): boolean {
+  return apiEndpoint !== undefined && /^(https:\/\/)?[\w.-]+\.googleapis\.com\/*$/.test(apiEndpoint)
 }
 
 function bearer(token: NonNullable<GcsOptions['token']>): OAuth2Client {

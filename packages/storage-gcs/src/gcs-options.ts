@@ -1,6 +1,6 @@
 import type { Storage, StorageOptions } from '@google-cloud/storage'
 import type { Durability, ListOrder, OptionTable, Runtime } from '@moulin/core'
-import { option } from '@moulin/core'
+import { MAX_REQUEST_BYTES, option } from '@moulin/core'
 
 /** An OAuth 2 access token. */
 export interface GcsToken {
@@ -42,7 +42,10 @@ export interface GcsOptions {
   readonly deadlineMs?: number
   /** Of streams, which go out in parts, one after the other; rounded up to a multiple of 256 KiB. Default 8 MiB. */
   readonly partBytes?: number
-  /** The longest object that is put by one request. Default 1 GiB: a larger one goes by putStream, up to Google's 5 TiB. */
+  /**
+   * The longest object that is put by one request. Default 1 GiB, at most a byte below 2 GiB, for Node hashes no more at a time: a larger one
+   * goes by putStream, up to Google's 5 TiB.
+   */
   readonly maxPutBytes?: number
   readonly runtime?: Pick<Runtime, 'timers' | 'random'>
 }
@@ -61,8 +64,8 @@ export const sharedOptions: OptionTable<GcsSharedOptions> = {
   durability: option.oneOf('memory', 'disk', 'zone', 'region'),
   userMetadata: option.oneOf('kept', 'dropped'),
   deadlineMs: option.milliseconds(1),
-  partBytes: option.integer('bytes', 256 * 1024, 5 * 1024 * 1024 * 1024),
-  maxPutBytes: option.positiveBytes,
+  partBytes: option.integer('bytes', 256 * 1024, 2 ** 31 - 256 * 1024),
+  maxPutBytes: option.integer('bytes', 1, MAX_REQUEST_BYTES),
   runtime: option.runtimeOf('timers', 'random'),
 }
 

@@ -17,6 +17,7 @@ export interface GcsRequest {
 }
 
 export interface GcsReply {
+  readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /** Of JSON, parsed. */
   readonly body: unknown
@@ -34,7 +35,10 @@ export function asked(bucket: Bucket, { body, ...request }: GcsRequest): Promise
   return new Promise((resolve, reject) => {
     bucket.request({ ...request, ...bytes } as never, (error, answer, response) => {
       if (error !== null && error !== undefined) reject(error)
-      else resolve({ headers: (response as unknown as Response).headers, body: answer })
+      else {
+        const { statusCode: status, headers } = response as unknown as Response
+        resolve({ status, headers, body: answer })
+      }
     })
   })
 }

@@ -53,6 +53,26 @@ describe('gcsStores', () => {
     expect(used).toEqual([['Bearer t1', 200], ...Array.from({ length: 3 }, () => ['Bearer t2', 200])])
   })
 
+  it('keeps nothing of the old access once it is renewed', async () => {
+    const fake = await gcsFake({ buckets: ['lake'], anonymous: false })
+    onTestFinished(() => fake.close())
+    let renewals = 0
+    const stores = gcsStores({
+      renew: () => Promise.resolve({ config: ++renewals < 9 ? { 'gcs.oauth2.token': fake.token } : {} }),
+    })
+    const old = { 'gcs.oauth2.token': 'old', 'gcs.oauth2.token-expires-at': '1', 'gcs.service.host': fake.endpoint }
+    const store = stores('gs://lake/x', old, [])
+    await store.put('a', bytesOf('x'))
+    await store.head('a')
+    // The end of the old one says nothing of the new, which has none.
+    expect(renewals).toBe(1)
+    renewals = 9
+    expect(await failed(stores('gs://lake/x', old, []).head('a'))).toMatchObject({
+      code: 'CREDENTIALS',
+      message: expect.stringContaining('renew gave no credentials') as string,
+    })
+  })
+
   it('says that a token has run out where nobody renews it, and that it was refused', async () => {
     const runtime = virtualRuntime({ seed: 1 })
     const fake = await gcsFake({ buckets: ['lake'], anonymous: false })
@@ -75,10 +95,29 @@ describe('gcsStores', () => {
     })
   })
 
+  it('sends a token of your own to Google, and where you say, alone', () => {
+    const token = (): Promise<{ token: string }> => Promise.resolve({ token: 'mine' })
+    const stranger = { 'gcs.service.host': 'https://storage.example.org' }
+    const elsewhere = expect.objectContaining({ kind: 'unsupported', code: 'CREDENTIALS_ELSEWHERE' }) as Error
+    for (const own of [{ token }, { credentials: { client_email: 'a', private_key: 'b' } }])
+      expect(() => gcsStores({ defaults: own })('gs://lake/x', stranger, [])).toThrow(elsewhere)
+    const open = (defaults: object, config: Readonly<Record<string, string>>): string =>
+      gcsStores({ defaults })('gs://lake/x', config, []).root
+    for (const [defaults, config] of [
+      [{ token, apiEndpoint: 'https://storage.example.org' }, stranger],
+      [{ token }, { 'gcs.service.host': 'https://storage.me-central2.rep.googleapis.com' }],
+      [{ token }, { ...stranger, 'gcs.oauth2.token': 'theirs' }],
+      [{}, stranger],
+    ] as const)
+      expect(open(defaults, config)).toBe('gs://lake/')
+  })
+
   it('refuses other schemes, keys of the customer, and a time that is none', () => {
     const stores = gcsStores()
     expect(() => stores('s3://lake/x', {}, [])).toThrow(/gs: locations, not s3:/)
     expect(() => stores('gs://lake/x', { 'gcs.encryption-key': 'secret' }, [])).toThrow(/gcs\.encryption-key: keys/)
+    const never = { 'gcs.oauth2.token': 't', 'gcs.oauth2.token-expires-at': 'soon' }
+    expect(() => stores('gs://lake/x', never, [])).toThrow(/token-expires-at is no number/)
     expect(() => gcsStores({ region: 'eu' } as never)).toThrow(/region/)
   })
 })

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Storage } from '@google-cloud/storage'
-import { unavailable } from '@moulin/core'
+import { md5Of, unavailable } from '@moulin/core'
 
 /** @throws `unavailable` code `BODY_CUT` for an answer that is shorter than it said. */
 export function checkWhole(
@@ -30,7 +29,7 @@ export function checkSums(
   const md5 = /(?:^|,)\s*md5=([^,]+)/.exec(sums)?.[1]
   const crc32c = /(?:^|,)\s*crc32c=([^,]+)/.exec(sums)?.[1]
   if (md5 !== undefined) {
-    if (createHash('md5').update(bytes).digest('base64') === md5) return
+    if (Buffer.from(md5Of(bytes)).toString('base64') === md5) return
   } else {
     if (crc32c === undefined) return
     const sum = client.crc32cGenerator()

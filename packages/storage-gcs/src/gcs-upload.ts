@@ -3,6 +3,8 @@ import type { Bucket } from '@google-cloud/storage'
 import { joinBytes, unavailable } from '@moulin/core'
 import type { BucketUpload } from '@moulin/core'
 import { headerOf, statusOf } from './gcs-failure.ts'
+import { writtenTag } from './gcs-facts.ts'
+import type { NoAnswer } from './gcs-facts.ts'
 import { asked } from './gcs-requests.ts'
 import type { GcsReply } from './gcs-requests.ts'
 
@@ -18,7 +20,7 @@ export const STEP_BYTES: number = 256 * 1024
  * One session, its bytes sent in order. The newest few are held back, for the last request says how many bytes there are and what their
  * MD5 is, which the service holds against what it has before anybody sees an object.
  */
-export function gcsUpload(name: string, bucket: Bucket, uri: string): BucketUpload {
+export function gcsUpload(name: string, bucket: Bucket, uri: string, noAnswer: NoAnswer): BucketUpload {
   const hash = createHash('md5')
   let held: Uint8Array = new Uint8Array(0)
   let sent = 0
@@ -58,7 +60,7 @@ export function gcsUpload(name: string, bucket: Bucket, uri: string): BucketUplo
     },
     async complete() {
       const reply = await send(held, true, hash.digest('base64'))
-      return { etag: (reply!.body as { readonly generation: string }).generation }
+      return writtenTag(reply!, noAnswer)
     },
     async abort() {
       await asked(bucket, { method: 'DELETE', uri }).catch((thrown: unknown) => {

@@ -187,9 +187,8 @@ export function s3Bucket(options: S3BucketOptions): Bucket {
       if (IsTruncated === undefined || (IsTruncated && !isNext(NextContinuationToken, token)))
         throw noAnswer('list', prefix)(answer)
       const keyOf = answer.EncodingType === 'url' ? decoded : (text: string): string => text
-      const infos = (answer.Contents ?? []).map((each) => infoOf(keyOf(each.Key ?? ''), each, each.Size ?? 0))
       return {
-        infos: infos.filter(({ key }) => key.startsWith(prefix) && !key.endsWith('/')),
+        infos: (answer.Contents ?? []).map((each) => infoOf(keyOf(each.Key ?? ''), each, each.Size ?? 0)),
         token: IsTruncated ? NextContinuationToken : undefined,
       }
     },

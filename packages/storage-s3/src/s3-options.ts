@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Durability, ListOrder, OptionCheck, OptionTable, Runtime } from '@moulin/core'
-import { option } from '@moulin/core'
+import { MAX_REQUEST_BYTES, option } from '@moulin/core'
 
 export interface S3Options {
   readonly bucket: string
@@ -37,7 +37,7 @@ export interface S3Options {
   readonly partBytes?: number
   /** Parts of one stream that are sent at a time. Default 4. */
   readonly parallelParts?: number
-  /** Default 5 GiB, which is Amazon's limit of one request. */
+  /** Default, and at most, a byte below 2 GiB: Node hashes no more at a time. A larger object goes by putStream. */
   readonly maxPutBytes?: number
   readonly runtime?: Pick<Runtime, 'timers' | 'random'>
 }
@@ -57,9 +57,9 @@ export const sharedOptions: OptionTable<S3SharedOptions> = {
   durability: option.oneOf('memory', 'disk', 'zone', 'region'),
   userMetadata: option.oneOf('kept', 'dropped'),
   deadlineMs: option.milliseconds(1),
-  partBytes: option.integer('bytes', 5 * 1024 * 1024, 5 * 1024 * 1024 * 1024),
+  partBytes: option.integer('bytes', 5 * 1024 * 1024, MAX_REQUEST_BYTES),
   parallelParts: option.integer('parts', 1, 100),
-  maxPutBytes: option.positiveBytes,
+  maxPutBytes: option.integer('bytes', 1, MAX_REQUEST_BYTES),
   runtime: option.runtimeOf('timers', 'random'),
 }
 

@@ -23,10 +23,11 @@ async function fakeWith(options: S3FakeOptions): Promise<S3Fake> {
   onTestFinished(() => fake.close())
   return fake
 }
+// As a catalog in Python writes it.
 const placeOf = (fake: S3Fake): StoreProperties => ({
   'client.region': 'eu-west-3',
   's3.endpoint': fake.endpoint,
-  's3.path-style-access': 'true',
+  's3.path-style-access': 'True',
 })
 
 describe('s3Stores', () => {
@@ -85,6 +86,7 @@ describe('s3Stores', () => {
   it.each<[string, StoreProperties, object]>([
     ['gs://lake/f', {}, { kind: 'unsupported', code: 'STORE_SCHEME' }],
     ['s3://lake/f', { 's3.remote-signing-enabled': 'true' }, { kind: 'unsupported', code: 'REMOTE_SIGNING' }],
+    ['s3://lake/f', { 's3.remote-signing-enabled': 'True' }, { kind: 'unsupported', code: 'REMOTE_SIGNING' }],
     ['s3://lake/f', { 's3.sse.type': 'custom' }, { kind: 'unsupported', code: 'ENCRYPTION' }],
     [
       's3://lake/f',

@@ -1,14 +1,5 @@
-import {
-  checkOptions,
-  invalid,
-  option,
-  propertiesAt,
-  renewed,
-  systemRuntime,
-  unavailable,
-  unsupported,
-} from '@moulin/core'
-import type { ObjectStore, RenewedAccess, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
+import { checkOptions, option, propertiesAt, systemRuntime, tableAccess, timeOf, unsupported } from '@moulin/core'
+import type { ObjectStore, RenewAccess, Runtime, StorageCredential, StoreProperties, TableStores } from '@moulin/core'
 import { s3 } from './s3.ts'
 import { accessOptions, sharedOptions } from './s3-options.ts'
 import type { S3Options, S3SharedOptions } from './s3-options.ts'
@@ -18,7 +9,7 @@ export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
    * Where new credentials come from before those that a table came with run out: the credentials endpoint of its catalog, for instance.
    * Without it the catalog is asked for the table again once the service refuses the old ones.
    */
-  readonly renew?: (location: string, signal: AbortSignal | undefined) => Promise<RenewedAccess>
+  readonly renew?: RenewAccess
   /** Where the properties say nothing: the region, endpoint and credentials of your own. */
   readonly defaults?: Pick<S3Options, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>
   readonly runtime?: Pick<Runtime, 'clock' | 'timers' | 'random'>
@@ -26,6 +17,7 @@ export interface S3StoresOptions extends Omit<S3SharedOptions, 'runtime'> {
 
 type Identity = Extract<NonNullable<S3Options['credentials']>, { accessKeyId: string }>
 
+const EXPIRY = 's3.session-token-expires-at-ms'
 const location = /^(s3|s3a|s3n):\/\/([^/]+)\//
 
 /**
@@ -48,7 +40,7 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
     runtime: option.runtimeOf('clock', 'timers', 'random'),
   })
   const { renew, defaults = {}, ...shared } = options
-  const { clock } = options.runtime ?? systemRuntime()
+  const { runtime = systemRuntime() } = options
   return (place, config, credentials): ObjectStore => {
     const [, , bucket] = location.exec(place) ?? []
     if (bucket === undefined)
@@ -56,29 +48,22 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
         'STORE_SCHEME',
         `s3Stores reads s3:, s3a: and s3n: locations, not ${place.slice(0, place.indexOf(':') + 1)}.`,
       )
-    const properties = propertiesOf(place, config, credentials)
-    if (properties['s3.remote-signing-enabled'] === 'true')
+    const { properties, current } = tableAccess({
+      runtime,
+      location: place,
+      config,
+      credentials,
+      renew,
+      propertiesOf,
+      isAccess: (known) => identityOf(known) !== undefined,
+      expiresAtMs: (known) => timeOf(EXPIRY, known[EXPIRY]),
+    })
+    if (isTrue(properties['s3.remote-signing-enabled']))
       throw unsupported(
         'REMOTE_SIGNING',
         `The catalog of ${place} wants to sign requests itself: ask it for vended credentials.`,
       )
     const identity = identityOf(properties)
-    expiryOf(properties)
-    const current = renewed({
-      clock,
-      first: properties,
-      expiresAtMs: expiryOf,
-      renew:
-        renew === undefined
-          ? undefined
-          : async (signal) => {
-              const access = await renew(place, signal)
-              // Nothing of the old ones stays: a token of theirs beside a new key would be neither.
-              const next = propertiesOf(place, access.config ?? {}, access.credentials ?? [])
-              if (identityOf(next) !== undefined) return next
-              throw unavailable('CREDENTIALS', `renew gave no credentials for ${place}.`, { retryable: false })
-            },
-    })
     const region = properties['s3.region'] ?? properties['client.region']
     const endpoint = properties['s3.endpoint']
     const pathStyle = properties['s3.path-style-access']
@@ -89,7 +74,7 @@ export function s3Stores(options: S3StoresOptions = {}): TableStores {
       bucket,
       ...(region === undefined ? {} : { region }),
       ...(endpoint === undefined ? {} : { endpoint }),
-      ...(pathStyle === undefined ? {} : { pathStyle: pathStyle === 'true' }),
+      ...(pathStyle === undefined ? {} : { pathStyle: isTrue(pathStyle) }),
       // Without an expiry the SDK keeps an identity for good: one that has long run out it asks for anew with each request.
       ...(identity === undefined
         ? {}
@@ -141,12 +126,7 @@ function encryptionOf(properties: StoreProperties): S3Options['encryption'] {
   }
 }
 
-/** @throws `invalid` code `CREDENTIALS`. */
-function expiryOf(properties: StoreProperties): number | undefined {
-  const text = properties['s3.session-token-expires-at-ms']
-  if (text === undefined) return undefined
-  const value = Number(text)
-  if (!Number.isFinite(value))
-    throw invalid('CREDENTIALS', 's3.session-token-expires-at-ms is no number of milliseconds.')
-  return value
+/** Catalogs in Python write it their way. */
+function isTrue(text: string | undefined): boolean {
+  return text?.toLowerCase() === 'true'
 }

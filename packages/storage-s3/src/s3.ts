@@ -1,4 +1,4 @@
-import { bucketStore, checkOptions, invalid, systemRuntime } from '@moulin/core'
+import { bucketStore, checkOptions, invalid, MAX_REQUEST_BYTES, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { s3Bucket } from './s3-bucket.ts'
 import { clientOf } from './s3-client.ts'
@@ -27,6 +27,7 @@ export function s3(options: S3Options): ObjectStore {
   const { bucket, prefix = '', client, runtime = systemRuntime() } = options
   checkOwnClient(options)
   checkBucket(bucket)
+  checkEncryption(options.encryption)
   const isDirectory = bucket.endsWith('--x-s3')
   const name = `s3(${bucket}/${prefix})`
   const { storageClass, encryption, requesterPays } = options
@@ -52,7 +53,7 @@ export function s3(options: S3Options): ObjectStore {
     minPartBytes: 5 * MIB,
     maxParts: 10_000,
     parallelParts: options.parallelParts ?? 4,
-    maxPutBytes: options.maxPutBytes ?? 5 * 1024 * MIB,
+    maxPutBytes: options.maxPutBytes ?? MAX_REQUEST_BYTES,
     maxBatchKeys: 1_000,
     attemptIds: options.userMetadata !== 'dropped',
   })
@@ -62,6 +63,14 @@ function checkBucket(bucket: string): void {
   if (/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(bucket)) return
   const message = `s3: ${JSON.stringify(bucket)} is no name of a bucket: 3 to 63 letters, digits, dots and hyphens. A path in it is given as prefix.`
   throw invalid('BUCKET', message, { context: { bucket } })
+}
+
+function checkEncryption(encryption: S3Options['encryption']): void {
+  if (encryption?.type !== 'AES256' || (encryption as { readonly keyId?: unknown }).keyId === undefined) return
+  throw invalid(
+    'OPTION',
+    "s3: encryption.keyId is that of a KMS key, and AES256 has none: say type 'aws:kms', or leave it out.",
+  )
 }
 
 /** What a client was made with cannot be changed by an option, which would be passed over. */

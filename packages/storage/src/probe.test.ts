@@ -73,7 +73,7 @@ describe('probeStore', () => {
     const own: ObjectStore = {
       ...store,
       put: (key, bytes, { attemptId, ...options } = {}) =>
-        store.put(key, bytes, attemptId === undefined ? options : { ...options, attemptId: 'one for all' }),
+        store.put(key, bytes, attemptId === undefined ? options : { ...options, attemptId: 'one-for-all' }),
     }
     const dropping: ObjectStore = {
       ...store,

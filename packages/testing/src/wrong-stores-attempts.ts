@@ -30,7 +30,7 @@ export const wrongAttempts: readonly WrongStore[] = [
     wrap: (store) => store,
     over(below) {
       let tries = 0
-      return again(below, (options) => ({ ...options, attemptId: `try ${++tries}` }))
+      return again(below, (options) => ({ ...options, attemptId: `try-${++tries}` }))
     },
   },
   {

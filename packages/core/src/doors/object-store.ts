@@ -64,7 +64,10 @@ export interface ObjectStore {
    * @throws `invalid` for a bad key, before anything is deleted; `aborted`, outcome `unknown` when some may be gone.
    */
   deleteMany(keys: readonly string[], options?: CallOptions): Promise<DeleteManyResult>
-  /** Each object once, in the order that `listOrder` tells: `listInOrder` sorts where there is none. */
+  /**
+   * Each object once, in the order that `listOrder` tells: `listInOrder` sorts where there is none. What others put there under a name that
+   * is no key, such as `a//b` or the mark of a folder, is left out: no call could name it.
+   */
   list(options?: ListOptions): AsyncIterable<ObjectInfo>
 }
 
@@ -113,7 +116,8 @@ export interface PutOptions extends CallOptions {
   readonly mode?: 'overwrite' | 'create' | { readonly ifMatch: string }
   /**
    * Names this write, the same in every repetition of it and in no other. With capability `attemptIds` a create or swap that finds that
-   * the newest version is of its own name has succeeded before, and gives that version's tag. Without it this is ignored.
+   * the newest version is of its own name has succeeded before, and gives that version's tag. Without it this is ignored. 1 to 200
+   * letters, digits and `. : _ -`, such as a UUID: services keep it in a header.
    */
   readonly attemptId?: string
 }

@@ -64,8 +64,8 @@ export interface DeletedFiles {
 }
 
 /**
- * Finds the store of a location by its scheme and authority: one store answers for all locations that have both, and is asked for once
- * for the same config and credentials of a table; for others it gives another store. Credentials for parts of a store (by `prefix`) are the store's to tell apart.
+ * Finds the store of a location by its scheme and authority: one store answers for all locations that have both and are meant by the same
+ * credentials, by their `prefix`. It is asked for once for the same config and credentials of a table; for others it gives another store.
  *
  * Where one place goes by several schemes or authorities, it gives the same store for all of them, or stores that say each other's
  * roots in `aliases`. A place whose names nobody tells counts as several: a file of it that is listed by two of them is read as two. What

@@ -7,17 +7,21 @@ const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\
 
 /** Throws `invalid` unless the key is one that every store takes (see {@link ObjectStore}). */
 export function checkKey(key: string): void {
-  const bytes = encoder.encode(key).length
-  if (bytes < 1 || bytes > 1024) throw badKey(key, `has ${bytes} bytes; 1 to 1024 are allowed`)
-  if (controls.test(key) || loneSurrogate.test(key))
-    throw badKey(key, 'holds a control character or half a surrogate pair')
-  for (const segment of key.split('/')) {
-    if (segment === '' || segment === '.' || segment === '..') throw badKey(key, 'has an empty, "." or ".." segment')
-  }
+  const why = flawOf(key)
+  if (why !== undefined) throw invalid('KEY', `The key ${JSON.stringify(key)} ${why}.`, { context: { key } })
 }
 
-function badKey(key: string, why: string): Error {
-  return invalid('KEY', `The key ${JSON.stringify(key)} ${why}.`, { context: { key } })
+/** Whether {@link checkKey} lets it pass. */
+export function isKey(key: string): boolean {
+  return flawOf(key) === undefined
+}
+
+function flawOf(key: string): string | undefined {
+  const bytes = encoder.encode(key).length
+  if (bytes < 1 || bytes > 1024) return `has ${bytes} bytes; 1 to 1024 are allowed`
+  if (controls.test(key) || loneSurrogate.test(key)) return 'holds a control character or half a surrogate pair'
+  const isOdd = (segment: string): boolean => segment === '' || segment === '.' || segment === '..'
+  return key.split('/').some(isOdd) ? 'has an empty, "." or ".." segment' : undefined
 }
 
 /** The location of a key, as table metadata names it: `root + key`, raw. Nothing is percent-encoded: engines open it as it stands. */

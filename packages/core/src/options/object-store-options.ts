@@ -6,19 +6,8 @@ import type {
   PutOptions,
   PutStreamOptions,
 } from '../doors/object-store.ts'
-import {
-  abortSignal,
-  anyOf,
-  integer,
-  nested,
-  objectOf,
-  oneOf,
-  positiveBytes,
-  required,
-  text,
-  textOf,
-} from './option-checks.ts'
-import type { OptionTable } from './options.ts'
+import { abortSignal, anyOf, integer, nested, objectOf, oneOf, positiveBytes, required, text } from './option-checks.ts'
+import type { OptionCheck, OptionTable } from './options.ts'
 
 /** Tables of the options of an {@link ObjectStore}'s calls: an unknown mode must not overwrite. */
 export interface ObjectStoreOptions {
@@ -30,10 +19,16 @@ export interface ObjectStoreOptions {
   readonly list: OptionTable<ListOptions>
 }
 
+// What no header, no service and no SDK on the way changes: another spelling would make a write a stranger's.
+const attemptId: OptionCheck = {
+  expected: 'an id of 1 to 200 letters, digits and . : _ -',
+  accepts: (value) => typeof value === 'string' && /^[\w.:-]{1,200}$/.test(value),
+}
+
 const put: OptionTable<PutOptions> = {
   signal: abortSignal,
   mode: anyOf(oneOf('overwrite', 'create'), nested({ ifMatch: required(text) })),
-  attemptId: textOf('an id'),
+  attemptId,
 }
 
 export const objectStoreOptions: ObjectStoreOptions = {

@@ -173,7 +173,11 @@ export function verdictOf(table: readonly StoreAnswer[], failure: StoreFailure):
  * What the SDK threw is not its cause: that holds the whole request, with its credentials.
  */
 export function failureOf(table: readonly StoreAnswer[], failure: StoreFailure): MoulinError {
-  const verdict = verdictOf(table, failure)
+  return failureBy(verdictOf(table, failure), failure)
+}
+
+/** The same, where no table need say what the answer means. */
+export function failureBy(verdict: StoreVerdict, failure: StoreFailure): MoulinError {
   const { kind, code, says, next, outcome, retryable } = verdicts[verdict]
   const { store, call, key, status, retryAfterMs } = failure
   const answer = word(failure.code)

@@ -1,19 +1,11 @@
 import { objectStoreConformance, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import type { ObjectStore } from '../doors/object-store.ts'
-import { bucketStore } from './bucket-store.ts'
-import type { BucketStoreOptions } from './bucket-store.ts'
-import { bucketOptions, memoryBucket, thrown } from './bucket.test-support.ts'
+import { bucketStore, MAX_REQUEST_BYTES } from './bucket-store.ts'
+import { bucketOptions, opened, thrown } from './bucket.test-support.ts'
 import type { MemoryBucket } from './bucket.test-support.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const opened = (
-  options: Partial<BucketStoreOptions> = {},
-): { bucket: MemoryBucket; store: ObjectStore; runtime: ReturnType<typeof virtualRuntime> } => {
-  const bucket = memoryBucket()
-  const runtime = virtualRuntime({ seed: 1 })
-  return { bucket, runtime, store: bucketStore(bucket, { ...bucketOptions, runtime, ...options }) }
-}
 const failOnce = (bucket: MemoryBucket, when: 'before' | 'after', call: string, error: Error): void => {
   let isDue = true
   bucket[when] = (made) => {
@@ -210,6 +202,81 @@ describe('bucketStore', () => {
     const unordered = bucketStore(bucket, { ...bucketOptions, listOrder: 'none', runtime: virtualRuntime({ seed: 1 }) })
     expect(await keysOf(unordered, 'a.b')).toEqual(['a/b'])
     expect(asked.at(-1)).toEqual({ prefix: 'a b/' })
+  })
+
+  // A service would take the first for any version, the second for a list, and the last is no header.
+  it.each(['*', '"0", "1"', '"a"b"', '', 'a\nb', '"é"'])('takes %j for the tag of no version', async (tag) => {
+    const { bucket, store } = opened()
+    const { etag } = await store.put('k', bytes('first'))
+    bucket.put = () => Promise.reject(new Error('sent'))
+    expect(etag).toBe('"1"')
+    await expect(store.put('k', bytes('x'), { mode: { ifMatch: tag } })).rejects.toMatchObject({
+      kind: 'conflict',
+      code: 'TAG_MISMATCH',
+      outcome: 'rejected',
+    })
+    const stream = store.putStream('k', [bytes('x')], { mode: { ifMatch: tag } })
+    await expect(stream).rejects.toMatchObject({ kind: 'conflict', outcome: 'rejected' })
+    const asked: unknown[] = []
+    const { get } = bucket
+    bucket.get = (key, ask, ...rest) => (asked.push(ask), get(key, ask, ...rest))
+    expect((await store.get('k', { ifNoneMatch: tag })).bytes).toEqual(bytes('first'))
+    expect(asked).toEqual([{}])
+  })
+
+  it('keeps the conditions of reads that the service passes over', async () => {
+    const { bucket, store } = opened({ attemptIds: false })
+    bucket.keepsIds = false
+    const { etag } = await store.put('k', bytes('theirs'))
+    const { get } = bucket
+    bucket.get = (key, { range }, ...rest) => get(key, range === undefined ? {} : { range }, ...rest)
+    await expect(store.get('k', { ifNoneMatch: etag })).rejects.toMatchObject({ kind: 'exists', code: 'NOT_MODIFIED' })
+    expect((await store.get('k', { ifNoneMatch: '"0"' })).bytes).toEqual(bytes('theirs'))
+    // Another version comes between the head and the bytes, which then tell nothing of whose the first one was.
+    bucket.before = async (call) => {
+      if (call !== 'get') return
+      bucket.before = () => {}
+      await store.put('k', bytes('newer'))
+    }
+    await expect(store.put('k', bytes('mine'), { mode: 'create' })).rejects.toMatchObject({
+      kind: 'exists',
+      outcome: 'unknown',
+    })
+  })
+
+  it.each(['', ' x', 'a\nb', 'é', '=?UTF-8?B?eA==?=', 'x'.repeat(201)])(
+    'takes %j for no attempt id',
+    async (attemptId) => {
+      const { bucket, store } = opened()
+      const put = store.put('k', bytes('x'), { mode: 'create', attemptId })
+      await expect(put).rejects.toMatchObject({ kind: 'invalid', code: 'OPTION' })
+      expect(bucket.calls).toEqual([])
+    },
+  )
+
+  it('sends no request, and no part, that Node could not hash', async () => {
+    const { bucket, store } = opened({ maxPutBytes: 5 * 1024 ** 3 })
+    // Its memory is never touched.
+    await expect(store.put('k', new Uint8Array(MAX_REQUEST_BYTES + 1))).rejects.toMatchObject({
+      kind: 'exhausted',
+      code: 'OBJECT_TOO_LARGE',
+      context: { maxPutBytes: MAX_REQUEST_BYTES },
+    })
+    const stream = store.putStream('k', [bytes('x')], { partBytes: MAX_REQUEST_BYTES + 1 })
+    await expect(stream).rejects.toMatchObject({ kind: 'invalid', code: 'PART_BYTES' })
+    expect(bucket.calls).toEqual([])
+  })
+
+  it.each([
+    { start: 0, stop: 1 },
+    { start: 0, length: 1 },
+    { suffix: 1, start: 5 },
+    { suffix: 1, end: 5 },
+  ])('takes %j for no range', async (range) => {
+    const { bucket, store } = opened()
+    await expect(store.get('k', { range })).rejects.toMatchObject({ kind: 'invalid', code: 'RANGE' })
+    await expect(store.getRanges('k', [range])).rejects.toMatchObject({ kind: 'invalid', code: 'RANGE' })
+    expect(bucket.calls).toEqual([])
   })
 
   it.each(['a', '/', 'a//', '../', 'a/./'])('takes %j for no prefix', (prefix) => {

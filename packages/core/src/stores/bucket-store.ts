@@ -1,8 +1,5 @@
 import type { Durability } from '../model/durability.ts'
 import type {
-  CallOptions,
-  DeleteFailure,
-  DeleteManyResult,
   ListOptions,
   ListOrder,
   ObjectInfo,
@@ -11,17 +8,18 @@ import type {
   StoredObject,
 } from '../doors/object-store.ts'
 import type { Runtime } from '../doors/runtime.ts'
-import { exhausted, invalid, isKind, isMoulinError, notFound, throwIfAborted, withOutcome } from '../model/errors.ts'
-import { checkKey, compareKeys } from '../model/object-key.ts'
+import { exhausted, invalid, isKind, isMoulinError, notFound, throwIfAborted } from '../model/errors.ts'
+import { checkKey } from '../model/object-key.ts'
 import { objectStoreOptions } from '../options/object-store-options.ts'
 import { checkOptions } from '../options/options.ts'
-import { atMost } from './at-most.ts'
+import { failureBy } from './answers.ts'
 import type { StoreCall } from './answers.ts'
 import type { Bucket, BucketWrite } from './bucket.ts'
+import { bucketDeletes } from './bucket-deletes.ts'
+import { bucketList } from './bucket-lists.ts'
 import { streamed } from './bucket-upload.ts'
 import { checkRange, resolveRange } from './byte-range.ts'
 import { defineObjectStore } from './define-object-store.ts'
-import { inByteOrder } from './list-in-order.ts'
 import { settledWrite } from './settled-write.ts'
 import { timedCalls } from './timed-calls.ts'
 
@@ -46,15 +44,18 @@ export interface BucketStoreOptions {
   readonly partStepBytes?: number
   readonly maxParts: number
   readonly parallelParts: number
-  /** The longest object that one request may put. */
+  /** The longest object that one request may put, at most {@link MAX_REQUEST_BYTES}. */
   readonly maxPutBytes: number
   readonly maxBatchKeys: number
   /** False: the service drops user metadata, so that a write of unknown outcome is settled by its bytes. */
   readonly attemptIds: boolean
 }
 
-const PARALLEL_DELETES = 8
-const PARALLEL_BATCHES = 2
+/** The longest request, whatever the service takes: Node hashes no more at a time. */
+export const MAX_REQUEST_BYTES: number = 2 ** 31 - 1
+
+// Whatever else stands in a header of conditions: any version, one of a list, a character that none can have.
+const oneTag = /^(?:W\/)?"[!#-~]*"$|^[\w.:/+=-]+$/
 
 /**
  * An ObjectStore made of a {@link Bucket}: it checks keys and options, keeps to the prefix, ends requests at their deadline, settles
@@ -62,7 +63,8 @@ const PARALLEL_BATCHES = 2
  * common is here; what their services answer is in their tables.
  */
 export function bucketStore(bucket: Bucket, options: BucketStoreOptions): ObjectStore {
-  const { name, prefix, listOrder, runtime, maxPutBytes } = options
+  const { name, prefix, listOrder, runtime } = options
+  const maxPutBytes = Math.min(options.maxPutBytes, MAX_REQUEST_BYTES)
   const timed = timedCalls(name, bucket, runtime.timers, options.deadlineMs)
   checkPrefix(name, prefix)
 
@@ -71,7 +73,6 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     if (prefix !== '') checkKey(prefix + key)
     return prefix + key
   }
-  const outer = <T extends ObjectInfo>(info: T, key = info.key.slice(prefix.length)): T => ({ ...info, key })
   const infoOf = async (key: string, inner: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> => {
     const found = await timed({ call: 'head', key, signal }, (end) => bucket.head(inner, end))
     if (found === undefined) return undefined
@@ -98,17 +99,19 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
         const found = await timed({ call: 'get', key, signal }, (end, onBytes) =>
           bucket.get(inner, { ifMatch }, end, onBytes),
         )
+        // Some servers pass over conditions of reads: the bytes of another version tell nothing of this one.
+        if (found.etag !== ifMatch) throw failureBy('moved', { store: name, call: 'get', key })
         return isEqualTo(found.bytes)
       },
     })
     return { etag }
   }
-  const writeOf = ({ mode = 'overwrite', attemptId }: PutOptions): BucketWrite => ({
-    mode,
-    attemptId: attemptId ?? (mode === 'overwrite' ? undefined : runtime.random.uuid()),
-  })
-  const putBytes = async (key: string, bytes: Uint8Array, write: BucketWrite, signal?: AbortSignal) => {
-    const inner = innerOf(key)
+  const writeOf = (key: string, { mode = 'overwrite', attemptId }: PutOptions): BucketWrite => {
+    if (typeof mode === 'object' && !oneTag.test(mode.ifMatch))
+      throw failureBy('moved', { store: name, call: 'swap', key, name: 'NoTag' })
+    return { mode, attemptId: attemptId ?? (mode === 'overwrite' ? undefined : runtime.random.uuid()) }
+  }
+  const putBytes = async (key: string, inner: string, bytes: Uint8Array, write: BucketWrite, signal?: AbortSignal) => {
     if (bytes.length > maxPutBytes) throw tooLarge(name, key, bytes.length, maxPutBytes)
     const call = callOf(write)
     const send = (): Promise<{ readonly etag: string }> =>
@@ -127,12 +130,16 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     async get(key, ask = {}): Promise<StoredObject> {
       checkOptions(`${name}.get`, ask, objectStoreOptions.get)
       const inner = innerOf(key)
-      const { signal, ...read } = ask
+      const { signal, ifNoneMatch, ...rest } = ask
+      const read = { ...rest, ...(ifNoneMatch !== undefined && oneTag.test(ifNoneMatch) ? { ifNoneMatch } : {}) }
       if (read.range !== undefined) checkRange(read.range, key)
-      const send = (): Promise<StoredObject> =>
-        timed({ call: 'get', key, signal }, (end, onBytes) => bucket.get(inner, read, end, onBytes))
+      const send = async (): Promise<StoredObject> => {
+        const found = await timed({ call: 'get', key, signal }, (end, onBytes) => bucket.get(inner, read, end, onBytes))
+        if (found.etag === read.ifNoneMatch) throw failureBy('unchanged', { store: name, call: 'get', key })
+        return { ...found, key }
+      }
       try {
-        return outer(await send(), key)
+        return await send()
       } catch (error) {
         if (read.range === undefined || !isKind(error, 'invalid', 'RANGE')) throw error
         const info = await infoOf(key, inner, signal)
@@ -140,7 +147,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
         resolveRange(read.range, info.size, key)
         // No service has a suffix of nothing.
         if (info.size === 0) return { ...info, bytes: new Uint8Array(0) }
-        return outer(await send(), key)
+        return await send()
       }
     },
 
@@ -151,20 +158,23 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
 
     async put(key, bytes, put = {}) {
       checkOptions(`${name}.put`, put, objectStoreOptions.put)
-      return await putBytes(key, bytes, writeOf(put), put.signal)
+      const inner = innerOf(key)
+      return await putBytes(key, inner, bytes, writeOf(key, put), put.signal)
     },
 
     async putStream(key, chunks, put = {}) {
       checkOptions(`${name}.putStream`, put, objectStoreOptions.putStream)
       const inner = innerOf(key)
       throwIfAborted(put.signal)
-      const write = writeOf(put)
+      const write = writeOf(key, put)
       const { maxParts, parallelParts, minPartBytes, partStepBytes = 1 } = options
       const least = Math.max(put.partBytes ?? options.partBytes, minPartBytes)
       const partBytes = Math.ceil(least / partStepBytes) * partStepBytes
+      if (partBytes > MAX_REQUEST_BYTES) throw partTooLarge(key, partBytes)
       const place = { store: name, key, inner }
-      const sent = await streamed(bucket, timed, place, chunks, write, { partBytes, maxParts, parallelParts }, put)
-      if ('bytes' in sent) return await putBytes(key, sent.bytes, write, put.signal)
+      const limits = { partBytes, maxPutBytes, maxParts, parallelParts }
+      const sent = await streamed(bucket, timed, place, chunks, write, limits, put)
+      if ('bytes' in sent) return await putBytes(key, inner, sent.bytes, write, put.signal)
       try {
         // The parts are not kept, so bytes without an id count as equal: that leaves the outcome unknown.
         return await settled(
@@ -191,74 +201,14 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
       checkOptions(`${name}.deleteMany`, call, objectStoreOptions.call)
       const distinct = [...new Set(keys)]
       const inner = distinct.map(innerOf)
-      return await deleted(distinct, inner, call)
+      return await bucketDeletes(bucket, timed, options.maxBatchKeys, distinct, inner, call)
     },
 
     async *list(ask: ListOptions = {}) {
       checkOptions(`${name}.list`, ask, objectStoreOptions.list)
-      const infos = listed(ask)
-      yield* listOrder === 'bytes' ? inByteOrder(name, infos) : infos
+      yield* bucketList(bucket, timed, { store: name, prefix, listOrder }, ask)
     },
   })
-
-  async function* listed({ prefix: below = '', after, signal }: ListOptions): AsyncIterable<ObjectInfo> {
-    const from = after === undefined || listOrder === 'none' ? {} : { after: prefix + after }
-    let token: string | undefined
-    do {
-      const ask = { prefix: prefix + below, ...(token === undefined ? from : { token }) }
-      const page = await timed({ call: 'list', key: below, signal }, (end) => bucket.listPage(ask, end))
-      for (const info of page.infos) {
-        throwIfAborted(signal)
-        const found = outer(info)
-        if (after === undefined || compareKeys(found.key, after) > 0) yield found
-      }
-      token = page.token
-    } while (token !== undefined)
-  }
-
-  async function deleted(
-    keys: readonly string[],
-    inner: readonly string[],
-    { signal }: CallOptions,
-  ): Promise<DeleteManyResult> {
-    throwIfAborted(signal)
-    const failures = new Map<number, DeleteFailure>()
-    let begun = false
-    const fail = (at: number, error: unknown): void => void failures.set(at, { key: keys[at]!, error })
-    const sent = async (positions: readonly number[], work: (end: AbortSignal) => Promise<void>): Promise<void> => {
-      try {
-        const key = positions.length === 1 ? { key: keys[positions[0]!]! } : {}
-        if (signal?.aborted !== true) begun = true
-        await timed({ call: 'delete', signal, ...key }, work)
-      } catch (error) {
-        if (isKind(error, 'aborted')) throw begun ? withOutcome(error, 'unknown') : error
-        for (const at of positions) fail(at, error)
-      }
-    }
-    const all = keys.map((_, at) => at)
-    if (bucket.deleteBatch === undefined) {
-      await atMost(PARALLEL_DELETES, all, (at) => sent([at], (end) => bucket.delete(inner[at]!, end)))
-    } else {
-      const places = new Map(inner.map((key, at) => [key, at]))
-      const batches: number[][] = []
-      for (let at = 0; at < all.length; at += options.maxBatchKeys)
-        batches.push(all.slice(at, at + options.maxBatchKeys))
-      await atMost(PARALLEL_BATCHES, batches, (batch) =>
-        sent(batch, async (end) => {
-          for (const { key, thrown } of await bucket.deleteBatch!(
-            batch.map((at) => inner[at]!),
-            end,
-          )) {
-            const at = places.get(key)
-            // A failure of no key that was asked for is one of all.
-            for (const each of at === undefined ? batch : [at])
-              fail(each, bucket.failure(thrown, 'delete', keys[each]!))
-          }
-        }),
-      )
-    }
-    return { failed: [...failures].sort(([a], [b]) => a - b).map(([, failure]) => failure) }
-  }
 }
 
 function callOf({ mode }: BucketWrite): StoreCall {
@@ -268,6 +218,11 @@ function callOf({ mode }: BucketWrite): StoreCall {
 function tooLarge(store: string, key: string, bytes: number, maxPutBytes: number): Error {
   const message = `An object of ${bytes} bytes (${JSON.stringify(key)}) is above the ${maxPutBytes} that ${store} takes in one request: use putStream.`
   return exhausted('OBJECT_TOO_LARGE', message, { context: { store, key, bytes, maxPutBytes } })
+}
+
+function partTooLarge(key: string, partBytes: number): Error {
+  const message = `Parts of ${partBytes} bytes (${JSON.stringify(key)}) are above the ${MAX_REQUEST_BYTES} that one request sends: give a smaller partBytes.`
+  return invalid('PART_BYTES', message, { context: { key, partBytes, maxPartBytes: MAX_REQUEST_BYTES } })
 }
 
 function checkPrefix(store: string, prefix: string): void {

@@ -1,6 +1,8 @@
-import type { ByteRange, ObjectInfo, StoredObject } from '../doors/object-store.ts'
+import { virtualRuntime } from '@moulin/testing'
+import type { ByteRange, ObjectInfo, ObjectStore, StoredObject } from '../doors/object-store.ts'
 import { failureOf, type StoreAnswer, type StoreCall } from './answers.ts'
 import type { Bucket, BucketObject, BucketUpload, BucketWrite } from './bucket.ts'
+import { bucketStore } from './bucket-store.ts'
 import type { BucketStoreOptions } from './bucket-store.ts'
 
 const answers: readonly StoreAnswer[] = [
@@ -146,4 +148,13 @@ export const bucketOptions: Omit<BucketStoreOptions, 'runtime'> = {
   maxPutBytes: 128 * 1024 * 1024,
   maxBatchKeys: 50,
   attemptIds: true,
+}
+
+/** A store over a bucket in memory, on a clock that a test moves. */
+export const opened = (
+  options: Partial<BucketStoreOptions> = {},
+): { bucket: MemoryBucket; store: ObjectStore; runtime: ReturnType<typeof virtualRuntime> } => {
+  const bucket = memoryBucket()
+  const runtime = virtualRuntime({ seed: 1 })
+  return { bucket, runtime, store: bucketStore(bucket, { ...bucketOptions, runtime, ...options }) }
 }

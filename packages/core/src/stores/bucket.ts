@@ -22,9 +22,15 @@ export interface Bucket {
   beginUpload(key: string, write: BucketWrite, signal: AbortSignal): Promise<BucketUpload>
   /** A missing object is fine. */
   delete(key: string, signal: AbortSignal): Promise<void>
-  /** Deletes at most `maxBatchKeys` objects by one request. Left out: `delete` is called for each. */
-  deleteBatch?(keys: readonly string[], signal: AbortSignal): Promise<readonly BucketDeleteFailure[]>
-  /** One page of keys with the prefix, in the service's order. `after` is handed over only where that is the order of bytes. */
+  /**
+   * Deletes at most `maxBatchKeys` objects by one request. Undefined: batches are refused here, and `delete` is called for each, as it is
+   * where this is left out.
+   */
+  deleteBatch?(keys: readonly string[], signal: AbortSignal): Promise<readonly BucketDeleteFailure[] | undefined>
+  /**
+   * One page of keys with the prefix, in the service's order. `after` is handed over only where that is the order of bytes. Keys that no
+   * store has may be among them, such as those of folders.
+   */
   listPage(ask: BucketList, signal: AbortSignal): Promise<BucketPage>
   /** What the SDK threw, or a code in the answer of a batch, by the adapter's table of answers. */
   failure(thrown: unknown, call: StoreCall, key: string | undefined): MoulinError

@@ -16,8 +16,14 @@ export function resolveRange(
   return { start, end: Math.min(end, size) }
 }
 
+const names: ReadonlySet<string> = new Set(['start', 'end', 'suffix'])
+
 /** What can be said of a range before the size of the object is known. @throws `invalid` code `RANGE`. */
 export function checkRange(range: ByteRange, key: string): void {
+  // An end under another name would be none, and all of the object come.
+  const odd = Object.keys(range).find((name) => !names.has(name) || ('suffix' in range && name !== 'suffix'))
+  if (odd !== undefined)
+    throw badRange(key, `A range has no ${JSON.stringify(odd)}; give { start, end } or { suffix }, and no more`)
   if ('suffix' in range) {
     if (Number.isSafeInteger(range.suffix) && range.suffix >= 1) return
     throw badRange(key, `A suffix of ${range.suffix} bytes is none; ask for 1 or more`)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { LoadedTable } from '../doors/catalog.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
 import type { TableStores } from '../doors/table-files.ts'
 import { notFound } from '../model/errors.ts'
@@ -43,5 +44,23 @@ describe('what a function gives for the store of a location', () => {
     const unended = tableFiles(() => ({ ...store, root: 's3://lake' }))
     await expect(unended.head(HERE)).rejects.toMatchObject({ kind: 'invalid', code: 'ROOT' })
     expect(await tableFiles(() => store).head(HERE)).toBeUndefined()
+  })
+})
+
+describe('the stores of a table', () => {
+  it('are one for each choice of credentials in one bucket, whatever scheme names it', async () => {
+    const made: string[] = []
+    const prefixes = ['s3', 's3://lake/t/data/', 's3://lake/t/meta', 's3://la', 's3://lake/t/data/']
+    const credentials = prefixes.map((prefix) => ({ prefix, config: { secret: prefix } }))
+    const files = tableFiles(
+      (location) => {
+        made.push(location)
+        return { ...store, aliases: ['s3a://lake/'] }
+      },
+      { table: { config: {}, credentials } as unknown as LoadedTable },
+    )
+    for (const key of ['t/data/1', 't/data/2', 't/meta/1', 't/metadata/1', 't/x', 'u'])
+      for (const scheme of ['s3', 's3a']) await files.head(`${scheme}://lake/${key}`)
+    expect(made).toEqual(['t/data/1', 't/meta/1', 't/x'].flatMap((key) => [`s3://lake/${key}`, `s3a://lake/${key}`]))
   })
 })

@@ -25,12 +25,12 @@ interface Place {
   readonly names: Set<string>
 }
 
-/** The stores of one table, one for each scheme and authority, made with what its catalog said last. */
+/** The stores of one table, one for each scheme, authority and choice of credentials, made with what its catalog said last. */
 export class StoresOfTable {
   readonly #stores: TableStores
   readonly #reload: (() => Promise<LoadedTable>) | undefined
   #access: Access = { config: {}, credentials: [] }
-  /** By scheme and authority. */
+  /** By scheme, authority and which of the credentials are meant for the location. */
   #made = new Map<string, ObjectStore>()
   /** Of all stores that there were: what is canonical must not change with the credentials. */
   readonly #places: Place[] = []
@@ -57,9 +57,10 @@ export class StoresOfTable {
   of(location: string): ObjectStore {
     const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/]*(?=\/)/i.exec(oneSpelling(location))?.[0]
     if (origin === undefined) throw outside(location)
-    let store = this.#made.get(origin)
+    const { config, credentials } = this.#access
+    const one = `${origin} ${meantFor(location, credentials).join()}`
+    let store = this.#made.get(one)
     if (store === undefined) {
-      const { config, credentials } = this.#access
       try {
         store = this.#stores(location, config, credentials)
       } catch (error) {
@@ -67,7 +68,7 @@ export class StoresOfTable {
       }
       checkOptions(`The stores of ${origin}/`, { store }, { store: required(storeCheck) })
       checkRoot(store)
-      this.#made.set(origin, store)
+      this.#made.set(one, store)
       this.#place(store)
     }
     return store
@@ -151,6 +152,19 @@ export class Renewal {
   done(): void {
     if (this.#isAsked || this.#isLoaded) this.#stores.cured()
   }
+}
+
+/**
+ * Which of the credentials a location may be meant for, by paths alone: one that a store takes for another scheme's too counts for it.
+ * Whatever a store chooses among them, it chooses the same for all locations that have the same ones.
+ */
+function meantFor(location: string, credentials: readonly StorageCredential[]): readonly number[] {
+  const path = pathOf(location)
+  return credentials.flatMap(({ prefix }, at) => (path.startsWith(pathOf(prefix)) ? [at] : []))
+}
+
+function pathOf(uri: string): string {
+  return oneSpelling(uri).replace(/^[a-z][a-z0-9+.-]*(?::(?:\/\/[^/]*)?|$)/i, '')
 }
 
 function outside(location: string, cause?: unknown): Error {

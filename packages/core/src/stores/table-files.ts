@@ -29,7 +29,7 @@ const MAX_KNOWN = 4096
 /**
  * The files of a table in one store, or in those that a function makes.
  *
- * Of stores that are made, one is kept for each scheme and authority, until the table comes with other config or credentials. A call
+ * Of stores that are made, one is kept for each scheme, authority and choice of credentials, until the table comes with other config or credentials. A call
  * that is refused for its credentials is made again where there are others by now; else it loads the table once, with all others that
  * wait for the same, and is made again where that brought others; a delete of many only for what was refused, a list only while it has
  * given nothing.

@@ -11,6 +11,8 @@ export interface TimedCall {
   readonly signal?: AbortSignal | undefined
   /** That are sent: each MiB is worth another second. */
   readonly bytes?: number
+  /** Of an upload that is completed, which takes services minutes where there are thousands: each is worth a tenth of a second. */
+  readonly parts?: number
 }
 
 /** Runs one request. `onBytes` says that some of a long answer have come, so that the deadline counts anew. */
@@ -32,13 +34,13 @@ export function timedCalls(
   timers: Pick<Timers, 'after'>,
   deadlineMs: number,
 ): TimedCalls {
-  return async ({ call, key, signal, bytes = 0 }, send) => {
+  return async ({ call, key, signal, bytes = 0, parts = 0 }, send) => {
     const outcome = writes.has(call) ? 'unknown' : 'rejected'
     throwIfAborted(signal)
     const control = new AbortController()
     let isLate = false
     let isOver = false
-    const ms = deadlineMs + (bytes / MIB) * 1_000
+    const ms = deadlineMs + (bytes / MIB) * 1_000 + parts * 100
     const start = (): Timer =>
       timers.after(ms, () => {
         isLate = true

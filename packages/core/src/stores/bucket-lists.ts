@@ -1,0 +1,55 @@
+import type { ListOptions, ListOrder, ObjectInfo } from '../doors/object-store.ts'
+import { throwIfAborted } from '../model/errors.ts'
+import { compareKeys, isKey } from '../model/object-key.ts'
+import { failureBy } from './answers.ts'
+import type { Bucket } from './bucket.ts'
+import { inByteOrder } from './list-in-order.ts'
+import type { TimedCalls } from './timed-calls.ts'
+
+export interface ListedPlace {
+  readonly store: string
+  readonly prefix: string
+  readonly listOrder: ListOrder
+}
+
+/**
+ * The objects of a bucket below the store's prefix, page by page: those that were asked for, whatever the service says beside them, and
+ * whose names are keys.
+ * @throws what `failure` tells; `unavailable` where the pages go round; `unsupported` code `LIST_ORDER`.
+ */
+export function bucketList(
+  bucket: Bucket,
+  timed: TimedCalls,
+  place: ListedPlace,
+  ask: ListOptions,
+): AsyncIterable<ObjectInfo> {
+  const infos = pages(bucket, timed, place, ask)
+  return place.listOrder === 'bytes' ? inByteOrder(place.store, infos) : infos
+}
+
+async function* pages(
+  bucket: Bucket,
+  timed: TimedCalls,
+  { store, prefix, listOrder }: ListedPlace,
+  { prefix: below = '', after, signal }: ListOptions,
+): AsyncIterable<ObjectInfo> {
+  const from = after === undefined || listOrder === 'none' ? {} : { after: prefix + after }
+  const whole = prefix + below
+  const tokens = new Set<string>()
+  let token: string | undefined
+  do {
+    const ask = { prefix: whole, ...(token === undefined ? from : { token }) }
+    const page = await timed({ call: 'list', key: below, signal }, (end) => bucket.listPage(ask, end))
+    for (const info of page.infos) {
+      throwIfAborted(signal)
+      const key = info.key.slice(prefix.length)
+      if (!info.key.startsWith(whole) || !isKey(key)) continue
+      if (after === undefined || compareKeys(key, after) > 0) yield { ...info, key }
+    }
+    token = page.token
+    // A page that has been would come again, and the list never end.
+    if (token !== undefined && (token === '' || tokens.has(token)))
+      throw failureBy('failed', { store, call: 'list', key: below, name: 'EndlessList' })
+    if (token !== undefined) tokens.add(token)
+  } while (token !== undefined)
+}
