@@ -2900,6 +2900,43 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage/src/layers/retry-writes.test.ts'],
   },
   {
+    name: 'hold everybody up for a call whose size is no number',
+    file: 'packages/storage/src/layers/gate.ts',
+    original: `wantedBytes > 0 ? Math.min(wantedBytes, this.#options.bytes) : 0`,
+    planted: `Math.min(wantedBytes, this.#options.bytes)`,
+    caughtBy: ['packages/storage/src/layers/limit.test.ts'],
+  },
+  {
+    name: 'say of a key of many that its delete was rejected after a try that was unknown',
+    file: 'packages/storage/src/layers/retry.ts',
+    original: `if (hasOutcome(failure.error, 'unknown')) unsure.add(failure.key)`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/retry-writes.test.ts'],
+  },
+  {
+    name: 'take a version for that of blocks which came in meanwhile',
+    file: 'packages/storage/src/layers/block-index.ts',
+    original: `while (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
+    object.info ??= info`,
+    planted: `if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
+    object.info = info`,
+    caughtBy: ['packages/storage/src/layers/cache.test.ts'],
+  },
+  {
+    name: 'measure a read by its ranges, not by the blocks that it takes',
+    file: 'packages/storage/src/layers/cached-reads.ts',
+    original: `if (blocks.reduce((sum, block) => sum + this.#lengthOf(block, size), 0) > this.#maxReadBytes) return 'pass'`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/cache.test.ts'],
+  },
+  {
+    name: 'lose sight of an object while something of it is fetched',
+    file: 'packages/storage/src/layers/cached-reads.ts',
+    original: `new SharedWork((signal) => this.#index.holding(object, () => work(signal)))`,
+    planted: `new SharedWork((signal) => work(signal))`,
+    caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
+  },
+  {
     name: 'retry without a budget',
     file: 'packages/storage/src/layers/retry.ts',
     original: ` || !budget.take()) throw`,

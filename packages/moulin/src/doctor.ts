@@ -224,10 +224,10 @@ async function ownersFindings(patient: Patient): Promise<Finding[]> {
   }
 }
 
-function pricesFor({ room, place }: Patient, named: DoctorOptions['prices']): PriceTable | undefined {
+function pricesFor({ room }: Patient, named: DoctorOptions['prices']): PriceTable | undefined {
   if (named === 'none') return undefined
   if (named !== undefined) return priceTables[named]
-  return place.kind === 's3' && place.bucket.endsWith('--x-s3') ? priceTables.s3Express : pricesOf(room.root)
+  return pricesOf(room.root)
 }
 
 function occupied(name: string, key: string, base: string): Error {
