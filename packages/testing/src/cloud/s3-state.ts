@@ -69,4 +69,6 @@ export interface S3Call {
   /** What the key held when the request came in, its body still on the way. */
   readonly atStart: FakeObject | undefined
   nextUploadId(): string
+  /** One that says nothing of the bytes. */
+  nextTag(): string
 }
