@@ -123,8 +123,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pass over rules for the whole bucket',
     file: 'packages/moulin/src/doctor-bucket.ts',
-    original: `covers(of, prefix + name) || of.startsWith(prefix + name)`,
-    planted: `of.startsWith(prefix + name)`,
+    original: `covers(of, prefix + name) || (isFolder(name) && of.startsWith(prefix + name))`,
+    planted: `isFolder(name) && of.startsWith(prefix + name)`,
     caughtBy: ['packages/moulin/src/doctor.test.ts'],
   },
   {
@@ -3152,10 +3152,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keep a written key in the folder of the cache',
     file: 'packages/storage/src/layers/cache.ts',
-    original: `    await loaded()
+    original: `    await waitFor(loaded(), given?.signal)
     await drop()
     try {`,
-    planted: `    await loaded()
+    planted: `    await waitFor(loaded(), given?.signal)
     try {`,
     caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
   },
