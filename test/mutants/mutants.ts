@@ -2921,10 +2921,10 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
   },
   {
-    name: 'let the doctor die of Ctrl-C',
-    file: 'packages/moulin/src/cli.ts',
-    original: `for (const signal of signals) process.once(signal, fire)`,
-    planted: ``,
+    name: 'say nothing of what a stopped doctor left',
+    file: 'packages/moulin/src/doctor.ts',
+    original: `throw signal?.aborted === true ? stopped(patient, found, error) : error`,
+    planted: `throw error`,
     caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
   },
   {
