@@ -123,8 +123,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'pass over rules for the whole bucket',
     file: 'packages/moulin/src/doctor-bucket.ts',
-    original: `covers(of, prefix + name) || of.startsWith(prefix + name)`,
-    planted: `of.startsWith(prefix + name)`,
+    original: `covers(of, prefix + name) || (isFolder(name) && of.startsWith(prefix + name))`,
+    planted: `isFolder(name) && of.startsWith(prefix + name)`,
     caughtBy: ['packages/moulin/src/doctor.test.ts'],
   },
   {
@@ -2963,6 +2963,134 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage/src/layers/retry-writes.test.ts'],
   },
   {
+    name: 'let the doctor write beside the place',
+    file: 'packages/moulin/src/doctor.ts',
+    original: `value.endsWith('/') && isKey(value.slice(0, -1))`,
+    planted: `value.endsWith('/')`,
+    caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
+  },
+  {
+    name: 'let the doctor write behind a link',
+    file: 'packages/moulin/src/doctor-place.ts',
+    original: `else await requirePlain(files, path)`,
+    planted: ``,
+    caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
+  },
+  {
+    name: 'let the doctor take what lies below its prefix for its own',
+    file: 'packages/moulin/src/doctor-place.ts',
+    original: `key.startsWith(room) && ownPart.test(key.slice(room.length))`,
+    planted: `key.startsWith(room)`,
+    caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
+  },
+  {
+    name: 'say nothing of what a stopped doctor left',
+    file: 'packages/moulin/src/doctor.ts',
+    original: `throw signal?.aborted === true ? stopped(patient, found, error) : error`,
+    planted: `throw error`,
+    caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
+  },
+  {
+    name: 'let a stopped doctor go on with a deaf store',
+    file: 'packages/moulin/src/heeding-store.ts',
+    original: `get: (key, given) => store.get(key, { ...given, signal }),`,
+    planted: `get: (key, given) => store.get(key, given),`,
+    caughtBy: ['packages/moulin/src/doctor-stop.test.ts'],
+  },
+  {
+    name: 'count commits of records that nobody sent',
+    file: 'packages/moulin/src/doctor-estimate.ts',
+    original: `Math.min(Math.ceil(MONTH_SECONDS / betweenCommits), Math.ceil(rate * MONTH_SECONDS))`,
+    planted: `Math.ceil(MONTH_SECONDS / betweenCommits)`,
+    caughtBy: ['packages/moulin/src/doctor-estimate.test.ts'],
+  },
+  {
+    name: 'take a sub-resource for the object itself',
+    file: 'packages/testing/src/cloud/s3-route.ts',
+    original: `return [...query.keys()].every((name) => name === 'x-id' || /^x-amz-/i.test(name))`,
+    planted: `return query.size >= 0`,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-refusals.test.ts'],
+  },
+  {
+    name: 'let headers pass that nobody signed',
+    file: 'packages/testing/src/cloud/s3-signature.ts',
+    original: `name.startsWith('x-amz-') && !names.includes(name)`,
+    planted: `name === ''`,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-refusals.test.ts'],
+  },
+  {
+    name: 'give an MD5 for a tag whatever encrypts the object',
+    file: 'packages/testing/src/cloud/s3-headers.ts',
+    original: `return isDirectory || stored['x-amz-server-side-encryption'] !== 'AES256'`,
+    planted: `return false`,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-refusals.test.ts'],
+  },
+  {
+    name: 'let an upload live whose completion was overtaken',
+    file: 'packages/testing/src/cloud/s3-uploads.ts',
+    original: `error.code === 'ConditionalRequestConflict') bucket.uploads.delete(id)`,
+    planted: `error.code === 'ConditionalRequestConflict') bucket.completed.delete(id)`,
+    caughtBy: ['packages/testing/src/cloud/s3-fake-refusals.test.ts'],
+  },
+  {
+    name: 'end a session of Google that came too soon',
+    file: 'packages/testing/src/cloud/gcs-uploads.ts',
+    original: `if (!(error instanceof Refusal) || error.code !== 'rateLimitExceeded') bucket.uploads.delete(id)`,
+    planted: `bucket.uploads.delete(id)`,
+    caughtBy: ['packages/testing/src/cloud/gcs-fake-refusals.test.ts'],
+  },
+  {
+    name: 'leave the requests of a closed proxy open',
+    file: 'packages/testing/src/cloud/fault-proxy.ts',
+    original: `for (const request of onward) request.destroy()`,
+    planted: ``,
+    caughtBy: ['packages/testing/src/cloud/fault-proxy.test.ts'],
+  },
+  {
+    name: 'tear of an answer without a body nothing',
+    file: 'packages/testing/src/cloud/proxy-answers.ts',
+    original: `if (body.length === 0) return reset(outgoing)`,
+    planted: ``,
+    caughtBy: ['packages/testing/src/cloud/fault-proxy.test.ts'],
+  },
+  {
+    name: 'hold everybody up for a call whose size is no number',
+    file: 'packages/storage/src/layers/gate.ts',
+    original: `wantedBytes > 0 ? Math.min(wantedBytes, this.#options.bytes) : 0`,
+    planted: `Math.min(wantedBytes, this.#options.bytes)`,
+    caughtBy: ['packages/storage/src/layers/limit.test.ts'],
+  },
+  {
+    name: 'say of a key of many that its delete was rejected after a try that was unknown',
+    file: 'packages/storage/src/layers/retry.ts',
+    original: `if (hasOutcome(failure.error, 'unknown')) unsure.add(failure.key)`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/retry-writes.test.ts'],
+  },
+  {
+    name: 'take a version for that of blocks which came in meanwhile',
+    file: 'packages/storage/src/layers/block-index.ts',
+    original: `while (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
+    object.info ??= info`,
+    planted: `if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
+    object.info = info`,
+    caughtBy: ['packages/storage/src/layers/cache.test.ts'],
+  },
+  {
+    name: 'measure a read by its ranges, not by the blocks that it takes',
+    file: 'packages/storage/src/layers/cached-reads.ts',
+    original: `if (blocks.reduce((sum, block) => sum + this.#lengthOf(block, size), 0) > this.#maxReadBytes) return 'pass'`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/cache.test.ts'],
+  },
+  {
+    name: 'lose sight of an object while something of it is fetched',
+    file: 'packages/storage/src/layers/cached-reads.ts',
+    original: `new SharedWork((signal) => this.#index.holding(object, () => work(signal)))`,
+    planted: `new SharedWork((signal) => work(signal))`,
+    caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
+  },
+  {
     name: 'retry without a budget',
     file: 'packages/storage/src/layers/retry.ts',
     original: ` || !budget.take()) throw`,
@@ -3087,10 +3215,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keep a written key in the folder of the cache',
     file: 'packages/storage/src/layers/cache.ts',
-    original: `    await loaded()
+    original: `    await waitFor(loaded(), given?.signal)
     await drop()
     try {`,
-    planted: `    await loaded()
+    planted: `    await waitFor(loaded(), given?.signal)
     try {`,
     caughtBy: ['packages/storage/src/layers/block-folder.test.ts'],
   },

@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemRuntime } from '@moulin/core'
 import { faultProxy, gcsFake, s3Fake } from '@moulin/testing'
 import type { S3Fake, S3FakeOptions } from '@moulin/testing'
 import { avro, fileWal, isKind, openLog, schema, t } from 'moulin'
 import type { ErrorKind, Log, PlaceOptions } from 'moulin'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
+const { timers } = systemRuntime()
 const Ride = schema({ id: t.int53, city: t.string })
 const PLACE = 's3://moulin/lakes/one'
 
@@ -103,6 +105,23 @@ describe('openLog of a bucket', () => {
       expect((await reader.topic(name)).offsets()).toMatchObject([{ highWatermark: 3n, frontier: 3n, released: 3n }])
       expect(await idsOf(reader, name)).toEqual([1, 2, 3])
     }
+  })
+
+  it.each([
+    ['its identity', { operation: 'get', key: /moulin\.json/ }],
+    ['the place for what else lies there', { operation: 'list', key: /^lakes\/one\/$/ }],
+    ['the probe', { operation: 'put', key: /log\/probe\// }],
+  ] as const)('ends with its signal while a deaf store is asked for %s', async (_, about) => {
+    await faked()
+    const rule = { ...about, fault: 'before', answer: 'silence', times: Infinity } as const
+    const proxy = await faultProxy({ target: fake.endpoint, rules: [rule] })
+    const stop = new AbortController()
+    const { endpoint } = proxy
+    const opening = failure(opened({ signal: stop.signal, storage: { endpoint } }))
+    while (proxy.countCalls(about) === 0) await timers.turn()
+    stop.abort()
+    expect(isKind(await opening, 'aborted')).toBe(true)
+    await proxy.close()
   })
 
   it('goes on without attempt ids, and says so, where the store drops user metadata', async () => {

@@ -19,7 +19,7 @@ export async function openBucket(place: BucketPlace, options: PlaceOptions): Pro
   const { wal } = options
   if (wal === undefined) throw withoutWal(place)
   const runtime = runtimeOf(options)
-  const { storage = {}, access = 'read-write' } = options
+  const { storage = {}, access = 'read-write', signal } = options
   const open = async (given: StorageOptions): Promise<Log> => {
     const store = await layeredStore('openLog', { place, storage: given, runtime })
     return openComposedLog({
@@ -27,7 +27,8 @@ export async function openBucket(place: BucketPlace, options: PlaceOptions): Pro
       store,
       wal,
       tier: tierOf(catalogOf(store, runtime, access), options),
-      probe: (probed) => probeStore(probed, { runtime, prefix: 'log/probe/' }),
+      probe: (probed) =>
+        probeStore(probed, { runtime, prefix: 'log/probe/', ...(signal === undefined ? {} : { signal }) }),
       runtime,
     })
   }

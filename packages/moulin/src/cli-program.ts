@@ -22,6 +22,8 @@ export interface CommandOutput {
   err(text: string): void
   /** True once nobody reads `out` any more. What only prints ends then; what also judges, by its exit status, goes on to its end. */
   readonly isClosed?: boolean
+  /** Runs the work with a signal that fires where the user wants it to stop, by Ctrl-C. Left out: nobody does. */
+  stoppable?<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
 /**
@@ -178,7 +180,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       let count = 0
       for await (const { file, verdict, error } of verifyPlace(place, {
         maxDifferences: options.limit,
-        storage: storageOf(options),
+        ...(options.storage === undefined ? {} : { storage: storageOf(options) }),
       })) {
         count++
         if (verdict === undefined) {
@@ -194,7 +196,12 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       if (count === 0 && !options.json) line(`${place}: no data files`)
     })
 
-  addDoctor(program, { line, note, exitWith })
+  addDoctor(program, {
+    line,
+    note,
+    exitWith,
+    stoppable: (work) => output.stoppable?.(work) ?? work(undefined),
+  })
   return program
 }
 

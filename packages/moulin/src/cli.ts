@@ -21,11 +21,24 @@ const print = (stream: NodeJS.WriteStream, text: string): void => {
   if (!closed.has(stream)) stream.write(text)
 }
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 const output: CommandOutput = {
   out: (text) => print(process.stdout, text),
   err: (text) => print(process.stderr, text),
   get isClosed() {
     return closed.has(process.stdout)
+  },
+  // The second time it ends at once, as without.
+  async stoppable(work) {
+    const stop = new AbortController()
+    const fire = (): void => stop.abort()
+    for (const signal of signals) process.once(signal, fire)
+    try {
+      return await work(stop.signal)
+    } finally {
+      for (const signal of signals) process.off(signal, fire)
+    }
   },
 }
 exitWith(await runCommand(process.argv.slice(2), output))

@@ -16,6 +16,26 @@ describe('bucketFindings', () => {
     expect(verdicts({ versioning: 'off', lifecycle: [] }).map(([check]) => check)).toEqual(['versioning', 'lifecycle'])
   })
 
+  it('counts rules alone that reach what a log keeps', () => {
+    const faults = (prefix: string) =>
+      verdicts({ versioning: 'off', lifecycle: [{ id: 'tidy', prefix, expirationDays: 1 }] }).filter(
+        ([, verdict]) => verdict === 'fault',
+      ).length
+    for (const prefix of [
+      '',
+      'la',
+      'lake/',
+      'lake/log/',
+      'lake/log/topics/x',
+      'lake/moulin.json',
+      'lake/moulin',
+      'lake/log/pro',
+    ])
+      expect(faults(prefix), prefix).toBe(1)
+    for (const prefix of ['lake/moulin.json.bak', 'lake/log/probe/', 'lake/log/probe/0', 'lake/other/', 'lakes/'])
+      expect(faults(prefix), prefix).toBe(0)
+  })
+
   it('misses no rule over uploads where the service ends them by itself', () => {
     const says = (uploadsEndDays?: number) =>
       bucketFindings({ versioning: 'off', lifecycle: [], ...(uploadsEndDays ? { uploadsEndDays } : {}) }, '')[1]!.says

@@ -57,7 +57,10 @@ function versioningFinding(versioning: BucketFacts['versioning'], isCleaned: boo
 }
 
 function ruleFindings({ id, prefix: of, expirationDays, isArchiving }: LifecycleRule, prefix: string): Finding[] {
-  const met = kept.filter((name) => covers(of, prefix + name) || of.startsWith(prefix + name))
+  const isProbe = of.startsWith(`${prefix}log/probe/`)
+  const met = isProbe
+    ? []
+    : kept.filter((name) => covers(of, prefix + name) || (isFolder(name) && of.startsWith(prefix + name)))
   if (met.length === 0) return []
   const what = `rule ${JSON.stringify(id)} over ${JSON.stringify(of)}`
   const when = expirationDays === 0 ? 'on a day' : `after ${expirationDays} days`
@@ -78,4 +81,5 @@ function ruleFindings({ id, prefix: of, expirationDays, isArchiving }: Lifecycle
   ]
 }
 
+const isFolder = (name: string): boolean => name.endsWith('/')
 const covers = (of: string, key: string): boolean => key.startsWith(of)

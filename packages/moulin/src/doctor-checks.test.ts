@@ -1,9 +1,9 @@
 import type { ObjectStore } from '@moulin/core'
-import { isKind, systemRuntime } from '@moulin/core'
+import { conflict, isKind, systemRuntime } from '@moulin/core'
 import { memory } from '@moulin/storage'
 import { wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { checkCounter, checkOrder, sample } from './doctor-checks.ts'
+import { checkClock, checkCounter, checkOrder, sample } from './doctor-checks.ts'
 
 const runtime = systemRuntime()
 
@@ -61,4 +61,23 @@ describe('what the doctor asks of a store', () => {
       verdict: 'good',
     })
   })
+})
+
+it('takes a count that a lost answer made twice for no lie of the store', async () => {
+  const store = memory()
+  let swaps = 0
+  const room: ObjectStore = {
+    ...store,
+    async put(key, bytes, options) {
+      const tag = await store.put(key, bytes, options)
+      if (typeof options?.mode !== 'object' || ++swaps % 3 > 0) return tag
+      throw conflict('TAG_MISMATCH', 'It was lost, and is another by now.', { outcome: 'unknown' })
+    },
+  }
+  expect(await checkCounter({ room, runtime })).toMatchObject({ verdict: 'good' })
+})
+
+it('takes an object that is not there for a stale read, not for a wrong clock', async () => {
+  const room: ObjectStore = { ...memory(), head: () => Promise.resolve(undefined) }
+  expect(await checkClock({ room, runtime })).toMatchObject({ verdict: 'fault', code: 'STALE_READ' })
 })

@@ -37,26 +37,40 @@ const STEPS = 5
 /** Somebody wins each round: whoever loses so often is never let in. */
 const MOST_LOSSES = 1_000
 
-/** Writers that count in one object, each by swaps of what it read: no count is lost, or somebody overwrote another. */
+/**
+ * Writers that write themselves into one object, step by step, each by swaps of what it read: nobody is lost, or somebody overwrote another.
+ * By name, so that whoever was there already, by a swap whose answer was lost, does not count twice.
+ */
 export async function checkCounter({ room }: Examined): Promise<Finding> {
   const key = 'counter'
-  await room.put(key, encoded('0'))
+  await room.put(key, encoded(''))
   let lost = 0
-  const count = async (): Promise<void> => {
+  const namesIn = async (): Promise<{ readonly names: readonly string[]; readonly etag: string }> => {
+    const { bytes, etag } = await room.get(key)
+    return { names: decoded(bytes).split(' ').filter(Boolean), etag }
+  }
+  const count = async (writer: number): Promise<void> => {
     for (let step = 0; step < STEPS && lost < MOST_LOSSES;) {
-      const { bytes, etag } = await room.get(key)
-      const next = encoded(String(Number(decoded(bytes)) + 1))
-      try {
-        await room.put(key, next, { mode: { ifMatch: etag } })
-        step++
-      } catch (error) {
-        if (!isKind(error, 'conflict')) throw error
-        lost++
+      const name = `${writer}.${step}`
+      const { names, etag } = await namesIn()
+      if (!names.includes(name)) {
+        try {
+          await room.put(key, encoded([...names, name].join(' ')), { mode: { ifMatch: etag } })
+        } catch (error) {
+          if (!isKind(error, 'conflict')) throw error
+          lost++
+          continue
+        }
       }
+      step++
     }
   }
-  await atMost(WRITERS, Array.from({ length: WRITERS }), count)
-  const counted = Number(decoded((await room.get(key)).bytes))
+  await atMost(
+    WRITERS,
+    Array.from({ length: WRITERS }, (_, writer) => writer),
+    count,
+  )
+  const counted = new Set((await namesIn()).names).size
   if (lost >= MOST_LOSSES)
     return fault('swaps under a race', 'SWAP_REFUSED', `${lost} swaps were refused, and none let in`)
   if (counted !== WRITERS * STEPS)
@@ -80,7 +94,9 @@ export async function checkClock({ room, runtime: { clock } }: Examined): Promis
   const beforeMs = clock.now()
   await room.put('clock', encoded('now'))
   const afterMs = clock.now()
-  const modifiedMs = (await room.head('clock'))?.modifiedMs ?? 0
+  const info = await room.head('clock')
+  if (info === undefined) return fault('clock', 'STALE_READ', 'an object that was just put is not there')
+  const { modifiedMs } = info
   const ahead = Math.max(0, modifiedMs - afterMs)
   const behind = Math.max(0, beforeMs - (modifiedMs + 1_000))
   const off = Math.round(Math.max(ahead, behind))

@@ -21,7 +21,13 @@ const statusOf: Readonly<Record<Fitness, number>> = { fit: 0, 'fit with warnings
 /** Adds the command `doctor`. */
 export function addDoctor(
   program: Command,
-  output: { line(text: string): void; note(sentence: string): void; exitWith(status: number): void },
+  output: {
+    line(text: string): void
+    note(sentence: string): void
+    exitWith(status: number): void
+    /** Runs the work with a signal that fires where the user wants it to stop. */
+    stoppable<T>(work: (signal: AbortSignal | undefined) => Promise<T>): Promise<T>
+  },
 ): void {
   withStorageFlag(program.command('doctor'))
     .description(
@@ -36,12 +42,15 @@ export function addDoctor(
     .option('--samples <calls>', 'measure so many calls of each operation', positive, 20)
     .option('--json', 'the report as one JSON object')
     .action(async (place: string, { rate, recordBytes, json, storage, ...options }: DoctorFlags) => {
-      const report = await doctor(place, {
-        ...options,
-        ...(storage === undefined ? {} : { storage: storageOf({ storage }) }),
-        ...(rate === undefined ? {} : { load: { rate, recordBytes } }),
-        onProgress: (what) => output.note(`doctor: ${what}`),
-      })
+      const report = await output.stoppable((signal) =>
+        doctor(place, {
+          ...options,
+          ...(storage === undefined ? {} : { storage: storageOf({ storage }) }),
+          ...(rate === undefined ? {} : { load: { rate, recordBytes } }),
+          ...(signal === undefined ? {} : { signal }),
+          onProgress: (what) => output.note(`doctor: ${what}`),
+        }),
+      )
       if (json) output.line(jsonLine(report))
       else doctorLines(report).forEach(output.line)
       output.exitWith(statusOf[report.fitness])

@@ -39,6 +39,9 @@ it('counts the commits of quiet, busy and full topics, and parts of files', () =
   const month = 2_629_800
   const commitsOf = (rate: number): number => estimateOf({ rate, recordBytes: 1_000 }, undefined).commits
   expect(commitsOf(1)).toBe(month / 600)
+  // Nothing is committed where nothing came.
+  expect(commitsOf(1 / 10_000)).toBe(263)
+  expect(estimateOf({ rate: 1 / 10_000, recordBytes: 1_000 }, priceTables.s3).usage.requests.get).toBe(263 * 18)
   // 8 MiB are there after 83.9 s.
   expect(commitsOf(100)).toBe(Math.ceil(month / (8_388_608 / 100_000)))
   expect(commitsOf(1_000)).toBe(month / 60)

@@ -41,7 +41,8 @@ export function estimateOf({ rate, recordBytes }: Load, prices: PriceTable | und
     Math.max(BUSY_SECONDS, BUSY_BYTES / perSecond),
     COMMIT_BYTES / perSecond,
   )
-  const commits = perSecond === 0 ? 0 : Math.ceil(MONTH_SECONDS / betweenCommits)
+  // No commit without a record.
+  const commits = Math.min(Math.ceil(MONTH_SECONDS / betweenCommits), Math.ceil(rate * MONTH_SECONDS))
   const fileBytes = perSecond * betweenCommits
   const moreParts = fileBytes > PART_BYTES ? Math.ceil(fileBytes / PART_BYTES) + 1 : 0
   const { get, head, list, put, delete: deletes } = requestsOfCommit

@@ -1,4 +1,4 @@
-import { getIfThere, isKind, listInOrder, notFound, placeOf } from '@moulin/core'
+import { getIfThere, invalid, isKind, listInOrder, notFound, placeOf } from '@moulin/core'
 import type { BucketFacts, Files, ObjectStore, Runtime, StorePlace } from '@moulin/core'
 import { fileSystem, prefix } from '@moulin/storage'
 import type { StorageOptions } from './store-adapters.ts'
@@ -28,7 +28,12 @@ export interface PatientRequest {
 /** @throws `not-found` for a folder that does not exist; what opening a bucket's store throws. */
 export async function patientAt({ where, base, storage, runtime }: PatientRequest): Promise<Patient> {
   const place = placeOf('doctor', where)
-  if (place.kind === 'folder') return inFolder(place, base, runtime)
+  if (place.kind === 'folder') {
+    if (Object.keys(storage).length === 0) return inFolder(place, base, runtime)
+    throw invalid('OPTION', 'doctor: storage is of a bucket, and a folder has none: leave it out.', {
+      context: { option: 'storage' },
+    })
+  }
   const whole = await layeredStore('doctor', { place, storage, runtime })
   const room = prefix(whole, base)
   return {
@@ -52,10 +57,14 @@ export async function contentsOf(
   // Not its head, whose answer does not say what is wrong with region or credentials.
   if ((await getIfThere(whole, 'moulin.json')) !== undefined) return { holds: 'a log' }
   for await (const { key } of whole.list()) {
-    if (!key.startsWith('log/probe/') && !key.startsWith(ignored)) return { holds: 'something else', key }
+    const isLeft = ['log/probe/', ignored].some((room) => key.startsWith(room) && ownPart.test(key.slice(room.length)))
+    if (!isLeft) return { holds: 'something else', key }
   }
   return { holds: 'nothing' }
 }
+
+/** What a doctor, or a probe, calls its part of a room. */
+const ownPart = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\//
 
 async function inFolder(
   place: StorePlace & { readonly kind: 'folder' },
@@ -93,8 +102,17 @@ async function missingFolders(files: Files, dir: string, base: string): Promise<
   for (const name of base.split('/').slice(0, -2)) {
     path = `${path}/${name}`
     if ((await files.stat(path)) === undefined) missing.unshift(path)
+    else await requirePlain(files, path)
   }
   return missing
+}
+
+/** What the doctor writes behind a link would lie somewhere else, and no store of a log follows one. */
+async function requirePlain(files: Files, path: string): Promise<void> {
+  const real = await files.realpath(path)
+  if (real === path) return
+  const message = `doctor: ${path} is in truth ${real}: a log follows no symbolic links. Name the folder itself.`
+  throw invalid('NOT_A_PLAIN_PATH', message, { context: { path, real } })
 }
 
 async function removeTree(files: Files, path: string): Promise<void> {

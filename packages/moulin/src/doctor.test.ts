@@ -127,6 +127,17 @@ describe('moulin doctor of a bucket', () => {
     expect(await report(PLACE, '--storage', '{"listOrder":"none"}')).toMatchObject({ status: 0, storage: {} })
   })
 
+  it('says so of one in which something lies already, and takes what lies there for what it is', async () => {
+    await faked({ listOrder: 'tree' })
+    for (const key of ['x/b', 'x-b'])
+      fake.putSparse('moulin', `lake/log/probe/0b0e8a1c-0000-4000-8000-000000000001/${key}`, 1)
+    const found = await report(PLACE)
+    expect(found).toMatchObject({ status: 1, holds: 'nothing', storage: { listOrder: 'none' } })
+    expect(findingsOf(found, 'warning', 'fault')).toEqual(['LIST_ORDER'])
+    for (const key of ['a/b', 'a-b']) fake.putSparse('moulin', `lake/${key}`, 1)
+    expect((await run(PLACE)).err).toMatch(/holds other things \(a[/-]b\)/)
+  })
+
   it('warns of one that drops metadata, and of versions that nobody removes', async () => {
     await faked({ dropMetadata: true })
     fake.setVersioning('moulin', 'Enabled')

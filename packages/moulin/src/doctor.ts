@@ -1,5 +1,17 @@
-import { checkOptions, invalid, isKind, isMoulinError, messageOf, option, systemRuntime } from '@moulin/core'
-import type { OptionTable, Runtime } from '@moulin/core'
+import {
+  aborted,
+  checkKey,
+  checkOptions,
+  invalid,
+  isKind,
+  isMoulinError,
+  messageOf,
+  option,
+  systemRuntime,
+  throwIfAborted,
+  waitFor,
+} from '@moulin/core'
+import type { ObjectStore, OptionCheck, OptionTable, Runtime } from '@moulin/core'
 import { meter, pricesOf, priceTables, probeStore } from '@moulin/storage'
 import type { PriceTable } from '@moulin/storage'
 import { bucketFindings } from './doctor-bucket.ts'
@@ -11,6 +23,7 @@ import { contentsOf, patientAt } from './doctor-place.ts'
 import type { Patient } from './doctor-place.ts'
 import { fault, fitnessOf, good, warning } from './doctor-report.ts'
 import type { DoctorReport, Finding, Latency } from './doctor-report.ts'
+import { heedingStore } from './heeding-store.ts'
 import type { StorageOptions } from './store-adapters.ts'
 
 export interface DoctorOptions {
@@ -28,21 +41,38 @@ export interface DoctorOptions {
   readonly samples?: number
   /** Hears what begins. */
   readonly onProgress?: (what: string) => void
+  /** Ends the examination; what it wrote is taken away first. */
+  readonly signal?: AbortSignal
   readonly runtime?: Runtime
+}
+
+const positive: OptionCheck = {
+  expected: 'a positive number',
+  accepts: (value) => typeof value === 'number' && value > 0 && value < Infinity,
 }
 
 const optionTable: OptionTable<DoctorOptions> = {
   storage: option.secret(option.objectOf("an object, the adapter's own options")),
   prefix: {
     expected: 'the begin of keys, ending in a slash',
-    accepts: (value) => typeof value === 'string' && /^(?:[^/]+\/)+$/.test(value),
+    accepts: (value) => typeof value === 'string' && value.endsWith('/') && isKey(value.slice(0, -1)),
   },
   yes: option.flag,
-  load: option.objectOf('{ rate, recordBytes }'),
+  load: option.nested<Load>({ rate: option.required(positive), recordBytes: option.required(positive) }),
   prices: option.oneOf(...Object.keys(priceTables), 'none'),
   samples: option.integer('calls', 1, 10_000),
   onProgress: option.callback,
+  signal: option.abortSignal,
   runtime: option.runtimeCheck,
+}
+
+function isKey(text: string): boolean {
+  try {
+    checkKey(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** What one look at the place found, before it is told what to open it with. */
@@ -56,38 +86,51 @@ interface Examination {
  * Tries out what a place does: whether a log is safe there, how fast it is and what it costs. It writes below `prefix` only, in a part of its
  * own, and takes that away again. About 250 requests.
  *
- * @throws `invalid` code `OPTION`; code `NOT_A_LOG` for a place that holds something else, without `yes`; `not-found` for a folder that is
- * not there; what opening the store throws. What the store itself does wrong is a finding.
+ * @throws `invalid` code `OPTION`; code `NOT_A_LOG` for a place that holds something else, without `yes`; code `NOT_A_PLAIN_PATH` where a
+ * link leads out of a folder; `not-found` for a folder that is not there; `aborted` when the signal fires, which says whether anything is
+ * left; what opening the store throws. What the store itself does wrong is a finding.
  */
 export async function doctor(where: string | URL, options: DoctorOptions = {}): Promise<DoctorReport> {
   checkOptions('doctor', options, optionTable)
-  const { prefix = 'log/probe/', samples = 20, onProgress = () => {}, runtime = systemRuntime() } = options
+  const { prefix = 'log/probe/', samples = 20, onProgress = () => {}, runtime = systemRuntime(), signal } = options
   const base = `${prefix}${runtime.random.uuid()}/`
   const found: Examination = { findings: [], latencies: [], storage: {} }
   const asked: Patient[] = []
   const open = async (): Promise<Patient> => {
-    const storage = { ...options.storage, ...found.storage }
+    const storage = options.storage === undefined ? found.storage : { ...options.storage, ...found.storage }
     const opened = await patientAt({ where, base, storage, runtime })
-    const patient = { ...opened, room: meter(opened.room, { runtime }) }
+    const ending = (store: ObjectStore): ObjectStore => (signal === undefined ? store : heedingStore(store, signal))
+    const patient = { ...opened, whole: ending(opened.whole), room: meter(ending(opened.room), { runtime }) }
     asked.push(patient)
     return patient
   }
 
+  throwIfAborted(signal)
   let patient = await open()
   onProgress('what lies there')
-  const contents = await reached(patient, prefix, found)
-  if (contents !== undefined) {
-    if (contents.holds === 'something else' && options.yes !== true) throw occupied(patient.name, contents.key!, base)
-    // Each round ends with the place opened anew, with what it was found to need.
-    while (!(await examined(patient, { samples, runtime, onProgress, found }))) patient = await open()
-    onProgress('versioning and lifecycle')
-    found.findings.push(...(await ownersFindings(patient)))
+  let contents: Contents | undefined
+  try {
+    contents = await reached(patient, prefix, found)
+    if (contents === 'opened otherwise') {
+      patient = await open()
+      contents = await reached(patient, prefix, found)
+    }
+    throwIfAborted(signal)
+    if (typeof contents === 'object') {
+      if (contents.holds === 'something else' && options.yes !== true) throw occupied(patient.name, contents.key!, base)
+      // Each round ends with the place opened anew, with what it was found to need.
+      while (!(await examined(patient, { samples, runtime, onProgress, found, signal }))) patient = await open()
+      onProgress('versioning and lifecycle')
+      found.findings.push(...(await waitFor(ownersFindings(patient), signal)))
+    }
+  } catch (error) {
+    throw signal?.aborted === true ? stopped(patient, found, error) : error
   }
   const fitness = fitnessOf(found.findings)
   const usages = asked.map(({ room }) => (room as ReturnType<typeof meter>).usage().requests)
   return {
     place: patient.name,
-    holds: contents?.holds ?? 'nothing',
+    holds: typeof contents === 'object' ? contents.holds : 'nothing',
     fitness,
     findings: found.findings,
     latencies: found.latencies,
@@ -104,14 +147,13 @@ export async function doctor(where: string | URL, options: DoctorOptions = {}): 
   }
 }
 
-async function reached(
-  patient: Patient,
-  prefix: string,
-  { findings }: Examination,
-): Promise<Awaited<ReturnType<typeof contentsOf>> | undefined> {
+type Contents = Awaited<ReturnType<typeof contentsOf>> | 'opened otherwise'
+
+/** Undefined: it cannot be reached. */
+async function reached(patient: Patient, prefix: string, found: Examination): Promise<Contents | undefined> {
   try {
     const contents = await contentsOf(patient, prefix)
-    findings.push(
+    found.findings.push(
       good(
         'reach',
         contents.holds === 'something else' ? `it holds ${contents.key}, and no log` : `it holds ${contents.holds}`,
@@ -119,11 +161,20 @@ async function reached(
     )
     return contents
   } catch (error) {
-    // What lies there is of no interest then: the order is found out below.
-    if (isKind(error, 'unsupported', 'LIST_ORDER')) return { holds: 'something else', key: 'what it lists in no order' }
-    findings.push(faultOf('reach', error))
+    if (isNeeded(error, 'LIST_ORDER', found, 'listOrder')) {
+      needNoOrder(found)
+      return 'opened otherwise'
+    }
+    if (isKind(error, 'aborted')) throw error
+    found.findings.push(faultOf('reach', error))
     return undefined
   }
+}
+
+function needNoOrder(found: Examination): void {
+  found.storage = { ...found.storage, listOrder: 'none' }
+  const says = "it does not list by bytes: open it with storage: { listOrder: 'none' }"
+  found.findings.push(warning('list order', 'LIST_ORDER', says))
 }
 
 interface Round {
@@ -131,10 +182,11 @@ interface Round {
   readonly runtime: Runtime
   readonly onProgress: (what: string) => void
   readonly found: Examination
+  readonly signal: AbortSignal | undefined
 }
 
 /** False: it is to be opened anew, with what was found. */
-async function examined(patient: Patient, { samples, runtime, onProgress, found }: Round): Promise<boolean> {
+async function examined(patient: Patient, { samples, runtime, onProgress, found, signal }: Round): Promise<boolean> {
   const { room } = patient
   const findings: Finding[] = []
   let isAway = false
@@ -142,11 +194,13 @@ async function examined(patient: Patient, { samples, runtime, onProgress, found 
     // The next one would only hear the same.
     if (isAway) return false
     onProgress(check)
+    throwIfAborted(signal)
     try {
       const finding = await work()
       if (finding !== undefined) findings.push(finding)
       return true
     } catch (error) {
+      throwIfAborted(signal)
       if (isNeeded(error, 'ATTEMPT_IDS_DROPPED', found, 'userMetadata')) {
         found.storage = { ...found.storage, userMetadata: 'dropped' }
         const says =
@@ -155,9 +209,7 @@ async function examined(patient: Patient, { samples, runtime, onProgress, found 
         throw new Reopen()
       }
       if (isNeeded(error, 'LIST_ORDER', found, 'listOrder')) {
-        found.storage = { ...found.storage, listOrder: 'none' }
-        const says = "it does not list by bytes: open it with storage: { listOrder: 'none' }"
-        found.findings.push(warning('list order', 'LIST_ORDER', says))
+        needNoOrder(found)
         throw new Reopen()
       }
       findings.push(faultOf(check, error))
@@ -190,6 +242,9 @@ async function examined(patient: Patient, { samples, runtime, onProgress, found 
   }
 }
 
+/** Of what stays behind, so much is named. */
+const MOST_TOLD = 5
+
 /** Ends a round early. */
 class Reopen extends Error {}
 
@@ -199,8 +254,10 @@ const isNeeded = (error: unknown, code: string, { storage }: Examination, name: 
 async function cleared(patient: Patient, { findings }: Examination): Promise<void> {
   try {
     const left = await patient.clear()
-    if (left.length > 0)
-      findings.push(warning('traces', 'LEFT_BEHIND', `these could not be taken away: ${left.join(', ')}`))
+    if (left.length === 0) return
+    const more = left.length > MOST_TOLD ? ` and ${left.length - MOST_TOLD} more` : ''
+    const told = left.slice(0, MOST_TOLD).join(', ')
+    findings.push(warning('traces', 'LEFT_BEHIND', `these could not be taken away: ${told}${more}`))
   } catch (error) {
     // Whoever lists in another order than was said is opened anew, and asked again then.
     if (isKind(error, 'unsupported', 'LIST_ORDER')) return
@@ -224,15 +281,22 @@ async function ownersFindings(patient: Patient): Promise<Finding[]> {
   }
 }
 
-function pricesFor({ room, place }: Patient, named: DoctorOptions['prices']): PriceTable | undefined {
+function pricesFor({ room }: Patient, named: DoctorOptions['prices']): PriceTable | undefined {
   if (named === 'none') return undefined
   if (named !== undefined) return priceTables[named]
-  return place.kind === 's3' && place.bucket.endsWith('--x-s3') ? priceTables.s3Express : pricesOf(room.root)
+  return pricesOf(room.root)
 }
 
 function occupied(name: string, key: string, base: string): Error {
   const message = `${name} holds other things (${key}) and no log. The doctor would write below ${base} there and take it away again: say --yes to let it.`
   return invalid('NOT_A_LOG', message, { context: { key } })
+}
+
+/** Nothing of the report is told then but what is left behind. */
+function stopped({ room }: Patient, { findings }: Examination, cause: unknown): Error {
+  const traces = findings.filter(({ check }) => check === 'traces').map(({ says }) => says)
+  const rest = traces.length === 0 ? `nothing of it is left below ${room.root}` : traces.join('; ')
+  return aborted('ABORTED', `doctor: it was stopped, and ${rest}.`, { cause })
 }
 
 const codeOf = (error: unknown): string | null => (isMoulinError(error) ? error.code : null)

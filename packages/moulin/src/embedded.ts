@@ -24,7 +24,7 @@ import { embeddedOptions, logOptionsOf, runtimeOf, tierOf } from './embedded-opt
 export async function openFolder(dir: string | URL, options: EmbeddedOptions = {}): Promise<Log> {
   const given = folderOf('openLog', dir)
   checkOptions('openLog', options, embeddedOptions)
-  const { access = 'read-write' } = options
+  const { access = 'read-write', signal } = options
   const runtime = runtimeOf(options)
   // Before the folder is made, and before the system reads half a surrogate pair as another name.
   checkRoot(fileSystem({ root: given, files: runtime.files }))
@@ -40,7 +40,7 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
     tier: tierOf(catalog, options),
     probe: async (probed) => {
       try {
-        await probeStore(probed, { runtime, prefix: 'log/probe/' })
+        await probeStore(probed, { runtime, prefix: 'log/probe/', ...(signal === undefined ? {} : { signal }) })
       } finally {
         await removeLeftOverFolder(runtime.files, runtime.clock, `${root}/log/probe`)
       }

@@ -23,7 +23,7 @@ export interface VerifiedFile {
  */
 export async function* verifyPlace(
   place: string | URL,
-  { storage = {}, ...options }: { readonly maxDifferences?: number; readonly storage?: StorageOptions } = {},
+  { storage, ...options }: { readonly maxDifferences?: number; readonly storage?: StorageOptions } = {},
 ): AsyncGenerator<VerifiedFile, void, undefined> {
   const { verifyFile } = await import('@moulin/format/second-opinion')
   const verified = async (reader: RangeReader): Promise<VerifiedFile> => {
@@ -35,9 +35,13 @@ export async function* verifyPlace(
   }
   const where = placeOf('verify', place)
   if (where.kind !== 'folder') {
-    for await (const reader of filesInBucket(where, storage)) yield await verified(reader)
+    for await (const reader of filesInBucket(where, storage ?? {})) yield await verified(reader)
     return
   }
+  if (storage !== undefined)
+    throw invalid('OPTION', 'verify: storage is of a bucket, and a folder has none: leave it out.', {
+      context: { option: 'storage' },
+    })
   const path = where.dir
   const { files } = systemRuntime()
   const stat = await files.stat(path)

@@ -1,7 +1,6 @@
 import { IdempotencyStrategy, Storage } from '@google-cloud/storage'
-import { isKind } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
-import { gcsFake, objectStoreConformance } from '@moulin/testing'
+import { gcsFake, objectStoreConformance, onFake } from '@moulin/testing'
 import type { GcsFake, GcsFakeOptions, ObjectStoreConformanceConfig } from '@moulin/testing'
 import { describe, it } from 'vitest'
 import { gcs } from './gcs.ts'
@@ -15,8 +14,7 @@ type Suite = Partial<ObjectStoreConformanceConfig> & {
 }
 
 function runSuite(name: string, { fake: fakeOptions = {}, options, ...rest }: Suite): void {
-  let fake: GcsFake
-  const opened = (): ObjectStore =>
+  const opened = (fake: GcsFake): ObjectStore =>
     gcs({
       bucket: 'moulin',
       prefix: PREFIX,
@@ -30,20 +28,7 @@ function runSuite(name: string, { fake: fakeOptions = {}, options, ...rest }: Su
       durability: 'region',
       largeBytes: 12 * 1024 * 1024,
       maxKeyBytes: 1_024 - PREFIX.length,
-      async create() {
-        fake = await gcsFake(fakeOptions)
-        return opened()
-      },
-      reopen: () => opened(),
-      close: () => fake.close(),
-      at(location) {
-        try {
-          return Promise.resolve(fake.read('moulin', location.slice('gs://moulin/'.length)))
-        } catch (error) {
-          if (isKind(error, 'not-found')) return Promise.resolve(undefined)
-          throw error
-        }
-      },
+      ...onFake(() => gcsFake(fakeOptions), opened),
       ...rest,
     },
   )

@@ -1,7 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3'
-import { isKind } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
-import { objectStoreConformance, s3Fake } from '@moulin/testing'
+import { objectStoreConformance, onFake, s3Fake } from '@moulin/testing'
 import type { ObjectStoreConformanceConfig, S3Fake, S3FakeOptions } from '@moulin/testing'
 import { describe, it } from 'vitest'
 import { s3 } from './s3.ts'
@@ -15,8 +14,7 @@ type Suite = Partial<ObjectStoreConformanceConfig> & {
 }
 
 function runSuite(name: string, { fake: fakeOptions = {}, options, ...rest }: Suite): void {
-  let fake: S3Fake
-  const opened = (): ObjectStore =>
+  const opened = (fake: S3Fake): ObjectStore =>
     s3({
       bucket: 'moulin',
       prefix: PREFIX,
@@ -32,20 +30,7 @@ function runSuite(name: string, { fake: fakeOptions = {}, options, ...rest }: Su
       durability: 'region',
       largeBytes: 12 * 1024 * 1024,
       maxKeyBytes: 1_024 - PREFIX.length,
-      async create() {
-        fake = await s3Fake(fakeOptions)
-        return opened()
-      },
-      reopen: () => opened(),
-      close: () => fake.close(),
-      at(location) {
-        try {
-          return Promise.resolve(fake.read('moulin', location.slice('s3://moulin/'.length)))
-        } catch (error) {
-          if (isKind(error, 'not-found')) return Promise.resolve(undefined)
-          throw error
-        }
-      },
+      ...onFake(() => s3Fake(fakeOptions), opened),
       ...rest,
     },
   )

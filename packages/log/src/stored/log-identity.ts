@@ -22,6 +22,7 @@ export interface IdentityOptions {
   readonly access: 'read-write' | 'read-only'
   readonly runtime: Runtime
   readonly probe: ((store: ObjectStore) => Promise<void>) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -29,11 +30,12 @@ export interface IdentityOptions {
  * @throws `exists` code `NOT_A_LOG` when the place holds something else; `invalid` code `MOVED`; `unsupported` for a format
  * from the future; `not-found` code `NO_LOG` when there is nothing to read.
  */
-export async function logIdentity(store: ObjectStore, { access, runtime, probe }: IdentityOptions): Promise<string> {
-  const known = await loadIdentity(store)
+export async function logIdentity(store: ObjectStore, options: IdentityOptions): Promise<string> {
+  const { access, runtime, probe, signal } = options
+  const known = await loadIdentity(store, signal)
   if (access === 'read-write') {
     // Somebody else's place is refused before the probe writes into it.
-    if (known === undefined) await refuseOccupied(store)
+    if (known === undefined) await refuseOccupied(store, signal)
     await probe?.(store)
   }
   if (known !== undefined) return known
@@ -42,19 +44,20 @@ export async function logIdentity(store: ObjectStore, { access, runtime, probe }
   }
   const logId = runtime.random.uuid()
   try {
-    await store.put(KEY, storedBytes(identityKind, { logId, root: store.root }, 2), { mode: 'create' })
+    const call = signal === undefined ? {} : { signal }
+    await store.put(KEY, storedBytes(identityKind, { logId, root: store.root }, 2), { ...call, mode: 'create' })
     return logId
   } catch (error) {
     // Another opener was first, or our own answer was lost: whatever is there now is the log.
     if (!mayBeThere(error)) throw error
-    const present = await loadIdentity(store)
+    const present = await loadIdentity(store, signal)
     if (present === undefined) throw error
     return present
   }
 }
 
-async function loadIdentity(store: ObjectStore): Promise<string | undefined> {
-  const json = await withWayBack(loadStored(store, identityKind, KEY, formatCaps.maxJsonBytes))
+async function loadIdentity(store: ObjectStore, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const json = await withWayBack(loadStored(store, identityKind, KEY, formatCaps.maxJsonBytes, signal))
   if (json === undefined) return undefined
   const root = stringField(json, 'root', KEY)
   if (!isSameLocation(root, store.root)) {
@@ -67,8 +70,8 @@ async function loadIdentity(store: ObjectStore): Promise<string | undefined> {
   return stringField(json, 'logId', KEY)
 }
 
-async function refuseOccupied(store: ObjectStore): Promise<void> {
-  for await (const { key } of store.list()) {
+async function refuseOccupied(store: ObjectStore, signal: AbortSignal | undefined): Promise<void> {
+  for await (const { key } of store.list(signal === undefined ? {} : { signal })) {
     if (key.startsWith(PROBE_PREFIX)) continue
     const message = `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`
     // A log whose first object got lost.

@@ -1,11 +1,11 @@
 import type { ObjectStore } from '@moulin/core'
-import { systemRuntime } from '@moulin/core'
+import { isKind, systemRuntime } from '@moulin/core'
 import { simulatedDisk, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { memory } from '../memory.ts'
 import { always, cacheScene, sized } from './cache.test-support.ts'
 import type { CacheOptions } from './cache.ts'
-import { bytesOf, textOf } from './layers.test-support.ts'
+import { bytesOf, errorOf, textOf } from './layers.test-support.ts'
 
 const { timers } = systemRuntime()
 
@@ -169,5 +169,112 @@ describe('a cache in a folder', () => {
     expect(runtime.logs.map(({ level, message }) => [level, message])).toEqual([
       ['warn', expect.stringContaining('the folder cannot be read') as string],
     ])
+  })
+})
+
+describe('a cache in a folder, and what it lost sight of', () => {
+  const folder = '/var/cache/lake'
+  const scene = (maxBytes = 10_000) => {
+    const disk = simulatedDisk({ seed: 4 })
+    const options = { ...always, folder, maxBytes, runtime: virtualRuntime({ seed: 4, files: disk.files }) }
+    const files = async (): Promise<number> => (await disk.files.readdir(folder)).length
+    return { disk, options, files }
+  }
+
+  it('lets go of what a read brought in whose caller had left before it was written', async () => {
+    const { disk, options, files } = scene()
+    let isOpening = (): void => {}
+    const opened = new Promise<void>((resolve) => (isOpening = resolve))
+    let go = (): void => {}
+    const slow = {
+      ...disk.files,
+      async open(...given: Parameters<typeof disk.files.open>) {
+        isOpening()
+        await new Promise<void>((resolve) => (go = resolve))
+        return disk.files.open(...given)
+      },
+    }
+    const { store, whole } = cacheScene({ ...options, runtime: { ...options.runtime, files: slow } })
+    await whole.put('k', sized(10))
+    const controller = new AbortController()
+    const leaving = errorOf(store.get('k', { signal: controller.signal }))
+    await opened
+    controller.abort()
+    await leaving
+    go()
+    for (let turns = 0; turns < 20; turns++) await timers.turn()
+    expect(await files()).toBe(1)
+    expect(store.cacheStats()).toMatchObject({ heldBlocks: 1 })
+    await store.delete('k')
+    expect(await files()).toBe(0)
+    expect(store.cacheStats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 })
+  })
+
+  it('lets go of what earlier processes left, of an object that lost blocks or versions while it was loaded', async () => {
+    const { disk, options, files } = scene()
+    const first = cacheScene(options)
+    await first.whole.put('k', sized(95))
+    await first.store.get('k')
+    const { heldBytes } = first.store.cacheStats()
+    // Room for one block: each that is loaded takes the place of the one before.
+    const second = cacheScene({ ...options, maxBytes: Math.ceil(heldBytes / 9) }, first.whole)
+    await second.store.get('other').catch(() => {})
+    expect(second.store.cacheStats().heldBlocks).toBe(1)
+    await second.store.delete('k')
+    expect([await files(), second.store.cacheStats().heldBytes]).toEqual([0, 0])
+
+    // A disk that does not let go: files of two versions.
+    await first.whole.put('k', sized(95))
+    const stuck = { ...disk.files, unlink: () => Promise.reject(new Error('stuck')) }
+    const third = cacheScene({ ...options, runtime: { ...options.runtime, files: stuck } }, first.whole)
+    await third.store.get('k', { range: { start: 0, end: 20 } })
+    await third.store.put('k', sized(50, 2))
+    await third.store.get('k', { range: { start: 0, end: 20 } })
+    expect(await files()).toBe(4)
+    const fourth = cacheScene(options, first.whole)
+    await fourth.store.get('other').catch(() => {})
+    await fourth.store.delete('k')
+    expect([await files(), fourth.store.cacheStats().heldBytes]).toEqual([0, 0])
+  })
+
+  it('goes on with what it holds where other reads of the same version end meanwhile', async () => {
+    const { disk, options } = scene()
+    let isSlow = false
+    let opened = 0
+    const slow = {
+      ...disk.files,
+      async open(...given: Parameters<typeof disk.files.open>) {
+        if (isSlow && given[1] === 'read') {
+          opened++
+          await timers.turn()
+        }
+        return disk.files.open(...given)
+      },
+    }
+    const { store, whole, asked } = cacheScene({ ...options, runtime: { ...options.runtime, files: slow } })
+    await whole.put('k', sized(500))
+    await store.get('k', { range: { start: 0, end: 200 } })
+    isSlow = true
+    const long = store.get('k', { range: { start: 0, end: 200 } })
+    for (let start = 200; start < 300; start += 10) {
+      await timers.turn()
+      await store.get('k', { range: { start, end: start + 10 } })
+    }
+    expect((await long).bytes).toEqual(sized(500).subarray(0, 200))
+    expect(asked.length).toBe(11)
+    expect(opened).toBe(20)
+  })
+
+  it('ends with its signal while the folder is loaded', async () => {
+    const { disk, options } = scene()
+    const deaf = { ...disk.files, readdir: () => new Promise<never>(() => {}) }
+    const { store } = cacheScene({ ...options, runtime: { ...options.runtime, files: deaf } })
+    const controller = new AbortController()
+    const calls = Promise.all([
+      errorOf(store.get('k', { signal: controller.signal })),
+      errorOf(store.put('k', sized(1), { signal: controller.signal })),
+    ])
+    controller.abort()
+    for (const error of await calls) expect(isKind(error, 'aborted')).toBe(true)
   })
 })

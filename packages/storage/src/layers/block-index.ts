@@ -10,12 +10,13 @@ export interface Fetched {
 
 /** What is known of the object of a key, until something is written there. */
 export interface CachedObject {
+  readonly key: string
   /** Of the version that the blocks are of. Undefined before anything was read. */
   info: ObjectInfo | undefined
   readonly blocks: Map<number, Entry>
   /** Requests under way, by what they are for. */
   readonly flights: Map<string, SharedWork<Fetched>>
-  /** Who reads it at present, so that it stays. */
+  /** Who reads it at present, or fetches something of it, so that it stays. */
   readers: number
   /** What is under way for it brings nothing in any more. */
   isDropped: boolean
@@ -51,26 +52,30 @@ export class BlockIndex {
 
   /** Takes over what an earlier process has left. */
   async load(): Promise<void> {
-    for (const { info, block, held } of await this.#room.load()) {
-      const object = this.#of(info.key)
-      // Of two versions the later one; of two copies of a block one.
-      if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
-      object.info = info
-      const isWanted = !object.blocks.has(block) && (await this.#reserve(held.bytes))
-      if (isWanted) this.#add({ info, block, held, object })
-      else await this.#room.remove(held)
-    }
+    for (const { info, block, held } of await this.#room.load())
+      await this.reading(info.key, async (object) => {
+        // Of two versions the later one; of two copies of a block one.
+        await this.#become(object, info)
+        const isWanted = !object.blocks.has(block) && (await this.#reserve(held.bytes))
+        if (isWanted) this.#add({ info, block, held, object })
+        else await this.#room.remove(held)
+      })
   }
 
   /** Runs `read` with the object of a key, made where there is none. */
   async reading<T>(key: string, read: (object: CachedObject) => Promise<T>): Promise<T> {
     const object = this.#of(key)
+    return await this.holding(object, () => read(object))
+  }
+
+  /** The object stays while `work` runs. */
+  async holding<T>(object: CachedObject, work: () => Promise<T>): Promise<T> {
     object.readers++
     try {
-      return await read(object)
+      return await work()
     } finally {
       object.readers--
-      this.#tidy(key)
+      this.#tidy(object)
     }
   }
 
@@ -100,15 +105,15 @@ export class BlockIndex {
 
   /** Keeps what a request brought, and lets go of another version. */
   async keep(object: CachedObject, { info, blocks }: Fetched): Promise<void> {
-    if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
-    object.info = info
+    await this.#become(object, info)
     for (const [block, bytes] of blocks) {
       const name = { info, block }
       const size = this.#room.sizeOf(name, bytes.length)
       if (object.blocks.has(block) || !(await this.#reserve(size))) continue
       const held = await this.#room.keep(name, bytes)
       // Written or deleted meanwhile, it is of a version that the next process must not find.
-      const isWanted = !object.isDropped && object.info === info && !object.blocks.has(block)
+      const isPresent = object.info !== undefined && isSameVersion(object.info, info)
+      const isWanted = !object.isDropped && isPresent && !object.blocks.has(block)
       if (held !== undefined && isWanted) this.#add({ ...name, held, object })
       else {
         this.counts.heldBytes -= size
@@ -122,19 +127,25 @@ export class BlockIndex {
     if (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
   }
 
+  /** Others may bring in another version while the blocks of the one before are let go of. */
+  async #become(object: CachedObject, info: ObjectInfo): Promise<void> {
+    while (object.info !== undefined && !isSameVersion(object.info, info)) await this.#clear(object)
+    object.info ??= info
+  }
+
   #of(key: string): CachedObject {
     let object = this.#objects.get(key)
     if (object === undefined) {
-      object = { info: undefined, blocks: new Map(), flights: new Map(), readers: 0, isDropped: false }
+      object = { key, info: undefined, blocks: new Map(), flights: new Map(), readers: 0, isDropped: false }
       this.#objects.set(key, object)
     }
     return object
   }
 
   /** Forgets an object of which nothing is held, and that nobody reads. */
-  #tidy(key: string): void {
-    const object = this.#objects.get(key)
-    if (object?.blocks.size === 0 && object.readers === 0) this.#objects.delete(key)
+  #tidy(object: CachedObject): void {
+    const isIdle = object.blocks.size === 0 && object.readers === 0
+    if (isIdle && this.#objects.get(object.key) === object) this.#objects.delete(object.key)
   }
 
   /** Its bytes are reserved. */
@@ -149,7 +160,7 @@ export class BlockIndex {
     entry.object.blocks.delete(entry.block)
     this.counts.heldBytes -= entry.held.bytes
     this.counts.heldBlocks--
-    this.#tidy(entry.info.key)
+    this.#tidy(entry.object)
   }
 
   async #clear(object: CachedObject): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ObjectInfo, ObjectStore } from '@moulin/core'
-import { isKind, systemRuntime, unavailable } from '@moulin/core'
+import { conflict, isKind, systemRuntime, unavailable } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -304,4 +304,61 @@ it('gives what the store gives, whatever is asked, held, written and damaged', a
       }
     }),
   )
+})
+
+it('asks for no more than a quarter of what it holds, however far apart the ranges of a read lie', async () => {
+  const { store, whole, asked } = cacheScene({ maxBytes: 4000, blockBytes: 100 })
+  await whole.put('k', sized(10_000))
+  const ranges = Array.from({ length: 50 }, (_, i) => ({ start: i * 200, end: i * 200 + 2 }))
+  for (const more of [[], [{ suffix: 3 }], [{ suffix: 3 }]])
+    expect((await store.getRanges('k', [...ranges, ...more])).parts.length).toBe(50 + more.length)
+  expect(store.cacheStats().fetchedBytes).toBe(0)
+  expect(asked.length).toBe(3)
+})
+
+it('gives no answer to a get that only several ranges may have', async () => {
+  const whole = memory()
+  await whole.put('k', sized(50))
+  const { store } = cacheScene(always, {
+    ...whole,
+    getRanges: () => Promise.reject(conflict('OVERWRITTEN', 'It was overwritten meanwhile.')),
+  })
+  expect((await store.get('k', { range: { start: 12, end: 15 } })).bytes).toEqual(sized(50).subarray(12, 15))
+})
+
+it('keeps no block of one version under the name of another, when two versions come in while a third goes', async () => {
+  const whole = memory()
+  const answers: (() => void)[] = []
+  let isHeld = false
+  const { store } = cacheScene(
+    { maxBytes: 4000 },
+    {
+      ...whole,
+      async getRanges(key, ranges, options) {
+        const found = await whole.getRanges(key, ranges, options)
+        if (isHeld) await new Promise<void>((resolve) => answers.push(resolve))
+        return found
+      },
+    },
+  )
+  await whole.put('k', sized(600, 0))
+  await store.get('k', { range: { start: 0, end: 500 } })
+  isHeld = true
+  const reads: Promise<unknown>[] = []
+  for (const [version, start] of [
+    [1, 510],
+    [2, 530],
+  ] as const) {
+    await whole.put('k', sized(600, version))
+    reads.push(store.get('k', { range: { start, end: start + 10 } }))
+    await timers.turn()
+  }
+  // The newer answer is the first to come in, and has the blocks of the first version to let go of.
+  for (const answer of answers.splice(0).reverse()) answer()
+  isHeld = false
+  await Promise.all(reads)
+  for (const start of [510, 530])
+    expect((await store.get('k', { range: { start, end: start + 10 } })).bytes).toEqual(
+      sized(600, 2).subarray(start, start + 10),
+    )
 })

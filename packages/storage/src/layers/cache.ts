@@ -1,4 +1,4 @@
-import type { GetRangesOptions, ObjectStore, OptionTable, Runtime, StoredRanges } from '@moulin/core'
+import type { CallOptions, GetRangesOptions, ObjectStore, OptionTable, Runtime, StoredRanges } from '@moulin/core'
 import {
   checkKey,
   checkOptions,
@@ -9,6 +9,7 @@ import {
   option,
   systemRuntime,
   throwIfAborted,
+  waitFor,
 } from '@moulin/core'
 import { BlockFolder } from './block-folder.ts'
 import { BlockIndex } from './block-index.ts'
@@ -18,9 +19,9 @@ import { CachedReads } from './cached-reads.ts'
 import { facesOf } from './layer.ts'
 
 export interface CacheOptions {
-  /** What is held at most. Reads of more than a quarter of it pass by. */
+  /** What is held at most. Reads whose blocks are more than a quarter of it pass by. */
   readonly maxBytes: number
-  /** What is read and held at a time. Default 1 MiB, or a quarter of `maxBytes` where that is less. */
+  /** What is read and held at a time. Default 1 MiB, or a sixteenth of `maxBytes` where that is less. */
   readonly blockBytes?: number
   /** Hold it in this folder, by path or `file:` URL, which is this cache's own; made where it is missing. Default: in memory. */
   readonly folder?: string | URL
@@ -92,7 +93,7 @@ export function cache(store: ObjectStore, options: CacheOptions): CachedStore {
   checkOptions('cache', options, optionTable)
   const { maxBytes, folder, isImmutable = () => false } = options
   const maxReadBytes = Math.max(1, Math.floor(maxBytes / READ_SHARE))
-  const { blockBytes = Math.min(DEFAULT_BLOCK_BYTES, maxReadBytes) } = options
+  const { blockBytes = Math.min(DEFAULT_BLOCK_BYTES, Math.max(1, Math.floor(maxReadBytes / READ_SHARE))) } = options
   if (blockBytes > maxReadBytes) {
     const message = `cache: blockBytes is ${blockBytes}; it must be a quarter of maxBytes (${maxBytes}) at most, or nothing would be held.`
     throw invalid('OPTION', message, { context: { option: 'blockBytes', maxBytes } })
@@ -117,14 +118,18 @@ export function cache(store: ObjectStore, options: CacheOptions): CachedStore {
   const read = async (key: string, wanted: Wanted, given: GetRangesOptions): Promise<StoredRanges | undefined> => {
     checkKey(key)
     throwIfAborted(given.signal)
-    await loaded()
+    await waitFor(loaded(), given.signal)
     return await reads.read(key, wanted, given)
   }
-  const changing = async <T>(keys: readonly string[], work: () => Promise<T>): Promise<T> => {
+  const changing = async <T>(
+    keys: readonly string[],
+    given: CallOptions | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     const drop = async (): Promise<void> => {
       for (const key of keys) await index.drop(key)
     }
-    await loaded()
+    await waitFor(loaded(), given?.signal)
     await drop()
     try {
       return await work()
@@ -156,9 +161,9 @@ export function cache(store: ObjectStore, options: CacheOptions): CachedStore {
 
     head: (key, given) => store.head(key, given),
     list: (given) => store.list(given),
-    put: (key, bytes, given) => changing([key], () => store.put(key, bytes, given)),
-    putStream: (key, chunks, given) => changing([key], () => store.putStream(key, chunks, given)),
-    delete: (key, given) => changing([key], () => store.delete(key, given)),
-    deleteMany: (keys, given) => changing(keys, () => store.deleteMany(keys, given)),
+    put: (key, bytes, given) => changing([key], given, () => store.put(key, bytes, given)),
+    putStream: (key, chunks, given) => changing([key], given, () => store.putStream(key, chunks, given)),
+    delete: (key, given) => changing([key], given, () => store.delete(key, given)),
+    deleteMany: (keys, given) => changing(keys, given, () => store.deleteMany(keys, given)),
   }
 }

@@ -115,18 +115,33 @@ export class CachedReads {
    */
   #blocksOf(key: string, wanted: Wanted, size: number | undefined): readonly number[] | 'pass' | undefined {
     const spans: Span[] = []
+    let isOpen = false
+    let bytes = 0
     try {
       for (const range of wanted === 'whole' ? [undefined] : wanted) {
         const isBounded = range !== undefined && 'start' in range && range.end !== undefined
-        if (size === undefined && !isBounded) return undefined
-        spans.push(resolveRange(range, size ?? Number.MAX_SAFE_INTEGER, key))
+        if (size === undefined && !isBounded) {
+          isOpen = true
+          if (range !== undefined && 'suffix' in range) bytes += range.suffix
+          continue
+        }
+        const span = resolveRange(range, size ?? Number.MAX_SAFE_INTEGER, key)
+        spans.push(span)
+        bytes += span.end - span.start
       }
     } catch (error) {
       if (isKind(error, 'invalid', 'RANGE')) return 'pass'
       throw error
     }
-    if (spans.reduce((sum, { start, end }) => sum + end - start, 0) > this.#maxReadBytes) return 'pass'
-    return [...new Set(spans.flatMap((span) => this.#blocksIn(span)))].sort((a, b) => a - b)
+    if (bytes > this.#maxReadBytes) return 'pass'
+    const blocks = [...new Set(spans.flatMap((span) => this.#blocksIn(span)))].sort((a, b) => a - b)
+    // Small ranges that lie far apart take a whole block each.
+    if (blocks.reduce((sum, block) => sum + this.#lengthOf(block, size), 0) > this.#maxReadBytes) return 'pass'
+    return isOpen ? undefined : blocks
+  }
+
+  #lengthOf(block: number, size = Infinity): number {
+    return Math.min(this.#blockBytes, size - block * this.#blockBytes)
   }
 
   #blocksIn({ start, end }: Span): number[] {
@@ -198,7 +213,7 @@ export class CachedReads {
     names: readonly string[],
     fetch: (signal: AbortSignal) => Promise<Fetched>,
   ): SharedWork<Fetched> {
-    const flight: SharedWork<Fetched> = new SharedWork(async (signal) => {
+    const work = async (signal: AbortSignal): Promise<Fetched> => {
       try {
         const fetched = await fetch(signal)
         const bytes = [...fetched.blocks.values()].reduce((sum, { length }) => sum + length, 0)
@@ -208,7 +223,9 @@ export class CachedReads {
       } finally {
         for (const name of names) if (object.flights.get(name) === flight) object.flights.delete(name)
       }
-    })
+    }
+    // Its readers may all leave before it ends.
+    const flight: SharedWork<Fetched> = new SharedWork((signal) => this.#index.holding(object, () => work(signal)))
     for (const name of names) object.flights.set(name, flight)
     return flight
   }
@@ -241,7 +258,8 @@ export class CachedReads {
     try {
       return await Promise.all(waits)
     } catch (error) {
-      if (isOther) return 'again'
+      // A `get` knows no such answer; several ranges get it from the store itself.
+      if (isOther || isKind(error, 'conflict', 'OVERWRITTEN')) return 'again'
       if (isKind(error, 'invalid', 'RANGE')) return 'pass'
       throw error
     }

@@ -35,7 +35,8 @@ export class Gate {
    */
   async enter(wantedBytes: number, signal: AbortSignal | undefined): Promise<() => void> {
     throwIfAborted(signal)
-    const bytes = Math.min(wantedBytes, this.#options.bytes)
+    // What is no number would let nobody in any more, and what is below refuses it.
+    const bytes = wantedBytes > 0 ? Math.min(wantedBytes, this.#options.bytes) : 0
     if (this.#queue.length > 0 || !this.#fits(bytes)) await this.#wait(bytes, signal)
     else this.#take(bytes)
     let isInside = true

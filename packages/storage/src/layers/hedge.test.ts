@@ -121,3 +121,17 @@ describe('hedge', () => {
     expect(() => hedge(memory(), { afterMs: 1, percentile: 50 })).toThrow('give one of them')
   })
 })
+
+it('asks nobody again where the store throws before it promises anything', async () => {
+  const runtime = virtualRuntime({ seed: 1 })
+  const thrower: ObjectStore = {
+    ...memory(),
+    get: () => {
+      throw new TypeError('at once')
+    },
+  }
+  const store = hedge(thrower, { afterMs: 10, maxExtra: 1, runtime })
+  expect(await errorOf(store.get('k'))).toBeInstanceOf(TypeError)
+  await runtime.clock.advance(100)
+  expect([runtime.clock.waiting, store.hedgeStats().extra]).toEqual([0, 0])
+})

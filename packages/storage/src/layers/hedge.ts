@@ -127,7 +127,8 @@ function firstOf<T>(
       const own = new AbortController()
       const signal = given === undefined ? own.signal : AbortSignal.any([given, own.signal])
       underWay.add(own)
-      request(signal).then(
+      const asked = async (): Promise<T> => request(signal)
+      asked().then(
         (answer) => {
           // Of the one that lost nobody wants to hear any more.
           if (!underWay.delete(own)) return

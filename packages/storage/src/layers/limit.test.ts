@@ -183,3 +183,17 @@ describe('limit', () => {
     expect(await keysOf(limited, { after: keys[2_297]! })).toEqual(keys.slice(2_298))
   })
 })
+
+it('is not held up by a call whose size is no number: what is below refuses it', async () => {
+  const store = limit(memory(), { bytes: 100 })
+  const late = Promise.allSettled([
+    store.put('k', new ArrayBuffer(4) as never),
+    store.putStream('k', [new Uint8Array(1)], { partBytes: Number.NaN }),
+    store.get('k', { range: { start: 0, end: Number.NaN } }),
+  ])
+  const early = Promise.all([store.put('a', new Uint8Array(1)), store.putStream('b', [new Uint8Array(1)])])
+  let isOver = false
+  void Promise.all([late, early]).then(() => (isOver = true))
+  for (let turns = 0; turns < 50 && !isOver; turns++) await timers.turn()
+  expect(isOver).toBe(true)
+})

@@ -1,11 +1,12 @@
 import type { ObjectStore } from '@moulin/core'
-import { isKind } from '@moulin/core'
+import { isKind, unavailable } from '@moulin/core'
 import { recordingMeter, virtualRuntime } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { memory } from '../memory.ts'
 import { bytesOf, errorOf, keysOf, settled } from './layers.test-support.ts'
 import { meter } from './meter.ts'
 import { costOf, priceTables, pricesOf } from './price-table.ts'
+import { retry } from './retry.ts'
 
 describe('meter', () => {
   it('counts requests by kind, bytes both ways and calls that fail', async () => {
@@ -131,8 +132,13 @@ describe('prices', () => {
 
   it('are those of the scheme, or those that are given', async () => {
     const at = (root: string): ObjectStore => ({ ...memory(), root })
-    expect(['s3://b/', 'gs://b/', 'abfss://c@a/', 'file:///x/'].map((root) => pricesOf(root)?.name)).toEqual([
+    expect(
+      ['s3://b/', 's3://b--use1-az4--x-s3/p/', 'gs://b/', 'abfss://c@a/', 'file:///x/'].map(
+        (root) => pricesOf(root)?.name,
+      ),
+    ).toEqual([
       priceTables.s3.name,
+      priceTables.s3Express.name,
       priceTables.gcs.name,
       priceTables.azure.name,
       undefined,
@@ -149,4 +155,22 @@ describe('prices', () => {
       expect(source.length).toBeGreaterThan(10)
     }
   })
+})
+
+it('leaves a stream that can be had again what it is: a retry below sends it again, and both are counted', async () => {
+  const whole = memory()
+  let tries = 0
+  const below: ObjectStore = {
+    ...whole,
+    async putStream(key, chunks, options) {
+      const tag = await whole.putStream(key, chunks, options)
+      if (++tries === 1) throw unavailable('LOST', 'lost', { outcome: 'unknown' })
+      return tag
+    },
+  }
+  const runtime = virtualRuntime({ seed: 1 })
+  const store = meter(retry(below, { runtime }), { runtime, partBytes: 100 })
+  const chunks = [new Uint8Array(60), new Uint8Array(60)]
+  await settled(runtime, store.putStream('k', chunks))
+  expect([tries, store.usage().requests.put, store.usage().sentBytes]).toEqual([2, 2 * 4, 2 * 120])
 })

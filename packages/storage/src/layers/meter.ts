@@ -173,15 +173,20 @@ export function meter(store: ObjectStore, options: MeterOptions = {}): MeteredSt
     putStream(key, chunks, given) {
       const size = given?.partBytes ?? partBytes
       count('putStream', 'put')
-      let length = 0
-      const sentOn = (more: number): void => {
-        hasGone('putStream', more)
-        const before = partsOf(length, size)
-        length += more
-        const now = partsOf(length, size)
-        if (now > before) count('putStream', 'put', now - before)
+      let isAgain = false
+      const begun = (): ((more: number) => void) => {
+        if (isAgain) count('putStream', 'put')
+        isAgain = true
+        let length = 0
+        return (more) => {
+          hasGone('putStream', more)
+          const before = partsOf(length, size)
+          length += more
+          const now = partsOf(length, size)
+          if (now > before) count('putStream', 'put', now - before)
+        }
       }
-      return timed('putStream', () => store.putStream(key, counted(chunks, sentOn), given))
+      return timed('putStream', () => store.putStream(key, counted(chunks, begun), given))
     },
 
     delete(key, given) {
@@ -246,10 +251,14 @@ function readsOf(ranges: readonly ByteRange[], maxGapBytes: number): number {
   return joinSpans(spans, maxGapBytes).length + ranges.length - spans.length
 }
 
-/** The same stream; of each chunk it is told how long it is. What is none the store refuses. */
-function counted(chunks: Chunks, tell: (length: number) => void): Chunks {
+/** The same stream; each time that it is read, it is told of each chunk how long it is. What is none the store refuses. */
+function counted(chunks: Chunks, begun: () => (length: number) => void): Chunks {
+  // Still an array: a `retry` below may read it again.
+  if (Array.isArray(chunks))
+    return Object.assign([...chunks], { [Symbol.iterator]: () => eachTold(chunks as Uint8Array[], begun()) })
   return {
     [Symbol.asyncIterator]() {
+      const tell = begun()
       const source = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
       return {
         async next() {
@@ -263,5 +272,12 @@ function counted(chunks: Chunks, tell: (length: number) => void): Chunks {
         },
       }
     },
+  }
+}
+
+function* eachTold(chunks: readonly Uint8Array[], tell: (length: number) => void): Generator<Uint8Array, undefined> {
+  for (const chunk of chunks) {
+    if (chunk instanceof Uint8Array) tell(chunk.length)
+    yield chunk
   }
 }

@@ -103,10 +103,13 @@ export const priceTables: Readonly<Record<'s3' | 's3Express' | 'gcs' | 'azure' |
   },
 }
 
-/** The table for a store's root, by its scheme; what speaks like S3 is taken for Amazon's. Undefined where the scheme says nothing. */
+/**
+ * The table for a store's root, by its scheme; what speaks like S3 is taken for Amazon's, of S3 Express where the bucket is a directory
+ * bucket. Undefined where the scheme says nothing.
+ */
 export function pricesOf(root: string): PriceTable | undefined {
   const scheme = /^[a-z0-9+.-]+(?=:)/i.exec(root)?.[0]?.toLowerCase()
-  if (scheme === 's3') return priceTables.s3
+  if (scheme === 's3') return /^s3:\/\/[^/]+--x-s3\//i.test(root) ? priceTables.s3Express : priceTables.s3
   if (scheme === 'gs') return priceTables.gcs
   return scheme === 'abfss' ? priceTables.azure : undefined
 }

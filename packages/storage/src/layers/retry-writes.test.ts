@@ -201,3 +201,35 @@ describe('overwrites, deletes and streams', () => {
     ])
   })
 })
+
+describe('a delete of many', () => {
+  const failing = (outcomes: readonly ('unknown' | 'rejected')[], isWhole: boolean): ObjectStore => {
+    let tries = 0
+    return {
+      ...memory(),
+      async deleteMany(keys) {
+        const outcome = outcomes[tries++]!
+        const error = unavailable('LOST', 'lost', { outcome, retryable: tries < outcomes.length })
+        if (isWhole && tries === 1) throw error
+        return { failed: [{ key: keys[0]!, error }] }
+      },
+    }
+  }
+
+  it.each([true, false])(
+    'says of no key that it was rejected of which a try was unknown (whole: %s)',
+    async (isWhole) => {
+      const runtime = virtualRuntime({ seed: 1 })
+      const store = retry(failing(['unknown', 'rejected'], isWhole), { runtime })
+      const { failed } = await settled(runtime, store.deleteMany(['a', 'b']))
+      expect(failed.map(({ key, error }) => [key, outcomeOf(error)])).toEqual([['a', ['unavailable', 'unknown']]])
+    },
+  )
+
+  it('says so of a key whose tries were all rejected', async () => {
+    const runtime = virtualRuntime({ seed: 1 })
+    const store = retry(failing(['rejected', 'rejected'], false), { runtime })
+    const { failed } = await settled(runtime, store.deleteMany(['a', 'b']))
+    expect(failed.map(({ key, error }) => [key, outcomeOf(error)])).toEqual([['a', ['unavailable', 'rejected']]])
+  })
+})

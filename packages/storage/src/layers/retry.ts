@@ -101,7 +101,8 @@ interface Call {
  *   attempt id of the first try: the caller's, or one that is made here and handed down.
  * - A stream where it can be had again: an array of chunks, or any source of which nothing was read yet.
  *
- * Once the outcome of a try of a write was `unknown`, an error is so too, whichever it is: an `exists` may be of the object of that try.
+ * Once the outcome of a try of a write was `unknown`, an error is so too, whichever it is: an `exists` may be of the object of that try. Of a
+ * delete of many that goes key by key.
  *
  * @throws what the last try threw, with the outcome of all; `aborted` when the signal fires in a wait; `unavailable` code `DEADLINE`.
  * @example
@@ -211,6 +212,8 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
 
     async deleteMany(keys, given = {}) {
       const failures = new Map<string, DeleteFailure>()
+      /** Keys of which a try may have been done, or may still be. */
+      const unsure = new Set<string>()
       let left: readonly string[] = keys
       let hasAnswered = false
       let isPartial = false
@@ -218,10 +221,16 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
       try {
         await run({ what, signal: given.signal }, async (signal) => {
           isPartial = false
-          const { failed } = await store.deleteMany(left, withSignal(signal))
+          const { failed } = await store.deleteMany(left, withSignal(signal)).catch((error: unknown) => {
+            if (hasOutcome(error, 'unknown')) for (const key of left) unsure.add(key)
+            throw error
+          })
           hasAnswered = true
           for (const key of left) failures.delete(key)
-          for (const failure of failed) failures.set(failure.key, failure)
+          for (const failure of failed) {
+            if (hasOutcome(failure.error, 'unknown')) unsure.add(failure.key)
+            failures.set(failure.key, failure)
+          }
           const passing = failed.filter(({ error }) => isPassing(error))
           left = passing.map(({ key }) => key)
           isPartial = passing.length > 0
@@ -233,6 +242,8 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
         if (isKind(error, 'aborted')) throw withOutcome(error, 'unknown')
         if (!isPartial) for (const key of left) failures.set(key, { key, error })
       }
+      for (const { key, error } of failures.values())
+        if (unsure.has(key)) failures.set(key, { key, error: withOutcome(error, 'unknown') })
       return inOrder(keys, failures)
     },
 

@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob'
-import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { Storage } from '@google-cloud/storage'
 import { systemRuntime } from '@moulin/core'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -234,6 +235,52 @@ describe('faultProxy', () => {
     while (held.proxy.countLate() === 0) await timers.turn()
     held.proxy.cutConnections()
     expect(await put).toBe('no answer')
+  })
+
+  it('delivers what was held although its client has gone, and goes on', async () => {
+    const { fake, proxy, direct, put, get } = await behindProxy([{ fault: 'held', times: 2 }])
+    await direct.put('large', Buffer.alloc(3_000_000))
+    const gone = [said(put('a', 'x')), said(get('large'))]
+    while (proxy.countLate() < 2) await timers.turn()
+    proxy.cutConnections()
+    await Promise.all(gone)
+    await proxy.applyLate()
+    expect(Buffer.from(fake.read('lake', 'a')!).toString()).toBe('x')
+    expect(await said(put('b', 'y'))).toBe('200')
+    expect(results(proxy).slice(0, 2)).toEqual(
+      expect.arrayContaining([
+        ['put', 'held', 200],
+        ['get', 'held', 200],
+      ]),
+    )
+  })
+
+  it('tears an answer that has no body before its head', async () => {
+    const { fake, client, put } = await behindProxy([{ fault: 'torn-answer', operation: ['put', 'head'], times: 2 }])
+    expect(await said(put('a', 'bytes'))).toBe('no answer')
+    expect(Buffer.from(fake.read('lake', 'a')!).toString()).toBe('bytes')
+    const head = new HeadObjectCommand({ Bucket: 'lake', Key: 'a' })
+    expect(await said(client.send(head))).toBe('no answer')
+    expect((await client.send(head)).ContentLength).toBe(5)
+  })
+
+  it('leaves no connection to the service behind when it is closed', async () => {
+    const open = new Set<object>()
+    const deaf = createServer(() => {}).listen(0, '127.0.0.1')
+    deaf.on('connection', (socket) => {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+    })
+    await once(deaf, 'listening')
+    onTestFinished(() => void deaf.close())
+    const proxy = await faultProxy({ target: `http://127.0.0.1:${(deaf.address() as { port: number }).port}` })
+    const { fake } = await fakeWithClient()
+    const put = said(benchOf({ ...fake, endpoint: proxy.endpoint }).put('a', 'x'))
+    while (open.size === 0) await timers.turn()
+    await proxy.close()
+    expect(await put).toBe('no answer')
+    for (let turns = 0; turns < 1_000 && open.size > 0; turns++) await timers.turn()
+    expect(open.size).toBe(0)
   })
 
   it('refuses rules that mean nothing, and services elsewhere', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Timers } from '@moulin/core'
@@ -43,6 +43,7 @@ export interface FaultProxy {
   applyLate(): Promise<void>
   /** Breaks every connection that is open. New ones are taken. */
   cutConnections(): void
+  /** Cuts all connections, to clients and to the service. What is still late never arrives. */
   close(): Promise<void>
 }
 
@@ -77,6 +78,8 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     (rule, call) => isAbout(rule, call) && (rule.chance === undefined || random.chance(rule.chance)),
   )
   const late = new LateEffects()
+  /** Requests to the service that are under way. */
+  const onward = new Set<ClientRequest>()
   /** What each list said last, by its target. */
   const told = new Map<string, string>()
   const addRule = (rule: ProxyRule): { remove(): void } => {
@@ -86,7 +89,7 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
   for (const rule of options.rules ?? []) addRule(rule)
 
   const send = async (call: Open<ProxyCall>, sent: SentRequest): Promise<IncomingMessage> => {
-    const answer = await forward(server, sent)
+    const answer = await forward(server, sent, onward)
     call.status = answer.statusCode
     return answer
   }
@@ -185,6 +188,7 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
       const closed = once(listener, 'close')
       listener.close()
       listener.closeAllConnections()
+      for (const request of onward) request.destroy()
       await closed
     },
   }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { joinBytes } from '@moulin/core'
 
@@ -23,10 +23,13 @@ const ofConnection: ReadonlySet<string> = new Set([
 /**
  * Sends it on over a connection of its own (a pooled one may be dead, and that would be a fault that nobody ordered). Headers stay as they
  * are, the host too: they may be signed.
+ * @param open Holds it as long as it is under way.
  */
-export function forward(server: URL, sent: SentRequest): Promise<IncomingMessage> {
+export function forward(server: URL, sent: SentRequest, open: Set<ClientRequest>): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const onward = request(requestOptions(server, sent))
+    open.add(onward)
+    onward.on('close', () => open.delete(onward))
     onward.on('response', resolve)
     onward.on('error', reject)
     onward.end(sent.body)

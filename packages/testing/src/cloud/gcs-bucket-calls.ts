@@ -5,8 +5,19 @@ import type { FakeAnswer } from './http-fake.ts'
 import type { ListPage } from './object-bucket.ts'
 
 const MAX_RESULTS = 1000
+/** What a list would have to look at, and this one does not. */
+const lacking = [
+  'matchGlob',
+  'versions',
+  'softDeleted',
+  'includeTrailingDelimiter',
+  'includeFoldersAsPrefixes',
+  'filter',
+] as const
 
 export function listObjects({ objects }: GcsBucket, query: ReadonlyMap<string, string>): FakeAnswer {
+  const unknown = lacking.find((name) => !['false', '', undefined].includes(query.get(name)))
+  if (unknown !== undefined) throw gcsRefusal('notImplemented', `This fake does not know ${unknown} of a list.`)
   const text = (name: string): string => query.get(name) ?? ''
   const asked = Number(query.get('maxResults') ?? MAX_RESULTS)
   if (!Number.isInteger(asked) || asked < 1)

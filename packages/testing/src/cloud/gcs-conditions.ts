@@ -6,10 +6,15 @@ type Query = ReadonlyMap<string, string>
 
 /**
  * The preconditions of a write or a delete, judged by what is there in the step that writes. Generation 0 stands for no object.
+ * @param of `Source`: those of a copy's source.
  * @throws the refusal `invalid` for what is no generation.
  */
-export function gcsCondition(query: Query, { ignoreConditions }: Pick<GcsSettings, 'ignoreConditions'>): Condition {
-  const checks = checksOf(query)
+export function gcsCondition(
+  query: Query,
+  { ignoreConditions }: Pick<GcsSettings, 'ignoreConditions'>,
+  of: '' | 'Source' = '',
+): Condition {
+  const checks = checksOf(query, of)
   if (ignoreConditions) return () => {}
   return (present) => {
     if (failed(checks, present) !== undefined) throw unmet()
@@ -30,11 +35,11 @@ interface Check {
   readonly value: number
 }
 
-function checksOf(query: Query): readonly Check[] {
+function checksOf(query: Query, of: '' | 'Source' = ''): readonly Check[] {
   const checks: Check[] = []
   for (const which of ['generation', 'metageneration'] as const)
     for (const isNot of [false, true]) {
-      const name = `if${which === 'generation' ? 'Generation' : 'Metageneration'}${isNot ? 'Not' : ''}Match`
+      const name = `if${of}${which === 'generation' ? 'Generation' : 'Metageneration'}${isNot ? 'Not' : ''}Match`
       const text = query.get(name)
       if (text === undefined) continue
       if (!/^\d{1,19}$/.test(text)) throw gcsRefusal('invalidParameter', `Invalid value for ${name}: ${text}`)

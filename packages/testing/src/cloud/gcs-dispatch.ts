@@ -21,6 +21,7 @@ async function answer(account: GcsAccount, request: FakeRequest): Promise<FakeAn
   const { settings, buckets, bucketNamed, nextUploadId } = account
   account.checkToken(request.headers['authorization'])
   const operation = gcsOperationOf(request)
+  if (operation === '') throw notImplemented(request)
   if (operation === 'buckets.insert') return await makeBucket(account, request)
   if (operation === 'buckets.list')
     return gcsJson({ kind: 'storage#buckets', items: [...buckets.keys()].map((name) => ({ name })) })
@@ -63,12 +64,12 @@ async function answerOfObject(
 function answerOfBucket(
   { buckets }: GcsAccount,
   operation: string,
-  { method, target, query }: FakeRequest,
+  request: FakeRequest,
   bucket: GcsBucket,
 ): FakeAnswer {
   switch (operation) {
     case 'objects.list':
-      return listObjects(bucket, query)
+      return listObjects(bucket, request.query)
     case 'buckets.get':
       return bucketResource(bucket)
     case 'buckets.delete':
@@ -77,8 +78,12 @@ function answerOfBucket(
       buckets.delete(bucket.objects.name)
       return { status: 204 }
     default:
-      throw gcsRefusal('notImplemented', `This fake does not know ${method} ${target}.`)
+      throw notImplemented(request)
   }
+}
+
+function notImplemented({ method, target }: FakeRequest): Error {
+  return gcsRefusal('notImplemented', `This fake does not know ${method} ${target}.`)
 }
 
 async function makeBucket({ buckets, createBucket }: GcsAccount, request: FakeRequest): Promise<FakeAnswer> {

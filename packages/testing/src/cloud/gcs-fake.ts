@@ -11,7 +11,7 @@ import { bucketIn } from './object-bucket.ts'
 import type { FakeObject } from './object-bucket.ts'
 import type { SparsePiece } from './object-content.ts'
 import { sparseContent } from './object-content.ts'
-import type { FakeLifecycleRule } from './s3-state.ts'
+import type { FakeLifecycleRule } from './lifecycle-rule.ts'
 
 /** A server that speaks as Google Cloud Storage, and what a test can see of it and do to it. */
 export interface GcsFake {

@@ -4,7 +4,7 @@ import { checksumOf, md5Of } from './checksums.ts'
 import { gcsJson, gcsRefusal, noSuchObject } from './gcs-answers.ts'
 import { gcsCondition, isChanged } from './gcs-conditions.ts'
 import { relatedParts } from './gcs-multipart.ts'
-import { mediaHeaders, metadataOf, resourceOf, wordsOf } from './gcs-resource.ts'
+import { changedMetadata, mediaHeaders, resourceOf, wordsOf } from './gcs-resource.ts'
 import type { GcsCall, ObjectWords } from './gcs-state.ts'
 import type { FakeAnswer } from './http-fake.ts'
 import type { Condition, FakeObject } from './object-bucket.ts'
@@ -101,9 +101,9 @@ export function getObject(call: GcsCall): FakeAnswer {
 }
 
 /** The one that is there, if it is the generation that was asked for: there are no older ones. */
-function found({ request, bucket, bucketName, key }: GcsCall): FakeObject {
+function found({ request, bucket, bucketName, key }: GcsCall, asked = 'generation'): FakeObject {
   const object = bucket().objects.get(key)
-  const generation = request.query.get('generation')
+  const generation = request.query.get(asked)
   if (object === undefined || (generation !== undefined && generation !== String(object.generation)))
     throw noSuchObject(bucketName, key)
   return object
@@ -124,22 +124,27 @@ export async function patchObject(call: GcsCall): Promise<FakeAnswer> {
   const { request, settings, bucketName, key } = call
   const said = jsonOf(Buffer.from(await request.body()).toString())
   const present = found(call)
-  const change = wordsOf(said, new Map(), present.headers['contentType'], settings)
-  const metadata = settings.dropMetadata ? {} : { ...present.metadata, ...metadataOf(memberOf(said, 'metadata')) }
+  const others = { ...(said as Readonly<Record<string, JsonValue>>), metadata: null }
+  const change = wordsOf(others, new Map(), present.headers['contentType'], settings)
+  const metadata = settings.dropMetadata ? {} : changedMetadata(present.metadata, memberOf(said, 'metadata'))
   const condition = gcsCondition(request.query, settings)
   const headers = { ...present.headers, ...change.headers }
   return gcsJson(resourceOf(bucketName, withTag(call.bucket().objects.patch(key, { metadata, headers }, condition)!)))
 }
 
-/** A copy, in one go. */
+/** A copy, in one go. What its body says of the object counts in place of what was said of the source. */
 export async function rewriteObject(
   call: GcsCall,
   bucketNamed: (name: string) => GcsCall['bucket'],
 ): Promise<FakeAnswer> {
-  const { request } = call
-  await request.body()
+  const { request, settings } = call
+  const said = jsonOf(Buffer.from(await request.body()).toString())
   const [, toBucket = '', toKey = ''] = /\/rewriteTo\/b\/([^/]+)\/o\/([^/]+)$/.exec(request.path) ?? []
-  const { content, metadata, headers, checksums } = found(call)
+  const from = found(call, 'sourceGeneration')
+  gcsCondition(request.query, settings, 'Source')(from)
+  const { content, checksums } = from
+  const isSaid = Object.keys(said as object).length > 0
+  const { metadata, headers } = isSaid ? wordsOf(said, new Map(), from.headers['contentType'], settings) : from
   const target = { ...call, bucket: bucketNamed(decodeURIComponent(toBucket)), key: decodeURIComponent(toKey) }
   const { objects } = target.bucket()
   const condition = conditionOf(target, target.key, request.query)

@@ -53,6 +53,19 @@ export function metadataOf(given: JsonValue | undefined): Record<string, string>
   return metadata
 }
 
+/** What a change makes of it: a name with null goes, and all of them with null in place of their object. */
+export function changedMetadata(
+  present: Readonly<Record<string, string>>,
+  given: JsonValue | undefined,
+): Record<string, string> {
+  if (given === undefined) return { ...present }
+  if (given === null) return {}
+  const gone = Object.entries(given as Json).flatMap(([name, value]) => (value === null ? [name] : []))
+  const told = Object.fromEntries(Object.entries(given as Json).filter(([, value]) => value !== null))
+  const after = { ...present, ...metadataOf(told) }
+  return metadataOf(Object.fromEntries(Object.entries(after).filter(([name]) => !gone.includes(name))))
+}
+
 function textOf(value: JsonValue | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
@@ -87,7 +100,7 @@ export function mediaHeaders(object: FakeObject): Record<string, string> {
     checksums[name] === undefined ? [] : `${name}=${checksums[name]}`,
   )
   const told: Record<string, string> = {
-    'content-type': headers['contentType']!,
+    'content-type': headerText(headers['contentType']!),
     etag,
     'last-modified': new Date(modifiedMs).toUTCString(),
     'x-goog-generation': String(generation),
@@ -97,6 +110,12 @@ export function mediaHeaders(object: FakeObject): Record<string, string> {
     'x-goog-stored-content-length': String(content.size),
     ...(hashes.length === 0 ? {} : { 'x-goog-hash': hashes.join(',') }),
   }
-  for (const [name, value] of Object.entries(metadata)) told[`x-goog-meta-${name}`] = value
+  for (const [name, value] of Object.entries(metadata))
+    if (/^[\w!#$%&'*+.^`|~-]+$/.test(name)) told[`x-goog-meta-${name}`] = headerText(value)
   return told
+}
+
+/** The bytes of its UTF-8, as headers have them, without what would end one. */
+function headerText(text: string): string {
+  return Buffer.from(text.replace(/[\u0000-\u001f\u007f]/g, ' ')).toString('latin1')
 }

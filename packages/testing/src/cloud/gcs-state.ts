@@ -1,7 +1,7 @@
 import type { FakeAnswer, FakeRequest } from './http-fake.ts'
 import type { NewObject, ObjectBucket } from './object-bucket.ts'
 import type { GcsSettings } from './gcs-options.ts'
-import type { FakeLifecycleRule } from './s3-state.ts'
+import type { FakeLifecycleRule } from './lifecycle-rule.ts'
 
 export interface GcsBucket {
   readonly objects: ObjectBucket

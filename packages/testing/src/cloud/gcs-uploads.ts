@@ -5,6 +5,7 @@ import { checkName, hashesOf, jsonOf, written } from './gcs-objects.ts'
 import { wordsOf } from './gcs-resource.ts'
 import type { GcsCall, GcsUpload } from './gcs-state.ts'
 import type { FakeAnswer } from './http-fake.ts'
+import { Refusal } from './http-fake.ts'
 
 /** The session's address is made of the host that the client said, so that it goes on through the same proxy. */
 export async function beginUpload(call: GcsCall): Promise<FakeAnswer> {
@@ -41,12 +42,18 @@ export async function continueUpload(call: GcsCall): Promise<FakeAnswer> {
     const range: Record<string, string> = upload.bytes === 0 ? {} : { range: `bytes=0-${upload.bytes - 1}` }
     return { status: 308, headers: range }
   }
-  bucket.uploads.delete(id)
   const given = hashesOf(request.headers['x-goog-hash'])
   const words = { ...upload.about, crc32c: given.crc32c ?? upload.about.crc32c, md5: given.md5 ?? upload.about.md5 }
-  const answer = written(call, upload.key, words, joinBytes(upload.chunks), upload.query)
-  bucket.completed.set(id, answer)
-  return answer
+  try {
+    const answer = written(call, upload.key, words, joinBytes(upload.chunks), upload.query)
+    bucket.completed.set(id, answer)
+    bucket.uploads.delete(id)
+    return answer
+  } catch (error) {
+    // Who came too soon may come again.
+    if (!(error instanceof Refusal) || error.code !== 'rateLimitExceeded') bucket.uploads.delete(id)
+    throw error
+  }
 }
 
 /** Google answers 499 to a session that was cancelled. */

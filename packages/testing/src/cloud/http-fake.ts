@@ -103,7 +103,18 @@ export async function httpFake(options: HttpFakeOptions): Promise<HttpFake> {
     }
     seen.status = given.status
     outgoing.setHeader('date', new Date(options.clock.now()).toUTCString())
-    await send(given, request.method, outgoing)
+    try {
+      await send(given, request.method, outgoing)
+    } catch (error) {
+      if (outgoing.headersSent) {
+        outgoing.destroy()
+        return
+      }
+      // A head that cannot be written is a bug of the fake, too.
+      for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
+      seen.status = 500
+      await send(bugOf(error), request.method, outgoing)
+    }
   }
 
   server.listen(0, '127.0.0.1')

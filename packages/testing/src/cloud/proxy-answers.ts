@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
 import type { Timers } from '@moulin/core'
 import { endToEnd, wholeBody } from './forward.ts'
 import type { ProxyRule } from './proxy-rules.ts'
@@ -30,12 +30,21 @@ export function head(answer: IncomingMessage, outgoing: ServerResponse, bodyByte
   outgoing.writeHead(answer.statusCode!, [...kept, ...own])
 }
 
+/** Also to a client that has gone, or goes: what the service says then goes nowhere. @throws where the service breaks off. */
 export async function pass(answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  head(answer, outgoing)
-  answer.on('error', () => outgoing.destroy())
-  outgoing.on('close', () => answer.destroy())
-  answer.pipe(outgoing)
-  if (!answer.readableEnded) await once(answer, 'close')
+  let isLeft = outgoing.destroyed
+  if (isLeft) answer.resume()
+  else {
+    head(answer, outgoing)
+    outgoing.on('close', () => {
+      isLeft ||= !outgoing.writableFinished
+      answer.destroy()
+    })
+    answer.pipe(outgoing)
+  }
+  await finished(answer).catch((error: unknown) => {
+    if (!isLeft) throw error
+  })
 }
 
 export async function tear(
@@ -44,9 +53,11 @@ export async function tear(
   bytes: number | undefined,
 ): Promise<void> {
   const body = await wholeBody(answer)
+  // Its head alone would be the whole answer.
+  if (body.length === 0) return reset(outgoing)
   head(answer, outgoing, body.length)
   const kept = Math.min(bytes ?? Math.floor(body.length / 2), body.length - 1)
-  outgoing.write(body.subarray(0, Math.max(0, kept)), () => outgoing.destroy())
+  outgoing.write(body.subarray(0, kept), () => outgoing.destroy())
 }
 
 export async function drip(

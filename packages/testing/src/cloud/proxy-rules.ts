@@ -13,7 +13,7 @@ import { serviceAnswerNames } from './service-answers.ts'
  *   `lateAfterCalls` further requests. As in a `FaultRule`; what the client hears meanwhile is `answer`.
  * - `held`: as `late`, but the client waits and hears the service's own answer.
  * - `torn-request`: `bytes` of its body arrive, then the connection is cut, on both sides.
- * - `torn-answer`: `bytes` of the answer's body arrive, then the connection is cut.
+ * - `torn-answer`: `bytes` of the answer's body arrive, then the connection is cut; of one without a body nothing arrives.
  * - `drip`: the answer comes in pieces of `bytes`, one every `everyMs` (or each turn of the event loop).
  * - `stale-list`: what the same list said when it was last told, or that nothing is there. `shuffled-list`: a page the other way round.
  *   Of what is no list, nothing changes.

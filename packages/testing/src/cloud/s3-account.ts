@@ -1,3 +1,4 @@
+import { md5Of } from './checksums.ts'
 import { objectBucket } from './object-bucket.ts'
 import { s3Refusal } from './s3-answers.ts'
 import type { S3FakeOptions } from './s3-options.ts'
@@ -16,6 +17,8 @@ export interface S3Account {
   /** Throws the refusal `NoSuchBucket`. */
   bucketNamed(name: string): S3Bucket
   nextUploadId(): string
+  /** One that says nothing of the bytes, in quotes. */
+  nextTag(): string
   /** A pair with a token, as a directory bucket gives it out. */
   openSession(): FakeCredentials
 }
@@ -30,6 +33,7 @@ export function s3Account(options: S3FakeOptions): S3Account {
   const buckets = new Map<string, S3Bucket>()
   let uploads = 0
   let sessions = 0
+  let tags = 0
 
   const createBucket = (name: string): void => {
     const isDirectory = isDirectoryBucket(name)
@@ -51,6 +55,7 @@ export function s3Account(options: S3FakeOptions): S3Account {
       return found
     },
     nextUploadId: () => `upload-${String(++uploads).padStart(8, '0')}`,
+    nextTag: () => `"${md5Of(Buffer.from(`tag ${++tags}`), 'hex')}"`,
     openSession() {
       const id = `FAKESESSION${++sessions}`
       const opened = { accessKeyId: id, secretAccessKey: `secret-of-${id}`, sessionToken: `token-of-${id}` }

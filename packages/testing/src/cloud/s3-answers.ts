@@ -5,6 +5,7 @@ import { xmlDocument } from './xml.ts'
 
 /** Amazon's codes, each with the status that it comes with. */
 export const s3Codes = {
+  AccessControlListNotSupported: 400,
   AccessDenied: 403,
   AuthorizationHeaderMalformed: 400,
   BadDigest: 400,
@@ -21,10 +22,12 @@ export const s3Codes = {
   InvalidBucketName: 400,
   InvalidChunkSizeError: 403,
   InvalidDigest: 400,
+  InvalidObjectState: 403,
   InvalidPart: 400,
   InvalidPartOrder: 400,
   InvalidRange: 416,
   InvalidRequest: 400,
+  InvalidStorageClass: 400,
   InvalidToken: 400,
   KeyTooLongError: 400,
   MalformedXML: 400,

@@ -27,6 +27,8 @@ export function listObjects(bucket: S3Bucket, { query }: FakeRequest): FakeAnswe
   const [prefix, delimiter] = [text('prefix') ?? '', text('delimiter') ?? '']
   if (bucket.isDirectory && text('start-after') !== undefined)
     throw s3Refusal('NotImplemented', 'A directory bucket knows no start-after.')
+  if (bucket.isDirectory && ((prefix !== '' && !prefix.endsWith('/')) || (delimiter !== '' && delimiter !== '/')))
+    throw s3Refusal('InvalidRequest', 'A directory bucket lists by folders: prefixes end in /, the only delimiter.')
   const page: ListPage =
     limit === 0
       ? { objects: [], folders: [], last: undefined }

@@ -2,6 +2,7 @@ import type { FakeAnswer, FakeRequest } from './http-fake.ts'
 import type { S3Account } from './s3-account.ts'
 import { s3Refusal, s3Xml } from './s3-answers.ts'
 import { deleteObjects, lifecycleOf, listObjects, versioningOf } from './s3-bucket-calls.ts'
+import { checkHeaders } from './s3-headers.ts'
 import { copyObject, deleteObject, getObject, putObject } from './s3-objects.ts'
 import { addressOf, s3OperationOf } from './s3-route.ts'
 import { checkSignature } from './s3-signature.ts'
@@ -14,6 +15,8 @@ export async function answerS3(account: S3Account, request: FakeRequest): Promis
   const pair = checkSignature(request, { ...settings, credentials: (id) => pairs.get(id) })
   const operation = s3OperationOf(request)
   const { bucket: name, key } = addressOf(request)
+  if (operation === '') throw notImplemented(request)
+  if (key !== '') checkHeaders(request.headers)
   if (operation === 'ListBuckets')
     return s3Xml('ListAllMyBucketsResult', { Buckets: { Bucket: [...buckets.keys()].map((Name) => ({ Name })) } })
   if (operation === 'CreateBucket') return makeBucket(account, name)
@@ -30,6 +33,7 @@ export async function answerS3(account: S3Account, request: FakeRequest): Promis
     bucketNamed: account.bucketNamed,
     atStart: bucket.objects.get(key),
     nextUploadId: account.nextUploadId,
+    nextTag: account.nextTag,
   }
   const answer =
     key === ''

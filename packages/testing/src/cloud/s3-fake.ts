@@ -11,7 +11,8 @@ import type { S3FakeOptions } from './s3-options.ts'
 import { s3FakeTable, standardCredentials } from './s3-options.ts'
 import { s3OperationOf } from './s3-route.ts'
 import type { FakeCredentials } from './s3-signature.ts'
-import type { FakeLifecycleRule, S3Bucket, S3Upload } from './s3-state.ts'
+import type { FakeLifecycleRule } from './lifecycle-rule.ts'
+import type { S3Bucket, S3Upload } from './s3-state.ts'
 
 /** A server that speaks S3, and what a test can see of it and do to it. */
 export interface S3Fake {

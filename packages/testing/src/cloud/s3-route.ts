@@ -36,14 +36,13 @@ function objectOperation({ method, query, headers }: FakeRequest): string {
   const isOfUpload = query.has('uploadId')
   switch (method) {
     case 'PUT':
-      if (isOfUpload) return 'UploadPart'
-      return query.size > 0 && !isSignedUrl(query) && !query.has('x-id') ? '' : copyOrPut(headers)
+      return isOfUpload ? 'UploadPart' : isOfBytes(query) ? copyOrPut(headers) : ''
     case 'GET':
-      return isOfUpload ? 'ListParts' : 'GetObject'
+      return isOfUpload ? 'ListParts' : isOfBytes(query) ? 'GetObject' : ''
     case 'HEAD':
-      return 'HeadObject'
+      return isOfBytes(query) ? 'HeadObject' : ''
     case 'DELETE':
-      return isOfUpload ? 'AbortMultipartUpload' : 'DeleteObject'
+      return isOfUpload ? 'AbortMultipartUpload' : isOfBytes(query) ? 'DeleteObject' : ''
     case 'POST':
       return query.has('uploads') ? 'CreateMultipartUpload' : isOfUpload ? 'CompleteMultipartUpload' : ''
     default:
@@ -55,8 +54,9 @@ function copyOrPut(headers: Readonly<Record<string, string>>): string {
   return 'x-amz-copy-source' in headers ? 'CopyObject' : 'PutObject'
 }
 
-function isSignedUrl(query: ReadonlyMap<string, string>): boolean {
-  return query.has('X-Amz-Signature')
+/** What else stands in a query asks for something else of the object: `DELETE key?tagging` leaves the object alone. */
+function isOfBytes(query: ReadonlyMap<string, string>): boolean {
+  return [...query.keys()].every((name) => name === 'x-id' || /^x-amz-/i.test(name))
 }
 
 function bucketOperation({ method, query }: FakeRequest): string {

@@ -53,8 +53,13 @@ export function checkSignature(request: FakeRequest, rules: SignatureRules): Fak
   }
   checkTime(request, signed, day, rules)
   checkToken(pair, signed.token, rules)
-  const { host } = request.headers
-  if (host === undefined || !signed.signedHeaders.split(';').includes('host')) throw malformed('host is not signed')
+  const names = signed.signedHeaders.split(';')
+  if (request.headers['host'] === undefined || !names.includes('host')) throw malformed('host is not signed')
+  const unsigned = Object.keys(request.headers).filter((name) => name.startsWith('x-amz-') && !names.includes(name))
+  if (unsigned.length > 0)
+    throw s3Refusal('AccessDenied', 'There were headers present in the request which were not signed', {
+      HeadersNotSigned: unsigned.join(', '),
+    })
   if (!isSignedBy(pair.secretAccessKey, request, signed, [day, region, service, 'aws4_request'])) {
     throw s3Refusal(
       'SignatureDoesNotMatch',

@@ -2,6 +2,7 @@ import type { Clock } from '@moulin/core'
 import type { ChecksumName } from './checksums.ts'
 import type { FakeAnswer, FakeRequest } from './http-fake.ts'
 import type { FakeListOrder } from './key-order.ts'
+import type { FakeLifecycleRule } from './lifecycle-rule.ts'
 import type { FakeObject, ObjectBucket } from './object-bucket.ts'
 
 /** How a fake behaves: the options of `s3Fake`, with their defaults. */
@@ -27,16 +28,6 @@ export interface S3Bucket {
   readonly isDirectory: boolean
   versioning: 'Enabled' | 'Suspended' | undefined
   lifecycle: readonly FakeLifecycleRule[]
-}
-
-/** A rule of a bucket's lifecycle that does away with objects. */
-export interface FakeLifecycleRule {
-  readonly id: string
-  /** Which keys. Default all. */
-  readonly prefix?: string
-  readonly enabled?: boolean
-  readonly expirationDays?: number
-  readonly abortUploadsDays?: number
 }
 
 export interface S3Upload {
@@ -69,4 +60,6 @@ export interface S3Call {
   /** What the key held when the request came in, its body still on the way. */
   readonly atStart: FakeObject | undefined
   nextUploadId(): string
+  /** One that says nothing of the bytes. */
+  nextTag(): string
 }

@@ -1,11 +1,12 @@
 import type { ChecksumName } from './checksums.ts'
 import { checksumNames, checksumOf, isCrc, md5Of } from './checksums.ts'
 import type { FakeAnswer } from './http-fake.ts'
+import { Refusal } from './http-fake.ts'
 import { bytesContent, joinedContent } from './object-content.ts'
 import { s3Refusal, s3Xml } from './s3-answers.ts'
 import { checkedBody, checkLength } from './s3-body.ts'
 import { writeCondition } from './s3-conditions.ts'
-import { metadataOf, storedHeaders } from './s3-headers.ts'
+import { checkCustomerKey, isTagOpaque, metadataOf, storedHeaders } from './s3-headers.ts'
 import { checksumHeaders, encryptionOf } from './s3-objects.ts'
 import type { S3Bucket, S3Call, S3Part, S3Upload } from './s3-state.ts'
 import type { XmlElement } from './xml.ts'
@@ -50,10 +51,11 @@ export async function uploadPart(call: S3Call): Promise<FakeAnswer> {
   if (!Number.isInteger(number) || number < 1 || number > MAX_PARTS)
     throw s3Refusal('InvalidArgument', `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`)
   checkLength(request, settings)
-  uploadOf(call)
+  checkCustomerKey(request.headers, uploadOf(call).headers)
   const { bytes, checksums } = await checkedBody(request, settings.minChunkBytes)
-  const { parts } = uploadOf(call)
-  const etag = `"${md5Of(bytes, 'hex')}"`
+  const { parts, headers } = uploadOf(call)
+  const isOpaque = isTagOpaque(headers, call.bucket().isDirectory)
+  const etag = isOpaque ? call.nextTag() : `"${md5Of(bytes, 'hex')}"`
   parts.set(number, { bytes, etag, checksums, modifiedMs: settings.clock.now() })
   return { status: 200, headers: { etag, ...checksumHeaders({ checksums }) } }
 }
@@ -83,6 +85,7 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
   const tags = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex')))
   const checksums = checksumOfParts(upload, parts, () => content.slice(0, content.size))
   checkTotals(request.headers, checksums, content.size)
+  const condition = writeCondition(call)
   const put = bucket.objects.put(
     key,
     {
@@ -93,7 +96,15 @@ export async function completeUpload(call: S3Call): Promise<FakeAnswer> {
       checksums,
       partSizes: parts.map(({ bytes }) => bytes.length),
     },
-    writeCondition(call),
+    (present) => {
+      try {
+        condition?.(present)
+      } catch (error) {
+        // Amazon wants an upload that was overtaken to be begun anew.
+        if (error instanceof Refusal && error.code === 'ConditionalRequestConflict') bucket.uploads.delete(id)
+        throw error
+      }
+    },
   )
   const told = Object.entries(checksumHeaders(put)).map(([name, value]) => [xmlNameOf(name), value])
   const answer = s3Xml(

@@ -14,6 +14,15 @@ export interface SignedPut {
   readonly answer: Promise<string>
 }
 
+export interface SignedMore {
+  /** Default PUT. */
+  readonly method?: string
+  /** As sent, in the order of its names. */
+  readonly query?: string
+  /** Sent beside those that are signed. */
+  readonly unsigned?: Readonly<Record<string, string>>
+}
+
 /** `bucket` '' where the host names it. */
 export function signedPut(
   fake: S3Fake,
@@ -21,6 +30,7 @@ export function signedPut(
   key: string,
   length: number,
   headers: Readonly<Record<string, string>> = {},
+  { method = 'PUT', query = '', unsigned = {} }: SignedMore = {},
 ): SignedPut {
   const { clock, timers } = systemRuntime()
   const url = new URL(fake.endpoint)
@@ -32,15 +42,15 @@ export function signedPut(
     'x-amz-date': date,
     ...headers,
   }
-  const { scope, signature, names } = signatureOf(fake, path, '', all, date)
+  const { scope, signature, names } = signatureOf(fake, method, path, query, all, date)
   const authorization = `AWS4-HMAC-SHA256 Credential=${fake.credentials.accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`
   const before = fake.requests.length
   const sent = request({
     host: url.hostname,
     port: url.port,
-    method: 'PUT',
-    path,
-    headers: { ...all, authorization, 'content-length': length },
+    method,
+    path: query === '' ? path : `${path}?${query}`,
+    headers: { ...all, ...unsigned, authorization, 'content-length': length },
   })
   sent.flushHeaders()
   const answer = new Promise<string>((resolve) => {
@@ -75,7 +85,7 @@ export function signedUrl(fake: S3Fake, bucket: string, key: string, nowMs: numb
   ]
     .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`)
     .join('&')
-  const { signature } = signatureOf(fake, path, query, { host: new URL(fake.endpoint).host }, date)
+  const { signature } = signatureOf(fake, 'PUT', path, query, { host: new URL(fake.endpoint).host }, date)
   return `${fake.endpoint}${path}?${query}&X-Amz-Signature=${signature}`
 }
 
@@ -85,6 +95,7 @@ function dateOf(ms: number): string {
 
 function signatureOf(
   { credentials, region }: S3Fake,
+  method: string,
   path: string,
   query: string,
   headers: Readonly<Record<string, string>>,
@@ -94,7 +105,7 @@ function signatureOf(
   const names = sorted.join(';')
   const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
   const lines = sorted.map((name) => `${name}:${headers[name]}`)
-  const canonical = ['PUT', path, query, ...lines, '', names, 'UNSIGNED-PAYLOAD'].join('\n')
+  const canonical = [method, path, query, ...lines, '', names, 'UNSIGNED-PAYLOAD'].join('\n')
   const scope = [date.slice(0, 8), region, 's3', 'aws4_request']
   const key = scope.reduce<string | Buffer>(
     (secret, part) => createHmac('sha256', secret).update(part).digest(),

@@ -165,9 +165,13 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
     )
   }
   if (info !== undefined && info.logId !== logId) {
-    throw corrupt('OTHER_LOG', `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}.`, {
-      context: { dir, logId, found: info.logId },
-    })
+    throw corrupt(
+      'OTHER_LOG',
+      `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}: name the folder of this log, or the place of that one.`,
+      {
+        context: { dir, logId, found: info.logId },
+      },
+    )
   }
 }
 

@@ -231,9 +231,13 @@ async function newestSource(dir: string, { runtime, logId }: WalReaderOptions, k
     })
   }
   if (info.logId !== logId) {
-    throw corrupt('OTHER_LOG', `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}.`, {
-      context: { dir, logId, found: info.logId },
-    })
+    throw corrupt(
+      'OTHER_LOG',
+      `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}: name the folder of this log, or the place of that one.`,
+      {
+        context: { dir, logId, found: info.logId },
+      },
+    )
   }
   return info
 }
