@@ -53,6 +53,11 @@ export interface BucketStoreOptions {
   readonly attemptIds: boolean
 }
 
+/** A write, and whether its caller knows its id. */
+interface OwnWrite extends BucketWrite {
+  readonly isNamed: boolean
+}
+
 const PARALLEL_DELETES = 8
 const PARALLEL_BATCHES = 2
 
@@ -83,7 +88,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
   const settled = async (
     key: string,
     inner: string,
-    { mode, attemptId }: BucketWrite,
+    { mode, attemptId, isNamed }: OwnWrite,
     signal: AbortSignal | undefined,
     send: () => Promise<{ readonly etag: string }>,
     isEqualTo: (bytes: Uint8Array) => boolean,
@@ -91,6 +96,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     if (mode === 'overwrite' || attemptId === undefined) return { etag: (await send()).etag }
     const { etag } = await settledWrite({
       attemptId,
+      isNamed,
       ifMatch: typeof mode === 'object' ? mode.ifMatch : undefined,
       send,
       look: () => timed({ call: 'head', key, signal }, (end) => bucket.head(inner, end)),
@@ -103,11 +109,12 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     })
     return { etag }
   }
-  const writeOf = ({ mode = 'overwrite', attemptId }: PutOptions): BucketWrite => ({
+  const writeOf = ({ mode = 'overwrite', attemptId }: PutOptions): OwnWrite => ({
     mode,
+    isNamed: attemptId !== undefined,
     attemptId: attemptId ?? (mode === 'overwrite' ? undefined : runtime.random.uuid()),
   })
-  const putBytes = async (key: string, bytes: Uint8Array, write: BucketWrite, signal?: AbortSignal) => {
+  const putBytes = async (key: string, bytes: Uint8Array, write: OwnWrite, signal?: AbortSignal) => {
     const inner = innerOf(key)
     if (bytes.length > maxPutBytes) throw tooLarge(name, key, bytes.length, maxPutBytes)
     const call = callOf(write)
