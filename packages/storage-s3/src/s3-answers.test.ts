@@ -29,6 +29,14 @@ describe('the answers of S3', () => {
     },
   )
 
+  it.each([
+    ['RegionMissing', /no region is named .*AWS_REGION/],
+    ['CredentialsProviderError', /no credentials were found .*options.*environment/],
+  ])('say what to do where nothing was sent: %s', (code, sentence) => {
+    const { message } = failureOf(s3Answers, { store: 's3(lake)', call: 'get', key: 'k', code })
+    expect(message).toMatch(sentence)
+  })
+
   it('stand in docs/stores.md as they are', async () => {
     const page = await readFile(new URL('../../../docs/stores.md', import.meta.url), 'utf8')
     const [, table = ''] = /<!-- s3Answers -->\n([^]*?)\n<!-- \/s3Answers -->/.exec(page) ?? []

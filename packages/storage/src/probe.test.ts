@@ -33,6 +33,7 @@ const dangerous: Record<string, string> = {
   'list that counts the key after which it begins in': 'LIST_AFTER',
   'list that takes its prefix for a folder': 'LIST_INCOMPLETE',
   'list that is a put behind': 'LIST_INCOMPLETE',
+  'list in the order of a tree': 'LIST_ORDER',
 }
 
 async function keysOf(store: ObjectStore): Promise<string[]> {
