@@ -178,7 +178,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       let count = 0
       for await (const { file, verdict, error } of verifyPlace(place, {
         maxDifferences: options.limit,
-        storage: storageOf(options),
+        storage: await storageOf(options),
       })) {
         count++
         if (verdict === undefined) {

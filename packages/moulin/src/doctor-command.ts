@@ -38,7 +38,7 @@ export function addDoctor(
     .action(async (place: string, { rate, recordBytes, json, storage, ...options }: DoctorFlags) => {
       const report = await doctor(place, {
         ...options,
-        ...(storage === undefined ? {} : { storage: storageOf({ storage }) }),
+        ...(storage === undefined ? {} : { storage: await storageOf({ storage }) }),
         ...(rate === undefined ? {} : { load: { rate, recordBytes } }),
         onProgress: (what) => output.note(`doctor: ${what}`),
       })

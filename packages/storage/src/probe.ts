@@ -22,7 +22,7 @@ const ATTEMPTS = 4
 
 /**
  * Proves, on the store itself, what a log builds on: creates and swaps that only one of many racing writers wins, reads
- * that are whole and fresh, exact ranges, complete lists in order, deletes, and attempt ids where it has them. About 60 requests in their own folder below
+ * that are whole and fresh, exact ranges, complete lists in order, deletes, and attempt ids where it has them. About 70 calls, in S3 twice as many requests, in their own folder below
  * `prefix`, removed again in every case. What it cannot see: the loss of power, and faults that come only now and then.
  *
  * @throws `unsupported` with a code that names the lie: `NO_CREATE_IF_ABSENT`, `CREATE_OVERWRITES`, `CREATE_RACE`,
@@ -138,10 +138,7 @@ async function checkSwap(store: ProbedStore, lie: Lie): Promise<void> {
   const missing = await failureOf(store.put('swap-missing', 'x', { ifMatch: second }))
   if (missing === undefined) throw lie('SWAP_CREATES', 'a swap of a missing object creates it')
   if (!isKind(missing, 'conflict')) throw missing
-  const raced = await race(
-    (racer) => store.put('swap', `racer ${racer}`, { ifMatch: second }),
-    'conflict',
-  )
+  const raced = await race((racer) => store.put('swap', `racer ${racer}`, { ifMatch: second }), 'conflict')
   if (!isOne(raced))
     throw lie('SWAP_RACE', `of ${racers} swaps of one version at the same time, ${raced.winners.length} succeeded`)
   if (!isOf(await store.get('swap'), raced))
