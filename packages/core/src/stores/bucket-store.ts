@@ -20,6 +20,7 @@ import type { StoreCall } from './answers.ts'
 import type { Bucket, BucketWrite } from './bucket.ts'
 import { streamed } from './bucket-upload.ts'
 import { checkRange, resolveRange } from './byte-range.ts'
+import { checkBody } from './chunks.ts'
 import { defineObjectStore } from './define-object-store.ts'
 import { inByteOrder } from './list-in-order.ts'
 import { settledWrite } from './settled-write.ts'
@@ -158,6 +159,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
 
     async put(key, bytes, put = {}) {
       checkOptions(`${name}.put`, put, objectStoreOptions.put)
+      checkBody(key, bytes)
       return await putBytes(key, bytes, writeOf(put), put.signal)
     },
 

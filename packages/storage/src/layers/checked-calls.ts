@@ -1,5 +1,5 @@
 import type { ObjectStore } from '@moulin/core'
-import { checkOptions, invalid, objectStoreOptions } from '@moulin/core'
+import { checkBody, checkChunks, checkOptions, invalid, objectStoreOptions } from '@moulin/core'
 
 /**
  * The same layer, which looks at the options of a call before it does anything with them. Whoever takes a signal for itself, or begins a
@@ -25,12 +25,12 @@ export function checkedCalls<S extends ObjectStore>(layer: S): S {
       return await head(key, given)
     },
     async put(key, bytes, given) {
+      checkBody(key, bytes)
       checkOptions(`${name}.put`, given, objectStoreOptions.put)
       return await put(key, bytes, given)
     },
     async putStream(key, chunks, given) {
-      if (typeof chunks !== 'object' || chunks === null)
-        throw invalid('OPTION', `${name}.putStream: the chunks are no iterable of Uint8Arrays.`)
+      checkChunks(chunks)
       checkOptions(`${name}.putStream`, given, objectStoreOptions.putStream)
       return await putStream(key, chunks, given)
     },
