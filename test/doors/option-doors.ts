@@ -28,6 +28,7 @@ import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
 import * as azurePackage from '@moulin/storage-azure'
 import * as gcsPackage from '@moulin/storage-gcs'
+import * as s3Package from '@moulin/storage-s3'
 import * as testingPackage from '@moulin/testing'
 
 const { catalogConformance, catalogConformanceChecks, faultyCatalog, faultyStore, hookedStore } = testingPackage
@@ -752,6 +753,53 @@ export const doors: readonly Door[] = [
     { buckets: ['lake', [5]], calls: [0, 1.5, '5'] },
     { calls: 5 },
   ),
+  door<s3Package.S3Options>(
+    's3',
+    s3Package.s3,
+    {
+      bucket: ['', 's3://lake', 'a'],
+      prefix: ['/orders', 'orders'],
+      client: badPart,
+      region: [5, ''],
+      endpoint: [5, '', 'lake', 'http://a:b@localhost'],
+      credentials: noFunction,
+      encryption: ['AES256', { type: 'none' }, { type: 'AES256', keyid: 'a' }],
+      pathStyle: badFlag,
+      storageClass: [5, ''],
+      requesterPays: badFlag,
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      userMetadata: ['lost'],
+      deadlineMs: [0, '5'],
+      partBytes: [5, 0.5],
+      parallelParts: [0, 101],
+      maxPutBytes: badBytes,
+      runtime: badPart,
+    },
+    { bucket: 'lake', region: 'us-east-1' },
+  ),
+  door<s3Package.S3StoresOptions>(
+    's3Stores',
+    s3Package.s3Stores,
+    {
+      pathStyle: badFlag,
+      storageClass: [5, ''],
+      requesterPays: badFlag,
+      userAgent: [5, ''],
+      listOrder: ['tree'],
+      durability: ['always'],
+      userMetadata: ['lost'],
+      deadlineMs: [0, '5'],
+      partBytes: [5, 0.5],
+      parallelParts: [0, 101],
+      maxPutBytes: badBytes,
+      runtime: badPart,
+      renew: noFunction,
+      defaults: ['orders', { bucket: 'lake' }],
+    },
+    {},
+  ),
   door<gcsPackage.GcsOptions>(
     'gcs',
     gcsPackage.gcs,
@@ -760,8 +808,8 @@ export const doors: readonly Door[] = [
       prefix: ['/orders', 'orders'],
       client: badPart,
       projectId: [5, ''],
-      apiEndpoint: [5, ''],
-      credentials: ['key'],
+      apiEndpoint: [5, '', 'http://a:b@localhost', 'ftp://localhost'],
+      credentials: ['key', {}, { private_key: 'a' }],
       token: noFunction,
       storageClass: [5, ''],
       kmsKeyName: [5, ''],
@@ -805,7 +853,7 @@ export const doors: readonly Door[] = [
       prefix: ['/orders', 'orders'],
       client: badPart,
       endpoint: [5, '', 'lake'],
-      domain: [5, ''],
+      domain: [5, '', 'https://lake'],
       credential: ['key', { key: 'a' }],
       storageClass: [5, 'Archive'],
       encryptionScope: [5, ''],

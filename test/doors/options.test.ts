@@ -10,6 +10,9 @@ import * as logPackage from '@moulin/log'
 import * as moulinPackage from 'moulin'
 import * as telemetryPackage from 'moulin/opentelemetry'
 import * as storagePackage from '@moulin/storage'
+import * as azurePackage from '@moulin/storage-azure'
+import * as gcsPackage from '@moulin/storage-gcs'
+import * as s3Package from '@moulin/storage-s3'
 import * as testingPackage from '@moulin/testing'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -107,6 +110,8 @@ describe('every public function and method with options', () => {
     ...['getIfThere', 'storedText', 'equalityMightMatch'],
     // Adapters hold what they are given against tables of their own.
     ...['bucketStore', 'propertiesAt', 'renewed'],
+    // They ask the service, by the options of their adapters.
+    ...['s3BucketFacts', 'gcsBucketFacts', 'azureBucketFacts'],
     ...['appendRecordsSection', 'checkBatch', 'readRecords', 'bodySize'],
   ])
 
@@ -125,13 +130,16 @@ describe('every public function and method with options', () => {
     /\b(options|config|request|call|rules?)\b|\{/.test(parametersOf(work))
 
   const packages = {
+    azurePackage,
     catalogPackage,
     corePackage,
     formatPackage,
+    gcsPackage,
     icebergPackage,
     lakePackage,
     logPackage,
     moulinPackage,
+    s3Package,
     secondOpinionPackage,
     storagePackage,
     telemetryPackage,

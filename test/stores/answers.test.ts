@@ -53,3 +53,11 @@ describe.each<[string, readonly StoreAnswer[]]>([
     expect(rows).toEqual(answers.map(rowOf))
   })
 })
+
+it.each([
+  ['RegionMissing', /no region is named .*AWS_REGION/],
+  ['CredentialsProviderError', /no credentials were found .*options.*environment/],
+])('s3Answers say what to do where nothing was sent: %s', (code, sentence) => {
+  const { message } = failureOf(s3Answers, { store: 's3(lake)', call: 'get', key: 'k', code })
+  expect(message).toMatch(sentence)
+})

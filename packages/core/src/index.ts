@@ -193,7 +193,7 @@ export type {
   BucketWrite,
 } from './stores/bucket.ts'
 export { resolveRange } from './stores/byte-range.ts'
-export { equalParts, readChunks } from './stores/chunks.ts'
+export { checkBody, checkChunks, equalParts, readChunks } from './stores/chunks.ts'
 export { defineObjectStore } from './stores/define-object-store.ts'
 export type { DefineObjectStoreOptions } from './stores/define-object-store.ts'
 export { getIfThere } from './model/get-if-there.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { invalid, parseJson, placeOf, silentLogger } from '@moulin/core'
+import { invalid, parseJson, placeOf, silentLogger, systemRuntime } from '@moulin/core'
 import type { Log } from '@moulin/core'
 import { fileWal } from '@moulin/log'
 import { openTables } from './bucket-log.ts'
@@ -11,7 +11,7 @@ import type { StorageOptions } from './store-adapters.ts'
 export interface PlaceFlags {
   /** Folder of the write-ahead data of a log in a bucket. */
   readonly wal?: string
-  /** JSON. */
+  /** JSON, or `@` and the path of a file of it. */
   readonly storage?: string
 }
 
@@ -29,7 +29,10 @@ export function withPlaceFlags(command: Command): Command {
 }
 
 export function withStorageFlag(command: Command): Command {
-  return command.option('--storage <json>', 'of a bucket: options of its adapter, \'{"listOrder":"none"}\'')
+  return command.option(
+    '--storage <json>',
+    'of a bucket: options of its adapter, \'{"listOrder":"none"}\'; @FILE reads them from a file, where secrets belong',
+  )
 }
 
 /** Opens what lies at the place as the command line is told to. `isWhole`: with all records, hot ones too. */
@@ -41,7 +44,7 @@ export async function openPlace(
   // What goes wrong is told in sentences of ours.
   const shared = { access, logger: silentLogger }
   const place = placeOf('moulin', where)
-  const options: PlaceOptions = flags.storage === undefined ? shared : { ...shared, storage: storageOf(flags) }
+  const options: PlaceOptions = flags.storage === undefined ? shared : { ...shared, storage: await storageOf(flags) }
   if (place.kind !== 'folder' && wal === undefined && access === 'read-only') {
     const log = await openTables(place, options)
     tell(`${where}: read without --wal DIR: records that are in no table yet are not seen`)
@@ -52,14 +55,26 @@ export async function openPlace(
 }
 
 /** @throws `invalid` code `OPTION`, which does not show what may hold a secret. */
-export function storageOf({ storage: text }: PlaceFlags): StorageOptions {
+export async function storageOf({ storage: text }: PlaceFlags): Promise<StorageOptions> {
   if (text === undefined) return {}
+  const json = text.startsWith('@') ? await textOfFile(text.slice(1)) : text
   let value: unknown
   try {
-    value = parseJson(text, '--storage')
+    value = parseJson(json, '--storage')
   } catch {
     value = undefined
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as StorageOptions
   throw invalid('OPTION', '--storage must be an object in JSON.', { context: { option: '--storage' } })
+}
+
+// What is said of the command line is seen by every other process of the machine.
+async function textOfFile(path: string): Promise<string> {
+  const { files } = systemRuntime()
+  const file = await files.open(path, 'read')
+  try {
+    return new TextDecoder().decode(await file.read(0, await file.size()))
+  } finally {
+    await file.close()
+  }
 }

@@ -180,7 +180,7 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       let count = 0
       for await (const { file, verdict, error } of verifyPlace(place, {
         maxDifferences: options.limit,
-        ...(options.storage === undefined ? {} : { storage: storageOf(options) }),
+        ...(options.storage === undefined ? {} : { storage: await storageOf(options) }),
       })) {
         count++
         if (verdict === undefined) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { s3Fake } from '@moulin/testing'
@@ -158,6 +158,25 @@ describe('the command line and a bucket', () => {
         ])
         if (!text.includes('credentials')) expect(err).toMatch(/^moulin: --storage must be an object in JSON.\n$/)
       }
+  })
+
+  it('reads options from a file, where other processes do not see them', async () => {
+    await lake()
+    const file = join(dir, 'storage.json')
+    await writeFile(file, '{"listOrder":"none"}')
+    expect(await run('topics', PLACE, '--storage', `@${file}`)).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/^rides /),
+    })
+    await writeFile(file, 'CANARY')
+    for (const command of ['topics', 'doctor', 'verify'])
+      expect(await run(command, `${PLACE}/tables/default/rides`, '--storage', `@${file}`)).toEqual({
+        status: 2,
+        out: '',
+        err: 'moulin: --storage must be an object in JSON.\n',
+      })
+    const missing = await run('topics', PLACE, '--storage', `@${dir}/none.json`)
+    expect(missing).toMatchObject({ status: 2, err: expect.stringContaining('none.json') })
   })
 
   it('asks an endpoint of the environment by path, whatever its host is called', async () => {

@@ -42,10 +42,10 @@ export function addDoctor(
     .option('--samples <calls>', 'measure so many calls of each operation', positive, 20)
     .option('--json', 'the report as one JSON object')
     .action(async (place: string, { rate, recordBytes, json, storage, ...options }: DoctorFlags) => {
-      const report = await output.stoppable((signal) =>
+      const report = await output.stoppable(async (signal) =>
         doctor(place, {
           ...options,
-          ...(storage === undefined ? {} : { storage: storageOf({ storage }) }),
+          ...(storage === undefined ? {} : { storage: await storageOf({ storage }) }),
           ...(rate === undefined ? {} : { load: { rate, recordBytes } }),
           ...(signal === undefined ? {} : { signal }),
           onProgress: (what) => output.note(`doctor: ${what}`),

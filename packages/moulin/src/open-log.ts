@@ -12,7 +12,7 @@ import type { PlaceOptions } from './place-options.ts'
  * A folder, by path or `file:` URL: see {@link openFolder}. A bucket, `s3://bucket/prefix`, `gs://bucket/prefix` or
  * `az://account/container/prefix`: tables, catalog and the log's own objects lie there, and `wal` is required. Its adapter is a package of
  * its own, `@moulin/storage-s3`, `-gcs` or `-azure`, which is to be installed beside this one. The store is tried out before anything else
- * is written (about 60 requests below `log/probe/`), and calls are tried again by `retry` of `@moulin/storage`.
+ * is written (about 130 requests below `log/probe/`), and calls are tried again by `retry` of `@moulin/storage`.
  *
  * @throws what {@link openFolder} throws; `invalid` code `WAL_NOT_NAMED` for a bucket without `wal`; `unsupported` code `ADAPTER_MISSING`
  * with the package to install, or with the lie of a store that is not safe to write to; `unavailable` code `CREDENTIALS`,

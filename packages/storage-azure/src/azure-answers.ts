@@ -16,10 +16,10 @@ export const OWN_CODES = {
  * names it.
  */
 export const azureAnswers: readonly StoreAnswer[] = [
-  { code: 'CredentialUnavailableError', means: 'credentials', source: identity },
-  { code: 'AuthenticationRequiredError', means: 'credentials', source: identity },
+  { code: 'CredentialUnavailableError', means: 'noCredentials', source: identity },
+  { code: 'AuthenticationRequiredError', means: 'noCredentials', source: identity },
   { code: 'AuthenticationError', means: 'credentials', source: identity },
-  { code: 'AggregateAuthenticationError', means: 'credentials', source: identity },
+  { code: 'AggregateAuthenticationError', means: 'noCredentials', source: identity },
   { code: OWN_CODES.strange, means: 'failed', source: 'ours: an answer of 2xx without a tag, of something between' },
   { code: OWN_CODES.checksum, means: 'failed', source: 'ours: the bytes read are not those of their MD5' },
   { status: 304, means: 'unchanged', source: vendor },

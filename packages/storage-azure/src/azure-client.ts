@@ -23,9 +23,17 @@ export interface AzureClient {
   readonly isSentOnce: boolean
 }
 
-/** @throws `invalid` code `OPTION` for options that contradict each other, or of which an account does not follow. */
+/**
+ * @throws `invalid` code `OPTION` for options that contradict each other, or of which an account does not follow; code `BUCKET` for no name
+ * of a container.
+ */
 export function clientOf(options: AzureOptions): AzureClient {
-  return options.client === undefined ? madeClient(options) : ownClient(options, options.client)
+  // Before the SDK makes a URL of them, or says of one that it is none.
+  checkContainer(options.container)
+  if (options.account !== undefined) checkAccount(options.account)
+  const made = options.client === undefined ? madeClient(options) : ownClient(options, options.client)
+  checkAccount(made.account)
+  return made
 }
 
 /** What a client was made with cannot be changed by an option, which would be passed over. */
@@ -144,6 +152,18 @@ function domainOf(url: string, account: string): string {
   const { hostname } = new URL(url)
   const start = `${account}.blob.`
   return hostname.startsWith(start) ? hostname.slice(start.length) : DOMAIN
+}
+
+function checkContainer(container: string): void {
+  if (/^(\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62})$/.test(container)) return
+  const message = `azure: ${JSON.stringify(container)} is no name of a container: 3 to 63 small letters, digits and single hyphens. A path in it is given as prefix.`
+  throw invalid('BUCKET', message, { context: { container } })
+}
+
+// Not shown: it may be a URL with a signature.
+function checkAccount(account: string): void {
+  if (/^[a-z0-9][a-z0-9-]{1,62}$/.test(account)) return
+  throw refused('account is no name of a storage account: 3 to 24 small letters and digits.', 'account')
 }
 
 function refused(sentence: string, name: string): Error {

@@ -103,7 +103,11 @@ export const azureOptionTable: OptionTable<AzureOptions> = {
   container: option.required(option.textOf('the name of a container')),
   account: option.textOf('the name of a storage account'),
   prefix: option.text,
-  client: option.objectOf('a ContainerClient or a BlobServiceClient'),
+  // A connection string in its place is a secret.
+  client: option.secret(option.objectOf('a ContainerClient or a BlobServiceClient')),
   ...accessOptions,
-  domain: option.textOf('a domain'),
+  domain: option.secret({
+    expected: "a domain, such as 'core.windows.net'",
+    accepts: (value) => typeof value === 'string' && /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i.test(value),
+  }),
 }

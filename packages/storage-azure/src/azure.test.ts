@@ -56,6 +56,18 @@ describe('azure', () => {
     ['a path for a container', { ...base, container: 'logs/a' }, 'invalid BUCKET'],
     ['two hyphens', { ...base, container: 'lo--gs' }, 'invalid BUCKET'],
     ['no name of an account', { ...base, account: 'lake.evil/' }, 'invalid OPTION'],
+    ['a URL for an account', { ...base, account: 'https://a:canary@lake' }, 'invalid OPTION azure: account is no'],
+    [
+      'a connection string for an account',
+      { ...base, account: 'AccountKey=canary' },
+      'invalid OPTION azure: account is no',
+    ],
+    [
+      'a connection string for a client',
+      { container: 'logs', client: 'AccountKey=canary' },
+      'invalid OPTION azure: client',
+    ],
+    ['a URL for a domain', { ...base, domain: 'https://a:canary@lake' }, 'invalid OPTION azure: domain'],
     ['no account', { container: 'logs' }, 'invalid OPTION azure: account is missing;'],
     ['an endpoint that is no URL', { ...base, endpoint: 'lake' }, 'invalid OPTION'],
     ['an endpoint with a signature', { ...base, endpoint: `${url}?sig=canary` }, 'invalid OPTION'],

@@ -1,4 +1,4 @@
-import { bucketStore, checkOptions, invalid, MAX_REQUEST_BYTES, systemRuntime } from '@moulin/core'
+import { bucketStore, checkOptions, MAX_REQUEST_BYTES, systemRuntime } from '@moulin/core'
 import type { ObjectStore } from '@moulin/core'
 import { azureBucket } from './azure-bucket.ts'
 import { clientOf } from './azure-client.ts'
@@ -26,9 +26,7 @@ const MIB = 1024 * 1024
 export function azure(options: AzureOptions): ObjectStore {
   checkOptions('azure', options, azureOptionTable)
   const { container, prefix = '', runtime = systemRuntime(), storageClass, encryptionScope } = options
-  checkContainer(container)
   const client = clientOf(options)
-  checkAccount(client.account)
   const at = (scheme: string, service: string): string =>
     `${scheme}://${container}@${client.account}.${service}.${client.domain}/`
   const name = `azure(${client.account}/${container}/${prefix})`
@@ -57,16 +55,4 @@ export function azure(options: AzureOptions): ObjectStore {
     maxBatchKeys: 256,
     attemptIds: true,
   })
-}
-
-function checkContainer(container: string): void {
-  if (/^(\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62})$/.test(container)) return
-  const message = `azure: ${JSON.stringify(container)} is no name of a container: 3 to 63 small letters, digits and single hyphens. A path in it is given as prefix.`
-  throw invalid('BUCKET', message, { context: { container } })
-}
-
-function checkAccount(account: string): void {
-  if (/^[a-z0-9][a-z0-9-]{1,62}$/.test(account)) return
-  const message = `azure: ${JSON.stringify(account)} is no name of a storage account: 3 to 24 small letters and digits.`
-  throw invalid('OPTION', message, { context: { option: 'account' } })
 }

@@ -17,7 +17,7 @@ export const OWN_CODES = {
 
 /** What Google Cloud Storage and its likes answer, and what it means. The code is the first error's `reason`. */
 export const gcsAnswers: readonly StoreAnswer[] = [
-  { code: OWN_CODES.credentials, means: 'credentials', source: sdk },
+  { code: OWN_CODES.credentials, means: 'noCredentials', source: sdk },
   { code: 'invalid_grant', means: 'credentials', source: `${sdk}: RFC 6749, an answer of the token endpoint` },
   { code: 'invalid_client', means: 'credentials', source: `${sdk}: RFC 6749, an answer of the token endpoint` },
   { code: 'unauthorized_client', means: 'credentials', source: `${sdk}: RFC 6749, an answer of the token endpoint` },

@@ -1,6 +1,7 @@
 import type { BucketMetadata } from '@google-cloud/storage'
 import { checkOptions } from '@moulin/core'
 import type { BucketFacts, LifecycleRule } from '@moulin/core'
+import { checkBucket } from './gcs.ts'
 import { clientOf } from './gcs-client.ts'
 import { gcsFailure, statusOf } from './gcs-failure.ts'
 import { gcsOptionTable } from './gcs-options.ts'
@@ -22,6 +23,7 @@ type GcsRule = NonNullable<NonNullable<BucketMetadata['lifecycle']>['rule']>[num
  */
 export async function gcsBucketFacts(options: GcsOptions): Promise<BucketFacts> {
   checkOptions('gcsBucketFacts', options, gcsOptionTable)
+  checkBucket(options.bucket)
   const { bucket, userProject, client = clientOf(options) } = options
   try {
     const [metadata] = await client.bucket(bucket, userProject === undefined ? {} : { userProject }).getMetadata()

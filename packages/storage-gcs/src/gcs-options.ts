@@ -74,16 +74,35 @@ export const accessOptions: OptionTable<
   Pick<GcsOptions, 'projectId' | 'apiEndpoint' | 'credentials' | 'token' | 'userProject'>
 > = {
   projectId: option.textOf('a project'),
-  apiEndpoint: option.secret(option.textOf('a URL')),
-  credentials: option.secret(option.objectOf('{ client_email, private_key }')),
+  apiEndpoint: option.secret({
+    expected: 'a host, or an http: or https: URL without user, password or query',
+    accepts: isEndpoint,
+  }),
+  credentials: option.secret({
+    expected: '{ client_email, private_key }, or the content of a file of credentials, which has a type',
+    accepts: isCredentials,
+  }),
   token: option.secret(option.callback),
   userProject: option.textOf('a project'),
+}
+
+function isEndpoint(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^(?:https?:\/\/)?[^\s/?#@:]+(?::\d+)?(?:\/[^?#@]*)?$/.test(value)) return false
+  return URL.canParse(value.startsWith('http') ? value : `https://${value}`)
+}
+
+/** The SDK takes any object, and of one that says nothing to it goes its own way to others' credentials. */
+function isCredentials(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { client_email: email, private_key: key, type } = value as Readonly<Record<string, unknown>>
+  const isText = (text: unknown): boolean => typeof text === 'string' && text !== ''
+  return isText(type) || (isText(email) && isText(key))
 }
 
 export const gcsOptionTable: OptionTable<GcsOptions> = {
   ...sharedOptions,
   bucket: option.required(option.textOf('the name of a bucket')),
   prefix: option.text,
-  client: option.door('a Storage', ['bucket', 'request'], ['apiEndpoint']),
+  client: option.secret(option.door('a Storage', ['bucket', 'request'], ['apiEndpoint'])),
   ...accessOptions,
 }

@@ -16,6 +16,36 @@ describe('gcs', () => {
     expect(gcs({ bucket: 'lake', prefix: 'orders/' }).root).toBe('gs://lake/orders/')
   })
 
+  it('takes an endpoint as the SDK does, and no secret in it', () => {
+    for (const apiEndpoint of [
+      'storage.googleapis.com',
+      'https://storage.me-central2.rep.googleapis.com',
+      'http://localhost:4443/a',
+    ])
+      expect(gcs({ bucket: 'lake', apiEndpoint }).root).toBe('gs://lake/')
+    for (const apiEndpoint of [
+      'https://a:canary@lake',
+      'a:canary@lake',
+      'ftp://canary',
+      'http://lake?canary',
+      'can ary',
+    ])
+      expect(() => gcs({ bucket: 'lake', apiEndpoint })).toThrow(/^gcs: apiEndpoint is none; it must be/)
+  })
+
+  it('takes no credentials of which the SDK would use none, and go to others', () => {
+    const bad = [
+      {},
+      { private_key: 'canary' },
+      { client_email: 'a', private_key: '' },
+      { clientEmail: 'a', privateKey: 'canary' },
+    ]
+    for (const credentials of bad)
+      expect(() => gcs({ bucket: 'lake', credentials })).toThrow(/^gcs: credentials is none; it must be/)
+    for (const credentials of [{ client_email: 'a', private_key: 'b' }, { type: 'external_account' }])
+      expect(gcs({ bucket: 'lake', credentials: credentials as object }).root).toBe('gs://lake/')
+  })
+
   it('refuses a key that the SDK would write otherwise', async () => {
     const { fake, store } = await gcsBench([], { projectId: 'orders' })
     const key = 'a/{{projectId}}'

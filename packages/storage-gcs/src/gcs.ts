@@ -64,7 +64,8 @@ export function gcs(options: GcsOptions): ObjectStore {
   })
 }
 
-function checkBucket(bucket: string): void {
+/** @throws `invalid` code `BUCKET`. */
+export function checkBucket(bucket: string): void {
   if (/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) return
   const message = `gcs: ${JSON.stringify(bucket)} is no name of a bucket: 3 to 222 small letters, digits, dots, hyphens and underscores. A path in it is given as prefix.`
   throw invalid('BUCKET', message, { context: { bucket } })

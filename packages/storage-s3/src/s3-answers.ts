@@ -9,8 +9,8 @@ const network = 'Node.js: there was no connection'
  * row names the server that was seen to.
  */
 export const s3Answers: readonly StoreAnswer[] = [
-  { code: 'CredentialsProviderError', means: 'credentials', source: sdk },
-  { code: 'RegionMissing', means: 'elsewhere', source: `${sdk}: neither the options nor its own chain name a region` },
+  { code: 'CredentialsProviderError', means: 'noCredentials', source: sdk },
+  { code: 'RegionMissing', means: 'noRegion', source: `${sdk}: neither the options nor its own chain name a region` },
   { code: 'ECONNREFUSED', means: 'unreachable', source: network },
   { code: 'ENOTFOUND', means: 'unreachable', source: network },
   { code: 'EAI_AGAIN', means: 'unreachable', source: network },

@@ -2,6 +2,7 @@ import { GetBucketLifecycleConfigurationCommand, GetBucketVersioningCommand } fr
 import type { LifecycleRule as S3LifecycleRule, S3Client } from '@aws-sdk/client-s3'
 import { checkOptions } from '@moulin/core'
 import type { BucketFacts, LifecycleRule } from '@moulin/core'
+import { checkBucket } from './s3.ts'
 import { clientOf } from './s3-client.ts'
 import { s3Failure } from './s3-failure.ts'
 import { s3OptionTable } from './s3-options.ts'
@@ -20,6 +21,7 @@ const untold: ReadonlySet<number> = new Set([400, 403, 405, 501])
  */
 export async function s3BucketFacts(options: S3Options): Promise<BucketFacts> {
   checkOptions('s3BucketFacts', options, s3OptionTable)
+  checkBucket(options.bucket)
   const { bucket: Bucket, client = clientOf(options) } = options
   try {
     return {

@@ -70,7 +70,7 @@ const endpoint: OptionCheck = option.secret({
 })
 const credentials: OptionCheck = option.secret({
   expected: 'a function or { accessKeyId, secretAccessKey, sessionToken? }',
-  accepts: (value) => typeof value === 'function' || isIdentity(value),
+  accepts: (value) => typeof value === 'function' || isWritten(value),
 })
 
 /** Of `defaults` of `s3Stores`. */
@@ -94,11 +94,26 @@ export function isIdentity(value: unknown): boolean {
   return isText(accessKeyId) && accessKeyId !== '' && isText(secretAccessKey) && isText(sessionToken)
 }
 
+/** What somebody writes down, not what a provider of the SDK gives, which may say more: a misspelt token would be left out. */
+function isWritten(value: unknown): boolean {
+  return isIdentity(value) && Object.keys(value as object).every((name) => names.has(name))
+}
+/** Those of the SDK's `AwsCredentialIdentity`. */
+const names: ReadonlySet<string> = new Set([
+  'accessKeyId',
+  'secretAccessKey',
+  'sessionToken',
+  'expiration',
+  'credentialScope',
+  'accountId',
+  '$source',
+])
+
 export const s3OptionTable: OptionTable<S3Options> = {
   ...sharedOptions,
   bucket: option.required(option.textOf('the name of a bucket')),
   prefix: option.text,
-  client: option.door('an S3Client', ['send'], ['config']),
+  client: option.secret(option.door('an S3Client', ['send'], ['config'])),
   region: option.textOf('a region'),
   endpoint,
   credentials,

@@ -59,7 +59,8 @@ export function s3(options: S3Options): ObjectStore {
   })
 }
 
-function checkBucket(bucket: string): void {
+/** @throws `invalid` code `BUCKET`. */
+export function checkBucket(bucket: string): void {
   if (/^[a-z0-9][a-z0-9._-]{1,254}$/i.test(bucket)) return
   const message = `s3: ${JSON.stringify(bucket)} is no name of a bucket: 3 to 63 letters, digits, dots and hyphens. A path in it is given as prefix.`
   throw invalid('BUCKET', message, { context: { bucket } })

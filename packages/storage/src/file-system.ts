@@ -13,6 +13,7 @@ import type {
 } from '@moulin/core'
 import {
   atMost,
+  checkBody,
   checkKey,
   checkOptions,
   corrupt,
@@ -186,6 +187,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
 
     async put(key, bytes, options = {}) {
       checkOptions(`${name}.put`, options, objectStoreOptions.put)
+      checkBody(key, bytes)
       return puts.put(placeOf(root, key), bytes, options)
     },
 

@@ -1,5 +1,6 @@
 import type { Clock, ObjectInfo, ObjectStore, OptionTable, PutOptions, Runtime } from '@moulin/core'
 import {
+  checkBody,
   checkKey,
   checkOptions,
   compareKeys,
@@ -100,6 +101,7 @@ export function memory(options: MemoryOptions = {}): ObjectStore {
     async put(key, bytes, options) {
       checkOptions(`${name}.put`, options, objectStoreOptions.put)
       checkKey(key)
+      checkBody(key, bytes)
       throwIfAborted(options?.signal)
       // A constructor copies; slice() of a Buffer would not.
       return store(key, new Uint8Array(bytes), options ?? {})

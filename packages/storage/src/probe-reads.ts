@@ -28,7 +28,6 @@ export async function checkRanges(store: ProbedStore, lie: Lie): Promise<void> {
 }
 
 export async function checkList(store: ProbedStore, lie: Lie): Promise<void> {
-  // Flat names: some stores sort folders as a tree does, which no log depends on.
   const keys = ['list-01', 'list-02', 'list-03', 'list-10', 'list-2', 'list-a']
   for (const key of [3, 0, 5, 1, 4, 2]) await store.put(keys[key]!, 'x')
   const listed = await store.list('list-')
@@ -39,4 +38,9 @@ export async function checkList(store: ProbedStore, lie: Lie): Promise<void> {
     throw lie('LIST_AFTER', 'a list does not begin right after the key it was given')
   const some = await store.list('list-0')
   if (some.join() !== 'list-01,list-02,list-03') throw lie('LIST_INCOMPLETE', 'a list does not keep to its prefix')
+  // A tree has the folder first. Found here, and not when a log gets its second topic.
+  const ofTree = ['tree-x', 'tree/x']
+  for (const key of ofTree) await store.put(key, 'x')
+  if ((await store.list('tree')).join() !== ofTree.join())
+    throw lie('LIST_ORDER', "a list has the order of a tree, not of bytes: open it with listOrder: 'none'")
 }

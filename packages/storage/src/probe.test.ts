@@ -1,5 +1,5 @@
-import type { ObjectStore } from '@moulin/core'
-import { isKind, isMoulinError, unavailable } from '@moulin/core'
+import type { ObjectStore, PutOptions } from '@moulin/core'
+import { exists, isKind, isMoulinError, unavailable } from '@moulin/core'
 import { partedStore, virtualRuntime, wrongStores } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileSystem } from './file-system.ts'
@@ -33,6 +33,7 @@ const dangerous: Record<string, string> = {
   'list that counts the key after which it begins in': 'LIST_AFTER',
   'list that takes its prefix for a folder': 'LIST_INCOMPLETE',
   'list that is a put behind': 'LIST_INCOMPLETE',
+  'list in the order of a tree': 'LIST_ORDER',
 }
 
 async function keysOf(store: ObjectStore): Promise<string[]> {
@@ -84,6 +85,47 @@ describe('probeStore', () => {
     const capabilities = { ...store.capabilities, attemptIds: false }
     expect(await errorOf(probeStore({ ...dropping, capabilities }, { runtime }))).toBeUndefined()
     expect(await keysOf(store)).toEqual([])
+  })
+
+  it('does not take an answer that was lost on the way for a lie', async () => {
+    const store = memory()
+    const lost = new Set<string>()
+    /** The first answer to a repeated, or to the winning, write is lost, and the head cannot be read. */
+    const lossy: ObjectStore = {
+      ...store,
+      async put(key, bytes, options) {
+        const answer = await store.put(key, bytes, options)
+        const name = key.slice(key.lastIndexOf('/') + 1)
+        const isMeant = name === 'attempt' ? (await keysOf(store)).includes(`${key}-again`) : name === 'race-1'
+        if (name === 'attempt') await store.put(`${key}-again`, new Uint8Array(1))
+        if (!isMeant || lost.has(name)) return answer
+        lost.add(name)
+        throw exists('KEY_EXISTS', 'Somebody has it.', { outcome: 'unknown' })
+      },
+    }
+    await probeStore(lossy, { runtime })
+    expect([...lost]).toEqual(['race-1', 'attempt'])
+  })
+
+  it.each([
+    ['delete', 'missing'],
+    ['get', 'missing'],
+    ['put', 'delete'],
+  ] as const)('does not take a permission that is missing for a lie: %s of %s', async (method, name) => {
+    const store = memory()
+    let calls = 0
+    const refusing = (key: string, options: PutOptions = {}): boolean =>
+      key.endsWith(`/${name}`) && ++calls > 0 && (method !== 'put' || options.mode === 'create')
+    const denied = (): Promise<never> => Promise.reject(unavailable('FORBIDDEN', 'No.', { retryable: false }))
+    const shut: ObjectStore = {
+      ...store,
+      get: (key, options) => (method === 'get' && refusing(key) ? denied() : store.get(key, options)),
+      delete: (key, options) => (method === 'delete' && refusing(key) ? denied() : store.delete(key, options)),
+      put: (key, bytes, options) =>
+        method === 'put' && refusing(key, options) ? denied() : store.put(key, bytes, options),
+    }
+    expect(await errorOf(probeStore(shut, { runtime }))).toSatisfy((error) => isKind(error, 'unavailable', 'FORBIDDEN'))
+    expect(calls).toBeGreaterThan(0)
   })
 
   it('refuses a store that claims no atomic create, without touching it', async () => {

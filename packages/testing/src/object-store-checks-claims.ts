@@ -1,9 +1,12 @@
+import type { PutStreamOptions } from '@moulin/core'
 import { expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { ObjectStoreCheck } from './object-store-checks.ts'
-import { encode, listKeys, readText } from './object-store-checks.ts'
+import { encode, listKeys, pattern, readText } from './object-store-checks.ts'
 
 const durabilities: readonly unknown[] = ['memory', 'disk', 'zone', 'region']
 const orders: readonly unknown[] = ['bytes', 'none']
+/** What Amazon takes at least of a part that is not the last. */
+const PART_BYTES = 5 * 1024 * 1024
 
 /** What a store says of itself, and what it keeps. */
 export const claimChecks: readonly ObjectStoreCheck[] = [
@@ -31,6 +34,44 @@ export const claimChecks: readonly ObjectStoreCheck[] = [
       await expectError(store.put('k', encode('theirs'), other), 'conflict', 'the swap of somebody else')
       await expectError(store.put('k', encode('mine'), attempt), 'exists', 'a create that was overwritten since')
       expectEqual(await readText(store, 'k'), 'swapped', 'the object in the end')
+    },
+  },
+  {
+    name: 'recognises a stream that is repeated by its attempt id',
+    needs: 'attemptIds',
+    async run(store) {
+      for (const parts of [1, 2]) {
+        const key = `streamed/${parts}`
+        // Other bytes for each write: where tags are made of them, equal ones would have an equal tag.
+        const send = (options: PutStreamOptions, begin = 'created'): Promise<{ readonly etag: string }> =>
+          store.putStream(key, [encode(begin), pattern(2, PART_BYTES)].slice(0, parts), {
+            partBytes: PART_BYTES,
+            ...options,
+          })
+        const attempt = { mode: 'create', attemptId: `create-${parts}` } as const
+        const { etag } = await send(attempt)
+        expectEqual((await send(attempt)).etag, etag, `the tag of a create of ${parts} parts, repeated`)
+        await expectError(send({ ...attempt, attemptId: 'other' }), 'exists', 'the stream of somebody else')
+        if (!store.capabilities.compareAndSwap) continue
+        const swap = { mode: { ifMatch: etag }, attemptId: `swap-${parts}` } as const
+        const { etag: swapped } = await send(swap, 'swapped')
+        expectEqual((await send(swap, 'swapped')).etag, swapped, `the tag of a swap of ${parts} parts, repeated`)
+        await expectError(send({ ...swap, attemptId: 'other' }, 'other'), 'conflict', 'the swap of somebody else')
+      }
+    },
+  },
+  {
+    name: 'overwrites whatever the attempt id',
+    needs: 'attemptIds',
+    async run(store) {
+      const attemptId = 'one'
+      await store.put('k', encode('first'), { mode: 'create', attemptId })
+      for (const text of ['second', 'third']) {
+        await store.put('k', encode(text), { attemptId })
+        expectEqual(await readText(store, 'k'), text, 'an object that was overwritten under the id of its create')
+      }
+      await store.putStream('k', [encode('last')], { attemptId })
+      expectEqual(await readText(store, 'k'), 'last', 'an object that a stream overwrote under the same id')
     },
   },
   {

@@ -44,6 +44,33 @@ export const wrongClaims: readonly WrongStore[] = [
       }),
   },
   {
+    name: 'putStream that forgets whose attempt it was',
+    breaks: 'recognises a stream that is repeated by its attempt id',
+    alone: true,
+    wrap: (store) =>
+      derive(store, {
+        putStream: (key, chunks, { attemptId: _, ...options } = {}) => store.putStream(key, chunks, options),
+      }),
+  },
+  {
+    name: 'overwrite that takes a known attempt for done',
+    breaks: 'overwrites whatever the attempt id',
+    alone: true,
+    wrap(store) {
+      const answered = new Map<string, string>()
+      return derive(store, {
+        async put(key, bytes, options = {}) {
+          const { attemptId } = options
+          const present = await store.head(key)
+          if (present !== undefined && attemptId !== undefined && answered.get(key) === attemptId) return present
+          const tag = await store.put(key, bytes, options)
+          if (attemptId !== undefined) answered.set(key, attemptId)
+          return tag
+        },
+      })
+    },
+  },
+  {
     name: 'put that is acknowledged before it is kept',
     breaks: 'keeps what it has acknowledged for whoever opens it anew',
     wrap: (store) => store,

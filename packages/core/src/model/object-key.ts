@@ -1,4 +1,5 @@
 import { invalid } from './errors.ts'
+import { shown } from './shown.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
 
 const encoder = new TextEncoder()
@@ -7,6 +8,7 @@ const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\
 
 /** Throws `invalid` unless the key is one that every store takes (see {@link ObjectStore}). */
 export function checkKey(key: string): void {
+  if (typeof key !== 'string') throw invalid('KEY', `A key is a string, not ${shown(key)}.`)
   const why = flawOf(key)
   if (why !== undefined) throw invalid('KEY', `The key ${JSON.stringify(key)} ${why}.`, { context: { key } })
 }

@@ -13,9 +13,11 @@ export type StoreVerdict =
   | 'raced'
   | 'slowDown'
   | 'credentials'
+  | 'noCredentials'
   | 'forbidden'
   | 'noBucket'
   | 'elsewhere'
+  | 'noRegion'
   | 'clockSkew'
   | 'damaged'
   | 'tooLarge'
@@ -96,6 +98,13 @@ const verdicts: Readonly<Record<StoreVerdict, Verdict>> = {
     next: 'give it others, or load the table again',
     retryable: false,
   },
+  noCredentials: {
+    kind: 'unavailable',
+    code: 'CREDENTIALS',
+    says: 'was asked for nothing, since no credentials were found',
+    next: "give them in the adapter's options, or where its SDK looks for them: the environment, a profile, a role",
+    retryable: false,
+  },
   forbidden: {
     kind: 'unavailable',
     code: 'FORBIDDEN',
@@ -115,6 +124,12 @@ const verdicts: Readonly<Record<StoreVerdict, Verdict>> = {
     code: 'REGION',
     says: 'keeps the bucket in another region, or behind another endpoint',
     next: 'give that one',
+  },
+  noRegion: {
+    kind: 'invalid',
+    code: 'REGION',
+    says: 'was asked for nothing, since no region is named',
+    next: "name one: AWS_REGION, or the adapter's option region; stores other than Amazon's mostly take us-east-1",
   },
   clockSkew: {
     kind: 'unavailable',

@@ -19,6 +19,7 @@ import { bucketDeletes } from './bucket-deletes.ts'
 import { bucketList } from './bucket-lists.ts'
 import { streamed } from './bucket-upload.ts'
 import { checkRange, resolveRange } from './byte-range.ts'
+import { checkBody } from './chunks.ts'
 import { defineObjectStore } from './define-object-store.ts'
 import { settledWrite } from './settled-write.ts'
 import { timedCalls } from './timed-calls.ts'
@@ -57,6 +58,11 @@ export const MAX_REQUEST_BYTES: number = 2 ** 31 - 1
 // Whatever else stands in a header of conditions: any version, one of a list, a character that none can have.
 const oneTag = /^(?:W\/)?"[!#-~]*"$|^[\w.:/+=-]+$/
 
+/** A write, and whether its caller knows its id. */
+interface OwnWrite extends BucketWrite {
+  readonly isNamed: boolean
+}
+
 /**
  * An ObjectStore made of a {@link Bucket}: it checks keys and options, keeps to the prefix, ends requests at their deadline, settles
  * conditional writes by attempt ids, sends streams in parts, deletes in batches and watches over the order of lists. What adapters have in
@@ -84,7 +90,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
   const settled = async (
     key: string,
     inner: string,
-    { mode, attemptId }: BucketWrite,
+    { mode, attemptId, isNamed }: OwnWrite,
     signal: AbortSignal | undefined,
     send: () => Promise<{ readonly etag: string }>,
     isEqualTo: (bytes: Uint8Array) => boolean,
@@ -92,6 +98,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     if (mode === 'overwrite' || attemptId === undefined) return { etag: (await send()).etag }
     const { etag } = await settledWrite({
       attemptId,
+      isNamed,
       ifMatch: typeof mode === 'object' ? mode.ifMatch : undefined,
       send,
       look: () => timed({ call: 'head', key, signal }, (end) => bucket.head(inner, end)),
@@ -106,12 +113,16 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
     })
     return { etag }
   }
-  const writeOf = (key: string, { mode = 'overwrite', attemptId }: PutOptions): BucketWrite => {
+  const writeOf = (key: string, { mode = 'overwrite', attemptId }: PutOptions): OwnWrite => {
     if (typeof mode === 'object' && !oneTag.test(mode.ifMatch))
       throw failureBy('moved', { store: name, call: 'swap', key, name: 'NoTag' })
-    return { mode, attemptId: attemptId ?? (mode === 'overwrite' ? undefined : runtime.random.uuid()) }
+    return {
+      mode,
+      isNamed: attemptId !== undefined,
+      attemptId: attemptId ?? (mode === 'overwrite' ? undefined : runtime.random.uuid()),
+    }
   }
-  const putBytes = async (key: string, inner: string, bytes: Uint8Array, write: BucketWrite, signal?: AbortSignal) => {
+  const putBytes = async (key: string, inner: string, bytes: Uint8Array, write: OwnWrite, signal?: AbortSignal) => {
     if (bytes.length > maxPutBytes) throw tooLarge(name, key, bytes.length, maxPutBytes)
     const call = callOf(write)
     const send = (): Promise<{ readonly etag: string }> =>
@@ -158,6 +169,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
 
     async put(key, bytes, put = {}) {
       checkOptions(`${name}.put`, put, objectStoreOptions.put)
+      checkBody(key, bytes)
       const inner = innerOf(key)
       return await putBytes(key, inner, bytes, writeOf(key, put), put.signal)
     },

@@ -1,7 +1,24 @@
 import type { Chunks } from '../doors/object-store.ts'
 import { invalid } from '../model/errors.ts'
+import { isBytes } from '../model/given-bytes.ts'
 import { shown } from '../model/shown.ts'
 import { waitFor } from '../shared-work.ts'
+
+/**
+ * Holds that what is to be put are bytes: others would be stored as something else, a text by memory as an empty object.
+ * @throws `invalid` code `CHUNK`.
+ */
+export function checkBody(key: string, bytes: Uint8Array): void {
+  if (!isBytes(bytes))
+    throw invalid('CHUNK', `An object is put as a Uint8Array, not as ${shown(bytes)} (${shown(key)}): encode it.`)
+}
+
+/** @throws `invalid` code `CHUNK` for what cannot be walked. What its chunks are shows on the way. */
+export function checkChunks(chunks: Chunks): void {
+  const isThere = typeof chunks === 'object' && chunks !== null
+  if (!isThere || !(Symbol.asyncIterator in chunks || Symbol.iterator in chunks))
+    throw invalid('CHUNK', `A stream is an iterable of Uint8Arrays, not ${shown(chunks)}.`)
+}
 
 /**
  * The chunks of a stream, checked. Whoever stops early stops the source, and the signal ends the wait for a chunk that does not come;
@@ -9,6 +26,7 @@ import { waitFor } from '../shared-work.ts'
  * @throws `invalid` code `CHUNK` for what is no Uint8Array; `aborted`; what the source throws.
  */
 export async function* readChunks(chunks: Chunks, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  checkChunks(chunks)
   const source = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
   let isOver = false
   const next = async (): Promise<IteratorResult<Uint8Array, unknown>> => {

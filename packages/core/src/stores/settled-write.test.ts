@@ -15,11 +15,13 @@ interface Case {
   readonly seen: WrittenBy | undefined | Error
   readonly ifMatch?: string
   readonly isEqual?: boolean | Error
+  readonly isNamed?: boolean
 }
 
-async function settle({ thrown, seen, ifMatch, isEqual = false }: Case): Promise<unknown> {
+async function settle({ thrown, seen, ifMatch, isEqual = false, isNamed = false }: Case): Promise<unknown> {
   const write: ConditionalWrite = {
     attemptId: 'own',
+    isNamed,
     ifMatch,
     send: () => Promise.reject(thrown),
     look: () => (seen instanceof Error ? Promise.reject(seen) : Promise.resolve(seen)),
@@ -92,7 +94,21 @@ describe('settledWrite', () => {
       { thrown: taken(), seen: nameless, isEqual: lost() },
       { kind: 'exists', outcome: 'unknown' },
     ],
-    ['a head that cannot be read', { thrown: taken(), seen: lost() }, { kind: 'exists', outcome: 'unknown' }],
+    [
+      'a head that cannot be read now',
+      { thrown: taken(), seen: unavailable('STORE_FAILED', 'A reset.'), isNamed: true },
+      { kind: 'exists', outcome: 'unknown', retryable: true },
+    ],
+    [
+      'a head that cannot be read now, to one who does not know the id',
+      { thrown: taken(), seen: unavailable('STORE_FAILED', 'A reset.') },
+      { kind: 'exists', outcome: 'unknown', retryable: false },
+    ],
+    [
+      'a head that may not be read',
+      { thrown: taken(), seen: unavailable('FORBIDDEN', 'No.', { retryable: false }), isNamed: true },
+      { kind: 'exists', outcome: 'unknown', retryable: false },
+    ],
   ])('tells %s', async (_, given, told) => {
     expect(await settle(given)).toMatchObject(told)
   })

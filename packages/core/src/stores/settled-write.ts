@@ -10,6 +10,8 @@ export interface WrittenBy {
 /** A create or a swap, as {@link settledWrite} carries it through. */
 export interface ConditionalWrite {
   readonly attemptId: string
+  /** Whether the caller knows the id, so that the same call is the same write. */
+  readonly isNamed?: boolean
   /** The tag that a swap expects; undefined: it is a create. */
   readonly ifMatch: string | undefined
   /** Sends it once. An error that may come of an earlier sending (an SDK that repeats by itself) has outcome `unknown`. */
@@ -41,7 +43,9 @@ export async function settledWrite(write: ConditionalWrite): Promise<{ readonly 
     if (!isWorthALook(error)) throw error
     const isLost = error.outcome === 'unknown'
     const seen = await write.look().catch((failed: unknown) => {
-      throw isKind(failed, 'aborted') ? withOutcome(failed, 'unknown') : withOutcome(error, 'unknown', false)
+      // Whoever sends it again under the same id looks again; under another it would take its own object for another's.
+      const mayPass = write.isNamed === true && isMoulinError(failed) && failed.retryable
+      throw isKind(failed, 'aborted') ? withOutcome(failed, 'unknown') : withOutcome(error, 'unknown', mayPass)
     })
     // Before its tag: where equal bytes have equal tags, a swap of equal bytes leaves the one that it expects.
     if (seen?.attemptId === write.attemptId) return { etag: seen.etag }

@@ -1,5 +1,6 @@
 import type { CallOptions, ObjectStore, OptionTable, Runtime } from '@moulin/core'
 import { checkOptions, invalid, isKind, option, systemRuntime } from '@moulin/core'
+import { checkedCalls } from './checked-calls.ts'
 import { amount, facesOf } from './layer.ts'
 import { Latencies } from './latencies.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -87,7 +88,7 @@ export function hedge(store: ObjectStore, options: HedgeOptions = {}): HedgedSto
     return answer
   }
 
-  return {
+  return checkedCalls({
     ...facesOf('hedge', store),
     hedgeStats: () => ({ ...counts }),
     get: (key, given) => read('get', given, (signal) => store.get(key, { ...given, signal })),
@@ -99,7 +100,7 @@ export function hedge(store: ObjectStore, options: HedgeOptions = {}): HedgedSto
     delete: (key, given) => store.delete(key, given),
     deleteMany: (keys, given) => store.deleteMany(keys, given),
     list: (given) => store.list(given),
-  }
+  })
 }
 
 interface Second {

@@ -1,5 +1,6 @@
 import type { ByteRange, CallOptions, ListOptions, ObjectInfo, ObjectStore, OptionTable } from '@moulin/core'
 import { checkOptions, option, throwIfAborted, withDefaults } from '@moulin/core'
+import { checkedCalls } from './checked-calls.ts'
 import { Gate } from './gate.ts'
 import { facesOf, withSignal } from './layer.ts'
 
@@ -79,7 +80,7 @@ export function limit(store: ObjectStore, options: LimitOptions = {}): ObjectSto
     return size > 0 ? size : 0
   }
 
-  return {
+  return checkedCalls({
     ...faces,
     get: (key, given) => within(calls, sizeOf(given?.range), given, () => store.get(key, given)),
     getRanges: (key, ranges, given) => {
@@ -133,5 +134,5 @@ export function limit(store: ObjectStore, options: LimitOptions = {}): ObjectSto
         if (!isOver) await steps.return?.()
       }
     },
-  }
+  })
 }

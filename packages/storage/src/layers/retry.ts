@@ -22,6 +22,7 @@ import {
   withDefaults,
   withOutcome,
 } from '@moulin/core'
+import { checkedCalls } from './checked-calls.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { amount, facesOf, withSignal } from './layer.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -180,7 +181,7 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
     }
   }
 
-  return {
+  return checkedCalls({
     ...faces,
     get: (key, given = {}) => read('get', key, given, (own) => store.get(key, { ...given, ...own })),
     getRanges: (key, ranges, given = {}) =>
@@ -285,7 +286,7 @@ export function retry(store: ObjectStore, options: RetryOptions = {}): ObjectSto
         open?.close()
       }
     },
-  }
+  })
 }
 
 /** What may go well the next time, as far as the error says. What becomes of a try of unknown outcome its caller decides. */
