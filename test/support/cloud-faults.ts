@@ -1,0 +1,81 @@
+/** Stores of the clouds behind a network that refuses, races and loses answers. */
+import { S3Client } from '@aws-sdk/client-s3'
+import type { ObjectStore } from '@moulin/core'
+import { retry } from '@moulin/storage'
+import { gcs } from '@moulin/storage-gcs'
+import { s3 } from '@moulin/storage-s3'
+import type { S3Options } from '@moulin/storage-s3'
+import { faultProxy, gcsFake, s3Fake } from '@moulin/testing'
+import type { FaultProxy, ProxyRule } from '@moulin/testing'
+import { expect, onTestFinished } from 'vitest'
+
+/** One bucket, and the way to it. */
+export interface FaultyCloud {
+  readonly proxy: FaultProxy
+  /** Behind the proxy, what passes tried again. */
+  store(): ObjectStore
+  /** Past it. */
+  readonly direct: ObjectStore
+}
+
+/** Of the writes 5 % race with another's, and of what is done 5 % is never heard of. */
+export const lossy: readonly ProxyRule[] = [
+  { fault: 'before', operation: 'put', answer: 'conflict', chance: 0.05, times: Infinity },
+  { fault: 'after', operation: ['put', 'delete', 'delete-many'], chance: 0.05, times: Infinity },
+]
+
+/** A network that has lost nothing would prove nothing. */
+export function checkLosses({ proxy }: FaultyCloud): void {
+  const lost = proxy.calls.filter(({ result, operation }) => result === 'after' && operation === 'put')
+  expect(lost.filter(({ status }) => status! < 300).length).toBeGreaterThan(0)
+  expect(proxy.calls.some(({ result }) => result === 'before')).toBe(true)
+}
+
+/** What is tried again comes back soon: the faults are the network's, which is not busy. */
+export const tried = (store: ObjectStore): ObjectStore =>
+  retry(store, { minWaitMs: 1, maxWaitMs: 20, budget: { tokens: 1e6 } })
+
+export async function faultyS3Fake(seed: number): Promise<FaultyCloud> {
+  const fake = await s3Fake()
+  onTestFinished(() => fake.close())
+  return await faultyS3({ ...fake, bucket: 'moulin' }, seed)
+}
+
+/** Before a server that is there. */
+export async function faultyS3(
+  { endpoint, bucket, credentials }: Required<Pick<S3Options, 'endpoint' | 'bucket'>> & Pick<S3Options, 'credentials'>,
+  seed: number,
+  options: Partial<S3Options> = {},
+): Promise<FaultyCloud> {
+  const proxy = await proxyBefore(endpoint, seed)
+  const common = { region: 'us-east-1', forcePathStyle: true, maxAttempts: 1 }
+  const client = new S3Client({ ...common, credentials: credentials!, endpoint: proxy.endpoint })
+  onTestFinished(() => client.destroy())
+  return {
+    proxy,
+    store: () => tried(s3({ bucket, client, ...options })),
+    direct: s3({ bucket, endpoint, credentials: credentials!, ...options }),
+  }
+}
+
+export async function faultyGcsFake(seed: number): Promise<FaultyCloud> {
+  const fake = await gcsFake()
+  onTestFinished(() => fake.close())
+  const proxy = await proxyBefore(fake.endpoint, seed)
+  const bucket = 'moulin'
+  return {
+    proxy,
+    store: () => tried(gcs({ bucket, apiEndpoint: proxy.endpoint })),
+    direct: gcs({ bucket, apiEndpoint: fake.endpoint }),
+  }
+}
+
+export async function proxyBefore(
+  target: string,
+  seed: number,
+  rules: readonly ProxyRule[] = lossy,
+): Promise<FaultProxy> {
+  const proxy = await faultProxy({ target, rules, seed })
+  onTestFinished(() => proxy.close())
+  return proxy
+}
