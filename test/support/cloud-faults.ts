@@ -3,6 +3,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import type { ObjectStore } from '@moulin/core'
 import { retry } from '@moulin/storage'
 import { gcs } from '@moulin/storage-gcs'
+import type { GcsOptions } from '@moulin/storage-gcs'
 import { s3 } from '@moulin/storage-s3'
 import type { S3Options } from '@moulin/storage-s3'
 import { faultProxy, gcsFake, s3Fake } from '@moulin/testing'
@@ -43,30 +44,38 @@ export async function faultyS3Fake(seed: number): Promise<FaultyCloud> {
 
 /** Before a server that is there. */
 export async function faultyS3(
-  { endpoint, bucket, credentials }: Required<Pick<S3Options, 'endpoint' | 'bucket'>> & Pick<S3Options, 'credentials'>,
+  { endpoint, bucket, credentials }: Required<Pick<S3Options, 'endpoint' | 'bucket' | 'credentials'>>,
   seed: number,
   options: Partial<S3Options> = {},
 ): Promise<FaultyCloud> {
   const proxy = await proxyBefore(endpoint, seed)
   const common = { region: 'us-east-1', forcePathStyle: true, maxAttempts: 1 }
-  const client = new S3Client({ ...common, credentials: credentials!, endpoint: proxy.endpoint })
+  const client = new S3Client({ ...common, credentials, endpoint: proxy.endpoint })
   onTestFinished(() => client.destroy())
   return {
     proxy,
     store: () => tried(s3({ bucket, client, ...options })),
-    direct: s3({ bucket, endpoint, credentials: credentials!, ...options }),
+    direct: s3({ bucket, endpoint, credentials, ...options }),
   }
 }
 
 export async function faultyGcsFake(seed: number): Promise<FaultyCloud> {
   const fake = await gcsFake()
   onTestFinished(() => fake.close())
-  const proxy = await proxyBefore(fake.endpoint, seed)
-  const bucket = 'moulin'
+  return await faultyGcs({ ...fake, bucket: 'moulin' }, seed)
+}
+
+/** Before a server that is there. */
+export async function faultyGcs(
+  { endpoint, bucket }: { readonly endpoint: string; readonly bucket: string },
+  seed: number,
+  options: Partial<GcsOptions> = {},
+): Promise<FaultyCloud> {
+  const proxy = await proxyBefore(endpoint, seed)
   return {
     proxy,
-    store: () => tried(gcs({ bucket, apiEndpoint: proxy.endpoint })),
-    direct: gcs({ bucket, apiEndpoint: fake.endpoint }),
+    store: () => tried(gcs({ bucket, apiEndpoint: proxy.endpoint, ...options })),
+    direct: gcs({ bucket, apiEndpoint: endpoint, ...options }),
   }
 }
 
