@@ -1,5 +1,6 @@
 /** Writers of one table, and a log's tier, on Azurite behind a network that refuses, races and loses answers. */
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
+import type { ObjectStore } from '@moulin/core'
 import { azure } from '@moulin/storage-azure'
 import type { ProxyRule } from '@moulin/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -31,9 +32,11 @@ async function faultyAzurite(seed: number): Promise<FaultyCloud> {
   onTestFinished(async () => void (await client.delete()))
   const proxy = await proxyBefore(url, seed, rules)
   const at = { container, account, credential: { accountKey } }
+  const bare = (): ObjectStore => azure({ ...at, endpoint: `${proxy.endpoint}/${account}` })
   return {
     proxy,
-    store: () => tried(azure({ ...at, endpoint: `${proxy.endpoint}/${account}` })),
+    bare,
+    store: () => tried(bare()),
     direct: azure({ ...at, endpoint: `${url}/${account}` }),
   }
 }

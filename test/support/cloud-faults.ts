@@ -13,7 +13,9 @@ import { expect, onTestFinished } from 'vitest'
 /** One bucket, and the way to it. */
 export interface FaultyCloud {
   readonly proxy: FaultProxy
-  /** Behind the proxy, what passes tried again. */
+  /** Behind the proxy, each request sent once. */
+  bare(): ObjectStore
+  /** The same, what passes tried again. */
   store(): ObjectStore
   /** Past it. */
   readonly direct: ObjectStore
@@ -32,14 +34,21 @@ export function checkLosses({ proxy }: FaultyCloud): void {
   expect(proxy.calls.some(({ result }) => result === 'before')).toBe(true)
 }
 
+/** A cloud that is a fake of ours. */
+export interface FakeCloud extends FaultyCloud {
+  /** The bucket goes, with all that is in it. */
+  vanish(): void
+}
+
 /** What is tried again comes back soon: the faults are the network's, which is not busy. */
 export const tried = (store: ObjectStore): ObjectStore =>
   retry(store, { minWaitMs: 1, maxWaitMs: 20, budget: { tokens: 1e6 } })
 
-export async function faultyS3Fake(seed: number): Promise<FaultyCloud> {
+export async function faultyS3Fake(seed: number, rules = lossy): Promise<FakeCloud> {
   const fake = await s3Fake()
   onTestFinished(() => fake.close())
-  return await faultyS3({ ...fake, bucket: 'moulin' }, seed)
+  const cloud = await faultyS3({ ...fake, bucket: 'moulin' }, seed, {}, rules)
+  return { ...cloud, vanish: () => fake.deleteBucket('moulin') }
 }
 
 /** Before a server that is there. */
@@ -47,22 +56,26 @@ export async function faultyS3(
   { endpoint, bucket, credentials }: Required<Pick<S3Options, 'endpoint' | 'bucket' | 'credentials'>>,
   seed: number,
   options: Partial<S3Options> = {},
+  rules = lossy,
 ): Promise<FaultyCloud> {
-  const proxy = await proxyBefore(endpoint, seed)
+  const proxy = await proxyBefore(endpoint, seed, rules)
   const common = { region: 'us-east-1', forcePathStyle: true, maxAttempts: 1 }
   const client = new S3Client({ ...common, credentials, endpoint: proxy.endpoint })
   onTestFinished(() => client.destroy())
+  const bare = (): ObjectStore => s3({ bucket, client, ...options })
   return {
     proxy,
-    store: () => tried(s3({ bucket, client, ...options })),
+    bare,
+    store: () => tried(bare()),
     direct: s3({ bucket, endpoint, credentials, ...options }),
   }
 }
 
-export async function faultyGcsFake(seed: number): Promise<FaultyCloud> {
+export async function faultyGcsFake(seed: number, rules = lossy): Promise<FakeCloud> {
   const fake = await gcsFake()
   onTestFinished(() => fake.close())
-  return await faultyGcs({ ...fake, bucket: 'moulin' }, seed)
+  const cloud = await faultyGcs({ ...fake, bucket: 'moulin' }, seed, {}, rules)
+  return { ...cloud, vanish: () => fake.deleteBucket('moulin') }
 }
 
 /** Before a server that is there. */
@@ -70,20 +83,19 @@ export async function faultyGcs(
   { endpoint, bucket }: { readonly endpoint: string; readonly bucket: string },
   seed: number,
   options: Partial<GcsOptions> = {},
+  rules = lossy,
 ): Promise<FaultyCloud> {
-  const proxy = await proxyBefore(endpoint, seed)
+  const proxy = await proxyBefore(endpoint, seed, rules)
+  const bare = (): ObjectStore => gcs({ bucket, apiEndpoint: proxy.endpoint, ...options })
   return {
     proxy,
-    store: () => tried(gcs({ bucket, apiEndpoint: proxy.endpoint, ...options })),
+    bare,
+    store: () => tried(bare()),
     direct: gcs({ bucket, apiEndpoint: endpoint, ...options }),
   }
 }
 
-export async function proxyBefore(
-  target: string,
-  seed: number,
-  rules: readonly ProxyRule[] = lossy,
-): Promise<FaultProxy> {
+export async function proxyBefore(target: string, seed: number, rules: readonly ProxyRule[]): Promise<FaultProxy> {
   const proxy = await faultProxy({ target, rules, seed })
   onTestFinished(() => proxy.close())
   return proxy
