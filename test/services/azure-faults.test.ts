@@ -49,7 +49,7 @@ describe('on Azurite', () => {
     await server.close()
   })
 
-  it('every row of eight writers is there once, nothing left', { timeout: 900_000 }, async () => {
+  it('every row of eight writers is there once, nothing left', { timeout: 1_800_000 }, async () => {
     const cloud = await faultyAzurite(1)
     const race = await checkRowRace(cloud.store, cloud.direct, { writers: 8, commits: 20 })
     expect(race.conflicts).toBeGreaterThan(0)

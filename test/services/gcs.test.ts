@@ -46,7 +46,7 @@ describe.runIf(process.env['MOULIN_SERVICES'] === 'all')('servers of Google Clou
       expect(told.get('swap, stale')).toBe('412 TAG_MISMATCH')
     })
 
-    it('has every row of eight writers once, through a network that fails', { timeout: 900_000 }, async () => {
+    it('has every row of eight writers once, through a network that fails', { timeout: 1_800_000 }, async () => {
       const cloud = await faultyGcs(service, 5, { prefix: 'race/' })
       const race = await checkRowRace(cloud.store, cloud.direct, { writers: 8, commits: 20 })
       expect(race.conflicts).toBeGreaterThan(0)

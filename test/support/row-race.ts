@@ -61,9 +61,9 @@ export async function checkRowRace(
     Array.from({ length: writers }, async (_, number) => {
       const own = store()
       const random = seededRandom(number + 1)
-      // Who comes back at once, with all the others, loses again.
+      // Who comes back at once, with all the others, loses again; the more there are, the longer each try takes.
       const backOff = (tries: number): Promise<void> =>
-        runtime.timers.sleep(random.below(Math.min(tries, 8) * writers * 4))
+        runtime.timers.sleep(random.below(Math.min(tries, 8) * writers * 40))
       const writer = { number, store: own, catalog: objectStoreCatalog({ store: own, runtime }), race, backOff }
       const names: string[] = []
       for (let n = 0; n < commits; n++) names.push(...(await appendRow(writer, n)))
