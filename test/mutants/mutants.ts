@@ -149,6 +149,20 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage-s3/src/s3-writes.test.ts'],
   },
   {
+    name: 'create at Amazon whatever is there',
+    file: 'packages/storage-s3/src/s3-bucket.ts',
+    original: `{ IfNoneMatch: '*' }`,
+    planted: `{}`,
+    caughtBy: ['test/stores/faulty-clouds.test.ts'],
+  },
+  {
+    name: 'create at Google whatever is there',
+    file: 'packages/storage-gcs/src/gcs-bucket.ts',
+    original: `return { ifGenerationMatch: mode === 'create' ? '0' : generationOf(mode.ifMatch) }`,
+    planted: `return mode === 'create' ? {} : { ifGenerationMatch: generationOf(mode.ifMatch) }`,
+    caughtBy: ['test/stores/faulty-clouds.test.ts'],
+  },
+  {
     name: 'take a lost answer for a definite one',
     file: 'packages/core/src/stores/settled-write.ts',
     original: `const isLost = error.outcome === 'unknown'`,
@@ -1168,6 +1182,20 @@ export const mutants: readonly Mutant[] = [
     original: `this.#leftovers.leave(this.#recordOf(written, planned))`,
     planted: `await this.discard(written)`,
     caughtBy: ['packages/lake/src/commit/outdated-commit.test.ts'],
+  },
+  {
+    name: 'remove at once what a dead writer may have on its way',
+    file: 'packages/lake/src/commit/commit-leftovers.ts',
+    original: `snapshotIdOf(state.loaded) === staged.parent) remaining`,
+    planted: `isElsewhere) remaining`,
+    caughtBy: ['test/late-crash-points.test.ts'],
+  },
+  {
+    name: 'let a version that comes late take the place of another',
+    file: 'packages/catalog/src/create-once.ts',
+    original: `{ mode: 'create', ...`,
+    planted: `{ ...`,
+    caughtBy: ['test/late-crash-points.test.ts'],
   },
   {
     name: 'forget a commit that may land yet',

@@ -10,7 +10,7 @@ import { sourceFile } from '../../examples/flights/source.ts'
 import { sqlOver } from '../../examples/flights/sql.ts'
 import { python } from '../interop/python.ts'
 import { seaweedfs } from './seaweedfs.ts'
-import type { S3Service } from './seaweedfs.ts'
+import type { S3Service } from './service-process.ts'
 
 const run = promisify(execFile)
 const ROWS = 30_000
@@ -54,7 +54,7 @@ async function sumsOfSource(): Promise<unknown[]> {
   }
 }
 
-describe.runIf(process.env['MOULIN_SERVICES'] === '1')('The flights job on SeaweedFS', () => {
+describe('The flights job on SeaweedFS', () => {
   let service: S3Service
   let env: Record<string, string> = {}
   let folder = ''

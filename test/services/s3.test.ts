@@ -7,11 +7,18 @@ import { s3 } from '@moulin/storage-s3'
 import type { S3Options } from '@moulin/storage-s3'
 import { faultProxy, objectStoreConformance, s3Fake } from '@moulin/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { checkLosses, faultyS3 } from '../support/cloud-faults.ts'
+import { checkRowRace } from '../support/row-race.ts'
 import { checkTieredLog, unnamedIn } from '../support/tiered-log.ts'
+import { answerTable, bytesOf, commonChecks, swapChecks } from './answers.ts'
 import { seaweedfs } from './seaweedfs.ts'
-import type { S3Service } from './seaweedfs.ts'
+import type { S3Service } from './service-process.ts'
+import { versitygw } from './versitygw.ts'
 
 const MIB = 1024 * 1024
+// Creates that race stall SeaweedFS by the second.
+const race = process.env['MOULIN_CI'] === '1' ? { writers: 4, commits: 3 } : { writers: 8, commits: 20 }
+const checks = { ...commonChecks, ...swapChecks('"0"') }
 
 interface Server {
   readonly name: string
@@ -30,6 +37,7 @@ const servers: readonly Server[] = [
     cannot: { 'keeps odd keys as they are': 'it takes a backslash for a slash' },
     start: seaweedfs,
   },
+  ...(process.env['MOULIN_SERVICES'] === 'all' ? [{ name: 'versitygw', options: {}, start: versitygw }] : []),
 ]
 
 async function fakeService(): Promise<S3Service> {
@@ -37,72 +45,8 @@ async function fakeService(): Promise<S3Service> {
   return { name: 's3Fake', endpoint, bucket: 'moulin', credentials, close }
 }
 
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
-const codeOf = async (call: Promise<unknown>): Promise<string> => {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown as { readonly code?: string; readonly context?: { readonly status?: number } },
-  )
-  return error === undefined ? 'ok' : `${error.context?.status ?? ''} ${error.code ?? 'no error of ours'}`.trim()
-}
-
-/** What a server does, in a word. Where they differ, docs/stores.md says who is right. */
-const checks: Readonly<Record<string, (store: ObjectStore) => Promise<string>>> = {
-  'create, there': async (store) => {
-    await store.put('c', bytesOf('x'))
-    return codeOf(store.put('c', bytesOf('y'), { mode: 'create' }))
-  },
-  'swap, stale': async (store) => {
-    await store.put('s', bytesOf('x'))
-    return codeOf(store.put('s', bytesOf('y'), { mode: { ifMatch: '"0"' } }))
-  },
-  'swap, missing': (store) => codeOf(store.put('none', bytesOf('y'), { mode: { ifMatch: '"0"' } })),
-  'swap of parts, stale': (store) =>
-    codeOf(store.putStream('s', [new Uint8Array(6 * MIB)], { mode: { ifMatch: '"0"' }, partBytes: 5 * MIB })),
-  'range past the end': (store) => codeOf(store.get('s', { range: { start: 100 } })),
-  'race of eight creates': async (store) => {
-    const said = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => codeOf(store.put('race', bytesOf(`${i}`), { mode: 'create' }))),
-    )
-    return `${said.filter((code) => code === 'ok').length} of ${said.length}`
-  },
-  'order of a/b, a-b': async (store) => {
-    for (const key of ['o/a/b', 'o/a-b']) await store.put(key, bytesOf('x'))
-    const keys: string[] = []
-    for await (const { key } of store.list({ prefix: 'o/' })) keys.push(key)
-    return keys.join(' ')
-  },
-  'odd keys': async (store) => {
-    const odd = ['a+b', 'a%2Bb', 'a b', 'a&b', 'ü', '😀', "a'b", 'a=b?c#d', '<a>']
-    for (const key of odd) await store.put(`odd/${key}`, bytesOf(key))
-    const keys = new Set<string>()
-    for await (const { key } of store.list({ prefix: 'odd/' })) keys.add(key.slice('odd/'.length))
-    const { failed } = await store.deleteMany(odd.map((key) => `odd/${key}`))
-    const lost = odd.filter((key) => !keys.has(key))
-    return lost.length + failed.length === 0 && keys.size === odd.length ? 'kept' : `lost ${lost.join(' ')}`
-  },
-  'a backslash': async (store) => {
-    const said = await codeOf(store.put('back\\slash', bytesOf('x')))
-    const keys: string[] = []
-    for await (const { key } of store.list({ prefix: 'back' })) keys.push(key)
-    return said === 'ok' ? keys.join(' ') : said
-  },
-  'delete, missing': (store) => codeOf(store.delete('none')),
-  'equal bytes, equal tag': async (store) => {
-    const tags = [await store.put('e', bytesOf('x')), await store.put('e', bytesOf('x'))].map(({ etag }) => etag)
-    return tags[0] === tags[1] ? 'yes' : 'no'
-  },
-}
-
-describe.runIf(process.env['MOULIN_SERVICES'] === '1')('S3 servers', () => {
-  const table = new Map<string, Map<string, string>>()
-  afterAll(() => {
-    const names = [...table.keys()]
-    const rows = Object.keys(checks).map((check) => [check, ...names.map((name) => table.get(name)?.get(check) ?? '')])
-    console.table(
-      rows.map(([check, ...told]) => ({ check, ...Object.fromEntries(told.map((each, i) => [names[i], each])) })),
-    )
-  })
+describe('S3 servers', () => {
+  const tell = answerTable()
 
   describe.each(servers)('$name', ({ name, options, cannot = {}, start }) => {
     let service: S3Service
@@ -116,16 +60,13 @@ describe.runIf(process.env['MOULIN_SERVICES'] === '1')('S3 servers', () => {
       })
     beforeAll(async () => {
       service = await start()
-    }, 300_000)
+    }, 900_000)
     afterAll(async () => {
       await service.close()
     })
 
     it('answers the checks', { timeout: 120_000 }, async () => {
-      const store = opened({ prefix: 'checks/' })
-      const told = new Map<string, string>()
-      for (const [check, ask] of Object.entries(checks)) told.set(check, await ask(store))
-      table.set(service.name, told)
+      const told = await tell(service.name, checks, opened({ prefix: 'checks/' }))
       expect(told.get('race of eight creates')).toBe('1 of 8')
       expect(told.get('create, there')).toBe('412 KEY_EXISTS')
       expect(told.get('swap, missing')).toContain('TAG_MISMATCH')
@@ -161,10 +102,18 @@ describe.runIf(process.env['MOULIN_SERVICES'] === '1')('S3 servers', () => {
       expect(keys).toEqual(['a', 'b', 'c'])
     })
 
-    it('holds a log and its table', { timeout: 120_000 }, async () => {
-      const store = (): ObjectStore => retry(opened({ prefix: 'lake/' }))
-      await checkTieredLog(store, store(), 3)
-      expect(await unnamedIn(store())).toEqual([])
+    it('has every row of several writers once, through a network that fails', { timeout: 1_800_000 }, async () => {
+      const cloud = await faultyS3(service, 5, { ...options, prefix: 'race/' })
+      const { conflicts } = await checkRowRace(cloud.store, cloud.direct, race)
+      expect(conflicts).toBeGreaterThan(0)
+      checkLosses(cloud)
+    })
+
+    it('holds a log and its table, through a network that fails', { timeout: 300_000 }, async () => {
+      const cloud = await faultyS3(service, 3, { ...options, prefix: 'lake/' })
+      await checkTieredLog(cloud.store, cloud.direct, 4)
+      expect(await unnamedIn(cloud.direct)).toEqual([])
+      checkLosses(cloud)
     })
 
     let prefix = ''

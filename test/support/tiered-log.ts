@@ -17,37 +17,64 @@ const table: TableIdentifier = { namespace: ['shop'], name: 'orders' }
 const Order = schema({ id: t.int53, city: t.string })
 type Order = { id: number; city: string }
 
-/** Each life opens the log on a `store()` of its own, sends and tiers; then every record is there once, read on `direct`. */
-export async function checkTieredLog(store: () => ObjectStore, direct: ObjectStore, lives: number): Promise<void> {
+/** Opens the log whose write-ahead data lie in `dir` and whose objects, catalog and table lie in the store. */
+export async function openTieredLog(
+  store: ObjectStore,
+  dir: string,
+): Promise<{ readonly log: Log; readonly topic: Topic<Order> }> {
+  const log = await openLog({
+    store,
+    wal: fileWal({ dir: join(dir, 'wal') }),
+    tier: icebergTier({ catalog: objectStoreCatalog({ store, runtime }), threads: 0 }),
+    probe: (probed) => probeStore(probed, { runtime }),
+    runtime,
+  })
+  const topic = await log.ensureTopic('orders', { value: json(Order), partitions: 2, table: 'shop.orders' })
+  return { log, topic }
+}
+
+/** Sends so many records and waits for their acks. */
+export async function sendOrders(topic: Topic<Order>, from: number, count: number): Promise<void> {
+  const producer = topic.producer()
+  const ids = Array.from({ length: count }, (_, i) => from + i)
+  await producer.sendAll(ids.map((id) => ({ key: `k${id % 3}`, value: { id, city: 'Lyon' } })))
+  await producer.close()
+}
+
+/** What the log holds, sorted. */
+export async function ordersOf(topic: Topic<Order>): Promise<number[]> {
+  const ids: number[] = []
+  for await (const { value } of topic.read({ from: 'earliest', to: 'end' })) ids.push(value!.id)
+  return ids.sort((a, b) => a - b)
+}
+
+/** A folder that goes with the test. */
+export async function ownFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'moulin-tiered-'))
   onTestFinished(() => rm(dir, { recursive: true }))
+  return dir
+}
+
+/** Each life opens the log on a `store()` of its own, sends and tiers; then every record is there once, read on `direct`. */
+export async function checkTieredLog(store: () => ObjectStore, direct: ObjectStore, lives: number): Promise<void> {
+  const dir = await ownFolder()
   let log: Log | undefined
   const open = async (own: ObjectStore): Promise<Topic<Order>> => {
     await log?.close()
-    log = await openLog({
-      store: own,
-      wal: fileWal({ dir: join(dir, 'wal') }),
-      tier: icebergTier({ catalog: objectStoreCatalog({ store: own, runtime }), threads: 0 }),
-      probe: (probed) => probeStore(probed, { runtime }),
-      runtime,
-    })
-    return await log.ensureTopic('orders', { value: json(Order), partitions: 2, table: 'shop.orders' })
+    const opened = await openTieredLog(own, dir)
+    log = opened.log
+    return opened.topic
   }
   for (let life = 0; life < lives; life++) {
     const topic = await open(store())
-    const producer = topic.producer()
-    const ids = Array.from({ length: 20 }, (_, i) => life * 20 + i)
-    await producer.sendAll(ids.map((id) => ({ key: `k${id % 3}`, value: { id, city: 'Lyon' } })))
-    await producer.close()
+    await sendOrders(topic, life * 20, 20)
     const rival = objectStoreCatalog({ store: store(), runtime })
     await Promise.all([topic.tier(), life === 0 ? undefined : disturb(rival, life)])
   }
   const topic = await open(direct)
   await topic.tier()
-  const ids: number[] = []
-  for await (const { value } of topic.read({ from: 'earliest', to: 'end' })) ids.push(value!.id)
   const wanted = Array.from({ length: lives * 20 }, (_, id) => id)
-  expect(ids.sort((a, b) => a - b)).toEqual(wanted)
+  expect(await ordersOf(topic)).toEqual(wanted)
   expect((await topic.audit()).clean).toBe(true)
   const scanned = (await topic.scan({ columns: ['id'] }).toArray()) as { id: number }[]
   expect(scanned.map(({ id }) => id).sort((a, b) => a - b)).toEqual(wanted)
