@@ -186,8 +186,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'call an aborted look a refusal',
     file: 'packages/core/src/stores/settled-write.ts',
-    original: `throw isKind(failed, 'aborted') ? withOutcome(failed, 'unknown') : withOutcome(error, 'unknown', false)`,
-    planted: `throw withOutcome(error, 'unknown', false)`,
+    original: `throw isKind(failed, 'aborted') ? withOutcome(failed, 'unknown') : withOutcome(error, 'unknown', mayPass)`,
+    planted: `throw withOutcome(error, 'unknown', mayPass)`,
     caughtBy: ['packages/core/src/stores/settled-write.test.ts'],
   },
   {
@@ -1778,10 +1778,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'swallow an aborted put',
     file: 'packages/storage/src/memory.ts',
-    original: `      checkKey(key)
+    original: `      checkBody(key, bytes)
       throwIfAborted(options?.signal)
       // A constructor`,
-    planted: `      checkKey(key)
+    planted: `      checkBody(key, bytes)
       if (options?.signal?.aborted) return { etag: '' }
       // A constructor`,
     caughtBy: ['packages/storage/src/conformance.test.ts'],
@@ -3622,5 +3622,68 @@ export const mutants: readonly Mutant[] = [
 `,
     planted: ``,
     caughtBy: ['packages/storage-s3/src/s3.test.ts'],
+  },
+  {
+    name: 'take a refusal of unknown outcome for dropped metadata',
+    file: 'packages/storage/src/probe.ts',
+    original: `if (!hasOutcome(error, 'unknown')) throw lie('ATTEMPT_IDS_DROPPED', what)`,
+    planted: `throw lie('ATTEMPT_IDS_DROPPED', what)`,
+    caughtBy: ['packages/storage/src/probe.test.ts'],
+  },
+  {
+    name: 'take a missing permission for a lie of the store',
+    file: 'packages/storage/src/probe.ts',
+    original: `if (isKind(error, 'unavailable') || isKind(error, 'aborted')) throw error`,
+    planted: `if (isKind(error, 'aborted')) throw error`,
+    caughtBy: ['packages/storage/src/probe.test.ts'],
+  },
+  {
+    name: 'open a bucket that lists as a tree',
+    file: 'packages/storage/src/probe-reads.ts',
+    original: `const ofTree = ['tree-x', 'tree/x']`,
+    planted: `const ofTree = ['tree-x', 'tree-y']`,
+    caughtBy: ['packages/storage/src/probe.test.ts'],
+  },
+  {
+    name: 'send a write again to one who does not know its id',
+    file: 'packages/core/src/stores/settled-write.ts',
+    original: `write.isNamed === true && isMoulinError(failed) && failed.retryable`,
+    planted: `isMoulinError(failed) && failed.retryable`,
+    caughtBy: ['packages/core/src/stores/settled-write.test.ts'],
+  },
+  {
+    name: 'begin a hedged read with a signal that is none',
+    file: 'packages/storage/src/layers/checked-calls.ts',
+    original: `checkOptions(\`\${name}.get\`, given, objectStoreOptions.get)`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
+  },
+  {
+    name: 'put a text into memory as an empty object',
+    file: 'packages/core/src/stores/chunks.ts',
+    original: `if (!isBytes(bytes))`,
+    planted: `if (bytes === undefined)`,
+    caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
+  },
+  {
+    name: 'leave a misspelt session token out',
+    file: 'packages/storage-s3/src/s3-options.ts',
+    original: `Object.keys(value as object).every((name) => names.has(name))`,
+    planted: `Object.keys(value as object).length > 0`,
+    caughtBy: ['packages/storage-s3/src/s3-options.test.ts'],
+  },
+  {
+    name: 'go to other credentials of Google than were given',
+    file: 'packages/storage-gcs/src/gcs-options.ts',
+    original: `return isText(type) || (isText(email) && isText(key))`,
+    planted: `return true`,
+    caughtBy: ['packages/storage-gcs/src/gcs.test.ts'],
+  },
+  {
+    name: 'let the SDK of Azure make a URL of an account that is none',
+    file: 'packages/storage-azure/src/azure-client.ts',
+    original: `if (options.account !== undefined) checkAccount(options.account)`,
+    planted: `if (options.account === '') checkAccount(options.account)`,
+    caughtBy: ['packages/storage-azure/src/azure.test.ts'],
   },
 ]
