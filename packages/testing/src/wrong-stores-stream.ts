@@ -43,7 +43,7 @@ export const wrongStreams: readonly WrongStore[] = [
     breaks: 'refuses by name a stream longer than it gathers, and stores nothing of it',
     wrap: (store) =>
       derive(store, {
-        capabilities: { ...store.capabilities, multipart: false },
+        capabilities: { ...store.capabilities, multipart: false, attemptIds: false },
         async putStream(key, chunks, options) {
           const parts: Uint8Array[] = []
           let room = 2_000_000
@@ -230,8 +230,9 @@ export const wrongStreams: readonly WrongStore[] = [
   },
 ]
 
+// Streams that are gathered and put lose their attempt ids.
 function streaming(store: ObjectStore, putStream: PutStream): ObjectStore {
-  return derive(store, { putStream })
+  return derive(store, { capabilities: { ...store.capabilities, attemptIds: false }, putStream })
 }
 
 async function gathered(chunks: Chunks, options: PutOptions | undefined): Promise<Uint8Array[]> {
