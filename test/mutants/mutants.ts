@@ -149,6 +149,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/storage-s3/src/s3-writes.test.ts'],
   },
   {
+    name: 'know no last bytes of nothing',
+    file: 'packages/storage-s3/src/s3-facts.ts',
+    original: `answer.ContentLength === 0) return 0`,
+    planted: `answer.ContentLength === -1) return 0`,
+    caughtBy: ['packages/storage-s3/src/s3-reads.test.ts'],
+  },
+  {
     name: 'create at Amazon whatever is there',
     file: 'packages/storage-s3/src/s3-bucket.ts',
     original: `{ IfNoneMatch: '*' }`,

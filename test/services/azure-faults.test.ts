@@ -4,7 +4,7 @@ import type { ObjectStore } from '@moulin/core'
 import { azure } from '@moulin/storage-azure'
 import type { ProxyRule } from '@moulin/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { checkLosses, lossy, proxyBefore, tried } from '../support/cloud-faults.ts'
+import { checkLosses, lossy, patient, proxyBefore, tried } from '../support/cloud-faults.ts'
 import type { FaultyCloud } from '../support/cloud-faults.ts'
 import { checkRowRace } from '../support/row-race.ts'
 import { checkTieredLog, unnamedIn } from '../support/tiered-log.ts'
@@ -32,12 +32,12 @@ async function faultyAzurite(seed: number): Promise<FaultyCloud> {
   onTestFinished(async () => void (await client.delete()))
   const proxy = await proxyBefore(url, seed, rules)
   const at = { container, account, credential: { accountKey } }
-  const bare = (): ObjectStore => azure({ ...at, endpoint: `${proxy.endpoint}/${account}` })
+  const bare = (): ObjectStore => azure({ ...at, endpoint: `${proxy.endpoint}/${account}`, ...patient })
   return {
     proxy,
     bare,
     store: () => tried(bare()),
-    direct: azure({ ...at, endpoint: `${url}/${account}` }),
+    direct: azure({ ...at, endpoint: `${url}/${account}`, ...patient }),
   }
 }
 

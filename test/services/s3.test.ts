@@ -37,8 +37,13 @@ const servers: readonly Server[] = [
     cannot: { 'keeps odd keys as they are': 'it takes a backslash for a slash' },
     start: seaweedfs,
   },
-  ...(process.env['MOULIN_SERVICES'] === 'all' ? [{ name: 'versitygw', options: {}, start: versitygw }] : []),
+  ...(process.env['MOULIN_SERVICES'] === 'all' ? [gateway()] : []),
 ]
+
+function gateway(): Server {
+  const cannot = { 'keeps an object and others below its key': 'keys are paths of a file system' }
+  return { name: 'versitygw', options: {}, cannot, start: versitygw }
+}
 
 async function fakeService(): Promise<S3Service> {
   const { endpoint, credentials, close } = await s3Fake()

@@ -1,7 +1,7 @@
 /** Stores of the clouds behind a network that refuses, races and loses answers. */
 import { S3Client } from '@aws-sdk/client-s3'
 import type { ObjectStore } from '@moulin/core'
-import { retry } from '@moulin/storage'
+import { limit, retry } from '@moulin/storage'
 import { gcs } from '@moulin/storage-gcs'
 import type { GcsOptions } from '@moulin/storage-gcs'
 import { s3 } from '@moulin/storage-s3'
@@ -9,6 +9,8 @@ import type { S3Options } from '@moulin/storage-s3'
 import { faultProxy, gcsFake, s3Fake } from '@moulin/testing'
 import type { FaultProxy, ProxyRule } from '@moulin/testing'
 import { expect, onTestFinished } from 'vitest'
+
+const PATIENCE_MS = 600_000
 
 /** One bucket, and the way to it. */
 export interface FaultyCloud {
@@ -40,9 +42,12 @@ export interface FakeCloud extends FaultyCloud {
   vanish(): void
 }
 
-/** What is tried again comes back soon: the faults are the network's, which is not busy. */
+/** What is tried again comes back soon: the faults are the network's, which is not busy. A busy machine is no fault, however long it takes. */
 export const tried = (store: ObjectStore): ObjectStore =>
-  retry(store, { minWaitMs: 1, maxWaitMs: 20, budget: { tokens: 1e6 } })
+  retry(limit(store), { minWaitMs: 1, maxWaitMs: 20, maxRetryMs: PATIENCE_MS, budget: { tokens: 1e6 } })
+
+/** For adapters, how long a request may say nothing. */
+export const patient = { deadlineMs: PATIENCE_MS }
 
 export async function faultyS3Fake(seed: number, rules = lossy): Promise<FakeCloud> {
   const fake = await s3Fake()
@@ -62,12 +67,12 @@ export async function faultyS3(
   const common = { region: 'us-east-1', forcePathStyle: true, maxAttempts: 1 }
   const client = new S3Client({ ...common, credentials, endpoint: proxy.endpoint })
   onTestFinished(() => client.destroy())
-  const bare = (): ObjectStore => s3({ bucket, client, ...options })
+  const bare = (): ObjectStore => s3({ bucket, client, ...options, ...patient })
   return {
     proxy,
     bare,
     store: () => tried(bare()),
-    direct: s3({ bucket, endpoint, credentials, ...options }),
+    direct: s3({ bucket, endpoint, credentials, ...options, ...patient }),
   }
 }
 
@@ -86,12 +91,12 @@ export async function faultyGcs(
   rules = lossy,
 ): Promise<FaultyCloud> {
   const proxy = await proxyBefore(endpoint, seed, rules)
-  const bare = (): ObjectStore => gcs({ bucket, apiEndpoint: proxy.endpoint, ...options })
+  const bare = (): ObjectStore => gcs({ bucket, apiEndpoint: proxy.endpoint, ...options, ...patient })
   return {
     proxy,
     bare,
     store: () => tried(bare()),
-    direct: gcs({ bucket, apiEndpoint: endpoint, ...options }),
+    direct: gcs({ bucket, apiEndpoint: endpoint, ...options, ...patient }),
   }
 }
 

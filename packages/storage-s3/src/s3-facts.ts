@@ -31,6 +31,8 @@ export function sizeBehind(
   length: number,
   noAnswer: NoAnswer,
 ): number {
+  // Amazon says 416 of the last bytes of an empty object; versitygw gives the whole, of which there is no range to tell.
+  if ('suffix' in range && answer.ContentRange === undefined && answer.ContentLength === 0) return 0
   const [, start, end, size] = (/^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '') ?? []).map(Number)
   if (start === undefined || end === undefined || size === undefined) throw noAnswer(answer)
   const wanted = resolveRange(range, size, key)

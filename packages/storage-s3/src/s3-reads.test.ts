@@ -40,6 +40,21 @@ describe('s3: a read', () => {
     expect((await store.get('k', { range: { start: 2, end: 4 } })).bytes).toEqual(bytesOf('23'))
   })
 
+  it('takes the whole of an empty object for its last bytes, as versitygw tells them, and no page', async () => {
+    const { store, proxy } = await s3Bench()
+    const headers = { etag: '"1"', 'content-length': '0' }
+    proxy.addRule({ fault: 'before', operation: 'get', answer: { status: 200, body: '', headers } })
+    expect(await store.get('k', { range: { suffix: 4 } })).toMatchObject({
+      bytes: new Uint8Array(0),
+      size: 0,
+      etag: '"1"',
+    })
+    proxy.addRule({ fault: 'before', operation: 'get', answer: { status: 200, body: '' } })
+    expect(await failed(store.get('k', { range: { suffix: 4 } }))).toMatchObject({ kind: 'unavailable' })
+    proxy.addRule({ fault: 'before', operation: 'get', answer: { status: 200, body: '', headers } })
+    expect(await failed(store.get('k', { range: { start: 0 } }))).toMatchObject({ kind: 'unavailable' })
+  })
+
   it('ends where nothing comes any more, and lasts while something does', async () => {
     const runtime = virtualRuntime({ seed: 1 })
     const { store, direct, proxy } = await s3Bench([], { runtime, deadlineMs: 1_000 })
