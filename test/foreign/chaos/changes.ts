@@ -5,6 +5,7 @@ import { and, anyRows, assignment, byId } from './predicates.ts'
 import type { Args } from './predicates.ts'
 import {
   hasPositionDeletes,
+  idOf,
   noPartition,
   ofDuckdb,
   ofDuckdbDeletes,
@@ -47,6 +48,16 @@ export function equalityDelete(
   return stranger.iceberg({ do: 'equalityDelete', columns: [name], rows }, () =>
     model.change((row) => (values.includes(row.values[path]) ? undefined : row)),
   )
+}
+
+/** Whether the table has deletes by another column than those of which {@link changes} deletes ids and nulls. */
+async function isLevelCompared({ stranger, model: { columns } }: Scene): Promise<boolean> {
+  const others = (['id', 'city'] as const).map((path) => idOf(stranger.metadata, columns.sql(path)))
+  const where = others.map((id) => `NOT array_contains(equality_ids, ${id})`).join(' AND ')
+  const found = await stranger.engines.spark.sql(
+    `SELECT count(*) FROM ${stranger.table}.delete_files WHERE content = 2 AND ${where}`,
+  )
+  return found[0]![0] !== '0'
 }
 
 /** Changes rows. */
@@ -186,6 +197,9 @@ export const changes: readonly Operation[] = [
       // Its vector for a file of an earlier spec lacks what was deleted there before: those rows are back, for Spark too.
       if (version >= 3 && specs.length > 1 && hasPositionDeletes(scene)) return 'nothing'
       const gone = byId(args)
+      // It sees no row without a level where one of a level was deleted by value before.
+      if (model.rows.some((row) => gone.test(row) && row.values.level === null) && (await isLevelCompared(scene)))
+        return 'nothing'
       await stranger.duckdb(`DELETE FROM ${stranger.table} WHERE ${gone.sql}`, () =>
         model.change((row) => (gone.test(row) ? undefined : row)),
       )

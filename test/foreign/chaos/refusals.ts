@@ -36,7 +36,7 @@ export const noPartition: readonly Refusal[] = [
   },
 ]
 
-function idOf(metadata: Metadata, column: string): number | undefined {
+export function idOf(metadata: Metadata, column: string): number | undefined {
   const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id'])!
   return schema.fields.find(({ name }) => name === column)?.id
 }
