@@ -14,13 +14,19 @@ const ofTwoClients = (store: ObjectStore, open: (store: ObjectStore) => Catalog)
   open: async () => open(store),
 })
 
-catalogConformance({ describe, it }, { name: 'memoryCatalog', create: () => ({ catalog: inMemory() }) })
+// What an object-store catalog cannot have.
+const capabilities = { rename: true, transactions: true }
+const why = 'a name is a folder of a-z A-Z 0-9 _ -'
+const names = { dot: why, slash: why, blank: why, percent: why, quotes: why, url: why, unicode: why }
+
+catalogConformance({ describe, it }, { name: 'memoryCatalog', create: () => ({ catalog: inMemory() }), capabilities })
 
 catalogConformance(
   { describe, it },
   {
     name: 'objectStoreCatalog',
     create: () => ofTwoClients(hookedStore(), ofObjects),
+    names,
     folders: { open: ofObjects },
   },
 )
@@ -30,13 +36,14 @@ catalogConformance(
   {
     name: 'objectStoreCatalog on a store without compare-and-swap',
     create: () => ofTwoClients(hookedStore({ compareAndSwap: false }), ofObjects),
+    names,
   },
 )
 
 // A wrapper keeps what it wraps promises, as long as nothing is to fail.
 catalogConformance(
   { describe, it },
-  { name: 'faultyCatalog over memoryCatalog', create: () => ({ catalog: faultyCatalog(inMemory()) }) },
+  { name: 'faultyCatalog over memoryCatalog', create: () => ({ catalog: faultyCatalog(inMemory()) }), capabilities },
 )
 
 catalogConformance(
@@ -44,6 +51,18 @@ catalogConformance(
   {
     name: 'faultyCatalog over objectStoreCatalog',
     create: () => ofTwoClients(hookedStore(), (store) => faultyCatalog(ofObjects(store))),
+    names,
     folders: { open: (store) => faultyCatalog(ofObjects(store)) },
+  },
+)
+
+// Its users make their namespaces, as those of many a catalog must.
+catalogConformance(
+  { describe, it },
+  {
+    name: 'memoryCatalog with created namespaces',
+    create: () => ({ catalog: inMemory() }),
+    capabilities,
+    namespaces: 'created',
   },
 )

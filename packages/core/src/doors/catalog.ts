@@ -14,8 +14,17 @@ export interface Catalog {
   readonly metadataWarnBytes?: number
   /** The same for as long as the catalog is open. What one does not have is `unsupported` code `CATALOG_CAPABILITY`. */
   readonly capabilities: CatalogCapabilities
-  /** @throws `exists`. A commit-like call: an error with outcome `unknown` may have created it. */
+  /**
+   * @throws `exists`; `unsupported` code `TABLE_LOCATION` for a location that this catalog cannot give. A commit-like call: an error with
+   * outcome `unknown` may have created it.
+   */
   createTable(table: TableIdentifier, request: CreateTableRequest, options?: CatalogCallOptions): Promise<LoadedTable>
+  /**
+   * What {@link createTable} would create, and creates nothing: REST specification, `stage-create`. The table comes to be by a
+   * {@link commitTable} that requires `assert-create` and whose updates make all of it.
+   * @throws `exists`, like `createTable`.
+   */
+  stageTable(table: TableIdentifier, request: CreateTableRequest, options?: CatalogCallOptions): Promise<StagedTable>
   /** @throws `not-found`; `corrupt`; `unsupported` for a format version that we do not read. */
   loadTable(table: TableIdentifier, options?: CatalogCallOptions): Promise<LoadedTable>
   /**
@@ -25,8 +34,24 @@ export interface Catalog {
   commitTable(table: TableIdentifier, commit: TableCommit, options?: CatalogCallOptions): Promise<LoadedTable>
   /** Removes the name. Files stay. @throws `not-found`. */
   dropTable(table: TableIdentifier, options?: CatalogCallOptions): Promise<void>
-  /** All tables, in no order. */
-  listTables(options?: CatalogCallOptions): AsyncIterable<TableIdentifier>
+  /**
+   * Gives a name to a table whose metadata lies there already: it goes on with its uuid and its history. Capability `register`.
+   * @throws `exists`; `not-found` code `FILE_VANISHED` where no metadata is there; `unsupported` code `TABLE_LOCATION` for metadata that
+   * this catalog cannot go on from. An error with outcome `unknown` may have registered it.
+   */
+  registerTable(table: TableIdentifier, metadataLocation: string, options?: CatalogCallOptions): Promise<LoadedTable>
+  /**
+   * One step: no moment has both names or none. Capability `rename`. The namespace of the new name must exist.
+   * @throws `not-found` for the table or the namespace; `exists`. An error with outcome `unknown` may have renamed it.
+   */
+  renameTable(from: TableIdentifier, to: TableIdentifier, options?: CatalogCallOptions): Promise<void>
+  /**
+   * All of the commits or none, each as {@link commitTable} says; a table is named once. Capability `transactions`.
+   * @throws like `commitTable`, with the table in `context.table`.
+   */
+  commitTransaction(commits: readonly NamedCommit[], options?: CatalogCallOptions): Promise<void>
+  /** All tables, or those right in `options.namespace`, in no order. @throws `not-found` for the namespace. */
+  listTables(options?: CatalogListOptions): AsyncIterable<TableIdentifier>
   /**
    * Tables need no namespace that was created: one in which a table or a namespace lies exists, without properties.
    * @throws `exists`; `invalid` code `NAMESPACE_NAME`; `unsupported` for properties where namespaces have none. An error with
@@ -60,6 +85,15 @@ export interface CatalogCallOptions {
   readonly signal?: AbortSignal
   /** How large a table's metadata may become, for a catalog that writes it itself and was given no limits of its own. */
   readonly limits?: Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
+  /**
+   * Of a call that changes something: the same for all sends of the one change. A catalog behind a network hands it on where its server
+   * takes one (REST specification, `Idempotency-Key`). A hint: an unknown outcome is settled by reading all the same.
+   */
+  readonly changeId?: string
+}
+
+export interface CatalogListOptions extends CatalogCallOptions {
+  readonly namespace?: Namespace
 }
 
 export interface TableIdentifier {
@@ -78,6 +112,9 @@ export interface LoadedTable {
   readonly credentials?: readonly StorageCredential[]
 }
 
+/** A table that is not there yet. */
+export type StagedTable = Omit<LoadedTable, 'metadataLocation'>
+
 /** REST specification, `StorageCredential`. Of several that fit a location, the one with the longest prefix is meant. */
 export interface StorageCredential {
   /** Of locations. */
@@ -89,12 +126,19 @@ export interface CreateTableRequest {
   readonly location?: string
   readonly schema: IcebergSchema
   readonly partitionSpec?: PartitionSpec
+  /** REST specification, `write-order`. Default: unsorted. */
+  readonly sortOrder?: SortOrder
+  /** `format-version` is the table's format, as in the REST specification. */
   readonly properties?: Readonly<Record<string, string>>
 }
 
 export interface TableCommit {
   readonly requirements: readonly TableRequirement[]
   readonly updates: readonly TableUpdate[]
+}
+
+export interface NamedCommit extends TableCommit {
+  readonly identifier: TableIdentifier
 }
 
 /** REST specification, `TableRequirement`. */

@@ -2,9 +2,11 @@ import { unsupported } from '../model/errors.ts'
 
 /** What only some catalogs have. All the rest of {@link Catalog} every one has. */
 export interface CatalogCapabilities {
-  /** A table may take another name. */
+  /** Metadata that lies there already may get a name: `registerTable`. */
+  readonly register: boolean
+  /** A table may take another name: `renameTable`. */
   readonly rename: boolean
-  /** Commits of several tables, all or none. */
+  /** Commits of several tables, all or none: `commitTransaction`. */
   readonly transactions: boolean
   readonly views: boolean
   /** Namespaces have properties. Without, they are created with none, and none can be set. */
@@ -33,6 +35,7 @@ export interface NamespaceChanged {
 }
 
 const words: Readonly<Record<keyof CatalogCapabilities, string>> = {
+  register: 'registering of tables',
   rename: 'renaming of tables',
   transactions: 'commits of several tables at once',
   views: 'views',

@@ -19,7 +19,10 @@ export function addSchema(
   if (repeated !== undefined) throw invalid('FIELD_ID', `The field id ${repeated} is used twice in the schema.`)
   const last = Math.max(lastColumnId(update.schema), update['last-column-id'] ?? 0, metadata['last-column-id'])
   const shape = shapeOf(update.schema, 'schema-id')
-  const same = metadata.schemas.find((schema) => shapeOf(schema, 'schema-id') === shape)
+  const count = update.schema.fields.length
+  const same = metadata.schemas.find(
+    (schema) => schema.fields.length === count && shapeOf(schema, 'schema-id') === shape,
+  )
   const id = same?.['schema-id'] ?? nextId(metadata.schemas.map((schema) => schema['schema-id']))
   change.lastAdded.schemaId = id
   const schemas = same === undefined ? [...metadata.schemas, { ...update.schema, 'schema-id': id }] : metadata.schemas
@@ -99,11 +102,20 @@ export function addSortOrder(metadata: TableMetadata, order: SortOrder, change: 
   return { ...metadata, 'sort-orders': [...metadata['sort-orders'], { ...order, 'order-id': id }] }
 }
 
+/** Writers order members differently, and some write a list of identifier fields that is empty. */
 function shapeOf(value: object, without: string): string {
-  const sorted = Object.entries(value)
-    .filter(([name]) => name !== without)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-  return stringifyJson(sorted)
+  const kept = Object.entries(value).filter(([name, member]) => {
+    const isNothing = name === 'identifier-field-ids' && Array.isArray(member) && member.length === 0
+    return name !== without && !isNothing
+  })
+  return stringifyJson(inOrder(Object.fromEntries(kept)))
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return sorted.map(([name, member]) => [name, inOrder(member)])
 }
 
 const nextId = (ids: readonly (number | undefined)[]): number => Math.max(-1, ...ids.map((id) => id ?? -1)) + 1
