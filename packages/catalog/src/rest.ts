@@ -1,7 +1,25 @@
 export { errorAnswer, refusedError } from './rest/wire/errors.ts'
 export type { ErrorAnswer, Refused } from './rest/wire/errors.ts'
 export { restHeaders, VENDED_CREDENTIALS } from './rest/wire/headers.ts'
-export type * from './rest/wire/messages.ts'
+export type {
+  CatalogConfig,
+  CommitTableAnswer,
+  CommitTableBody,
+  CommitTransactionBody,
+  CreateNamespaceBody,
+  CreateTableBody,
+  CredentialsAnswer,
+  ErrorModel,
+  ListNamespacesAnswer,
+  ListTablesAnswer,
+  LoadTableAnswer,
+  NamespaceAnswer,
+  NamespaceChangeAnswer,
+  NamespaceChangeBody,
+  RegisterTableBody,
+  RenameTableBody,
+  TokenAnswer,
+} from './rest/wire/messages.ts'
 export {
   createBodyOf,
   createRequestOf,
