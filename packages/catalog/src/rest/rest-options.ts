@@ -33,7 +33,7 @@ export interface RestCatalogOptions {
 const optionTable: OptionTable<RestCatalogOptions> = {
   uri: option.required(option.secret(option.anyOf(option.textOf('a URI'), option.objectOf('a URL object')))),
   warehouse: option.textOf('a name or location'),
-  auth: option.door('a RestAuth: bearer(), oauth2() or sigV4()', ['open'], ['name']),
+  auth: option.secret(option.door('a RestAuth: bearer(), oauth2() or sigV4()', ['open'], ['name'])),
   headers: option.secret(option.recordOf(option.text)),
   requestTimeoutMs: option.milliseconds(1),
   vendedCredentials: option.flag,
