@@ -11,7 +11,7 @@ import { checkChange, checkProperties, liesIn } from '../namespace-change.ts'
 import { pageOf, pages } from './pages.ts'
 import { aboutNamespace } from './rest-client.ts'
 import type { RestClient, RestSession } from './rest-client.ts'
-import { checkRestNamespace } from './rest-names.ts'
+import { checkOpenNamespace, nameKey } from '../open-names.ts'
 import { readNamespace, readNamespaceChange, readNamespaces, readTables } from './wire/answers.ts'
 
 type Properties = Readonly<Record<string, string>>
@@ -31,7 +31,7 @@ export class RestNamespaces {
     properties: Properties = {},
     call: CatalogCallOptions = {},
   ): Promise<LoadedNamespace> {
-    checkRestNamespace(namespace)
+    checkOpenNamespace(namespace)
     checkProperties('restCatalog.createNamespace', properties)
     return await this.#client.run(namespaceText(namespace), call, async (session) => {
       if (Object.keys(properties).length > 0 && !session.server.routes.has('setNamespaceProperties')) {
@@ -43,14 +43,14 @@ export class RestNamespaces {
   }
 
   async load(namespace: Namespace, call: CatalogCallOptions = {}): Promise<LoadedNamespace> {
-    checkRestNamespace(namespace)
+    checkOpenNamespace(namespace)
     return await this.#client.run(namespaceText(namespace), call, async ({ send }) => {
       return loadedOf(namespace, (await send('loadNamespace', { namespace })).read(readNamespace).properties)
     })
   }
 
   async set(namespace: Namespace, change: NamespaceChange, call: CatalogCallOptions = {}): Promise<NamespaceChanged> {
-    checkRestNamespace(namespace)
+    checkOpenNamespace(namespace)
     const { updates = {}, removals = [] } = checkChange('restCatalog.setNamespaceProperties', change)
     return await this.#client.run(namespaceText(namespace), call, async ({ send }) => {
       const named = [...new Set(removals)]
@@ -62,13 +62,13 @@ export class RestNamespaces {
   }
 
   async drop(namespace: Namespace, call: CatalogCallOptions = {}): Promise<void> {
-    checkRestNamespace(namespace)
+    checkOpenNamespace(namespace)
     await this.#client.run(namespaceText(namespace), call, ({ send }) => send('dropNamespace', { namespace }))
   }
 
   /** Those right below, each once, whatever else the server lists. */
   async *list(parent: Namespace, call: CatalogCallOptions = {}): AsyncGenerator<Namespace> {
-    if (parent.length > 0) checkRestNamespace(parent)
+    if (parent.length > 0) checkOpenNamespace(parent)
     const given = new Set<string>()
     const ask = (query: Properties) =>
       this.#client.run(aboutNamespace(parent), call, async ({ send }) => {
@@ -78,7 +78,7 @@ export class RestNamespaces {
     for await (const namespace of pages(ask, (page) => page.namespaces, this.#pageSize)) {
       if (namespace.length <= parent.length || !liesIn(namespace, parent)) continue
       const child = namespace.slice(0, parent.length + 1)
-      const text = JSON.stringify(child)
+      const text = nameKey(child)
       if (given.has(text)) continue
       given.add(text)
       yield child
@@ -87,7 +87,7 @@ export class RestNamespaces {
 
   /** The tables right in the namespace. */
   async *tables(namespace: Namespace, call: CatalogCallOptions = {}): AsyncGenerator<TableIdentifier> {
-    checkRestNamespace(namespace)
+    checkOpenNamespace(namespace)
     const ask = (query: Properties) =>
       this.#client.run(namespaceText(namespace), call, async ({ send }) =>
         pageOf(await send('listTables', { namespace, query }), readTables),

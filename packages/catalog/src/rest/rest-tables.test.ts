@@ -218,7 +218,7 @@ describe('a change', () => {
       name: 'orders',
       location: 's3://lake/x',
       schema: request.schema,
-      'partition-spec': partitionSpec,
+      'partition-spec': { 'spec-id': 0, fields: [] },
       'write-order': sortOrder,
       'stage-create': true,
       properties: { a: 'b' },

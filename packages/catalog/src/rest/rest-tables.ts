@@ -11,13 +11,13 @@ import type {
 } from '@moulin/core'
 import { KeptTables } from './kept-tables.ts'
 import type { RestClient, RestSession } from './rest-client.ts'
-import { checkRestTable } from './rest-names.ts'
+import { checkOpenTable, nameKey } from '../open-names.ts'
 import { inNamespace } from './rest-namespaces.ts'
 import type { RestAnswer } from './transport.ts'
 import { readCommit, readCredentials, readTable } from './wire/answers.ts'
 import { restHeaders } from './wire/headers.ts'
 import type { CommitTableAnswer, LoadTableAnswer } from './wire/messages.ts'
-import { createBodyOf } from './wire/requests.ts'
+import { commitBodyOf, createBodyOf } from './wire/requests.ts'
 
 const KEPT_TABLE_BYTES = 64 * 1024 * 1024
 /** Tables whose place is remembered, to know whose credentials are asked for. */
@@ -59,7 +59,7 @@ export class RestTables {
 
   async load(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<LoadedTable> {
     const { clock } = this.#client.runtime
-    const key = keyOf(checkRestTable(table))
+    const key = keyOf(checkOpenTable(table))
     return await this.#run(table, call, async (session) => {
       const kept = call.fresh === true ? undefined : this.#kept.get(key, clock.now())
       const headers = kept === undefined ? {} : { [restHeaders.ifNoneMatch]: kept.etag }
@@ -76,7 +76,7 @@ export class RestTables {
 
   async commit(table: TableIdentifier, commit: TableCommit, call: CatalogCallOptions = {}): Promise<LoadedTable> {
     return await this.#changing(table, call, async (session) => {
-      const body = { identifier: identifierOf(table), requirements: commit.requirements, updates: commit.updates }
+      const body = commitBodyOf({ identifier: table, ...commit })
       const answer = await session.send('commitTable', { ...partsOf(table), body })
       const read = answer.read(readCommit)
       const lie = contradiction(commit, read)
@@ -100,7 +100,7 @@ export class RestTables {
   }
 
   async rename(from: TableIdentifier, to: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
-    checkRestTable(to)
+    checkOpenTable(to)
     await this.#changing(from, call, async ({ send }) => {
       this.#kept.drop(keyOf(to))
       await send('renameTable', { body: { source: identifierOf(from), destination: identifierOf(to) } })
@@ -108,12 +108,11 @@ export class RestTables {
   }
 
   async commitAll(commits: readonly NamedCommit[], call: CatalogCallOptions = {}): Promise<void> {
-    for (const { identifier } of commits) checkRestTable(identifier)
+    for (const { identifier } of commits) checkOpenTable(identifier)
     const about = `${commits.length} tables`
     await this.#client.run(about, call, async ({ send }) => {
       for (const { identifier } of commits) this.#kept.drop(keyOf(identifier))
-      const changes = commits.map((each) => ({ ...each, identifier: identifierOf(each.identifier) }))
-      await send('commitTransaction', { body: { 'table-changes': changes } })
+      await send('commitTransaction', { body: { 'table-changes': commits.map(commitBodyOf) } })
     })
   }
 
@@ -141,7 +140,7 @@ export class RestTables {
     call: CatalogCallOptions,
     work: (session: RestSession) => Promise<T>,
   ): Promise<T> {
-    return await this.#client.run(tableText(checkRestTable(table)), call, work)
+    return await this.#client.run(tableText(checkOpenTable(table)), call, work)
   }
 
   /** What was kept is forgotten before and after, for a load may come between. */
@@ -220,7 +219,7 @@ function identifierOf({ namespace, name }: TableIdentifier): TableIdentifier {
 }
 
 function keyOf({ namespace, name }: TableIdentifier): string {
-  return JSON.stringify([...namespace, name])
+  return nameKey([...namespace, name])
 }
 
 /** Names of one scheme: a catalog may say another than its metadata. */

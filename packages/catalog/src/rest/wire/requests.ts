@@ -1,6 +1,7 @@
 import { invalid, isKind, parseJson } from '@moulin/core'
 import type { CreateTableRequest, JsonObject, NamedCommit, PartitionSpec, SortOrder, TableCommit } from '@moulin/core'
 import { checkSchema } from '@moulin/iceberg'
+import { nameKey } from '../../open-names.ts'
 import { check, distinct, identifierIn, maybe, namespaceIn, stringMap } from './body-checks.ts'
 import { requirementIn, updateIn } from './commit-shapes.ts'
 import type {
@@ -64,14 +65,14 @@ export function createRequestOf(body: CreateTableBody): CreateTableRequest {
   }
 }
 
-/** {@link createRequestOf} back. */
+/** {@link createRequestOf} back. Apache's servers read no partition spec without an id, whatever becomes of it. */
 export function createBodyOf(name: string, request: CreateTableRequest, isStaged: boolean): CreateTableBody {
   const { schema, location, partitionSpec, sortOrder, properties } = request
   return {
     name,
     schema,
     ...(location === undefined ? {} : { location }),
-    ...(partitionSpec === undefined ? {} : { 'partition-spec': partitionSpec }),
+    ...(partitionSpec === undefined ? {} : { 'partition-spec': { 'spec-id': 0, ...partitionSpec } }),
     ...(sortOrder === undefined ? {} : { 'write-order': sortOrder }),
     ...(isStaged ? { 'stage-create': true } : {}),
     ...(properties === undefined ? {} : { properties }),
@@ -103,9 +104,17 @@ export const readCommitTransaction: ReadRequest<CommitTransactionBody> = reader(
       ...commitIn(change, place),
     }
   })
-  const nameOf = ({ identifier: { namespace, name } }: NamedCommit): string => JSON.stringify([...namespace, name])
+  const nameOf = ({ identifier: { namespace, name } }: NamedCommit): string => nameKey([...namespace, name])
   return { 'table-changes': distinct(changes, `${what}: table-changes`, nameOf) }
 })
+
+/** The body of a commit, as {@link createBodyOf} is of a table. */
+export function commitBodyOf({ identifier: { namespace, name }, requirements, updates }: NamedCommit): NamedCommit {
+  const whole = updates.map((update) =>
+    update.action === 'add-spec' ? { ...update, spec: { 'spec-id': 0, ...update.spec } } : update,
+  )
+  return { identifier: { namespace, name }, requirements, updates: whole }
+}
 
 function commitIn(body: JsonObject, what: string): TableCommit {
   const list = (member: string): readonly unknown[] => check.array(body[member] ?? [], what, member)
