@@ -16,6 +16,7 @@ import type {
   ColdTopic,
   ColdTopicInfo,
   Limits,
+  LoadedTable,
   ObjectStore,
   OptionTable,
   RenewableFiles,
@@ -63,6 +64,11 @@ export interface IcebergTierOptions {
    */
   readonly stores?: ObjectStore | TableStores
   /**
+   * Folders, by URI, that the tables' files must lie in: `s3://bucket/warehouse/`. What metadata names elsewhere is `OUTSIDE_STORE`, before
+   * any request. Default: wherever `stores` has a store for.
+   */
+  readonly allow?: readonly string[]
+  /**
    * Threads that encode data files and decode rows; while all of them encode, one more decodes. 0 does all in the calling
    * thread. Default: the cores of the first log that attaches, less one, but at least 1.
    */
@@ -100,6 +106,7 @@ export interface IcebergTierOptions {
 const optionTable: OptionTable<IcebergTierOptions> = {
   catalog: option.required(option.catalogCheck),
   stores: option.anyOf(option.storeCheck, option.callback),
+  allow: option.listOf(option.text),
   threads: option.integer('threads', 0, 1024),
   worker: option.moduleUrl,
   memoryBytes: option.positiveBytes,
@@ -164,7 +171,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const place = typeof stores === 'function' ? tableText(table) : (stores ?? store)
     let found = opened.get(place)
     if (found === undefined) {
-      const tableFiles = filesOf(stores ?? store, { reload: () => catalog.loadTable(table) })
+      const reload = (): Promise<LoadedTable> => catalog.loadTable(table, { fresh: true })
+      const tableFiles = filesOf(stores ?? store, { reload, allow: options.allow })
       const shared = rooms.get(stores ?? store) ?? roomsOf(limits)
       rooms.set(stores ?? store, shared)
       const { open, deletes } = shared
