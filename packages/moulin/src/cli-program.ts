@@ -5,7 +5,7 @@ import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from 
 import type { Damage, RepairPlan } from '@moulin/log'
 import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
-import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag } from './cli-place.ts'
+import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag, withTable } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { addDoctor } from './doctor-command.ts'
@@ -96,24 +96,30 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     )
 
   withPlaceFlags(program.command('scan'))
-    .description('rows of a topic: its table plus what is still hot, each record once')
+    .description(
+      'rows of a topic: its table plus what is still hot, each record once; or of any table in a REST catalog',
+    )
     .argument(...placeArgument)
-    .argument('<topic>', 'name of the topic')
+    .argument('[topic]', 'name of the topic; left out with --catalog: <place> is a table there, shop.orders')
     .option('--columns <names>', 'comma-separated; default: the value columns')
     .option('--limit <rows>', 'stop after so many rows', positiveInteger)
     .option('--json', 'one JSON object per row instead of tab-separated values')
-    .action((place: string, name: string, options: PlaceFlags & ScanFlags) =>
-      withLog(place, options, async (log) => {
-        const topic = await log.topic<Record<string, unknown>>(name)
-        const columns = options.columns?.split(',')
+    .action(async (place: string, name: string | undefined, options: PlaceFlags & ScanFlags) => {
+      const columns = options.columns?.split(',')
+      const show = async (scan: AsyncIterable<object>): Promise<void> => {
         let rows = 0
-        for await (const row of topic.scan(columns === undefined ? {} : { columns })) {
+        for await (const row of scan) {
           if (!options.json && rows === 0) line(Object.keys(row).join('\t'))
           line(options.json ? jsonLine(row) : Object.values(plainRow(row)).map(cell).join('\t'))
           if (++rows === options.limit || output.isClosed === true) break
         }
-      }),
-    )
+      }
+      const query = columns === undefined ? {} : { columns }
+      if (name === undefined) return await withTable(place, options, (table) => show(table.scan(query)))
+      await withLog(place, options, async (log) => {
+        await show((await log.topic<Record<string, unknown>>(name)).scan(query))
+      })
+    })
 
   withPlaceFlags(program.command('audit'))
     .description('compares tables with the ledger that was committed with their data; exit status 1 if one differs')

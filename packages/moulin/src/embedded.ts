@@ -32,12 +32,11 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
   const store = fileSystem({ root, files: runtime.files })
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
-  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
   return openComposedLog({
     ...logOptionsOf(options),
     store,
     wal: fileWal({ dir: walDirOf(root), networkMount: options.networkMount ?? 'refuse' }),
-    tier: tierOf(catalog, options),
+    tier: tierOf(() => objectStoreCatalog({ store, prefix: 'tables/', runtime, access }), options),
     probe: async (probed) => {
       try {
         await probeStore(probed, { runtime, prefix: 'log/probe/' })
