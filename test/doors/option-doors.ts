@@ -343,7 +343,6 @@ export const doors: readonly Door[] = [
     },
     { uri: 'http://127.0.0.1:9/' },
   ),
-  door<catalogPackage.BearerOptions>('bearer', catalogPackage.bearer, { token: noFunction }, { token: 'x' }),
   door<catalogPackage.OAuth2Options>(
     'oauth2',
     catalogPackage.oauth2,

@@ -157,6 +157,12 @@ describe('bearer', () => {
     expect(server.told.filter((each) => each.headers['authorization'] === 'Bearer old')).toHaveLength(2)
   })
 
+  it('takes a text or a function', () => {
+    for (const options of [{ token: 5 }, { token: '' }, { token: null }, {}, { token: 'a', tokne: 'b' }, null]) {
+      expect(() => bearer(options as never)).toThrow(expect.objectContaining({ kind: 'invalid', code: 'OPTION' }))
+    }
+  })
+
   it('takes no token that is no header, and tells nothing of a source that fails', async () => {
     const { catalog, clock } = opened('http://127.0.0.1:9', { auth: bearer({ token: () => 'a\nb' }) })
     expect(await failureOf(catalog.loadTable(orders))).toMatchObject({ kind: 'invalid', code: 'TOKEN' })
