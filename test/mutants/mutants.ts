@@ -3190,4 +3190,190 @@ export const mutants: readonly Mutant[] = [
     planted: `properties['adls.auth.shared-key.account.name'] !== undefined`,
     caughtBy: ['packages/storage-azure/src/azure-stores.test.ts'],
   },
+  {
+    name: 'believe a page that says 404',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `const error = found ?? (refusals.has(status) ?`,
+    planted: `const error = found ?? (status < 500 ?`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'send a commit again over a fault',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `if (isChanging || waitMs === undefined ||`,
+    planted: `if (waitMs === undefined ||`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'call a cut off commit rejected',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `return await this.#sendOnce(call, isChanging ? 'unknown' : 'rejected')`,
+    planted: `return await this.#sendOnce(call, 'rejected')`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'follow a redirect elsewhere',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `redirects < MAX_REDIRECTS && target?.origin === new URL(url).origin) return`,
+    planted: `redirects < MAX_REDIRECTS && target !== undefined) return`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'renew a token for ever',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `        isRenewed = true
+`,
+    planted: `        isRenewed = false
+`,
+    caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
+  },
+  {
+    name: 'show what a server repeats',
+    file: 'packages/catalog/src/rest/transport.ts',
+    original: `const scrubbed = { ...error, message: this.#scrubbed(message), type: this.#scrubbed(type) }`,
+    planted: `const scrubbed = { ...error, message, type }`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'wait for a body without end',
+    file: 'packages/catalog/src/rest/exchange.ts',
+    original: `      if (size > maxBytes) throw tooLarge()
+`,
+    planted: ``,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'take a refused connection for a lost answer',
+    file: 'packages/catalog/src/rest/exchange.ts',
+    original: `outcome: isUnsent ? 'rejected' : outcome,`,
+    planted: `outcome,`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'keep what a commit was answered with',
+    file: 'packages/catalog/src/rest/rest-tables.ts',
+    original: `      return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }`,
+    planted: `      const made = { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
+      setTimeout(() => this.#kept.keep(keyOf(table), 'W/"1"', made, 1, 0), 0)
+      return made`,
+    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
+  },
+  {
+    name: 'believe a commit of another table',
+    file: 'packages/catalog/src/rest/rest-tables.ts',
+    original: `if (lie !== undefined) throw`,
+    planted: `if (lie === '') throw`,
+    caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
+  },
+  {
+    name: 'keep a table beyond its credentials',
+    file: 'packages/catalog/src/rest/kept-tables.ts',
+    original: `if (kept === undefined || kept.untilMs <= nowMs) return undefined`,
+    planted: `if (kept === undefined) return undefined`,
+    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
+  },
+  {
+    name: 'give dead credentials again',
+    file: 'packages/catalog/src/rest/rest-tables.ts',
+    original: `const kept = call.fresh === true ? undefined : this`,
+    planted: `const kept = this`,
+    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
+  },
+  {
+    name: 'fetch a token for each call',
+    file: 'packages/catalog/src/rest/oauth2.ts',
+    original: `    fetching ??= fetchToken(options, context)`,
+    planted: `    fetching = fetchToken(options, context)`,
+    caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
+  },
+  {
+    name: 'forget the old token before there is another',
+    file: 'packages/catalog/src/rest/oauth2.ts',
+    original: `if (token !== undefined && clock.monotonic() < token.untilMs && !budget.signal.aborted)`,
+    planted: `if (token === undefined && !budget.signal.aborted)`,
+    caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
+  },
+  {
+    name: 'list pages for ever',
+    file: 'packages/catalog/src/rest/pages.ts',
+    original: `if (seen.has(token)) throw`,
+    planted: `if (seen.has('')) throw`,
+    caughtBy: ['packages/catalog/src/rest/rest-server.test.ts'],
+  },
+  {
+    name: 'go where a configuration sends us',
+    file: 'packages/catalog/src/rest/server-config.ts',
+    original: `if (origin === new URL(uri).origin) return origin`,
+    planted: `if (origin !== '') return origin`,
+    caughtBy: ['packages/catalog/src/rest/rest-server.test.ts'],
+  },
+  {
+    name: 'call an endpoint that is not listed',
+    file: 'packages/catalog/src/rest/server-config.ts',
+    original: `  if (server.routes.has(route)) return
+`,
+    planted: `  if (server.routes.size > 0) return
+`,
+    caughtBy: ['packages/catalog/src/rest/rest-server.test.ts'],
+  },
+  {
+    name: 'give all changes one key',
+    file: 'packages/catalog/src/rest/rest-client.ts',
+    original: `this.#keys.of(\`\${path} \${changeId}\`)`,
+    planted: `this.#keys.of(path)`,
+    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
+  },
+  {
+    name: 'create no namespace',
+    file: 'packages/catalog/src/rest/rest-namespaces.ts',
+    original: `    await createIn(session, namespace).catch(unlessThere)
+`,
+    planted: ``,
+    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
+  },
+  {
+    name: 'read a plus as a plus',
+    file: 'packages/catalog/src/rest/wire/url-names.ts',
+    original: `decodeURIComponent(text.replaceAll('+', '%20'))`,
+    planted: `decodeURIComponent(text)`,
+    caughtBy: ['packages/catalog/src/rest/wire/url-names.test.ts'],
+  },
+  {
+    name: 'say that an unknown commit was refused',
+    file: 'packages/catalog/src/rest/wire/errors.ts',
+    original: `if (error.outcome === 'unknown') return`,
+    planted: `if (error.code === 'unknown') return`,
+    caughtBy: ['packages/catalog/src/rest/wire/errors.test.ts'],
+  },
+  {
+    name: 'take 503 for a refusal',
+    file: 'packages/catalog/src/rest/wire/error-rows.ts',
+    original: `{ status: 503, kind: 'unavailable', code: 'CATALOG_BUSY', outcome: 'if-changing' },`,
+    planted: `{ status: 503, kind: 'unavailable', code: 'CATALOG_BUSY' },`,
+    caughtBy: ['packages/catalog/src/rest/wire/errors.test.ts'],
+  },
+  {
+    name: 'allow a folder by the beginning of its name',
+    file: 'packages/core/src/stores/allowed-places.ts',
+    original: `return plain.replace(/\\/*$/, '/')`,
+    planted: `return plain`,
+    caughtBy: ['packages/core/src/stores/allowed-places.test.ts'],
+  },
+  {
+    name: 'let an encoded step out of a folder',
+    file: 'packages/core/src/stores/allowed-places.ts',
+    original: `round < 3 &&`,
+    planted: `round < 1 &&`,
+    caughtBy: ['packages/core/src/stores/allowed-places.test.ts'],
+  },
+  {
+    name: 'ask a store before what is allowed',
+    file: 'packages/core/src/stores/table-files.ts',
+    original: `    check?.(location)
+    return one ?? made!.of(location)`,
+    planted: `    const store = one ?? made!.of(location)
+    check?.(location)
+    return store`,
+    caughtBy: ['packages/core/src/stores/allowed-places.test.ts'],
+  },
 ]
