@@ -16,6 +16,7 @@ export {
   schemasFrom,
 } from './metadata/metadata-lookup.ts'
 export type { SnapshotChoice } from './metadata/metadata-lookup.ts'
+export { checkSchema } from './metadata/metadata-shape.ts'
 export { newTableMetadata, partitionSpecOf } from './metadata/new-table.ts'
 export { checkRequirements } from './metadata/requirements.ts'
 export { icebergFields, typeOfIceberg } from './metadata/schema-mapping.ts'
