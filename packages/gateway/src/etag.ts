@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto'
 export type SnapshotsMode = 'all' | 'refs'
 
 /**
- * Of a table as it is answered: each version of its metadata has a location of its own. A weak one, since an answer to another caller
- * may have other bytes.
+ * Of a table as it is answered: each version of its metadata has a location of its own. Credentials that come with it are part of it:
+ * who asks for others has not had them. A weak one: it says nothing of bytes.
  */
-export function etagOf(metadataLocation: string, mode: SnapshotsMode): string {
-  const digest = createHash('sha256').update(`${mode} ${metadataLocation}`).digest('base64url')
+export function etagOf(metadataLocation: string, mode: SnapshotsMode, vended: object): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([mode, metadataLocation, vended]))
+    .digest('base64url')
   return `W/"${digest.slice(0, 32)}"`
 }
 

@@ -1,12 +1,10 @@
-import type { Catalog, Runtime, TableStores } from '@moulin/core'
-import type { ObjectStore } from '@moulin/core'
+import type { Catalog, ObjectStore, TableStores } from '@moulin/core'
 import type { RouteName } from '@moulin/catalog/rest'
 import type { Caller, GatewayAction, GatewayResource } from './auth/caller.ts'
 import type { Answer } from './answer.ts'
 import type { FreshTables } from './fresh/fresh-tables.ts'
 import type { GatewayLimits } from './gateway-limits.ts'
-
-export type GatewayRuntime = Pick<Runtime, 'clock' | 'random' | 'timers' | 'logger' | 'meter'>
+import type { GatewayRuntime } from './gateway-runtime.ts'
 
 /** What all calls of one server share. */
 export interface Gateway {

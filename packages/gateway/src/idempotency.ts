@@ -56,7 +56,9 @@ export class KeptAnswers {
   async once(request: KeyedRequest, work: () => Promise<Answer>): Promise<Answer> {
     const { key, scope, body } = request
     if (!uuid.test(key)) {
-      throw invalid('IDEMPOTENCY_KEY', 'The header Idempotency-Key must be a UUID.', { context: { header: 'Idempotency-Key' } })
+      throw invalid('IDEMPOTENCY_KEY', 'The header Idempotency-Key must be a UUID.', {
+        context: { header: 'Idempotency-Key' },
+      })
     }
     this.#dropOld()
     const name = `${key.toLowerCase()} ${scope}`
@@ -67,7 +69,13 @@ export class KeptAnswers {
       const message = 'The header Idempotency-Key has the key of another request: make a new one for each.'
       throw invalid('IDEMPOTENCY_KEY_REUSED', message)
     }
-    const kept: Kept = { digest, sinceMs: this.#clock.monotonic(), answer: work(), bytes: name.length, isSettled: false }
+    const kept: Kept = {
+      digest,
+      sinceMs: this.#clock.monotonic(),
+      answer: work(),
+      bytes: name.length,
+      isSettled: false,
+    }
     this.#kept.set(name, kept)
     this.#bytes += kept.bytes
     try {

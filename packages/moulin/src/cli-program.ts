@@ -216,7 +216,7 @@ function topicFacts(topic: Topic, isWhole: boolean) {
   const facts = { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
   if (isWhole) return facts
   const partitions = facts.partitions.map((partition) => ({ ...partition, highWatermark: null }))
-  return { ...facts, partitions, untieredBytes: null, untieredRecords: null }
+  return { ...facts, partitions, untieredBytes: null, untieredRecords: null, untieredAgeMs: null }
 }
 
 function topicLines(topic: Topic, isWhole: boolean): string[] {

@@ -13,7 +13,8 @@ export interface Caller {
  * What a caller wants to do: the calls of the REST specification by name. Whether something exists is asked as `loadTable` and
  * `loadNamespace`; a commit that makes its table as `createTable`; a transaction as `commitTable` of each of its tables.
  */
-export type GatewayAction = Exclude<RouteName, 'config' | 'tokens' | 'namespaceExists' | 'tableExists' | 'commitTransaction'> | 'purgeTable'
+export type GatewayAction =
+  Exclude<RouteName, 'config' | 'tokens' | 'namespaceExists' | 'tableExists' | 'commitTransaction'> | 'purgeTable'
 
 /** To what. Without a table: to the namespace; of no level: to all of the catalog. */
 export interface GatewayResource {

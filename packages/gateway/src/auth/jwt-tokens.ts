@@ -92,12 +92,18 @@ function verifierOf(keys: JwtTokensOptions['keys']): Verifier {
     const secret = Uint8Array.from(keys)
     return (token, rules) => jwtVerify(token, secret, rules)
   }
-  const find: JWTVerifyGetKey = keys instanceof URL ? createRemoteJWKSet(keys) : createLocalJWKSet(keys as JSONWebKeySet)
+  const find: JWTVerifyGetKey =
+    keys instanceof URL ? createRemoteJWKSet(keys) : createLocalJWKSet(keys as JSONWebKeySet)
   return (token, rules) => jwtVerify(token, find, rules)
 }
 
 /** Undefined for a token that proves nothing. @throws `unavailable` where the issuer's keys cannot be had. */
-async function verified(verify: Verifier, token: string, rules: JWTVerifyOptions, clock: Clock): Promise<Claims | undefined> {
+async function verified(
+  verify: Verifier,
+  token: string,
+  rules: JWTVerifyOptions,
+  clock: Clock,
+): Promise<Claims | undefined> {
   try {
     const { payload } = await verify(token, { ...rules, currentDate: new Date(clock.now()) })
     return payload

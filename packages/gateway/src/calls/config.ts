@@ -4,7 +4,10 @@ import { jsonAnswer } from '../answer.ts'
 import type { Gateway, Handler } from '../gateway.ts'
 
 /** What this catalog can serve: clients ask for nothing else. */
-export function servedRoutes({ catalog, passCredentials }: Pick<Gateway, 'catalog' | 'passCredentials'>): readonly RouteName[] {
+export function servedRoutes({
+  catalog,
+  passCredentials,
+}: Pick<Gateway, 'catalog' | 'passCredentials'>): readonly RouteName[] {
   const { capabilities } = catalog
   const isServed: Partial<Record<RouteName, boolean>> = {
     config: false,
