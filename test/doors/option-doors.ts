@@ -154,7 +154,7 @@ async function drained(rows: AsyncIterable<unknown>): Promise<void> {
 }
 
 const signalOnly = { signal: noSignal }
-const catalogCall = { signal: noSignal, limits: badLimits }
+const catalogCall = { signal: noSignal, limits: badLimits, changeId: [5, {}] }
 const topicConfig: { readonly [K in keyof TopicConfig]-?: readonly unknown[] } = {
   partitions: [0, 1.5, 10_001, '1', 1n],
   value: badPart,
@@ -324,13 +324,31 @@ export const doors: readonly Door[] = [
     { store: badPart, runtime: badPart, prefix: [5, 'a'], access: badAccess, limits: badLimits },
     { store },
   ),
-  door('Catalog.listTables', (o: corePackage.CatalogCallOptions) => drained(catalog.listTables(o)), catalogCall, {}),
+  door<corePackage.CatalogListOptions>(
+    'Catalog.listTables',
+    (o) => drained(catalog.listTables(o)),
+    { ...catalogCall, namespace: ['a', [1]] },
+    {},
+  ),
   door(
     'Catalog.createTable',
     (o: corePackage.CatalogCallOptions) =>
       catalog.createTable({ namespace: ['a'], name: crypto.randomUUID() }, { schema: iceberg }, o),
     catalogCall,
     {},
+  ),
+  ...(['stageTable', 'registerTable', 'renameTable', 'commitTransaction'] as const).map((name) =>
+    door(
+      `Catalog.${name}`,
+      (o: corePackage.CatalogCallOptions) => {
+        const table = { namespace: ['a'], name: 'none' }
+        if (name === 'stageTable') return catalog.stageTable(table, { schema: iceberg }, o)
+        if (name === 'registerTable') return catalog.registerTable(table, 'memory://none', o)
+        return name === 'renameTable' ? catalog.renameTable(table, table, o) : catalog.commitTransaction([], o)
+      },
+      catalogCall,
+      {},
+    ),
   ),
   ...(['loadTable', 'dropTable', 'commitTable'] as const).map((name) =>
     door(

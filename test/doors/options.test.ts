@@ -102,7 +102,16 @@ describe('every public function and method with options', () => {
   /** What looks like options and is not: facts of an error, other functions' limits, the request of a REST call, and the check itself. */
   const apart: ReadonlySet<string> = new Set([
     ...['aborted', 'closed', 'conflict', 'corrupt', 'exhausted', 'exists', 'fenced', 'internal', 'invalid', 'notFound'],
-    ...['unavailable', 'unsupported', 'checkRoot', 'checkOptions', 'storedBytes', 'newTableMetadata', 'unclaimed'],
+    ...[
+      'unavailable',
+      'unsupported',
+      'checkRoot',
+      'checkOptions',
+      'storedBytes',
+      'newTableMetadata',
+      'creationUpdates',
+      'unclaimed',
+    ],
     // The store holds them against its own table.
     ...['getIfThere', 'storedText', 'equalityMightMatch'],
     // Adapters hold what they are given against tables of their own.

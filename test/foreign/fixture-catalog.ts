@@ -10,7 +10,7 @@ export function fixtureCatalog({ uri }: RestCatalog): Catalog {
   }
   return {
     name: 'fixture',
-    capabilities: { rename: false, transactions: false, views: false, namespaceProperties: false },
+    capabilities: { register: false, rename: false, transactions: false, views: false, namespaceProperties: false },
     async loadTable(identifier) {
       const { namespace, name } = identifier
       const answer = await fetch(`${uri}/v1/namespaces/${namespace.join('.')}/tables/${name}`)
@@ -23,8 +23,12 @@ export function fixtureCatalog({ uri }: RestCatalog): Catalog {
       return { identifier, metadataLocation, metadata }
     },
     createTable: never,
+    stageTable: never,
     commitTable: never,
     dropTable: never,
+    registerTable: never,
+    renameTable: never,
+    commitTransaction: never,
     listTables: never,
     createNamespace: never,
     listNamespaces: never,

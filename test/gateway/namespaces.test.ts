@@ -99,7 +99,7 @@ it('the configuration lists what this catalog can serve, and what clients are to
     register: isListed('namespaces/{namespace}/register'),
     rename: isListed('tables/rename'),
     transactions: isListed('transactions/commit'),
-  }).toEqual({ register: register ?? false, rename, transactions })
+  }).toEqual({ register, rename, transactions })
   expect(endpoints.filter((text) => /views|credentials|config|oauth|plan/.test(text))).toEqual([])
 })
 

@@ -19,10 +19,13 @@ export function isDropped(bytes: Uint8Array): boolean {
 
 export const DROPPED_MARK_BYTES: number = mark.length
 
-/** Removes what makes the folder look like a table to engines: the hint, then all versions below the last. */
+/**
+ * Removes what makes the folder look like a table to engines: the hint, then all versions below the last, but for the table's own last one,
+ * from which it may be registered again.
+ */
 export async function removeOldVersions(folder: TableFolder, last: number): Promise<void> {
   await folder.store.delete(hintKey(folder))
   for (const version of await listVersions(folder)) {
-    if (version < last) await folder.store.delete(versionKey(folder, version))
+    if (version < last - 1) await folder.store.delete(versionKey(folder, version))
   }
 }

@@ -36,6 +36,26 @@ export async function* tablesIn(
   }
 }
 
+/** The tables right in a namespace; once a namespace below it is known, the list goes on behind that. */
+export async function* tablesRightIn(
+  store: ObjectStore,
+  prefix: string,
+  namespace: Namespace,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TableIdentifier> {
+  const within = `${prefix}${namespace.join('/')}/`
+  let after: string | undefined
+  let step: Step | undefined
+  while ((step = await nextStep(store, prefix, within, after, signal)) !== undefined) {
+    after = step.after
+    const { levels, what } = step.named ?? { levels: [], what: undefined }
+    const isBelow = levels.length > namespace.length + 1
+    if (what === 'table' && levels.length === namespace.length + 1)
+      yield { namespace: levels.slice(0, -1), name: levels.at(-1)! }
+    else if (isBelow) after = `${prefix}${levels.slice(0, namespace.length + 1).join('/')}/${LAST}`
+  }
+}
+
 /** What lies in a namespace: its levels and more. Undefined when nothing does. */
 export async function firstInside(
   store: ObjectStore,

@@ -1,41 +1,12 @@
-import {
-  checkOptions,
-  checkTableIdentifier,
-  conflict,
-  exists,
-  guardedLogger,
-  isSameLocation,
-  option,
-  systemRuntime,
-  tableText,
-  throwIfAborted,
-  unsupported,
-  uriOf,
-} from '@moulin/core'
-import type {
-  Catalog,
-  CatalogCallOptions,
-  LoadedTable,
-  ObjectStore,
-  OptionTable,
-  Runtime,
-  TableIdentifier,
-} from '@moulin/core'
-import { newTableMetadata } from '@moulin/iceberg'
+import { checkOptions, guardedLogger, namespaceText, option, systemRuntime, throwIfAborted } from '@moulin/core'
+import type { Catalog, CatalogCallOptions, LoadedTable, ObjectStore, OptionTable, Runtime } from '@moulin/core'
 import { MemoryNamespaces } from './memory-namespaces.ts'
+import { MemoryTables } from './memory-tables.ts'
+import type { MemoryTable } from './memory-tables.ts'
 import { checkChange, checkProperties } from './namespace-change.ts'
-import type { MetadataLimits, NextMetadata } from './next-metadata.ts'
-import {
-  callTable,
-  checkSize,
-  metadataLimits,
-  metadataLimitsCheck,
-  nextMetadata,
-  noTable,
-  stamped,
-  warnBytesOf,
-} from './next-metadata.ts'
-import { checkPrefix, folderOf } from './table-folder.ts'
+import type { MetadataLimits } from './next-metadata.ts'
+import { callTable, listTable, metadataLimits, metadataLimitsCheck, warnBytesOf } from './next-metadata.ts'
+import { checkPrefix } from './table-folder.ts'
 
 export interface MemoryCatalogOptions {
   /** Holds the tables' files; only the names are in memory. */
@@ -55,99 +26,74 @@ const optionTable: OptionTable<MemoryCatalogOptions> = {
   limits: metadataLimitsCheck,
 }
 
-type Entry = LoadedTable & { readonly sizeBytes: number; readonly version: number }
-
 /**
  * A catalog that forgets its tables with the process: for tests, and for tables that live as long. Their metadata files
- * are stored as `metadata/<version>-<uuid>.metadata.json`, so any engine opens one by path.
+ * are stored as `metadata/<version>-<uuid>.metadata.json`, so any engine opens one by path. A table lies in the folder of its name, or where it
+ * is asked to below `prefix`; a renamed one stays where it is. All that changes names is one step for everybody.
  */
 export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   checkOptions('memoryCatalog', options, optionTable)
   const { store, runtime = systemRuntime() } = options
-  const logger = guardedLogger(runtime.logger)
   const prefix = checkPrefix(store, options.prefix ?? 'tables/')
-  const tables = new Map<string, Entry>()
-  const namespaces = new MemoryNamespaces(() => [...tables.values()].map(({ identifier }) => identifier))
+  const tables = new MemoryTables({ store, runtime, logger: guardedLogger(runtime.logger), prefix })
+  const namespaces = new MemoryNamespaces(() => tables.identifiers())
 
-  const requireTable = (table: TableIdentifier): Entry => {
-    const entry = tables.get(tableText(checkTableIdentifier(table)))
-    if (entry === undefined) throw noTable(table)
-    return entry
-  }
-
-  // The file first, then the name: a crash or a lost race between the two leaves a file that nobody names.
-  const publish = async (table: TableIdentifier, next: NextMetadata, replaces: Entry | undefined): Promise<Entry> => {
-    const version = (replaces?.version ?? -1) + 1
-    const file = `${String(version).padStart(5, '0')}-${runtime.random.uuid()}.metadata.json`
-    const key = `${folderOf(prefix, table)}/metadata/${file}`
-    await store.put(key, next.bytes, { mode: 'create' })
-    if (tables.get(tableText(table)) !== replaces) throw lostRace(table, replaces)
-    const entry: Entry = {
-      identifier: table,
-      metadataLocation: uriOf(store, key),
-      metadata: next.metadata,
-      sizeBytes: next.bytes.length,
-      version,
-    }
-    tables.set(tableText(table), entry)
-    return entry
-  }
-
-  const check = (what: string, call: CatalogCallOptions | undefined): CatalogCallOptions['limits'] => {
-    checkOptions(`memoryCatalog.${what}`, call, callTable)
+  const check = (what: string, call: CatalogCallOptions | undefined, table = callTable): MetadataLimits => {
+    checkOptions(`memoryCatalog.${what}`, call, table)
     throwIfAborted(call?.signal)
-    return call?.limits
+    return metadataLimits(options.limits, call?.limits)
   }
 
   return {
     name: `memoryCatalog(${store.name})`,
     ...warnBytesOf(options.limits),
-    capabilities: { rename: false, transactions: false, views: false, namespaceProperties: true },
+    capabilities: { register: true, rename: true, transactions: true, views: false, namespaceProperties: true },
 
     async createTable(table, request, call) {
-      const limits = check('createTable', call)
-      if (tables.has(tableText(checkTableIdentifier(table)))) throw lostRace(table, undefined)
-      const location = uriOf(store, folderOf(prefix, table))
-      if (request.location !== undefined && !isSameLocation(request.location, location)) {
-        throw unsupported('TABLE_LOCATION', `${tableText(table)} lies at ${location}, not at ${request.location}.`)
-      }
-      const nowMs = runtime.clock.now()
-      const metadata = newTableMetadata(request, { uuid: runtime.random.uuid(), location, nowMs })
-      const next = stamped(metadata, runtime.random.uuid())
-      const context = { limits: metadataLimits(options.limits, limits), logger }
-      checkSize({ identifier: table, sizeBytes: 0 }, next.bytes.length, context)
-      return loaded(await publish(table, next, undefined))
+      return loaded(await tables.create(table, request, check('createTable', call)))
+    },
+
+    async stageTable(table, request, call) {
+      check('stageTable', call)
+      const { identifier, metadata } = tables.stage(table, request)
+      return { identifier, metadata }
     },
 
     async loadTable(table, call) {
       check('loadTable', call)
-      return loaded(requireTable(table))
+      return loaded(tables.get(table))
     },
 
     async commitTable(table, commit, call) {
       const limits = check('commitTable', call)
-      const current = requireTable(table)
-      const context = {
-        nowMs: runtime.clock.now(),
-        commitId: runtime.random.uuid(),
-        limits: metadataLimits(options.limits, limits),
-        logger,
-      }
-      const next = nextMetadata(current, commit, context)
-      return loaded(commit.updates.length === 0 ? current : await publish(table, next, current))
+      return loaded((await tables.commit([{ identifier: table, ...commit }], limits))[0]!)
     },
 
     async dropTable(table, call) {
       check('dropTable', call)
-      requireTable(table)
-      tables.delete(tableText(table))
+      tables.drop(table)
+    },
+
+    async registerTable(table, metadataLocation, call) {
+      check('registerTable', call)
+      return loaded(await tables.register(table, metadataLocation))
+    },
+
+    async renameTable(from, to, call) {
+      check('renameTable', call)
+      tables.rename(from, to, (namespace) => void namespaces.load(namespace))
+    },
+
+    async commitTransaction(commits, call) {
+      await tables.commit(commits, check('commitTransaction', call))
     },
 
     async *listTables(call) {
-      check('listTables', call)
-      for (const { identifier } of [...tables.values()]) {
+      check('listTables', call, listTable)
+      const within = call?.namespace && namespaceText(namespaces.load(call.namespace).namespace)
+      for (const identifier of [...tables.identifiers()]) {
         throwIfAborted(call?.signal)
-        yield identifier
+        if (within === undefined || namespaceText(identifier.namespace) === within) yield identifier
       }
     },
 
@@ -178,13 +124,6 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
   }
 }
 
-function loaded({ identifier, metadataLocation, metadata }: Entry): LoadedTable {
+function loaded({ identifier, metadataLocation, metadata }: MemoryTable): LoadedTable {
   return { identifier, metadataLocation, metadata }
-}
-
-function lostRace(table: TableIdentifier, replaces: Entry | undefined): Error {
-  const name = tableText(table)
-  if (replaces === undefined) return exists('TABLE_EXISTS', `The table ${name} exists already.`, { context: { name } })
-  const message = `Another commit of ${name} came first. Reload the table.`
-  return conflict('REQUIREMENT_FAILED', message, { context: { name } })
 }

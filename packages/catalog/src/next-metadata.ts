@@ -1,7 +1,20 @@
-import { defaultLimits, exhausted, notFound, option, tableText, unsupported, withDefaults } from '@moulin/core'
+import {
+  defaultLimits,
+  exhausted,
+  exists,
+  isMoulinError,
+  isSameLocation,
+  MoulinError,
+  notFound,
+  option,
+  tableText,
+  unsupported,
+  withDefaults,
+} from '@moulin/core'
 import type {
   Catalog,
   CatalogCallOptions,
+  CatalogListOptions,
   Limits,
   Logger,
   LoadedTable,
@@ -11,7 +24,8 @@ import type {
   TableIdentifier,
   TableMetadata,
 } from '@moulin/core'
-import { applyUpdates, checkRequirements, tableMetadataBytes } from '@moulin/iceberg'
+import { applyUpdates, checkRequirements, createdTable, tableMetadataBytes } from '@moulin/iceberg'
+import type { NewTable } from '@moulin/iceberg'
 
 export type MetadataLimits = Pick<Limits, 'metadataWarnBytes' | 'metadataStopBytes'>
 
@@ -21,7 +35,13 @@ export const metadataLimitsCheck: OptionCheck = option.nested<MetadataLimits>({
 })
 
 /** Of every call of a catalog. */
-export const callTable: OptionTable<CatalogCallOptions> = { signal: option.abortSignal, limits: option.someLimits }
+export const callTable: OptionTable<CatalogCallOptions> = {
+  signal: option.abortSignal,
+  limits: option.someLimits,
+  changeId: option.text,
+}
+
+export const listTable: OptionTable<CatalogListOptions> = { ...callTable, namespace: option.listOf(option.text) }
 
 /** A catalog's own limits, before those of the call. */
 export function metadataLimits(
@@ -44,6 +64,14 @@ export interface NextMetadata {
   readonly bytes: Uint8Array
 }
 
+/** What a version is made with, beside what it is made of. */
+export interface NextContext {
+  readonly nowMs: number
+  readonly commitId: string
+  readonly limits: MetadataLimits
+  readonly logger: Logger
+}
+
 /**
  * What a commit makes of the present table: requirements checked, updates applied, the metadata log extended by the
  * present version, and `moulin-commit-id` set, by which a committer knows its own bytes again. No I/O.
@@ -51,19 +79,13 @@ export interface NextMetadata {
 export function nextMetadata(
   current: LoadedTable & { readonly sizeBytes: number },
   commit: TableCommit,
-  context: {
-    readonly nowMs: number
-    readonly commitId: string
-    readonly limits: MetadataLimits
-    readonly logger: Logger
-  },
+  context: NextContext,
 ): NextMetadata {
   checkRequirements(current.metadata, commit.requirements)
   const applied = applyUpdates(current.metadata, commit.updates, {
     nowMs: context.nowMs,
     previousLocation: current.metadataLocation,
-    // Whatever `write.metadata.previous-versions-max` says.
-    metadataLogBytes: context.limits.metadataWarnBytes / 8,
+    metadataLogBytes: metadataLogBytes(context.limits),
   })
   if (applied.location !== current.metadata.location) {
     const message = `The table ${tableText(current.identifier)} cannot move to ${applied.location}: its folder is its name.`
@@ -72,6 +94,43 @@ export function nextMetadata(
   const next = stamped(applied, context.commitId)
   checkSize(current, next.bytes.length, context)
   return next
+}
+
+/** What the metadata log may take, whatever `write.metadata.previous-versions-max` says. */
+export function metadataLogBytes({ metadataWarnBytes }: MetadataLimits): number {
+  return metadataWarnBytes / 8
+}
+
+/** Whether a commit makes a table, where there is none. */
+export function isCreation({ requirements }: TableCommit): boolean {
+  return requirements.some(({ type }) => type === 'assert-create')
+}
+
+/** {@link nextMetadata} of no table: what a commit with the requirement `assert-create` makes. */
+export function firstMetadata(
+  identifier: TableIdentifier,
+  commit: TableCommit,
+  context: NextContext & Omit<NewTable, 'nowMs'>,
+): NextMetadata {
+  checkRequirements(undefined, commit.requirements)
+  // Where it was asked to lie, its catalog has looked at before; this is the one spelling.
+  const made = { ...createdTable(commit.updates, context), location: context.location }
+  const next = stamped(made, context.commitId)
+  checkSize({ identifier, sizeBytes: 0 }, next.bytes.length, context)
+  return next
+}
+
+/** Where a commit that makes a table wants it to lie. */
+export function askedLocation({ updates }: TableCommit): string | undefined {
+  const update = updates.findLast(({ action }) => action === 'set-location')
+  return update?.action === 'set-location' ? update.location : undefined
+}
+
+/** @throws `unsupported` code `TABLE_LOCATION` for another location than the one that the table has in its catalog. */
+export function checkLocation(table: TableIdentifier, asked: string | undefined, location: string): void {
+  if (asked === undefined || isSameLocation(asked, location)) return
+  const message = `${tableText(table)} lies at ${location}, not at ${asked}.`
+  throw unsupported('TABLE_LOCATION', message, { context: { table: tableText(table), location, asked } })
 }
 
 /** The metadata with the id of the attempt that stores it. */
@@ -100,6 +159,28 @@ export function checkSize(
   }
 }
 
+export function tableExists(table: TableIdentifier): Error {
+  const name = tableText(table)
+  return exists('TABLE_EXISTS', `The table ${name} exists already.`, { context: { table: name } })
+}
+
+export function noMetadata(metadataLocation: string): Error {
+  const message = `There is no table metadata at ${metadataLocation}.`
+  return notFound('FILE_VANISHED', message, { context: { metadataLocation } })
+}
+
 export function noTable(table: TableIdentifier): Error {
   return notFound('TABLE_MISSING', `There is no table ${tableText(table)}.`, { context: { table: tableText(table) } })
+}
+
+/** What the call gives; an error of it names the table in its context. */
+export function ofTable<T>(table: TableIdentifier, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    if (!isMoulinError(error) || error.context['table'] !== undefined) throw error
+    const { kind, code, message, outcome, retryable } = error
+    const context = { ...error.context, table: tableText(table) }
+    throw new MoulinError(kind, code, message, { outcome, retryable, context, cause: error })
+  }
 }

@@ -235,7 +235,7 @@ describe('objectStoreCatalog', () => {
     const catalog = await createIn(store)
     await commitMany(catalog, 3)
     await catalog.dropTable(orders)
-    expect(await keysIn(store)).toEqual(['v5.metadata.json'])
+    expect(await keysIn(store)).toEqual(['v4.metadata.json', 'v5.metadata.json'])
     const again = await catalog.createTable(orders, request)
     expect(again.metadataLocation).toBe('memory://hooked/tables/shop/orders/metadata/v6.metadata.json')
     expect(again.metadata['metadata-log']).toEqual([])

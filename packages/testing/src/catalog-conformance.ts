@@ -14,7 +14,7 @@ export interface CatalogConformanceOptions {
   readonly name: string
   /** A fresh, empty catalog for each check. */
   create(): Promise<CatalogUnderTest> | CatalogUnderTest
-  /** What the catalog claims. Default: properties of namespaces, and nothing else. */
+  /** What the catalog claims. Default: registering and properties of namespaces, and nothing else. */
   readonly capabilities?: Partial<CatalogCapabilities>
   /** For a catalog that is a folder of `vN.metadata.json` files: adds the checks of layout and commit protocol. */
   readonly folders?: FolderCatalog
@@ -24,6 +24,7 @@ const optionTable: OptionTable<CatalogConformanceOptions> = {
   name: option.required(option.text),
   create: option.required(option.callback),
   capabilities: option.nested<Partial<CatalogCapabilities>>({
+    register: option.flag,
     rename: option.flag,
     transactions: option.flag,
     views: option.flag,
@@ -80,7 +81,8 @@ export function catalogConformanceChecks(
 }
 
 function claimsOf({ capabilities }: CatalogConformanceOptions): CatalogCapabilities {
-  return { rename: false, transactions: false, views: false, namespaceProperties: true, ...capabilities }
+  const base = { register: true, rename: false, transactions: false, views: false, namespaceProperties: true }
+  return { ...base, ...capabilities }
 }
 
 const isClaimed = ({ needs, without }: CatalogCheck, claims: CatalogCapabilities): boolean =>

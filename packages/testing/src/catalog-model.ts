@@ -7,6 +7,7 @@ import {
   isMoulinError,
   notFound,
   parseJson,
+  requireCapability,
   throwIfAborted,
   unavailable,
   unsupported,
@@ -14,16 +15,20 @@ import {
 import type {
   Catalog,
   CatalogCapabilities,
+  CatalogListOptions,
   LoadedNamespace,
   LoadedTable,
   Namespace,
   NamespaceChanged,
   ObjectStore,
+  StagedTable,
+  TableCommit,
 } from '@moulin/core'
 import type { TableIdentifier, TableMetadata, TableUpdate } from '@moulin/core'
 import {
   applyUpdates,
   checkRequirements,
+  createdTable,
   newTableMetadata,
   parseTableMetadata,
   tableMetadataBytes,
@@ -101,7 +106,8 @@ class ModelCatalog implements Catalog {
     this.#flaw = flaw
     this.#random = random
     const rename = flaw === 'claims-what-it-lacks'
-    this.capabilities = { rename, transactions: false, views: false, namespaceProperties: true, ...claims }
+    const base = { register: true, rename, transactions: false, views: false, namespaceProperties: true }
+    this.capabilities = { ...base, ...claims }
     this.#namespaces = new ModelNamespaces({
       store,
       random,
@@ -124,19 +130,61 @@ class ModelCatalog implements Catalog {
     request: Parameters<Catalog['createTable']>[1],
     options?: { signal?: AbortSignal },
   ): Promise<LoadedTable> {
-    throwIfAborted(options?.signal)
+    const { metadata } = await this.stageTable(table, request, options)
     const folder = folderOf(table)
     const newest = await this.#newest(folder)
-    if (newest !== undefined && !isTombstone(newest) && !this.#has('create-replaces')) throw taken(folder)
     if (newest === undefined && !this.#has('moves-into-any-folder'))
       for await (const { key } of this.#store.list({ prefix: `${folder}/` }))
         throw exists('OCCUPIED', `${key} is there.`)
-    const location = this.#store.root + folder
-    const metadata = newTableMetadata(request, { uuid: this.#random.uuid(), location, nowMs: 1 })
-    const version = (newest?.version ?? 0) + 1
-    await this.#put(folder, version, tableMetadataBytes(this.#stamp(metadata))).catch((error: unknown) => {
+    return await this.#first(table, metadata, newest).catch((error: unknown) => {
       throw isKind(error, 'conflict') ? taken(folder) : error
     })
+  }
+
+  async stageTable(
+    identifier: TableIdentifier,
+    request: Parameters<Catalog['createTable']>[1],
+    options?: { signal?: AbortSignal },
+  ): Promise<StagedTable> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(identifier)
+    const newest = await this.#newest(folder)
+    if (newest !== undefined && !isTombstone(newest) && !this.#has('create-replaces')) throw taken(folder)
+    const location = this.#store.root + folder
+    if (request.location !== undefined && request.location !== location) throw elsewhere(request.location)
+    return { identifier, metadata: newTableMetadata(request, { uuid: this.#random.uuid(), location, nowMs: 1 }) }
+  }
+
+  async registerTable(
+    table: TableIdentifier,
+    metadataLocation: string,
+    options?: { signal?: AbortSignal },
+  ): Promise<LoadedTable> {
+    throwIfAborted(options?.signal)
+    const folder = folderOf(table)
+    const newest = (await this.#versions(folder)).length === 0 ? undefined : await this.#newest(folder)
+    if (newest !== undefined && !isTombstone(newest)) throw taken(folder)
+    if (!metadataLocation.startsWith(this.#store.root)) throw elsewhere(metadataLocation)
+    const key = metadataLocation.slice(this.#store.root.length)
+    const object = await this.#store.get(key).catch(() => undefined)
+    if (object === undefined) throw notFound('FILE_VANISHED', `${key} is not there.`)
+    const metadata = parseTableMetadata(object.bytes, key)
+    if (metadata.location !== this.#store.root + folder) throw elsewhere(metadata.location)
+    return await this.#first(table, metadata, newest)
+  }
+
+  async renameTable(): Promise<void> {
+    requireCapability(this, 'rename')
+  }
+
+  async commitTransaction(): Promise<void> {
+    requireCapability(this, 'transactions')
+  }
+
+  async #first(table: TableIdentifier, metadata: TableMetadata, newest: Found | undefined): Promise<LoadedTable> {
+    const folder = folderOf(table)
+    const version = (newest?.version ?? 0) + 1
+    await this.#put(folder, version, tableMetadataBytes(this.#stamp(metadata)))
     await this.#moveHint(folder, version)
     return await this.loadTable(table)
   }
@@ -159,6 +207,10 @@ class ModelCatalog implements Catalog {
   ): Promise<LoadedTable> {
     throwIfAborted(options?.signal)
     const folder = folderOf(table)
+    if (commit.requirements.some(({ type }) => type === 'assert-create')) {
+      const newest = await this.#newest(folder)
+      if (newest === undefined || isTombstone(newest)) return await this.#createBy(table, commit, newest)
+    }
     const found = await this.#present(folder)
     const current = this.#loadedOf(table, found.version, this.#parse(folder, found))
     const requirements = commit.requirements.filter(
@@ -178,6 +230,14 @@ class ModelCatalog implements Catalog {
     return this.#loadedOf(table, version, metadata)
   }
 
+  async #createBy(table: TableIdentifier, commit: TableCommit, newest: Found | undefined): Promise<LoadedTable> {
+    checkRequirements(undefined, commit.requirements)
+    const location = this.#store.root + folderOf(table)
+    const made = createdTable(commit.updates, { uuid: this.#random.uuid(), location, nowMs: 1 })
+    if (made.location !== location) throw elsewhere(made.location)
+    return await this.#first(table, made, newest)
+  }
+
   async dropTable(table: TableIdentifier, options?: { signal?: AbortSignal }): Promise<void> {
     throwIfAborted(options?.signal)
     const folder = folderOf(table)
@@ -186,8 +246,7 @@ class ModelCatalog implements Catalog {
     if (!this.#has('drop-can-be-undone'))
       await this.#put(folder, version + 1, new TextEncoder().encode(`{"dropped":"${this.#random.uuid()}"}`))
     await this.#store.delete(`${folder}/metadata/version-hint.text`)
-    for (const old of await this.#versions(folder))
-      if (old <= version) await this.#store.delete(versionKey(folder, old))
+    for (const old of await this.#versions(folder)) if (old < version) await this.#store.delete(versionKey(folder, old))
   }
 
   async createNamespace(...call: Parameters<Catalog['createNamespace']>): Promise<LoadedNamespace> {
@@ -210,8 +269,11 @@ class ModelCatalog implements Catalog {
     return this.#namespaces.drop(...call)
   }
 
-  async *listTables(options?: { signal?: AbortSignal }): AsyncGenerator<TableIdentifier> {
-    yield* this.#tables(options)
+  async *listTables(options: CatalogListOptions = {}): AsyncGenerator<TableIdentifier> {
+    const { namespace, ...call } = options
+    const within = namespace && (await this.#namespaces.load(namespace)).namespace.join('/')
+    for await (const table of this.#tables(call))
+      if (within === undefined || table.namespace.join('/') === within) yield table
     if (!this.#has('lists-namespaces-as-tables')) return
     for (const namespace of await this.#namespaces.list(['shop']))
       yield { namespace: ['shop'], name: namespace.at(-1)! }
@@ -354,6 +416,8 @@ class ModelCatalog implements Catalog {
 const folderOf = ({ namespace, name }: TableIdentifier): string => ['tables', ...namespace, name].join('/')
 const versionKey = (folder: string, version: number): string => `${folder}/metadata/v${version}.metadata.json`
 const isTombstone = ({ bytes }: Found): boolean => new TextDecoder().decode(bytes).startsWith('{"dropped"')
+const elsewhere = (location: string): Error =>
+  unsupported('TABLE_LOCATION', `No table of this name lies at ${location}.`)
 const taken = (folder: string): Error => exists('TABLE', `There is a table in ${folder}.`)
 
 function rounded<T>(value: T): T {
