@@ -39,8 +39,9 @@ export function refusedError({ call, status, error, what, context = {} }: Refuse
   const row = rowOf(call, status, error.type)
   const isUnknown = row.outcome === 'unknown' || (row.outcome === 'if-changing' && changing.has(call))
   const said = error.message === '' ? '' : `: ${shown(error.message)}`
+  const named = error.type === '' ? '' : ` ${error.type}`
   const again = row.retryable === undefined ? {} : { retryable: row.retryable }
-  return new MoulinError(row.kind, row.code, `${what} was answered with ${status} ${error.type}${said}.`, {
+  return new MoulinError(row.kind, row.code, `${what} was answered with ${status}${named}${said}.`, {
     outcome: isUnknown ? 'unknown' : 'rejected',
     context: { status, type: error.type, ...context },
     ...again,
