@@ -126,9 +126,18 @@ export async function serveCatalog(options: ServeCatalogOptions): Promise<Catalo
     )
   let closing: Promise<void> | undefined
   const close = async (drainMs: number): Promise<void> => {
-    const ended = Promise.all([calls.stop(), server.stop()])
-    const timer = runtime.timers.after(drainMs, () => server.cut(), { ref: true })
-    await ended.finally(() => timer.cancel())
+    let end = (): void => {}
+    const late = new Promise<void>((resolve) => (end = resolve))
+    const timer = runtime.timers.after(
+      drainMs,
+      () => {
+        server.cut()
+        end()
+      },
+      { ref: true },
+    )
+    // A catalog that hangs is not waited for beyond that.
+    await Promise.all([Promise.race([calls.stop(), late]), server.stop()]).finally(() => timer.cancel())
   }
   return {
     url: server.url,

@@ -16,5 +16,8 @@ export function answerOfError(error: unknown): Answer {
 export function responseOf({ status, body, headers = {} }: Answer, isLast: boolean): Response {
   const type = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(body.length) }
   const last = isLast ? { connection: 'close' } : {}
-  return new Response((body ?? null) as Uint8Array<ArrayBuffer> | null, { status, headers: { ...type, ...headers, ...last } })
+  return new Response((body ?? null) as Uint8Array<ArrayBuffer> | null, {
+    status,
+    headers: { ...type, ...headers, ...last },
+  })
 }
