@@ -1,4 +1,4 @@
-import { checkOptions, guardedLogger, namespaceText, option, systemRuntime, throwIfAborted } from '@moulin/core'
+import { checkOptions, guardedLogger, option, systemRuntime, throwIfAborted } from '@moulin/core'
 import type { Catalog, CatalogCallOptions, LoadedTable, ObjectStore, OptionTable, Runtime } from '@moulin/core'
 import { MemoryNamespaces } from './memory-namespaces.ts'
 import { MemoryTables } from './memory-tables.ts'
@@ -6,6 +6,7 @@ import type { MemoryTable } from './memory-tables.ts'
 import { checkChange, checkProperties } from './namespace-change.ts'
 import type { MetadataLimits } from './next-metadata.ts'
 import { callTable, listTable, metadataLimits, metadataLimitsCheck, warnBytesOf } from './next-metadata.ts'
+import { nameKey } from './open-names.ts'
 import { checkPrefix } from './table-folder.ts'
 
 export interface MemoryCatalogOptions {
@@ -90,10 +91,10 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
 
     async *listTables(call) {
       check('listTables', call, listTable)
-      const within = call?.namespace && namespaceText(namespaces.load(call.namespace).namespace)
+      const within = call?.namespace && nameKey(namespaces.load(call.namespace).namespace)
       for (const identifier of [...tables.identifiers()]) {
         throwIfAborted(call?.signal)
-        if (within === undefined || namespaceText(identifier.namespace) === within) yield identifier
+        if (within === undefined || nameKey(identifier.namespace) === within) yield identifier
       }
     },
 

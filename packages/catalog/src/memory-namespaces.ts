@@ -1,7 +1,7 @@
-import { checkNamespace, namespaceText } from '@moulin/core'
 import type { LoadedNamespace, Namespace, NamespaceChange, NamespaceChanged, TableIdentifier } from '@moulin/core'
 import { changed, liesIn, namespaceExists, noNamespace, notEmpty } from './namespace-change.ts'
 import type { Properties } from './namespace-change.ts'
+import { checkOpenNamespace, nameKey } from './open-names.ts'
 
 /** Namespaces that are forgotten with the process, beside the tables of their catalog. */
 export class MemoryNamespaces {
@@ -13,12 +13,12 @@ export class MemoryNamespaces {
   }
 
   create(namespace: Namespace, properties: Properties): LoadedNamespace {
-    if (this.#find(checkNamespace(namespace)) !== undefined) throw namespaceExists(namespace)
+    if (this.#find(checkOpenNamespace(namespace)) !== undefined) throw namespaceExists(namespace)
     return this.#keep({ namespace: [...namespace], properties: { ...properties } })
   }
 
   load(namespace: Namespace): LoadedNamespace {
-    const found = this.#find(checkNamespace(namespace))
+    const found = this.#find(checkOpenNamespace(namespace))
     if (found === undefined) throw noNamespace(namespace)
     return found
   }
@@ -29,7 +29,7 @@ export class MemoryNamespaces {
     for (const namespace of this.#all()) {
       if (namespace.length <= parent.length || !liesIn(namespace, parent)) continue
       const child = namespace.slice(0, parent.length + 1)
-      children.set(namespaceText(child), child)
+      children.set(nameKey(child), child)
     }
     return [...children.values()]
   }
@@ -48,16 +48,16 @@ export class MemoryNamespaces {
     for (const other of this.#all()) {
       if (other.length > namespace.length && liesIn(other, namespace)) throw notEmpty(namespace, other)
     }
-    this.#created.delete(namespaceText(namespace))
+    this.#created.delete(nameKey(namespace))
   }
 
   #keep(loaded: LoadedNamespace): LoadedNamespace {
-    this.#created.set(namespaceText(loaded.namespace), loaded)
+    this.#created.set(nameKey(loaded.namespace), loaded)
     return loaded
   }
 
   #find(namespace: Namespace): LoadedNamespace | undefined {
-    const created = this.#created.get(namespaceText(namespace))
+    const created = this.#created.get(nameKey(namespace))
     if (created !== undefined) return created
     for (const other of this.#all()) if (liesIn(other, namespace)) return { namespace: [...namespace], properties: {} }
     return undefined

@@ -1,14 +1,4 @@
-import {
-  checkTableIdentifier,
-  conflict,
-  getIfThere,
-  invalid,
-  isKind,
-  keyOf,
-  tableText,
-  unsupported,
-  uriOf,
-} from '@moulin/core'
+import { conflict, getIfThere, invalid, isKind, keyOf, tableText, unsupported, uriOf } from '@moulin/core'
 import type {
   CreateTableRequest,
   LoadedTable,
@@ -34,7 +24,7 @@ import {
   stamped,
   tableExists,
 } from './next-metadata.ts'
-import { folderOf } from './table-folder.ts'
+import { checkOpenTable, folderLevels, nameKey } from './open-names.ts'
 
 export interface MemoryTable extends LoadedTable {
   readonly sizeBytes: number
@@ -73,13 +63,13 @@ export class MemoryTables {
   }
 
   get(table: TableIdentifier): MemoryTable {
-    const entry = this.#find(checkTableIdentifier(table))
+    const entry = this.#find(checkOpenTable(table))
     if (entry === undefined) throw noTable(table)
     return entry
   }
 
   stage(table: TableIdentifier, request: CreateTableRequest): StagedTable & { readonly folder: string } {
-    if (this.#find(checkTableIdentifier(table)) !== undefined) throw tableExists(table)
+    if (this.#find(checkOpenTable(table)) !== undefined) throw tableExists(table)
     const { runtime, store } = this.#parts
     const folder = this.#placeFor(table, request.location)
     const place = { uuid: runtime.random.uuid(), location: uriOf(store, folder), nowMs: runtime.clock.now() }
@@ -102,19 +92,21 @@ export class MemoryTables {
   async commit(commits: readonly NamedCommit[], limits: MetadataLimits): Promise<readonly MemoryTable[]> {
     const names = new Set<string>()
     const steps = commits.map((commit): Step => {
-      const name = tableText(checkTableIdentifier(commit.identifier))
-      if (names.has(name)) {
+      const { identifier } = commit
+      const key = keyOfTable(checkOpenTable(identifier))
+      if (names.has(key)) {
+        const name = tableText(identifier)
         const message = `The transaction names the table ${name} twice; put its updates into one commit.`
         throw invalid('TRANSACTION', message, { context: { table: name } })
       }
-      names.add(name)
-      return ofTable(commit.identifier, () => this.#stepOf(commit, limits))
+      names.add(key)
+      return ofTable(identifier, () => this.#stepOf(commit, limits))
     })
     return await this.#publish(steps)
   }
 
   async register(table: TableIdentifier, metadataLocation: string): Promise<MemoryTable> {
-    if (this.#find(checkTableIdentifier(table)) !== undefined) throw tableExists(table)
+    if (this.#find(checkOpenTable(table)) !== undefined) throw tableExists(table)
     const { store } = this.#parts
     const key = this.#keyOf(table, metadataLocation)
     const object = await getIfThere(store, key)
@@ -130,23 +122,23 @@ export class MemoryTables {
   /** `checkNamespace` throws where the new name's namespace is not there. */
   rename(from: TableIdentifier, to: TableIdentifier, checkNamespace: (namespace: Namespace) => void): void {
     const entry = this.get(from)
-    checkNamespace(checkTableIdentifier(to).namespace)
+    checkNamespace(checkOpenTable(to).namespace)
     if (this.#find(to) !== undefined) throw tableExists(to)
-    this.#tables.delete(tableText(from))
+    this.#tables.delete(keyOfTable(from))
     this.#set({ ...entry, identifier: to })
   }
 
   drop(table: TableIdentifier): void {
     this.get(table)
-    this.#tables.delete(tableText(table))
+    this.#tables.delete(keyOfTable(table))
   }
 
   #find(table: TableIdentifier): MemoryTable | undefined {
-    return this.#tables.get(tableText(table))
+    return this.#tables.get(keyOfTable(table))
   }
 
   #set(entry: MemoryTable): MemoryTable {
-    this.#tables.set(tableText(entry.identifier), entry)
+    this.#tables.set(keyOfTable(entry.identifier), entry)
     return entry
   }
 
@@ -196,10 +188,13 @@ export class MemoryTables {
     return made
   }
 
-  /** Where a new table lies: in the folder of its name, if no renamed table is there; or where it is asked to. */
+  /** Where a new table lies: in the folder of its name, if that is one and no renamed table is there; or where it is asked to. */
   #placeFor(table: TableIdentifier, asked: string | undefined): string {
-    const own = folderOf(this.#parts.prefix, table)
-    if (asked === undefined) return this.#isFree(own) ? own : `${own}-${this.#parts.runtime.random.uuid()}`
+    const { prefix, runtime } = this.#parts
+    const levels = [...table.namespace, table.name]
+    const [own, plain] = [folderLevels(levels), levels.join('/')]
+    if (asked === undefined)
+      return own === plain && this.#isFree(prefix + own) ? prefix + own : `${prefix}${own}-${runtime.random.uuid()}`
     const folder = this.#keyOf(table, asked)
     this.#requireFree(table, folder)
     return folder
@@ -230,6 +225,8 @@ export class MemoryTables {
     throw noPlace(table, location, `the tables of this catalog lie below ${uriOf(store, prefix)}`)
   }
 }
+
+const keyOfTable = ({ namespace, name }: TableIdentifier): string => nameKey([...namespace, name])
 
 function noPlace(table: TableIdentifier, location: string, why: string): Error {
   const name = tableText(table)

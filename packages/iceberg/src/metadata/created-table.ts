@@ -2,9 +2,8 @@ import { invalid, unsupported } from '@moulin/core'
 import type { IcebergSchema, TableMetadata, TableUpdate } from '@moulin/core'
 import { FIRST_PARTITION_FIELD_ID } from '../partitions/partition-fields.ts'
 import { FIRST_ROW_ID } from './format-version.ts'
-import type { FormatVersion } from './format-version.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
-import { NO_SNAPSHOT } from './table-metadata.ts'
+import { formatVersions, NO_SNAPSHOT } from './table-metadata.ts'
 import { applyUpdates } from './updates.ts'
 
 export interface NewTable {
@@ -19,7 +18,8 @@ const NONE = -1
 
 /**
  * The table that the updates make of nothing, as a commit with the requirement `assert-create` does. Its UUID, location and format version
- * are those that the updates name, else those of `table` and version 2.
+ * are those that the updates name, else those of `table` and version 2. A table of version 1 is made for
+ * those who ask for one; it takes commits of theirs, and none of ours before it is upgraded.
  *
  * @throws `invalid` code `TABLE_INCOMPLETE` where no schema, partition spec or sort order is made the table's; `invalid` for a schema
  * without fields or with repeated ids or names, and as {@link applyUpdates}; `unsupported` for a format version that is not written.
@@ -51,7 +51,7 @@ function nothing(updates: readonly TableUpdate[], { uuid, location, nowMs }: New
     'table-uuid': assigned?.action === 'assign-uuid' ? assigned.uuid : uuid,
     location,
     'last-sequence-number': 0,
-    ...(version === 2 ? {} : { 'next-row-id': FIRST_ROW_ID }),
+    ...(version < 3 ? {} : { 'next-row-id': FIRST_ROW_ID }),
     'last-updated-ms': nowMs,
     'last-column-id': 0,
     'current-schema-id': NONE,
@@ -71,10 +71,10 @@ function nothing(updates: readonly TableUpdate[], { uuid, location, nowMs }: New
 }
 
 // The first that is asked for: a later one upgrades the table that it began as.
-function writableVersion(update: TableUpdate | undefined): FormatVersion {
+function writableVersion(update: TableUpdate | undefined): number {
   const version = update?.action === 'upgrade-format-version' ? update['format-version'] : 2
-  if (version === 2 || version === 3) return version
-  const message = `A table of format version ${version} cannot be made; 2 and 3 can.`
+  if (formatVersions.includes(version)) return version
+  const message = `A table of format version ${version} cannot be made; ${formatVersions.join(', ')} can.`
   throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version } })
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@moulin/core'
+import type { JsonObject, JsonValue, Snapshot, TableMetadata } from '@moulin/core'
 import { FIRST_PARTITION_FIELD_ID } from '../partitions/partition-fields.ts'
 import { check, optionalArray } from './metadata-shape.ts'
 
@@ -20,6 +20,29 @@ export function fromFirstFormat(json: JsonObject, what: string): JsonObject {
   if (snapshots.length > 0)
     given['snapshots'] = snapshots.map((snapshot, at) => snapshotOf(snapshot, `${what}: snapshots[${at}]`))
   return given
+}
+
+/**
+ * {@link fromFirstFormat} back: what readers of version 1 need, and nothing that only later versions have. The lists that came with later
+ * versions are allowed in it, and kept.
+ *
+ * Spec: "Table Metadata", column v1; "Writing v1 metadata".
+ */
+export function toFirstFormat(metadata: TableMetadata): object {
+  const { 'last-sequence-number': _, 'table-uuid': uuid, snapshots = [], ...rest } = metadata
+  const schema = metadata.schemas.find((one) => one['schema-id'] === metadata['current-schema-id'])
+  const spec = metadata['partition-specs'].find((one) => one['spec-id'] === metadata['default-spec-id'])
+  return {
+    ...rest,
+    ...(uuid === '' ? {} : { 'table-uuid': uuid }),
+    schema,
+    'partition-spec': spec?.fields ?? [],
+    snapshots: snapshots.map(firstSnapshot),
+  }
+}
+
+function firstSnapshot({ 'sequence-number': _, 'manifest-list': list, ...rest }: Snapshot): object {
+  return rest.manifests === undefined ? { ...rest, 'manifest-list': list } : rest
 }
 
 /** What there was nothing of. */

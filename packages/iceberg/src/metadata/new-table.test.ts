@@ -1,8 +1,9 @@
 import { bucket, byValue, day } from '@moulin/core'
 import type { CreateTableRequest, IcebergField, PartitionFieldOf } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
+import { createdTable } from './created-table.ts'
 import { people, T0 } from './metadata.test-tables.ts'
-import { newTableMetadata, partitionSpecOf } from './new-table.ts'
+import { creationUpdates, newTableMetadata, partitionSpecOf } from './new-table.ts'
 import { checkTableMetadata } from './table-metadata.ts'
 
 const make = (request: Partial<CreateTableRequest>): ReturnType<typeof newTableMetadata> =>
@@ -46,14 +47,31 @@ describe('newTableMetadata', () => {
     expect(() => make(spec('zorder'))).toThrow('zorder')
   })
 
-  it('takes the property format-version as a question, and refuses all but 2 and 3', () => {
+  it('takes the property format-version as a question, and refuses all but 1 to 3', () => {
     const made = make({ properties: { 'format-version': '2', a: '1' } })
     expect(made).toMatchObject({ 'format-version': 2, properties: { a: '1' } })
     expect(made).not.toHaveProperty('next-row-id')
     expect(made.properties).toEqual({ a: '1' })
     expect(make({ properties: { 'format-version': '3' } })).toMatchObject({ 'format-version': 3, 'next-row-id': 0 })
-    for (const version of ['1', '4'])
-      expect(() => make({ properties: { 'format-version': version } })).toThrow(`format version ${version}`)
+    expect(make({ properties: { 'format-version': '1' } })).toMatchObject({ 'format-version': 1, properties: {} })
+    for (const version of ['0', '4', '2.0', 'two'])
+      expect(() => make({ properties: { 'format-version': version } })).toThrow(version)
+  })
+})
+
+describe('creationUpdates', () => {
+  it('are what makes the same table by a commit', () => {
+    const order = { 'order-id': 7, fields: [{ 'source-id': 1001, transform: 'identity', direction: 'asc' }] }
+    const request: CreateTableRequest = {
+      schema: people,
+      partitionSpec: partitionSpecOf(people, [day('born')]),
+      sortOrder: order,
+      properties: { 'format-version': '3', a: '1' },
+    }
+    const table = { uuid: 'u-1', location: 'memory://main/t', nowMs: T0 }
+    const made = newTableMetadata(request, table)
+    expect(createdTable(creationUpdates(request, table), { ...table, uuid: 'other' })).toEqual(made)
+    expect(made).toMatchObject({ 'default-sort-order-id': 1, 'sort-orders': [{ ...order, 'order-id': 1 }] })
   })
 })
 

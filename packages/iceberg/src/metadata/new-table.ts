@@ -11,9 +11,10 @@ import { checkPartitionSpec, FIRST_PARTITION_FIELD_ID } from '../partitions/part
 import { createdTable } from './created-table.ts'
 import type { NewTable } from './created-table.ts'
 import { lastColumnId } from './schema-mapping.ts'
+import { formatVersions } from './table-metadata.ts'
 
 /**
- * The first metadata of a table: no snapshot, schema 0, partition spec 0, unsorted or sorted as asked; of format version 2, or 3 where the
+ * The first metadata of a table: no snapshot, schema 0, partition spec 0, unsorted or sorted as asked; of format version 2, or another where the
  * property `format-version` asks for it. Field ids stay as the request has them; partition fields without an id count from 1000. The same
  * as {@link createdTable} makes of {@link creationUpdates}.
  *
@@ -53,7 +54,10 @@ const LAST = -1
 
 function versionOf(text: string): number {
   if (/^[1-9]$/.test(text)) return Number(text)
-  throw unsupported('FORMAT_VERSION', `A table of format version ${shown(text)} cannot be made; 2 and 3 can.`)
+  throw unsupported(
+    'FORMAT_VERSION',
+    `A table of format version ${shown(text)} cannot be made; ${formatVersions.join(', ')} can.`,
+  )
 }
 
 function numberedSpec(spec: PartitionSpec): PartitionSpec {

@@ -99,11 +99,20 @@ export function addSortOrder(metadata: TableMetadata, order: SortOrder, change: 
   return { ...metadata, 'sort-orders': [...metadata['sort-orders'], { ...order, 'order-id': id }] }
 }
 
+/** Writers order members differently, and some write a list of identifier fields that is empty. */
 function shapeOf(value: object, without: string): string {
-  const sorted = Object.entries(value)
-    .filter(([name]) => name !== without)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-  return stringifyJson(sorted)
+  const kept = Object.entries(value).filter(([name, member]) => {
+    const isNothing = name === 'identifier-field-ids' && Array.isArray(member) && member.length === 0
+    return name !== without && !isNothing
+  })
+  return stringifyJson(inOrder(Object.fromEntries(kept)))
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return sorted.map(([name, member]) => [name, inOrder(member)])
 }
 
 const nextId = (ids: readonly (number | undefined)[]): number => Math.max(-1, ...ids.map((id) => id ?? -1)) + 1

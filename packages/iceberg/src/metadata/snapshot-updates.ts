@@ -7,17 +7,22 @@ import type { Change } from './change.ts'
 import { nextRowId } from './format-version.ts'
 
 /**
- * Sequence numbers rise with every snapshot: that is what tells old deletes from new data. In format version 3 a snapshot takes row
- * ids, from the table's next one on.
+ * Sequence numbers rise with every snapshot: that is what tells old deletes from new data. A snapshot without a parent begins a history of
+ * its own, as replacing a table does, with no older data: its number may be another's. In format version 3 a snapshot takes row ids, from
+ * the table's next one on.
  */
 export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change: Change): TableMetadata {
   const id = snapshot['snapshot-id']
   if (snapshotById(metadata, id) !== undefined) {
     throw invalid('SNAPSHOT_ID', `The table has a snapshot with the id ${id} already.`, { context: { snapshotId: id } })
   }
-  const sequenceNumber = BigInt(snapshot['sequence-number'])
+  const isFirstFormat = metadata['format-version'] === 1
+  // Version 1 has none, and its writers leave it out.
+  const sequenceNumber = isFirstFormat ? 0n : BigInt(snapshot['sequence-number'])
   const last = BigInt(metadata['last-sequence-number'])
-  if (sequenceNumber <= last) {
+  const parent: Int64 | null | undefined = snapshot['parent-snapshot-id']
+  const isFirst = parent === undefined || parent === null
+  if (!isFirstFormat && (sequenceNumber < 1n || (!isFirst && sequenceNumber <= last))) {
     const message = `The snapshot ${id} has the sequence number ${sequenceNumber}; it must be above the table's ${last}.`
     throw invalid('SEQUENCE_NUMBER', message, { context: { sequenceNumber, last } })
   }
@@ -29,10 +34,10 @@ export function addSnapshot(metadata: TableMetadata, snapshot: Snapshot, change:
   change.addedSnapshotIds.add(BigInt(id))
   return {
     ...metadata,
-    'last-sequence-number': toInt64(sequenceNumber),
+    'last-sequence-number': toInt64(sequenceNumber > last ? sequenceNumber : last),
     ...(nextRowId === undefined ? {} : { 'next-row-id': nextRowId }),
     'last-updated-ms': laterOf(metadata['last-updated-ms'], snapshot['timestamp-ms']),
-    snapshots: [...(metadata.snapshots ?? []), snapshot],
+    snapshots: [...(metadata.snapshots ?? []), isFirstFormat ? { ...snapshot, 'sequence-number': 0 } : snapshot],
   }
 }
 

@@ -1,6 +1,6 @@
 import { corrupt, formatCaps, jsonBytes, parseJson, sameInt64, unsupported, shown } from '@moulin/core'
 import type { Int64, JsonObject, SnapshotRef, TableMetadata } from '@moulin/core'
-import { fromFirstFormat } from './first-format.ts'
+import { fromFirstFormat, toFirstFormat } from './first-format.ts'
 import { check, checkStringMap, checkStruct, optionalArray } from './metadata-shape.ts'
 import { repeatedFieldId } from './schema-mapping.ts'
 
@@ -13,7 +13,7 @@ export const NO_SNAPSHOT = -1
 /**
  * Reads a `metadata.json`. Members that this version does not know are kept and written back by
  * {@link tableMetadataBytes}; 64-bit ids are exact. When `refs` does not name the current snapshot as branch `main`, as
- * in files of older writers, it is added. Format version 1 comes in the shape of later ones, to be read and not to be written back.
+ * in files of older writers, it is added. Format version 1 comes in the shape of later ones.
  *
  * `what` names the file in messages. @throws `corrupt` naming the member, code `SNAPSHOT_LOOP` for a snapshot that descends from
  * itself; `unsupported` above format version 3; `exhausted` above `maxBytes`, default `formatCaps.metadataStopBytes`.
@@ -47,9 +47,9 @@ export function checkTableMetadata(json: unknown, what: string): TableMetadata {
   return withMainRef(metadata as unknown as TableMetadata, what)
 }
 
-/** The bytes to store. */
+/** The bytes to store, or to send: of format version 1 with the members that its readers need. */
 export function tableMetadataBytes(metadata: TableMetadata): Uint8Array {
-  return jsonBytes(metadata)
+  return jsonBytes(metadata['format-version'] === 1 ? toFirstFormat(metadata) : metadata)
 }
 
 function checkFormatVersion(version: unknown, what: string): void {

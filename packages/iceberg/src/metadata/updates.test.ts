@@ -177,6 +177,34 @@ describe('applyUpdates', () => {
     expect(refusal(() => apply(upgraded, to(2)))).toBe('FORMAT_VERSION')
   })
 
+  it('takes a snapshot without a parent whose sequence number another has: it has no older data', () => {
+    const table = tableOf(2)
+    const { 'parent-snapshot-id': _, ...rest } = snapshotOf(3)
+    const add = (snapshot: object): TableUpdate => ({ action: 'add-snapshot', snapshot: { ...rest, ...snapshot } })
+    const next = apply(table, add({ 'sequence-number': 2 }))
+    expect(next.snapshots!.map((snapshot) => snapshot['sequence-number'])).toEqual([1, 2, 2])
+    expect(apply(table, add({ 'sequence-number': 1 }))['last-sequence-number']).toBe(2)
+    const parent = { 'parent-snapshot-id': snapshotOf(2)['snapshot-id'] }
+    expect(refusal(() => apply(table, add({ ...parent, 'sequence-number': 2 })))).toBe('SEQUENCE_NUMBER')
+    expect(refusal(() => apply(table, add({ 'sequence-number': 0 })))).toBe('SEQUENCE_NUMBER')
+  })
+
+  it('knows a schema again however its members are ordered, and with an empty list of identifier fields', () => {
+    const table = emptyTable()
+    const fields = people.fields.map(({ id, name, required, type }) => ({ type, required, name, id }))
+    const same = apply(table, { action: 'add-schema', schema: { fields, 'identifier-field-ids': [], type: 'struct' } })
+    expect(same.schemas).toHaveLength(1)
+    const other = { type: 'struct' as const, fields, 'identifier-field-ids': [1001] }
+    expect(apply(table, { action: 'add-schema', schema: other }).schemas).toHaveLength(2)
+  })
+
+  it('upgrades a table of version 1 to 2 and to 3', () => {
+    const table = { ...emptyTable(), 'format-version': 1 }
+    const to = (version: number): TableUpdate => ({ action: 'upgrade-format-version', 'format-version': version })
+    expect(apply(table, to(2))).toMatchObject({ 'format-version': 2, 'last-sequence-number': 0 })
+    expect(apply(table, to(3))).toMatchObject({ 'format-version': 3, 'next-row-id': 0 })
+  })
+
   it('takes a snapshot of version 3 only with row ids that nobody has', () => {
     const table = apply(tableOf(2), { action: 'upgrade-format-version', 'format-version': 3 })
     const withIds = (first: number | undefined, rows: number | undefined): TableUpdate => {

@@ -1,7 +1,7 @@
 import { checkOptions, invalid, jsonBytes, option, shown, unsupported } from '@moulin/core'
 import type { OptionTable, TableMetadata, TableUpdate } from '@moulin/core'
 import type { Change } from './change.ts'
-import { FIRST_ROW_ID, writtenVersion } from './format-version.ts'
+import { FIRST_ROW_ID } from './format-version.ts'
 import { laterOf, toInt64 } from './int64.ts'
 import { propertyOf } from './metadata-lookup.ts'
 import { addSchema, addSortOrder, addSpec, idOfLast, removeSchemas, removeSpecs } from './schema-updates.ts'
@@ -41,7 +41,6 @@ export function applyUpdates(
   options: ApplyOptions,
 ): TableMetadata {
   checkOptions('applyUpdates', options, optionTable)
-  writtenVersion(metadata)
   const change: Change = { nowMs: options.nowMs, lastAdded: {}, addedSnapshotIds: new Set() }
   let next = metadata
   for (const update of updates) next = applyUpdate(next, update, change)
@@ -146,8 +145,10 @@ function checkUuid(metadata: TableMetadata, uuid: string): TableMetadata {
 function upgraded(metadata: TableMetadata, version: number): TableMetadata {
   const present = metadata['format-version']
   if (version === present) return metadata
-  if (present === 2 && version === 3) return { ...metadata, 'format-version': 3, 'next-row-id': FIRST_ROW_ID }
-  const message = `The table of format version ${present} cannot become one of version ${version}: 2 becomes 3, and nothing goes back.`
+  // What is older than version 2 is older than any sequence number: {@link fromFirstFormat}.
+  if (present === 1 && version === 2) return { ...metadata, 'format-version': 2 }
+  if (present < 3 && version === 3) return { ...metadata, 'format-version': 3, 'next-row-id': FIRST_ROW_ID }
+  const message = `The table of format version ${present} cannot become one of version ${version}: 1 becomes 2, and both become 3; nothing goes back.`
   throw unsupported('FORMAT_VERSION', message, { context: { formatVersion: version, present } })
 }
 
