@@ -18,6 +18,8 @@ export interface KitRun {
   readonly without?: readonly string[]
   /** Methods to run; default: all. */
   readonly only?: readonly string[]
+  /** Names with dots are names like others: of a catalog that makes no folders of them. */
+  readonly hasDots?: boolean
 }
 
 export interface KitResult {
@@ -41,14 +43,14 @@ const settings = {
   'org.slf4j.simpleLogger.defaultLogLevel': 'off',
 }
 
-export async function runKit({ uri, without = [], only = [] }: KitRun): Promise<KitResult> {
+export async function runKit({ uri, without = [], only = [], hasDots = false }: KitRun): Promise<KitResult> {
   const libs = await installedKit()
   const reports = await mkdtemp(join(tmpdir(), 'moulin-kit-'))
   const methods = (option: string, names: readonly string[]): readonly string[] =>
     names.length === 0 ? [] : [option, `.*#(${names.join('|')})(\\(.*)?`]
   const java = [
     ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx512m'],
-    ...Object.entries({ ...settings, uri }).map(([name, value]) => `-D${name}=${value}`),
+    ...Object.entries({ ...settings, uri, 'rck.supports-names-with-dot': String(hasDots) }).map(([name, value]) => `-D${name}=${value}`),
     ...['-cp', join(libs, '*'), 'org.junit.platform.console.ConsoleLauncher', 'execute', '--select-class', tests],
     ...['--include-classname', '.*', ...methods('--include-methodname', only)],
     ...methods('--exclude-methodname', without),

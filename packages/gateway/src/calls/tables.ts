@@ -9,6 +9,7 @@ import {
   VENDED_CREDENTIALS,
 } from '@moulin/catalog/rest'
 import type { CredentialsAnswer, ListTablesAnswer, LoadTableAnswer } from '@moulin/catalog/rest'
+import { withFreshIds } from '@moulin/iceberg'
 import { done, jsonAnswer } from '../answer.ts'
 import type { Answer } from '../answer.ts'
 import { etagOf, matches } from '../etag.ts'
@@ -47,7 +48,7 @@ export const createTable: Handler = async (call, gateway) => {
     isStaged
       ? catalog.stageTable(table, request, { signal: call.signal })
       : catalog.createTable(table, request, changeCall(call))
-  const request = createRequestOf(body)
+  const request = withFreshIds(createRequestOf(body))
   const made = await make(request).catch((error: unknown) => {
     if (!overrideLocations || !isLocationRefused(error)) throw error
     const { location: _, ...elsewhere } = request

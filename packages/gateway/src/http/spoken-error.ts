@@ -1,4 +1,4 @@
-import { isMoulinError, MoulinError } from '@moulin/core'
+import { isMoulinError, MoulinError, notFound } from '@moulin/core'
 import type { ErrorContext } from '@moulin/core'
 
 /**
@@ -7,11 +7,23 @@ import type { ErrorContext } from '@moulin/core'
  */
 export function spokenError(error: unknown): unknown {
   if (!isMoulinError(error)) return error
+  // A folder that has lost its newest version: to an engine, a file that is not there.
+  if (error.code === 'HINT_AHEAD')
+    return spokenError(notFound('FILE_VANISHED', error.message, { context: error.context, cause: error }))
   const { kind, code, context, outcome, retryable } = error
   const words = wordsOf(code, context)
   if (words === undefined || error.message.startsWith(words)) return error
-  return new MoulinError(kind, code, `${words}. ${error.message}`, { context, outcome, retryable, cause: error })
+  const message = complete.has(code) ? words : `${words}. ${error.message}`
+  return new MoulinError(kind, code, message, { context, outcome, retryable, cause: error })
 }
+
+/** Those of which the words say all. */
+const complete: ReadonlySet<string> = new Set([
+  'TABLE_MISSING',
+  'TABLE_EXISTS',
+  'NAMESPACE_MISSING',
+  'NAMESPACE_EXISTS',
+])
 
 /** By what was required, which stands in the context of `REQUIREMENT_FAILED`. */
 const requirements: Readonly<Record<string, string>> = {
