@@ -50,7 +50,9 @@ export async function runKit({ uri, without = [], only = [], hasDots = false }: 
     names.length === 0 ? [] : [option, `.*#(${names.join('|')})(\\(.*)?`]
   const java = [
     ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx512m'],
-    ...Object.entries({ ...settings, uri, 'rck.supports-names-with-dot': String(hasDots) }).map(([name, value]) => `-D${name}=${value}`),
+    ...Object.entries({ ...settings, uri, 'rck.supports-names-with-dot': String(hasDots) }).map(
+      ([name, value]) => `-D${name}=${value}`,
+    ),
     ...['-cp', join(libs, '*'), 'org.junit.platform.console.ConsoleLauncher', 'execute', '--select-class', tests],
     ...['--include-classname', '.*', ...methods('--include-methodname', only)],
     ...methods('--exclude-methodname', without),
@@ -87,7 +89,8 @@ function resultIn(xml: string): KitResult {
   for (const [, attributes, , inside = ''] of xml.matchAll(/<testcase ([^>]*?)(\/>|>([\s\S]*?)<\/testcase>)/g)) {
     const name = attributeIn(attributes!, 'name') ?? '?'
     const fault = /<(?:failure|error)([^>]*)>/.exec(inside)
-    if (fault !== null) failed.push({ name, message: attributeIn(fault[1]!, 'message') ?? attributeIn(fault[1]!, 'type') ?? '' })
+    if (fault !== null)
+      failed.push({ name, message: attributeIn(fault[1]!, 'message') ?? attributeIn(fault[1]!, 'type') ?? '' })
     else if (inside.includes('<skipped')) skipped.push(name)
     else passed.push(name)
   }
@@ -96,5 +99,10 @@ function resultIn(xml: string): KitResult {
 
 function attributeIn(text: string, name: string): string | undefined {
   const value = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(text)?.[1]
-  return value?.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&').replace(/&#\d+;/g, ' ')
+  return value
+    ?.replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&amp;', '&')
+    .replace(/&#\d+;/g, ' ')
 }
