@@ -12,9 +12,6 @@ export interface PurgePlan {
 
 const READS_AT_ONCE = 8
 
-/** The folder catalog counts on from them, dropped or not. */
-const versionFile = /\/v\d+\.metadata\.json$/
-
 /**
  * All files that the table's metadata reaches, of all its snapshots.
  * @throws `unsupported` code `PURGE` without stores; code `PURGE_REFUSED` for a table that is a log's history, or that forbids
@@ -31,8 +28,9 @@ export async function filesToPurge(loaded: LoadedTable, { stores, runtime }: Gat
   const files = tableFiles(stores, { table: loaded })
   const reached = await reachedFrom(metadata, files)
   for (const { 'metadata-file': file } of metadata['metadata-log'] ?? []) reached.add(file)
+  // A folder counts on from a version behind this one, which says that the table is gone.
   reached.add(metadataLocation)
-  const named = [...reached].filter((location) => !versionFile.test(location) && isOurs(files, location))
+  const named = [...reached].filter((location) => isOurs(files, location))
   return {
     async delete() {
       try {
