@@ -16,6 +16,7 @@ export {
   schemasFrom,
 } from './metadata/metadata-lookup.ts'
 export type { SnapshotChoice } from './metadata/metadata-lookup.ts'
+export { withFreshIds } from './metadata/fresh-ids.ts'
 export { createdTable } from './metadata/created-table.ts'
 export type { NewTable } from './metadata/created-table.ts'
 export { checkSchema } from './metadata/metadata-shape.ts'

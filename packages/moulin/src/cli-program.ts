@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { invalid, isMoulinError, messageOf } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
+import { addCatalog } from './catalog-command.ts'
+import { positiveInteger } from './cli-numbers.ts'
 import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag, withTable } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
@@ -22,12 +24,14 @@ export interface CommandOutput {
   err(text: string): void
   /** True once nobody reads `out` any more. What only prints ends then; what also judges, by its exit status, goes on to its end. */
   readonly isClosed?: boolean
+  /** Asked for by what serves: resolves when it is to stop. Left out: never. */
+  stopped?(): Promise<void>
 }
 
 /**
  * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, a repair that is left to do or two readers that differ,
- * 2 a table that is broken, or an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`
- * and `attach --adopt --yes`, which want none; with `--yes` alone these two change something.
+ * 2 a table that is broken, or an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`,
+ * `attach --adopt --yes` and `catalog --fresh`, which want none; the first two change something with `--yes` alone, and `catalog` what engines ask for.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
   let status = 0
@@ -49,7 +53,9 @@ function sentenceOf(error: unknown): string {
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
-    .description('Looks into a log and its tables. Read-only, but for --yes of repair and attach, and doctor.')
+    .description(
+      'Looks into a log and its tables, and serves them. Read-only, but for --yes of repair and attach, doctor and catalog.',
+    )
     .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
@@ -201,13 +207,8 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     })
 
   addDoctor(program, { line, note, exitWith })
+  addCatalog(program, { line, note, stopped: () => output.stopped?.() ?? new Promise(() => {}) })
   return program
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a positive integer.')
-  return value
 }
 
 interface ScanFlags {
@@ -222,7 +223,7 @@ function topicFacts(topic: Topic, isWhole: boolean) {
   const facts = { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
   if (isWhole) return facts
   const partitions = facts.partitions.map((partition) => ({ ...partition, highWatermark: null }))
-  return { ...facts, partitions, untieredBytes: null, untieredRecords: null }
+  return { ...facts, partitions, untieredBytes: null, untieredRecords: null, untieredAgeMs: null }
 }
 
 function topicLines(topic: Topic, isWhole: boolean): string[] {

@@ -27,5 +27,10 @@ const output: CommandOutput = {
   get isClosed() {
     return closed.has(process.stdout)
   },
+  // From then on; a second one ends the process as ever.
+  stopped: () =>
+    new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    }),
 }
 exitWith(await runCommand(process.argv.slice(2), output))

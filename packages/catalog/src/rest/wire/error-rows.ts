@@ -107,6 +107,7 @@ export const errorRows: readonly ErrorRow[] = [
   { kind: 'unsupported', code: 'TABLE_LOCATION', status: 400, type: 'BadRequestException' },
   { kind: 'unsupported', status: 406, type: 'UnsupportedOperationException' },
   { kind: 'unavailable', code: 'UNAUTHENTICATED', status: 401, type: 'NotAuthorizedException' },
+  { kind: 'unavailable', code: 'FORBIDDEN', status: 403, type: 'ForbiddenException' },
   { kind: 'unavailable', code: 'ACCESS_DENIED', status: 403, type: 'ForbiddenException' },
   { kind: 'unavailable', code: 'CATALOG_BUSY', status: 429, type: 'SlowDownException' },
   { kind: 'exhausted', code: 'BODY_TOO_LARGE', status: 413, type: 'ContentTooLargeException' },
