@@ -207,6 +207,19 @@ describe('a change', () => {
     expect(server.told.at(-1)!.body).toEqual({ name: 't', schema: request.schema })
   })
 
+  it('goes on where nobody heard whether the namespace was created: what comes next says so', async () => {
+    let posts = 0
+    const script: Script = ({ path }): Answer => {
+      if (path === '/v1/namespaces') return errorBody(504, 'GatewayTimeout')
+      return ++posts > 1 ? { body: table } : errorBody(404, 'NoSuchNamespaceException')
+    }
+    const server = await scripted(configured(script))
+    await opened(server.uri).catalog.createTable(orders, request)
+    posts = -1
+    const missing = await failureOf(opened(server.uri).catalog.createTable(orders, request))
+    expect(missing).toMatchObject({ code: 'NAMESPACE_MISSING', outcome: 'rejected' })
+  })
+
   it('says all of a table that is to be, and stages it where that is wanted', async () => {
     const server = await scripted(configured(() => ({ body: { metadata } })))
     const { catalog } = opened(server.uri)
