@@ -10,8 +10,20 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   iceberg: ['format'],
   catalog: ['iceberg'],
   lake: ['log', 'iceberg'],
+  gateway: ['lake', 'catalog'],
   testing: ['core', 'format', 'iceberg'],
-  moulin: ['core', 'storage', 'storage-s3', 'storage-gcs', 'storage-azure', 'log', 'iceberg', 'catalog', 'lake'],
+  moulin: [
+    'core',
+    'storage',
+    'storage-s3',
+    'storage-gcs',
+    'storage-azure',
+    'log',
+    'iceberg',
+    'catalog',
+    'lake',
+    'gateway',
+  ],
 }
 
 /** Arrows of one folder of a package alone: the simulator runs the real log and lake. */

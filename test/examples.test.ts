@@ -55,6 +55,14 @@ describe('examples/layers.ts', () => {
   })
 })
 
+describe('examples/serve-catalog.ts', () => {
+  it('answers with what was sent a moment before', { timeout: 60_000 }, async () => {
+    const args = ['--conditions=moulin-source', 'examples/serve-catalog.ts']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
+    expect(stdout.trimEnd()).toBe('1 row in web.visits')
+  })
+})
+
 describe('examples/open-table.ts', () => {
   it('reads a table by the file of its metadata', { timeout: 60_000 }, async () => {
     const args = ['--conditions=moulin-source', 'examples/open-table.ts']

@@ -155,7 +155,7 @@ async function drained(rows: AsyncIterable<unknown>): Promise<void> {
 }
 
 const signalOnly = { signal: noSignal }
-const catalogCall = { signal: noSignal, limits: badLimits, changeId: [5, {}] }
+const catalogCall = { signal: noSignal, limits: badLimits, changeId: [5, {}], fresh: badFlag }
 const topicConfig: { readonly [K in keyof TopicConfig]-?: readonly unknown[] } = {
   partitions: [0, 1.5, 10_001, '1', 1n],
   value: badPart,
@@ -325,6 +325,44 @@ export const doors: readonly Door[] = [
     { store: badPart, runtime: badPart, prefix: [5, 'a'], access: badAccess, limits: badLimits },
     { store },
   ),
+  door<catalogPackage.RestCatalogOptions>(
+    'restCatalog',
+    catalogPackage.restCatalog,
+    {
+      uri: [5, ''],
+      warehouse: [5, ''],
+      auth: badPart,
+      headers: ['x', { x: 5 }, []],
+      requestTimeoutMs: [0, ...badMs],
+      vendedCredentials: badFlag,
+      pageSize: [0, -1, 1.5, '5'],
+      maxAnswerBytes: badBytes,
+      keptTableBytes: [-1, 1.5, '64'],
+      metadataWarnBytes: badBytes,
+      runtime: badPart,
+      fetch: noFunction,
+    },
+    { uri: 'http://127.0.0.1:9/' },
+  ),
+  door<catalogPackage.OAuth2Options>(
+    'oauth2',
+    catalogPackage.oauth2,
+    {
+      clientId: [5, ''],
+      clientSecret: [5, ''],
+      tokenUri: [5, ''],
+      scope: [5, ''],
+      parameters: ['x', { x: 5 }, []],
+      send: ['header', true],
+    },
+    { clientId: 'a', clientSecret: 'b' },
+  ),
+  door<catalogPackage.SigV4Options>(
+    'sigV4',
+    catalogPackage.sigV4,
+    { signer: badPart },
+    { signer: { sign: (request) => Promise.resolve(request) } },
+  ),
   door<corePackage.CatalogListOptions>(
     'Catalog.listTables',
     (o) => drained(catalog.listTables(o)),
@@ -388,6 +426,7 @@ export const doors: readonly Door[] = [
     {
       catalog: badPart,
       stores: noFunction,
+      allow: ['s3://lake/', [5]],
       threads: [-1, 1.5, '1', 10_000],
       worker: badPart,
       memoryBytes: badBytes,
@@ -438,6 +477,9 @@ export const doors: readonly Door[] = [
       {
         access: badAccess,
         takeover: ['force', true],
+        catalog: badPart,
+        stores: noFunction,
+        allow: ['s3://lake/', [5]],
         threads: [-1, 1.5, '1'],
         worker: badPart,
         deltas: badFlag,
@@ -715,6 +757,7 @@ export const doors: readonly Door[] = [
       catalog: badPart,
       table: [5, ['shop', 'orders']],
       stores: noFunction,
+      allow: ['s3://lake/', [5]],
       threads: [-1, 1.5, '1', 10_000],
       worker: badPart,
       limits: [{ openFileBytes: 0 }, { openFile: 1 }, { rowMaskBytes: '1' }, []],
@@ -750,7 +793,7 @@ export const doors: readonly Door[] = [
   door<corePackage.TableFilesOptions>(
     'tableFiles',
     (options) => void corePackage.tableFiles(store, options),
-    { table: ['shop.orders', 5], reload: noFunction },
+    { table: ['shop.orders', 5], reload: noFunction, allow: ['s3://lake/', [5]] },
     {},
   ),
   ...[

@@ -115,6 +115,8 @@ describe('every public function and method with options', () => {
       'creationUpdates',
       'unclaimed',
     ],
+    // Takes a text or a function: the test of it is its own.
+    'bearer',
     // The store holds them against its own table.
     ...['getIfThere', 'storedText', 'equalityMightMatch'],
     // Adapters hold what they are given against tables of their own.

@@ -32,8 +32,11 @@ export interface RestCatalog {
   stop(): Promise<void>
 }
 
-/** Apache's REST fixture, without tables: see rest-fixture/RegisteredTables.java. Needs Java 17 and Maven. */
-export async function restCatalog(): Promise<RestCatalog> {
+/**
+ * Apache's REST fixture, without tables: see rest-fixture/RegisteredTables.java. `warehouse` is the URI of the folder that tables are made
+ * in; without it none can be. Needs Java 17 and Maven.
+ */
+export async function restCatalog(warehouse?: string): Promise<RestCatalog> {
   const [pom, program] = [here('rest-fixture/pom.xml'), here('rest-fixture/RegisteredTables.java')]
   const recipe = (await readFile(pom, 'utf8')) + (await readFile(program, 'utf8'))
   const home = await made('rest-fixture', recipe, async (into) => {
@@ -43,9 +46,13 @@ export async function restCatalog(): Promise<RestCatalog> {
   })
   const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
   const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
-  const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables'], {
-    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
-  })
+  const java = spawn(
+    'java',
+    [...options, 'org.apache.iceberg.rest.RegisteredTables', ...(warehouse === undefined ? [] : [warehouse])],
+    {
+      stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
+    },
+  )
   const port = new Promise<string>((resolve) => java.stdout.once('data', (text) => resolve(String(text).trim())))
   const gone = new Promise<undefined>((resolve) => java.once('exit', () => resolve(undefined)))
   const started = await Promise.race([port, gone])

@@ -25,11 +25,20 @@ describe('memoryCatalog', () => {
     const store = hookedStore()
     const catalog = memoryCatalog({ store, runtime: virtualRuntime({ seed: 1 }) })
     const made = await catalog.createTable(orders, { schema })
-    store.hooks.before = () => {
-      throw new RangeError('no')
+    store.hooks.before = ({ op }) => {
+      if (op === 'put') throw new RangeError('no')
     }
     await expect(catalog.commitTable(orders, set)).rejects.toThrow('no')
     expect(await catalog.loadTable(orders)).toEqual(made)
+  })
+
+  it('says that a table has lost its file, which engines would look for', async () => {
+    const store = hookedStore()
+    const catalog = memoryCatalog({ store, runtime: virtualRuntime({ seed: 1 }) })
+    const { metadataLocation } = await catalog.createTable(orders, { schema })
+    await store.delete(metadataLocation.slice(store.root.length))
+    const vanished = { kind: 'not-found', code: 'FILE_VANISHED', context: { metadataLocation } }
+    await expect(catalog.loadTable(orders)).rejects.toMatchObject(vanished)
   })
 
   it('refuses names that cannot be folders, and a prefix that is none', async () => {

@@ -62,7 +62,7 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
 
     async loadTable(table, call) {
       check('loadTable', call)
-      return loaded(tables.get(table))
+      return loaded(await tables.load(table, call?.signal))
     },
 
     async commitTable(table, commit, call) {

@@ -68,6 +68,17 @@ export class MemoryTables {
     return entry
   }
 
+  /** @throws `not-found` code `FILE_VANISHED` for metadata that somebody has removed: engines would not find it. */
+  async load(table: TableIdentifier, signal: AbortSignal | undefined): Promise<MemoryTable> {
+    const { store } = this.#parts
+    const entry = this.get(table)
+    const { metadataLocation } = entry
+    const there = await store.head(keyOf(store, metadataLocation), signal === undefined ? {} : { signal })
+    // Its version may have been collected since, which is no fault.
+    if (there !== undefined || this.get(table) !== entry) return this.get(table)
+    throw noMetadata(metadataLocation)
+  }
+
   stage(table: TableIdentifier, request: CreateTableRequest): StagedTable & { readonly folder: string } {
     if (this.#find(checkOpenTable(table)) !== undefined) throw tableExists(table)
     const { runtime, store } = this.#parts

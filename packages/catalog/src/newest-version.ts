@@ -1,8 +1,8 @@
-import { corrupt, unavailable, unsupported } from '@moulin/core'
+import { corrupt, unavailable, unsupported, uriOf } from '@moulin/core'
 import type { Hint } from './version-hint.ts'
 import { readHint } from './version-hint.ts'
 import type { TableFolder, VersionBytes } from './version-files.ts'
-import { getVersion, hasVersion, hintKey, listVersions, withSignal } from './version-files.ts'
+import { getVersion, hasVersion, hintKey, listVersions, versionKey, withSignal } from './version-files.ts'
 
 /** Versions this far below the hint are never collected. */
 export const KEPT_VERSIONS = 100
@@ -89,5 +89,6 @@ async function refuseForeign(folder: TableFolder, hint: Hint, signal: AbortSigna
 function hintAhead(folder: TableFolder, hint: number, newest: number | undefined): Error {
   const key = hintKey(folder)
   const message = `${key} names version ${hint}, but the newest that is there is ${newest ?? 'none'}: metadata was removed.`
-  return corrupt('HINT_AHEAD', message, { context: { key, hint, newest } })
+  const location = uriOf(folder.store, versionKey(folder, hint))
+  return corrupt('HINT_AHEAD', message, { context: { key, hint, newest, location } })
 }

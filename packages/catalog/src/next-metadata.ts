@@ -39,6 +39,7 @@ export const callTable: OptionTable<CatalogCallOptions> = {
   signal: option.abortSignal,
   limits: option.someLimits,
   changeId: option.text,
+  fresh: option.flag,
 }
 
 export const listTable: OptionTable<CatalogListOptions> = { ...callTable, namespace: option.listOf(option.text) }

@@ -16,8 +16,10 @@ export {
   schemasFrom,
 } from './metadata/metadata-lookup.ts'
 export type { SnapshotChoice } from './metadata/metadata-lookup.ts'
+export { withFreshIds } from './metadata/fresh-ids.ts'
 export { createdTable } from './metadata/created-table.ts'
 export type { NewTable } from './metadata/created-table.ts'
+export { checkSchema } from './metadata/metadata-shape.ts'
 export { creationUpdates, newTableMetadata, partitionSpecOf } from './metadata/new-table.ts'
 export { checkRequirements } from './metadata/requirements.ts'
 export { icebergFields, typeOfIceberg } from './metadata/schema-mapping.ts'

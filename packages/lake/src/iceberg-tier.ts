@@ -1,4 +1,5 @@
 import {
+  allowedPlaces,
   checkOptions,
   checkRoot,
   closed,
@@ -16,6 +17,7 @@ import type {
   ColdTopic,
   ColdTopicInfo,
   Limits,
+  LoadedTable,
   ObjectStore,
   OptionTable,
   RenewableFiles,
@@ -63,6 +65,11 @@ export interface IcebergTierOptions {
    */
   readonly stores?: ObjectStore | TableStores
   /**
+   * Folders, by URI, that the tables' files must lie in: `s3://bucket/warehouse/`. What metadata names elsewhere is `OUTSIDE_STORE`, before
+   * any request. Default: wherever `stores` has a store for.
+   */
+  readonly allow?: readonly string[]
+  /**
    * Threads that encode data files and decode rows; while all of them encode, one more decodes. 0 does all in the calling
    * thread. Default: the cores of the first log that attaches, less one, but at least 1.
    */
@@ -100,6 +107,7 @@ export interface IcebergTierOptions {
 const optionTable: OptionTable<IcebergTierOptions> = {
   catalog: option.required(option.catalogCheck),
   stores: option.anyOf(option.storeCheck, option.callback),
+  allow: option.listOf(option.text),
   threads: option.integer('threads', 0, 1024),
   worker: option.moduleUrl,
   memoryBytes: option.positiveBytes,
@@ -122,7 +130,7 @@ const optionTable: OptionTable<IcebergTierOptions> = {
  * that get lost and other writers come between; a table whose history was changed under the log is refused with
  * `conflict` code `LINEAGE_BROKEN` and the offsets in doubt, never read on silently.
  *
- * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path.
+ * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path, `ALLOW` for what is no folder.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
   return tierWith(options)
@@ -139,8 +147,9 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
   checkOptions('icebergTier', options, optionTable)
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   const { deltas = false } = options
-  const { stores } = options
+  const { stores, allow } = options
   if (typeof stores === 'object') checkRoot(stores)
+  if (allow !== undefined) allowedPlaces(allow)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
   // Beyond one attach: a topic that is attached anew still knows what this process has committed.
@@ -164,7 +173,8 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     const place = typeof stores === 'function' ? tableText(table) : (stores ?? store)
     let found = opened.get(place)
     if (found === undefined) {
-      const tableFiles = filesOf(stores ?? store, { reload: () => catalog.loadTable(table) })
+      const reload = (): Promise<LoadedTable> => catalog.loadTable(table, { fresh: true })
+      const tableFiles = filesOf(stores ?? store, { reload, allow })
       const shared = rooms.get(stores ?? store) ?? roomsOf(limits)
       rooms.set(stores ?? store, shared)
       const { open, deletes } = shared

@@ -219,15 +219,16 @@ class LogTopic {
   }
 
   stats(): TopicStats {
-    const { untieredBytes, untieredRecords, stoppedBy, failing } = this.#state.tiering
+    const { untieredBytes, untieredRecords, oldestMs, stoppedBy, failing } = this.#state.tiering
     const { attached, core } = this.#state
+    const untieredAgeMs = oldestMs === Infinity ? null : core.runtime.clock.monotonic() - oldestMs
     const snapshotId = attached?.snapshotId() ?? null
     const lineage = attached?.lineage() ?? null
     const earlier = this.#state.earlier()
     const missing = attached?.missingFiles?.() ?? []
     const missingFiles = missing.slice(0, core.limits.maxMissingFiles)
     const table = { snapshotId, stoppedBy, lineage, missingFiles, missingFileCount: missing.length }
-    return asPlainJson({ untieredBytes, untieredRecords, ...table, earlier, ...failing })
+    return asPlainJson({ untieredBytes, untieredRecords, untieredAgeMs, ...table, earlier, ...failing })
   }
 
   // Records of a schema that nobody knows would be unreadable.

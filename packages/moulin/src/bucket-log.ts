@@ -26,7 +26,7 @@ export async function openBucket(place: BucketPlace, options: PlaceOptions): Pro
       ...logOptionsOf(options),
       store,
       wal,
-      tier: tierOf(catalogOf(store, runtime, access), options),
+      tier: tierOf(() => catalogOf(store, runtime, access), options),
       probe: (probed) =>
         probeStore(probed, { runtime, prefix: 'log/probe/', ...(signal === undefined ? {} : { signal }) }),
       runtime,
@@ -48,7 +48,7 @@ export async function openTables(place: BucketPlace, options: PlaceOptions): Pro
   checkOptions('openLog', options, bucketOptions)
   const runtime = runtimeOf(options)
   const store = await layeredStore('openLog', { place, storage: options.storage ?? {}, runtime })
-  const tier = unseenTier(tierOf(catalogOf(store, runtime, 'read-only'), options))
+  const tier = unseenTier(tierOf(() => catalogOf(store, runtime, 'read-only'), options))
   return openComposedLog({ ...logOptionsOf(options), access: 'read-only', store, wal: unseenWal, tier, runtime })
 }
 

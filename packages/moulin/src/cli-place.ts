@@ -1,14 +1,18 @@
 import type { Command } from 'commander'
 import { invalid, parseJson, placeOf, silentLogger, systemRuntime } from '@moulin/core'
 import type { Log } from '@moulin/core'
+import { openTable } from '@moulin/lake'
+import type { OpenTable } from '@moulin/lake'
 import { fileWal } from '@moulin/log'
 import { openTables } from './bucket-log.ts'
+import { catalogOf, withCatalogFlags } from './cli-catalog.ts'
+import type { CatalogFlags } from './cli-catalog.ts'
 import { openLog } from './open-log.ts'
 import type { PlaceOptions } from './place-options.ts'
 import type { StorageOptions } from './store-adapters.ts'
 
 /** What the command line says of a place, beside the place. */
-export interface PlaceFlags {
+export interface PlaceFlags extends CatalogFlags {
   /** Folder of the write-ahead data of a log in a bucket. */
   readonly wal?: string
   /** JSON, or `@` and the path of a file of it. */
@@ -22,7 +26,7 @@ export const placeArgument = [
 
 /** Gives the command the options of {@link PlaceFlags}. */
 export function withPlaceFlags(command: Command): Command {
-  return withStorageFlag(command).option(
+  return withCatalogFlags(withStorageFlag(command)).option(
     '--wal <dir>',
     'of a log in a bucket: the folder of its write-ahead data; without it, hot records are not seen',
   )
@@ -42,7 +46,7 @@ export async function openPlace(
   { access, tell }: { readonly access: 'read-write' | 'read-only'; tell(sentence: string): void },
 ): Promise<{ readonly log: Log; readonly isWhole: boolean }> {
   // What goes wrong is told in sentences of ours.
-  const shared = { access, logger: silentLogger }
+  const shared = { access, logger: silentLogger, ...catalogOf(flags, process.env) }
   const place = placeOf('moulin', where)
   const options: PlaceOptions = flags.storage === undefined ? shared : { ...shared, storage: await storageOf(flags) }
   if (place.kind !== 'folder' && wal === undefined && access === 'read-only') {
@@ -76,5 +80,21 @@ async function textOfFile(path: string): Promise<string> {
     return new TextDecoder().decode(await file.read(0, await file.size()))
   } finally {
     await file.close()
+  }
+}
+
+/** Opens a table that no log need have, by its name in the catalog. */
+export async function withTable(
+  table: string,
+  flags: PlaceFlags,
+  use: (table: OpenTable) => Promise<void>,
+): Promise<void> {
+  const found = catalogOf(flags, process.env)
+  if (found === undefined) throw invalid('OPTION', 'scan: name the topic after the place, or give --catalog URI.')
+  const opened = await openTable({ ...found, table })
+  try {
+    await use(opened)
+  } finally {
+    await opened.close()
   }
 }

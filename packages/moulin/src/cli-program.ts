@@ -1,15 +1,18 @@
 import { createRequire } from 'node:module'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { invalid, isMoulinError, messageOf } from '@moulin/core'
 import type { AuditPlace, AuditRange, AuditReport, DeepAudit, Log, Topic } from '@moulin/core'
 import type { Damage, RepairPlan } from '@moulin/log'
 import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
-import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag } from './cli-place.ts'
+import { addCatalog } from './catalog-command.ts'
+import { positiveInteger } from './cli-numbers.ts'
+import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag, withTable } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { addDoctor } from './doctor-command.ts'
 import { planFolderRepair, repairFolder } from './embedded.ts'
+import type { Stoppable } from './stoppable.ts'
 import { verifyPlace } from './verify-place.ts'
 import { verdictLines } from './verify-lines.ts'
 
@@ -22,14 +25,14 @@ export interface CommandOutput {
   err(text: string): void
   /** True once nobody reads `out` any more. What only prints ends then; what also judges, by its exit status, goes on to its end. */
   readonly isClosed?: boolean
-  /** Runs the work with a signal that fires where the user wants it to stop, by Ctrl-C. Left out: nobody does. */
-  stoppable?<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
+  /** Left out: nobody wants anything to stop. */
+  readonly stoppable?: Stoppable
 }
 
 /**
  * Runs the command line and resolves with the exit status: 0 done, 1 an audit that is not clean, a repair that is left to do or two readers that differ,
- * 2 a table that is broken, or an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`
- * and `attach --adopt --yes`, which want none; with `--yes` alone these two change something.
+ * 2 a table that is broken, or an error, told in one sentence; that of one topic, or of its table, does not keep the others from being shown. It opens everything read-only, so it may run beside a live writer, but for `repair`,
+ * `attach --adopt --yes` and `catalog --fresh`, which want none; the first two change something with `--yes` alone, and `catalog` what engines ask for.
  */
 export async function runCommand(argv: readonly string[], output: CommandOutput): Promise<number> {
   let status = 0
@@ -51,7 +54,9 @@ function sentenceOf(error: unknown): string {
 
 function programOf(output: CommandOutput, exitWith: (code: number) => void): Command {
   const program = new Command('moulin')
-    .description('Looks into a log and its tables. Read-only, but for --yes of repair and attach, and doctor.')
+    .description(
+      'Looks into a log and its tables, and serves them. Read-only, but for --yes of repair and attach, doctor and catalog.',
+    )
     .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
@@ -98,24 +103,30 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
     )
 
   withPlaceFlags(program.command('scan'))
-    .description('rows of a topic: its table plus what is still hot, each record once')
+    .description(
+      'rows of a topic: its table plus what is still hot, each record once; or of any table in a REST catalog',
+    )
     .argument(...placeArgument)
-    .argument('<topic>', 'name of the topic')
+    .argument('[topic]', 'name of the topic; left out with --catalog: <place> is a table there, shop.orders')
     .option('--columns <names>', 'comma-separated; default: the value columns')
     .option('--limit <rows>', 'stop after so many rows', positiveInteger)
     .option('--json', 'one JSON object per row instead of tab-separated values')
-    .action((place: string, name: string, options: PlaceFlags & ScanFlags) =>
-      withLog(place, options, async (log) => {
-        const topic = await log.topic<Record<string, unknown>>(name)
-        const columns = options.columns?.split(',')
+    .action(async (place: string, name: string | undefined, options: PlaceFlags & ScanFlags) => {
+      const columns = options.columns?.split(',')
+      const show = async (scan: AsyncIterable<object>): Promise<void> => {
         let rows = 0
-        for await (const row of topic.scan(columns === undefined ? {} : { columns })) {
+        for await (const row of scan) {
           if (!options.json && rows === 0) line(Object.keys(row).join('\t'))
           line(options.json ? jsonLine(row) : Object.values(plainRow(row)).map(cell).join('\t'))
           if (++rows === options.limit || output.isClosed === true) break
         }
-      }),
-    )
+      }
+      const query = columns === undefined ? {} : { columns }
+      if (name === undefined) return await withTable(place, options, (table) => show(table.scan(query)))
+      await withLog(place, options, async (log) => {
+        await show((await log.topic<Record<string, unknown>>(name)).scan(query))
+      })
+    })
 
   withPlaceFlags(program.command('audit'))
     .description('compares tables with the ledger that was committed with their data; exit status 1 if one differs')
@@ -196,19 +207,10 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       if (count === 0 && !options.json) line(`${place}: no data files`)
     })
 
-  addDoctor(program, {
-    line,
-    note,
-    exitWith,
-    stoppable: (work) => output.stoppable?.(work) ?? work(undefined),
-  })
+  const stoppable: Stoppable = (work) => output.stoppable?.(work) ?? work(undefined)
+  addDoctor(program, { line, note, exitWith, stoppable })
+  addCatalog(program, { line, note, stoppable })
   return program
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a positive integer.')
-  return value
 }
 
 interface ScanFlags {
@@ -223,7 +225,7 @@ function topicFacts(topic: Topic, isWhole: boolean) {
   const facts = { name, id, incarnation, table: config.table, partitions: topic.offsets(), ...topic.stats() }
   if (isWhole) return facts
   const partitions = facts.partitions.map((partition) => ({ ...partition, highWatermark: null }))
-  return { ...facts, partitions, untieredBytes: null, untieredRecords: null }
+  return { ...facts, partitions, untieredBytes: null, untieredRecords: null, untieredAgeMs: null }
 }
 
 function topicLines(topic: Topic, isWhole: boolean): string[] {

@@ -8,6 +8,7 @@ import { doctor } from './doctor.ts'
 import type { DoctorOptions } from './doctor.ts'
 import { doctorLines } from './doctor-lines.ts'
 import type { Fitness } from './doctor-report.ts'
+import type { Stoppable } from './stoppable.ts'
 
 interface DoctorFlags
   extends Pick<PlaceFlags, 'storage'>, Pick<DoctorOptions, 'prefix' | 'yes' | 'prices' | 'samples'> {
@@ -25,8 +26,7 @@ export function addDoctor(
     line(text: string): void
     note(sentence: string): void
     exitWith(status: number): void
-    /** Runs the work with a signal that fires where the user wants it to stop. */
-    stoppable<T>(work: (signal: AbortSignal | undefined) => Promise<T>): Promise<T>
+    readonly stoppable: Stoppable
   },
 ): void {
   withStorageFlag(program.command('doctor'))

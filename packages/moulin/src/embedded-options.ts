@@ -1,4 +1,15 @@
-import type { Catalog, ColdTier, Limits, Logger, Meter, OnBroken, OptionTable, Runtime } from '@moulin/core'
+import type {
+  Catalog,
+  ColdTier,
+  Limits,
+  Logger,
+  Meter,
+  ObjectStore,
+  OnBroken,
+  OptionTable,
+  Runtime,
+  TableStores,
+} from '@moulin/core'
 import { option, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import type { OpenLogOptions } from '@moulin/log'
@@ -9,6 +20,12 @@ export interface EmbeddedOptions {
   readonly access?: 'read-write' | 'read-only'
   /** Default `refuse`: not while the last writer's process still runs. `newest` fences it. */
   readonly takeover?: 'refuse' | 'newest'
+  /** Where the topics' tables have their names, `restCatalog` for instance: as long as the log lives, the same. Default: a catalog in the log's own place. */
+  readonly catalog?: Catalog
+  /** Where the tables' files are, if not in the log's own place: see `IcebergTierOptions`. */
+  readonly stores?: ObjectStore | TableStores
+  /** Folders, by URI, that the tables' files must lie in: see `IcebergTierOptions`. */
+  readonly allow?: readonly string[]
   /** Worker threads that encode and decode Parquet; default: the cores less one, at least 1. 0: in the calling thread. */
   readonly threads?: number
   /**
@@ -39,6 +56,9 @@ export interface EmbeddedOptions {
 export const embeddedOptions: OptionTable<EmbeddedOptions> = {
   access: option.oneOf('read-write', 'read-only'),
   takeover: option.oneOf('refuse', 'newest'),
+  catalog: option.catalogCheck,
+  stores: option.anyOf(option.storeCheck, option.callback),
+  allow: option.listOf(option.text),
   threads: option.integer('threads', 0, 1024),
   deltas: option.flag,
   graceMs: option.milliseconds(),
@@ -60,9 +80,13 @@ export function runtimeOf({ runtime = systemRuntime(), logger, meter }: Embedded
   return { ...runtime, ...(logger === undefined ? {} : { logger }), ...(meter === undefined ? {} : { meter }) }
 }
 
-export function tierOf(catalog: Catalog, { threads, deltas, worker }: EmbeddedOptions): ColdTier {
+/** @param own The catalog of the log's own place, where no other is given. */
+export function tierOf(own: () => Catalog, options: EmbeddedOptions): ColdTier {
+  const { catalog = own(), stores, allow, threads, deltas, worker } = options
   return icebergTier({
     catalog,
+    ...(stores === undefined ? {} : { stores }),
+    ...(allow === undefined ? {} : { allow }),
     ...(threads === undefined ? {} : { threads }),
     ...(deltas === undefined ? {} : { deltas }),
     ...(worker === undefined ? {} : { worker }),

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import { objectStoreCatalog } from '@moulin/catalog'
-import type { Files, Log } from '@moulin/core'
+import type { Files, Log, ObjectStore, Runtime } from '@moulin/core'
 import { checkOptions, checkRoot, folderOf, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
 import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
@@ -32,12 +32,11 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
   const store = fileSystem({ root, files: runtime.files })
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
-  const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
   return openComposedLog({
     ...logOptionsOf(options),
     store,
     wal: fileWal({ dir: walDirOf(root), networkMount: options.networkMount ?? 'refuse' }),
-    tier: tierOf(catalog, options),
+    tier: tierOf(() => objectStoreCatalog({ store, prefix: 'tables/', runtime, access }), options),
     probe: async (probed) => {
       try {
         await probeStore(probed, { runtime, prefix: 'log/probe/', ...(signal === undefined ? {} : { signal }) })
@@ -47,6 +46,15 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
     },
     runtime,
   })
+}
+
+/** The store of a folder that is there. @throws `not-found` for one that is not; `invalid` for a path that engines cannot open. */
+export async function folderStore(dir: string | URL, { files }: Pick<Runtime, 'files'>): Promise<ObjectStore> {
+  const root = await realPlace(folderOf('moulin', dir), files)
+  await requireFolder(root, 'read-only', files)
+  const store = fileSystem({ root, files })
+  checkRoot(store)
+  return store
 }
 
 /**

@@ -50,6 +50,7 @@ export type {
   Catalog,
   CatalogCallOptions,
   CatalogCapabilities,
+  CatalogListOptions,
   Chunks,
   Clock,
   Codec,
@@ -116,6 +117,7 @@ export type {
   LogStats,
   Meter,
   MetricAttributes,
+  NamedCommit,
   Namespace,
   NamespaceChange,
   NamespaceChanged,
@@ -164,6 +166,7 @@ export type {
   SnapshotRef,
   SortOrder,
   SourcePartition,
+  StagedTable,
   StatisticsFile,
   StorageCredential,
   StoreCapabilities,
@@ -217,7 +220,8 @@ export type { OpenLogOptions } from '@moulin/log'
 export { parseTableMetadata } from '@moulin/iceberg'
 export { icebergTier, openTable } from '@moulin/lake'
 export type { OpenTable, OpenTableOptions, SnapshotChoice, TableLimits, TableSnapshot, TableView } from '@moulin/lake'
-export { memoryCatalog, objectStoreCatalog } from '@moulin/catalog'
+export { bearer, memoryCatalog, oauth2, objectStoreCatalog, restCatalog, sigV4 } from '@moulin/catalog'
+export type { RestCatalog, RestCatalogOptions } from '@moulin/catalog'
 export { fileSystem, memory, prefix } from '@moulin/storage'
 export { openFolder } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded-options.ts'

@@ -1,4 +1,4 @@
-import type { BucketFacts, BucketPlace, ObjectStore, Runtime } from '@moulin/core'
+import type { BucketFacts, BucketPlace, ObjectStore, RenewedAccess, Runtime, TableStores } from '@moulin/core'
 import { invalid, isMoulinError, messageOf, notFound, unsupported } from '@moulin/core'
 import { limit, meter, retry } from '@moulin/storage'
 
@@ -17,6 +17,8 @@ interface Adapter {
   /** Names of what the package exports. */
   readonly factory: string
   readonly facts: string
+  /** That finds the stores of tables by location. */
+  readonly stores: string
   /** Written out: bundlers look for words, and one that finds no package here leaves the import as it is. */
   load(): Promise<object>
   at(place: BucketPlace): StorageOptions
@@ -27,6 +29,7 @@ const adapters: Readonly<Record<BucketPlace['kind'], Adapter>> = {
     package: '@moulin/storage-s3',
     factory: 's3',
     facts: 's3BucketFacts',
+    stores: 's3Stores',
     load: () => import('@moulin/storage-s3').catch(rethrown),
     at: ({ bucket, prefix }) => ({ bucket, prefix }),
   },
@@ -34,6 +37,7 @@ const adapters: Readonly<Record<BucketPlace['kind'], Adapter>> = {
     package: '@moulin/storage-gcs',
     factory: 'gcs',
     facts: 'gcsBucketFacts',
+    stores: 'gcsStores',
     load: () => import('@moulin/storage-gcs').catch(rethrown),
     at: ({ bucket, prefix }) => ({ bucket, prefix }),
   },
@@ -41,6 +45,7 @@ const adapters: Readonly<Record<BucketPlace['kind'], Adapter>> = {
     package: '@moulin/storage-azure',
     factory: 'azure',
     facts: 'azureBucketFacts',
+    stores: 'azureStores',
     load: () => import('@moulin/storage-azure').catch(rethrown),
     at: ({ account, bucket, prefix }) => ({ account, container: bucket, prefix }),
   },
@@ -57,7 +62,7 @@ export async function bareStore(what: string, { place, storage, runtime }: Store
     throw invalid('OPTION', `${what}: storage.${given} is said by the URL already: leave it out.`, {
       context: { option: `storage.${given}` },
     })
-  const make = await exportOf(what, place, factory)
+  const make = await exportOf(what, place.kind, factory, urlOf(place))
   return make({ runtime, ...storage, ...at(place) }) as ObjectStore
 }
 
@@ -72,12 +77,25 @@ export async function layeredStore(what: string, request: StoreRequest): Promise
 /** Undefined where the adapter cannot tell. */
 export async function bucketFacts(what: string, { place, storage }: StoreRequest): Promise<BucketFacts | undefined> {
   const { at, facts } = adapters[place.kind]
-  const look = (await adapterOf(what, place))[facts]
+  const look = (await adapterOf(what, place.kind, urlOf(place)))[facts]
   if (typeof look !== 'function') return undefined
   return (await (look as (options: StorageOptions) => Promise<BucketFacts>)({
     ...storage,
     ...at(place),
   })) as BucketFacts
+}
+
+/**
+ * Finds the stores of tables whose files lie with that vendor: `s3Stores` and its like.
+ * @throws `unsupported` code `ADAPTER_MISSING` with the package to install.
+ */
+export async function tableStores(
+  what: string,
+  kind: BucketPlace['kind'],
+  options: { readonly renew?: (location: string, signal?: AbortSignal) => Promise<RenewedAccess> },
+): Promise<TableStores> {
+  const { stores } = adapters[kind]
+  return (await exportOf(what, kind, stores))(options) as TableStores
 }
 
 /** The place as a URL, as it is written. */
@@ -88,21 +106,26 @@ export function urlOf({ kind, account, bucket, prefix }: BucketPlace): string {
 
 type Exports = Readonly<Record<string, unknown>>
 
-async function adapterOf(what: string, place: BucketPlace): Promise<Exports> {
-  const { package: name, load } = adapters[place.kind]
+async function adapterOf(what: string, kind: BucketPlace['kind'], where: string): Promise<Exports> {
+  const { package: name, load } = adapters[kind]
   try {
     return (await load()) as Exports
   } catch (error) {
     if (!isMissing(name, error)) throw error
-    const message = `${what}: ${urlOf(place)} needs the package ${name}, which is not installed here: npm install ${name}`
+    const message = `${what}: ${where} needs the package ${name}, which is not installed here: npm install ${name}`
     throw unsupported('ADAPTER_MISSING', message, { context: { package: name }, cause: error })
   }
 }
 
-async function exportOf(what: string, place: BucketPlace, name: string): Promise<(options: object) => unknown> {
-  const made = (await adapterOf(what, place))[name]
+async function exportOf(
+  what: string,
+  kind: BucketPlace['kind'],
+  name: string,
+  where: string = `a table in ${kind}`,
+): Promise<(options: object) => unknown> {
+  const made = (await adapterOf(what, kind, where))[name]
   if (typeof made === 'function') return made as (options: object) => unknown
-  const { package: adapter } = adapters[place.kind]
+  const { package: adapter } = adapters[kind]
   const message = `${what}: the package ${adapter} that is installed here has no ${name}: install the version of moulin.`
   throw notFound('ADAPTER_OUTDATED', message, { context: { package: adapter } })
 }

@@ -12,8 +12,8 @@ import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 
 /**
- * Iceberg's REST fixture over a catalog in memory, on 127.0.0.1 only, for tables that are registered by their metadata.
- * Prints the port that it got, and ends with its standard input. It shares the fixture's package because the constructors
+ * Iceberg's REST fixture over a catalog in memory, on 127.0.0.1 only, for tables that are registered by their metadata, and for those
+ * that are created below the folder that is named, if one is. Prints the port that it got, and ends with its standard input. It shares the fixture's package because the constructors
  * there are not public.
  */
 public final class RegisteredTables {
@@ -25,7 +25,7 @@ public final class RegisteredTables {
             "uri", "jdbc:sqlite::memory:",
             "clients", "1",
             "jdbc.schema-version", "V1",
-            "warehouse", "file:///nothing-is-created-here",
+            "warehouse", args.length > 0 ? args[0] : "file:///nothing-is-created-here",
             "io-impl", "org.apache.iceberg.hadoop.HadoopFileIO");
     Catalog catalog = CatalogUtil.buildIcebergCatalog("registered", properties, new Configuration());
     RESTCatalogAdapter adapter =

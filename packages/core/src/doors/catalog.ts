@@ -90,6 +90,8 @@ export interface CatalogCallOptions {
    * takes one (REST specification, `Idempotency-Key`). A hint: an unknown outcome is settled by reading all the same.
    */
   readonly changeId?: string
+  /** Of a load: what a catalog keeps of an earlier one is not enough, for its credentials were refused. */
+  readonly fresh?: boolean
 }
 
 export interface CatalogListOptions extends CatalogCallOptions {

@@ -216,6 +216,8 @@ export interface Failing {
 export interface TopicStats extends Failing {
   readonly untieredBytes: number
   readonly untieredRecords: number
+  /** How long the oldest of these has been durable, in milliseconds; null where there is none. */
+  readonly untieredAgeMs: number | null
   /** Of the table that the frontier comes from; null until the table has been read, or has a snapshot. */
   readonly snapshotId: bigint | null
   /**

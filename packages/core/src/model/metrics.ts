@@ -33,6 +33,7 @@ export type CounterName =
   | 'moulin.store.requests'
   | 'moulin.store.sent'
   | 'moulin.store.received'
+  | 'moulin.gateway.stale'
 
 export type HistogramName =
   | 'messaging.client.operation.duration'
@@ -42,6 +43,7 @@ export type HistogramName =
   | 'moulin.commit.duration'
   | 'moulin.cold.amplification'
   | 'moulin.store.call.duration'
+  | 'http.server.request.duration'
 
 export type GaugeName =
   | 'moulin.wal.held.size'
@@ -49,10 +51,11 @@ export type GaugeName =
   | 'moulin.untiered.age'
   | 'moulin.worker.waiting'
   | 'moulin.worker.busy'
+  | 'http.server.active_requests'
 
 export type MetricName = CounterName | HistogramName | GaugeName
 
-/** All metrics, by name. Names of OpenTelemetry's messaging conventions where one fits, otherwise below `moulin.`. */
+/** All metrics, by name. Names of OpenTelemetry's conventions where one fits, otherwise below `moulin.`. */
 export const metrics: Readonly<Record<MetricName, Metric>> = {
   'messaging.client.sent.messages': {
     kind: 'counter',
@@ -183,5 +186,24 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     unit: 'By',
     attributes: call,
     description: 'Bytes of objects that such calls received.',
+  },
+  'http.server.request.duration': {
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['http.request.method', 'http.route', 'http.response.status_code', 'error.type'],
+    description: 'One request to a gateway, from its first byte to its answer. Its count is that of requests.',
+    boundaries: seconds,
+  },
+  'http.server.active_requests': {
+    kind: 'gauge',
+    unit: '{request}',
+    attributes: [],
+    description: 'Requests that a gateway is answering.',
+  },
+  'moulin.gateway.stale': {
+    kind: 'counter',
+    unit: '{answer}',
+    attributes: [topic],
+    description: 'Loads of a table that a gateway answered with an older one than it may be.',
   },
 }

@@ -3,8 +3,9 @@ import type { CallOptions, ObjectInfo, ObjectStore } from '../doors/object-store
 import type { DeletedFiles, TableFiles, TableStores } from '../doors/table-files.ts'
 import { isKind, isMoulinError, notFound, throwIfAborted, withOutcome } from '../model/errors.ts'
 import { keyOf, keysOf, oneSpelling } from '../model/object-key.ts'
-import { anyOf, callback, door, required, storeCheck } from '../options/option-checks.ts'
+import { anyOf, callback, door, listOf, required, storeCheck, text } from '../options/option-checks.ts'
 import { checkOptions, type OptionTable } from '../options/options.ts'
+import { allowedPlaces } from './allowed-places.ts'
 import { Renewal, StoresOfTable } from './stores-of-table.ts'
 import type { Refusal } from './stores-of-table.ts'
 
@@ -13,9 +14,15 @@ export interface TableFilesOptions {
   readonly table?: LoadedTable
   /** Loads the table, for credentials that are good still. Default: what is refused stays refused. */
   readonly reload?: () => Promise<LoadedTable>
+  /** Folders that locations must lie in, by URI: `s3://bucket/warehouse/`. Default: wherever `stores` has a store for. */
+  readonly allow?: readonly string[] | undefined
 }
 
-const optionTable: OptionTable<TableFilesOptions> = { table: door('a loaded table', []), reload: callback }
+const optionTable: OptionTable<TableFilesOptions> = {
+  table: door('a loaded table', []),
+  reload: callback,
+  allow: listOf(text),
+}
 
 /** Files whose credentials follow the table. */
 export interface RenewableFiles extends TableFiles {
@@ -40,7 +47,11 @@ export function tableFiles(stores: ObjectStore | TableStores, options: TableFile
   const one = typeof stores === 'function' ? undefined : stores
   const made = typeof stores === 'function' ? new StoresOfTable(stores, options.reload) : undefined
   if (options.table !== undefined) made?.renew(options.table)
-  const storeOf = (location: string): ObjectStore => one ?? made!.of(location)
+  const check = options.allow === undefined ? undefined : allowedPlaces(options.allow)
+  const storeOf = (location: string): ObjectStore => {
+    check?.(location)
+    return one ?? made!.of(location)
+  }
   const known = new Map<string, string>()
 
   const rootOf = (store: ObjectStore): string => made?.rootOf(store) ?? store.root

@@ -14,6 +14,19 @@ export function checkStringMap(value: unknown, what: string): void {
   for (const [key, member] of Object.entries(check.object(value, what))) check.string(member, `${what}.${key}`)
 }
 
+/** The shape of a schema in JSON; ids may still repeat. @throws `corrupt` naming the member. */
+export function checkSchema(value: unknown, what: string): void {
+  const schema = check.object(value, what)
+  checkStruct(schema, what)
+  for (const id of ['schema-id', 'identifier-field-ids']) {
+    const member = schema[id]
+    if (member === undefined || member === null) continue
+    for (const each of id === 'schema-id' ? [member] : check.array(member, `${what}.${id}`)) {
+      check.int(each, `${what}.${id}`)
+    }
+  }
+}
+
 /** A struct type with its fields, of a schema or nested. */
 export function checkStruct(value: unknown, what: string, depth: number = 0): void {
   const struct = check.object(value, what)

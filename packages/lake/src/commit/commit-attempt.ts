@@ -105,8 +105,9 @@ export class CommitAttempt {
   }
 
   async #send(): Promise<void> {
-    const { catalog, identifier, commit, limits } = this.#parts
-    await catalog.commitTable(identifier, commit, { limits })
+    const { catalog, identifier, commit, commitId, limits, snapshotId } = this.#parts
+    // Another attempt of the same records is another change.
+    await catalog.commitTable(identifier, commit, { limits, changeId: `${commitId}-${snapshotId}` })
   }
 
   async #search(): Promise<ReadBack | 'lost' | 'absent'> {

@@ -1,4 +1,5 @@
 import {
+  allowedPlaces,
   checkOptions,
   closed,
   defaultLimits,
@@ -14,6 +15,7 @@ import {
 import type {
   CallOptions,
   Catalog,
+  CatalogCallOptions,
   IcebergField,
   Limits,
   LoadedTable,
@@ -61,6 +63,8 @@ export interface OpenTableOptions {
   readonly table: string
   /** Where its files are: the store that its locations name, or a function that finds the store of a location ({@link TableStores}). */
   readonly stores: ObjectStore | TableStores
+  /** Folders, by URI, that its files must lie in, as for `icebergTier`. */
+  readonly allow?: readonly string[]
   /** Threads that decode; 0: the calling thread, where damaged bytes may hang it. Default: the machine's cores, less one, but at least 1. */
   readonly threads?: number
   /** The module that they run, as for `icebergTier`. */
@@ -76,6 +80,7 @@ const optionTable: OptionTable<OpenTableOptions> = {
   catalog: option.required(option.door('a Catalog', ['loadTable'])),
   table: option.required(option.text),
   stores: option.required(option.anyOf(option.storeCheck, option.callback)),
+  allow: option.listOf(option.text),
   threads: option.integer('threads', 0, 1024),
   worker: option.moduleUrl,
   limits: option.nested<TableLimits>({
@@ -153,12 +158,13 @@ const choiceTable: OptionTable<{ readonly choice: SnapshotChoice }> = {
  */
 export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   checkOptions('openTable', options, optionTable)
+  if (options.allow !== undefined) allowedPlaces(options.allow)
   const { catalog, stores, runtime = systemRuntime() } = options
   const limits = withDefaults<TableLimits>(defaultLimits, options.limits)
   const table = tableIdentifier(options.table)
-  const load = ({ signal }: CallOptions): Promise<LoadedTable> => waitFor(loadedBy(catalog, table, signal), signal)
-  let loaded = await load(options)
-  const tableFiles = filesOf(stores, { table: loaded, reload: () => load({}) })
+  const load = (call: CatalogCallOptions): Promise<LoadedTable> => waitFor(loadedBy(catalog, table, call), call.signal)
+  let loaded = await load(options.signal === undefined ? {} : { signal: options.signal })
+  const tableFiles = filesOf(stores, { table: loaded, reload: () => load({ fresh: true }), allow: options.allow })
   const { workers, pool } = decoders(options, runtime, limits)
   const whole = dataFiles({ tableFiles, workers, runtime, room: new FileRoom(limits.openFileBytes) })
   const deletesOf = fileDeletes({ tableFiles, files: whole, rooms: deleteRooms(limits), limits })
@@ -214,9 +220,9 @@ export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
 async function loadedBy(
   catalog: OpenTableOptions['catalog'],
   table: TableIdentifier,
-  signal: AbortSignal | undefined,
+  call: CatalogCallOptions,
 ): Promise<LoadedTable> {
-  const loaded: LoadedTable | undefined = await catalog.loadTable(table, signal === undefined ? {} : { signal })
+  const loaded: LoadedTable | undefined = await catalog.loadTable(table, call)
   const { metadata } = loaded ?? {}
   return { ...loaded!, metadata: checkTableMetadata(metadata, `What the catalog says of ${tableText(table)}`) }
 }
