@@ -23,11 +23,12 @@ export interface FaultyCloud {
   readonly direct: ObjectStore
 }
 
-/** Of the writes 5 % race with another's, and of what is done 5 % is never heard of. */
-export const lossy: readonly ProxyRule[] = [
-  { fault: 'before', operation: 'put', answer: 'conflict', chance: 0.05, times: Infinity },
-  { fault: 'after', operation: ['put', 'delete', 'delete-many'], chance: 0.05, times: Infinity },
+/** So many of the writes race with another's, and of what is done as many are never heard of. */
+export const lossyBy = (chance: number): readonly ProxyRule[] => [
+  { fault: 'before', operation: 'put', answer: 'conflict', chance, times: Infinity },
+  { fault: 'after', operation: ['put', 'delete', 'delete-many'], chance, times: Infinity },
 ]
+export const lossy: readonly ProxyRule[] = lossyBy(0.05)
 
 /** A network that has lost nothing would prove nothing. */
 export function checkLosses({ proxy }: FaultyCloud): void {

@@ -60,6 +60,12 @@ describe('storeRangeReader of several ranges', () => {
     }
   })
 
+  it('asks for nothing but ranges, whatever else a span says', async () => {
+    const asked = spans.map((span) => ({ ...span, members: [span] }))
+    const [first] = await storeRangeReader(store(), 'a', 100).readMany!(asked)
+    expect(first).toEqual(content.slice(0, 5))
+  })
+
   it('takes fewer or more parts than ranges for damage', async () => {
     const whole = store()
     for (const count of [0, 2, 4]) {

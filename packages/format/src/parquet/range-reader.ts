@@ -57,8 +57,9 @@ export function storeRangeReader(store: ReadableStore, key: string, size: number
   return {
     ...reader,
     async readMany(spans, options) {
+      const ranges = spans.map(({ start, end }) => ({ start, end }))
       // Who asks has joined what is near.
-      const ask = (): Promise<StoredRanges> => store.getRanges!(key, spans, { ...options, maxGapBytes: 0 })
+      const ask = (): Promise<StoredRanges> => store.getRanges!(key, ranges, { ...options, maxGapBytes: 0 })
       const { parts, size: actual } = await asRecorded(ofOneVersion(ask, name), name, size)
       if (parts.length !== spans.length) {
         const message = `${name}: the store gave ${parts.length} parts where ${spans.length} ranges were asked for.`
