@@ -32,7 +32,7 @@ const nested: IcebergSchema = {
         'key-id': 8,
         key: 'string',
         'value-id': 9,
-        value: 'decimal(9,2)',
+        value: 'double',
         'value-required': false,
       },
     },

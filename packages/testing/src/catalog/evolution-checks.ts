@@ -45,7 +45,9 @@ export const evolutionChecks: readonly CatalogCheck[] = [
     async run({ catalog }) {
       const made = await catalog.createTable(orders, createRequest)
       await catalog.commitTable(orders, commitOf(...useSchema(widened(made.metadata, column(3, 'more')))))
-      const { metadata } = await catalog.commitTable(orders, commitOf(...useSchema(widened(made.metadata))))
+      const [add] = useSchema(widened(made.metadata))
+      const again = commitOf(add!, { action: 'set-current-schema', 'schema-id': 0 })
+      const { metadata } = await catalog.commitTable(orders, again)
       expectEqual(
         [metadata['current-schema-id'], metadata.schemas.length],
         [0, 2],
@@ -153,7 +155,9 @@ export const evolutionChecks: readonly CatalogCheck[] = [
     async run({ catalog }) {
       await catalog.createTable(orders, createRequest)
       await catalog.commitTable(orders, commitOf(...useSpec(byCity, byBucket)))
-      const { metadata } = await catalog.commitTable(orders, commitOf(...useSpec(byCity)))
+      const [add] = useSpec(byCity)
+      const again = commitOf(add!, { action: 'set-default-spec', 'spec-id': 0 })
+      const { metadata } = await catalog.commitTable(orders, again)
       const { 'default-spec-id': specId, 'partition-specs': specs, 'last-partition-id': last } = metadata
       expectEqual([specId, specs.length, last], [0, 2, 1001], 'default spec, how many, and the last field')
     },
@@ -188,11 +192,16 @@ export const evolutionChecks: readonly CatalogCheck[] = [
     name: 'sorts a table, sorts it otherwise, and not at all, and keeps the orders',
     async run(subject) {
       await subject.catalog.createTable(orders, createRequest)
-      const orderOf = async (...fields: Parameters<typeof ascending>[0][]): Promise<number> => {
+      const orderOf = async (...fields: number[]): Promise<number> => {
         const commit = commitOf(...useOrder(...fields.map(ascending)))
         return (await subject.catalog.commitTable(orders, commit)).metadata['default-sort-order-id']
       }
-      const ids = [await orderOf(1), await orderOf(2, 1), await orderOf(1), await orderOf()]
+      const back = async (id: number, ...fields: number[]): Promise<number> => {
+        const [add] = useOrder(...fields.map(ascending))
+        const commit = commitOf(add!, { action: 'set-default-sort-order', 'sort-order-id': id })
+        return (await subject.catalog.commitTable(orders, commit)).metadata['default-sort-order-id']
+      }
+      const ids = [await orderOf(1), await orderOf(2, 1), await back(1, 1), await back(0)]
       expectEqual(ids, [1, 2, 1, 0], 'default sort orders, one after the other')
       const { metadata } = await (await other(subject)).loadTable(orders)
       const sizes = metadata['sort-orders'].map((order) => [order['order-id'], order.fields.length])
