@@ -624,7 +624,7 @@ export const doors: readonly Door[] = [
     { columns: ['id', [5], { id: true }], where: ['id = 5', []], signal: noSignal },
     {},
   ),
-  door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
+  door('Topic.tier', (o: corePackage.TierOptions) => topic.tier(o), { asOfMs: badMs, ...signalOnly }, {}),
   door(
     'Topic.judgeTable',
     (o: JudgeTableOptions) => topic.judgeTable(o),

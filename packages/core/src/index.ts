@@ -293,6 +293,7 @@ export type {
   TableAdoption,
   TableFilesVerdict,
   TableVerdict,
+  TierOptions,
   TierResult,
   Topic,
   TopicConfig,
