@@ -294,6 +294,7 @@ export type {
   TableAdoption,
   TableFilesVerdict,
   TableVerdict,
+  TierOptions,
   TierResult,
   Topic,
   TopicConfig,
