@@ -20,6 +20,7 @@ import { day, systemRuntime } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
 import type { FileWriterOptions, OpenParquetOptions, ParquetFile, ParquetReadRequest } from '@moulin/format'
 import * as secondOpinionPackage from '@moulin/format/second-opinion'
+import * as gatewayPackage from '@moulin/gateway'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -325,6 +326,49 @@ export const doors: readonly Door[] = [
     { store: badPart, runtime: badPart, prefix: [5, 'a'], access: badAccess, limits: badLimits },
     { store },
   ),
+  door<gatewayPackage.ServeCatalogOptions>(
+    'serveCatalog',
+    gatewayPackage.serveCatalog,
+    {
+      catalog: badPart,
+      listen: [5, '', '127.0.0.1', ':1', '127.0.0.1:70000'],
+      logs: [[{}], ['a'], 'a'],
+      maxStalenessMs: badMs,
+      maxWaitMs: badMs,
+      auth: badPart,
+      tls: badPart,
+      stores: noFunction,
+      overrideLocations: badFlag,
+      implicitNamespaces: badFlag,
+      passCredentials: badFlag,
+      defaults: ['a', { a: 5 }, []],
+      overrides: ['a', { a: 5 }, []],
+      limits: [{ maxBodyBytes: 0 }, { maxBody: 1 }, { keyLifetimeMs: 1 }, { maxCommitRetries: -1 }, []],
+      runtime: badPart,
+    },
+    { catalog: memoryCatalog({ store }), listen: '127.0.0.1:0' },
+  ),
+  door<gatewayPackage.BearerTokensOptions>(
+    'bearerTokens',
+    gatewayPackage.bearerTokens,
+    { tokens: ['a', {}, { a: 'short' }, { a: 5 }], authorize: noFunction },
+    { tokens: { ann: 'a'.repeat(16) } },
+  ),
+  door<gatewayPackage.JwtTokensOptions>(
+    'jwtTokens',
+    gatewayPackage.jwtTokens,
+    {
+      keys: ['https://login.example.com/keys', {}, new Uint8Array(8)],
+      issuer: [5, ''],
+      audience: [5, '', ['a']],
+      algorithms: ['HS256', [], ['none'], ['RS256'], [5]],
+      nameClaim: [5, ''],
+      clockToleranceMs: badMs,
+      authorize: noFunction,
+      runtime: badPart,
+    },
+    { keys: new Uint8Array(32), issuer: 'https://login.example.com/', audience: 'lake', algorithms: ['HS256'] },
+  ),
   door<catalogPackage.RestCatalogOptions>(
     'restCatalog',
     catalogPackage.restCatalog,
@@ -581,7 +625,7 @@ export const doors: readonly Door[] = [
     { columns: ['id', [5], { id: true }], where: ['id = 5', []], signal: noSignal },
     {},
   ),
-  door('Topic.tier', (o: { signal?: AbortSignal }) => topic.tier(o), signalOnly, {}),
+  door('Topic.tier', (o: corePackage.TierOptions) => topic.tier(o), { asOfMs: badMs, ...signalOnly }, {}),
   door(
     'Topic.judgeTable',
     (o: JudgeTableOptions) => topic.judgeTable(o),

@@ -4,6 +4,7 @@ import * as corePackage from '@moulin/core'
 import { isKind, isMoulinError } from '@moulin/core'
 import * as formatPackage from '@moulin/format'
 import * as secondOpinionPackage from '@moulin/format/second-opinion'
+import * as gatewayPackage from '@moulin/gateway'
 import * as icebergPackage from '@moulin/iceberg'
 import * as lakePackage from '@moulin/lake'
 import * as logPackage from '@moulin/log'
@@ -113,6 +114,7 @@ describe('every public function and method with options', () => {
       'storedBytes',
       'newTableMetadata',
       'creationUpdates',
+      'withFreshIds',
       'unclaimed',
     ],
     // Takes a text or a function: the test of it is its own.
@@ -146,6 +148,7 @@ describe('every public function and method with options', () => {
     corePackage,
     formatPackage,
     gcsPackage,
+    gatewayPackage,
     icebergPackage,
     lakePackage,
     logPackage,

@@ -199,8 +199,16 @@ describe('a commit that loses a race', () => {
 
   it('goes to the client where the table took the number that it has: it will write another', async () => {
     const { ask, metadata } = await servedOrders()
-    const audit = append(metadata, 'audit')
-    await ask('POST', path, append(metadata))
-    expect(refusal(await ask('POST', path, audit))).toBe('409 CommitFailedException')
+    const first = metadataOf((await ask('POST', path, append(metadata))).body)
+    const onMain = append(first)
+    const [add, ref] = append(first).updates as [object, object]
+    await ask('POST', path, onMain)
+    // On another branch, of the same parent, so with the same number.
+    const onAudit = { requirements: [], updates: [add, { ...ref, 'ref-name': 'audit' }] }
+    const refused = await ask('POST', path, onAudit)
+    expect([refusal(refused), messageOf(refused)]).toEqual([
+      '409 CommitFailedException',
+      expect.stringContaining('sequence number'),
+    ])
   })
 })

@@ -104,7 +104,7 @@ it('the configuration lists what this catalog can serve, and what clients are to
 })
 
 it('a name is taken as its client encodes it, and one that no table can have is refused', async () => {
-  const { ask } = await served()
+  const { ask } = await served({ kind: 'folder' })
   await ask('POST', namespaces, { namespace: ['shop'] })
   for (const name of ['%2E%2E', 'a%2Fb', 'a%20b', 'a+b', 'a%00b', 'a%0Ab', '%F0%9F%A4%AA', 'a'.repeat(300), '%ff']) {
     const path = `${tables}/${name}`

@@ -1,3 +1,5 @@
+import { gatewayMutants } from './gateway.ts'
+
 /** A planted bug: a small change of one source file, and the tests that must notice it. */
 export interface Mutant {
   readonly name: string
@@ -14,6 +16,7 @@ const fences = `      await active.datasync()
 `
 
 export const mutants: readonly Mutant[] = [
+  ...gatewayMutants,
   {
     name: 'open a bucket without a Wal',
     file: 'packages/moulin/src/bucket-log.ts',

@@ -295,6 +295,7 @@ export type {
   TableAdoption,
   TableFilesVerdict,
   TableVerdict,
+  TierOptions,
   TierResult,
   Topic,
   TopicConfig,

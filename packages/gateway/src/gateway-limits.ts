@@ -1,5 +1,5 @@
 import { option } from '@moulin/core'
-import type { OptionTable } from '@moulin/core'
+import type { OptionCheck, OptionTable } from '@moulin/core'
 
 /** What the server takes at most. Each request above one of them is answered with an error; the others go on. */
 export interface GatewayLimits {
@@ -55,4 +55,4 @@ const limitChecks: OptionTable<GatewayLimits> = {
   maxPageSize: option.integer('names', 1),
 }
 
-export const gatewayLimitsCheck = option.nested<GatewayLimits>(limitChecks)
+export const gatewayLimitsCheck: OptionCheck = option.nested<GatewayLimits>(limitChecks)

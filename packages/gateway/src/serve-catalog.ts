@@ -107,17 +107,18 @@ export async function serveCatalog(options: ServeCatalogOptions): Promise<Catalo
   }
   const calls = new Calls(gateway, auth)
   const app = gatewayApp(calls)
+  const listener = getRequestListener((request, env) => app.fetch(request, env as HttpBindings), {
+    overrideGlobalObjects: false,
+    // What is no request at all.
+    errorHandler: (cause) =>
+      responseOf(answerOfError(invalid('BAD_REQUEST', 'The request cannot be read.', { cause })), true),
+  })
   const server = await httpServer({
     address,
     tls,
     limits,
     isLocalOnly: auth === undefined,
-    listener: getRequestListener((request, env) => app.fetch(request, env as HttpBindings), {
-      overrideGlobalObjects: false,
-      // What is no request at all.
-      errorHandler: (cause) =>
-        responseOf(answerOfError(invalid('BAD_REQUEST', 'The request cannot be read.', { cause })), true),
-    }),
+    listener: (incoming, outgoing) => void listener(incoming, outgoing),
   })
   if (auth !== undefined && tls === undefined && !isLoopback(address.host))
     runtime.logger.warn(

@@ -75,7 +75,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
   }
   const callOf = (signal: AbortSignal | undefined): CallOptions => (signal === undefined ? {} : { signal })
 
-  async function tier(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+  async function tier({ upTo, signal, asOfMs }: Parameters<ColdTopic['tier']>[0]): Promise<TierResult> {
     check()
     throwIfAborted(signal)
     if (committer === undefined) throw invalid('READ_ONLY', 'A read-only log moves nothing into its tables.')
@@ -92,7 +92,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       check()
     }
     const work = new SharedWork((shared) =>
-      committer.run(upTo, shared).finally(() => {
+      committer.run(upTo, shared, asOfMs).finally(() => {
         running = undefined
       }),
     )
@@ -112,7 +112,7 @@ export function coldTopic(parts: ColdTopicParts): ColdTopic {
       check()
       await table.load(options)
     },
-    tier: ({ upTo, signal }) => tier(upTo, signal),
+    tier,
     async releasable({ upTo, signal }) {
       check()
       const call = callOf(signal)

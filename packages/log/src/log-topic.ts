@@ -20,6 +20,7 @@ import {
   type ScanOptions,
   type TableAdoption,
   type TableVerdict,
+  type TierOptions,
   type TierResult,
   type Topic,
   type TopicConfig,
@@ -41,6 +42,7 @@ import {
   offsetForTable,
   readTable,
   scanTable,
+  tierTable,
   verdictTable,
 } from './topics/topic-options.ts'
 import { lazyScan } from './read/lazy-scan.ts'
@@ -175,11 +177,11 @@ class LogTopic {
     })
   }
 
-  async tier(options: { readonly signal?: AbortSignal } = {}): Promise<TierResult> {
-    checkOptions(this.#what('tier'), options, option.signalOnly)
+  async tier(options: TierOptions = {}): Promise<TierResult> {
+    checkOptions(this.#what('tier'), options, tierTable)
     checkWritable(this.#state.core.access, 'tier')
     this.#checkOpen()
-    return this.#state.tiering.tier(options.signal)
+    return this.#state.tiering.tier(options)
   }
 
   async audit(options: AuditOptions = {}): Promise<AuditReport> {

@@ -33,11 +33,15 @@ async function serving(...argv: string[]) {
       return await ended
     },
     rows: async () => {
-      const answer = await fetch(`${url}/v1/namespaces/default/tables/rides`)
-      const { metadata } = (await answer.json()) as {
-        metadata: { snapshots: { summary: Record<string, string> }[] }
+      for (;;) {
+        const answer = await fetch(`${url}/v1/namespaces/default/tables/rides`)
+        const { metadata } = (await answer.json()) as {
+          metadata: { snapshots: { summary: Record<string, string> }[] }
+        }
+        // On a busy machine a commit may take longer than an answer waits, which says so then.
+        if (answer.headers.get('moulin-stale-ms') === null)
+          return Number(metadata.snapshots.at(-1)?.summary['total-records'] ?? 0)
       }
-      return Number(metadata.snapshots.at(-1)?.summary['total-records'] ?? 0)
     },
     url,
   }

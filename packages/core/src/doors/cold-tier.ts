@@ -12,6 +12,7 @@ import type {
   ScanOptions,
   TableAdoption,
   TableVerdict,
+  TierOptions,
   TierResult,
 } from './topic.ts'
 import type { PartitionFieldOf } from '../model/partition-spec.ts'
@@ -161,10 +162,11 @@ export interface ColdTopic {
   /**
    * Moves all committed records below `upTo` (exclusive, per partition) into the table, in one commit, and resolves after
    * that commit has been read back. With nothing to move it makes no commit and says what is there. A signal asks it to stop where
-   * it still can: whoever aborts hears what became of it, so that a commit which had been sent is not lost sight of.
+   * it still can: whoever aborts hears what became of it, so that a commit which had been sent is not lost sight of. `asOfMs` as in
+   * {@link TierOptions}; a tier without snapshots passes over it.
    * @throws `conflict` code `LINEAGE_BROKEN`; an error with outcome `unknown` is settled by the next call, never re-done blindly.
    */
-  tier(request: { readonly upTo: readonly bigint[]; readonly signal?: AbortSignal }): Promise<TierResult>
+  tier(request: TierOptions & { readonly upTo: readonly bigint[] }): Promise<TierResult>
   /**
    * Asked before write-ahead data goes: checks again that the table is intact, looks at every file that may hold offsets from what is
    * released up to `upTo` (exclusive, per partition), and returns the offset below which the write-ahead copy is not needed: at most

@@ -144,7 +144,7 @@ export interface Topic<T = unknown> {
    * ends the wait of its caller, and the commit only when nobody waits for it any more.
    * @throws `aborted` with outcome `unknown`: the next call settles what became of the commit.
    */
-  tier(options?: { readonly signal?: AbortSignal }): Promise<TierResult>
+  tier(options?: TierOptions): Promise<TierResult>
   /**
    * Compares the table with the ledger, by count and by the sum of the checksums that stand in the rows. That sees rows that
    * are gone, doubled or foreign; a row that SQL changed keeps its checksum, so only `deep` sees it.
@@ -360,6 +360,17 @@ export interface Scan<R> extends AsyncIterable<R> {
   arrowBatches<RecordBatch = unknown>(): AsyncIterable<RecordBatch>
   /** The bytes of an Arrow IPC stream, which Arrow in any language reads. */
   toIpc(): Promise<Uint8Array>
+}
+
+/** See {@link Topic.tier}. */
+export interface TierOptions {
+  /**
+   * The time that the snapshot is to bear, in milliseconds since the epoch, where the table has not changed since; at most that of the
+   * commit, which is the default. The snapshot has all that was durable by then, and more. For readers that show nothing that is younger
+   * than their own transaction, and whose reading is what asks for the commit. Calls that share a commit share the earliest.
+   */
+  readonly asOfMs?: number
+  readonly signal?: AbortSignal
 }
 
 export interface TierResult {

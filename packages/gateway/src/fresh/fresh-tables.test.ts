@@ -1,5 +1,5 @@
 import { invalid, notFound, unavailable } from '@moulin/core'
-import type { LoadedTable, Log, TableIdentifier, TierResult, Topic } from '@moulin/core'
+import type { LoadedTable, Log, TableIdentifier, TierOptions, TierResult, Topic } from '@moulin/core'
 import { recordingMeter, virtualRuntime } from '@moulin/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { FreshTables } from './fresh-tables.ts'
@@ -10,13 +10,15 @@ const marker = { 'moulin.marker.0190a6f0': '{}' }
 
 /** A topic whose records wait as long as a test says, and whose commits end when it says. */
 function fakeTopic(clock: { monotonic(): number }) {
+  const asked: unknown[] = []
   const commits: { readonly end: () => void; readonly fail: (error: unknown) => void }[] = []
   let oldestMs: number | null = null
   const topic = {
     name: 'orders',
     stats: () => ({ untieredAgeMs: oldestMs === null ? null : clock.monotonic() - oldestMs }),
-    tier: () =>
+    tier: ({ asOfMs }: TierOptions) =>
       new Promise<TierResult>((resolve, reject) => {
+        asked.push(asOfMs)
         const end = (): void => {
           oldestMs = null
           resolve({ snapshotId: 1n, rows: 1, frontier: [] })
@@ -24,7 +26,7 @@ function fakeTopic(clock: { monotonic(): number }) {
         commits.push({ end, fail: reject })
       }),
   } as unknown as Topic
-  return { topic, commits, sent: (): void => void (oldestMs ??= clock.monotonic()) }
+  return { topic, commits, asked, sent: (): void => void (oldestMs ??= clock.monotonic()) }
 }
 
 describe('a load of a table of a log', () => {
@@ -76,6 +78,8 @@ describe('a load of a table of a log', () => {
     const loading = fresh.load(orders, load, never)
     await turns()
     expect([fake.commits.length, loads]).toEqual([1, 0])
+    // As old as it may be, for who shows nothing that is younger than his question.
+    expect(fake.asked).toEqual([runtime.clock.now() - 5000])
     fake.commits[0]!.end()
     expect((await loading).staleMs).toBeUndefined()
     expect(loads).toBe(1)

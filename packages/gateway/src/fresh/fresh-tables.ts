@@ -123,10 +123,12 @@ export class FreshTables {
 
   /** Goes on when nobody waits for it any more: the next one finds it done. */
   #tier(name: string, topic: Topic): Tiering {
-    const { runtime } = this.#options
+    const { runtime, maxStalenessMs } = this.#options
     this.#commits++
     const sinceMs = runtime.clock.monotonic()
-    const done = topic.tier().then(
+    // Whoever asks for it may show nothing that is younger than his question.
+    const asOfMs = Math.max(0, runtime.clock.now() - maxStalenessMs)
+    const done = topic.tier({ asOfMs }).then(
       () => true,
       (error: unknown) => {
         runtime.logger.warn(

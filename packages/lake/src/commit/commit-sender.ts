@@ -44,6 +44,8 @@ export interface Written extends EncodedCommit {
   /** The files that these take the place of; undefined: of none. */
   readonly replaces?: Pick<ReplaceRequest, 'removed' | 'sequenceNumber'>
   attempts: number
+  /** The time that its snapshot is to bear; undefined: that of the attempt. */
+  asOfMs?: number | undefined
   /** Of the attempt that the staged record names. */
   snapshotId: bigint
   /** Name of its ledger where that is an object. */
@@ -203,7 +205,7 @@ export class CommitSender {
       summary: this.#summary(written, properties[markerKey(info.id)]!),
       properties,
       expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
-      nowMs: context.runtime.clock.now(),
+      nowMs: Math.floor(Math.min(context.runtime.clock.now(), written.asOfMs ?? Infinity)),
       limits: context.limits,
     }
     const { files, replaces } = written

@@ -54,9 +54,9 @@ export class Committer {
     return this.#sender.attach(state)
   }
 
-  /** Moves everything below `upTo` that is committed. */
-  run(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
-    return this.#parts.guard.run(this.#parts.table.identifier, () => this.#run(upTo, signal))
+  /** Moves everything below `upTo` that is committed. `asOfMs`: see `TierOptions`. */
+  run(upTo: readonly bigint[], signal: AbortSignal | undefined, asOfMs?: number): Promise<TierResult> {
+    return this.#parts.guard.run(this.#parts.table.identifier, () => this.#run(upTo, signal, asOfMs))
   }
 
   /**
@@ -88,7 +88,11 @@ export class Committer {
     })
   }
 
-  async #run(upTo: readonly bigint[], signal: AbortSignal | undefined): Promise<TierResult> {
+  async #run(
+    upTo: readonly bigint[],
+    signal: AbortSignal | undefined,
+    asOfMs: number | undefined,
+  ): Promise<TierResult> {
     const { context, table, retry } = this.#parts
     const { clock, timers, random } = context.runtime
     const startMs = clock.monotonic()
@@ -106,6 +110,7 @@ export class Committer {
       }
       // What becomes of it is the sender's to see to, unless it loses again.
       this.#lost = undefined
+      written.asOfMs = asOfMs
       const outcome = await this.#sender.send(state, written)
       if (outcome === 'committed') {
         return resultOf(

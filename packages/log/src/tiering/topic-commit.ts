@@ -1,4 +1,4 @@
-import { closed, isKind, SharedWork, throwIfAborted, type TierResult } from '@moulin/core'
+import { closed, isKind, SharedWork, throwIfAborted, type TierOptions, type TierResult } from '@moulin/core'
 import { Backoff, type Chore } from '../chores/chore.ts'
 import { CommitSize } from './commit-size.ts'
 import type { TopicRelease } from './topic-release.ts'
@@ -25,6 +25,8 @@ export class TopicCommit {
   readonly #size: CommitSize
   #running: { readonly upTo: readonly bigint[]; readonly work: SharedWork<TierResult> } | undefined
   #waiting: SharedWork<TierResult> | undefined
+  /** The earliest time that the snapshot of that one is to bear, if any. */
+  #waitingAsOfMs: number | undefined
   /** Between commits that were to make room and did not. */
   readonly #roomBackoff: Backoff
   #isStopped = false
@@ -47,32 +49,36 @@ export class TopicCommit {
   }
 
   /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
-  tier(signal?: AbortSignal): Promise<TierResult> {
+  tier({ signal, asOfMs }: TierOptions = {}): Promise<TierResult> {
     const { topic } = this.#parts
     // It begins after this call, even where the one before it has just ended.
-    if (this.#isAsked) return this.#waiting!.wait(signal)
+    if (this.#isAsked) {
+      this.#waitingAsOfMs = earlier(this.#waitingAsOfMs, asOfMs)
+      return this.#waiting!.wait(signal)
+    }
     if (topic.core.tier === undefined) return Promise.reject(topic.noTier())
     const running = this.#running
-    if (running === undefined) return this.start(signal, true)
+    if (running === undefined) return this.start(signal, true, asOfMs)
     const { work } = running
     const highest = topic.hot.partitions.map(({ highWatermark }) => highWatermark)
     const isCovered = highest.every((offset, index) => offset <= running.upTo[index]!)
     if (isCovered && !work.isAbandoned) return work.wait(signal)
+    this.#waitingAsOfMs = asOfMs
     this.#waiting = new SharedWork(async (shared) => {
       await work.done.catch(() => undefined)
       throwIfAborted(shared)
       this.#waiting = undefined
-      return this.start(shared, true)
+      return this.start(shared, true, this.#waitingAsOfMs)
     })
     return this.#waiting.wait(signal)
   }
 
-  start(signal?: AbortSignal, isAsked = false): Promise<TierResult> {
+  start(signal?: AbortSignal, isAsked = false, asOfMs?: number): Promise<TierResult> {
     if (this.#isStopped) return Promise.reject(closed('LOG_CLOSED', 'The log was closed.'))
     const upTo = this.#parts.topic.hot.partitions.map(({ highWatermark }) => highWatermark)
     const work = new SharedWork(async (shared) => {
       try {
-        return await this.#commitAll(upTo, shared, isAsked)
+        return await this.#commitAll(upTo, shared, isAsked, asOfMs)
       } finally {
         this.#running = undefined
         this.#parts.ended()
@@ -95,12 +101,17 @@ export class TopicCommit {
   }
 
   /** As many commits as it takes, each an attempt of its own. */
-  async #commitAll(upTo: readonly bigint[], signal: AbortSignal, isAsked: boolean): Promise<TierResult> {
+  async #commitAll(
+    upTo: readonly bigint[],
+    signal: AbortSignal,
+    isAsked: boolean,
+    asOfMs: number | undefined,
+  ): Promise<TierResult> {
     const { topic, chore } = this.#parts
     let rows = 0
     for (;;) {
       const before = frontierOf(topic)
-      const result = await chore().attempt(() => this.#commitSome(upTo, signal), { signal, isAsked })
+      const result = await chore().attempt(() => this.#commitSome(upTo, signal, asOfMs), { signal, isAsked })
       rows += result.rows
       const isDone = upTo.every((offset, index) => offset <= result.frontier[index]!)
       const isMoving = result.frontier.some((offset, index) => offset > before[index]!)
@@ -109,7 +120,7 @@ export class TopicCommit {
     }
   }
 
-  async #commitSome(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
+  async #commitSome(upTo: readonly bigint[], signal: AbortSignal, asOfMs: number | undefined): Promise<TierResult> {
     const { topic, release, makeRoom } = this.#parts
     const { core, hot } = topic
     // The commit before may have taken the last of the disk. What the table has had for longest makes room for this one.
@@ -120,7 +131,7 @@ export class TopicCommit {
     }
     const some = this.#size.cut(hot.partitions, frontierOf(topic), upTo, core.pressure.freeBytes / 2)
     try {
-      const result = await this.#commit(some, signal)
+      const result = await this.#commit(some, signal, asOfMs)
       this.#size.succeeded()
       return result
     } catch (error) {
@@ -129,14 +140,16 @@ export class TopicCommit {
     }
   }
 
-  async #commit(upTo: readonly bigint[], signal: AbortSignal): Promise<TierResult> {
+  async #commit(upTo: readonly bigint[], signal: AbortSignal, asOfMs: number | undefined): Promise<TierResult> {
     const { topic, release, refusal, isForRoom } = this.#parts
     const { core, record } = topic
     const { clock, logger } = core.runtime
     const beganMs = clock.monotonic()
     // A verdict on what is there now.
     if (isKind(refusal(), 'conflict', 'LINEAGE_BROKEN')) await topic.detach()
-    const result = await topic.withTable((cold) => cold.tier({ upTo, signal }))
+    const result = await topic.withTable((cold) =>
+      cold.tier({ upTo, signal, ...(asOfMs === undefined ? {} : { asOfMs }) }),
+    )
     const { snapshotId, rows, frontier } = result
     release.confirm(frontier)
     // What has been moved can be let go: it helps, though the stage says so only later.
@@ -154,4 +167,8 @@ export class TopicCommit {
     }
     return result
   }
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
 }

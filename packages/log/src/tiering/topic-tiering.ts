@@ -1,4 +1,4 @@
-import { invalid, isKind, waitFor, type ColdTopic, type Failing, type TierResult } from '@moulin/core'
+import { invalid, isKind, waitFor, type ColdTopic, type Failing, type TierOptions, type TierResult } from '@moulin/core'
 import { atWallTime, Chore, Scheduler, type ChoreEnded, type ChoreWork } from '../chores/chore.ts'
 import { worstOf } from '../chores/failures.ts'
 import { holdingOf } from './holding.ts'
@@ -147,8 +147,8 @@ export class TopicTiering {
   }
 
   /** Moves all that is committed now into the table. Calls that are made while a commit runs share the next one. */
-  tier(signal?: AbortSignal): Promise<TierResult> {
-    return this.#commit.tier(signal)
+  tier(options: TierOptions = {}): Promise<TierResult> {
+    return this.#commit.tier(options)
   }
 
   /** Releases what is confirmed, grace or not. */

@@ -12,6 +12,7 @@ import {
   type Position,
   type ReadOptions,
   type ScanOptions,
+  type TierOptions,
 } from '@moulin/core'
 import type { AppendRequest } from '../produce/batch-appender.ts'
 
@@ -60,6 +61,11 @@ export function checkTimestamp(what: string, timestamp: unknown): void {
   const { accepts, expected } = timestampCheck
   if (accepts(timestamp)) return
   throw invalid('TIMESTAMP', `${what}: the timestamp is ${shown(timestamp)}; it must be ${expected}.`)
+}
+
+export const tierTable: OptionTable<TierOptions> = {
+  asOfMs: option.milliseconds(),
+  signal: option.abortSignal,
 }
 
 export const scanTable: OptionTable<ScanOptions> = {
