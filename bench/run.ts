@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   commits: () => import('./cases/commits.ts'),
   decode: () => import('./cases/decode.ts'),
   encode: () => import('./cases/encode.ts'),
+  gateway: () => import('./cases/gateway.ts'),
   needle: () => import('./cases/needle.ts'),
   path: () => import('./cases/path.ts'),
   plan: () => import('./cases/plan.ts'),

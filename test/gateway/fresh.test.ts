@@ -79,6 +79,25 @@ describe('a load through the gateway', () => {
     expect(metadata.snapshots).toHaveLength(1)
   })
 
+  it('may be of a transaction that began before it: the snapshot bears the time that was asked for', async () => {
+    const topic = await log.ensureTopic('orders', {})
+    const { catalog } = await serveFolder(0)
+    const load = async () => (await catalog.loadTable({ namespace: ['default'], name: 'orders' })).metadata
+    const timeOf = (metadata: TableMetadata): number => Number(currentSnapshot(metadata)!['timestamp-ms'])
+    const asOfMs = Number((await load())['last-updated-ms']) + 5
+    while (Date.now() < asOfMs + 5) await new Promise((resolve) => setImmediate(resolve))
+    await topic.producer().send({ value: Buffer.from('one') })
+    await topic.tier({ asOfMs })
+    expect(timeOf(await load())).toBe(asOfMs)
+    // But never one from before the table's last change, or one that is still to come.
+    await topic.producer().send({ value: Buffer.from('two') })
+    await topic.tier({ asOfMs: asOfMs - 100 })
+    expect(timeOf(await load())).toBeGreaterThanOrEqual(asOfMs)
+    await topic.producer().send({ value: Buffer.from('three') })
+    await topic.tier({ asOfMs: asOfMs + 3_600_000 })
+    expect(timeOf(await load())).toBeLessThanOrEqual(Date.now())
+  })
+
   it('is stale, and says so, where its table can take nothing', async () => {
     const topic = await log.ensureTopic('orders', {})
     await topic.producer().send({ value: Buffer.from('one') })

@@ -46,6 +46,7 @@ describe('tiering', () => {
     expect(topic.stats()).toEqual({
       untieredBytes: 0,
       untieredRecords: 0,
+      untieredAgeMs: null,
       snapshotId: 1n,
       stoppedBy: null,
       lineage: { verdict: 'intact', evidence: null },
