@@ -2170,8 +2170,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit without the limits of the log',
     file: 'packages/lake/src/commit/commit-attempt.ts',
-    original: `commitTable(identifier, commit, { limits })`,
-    planted: `commitTable(identifier, commit, limits === undefined ? { limits } : {})`,
+    original: `commitTable(identifier, commit, { limits, changeId`,
+    planted: `commitTable(identifier, commit, { ...(limits === undefined ? { limits } : {}), changeId`,
     caughtBy: ['test/limits/limits.test.ts'],
   },
   {
