@@ -25,15 +25,22 @@ const ofObjects = (store: ObjectStore): Catalog => objectStoreCatalog({ store, r
 const differences = {
   'refuses a snapshot id or sequence number that was there before':
     'a commit whose snapshot the table has is answered as done: its sender may not have heard',
-  'refuses names that are no namespaces': 'of names the client knows only which no URL brings there',
 }
 
-for (const [name, over, capabilities] of [
-  ['memoryCatalog', inMemory, { rename: true, transactions: true }],
-  ['objectStoreCatalog', ofObjects, {}],
+const why = 'a name is a folder of a-z A-Z 0-9 _ -'
+const folderNames = { dot: why, slash: why, blank: why, percent: why, quotes: why, url: why, unicode: why }
+
+for (const [name, over, capabilities, names] of [
+  ['memoryCatalog', inMemory, { rename: true, transactions: true }, {}],
+  ['objectStoreCatalog', ofObjects, {}, folderNames],
 ] as const) {
   judgeDiffering(
-    { name: `restCatalog over serveCatalog over ${name}`, capabilities, create: () => served(over(hookedStore())) },
+    {
+      name: `restCatalog over serveCatalog over ${name}`,
+      capabilities,
+      names,
+      create: () => served(over(hookedStore())),
+    },
     differences,
   )
 }

@@ -13,8 +13,9 @@ type Reasons = Readonly<Record<string, string>>
 export function judgeDiffering(options: CatalogConformanceOptions, differences: Reasons, tossed: Reasons = {}): void {
   describe(options.name, () => {
     const checks = catalogConformanceChecks(options)
-    for (const { name, run } of checks) {
-      if (tossed[name] !== undefined) it.skip(`${name}: ${tossed[name]}`, run)
+    for (const { name, run, skipped } of checks) {
+      if (skipped !== undefined) it.skip(`${name}: ${skipped}`, run)
+      else if (tossed[name] !== undefined) it.skip(`${name}: ${tossed[name]}`, run)
       else if (differences[name] !== undefined) it.fails(`${name}: ${differences[name]}`, run)
       else it(name, run)
     }
