@@ -1183,7 +1183,16 @@ export const doors: readonly Door[] = [
     door<testingPackage.CatalogConformanceOptions>(
       index === 0 ? 'catalogConformance' : 'catalogConformanceChecks',
       suite,
-      { name: [5], create: noFunction, capabilities: [{ swaps: true }, { views: 1 }, []], folders: badPart },
+      {
+        name: [5],
+        create: noFunction,
+        capabilities: [{ swaps: true }, { views: 1 }, []],
+        names: [{ dots: 'x' }, { dot: true }],
+        namespaces: ['made'],
+        cannot: [{ a: 1 }],
+        folders: badPart,
+        timeoutMs: [0, 1.5, '1'],
+      },
       { name: 'mine', create: () => ({ catalog }) },
     ),
   ),

@@ -16,6 +16,8 @@ const ofTwoClients = (store: ObjectStore, open: (store: ObjectStore) => Catalog)
 
 // What an object-store catalog cannot have.
 const capabilities = { rename: true, transactions: true }
+const why = 'a name is a folder of a-z A-Z 0-9 _ -'
+const names = { dot: why, slash: why, blank: why, percent: why, quotes: why, url: why, unicode: why }
 
 catalogConformance({ describe, it }, { name: 'memoryCatalog', create: () => ({ catalog: inMemory() }), capabilities })
 
@@ -24,6 +26,7 @@ catalogConformance(
   {
     name: 'objectStoreCatalog',
     create: () => ofTwoClients(hookedStore(), ofObjects),
+    names,
     folders: { open: ofObjects },
   },
 )
@@ -33,6 +36,7 @@ catalogConformance(
   {
     name: 'objectStoreCatalog on a store without compare-and-swap',
     create: () => ofTwoClients(hookedStore({ compareAndSwap: false }), ofObjects),
+    names,
   },
 )
 
@@ -47,6 +51,18 @@ catalogConformance(
   {
     name: 'faultyCatalog over objectStoreCatalog',
     create: () => ofTwoClients(hookedStore(), (store) => faultyCatalog(ofObjects(store))),
+    names,
     folders: { open: (store) => faultyCatalog(ofObjects(store)) },
+  },
+)
+
+// Its users make their namespaces, as those of many a catalog must.
+catalogConformance(
+  { describe, it },
+  {
+    name: 'memoryCatalog with created namespaces',
+    create: () => ({ catalog: inMemory() }),
+    capabilities,
+    namespaces: 'created',
   },
 )

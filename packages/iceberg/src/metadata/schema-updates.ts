@@ -19,7 +19,10 @@ export function addSchema(
   if (repeated !== undefined) throw invalid('FIELD_ID', `The field id ${repeated} is used twice in the schema.`)
   const last = Math.max(lastColumnId(update.schema), update['last-column-id'] ?? 0, metadata['last-column-id'])
   const shape = shapeOf(update.schema, 'schema-id')
-  const same = metadata.schemas.find((schema) => shapeOf(schema, 'schema-id') === shape)
+  const count = update.schema.fields.length
+  const same = metadata.schemas.find(
+    (schema) => schema.fields.length === count && shapeOf(schema, 'schema-id') === shape,
+  )
   const id = same?.['schema-id'] ?? nextId(metadata.schemas.map((schema) => schema['schema-id']))
   change.lastAdded.schemaId = id
   const schemas = same === undefined ? [...metadata.schemas, { ...update.schema, 'schema-id': id }] : metadata.schemas

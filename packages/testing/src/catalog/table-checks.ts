@@ -1,7 +1,9 @@
 import { sameInt64 } from '@moulin/core'
-import type { Catalog, CatalogCapabilities, TableUpdate } from '@moulin/core'
-import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
-import { copyOf, expectOneOf } from './catalog-expect.ts'
+import type { TableRequirement, TableUpdate } from '@moulin/core'
+import { expectEqual, expectError, expectTrue } from '../assertions.ts'
+import type { CatalogCheck } from './check.ts'
+import { other, race, RACERS, rejection } from './check.ts'
+import { copyOf, expectConflict, expectOneOf, expectProperties, expectTable } from './expect.ts'
 import {
   appendOf,
   BIG_ID,
@@ -15,32 +17,36 @@ import {
   snapshotOf,
   statisticsOf,
   tablesOf,
-} from './catalog-fixtures.ts'
+} from './fixtures.ts'
 
-/** A fresh, empty catalog. */
-export interface CatalogUnderTest {
-  readonly catalog: Catalog
-  /** Another client of the same tables, with nothing in common but what is stored. Default: the same one. */
-  open?(): Promise<Catalog>
-  close?(): Promise<void>
+const requirementKinds = [
+  'assert-create',
+  'assert-table-uuid',
+  'assert-ref-snapshot-id',
+  'assert-last-assigned-field-id',
+  'assert-current-schema-id',
+  'assert-last-assigned-partition-id',
+  'assert-default-spec-id',
+  'assert-default-sort-order-id',
+] as const satisfies readonly TableRequirement['type'][]
+
+function failsOn(kind: TableRequirement['type']): CatalogCheck {
+  return {
+    name: `fails a commit whose requirement does not hold, and leaves the table as it was: ${kind}`,
+    async run({ catalog }) {
+      const made = await catalog.createTable(orders, createRequest)
+      await catalog.commitTable(orders, appendOf(1, made))
+      const before = await catalog.loadTable(orders)
+      const requirement = brokenRequirements(before).find(({ type }) => type === kind)!
+      const commit = { ...setProperty('a', kind), requirements: [requirement] }
+      await expectConflict(catalog.commitTable(orders, commit), kind)
+      expectTable(await catalog.loadTable(orders), before, 'the table')
+    },
+  }
 }
 
-export interface CatalogCheck {
-  /** The promise, in words. */
-  readonly name: string
-  /** Only where the catalog has this. */
-  readonly needs?: keyof CatalogCapabilities
-  /** Only where the catalog lacks this. */
-  readonly without?: keyof CatalogCapabilities
-  run(subject: CatalogUnderTest): Promise<void>
-}
-
-export const RACERS = 8
-
-export const other = async ({ catalog, open }: CatalogUnderTest): Promise<Catalog> => (await open?.()) ?? catalog
-
-/** What every catalog promises. */
-export const catalogChecks: readonly CatalogCheck[] = [
+/** What every catalog promises of its tables, first of all. */
+export const tableChecks: readonly CatalogCheck[] = [
   {
     name: 'creates a table and loads it again',
     async run(subject) {
@@ -50,7 +56,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       expectEqual(made.metadata.schemas[0]!.fields, createRequest.schema.fields, 'fields')
       expectEqual(made.metadata['partition-specs'][0]!.fields, createRequest.partitionSpec!.fields, 'partition fields')
       expectEqual(made.metadata.properties?.['owner'], 'suite', 'property')
-      expectEqual(await (await other(subject)).loadTable(orders), made, 'loaded table')
+      expectTable(await (await other(subject)).loadTable(orders), made, 'loaded table')
     },
   },
   {
@@ -58,7 +64,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
     async run({ catalog }) {
       const made = await catalog.createTable(orders, createRequest)
       await expectError(catalog.createTable(orders, { ...createRequest, properties: {} }), 'exists', 'second create')
-      expectEqual(await catalog.loadTable(orders), made, 'the first table')
+      expectTable(await catalog.loadTable(orders), made, 'the first table')
     },
   },
   {
@@ -67,7 +73,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const { made, lost } = await race(subject, (catalog) => catalog.createTable(orders, createRequest))
       expectTrue(made.length === 1, `${made.length} creates were told that they made the table`)
       for (const error of lost) await expectError(rejection(error), 'exists', 'losing create')
-      expectEqual(await subject.catalog.loadTable(orders), made[0], 'the table')
+      expectTable(await subject.catalog.loadTable(orders), made[0]!, 'the table')
     },
   },
   {
@@ -100,8 +106,8 @@ export const catalogChecks: readonly CatalogCheck[] = [
       expectEqual(await tablesOf(catalog), ['shop.eu.returns'], 'tables after drop')
       const second = await catalog.createTable(orders, createRequest)
       expectTrue(second.metadata['table-uuid'] !== first.metadata['table-uuid'], 'the new table has a UUID of its own')
-      expectEqual(second.metadata.properties, { owner: 'suite' }, 'properties of the new table')
-      expectEqual(await catalog.loadTable(orders), second, 'the new table')
+      expectProperties(second.metadata.properties, { owner: 'suite' }, 'properties of the new table', 'a')
+      expectTable(await catalog.loadTable(orders), second, 'the new table')
     },
   },
   {
@@ -114,9 +120,9 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const properties: TableUpdate = { action: 'set-properties', updates: { a: '1' } }
       const made = await subject.catalog.commitTable(orders, { requirements, updates: [...updates, properties] })
       const seen = await reader.loadTable(orders)
-      expectEqual(seen, made, 'what another client loads, having loaded before')
+      expectTable(seen, made, 'what another client loads, having loaded before')
       expectTrue(sameInt64(seen.metadata['current-snapshot-id'], BIG_ID + 1n), 'the snapshot is current')
-      expectEqual(seen.metadata.properties, { owner: 'suite', a: '1' }, 'properties')
+      expectProperties(seen.metadata.properties, { owner: 'suite', a: '1' }, 'properties')
     },
   },
   {
@@ -126,7 +132,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const before = await catalog.loadTable(orders)
       const updates: TableUpdate[] = [{ action: 'set-properties', updates: { a: '1' } }, setMain(BIG_ID + 77n)]
       await expectError(catalog.commitTable(orders, { requirements: [], updates }), 'invalid', 'unknown snapshot')
-      expectEqual(await catalog.loadTable(orders), before, 'the table')
+      expectTable(await catalog.loadTable(orders), before, 'the table')
     },
   },
   {
@@ -140,7 +146,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       ]
       const commit = { requirements: [], updates: updates as unknown as TableUpdate[] }
       await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], 'unknown update')
-      expectEqual(await catalog.loadTable(orders), before, 'the table')
+      expectTable(await catalog.loadTable(orders), before, 'the table')
     },
   },
   {
@@ -157,7 +163,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       for (const update of later) {
         const commit = { requirements: [], updates: [...setProperty('a', '1').updates, update] }
         await expectOneOf(catalog.commitTable(orders, commit), ['unsupported', 'invalid'], update.action)
-        expectEqual(await catalog.loadTable(orders), before, `the table after ${update.action}`)
+        expectTable(await catalog.loadTable(orders), before, `the table after ${update.action}`)
       }
     },
   },
@@ -183,20 +189,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       expectEqual(left['partition-statistics'], set['partition-statistics'], 'partition statistics, which were not')
     },
   },
-  {
-    name: 'fails a commit whose requirement does not hold, of every kind, and leaves the table as it was',
-    async run({ catalog }) {
-      const made = await catalog.createTable(orders, createRequest)
-      await catalog.commitTable(orders, appendOf(1, made))
-      const before = await catalog.loadTable(orders)
-      for (const requirement of brokenRequirements(before)) {
-        const commit = { ...setProperty('a', requirement.type), requirements: [requirement] }
-        const error = await expectError(catalog.commitTable(orders, commit), 'conflict', requirement.type)
-        expectTrue(error.outcome === 'rejected', `${requirement.type}: a failed requirement is a rejection`)
-        expectEqual(await catalog.loadTable(orders), before, `the table after ${requirement.type}`)
-      }
-    },
-  },
+  ...requirementKinds.map(failsOn),
   {
     name: 'keeps 64-bit ids exact',
     async run(subject) {
@@ -217,7 +210,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
       await subject.catalog.commitTable(orders, appendOf(1, made))
       await subject.catalog.commitTable(orders, setProperty('a', '1'))
       const { metadata } = await (await other(subject)).loadTable(orders)
-      expectEqual(metadata.properties, { ...properties, a: '1' }, 'properties')
+      expectProperties(metadata.properties, { ...properties, a: '1' }, 'properties')
       expectEqual(metadata.snapshots![0]!.summary['x-number'], '1', 'summary')
     },
   },
@@ -249,7 +242,7 @@ export const catalogChecks: readonly CatalogCheck[] = [
           wanted[`p${round}-${racer}`] = 'x'
         })
       }
-      expectEqual((await subject.catalog.loadTable(orders)).metadata.properties, wanted, 'acknowledged properties')
+      expectProperties((await subject.catalog.loadTable(orders)).metadata.properties, wanted, 'acknowledged properties')
     },
   },
   {
@@ -269,10 +262,11 @@ export const catalogChecks: readonly CatalogCheck[] = [
     name: 'gives answers that later commits do not change',
     async run({ catalog }) {
       const made = await catalog.createTable(orders, createRequest)
-      const [loaded, copy] = [await catalog.loadTable(orders), copyOf(made)]
+      const loaded = await catalog.loadTable(orders)
+      const copies = [copyOf(made), copyOf(loaded)]
       await catalog.commitTable(orders, appendOf(1, loaded))
-      expectEqual(made, copy, 'the answer of create')
-      expectEqual(loaded, copy, 'the answer of load')
+      expectEqual(made, copies[0], 'the answer of create')
+      expectEqual(loaded, copies[1], 'the answer of load')
     },
   },
   {
@@ -294,25 +288,11 @@ export const catalogChecks: readonly CatalogCheck[] = [
       const before = await catalog.createTable(orders, createRequest)
       const options = { signal: AbortSignal.abort() }
       await expectError(catalog.createTable(returns, createRequest, options), 'aborted', 'create')
+      await expectError(catalog.stageTable(returns, createRequest, options), 'aborted', 'stage')
       await expectError(catalog.commitTable(orders, setProperty('a', '1'), options), 'aborted', 'commit')
       await expectError(catalog.dropTable(orders, options), 'aborted', 'drop')
-      expectEqual(await catalog.loadTable(orders), before, 'the table')
+      expectTable(await catalog.loadTable(orders), before, 'the table')
       expectEqual(await tablesOf(catalog), ['shop.orders'], 'tables')
     },
   },
 ]
-
-export const rejection = async (error: unknown): Promise<never> => Promise.reject(error as Error)
-
-/** Runs a call in as many clients as there are racers, at once; undefined answers are left out. */
-export async function race<T>(
-  subject: CatalogUnderTest,
-  call: (catalog: Catalog, racer: number) => Promise<T>,
-): Promise<{ readonly made: readonly T[]; readonly lost: readonly unknown[] }> {
-  const clients: Catalog[] = []
-  for (let racer = 0; racer < RACERS; racer++) clients.push(await other(subject))
-  const made: T[] = []
-  const errors = clients.map((catalog, at) => errorOf(call(catalog, at + 1).then((answer) => void made.push(answer))))
-  const lost = (await Promise.all(errors)).filter((error) => error !== undefined)
-  return { made, lost }
-}

@@ -21,7 +21,7 @@ import type {
   NamespaceChanged,
   ObjectStore,
 } from '@moulin/core'
-import type { SeededRandom } from './seeded-random.ts'
+import type { SeededRandom } from '../seeded-random.ts'
 
 /** What a model catalog does wrong with namespaces, each at one place. */
 export type NamespaceFlaw =

@@ -1,10 +1,10 @@
 import { aborted, isMoulinError, unavailable } from '@moulin/core'
 import type { Catalog, ObjectStore } from '@moulin/core'
-import { errorOf, expectEqual, expectError, expectTrue } from './assertions.ts'
-import { expectOneOf } from './catalog-expect.ts'
-import { appendOf, createRequest, orders, setProperty, tablesOf } from './catalog-fixtures.ts'
-import { hookedStore } from './hooked-store.ts'
-import type { HookedStore, StoreCall } from './hooked-store.ts'
+import { errorOf, expectEqual, expectError, expectTrue } from '../assertions.ts'
+import { expectOneOf } from './expect.ts'
+import { appendOf, createRequest, orders, setProperty, tablesOf } from './fixtures.ts'
+import { hookedStore } from '../hooked-store.ts'
+import type { HookedStore, StoreCall } from '../hooked-store.ts'
 
 /** A catalog of folders over any store: each call is another process. */
 export interface FolderCatalog {

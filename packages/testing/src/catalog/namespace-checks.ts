@@ -1,13 +1,17 @@
-import type { Catalog, Namespace } from '@moulin/core'
-import { expectEqual, expectError, expectTrue } from './assertions.ts'
-import type { CatalogCheck } from './catalog-checks.ts'
-import { other, race, RACERS, rejection } from './catalog-checks.ts'
-import { copyOf } from './catalog-expect.ts'
-import { createRequest, namespacesOf, orders, returns, tablesOf } from './catalog-fixtures.ts'
+import type { Catalog, LoadedNamespace, Namespace } from '@moulin/core'
+import { expectEqual, expectError, expectTrue } from '../assertions.ts'
+import type { CatalogCheck } from './check.ts'
+import { other, race, RACERS, rejection } from './check.ts'
+import { copyOf, expectProperties, expectTable } from './expect.ts'
+import { createRequest, namespacesOf, orders, returns, tablesOf } from './fixtures.ts'
 
 const shop: Namespace = ['shop']
 const eu: Namespace = ['shop', 'eu']
 const owned = { owner: 'suite', place: 'Bern' }
+
+async function expectNamespace(actual: Promise<LoadedNamespace>, namespace: Namespace, what: string): Promise<void> {
+  expectEqual((await actual).namespace, namespace, what)
+}
 
 /** Without properties where the catalog has none. */
 const make = (catalog: Catalog, namespace: Namespace): Promise<unknown> => catalog.createNamespace(namespace)
@@ -20,11 +24,10 @@ export const namespaceChecks: readonly CatalogCheck[] = [
   {
     name: 'creates a namespace and loads it again, without a table',
     async run(subject) {
-      const made = await subject.catalog.createNamespace(eu)
-      expectEqual(made, { namespace: eu, properties: {} }, 'created namespace')
+      await expectNamespace(subject.catalog.createNamespace(eu), eu, 'created namespace')
       const reader = await other(subject)
-      expectEqual(await reader.loadNamespace(eu), made, 'loaded namespace')
-      expectEqual(await reader.loadNamespace(shop), { namespace: shop, properties: {} }, 'the namespace around it')
+      await expectNamespace(reader.loadNamespace(eu), eu, 'loaded namespace')
+      await expectNamespace(reader.loadNamespace(shop), shop, 'the namespace around it')
       expectEqual(await tablesOf(reader), [], 'tables')
     },
   },
@@ -33,8 +36,10 @@ export const namespaceChecks: readonly CatalogCheck[] = [
     needs: 'namespaceProperties',
     async run(subject) {
       const made = await subject.catalog.createNamespace(shop, owned)
-      expectEqual(made, { namespace: shop, properties: owned }, 'created namespace')
-      expectEqual(await (await other(subject)).loadNamespace(shop), made, 'loaded namespace')
+      expectEqual(made.namespace, shop, 'created namespace')
+      expectProperties(made.properties, owned, 'properties of the answer')
+      const seen = await (await other(subject)).loadNamespace(shop)
+      expectProperties(seen.properties, owned, 'properties')
     },
   },
   {
@@ -43,7 +48,7 @@ export const namespaceChecks: readonly CatalogCheck[] = [
     async run({ catalog }) {
       await catalog.createNamespace(shop, owned)
       await expectError(catalog.createNamespace(shop, { owner: 'other' }), 'exists', 'second create')
-      expectEqual((await catalog.loadNamespace(shop)).properties, owned, 'properties of the first')
+      expectProperties((await catalog.loadNamespace(shop)).properties, owned, 'properties of the first')
     },
   },
   {
@@ -68,10 +73,11 @@ export const namespaceChecks: readonly CatalogCheck[] = [
   },
   {
     name: 'knows a namespace in which a table lies, created or not',
+    implied: true,
     async run({ catalog }) {
       await catalog.createTable(returns, createRequest)
       for (const namespace of [shop, eu]) {
-        expectEqual(await catalog.loadNamespace(namespace), { namespace, properties: {} }, 'loaded namespace')
+        await expectNamespace(catalog.loadNamespace(namespace), namespace, 'loaded namespace')
         await expectError(make(catalog, namespace), 'exists', 'create')
       }
       expectEqual(await namespacesOf(catalog, []), ['shop'], 'outermost namespaces')
@@ -122,19 +128,20 @@ export const namespaceChecks: readonly CatalogCheck[] = [
         'answer',
       )
       const { properties } = await (await other(subject)).loadNamespace(shop)
-      expectEqual(properties, { owner: 'suite', ...change.updates }, 'properties')
+      expectProperties(properties, { owner: 'suite', ...change.updates }, 'properties', 'old')
       expectEqual(before, copy, 'the answer of the create')
     },
   },
   {
     name: 'sets properties of a namespace that only its tables made',
+    implied: true,
     needs: 'namespaceProperties',
     async run(subject) {
       const made = await subject.catalog.createTable(orders, createRequest)
       await subject.catalog.setNamespaceProperties(shop, { updates: owned })
       const reader = await other(subject)
-      expectEqual(await reader.loadNamespace(shop), { namespace: shop, properties: owned }, 'namespace')
-      expectEqual(await reader.loadTable(orders), made, 'the table')
+      expectProperties((await reader.loadNamespace(shop)).properties, owned, 'properties')
+      expectTable(await reader.loadTable(orders), made, 'the table')
     },
   },
   {
@@ -144,7 +151,7 @@ export const namespaceChecks: readonly CatalogCheck[] = [
       await catalog.createNamespace(shop, owned)
       const change = { updates: { owner: 'x' }, removals: ['owner'] }
       await expectError(catalog.setNamespaceProperties(shop, change), 'invalid', 'change', 'NAMESPACE_CHANGE')
-      expectEqual((await catalog.loadNamespace(shop)).properties, owned, 'properties')
+      expectProperties((await catalog.loadNamespace(shop)).properties, owned, 'properties')
     },
   },
   {
@@ -160,7 +167,8 @@ export const namespaceChecks: readonly CatalogCheck[] = [
         })
       }
       expectTrue(Object.keys(wanted).length > 0, 'some property was set')
-      expectEqual((await (await other(subject)).loadNamespace(shop)).properties, wanted, 'acknowledged properties')
+      const { properties } = await (await other(subject)).loadNamespace(shop)
+      expectProperties(properties, wanted, 'acknowledged properties')
     },
   },
   {
@@ -190,17 +198,17 @@ export const namespaceChecks: readonly CatalogCheck[] = [
       await expectError(catalog.loadNamespace(shop), 'not-found', 'load after drop')
       await expectError(catalog.dropNamespace(shop), 'not-found', 'second drop')
       expectEqual(await namespacesOf(catalog, []), [], 'outermost namespaces')
-      expectEqual(await catalog.createNamespace(shop), { namespace: shop, properties: {} }, 'the new namespace')
-      expectEqual((await catalog.loadNamespace(shop)).properties, {}, 'its properties')
+      await expectNamespace(catalog.createNamespace(shop), shop, 'the new namespace')
+      expectProperties((await catalog.loadNamespace(shop)).properties, {}, 'its properties', 'owner', 'place', 'a')
       if (!has) return
       await setOne(catalog, 'b')
-      expectEqual((await catalog.loadNamespace(shop)).properties, { b: '1' }, 'properties that were set since')
+      expectProperties((await catalog.loadNamespace(shop)).properties, { b: '1' }, 'properties set since', 'owner', 'a')
     },
   },
   {
     name: 'refuses names that are no namespaces',
     async run({ catalog }) {
-      for (const levels of [['a.b'], [], [''], ['..'], ['a', ''], ['a/b'], ['a', 'ü'], Array<string>(17).fill('a')]) {
+      for (const levels of [[], [''], ['..'], ['.'], ['a', ''], ['a', 'b\u0000c'], ['a\u001fb'], ['a', '\n']]) {
         const what = JSON.stringify(levels)
         await expectError(make(catalog, levels), 'invalid', `create of ${what}`, 'NAMESPACE_NAME')
         await expectError(catalog.loadNamespace(levels), 'invalid', `load of ${what}`, 'NAMESPACE_NAME')
@@ -218,7 +226,8 @@ export const namespaceChecks: readonly CatalogCheck[] = [
         const call = catalog.setNamespaceProperties(shop, { updates: owned }, options)
         await expectError(call, 'aborted', 'set of properties')
       }
-      expectEqual(await catalog.loadNamespace(shop), { namespace: shop, properties: {} }, 'the namespace')
+      const { properties } = await catalog.loadNamespace(shop)
+      expectProperties(properties, {}, 'properties', 'owner')
       expectEqual(await namespacesOf(catalog, shop), [], 'namespaces in it')
     },
   },
@@ -234,7 +243,37 @@ export const namespaceChecks: readonly CatalogCheck[] = [
       await expectError(catalog.loadNamespace(shop), 'not-found', 'load after the refused create')
       await make(catalog, shop)
       await refused(setOne(catalog, 'a'), 'a set of properties')
-      expectEqual(await catalog.loadNamespace(shop), { namespace: shop, properties: {} }, 'the namespace')
+      await expectNamespace(catalog.loadNamespace(shop), shop, 'the namespace')
+    },
+  },
+  {
+    name: 'gives a property of a namespace another value',
+    needs: 'namespaceProperties',
+    async run(subject) {
+      await subject.catalog.createNamespace(shop, owned)
+      await subject.catalog.setNamespaceProperties(shop, { updates: { owner: 'other', more: '1' } })
+      const { properties } = await (await other(subject)).loadNamespace(shop)
+      expectProperties(properties, { ...owned, owner: 'other', more: '1' }, 'properties')
+    },
+  },
+  {
+    name: 'lists many namespaces, each once',
+    async run({ catalog }) {
+      const wanted = Array.from({ length: 60 }, (_, at) => `n${at}`)
+      for (const name of wanted) await make(catalog, [name])
+      expectEqual(await namespacesOf(catalog, []), wanted.toSorted(), 'namespaces')
+    },
+  },
+  {
+    name: 'drops the namespaces one by one, from the inside',
+    async run({ catalog }) {
+      for (const levels of [shop, eu, ['shop', 'us']]) await make(catalog, levels)
+      await catalog.dropNamespace(eu)
+      expectEqual(await namespacesOf(catalog, shop), ['shop.us'], 'namespaces that are left')
+      await catalog.dropNamespace(['shop', 'us'])
+      expectEqual(await namespacesOf(catalog, shop), [], 'namespaces after both drops')
+      await catalog.dropNamespace(shop)
+      expectEqual(await namespacesOf(catalog, []), [], 'outermost namespaces')
     },
   },
 ]

@@ -1,9 +1,9 @@
 import { isMoulinError, unavailable } from '@moulin/core'
 import type { Namespace } from '@moulin/core'
-import { errorOf, expectEqual, expectTrue } from './assertions.ts'
-import { expectOneOf } from './catalog-expect.ts'
-import { createRequest, orders } from './catalog-fixtures.ts'
-import type { FolderCheck } from './catalog-folder-checks.ts'
+import { errorOf, expectEqual, expectTrue } from '../assertions.ts'
+import { expectOneOf } from './expect.ts'
+import { createRequest, orders } from './fixtures.ts'
+import type { FolderCheck } from './folder-checks.ts'
 
 const shop: Namespace = ['shop']
 const eu: Namespace = ['shop', 'eu']

@@ -1,18 +1,40 @@
-import type { Catalog, CatalogCapabilities, ObjectStore } from '@moulin/core'
-import type { CatalogConformanceOptions } from './catalog-conformance.ts'
-import type { CatalogFlaw } from './catalog-model.ts'
-import { modelCatalog } from './catalog-model.ts'
-import { hookedStore } from './hooked-store.ts'
+import type { NamespaceFlaw } from './folder-model-namespaces.ts'
 
-/** A catalog that is wrong in one way, and the promise by which the suite finds it out. */
-export interface WrongCatalog {
-  readonly name: CatalogFlaw
-  /** Begins the name of the check that must fail. */
-  readonly breaks: string
-  readonly options: CatalogConformanceOptions
-}
+/** What a model catalog does wrong, each at one place. */
+export type CatalogFlaw =
+  | NamespaceFlaw
+  | 'ignores-requirements'
+  | 'checks-no-snapshot'
+  | 'last-writer-wins'
+  | 'swallows-conflict'
+  | 'takes-what-is-there'
+  | 'lost-answer-is-failure'
+  | 'unknown-is-failure'
+  | 'retries-blindly'
+  | 'loses-properties'
+  | 'applies-partially'
+  | 'skips-unknown-updates'
+  | 'skips-later-updates'
+  | 'forgets-statistics'
+  | 'rounds-ids'
+  | 'create-replaces'
+  | 'drop-forgets-nothing'
+  | 'drop-can-be-undone'
+  | 'caches-loads'
+  | 'no-metadata-log'
+  | 'hint-before-commit'
+  | 'hint-goes-back'
+  | 'hint-with-newline'
+  | 'believes-the-hint'
+  | 'no-predecessor-check'
+  | 'collects-newest-first'
+  | 'collects-too-much'
+  | 'repairs-damage'
+  | 'moves-into-any-folder'
+  | 'writes-beside'
 
-const breaks: Readonly<Record<CatalogFlaw, string>> = {
+/** By which checks the suite finds each out. */
+export const breaks: Readonly<Record<CatalogFlaw, string | readonly string[]>> = {
   'ignores-requirements': 'fails a commit whose requirement does not hold',
   'checks-no-snapshot': 'fails a commit whose requirement does not hold',
   'last-writer-wins': 'loses no acknowledged commit',
@@ -31,7 +53,8 @@ const breaks: Readonly<Record<CatalogFlaw, string>> = {
   'drop-forgets-nothing': 'drops a table',
   'drop-can-be-undone': 'does not let a commit under way bring a dropped table back',
   'caches-loads': 'applies all updates of a commit, and shows them to others at once',
-  'no-metadata-log': 'moves the metadata location with every commit',
+  'no-metadata-log': ['moves the metadata location with every commit', 'names in its metadata log what is there'],
+  'writes-beside': 'writes nothing outside of the table',
   'hint-before-commit': 'moves the hint right after the commit',
   'hint-goes-back': 'never moves the hint back',
   'hint-with-newline': 'writes v1, v2',
@@ -68,28 +91,10 @@ const breaks: Readonly<Record<CatalogFlaw, string>> = {
   'unknown-namespace-is-failure': 'says unknown when a namespace',
 }
 
-/** Of the model that is without properties of namespaces. */
-const lacking: Partial<CatalogCapabilities> = { namespaceProperties: false }
-
-/** The wrong implementations that the suite rejects. A test shows for each that its named check fails. */
-export const wrongCatalogs: readonly WrongCatalog[] = Object.entries(breaks).map(([name, check]) => {
-  const flaw = name as CatalogFlaw
-  return { name: flaw, breaks: check, options: modelOptions(flaw, flaw === 'drops-properties-silently' ? lacking : {}) }
-})
-
-/** The model that they are made of: without a flaw it passes, whatever it claims. */
-export function modelOptions(
-  flaw?: CatalogFlaw,
-  capabilities: Partial<CatalogCapabilities> = {},
-): CatalogConformanceOptions {
-  const open = (store: ObjectStore): Catalog => modelCatalog(store, flaw, capabilities)
-  return {
-    name: flaw ?? 'modelCatalog',
-    create() {
-      const store = hookedStore()
-      return { catalog: open(store), open: async () => open(store) }
-    },
-    capabilities,
-    folders: { open },
-  }
+/** What `JSON.parse` makes of 64-bit ids. */
+export function rounded<T>(value: T): T {
+  if (typeof value === 'bigint') return Number(value) as T
+  if (Array.isArray(value)) return value.map(rounded) as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rounded(member)])) as T
 }

@@ -1,5 +1,6 @@
 import {
   aborted,
+  checkTableIdentifier,
   conflict,
   exists,
   invalid,
@@ -33,42 +34,11 @@ import {
   parseTableMetadata,
   tableMetadataBytes,
 } from '@moulin/iceberg'
-import type { NamespaceFlaw } from './catalog-model-namespaces.ts'
-import { ModelNamespaces } from './catalog-model-namespaces.ts'
-import type { SeededRandom } from './seeded-random.ts'
-import { seededRandom } from './seeded-random.ts'
-
-/** What a model catalog does wrong, each at one place. */
-export type CatalogFlaw =
-  | NamespaceFlaw
-  | 'ignores-requirements'
-  | 'checks-no-snapshot'
-  | 'last-writer-wins'
-  | 'swallows-conflict'
-  | 'takes-what-is-there'
-  | 'lost-answer-is-failure'
-  | 'unknown-is-failure'
-  | 'retries-blindly'
-  | 'loses-properties'
-  | 'applies-partially'
-  | 'skips-unknown-updates'
-  | 'skips-later-updates'
-  | 'forgets-statistics'
-  | 'rounds-ids'
-  | 'create-replaces'
-  | 'drop-forgets-nothing'
-  | 'drop-can-be-undone'
-  | 'caches-loads'
-  | 'no-metadata-log'
-  | 'hint-before-commit'
-  | 'hint-goes-back'
-  | 'hint-with-newline'
-  | 'believes-the-hint'
-  | 'no-predecessor-check'
-  | 'collects-newest-first'
-  | 'collects-too-much'
-  | 'repairs-damage'
-  | 'moves-into-any-folder'
+import type { CatalogFlaw } from './folder-flaws.ts'
+import { rounded } from './folder-flaws.ts'
+import { ModelNamespaces } from './folder-model-namespaces.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import { seededRandom } from '../seeded-random.ts'
 
 const KEPT = 100
 let clients = 0
@@ -217,10 +187,12 @@ class ModelCatalog implements Catalog {
       ({ type }) => !this.#has('checks-no-snapshot') || type !== 'assert-ref-snapshot-id',
     )
     if (!this.#has('ignores-requirements')) checkRequirements(current.metadata, requirements)
+    if (commit.updates.length === 0) return current
     const { metadata: applied, error: failure } = this.#apply(current, commit.updates)
     if (failure !== undefined && !this.#has('applies-partially')) throw failure as Error
     const metadata = this.#stamp(applied)
     const version = found.version + 1
+    if (this.#has('writes-beside')) await this.#store.put(`${folder}.log`, new Uint8Array([version]))
     if (this.#has('hint-before-commit')) await this.#moveHint(folder, version)
     await this.#put(folder, version, tableMetadataBytes(metadata))
     await this.#checkPredecessor(folder, found)
@@ -413,16 +385,12 @@ class ModelCatalog implements Catalog {
   }
 }
 
-const folderOf = ({ namespace, name }: TableIdentifier): string => ['tables', ...namespace, name].join('/')
+const folderOf = (table: TableIdentifier): string => {
+  const { namespace, name } = checkTableIdentifier(table)
+  return ['tables', ...namespace, name].join('/')
+}
 const versionKey = (folder: string, version: number): string => `${folder}/metadata/v${version}.metadata.json`
 const isTombstone = ({ bytes }: Found): boolean => new TextDecoder().decode(bytes).startsWith('{"dropped"')
 const elsewhere = (location: string): Error =>
   unsupported('TABLE_LOCATION', `No table of this name lies at ${location}.`)
 const taken = (folder: string): Error => exists('TABLE', `There is a table in ${folder}.`)
-
-function rounded<T>(value: T): T {
-  if (typeof value === 'bigint') return Number(value) as T
-  if (Array.isArray(value)) return value.map(rounded) as T
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rounded(member)])) as T
-}
