@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { restCatalog as client } from '@moulin/catalog'
 import { isKind } from '@moulin/core'
 import type { Catalog, LoadedTable, Namespace } from '@moulin/core'
-import { catalogConformanceChecks } from '@moulin/testing'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll } from 'vitest'
+import { judgeDiffering } from '../support/differing-catalog.ts'
 import { restCatalog } from './engines.ts'
 import type { RestCatalog } from './engines.ts'
 
@@ -67,7 +67,6 @@ function withoutAdded(catalog: Catalog): Catalog {
   }
 }
 
-/** Checks that it does not pass, and why: an `it.fails` that passes one day says so. */
 const differences: Readonly<Record<string, string>> = {
   'refuses an update that it does not know': 'answers 500 with a page, so that the outcome is unknown',
   'refuses an update of a later format version': 'the same of enable-row-lineage, which it does not know',
@@ -75,21 +74,16 @@ const differences: Readonly<Record<string, string>> = {
   'refuses names that are no namespaces': 'names of a foreign catalog are what that takes, a dot among them',
 }
 
-/** Checks that it passes or not as it happens. */
 const tossed: Readonly<Record<string, string>> = {
   'lets exactly one of many racing creates of a namespace win': 'SQLite refuses a racing insert: 500',
 }
 
-describe('restCatalog over Apache’s fixture', () => {
-  const checks = catalogConformanceChecks({
-    name: 'restCatalog',
+judgeDiffering(
+  {
+    name: 'restCatalog over Apache’s fixture',
     capabilities: { rename: true, transactions: true },
     create: async () => ({ catalog: await emptied(await open()), open }),
-  })
-  for (const { name, run } of checks) {
-    const difference = differences[name]
-    if (tossed[name] !== undefined) it.skip(`${name}: ${tossed[name]}`, run)
-    else if (difference === undefined) it(name, run)
-    else it.fails(`${name}: ${difference}`, run)
-  }
-})
+  },
+  differences,
+  tossed,
+)

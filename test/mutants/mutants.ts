@@ -3344,15 +3344,6 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
   },
   {
-    name: 'keep what a commit was answered with',
-    file: 'packages/catalog/src/rest/rest-tables.ts',
-    original: `      return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }`,
-    planted: `      const made = { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
-      setTimeout(() => this.#kept.keep(keyOf(table), 'W/"1"', made, 1, 0), 0)
-      return made`,
-    caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
-  },
-  {
     name: 'believe a commit of another table',
     file: 'packages/catalog/src/rest/rest-tables.ts',
     original: `if (lie !== undefined) throw`,

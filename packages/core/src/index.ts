@@ -205,6 +205,7 @@ export { inByteOrder, listInOrder, MAX_LIST_KEYS } from './stores/list-in-order.
 export { settledWrite } from './stores/settled-write.ts'
 export type { ConditionalWrite, WrittenBy } from './stores/settled-write.ts'
 export { propertiesAt, renewed } from './stores/table-credentials.ts'
+export { allowedPlaces } from './stores/allowed-places.ts'
 export type { RenewedAccess, RenewedOptions, StoreProperties } from './stores/table-credentials.ts'
 export { tableFiles } from './stores/table-files.ts'
 export type { RenewableFiles, TableFilesOptions } from './stores/table-files.ts'

@@ -1,4 +1,5 @@
 import {
+  allowedPlaces,
   checkOptions,
   checkRoot,
   closed,
@@ -129,7 +130,7 @@ const optionTable: OptionTable<IcebergTierOptions> = {
  * that get lost and other writers come between; a table whose history was changed under the log is refused with
  * `conflict` code `LINEAGE_BROKEN` and the offsets in doubt, never read on silently.
  *
- * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path.
+ * @throws `invalid` for options out of range, code `ROOT` for a store that engines cannot open by path, `ALLOW` for what is no folder.
  */
 export function icebergTier(options: IcebergTierOptions): ColdTier {
   return tierWith(options)
@@ -146,8 +147,9 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
   checkOptions('icebergTier', options, optionTable)
   const { catalog, threads, memoryBytes, fileWriter = builtInParts.factory, compression = 'zstd' } = options
   const { deltas = false } = options
-  const { stores } = options
+  const { stores, allow } = options
   if (typeof stores === 'object') checkRoot(stores)
+  if (allow !== undefined) allowedPlaces(allow)
   const guard = options.guard ?? tableGuard()
   const topics = new Set<ColdTopic>()
   // Beyond one attach: a topic that is attached anew still knows what this process has committed.
@@ -172,7 +174,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
     let found = opened.get(place)
     if (found === undefined) {
       const reload = (): Promise<LoadedTable> => catalog.loadTable(table, { fresh: true })
-      const tableFiles = filesOf(stores ?? store, { reload, allow: options.allow })
+      const tableFiles = filesOf(stores ?? store, { reload, allow })
       const shared = rooms.get(stores ?? store) ?? roomsOf(limits)
       rooms.set(stores ?? store, shared)
       const { open, deletes } = shared

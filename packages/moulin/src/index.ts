@@ -191,6 +191,7 @@ export type {
   ThreadOptions,
   ThreadPort,
   Threads,
+  TierOptions,
   TierResult,
   Timer,
   Timers,

@@ -78,6 +78,16 @@ describe('a server that does as it likes', () => {
     expect(server.told).toHaveLength(1 + times)
   })
 
+  it('that asks for fewer requests has not made the commit, and is not sent it again', async () => {
+    const server = await scripted(
+      configured(() => ({ ...errorBody(429, 'SlowDownException'), headers: { 'retry-after': '0' } })),
+    )
+    const { catalog, clock } = opened(server.uri)
+    const error = await passing(clock, failureOf(catalog.commitTable(orders, commit)))
+    expect(error).toMatchObject({ code: 'CATALOG_BUSY', outcome: 'rejected', retryable: true })
+    expect(server.told).toHaveLength(2)
+  })
+
   it('is asked again as late as it says, and not beyond the time of the call', async () => {
     let answers = 0
     const server = await scripted(
@@ -143,6 +153,14 @@ describe('a server that does as it likes', () => {
     const { catalog, clock } = opened(await closedPort())
     const error = await passing(clock, failureOf(catalog.commitTable(orders, commit)))
     expect(error).toMatchObject({ code: 'CATALOG_UNREACHABLE', outcome: 'rejected' })
+    const gone = await scripted(configured(() => ({ body: table })))
+    const known = opened(gone.uri)
+    await known.catalog.ready()
+    await gone.close()
+    expect(await failureOf(known.catalog.commitTable(orders, commit))).toMatchObject({
+      code: 'CATALOG_UNREACHABLE',
+      outcome: 'rejected',
+    })
     // It is asked anew each time.
     await opened(server.uri).catalog.loadTable(orders)
   })

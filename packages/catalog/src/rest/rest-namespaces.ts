@@ -1,4 +1,4 @@
-import { isKind, namespaceText, unsupported } from '@moulin/core'
+import { isKind, mayBeThere, namespaceText, unsupported } from '@moulin/core'
 import type {
   CatalogCallOptions,
   LoadedNamespace,
@@ -144,8 +144,9 @@ export async function inNamespace<T>(session: RestSession, namespace: Namespace,
   }
 }
 
+/** What comes next says whether it is: it is refused where it is not. */
 function unlessThere(error: unknown): void {
-  if (!isKind(error, 'exists')) throw error
+  if (!mayBeThere(error)) throw error
 }
 
 function loadedOf(namespace: Namespace, properties: Properties | null | undefined): LoadedNamespace {

@@ -181,7 +181,7 @@ describe('a change', () => {
     const keys = server.told.slice(1).map(({ headers }) => headers['idempotency-key'])
     expect(keys[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     // 2026-01-01, by the clock of the runtime.
-    expect(Number.parseInt(keys[0]!.slice(0, 13).replace('-', ''), 16)).toBe(Date.UTC(2026, 0, 1))
+    expect(Number.parseInt(String(keys[0]).slice(0, 13).replace('-', ''), 16)).toBe(Date.UTC(2026, 0, 1))
     expect([keys[1] === keys[0], new Set(keys).size, keys[4]]).toEqual([true, 4, undefined])
     const other = await scripted(configured(() => ({ body: table })))
     await opened(other.uri).catalog.commitTable(orders, commit, { changeId: 'a' })
@@ -205,6 +205,19 @@ describe('a change', () => {
     await catalog.createTable({ namespace: ['a', 'b', 'c'], name: 't' }, request)
     expect([...made]).toEqual(['a', 'a.b', 'a.b.c'])
     expect(server.told.at(-1)!.body).toEqual({ name: 't', schema: request.schema })
+  })
+
+  it('goes on where nobody heard whether the namespace was created: what comes next says so', async () => {
+    let posts = 0
+    const script: Script = ({ path }): Answer => {
+      if (path === '/v1/namespaces') return errorBody(504, 'GatewayTimeout')
+      return ++posts > 1 ? { body: table } : errorBody(404, 'NoSuchNamespaceException')
+    }
+    const server = await scripted(configured(script))
+    await opened(server.uri).catalog.createTable(orders, request)
+    posts = -1
+    const missing = await failureOf(opened(server.uri).catalog.createTable(orders, request))
+    expect(missing).toMatchObject({ code: 'NAMESPACE_MISSING', outcome: 'rejected' })
   })
 
   it('says all of a table that is to be, and stages it where that is wanted', async () => {

@@ -38,6 +38,8 @@ export interface ScriptedServer {
   readonly told: Told[]
   /** `GET /v1/config`, … of all requests so far. */
   calls(): string[]
+  /** Before the test ends. */
+  close(): Promise<void>
 }
 
 /** A server that says what the script says, on loopback. Ends with the test. */
@@ -55,12 +57,14 @@ export async function scripted(script: Script): Promise<ScriptedServer> {
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.close()
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve))
     server.closeAllConnections()
-  })
+    await closed
+  }
+  onTestFinished(close)
   const uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { uri, told, calls: () => told.map(({ method, path }) => `${method} ${path}`) }
+  return { uri, told, close, calls: () => told.map(({ method, path }) => `${method} ${path}`) }
 }
 
 /** Where nobody listens. */

@@ -74,7 +74,7 @@ describe('a commit that arrives when the table is back at its parent', () => {
     sendTwo(log)
     await tierAll(log, topic)
     const parent = (await tableOf(log)).metadata['current-snapshot-id']!
-    const rows = (await allRows(outside(log))).rowCount
+    const rows = (await allRows(outside(log))).length
     sendTwo(log)
     hold()
     await tierAll(log, topic)
@@ -83,7 +83,7 @@ describe('a commit that arrives when the table is back at its parent', () => {
     const before = await tableOf(outside(log))
     await expect(arrive()).rejects.toMatchObject({ kind: 'invalid', code: 'SEQUENCE_NUMBER', outcome: 'rejected' })
     expect((await tableOf(outside(log))).metadataLocation).toBe(before.metadataLocation)
-    expect((await allRows(outside(log))).rowCount).toBe(rows)
+    expect((await allRows(outside(log))).length).toBe(rows)
     // What the rollback took is a broken history, as ever, and nothing of it is hidden.
     sendTwo(log)
     await expect(tierAll(log, topic)).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })

@@ -1,4 +1,5 @@
 import {
+  allowedPlaces,
   checkOptions,
   closed,
   defaultLimits,
@@ -157,6 +158,7 @@ const choiceTable: OptionTable<{ readonly choice: SnapshotChoice }> = {
  */
 export async function openTable(options: OpenTableOptions): Promise<OpenTable> {
   checkOptions('openTable', options, optionTable)
+  if (options.allow !== undefined) allowedPlaces(options.allow)
   const { catalog, stores, runtime = systemRuntime() } = options
   const limits = withDefaults<TableLimits>(defaultLimits, options.limits)
   const table = tableIdentifier(options.table)
