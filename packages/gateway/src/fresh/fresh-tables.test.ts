@@ -212,6 +212,8 @@ describe('a load of a table of a log', () => {
       expect(fake.commits).toHaveLength(1)
       fake.commits[0]!.end()
       await loading
+      // One load each: it did not have to be found out.
+      expect(loads).toBe(2)
     })
   })
 })
