@@ -756,8 +756,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'adopt a table by another plan than the one that was printed',
     file: 'packages/moulin/src/attach-command.ts',
-    original: `if (!isSame(again, verdict))`,
-    planted: `if (again.adoption === null)`,
+    original: `if (!isSame(again, verdict)) throw changed(name)
+        const done = await topic.adoptTable({ expectedSnapshotId: verdict.snapshotId })`,
+    planted: `if (again.adoption === null) throw changed(name)
+        const done = await topic.adoptTable({ expectedSnapshotId: again.snapshotId })`,
     caughtBy: ['packages/moulin/src/attach-command.test.ts'],
   },
   {
@@ -3181,13 +3183,6 @@ export const mutants: readonly Mutant[] = [
     original: `if (body.length === 0) return reset(outgoing)`,
     planted: ``,
     caughtBy: ['packages/testing/src/cloud/fault-proxy.test.ts'],
-  },
-  {
-    name: 'hold everybody up for a call whose size is no number',
-    file: 'packages/storage/src/layers/gate.ts',
-    original: `wantedBytes > 0 ? Math.min(wantedBytes, this.#options.bytes) : 0`,
-    planted: `Math.min(wantedBytes, this.#options.bytes)`,
-    caughtBy: ['packages/storage/src/layers/limit.test.ts'],
   },
   {
     name: 'say of a key of many that its delete was rejected after a try that was unknown',
