@@ -3693,4 +3693,20 @@ export const mutants: readonly Mutant[] = [
     planted: `if (options.account === '') checkAccount(options.account)`,
     caughtBy: ['packages/storage-azure/src/azure.test.ts'],
   },
+  {
+    name: 'begin a log in a wrong bucket that is empty',
+    file: 'packages/log/src/stored/log-identity.ts',
+    original: `known = await refuseOthersWal(store, options)`,
+    planted: `known = undefined`,
+    caughtBy: ['test/log/memory-wal.test.ts'],
+  },
+  {
+    name: 'refuse a log that another opener has just begun',
+    file: 'packages/log/src/stored/log-identity.ts',
+    original: `if (known !== undefined) return known
+  const message`,
+    planted: `if (known === '') return known
+  const message`,
+    caughtBy: ['test/log/memory-wal.test.ts'],
+  },
 ]

@@ -116,7 +116,13 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkStore(store)
   throwIfAborted(options.signal)
 
-  const logId = await logIdentity(store, { access, runtime, probe: options.probe, signal: options.signal })
+  const logId = await logIdentity(store, {
+    access,
+    wal: options.wal,
+    runtime,
+    probe: options.probe,
+    signal: options.signal,
+  })
   throwIfAborted(options.signal)
   const checkpoints = checkpointStore(store, { logId, runtime })
   const hot = new HotLog({
