@@ -3709,4 +3709,25 @@ export const mutants: readonly Mutant[] = [
   const message`,
     caughtBy: ['test/log/memory-wal.test.ts'],
   },
+  {
+    name: 'ack records of a table whose files have too long keys',
+    file: 'packages/lake/src/iceberg-tier.ts',
+    original: `await catalog.checkRoom?.(tableIdentifier(topic.table), LONGEST_NAME)`,
+    planted: `tableIdentifier(topic.table)`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
+  {
+    name: 'take a data file for the longest name of a table',
+    file: 'packages/lake/src/table/longest-name.ts',
+    original: `metadata/snap-\${'9'.repeat(19)}-9999-`,
+    planted: `data/`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
+  {
+    name: 'open a log where no commit can be staged',
+    file: 'packages/log/src/open-log.ts',
+    original: `if (access === 'read-write' && options.tier !== undefined) {`,
+    planted: `if (access === 'read-only') {`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
 ]

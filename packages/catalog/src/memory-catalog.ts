@@ -35,7 +35,7 @@ import {
   stamped,
   warnBytesOf,
 } from './next-metadata.ts'
-import { checkPrefix, folderOf } from './table-folder.ts'
+import { checkPrefix, checkTableRoom, folderOf } from './table-folder.ts'
 
 export interface MemoryCatalogOptions {
   /** Holds the tables' files; only the names are in memory. */
@@ -103,6 +103,11 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
     name: `memoryCatalog(${store.name})`,
     ...warnBytesOf(options.limits),
     capabilities: { rename: false, transactions: false, views: false, namespaceProperties: true },
+
+    async checkRoom(table, path, call) {
+      check('checkRoom', call)
+      return checkTableRoom({ store, prefix }, table, path, call)
+    },
 
     async createTable(table, request, call) {
       const limits = check('createTable', call)

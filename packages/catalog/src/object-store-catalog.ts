@@ -44,7 +44,7 @@ import {
 } from './next-metadata.ts'
 import { StoreNamespaces } from './store-namespaces.ts'
 import { storeVersion } from './store-version.ts'
-import { checkPrefix, folderOf } from './table-folder.ts'
+import { checkPrefix, checkTableRoom, folderOf } from './table-folder.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
 import { versionKey } from './version-files.ts'
 import { moveHint } from './version-hint.ts'
@@ -102,6 +102,7 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
     name: `objectStoreCatalog(${store.name}, ${prefix})`,
     ...warnBytesOf(options.limits),
     capabilities: { rename: false, transactions: false, views: false, namespaceProperties: true },
+    checkRoom: async (table, path, call) => checkTableRoom({ store, prefix }, table, path, checked('checkRoom', call)),
     createTable: async (table, request, call) => catalog.create(table, request, checked('createTable', call)),
     loadTable: async (table, call) => loadedOf(await catalog.load(table, checked('loadTable', call).signal)),
     commitTable: async (table, commit, call) => catalog.commit(table, commit, checked('commitTable', call)),
