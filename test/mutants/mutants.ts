@@ -3730,4 +3730,18 @@ export const mutants: readonly Mutant[] = [
     planted: `if (access === 'read-only') {`,
     caughtBy: ['test/limits/key-room.test.ts'],
   },
+  {
+    name: 'repair with the write-ahead data of another log',
+    file: 'packages/log/src/wal/repair/repair-wal.ts',
+    original: `checkLogId(dir, info, logId)`,
+    planted: `checkLogId(dir, info, info.logId)`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
+  {
+    name: 'make a log of a wrong place by repairing it',
+    file: 'packages/log/src/repair-log.ts',
+    original: `if (logId === undefined) await refuseEmpty`,
+    planted: `if (logId === '') await refuseEmpty`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
 ]

@@ -18,7 +18,7 @@ import { identityKind } from './stored-kinds.ts'
 
 const KEY = 'moulin.json'
 /** Left behind by a probe of the store that was cut off: no reason to refuse the place. */
-const PROBE_PREFIX = 'log/probe/'
+export const PROBE_PREFIX = 'log/probe/'
 
 export interface IdentityOptions {
   readonly access: 'read-write' | 'read-only'
