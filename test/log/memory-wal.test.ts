@@ -145,6 +145,22 @@ describe('a log over memoryWal', () => {
     await expect(open({ ...at, wal: memoryWal({ seed: 9 }) })).rejects.toMatchObject({ code: 'WAL_MISSING' })
     const strange = { store: memory(), wal: at.wal, runtime: virtualRuntime({ seed: 10 }) }
     await expect(openLog(strange)).rejects.toMatchObject({ code: 'OTHER_LOG' })
+    for await (const { key } of strange.store.list()) expect(key).toBe('nothing')
+    // A Wal that cannot say whose it is refuses all the same, later.
+    const silent = { ...strange, wal: { ...at.wal, logId: undefined as never } }
+    await expect(openLog(silent)).rejects.toMatchObject({ code: 'OTHER_LOG' })
+  })
+
+  it('is opened by who looked at the store before another one began the log there', async () => {
+    const at = place(12)
+    const wal: Wal = {
+      ...at.wal,
+      async logId(options) {
+        await (await open(at)).close()
+        return at.wal.logId?.(options)
+      },
+    }
+    await (await open({ ...at, wal })).close()
   })
 
   it('fills a table that its audit finds whole, and that is scanned together with what is still hot', async () => {

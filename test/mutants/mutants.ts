@@ -3959,4 +3959,55 @@ export const mutants: readonly Mutant[] = [
     return store`,
     caughtBy: ['packages/core/src/stores/allowed-places.test.ts'],
   },
+  {
+    name: 'begin a log in a wrong bucket that is empty',
+    file: 'packages/log/src/stored/log-identity.ts',
+    original: `known = await refuseOthersWal(store, options)`,
+    planted: `known = undefined`,
+    caughtBy: ['test/log/memory-wal.test.ts'],
+  },
+  {
+    name: 'refuse a log that another opener has just begun',
+    file: 'packages/log/src/stored/log-identity.ts',
+    original: `if (known !== undefined) return known
+  const message`,
+    planted: `if (known === '') return known
+  const message`,
+    caughtBy: ['test/log/memory-wal.test.ts'],
+  },
+  {
+    name: 'ack records of a table whose files have too long keys',
+    file: 'packages/lake/src/iceberg-tier.ts',
+    original: `await catalog.checkRoom?.(tableIdentifier(topic.table), LONGEST_NAME)`,
+    planted: `tableIdentifier(topic.table)`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
+  {
+    name: 'take a data file for the longest name of a table',
+    file: 'packages/lake/src/table/longest-name.ts',
+    original: `metadata/snap-\${'9'.repeat(19)}-9999-`,
+    planted: `data/`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
+  {
+    name: 'open a log where no commit can be staged',
+    file: 'packages/log/src/open-log.ts',
+    original: `if (access === 'read-write' && options.tier !== undefined) {`,
+    planted: `if (access === 'read-only') {`,
+    caughtBy: ['test/limits/key-room.test.ts'],
+  },
+  {
+    name: 'repair with the write-ahead data of another log',
+    file: 'packages/log/src/wal/repair/repair-wal.ts',
+    original: `checkLogId(dir, info, logId)`,
+    planted: `checkLogId(dir, info, info.logId)`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
+  {
+    name: 'make a log of a wrong place by repairing it',
+    file: 'packages/log/src/repair-log.ts',
+    original: `if (logId === undefined) await refuseEmpty`,
+    planted: `if (logId === '') await refuseEmpty`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
 ]

@@ -196,7 +196,13 @@ describe('openLog of a bucket', () => {
     await open.pop()!.close()
     fake.deleteBucket('moulin')
     fake.createBucket('moulin')
-    expect(await failure(opened())).toSatisfy(of('corrupt', 'OTHER_LOG', /write-ahead data of log/))
+    fake.forgetRequests()
+    const error = await failure(opened())
+    const sentence =
+      /s3\(moulin\/lakes\/one\/\) is empty, and fileWal\(.*\) holds the write-ahead data of log .*: open the place .*a new write-ahead folder/
+    expect(error).toSatisfy(of('corrupt', 'OTHER_LOG', sentence))
+    // Not even the probe: that log would be begun.
+    expect(fake.requests.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([])
   })
 
   it('refuses a bucket that lies about conditions', async () => {

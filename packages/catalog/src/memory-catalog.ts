@@ -7,7 +7,7 @@ import { checkChange, checkProperties } from './namespace-change.ts'
 import type { MetadataLimits } from './next-metadata.ts'
 import { callTable, listTable, metadataLimits, metadataLimitsCheck, warnBytesOf } from './next-metadata.ts'
 import { nameKey } from './open-names.ts'
-import { checkPrefix } from './table-folder.ts'
+import { checkPrefix, checkTableRoom } from './table-folder.ts'
 
 export interface MemoryCatalogOptions {
   /** Holds the tables' files; only the names are in memory. */
@@ -49,6 +49,11 @@ export function memoryCatalog(options: MemoryCatalogOptions): Catalog {
     name: `memoryCatalog(${store.name})`,
     ...warnBytesOf(options.limits),
     capabilities: { register: true, rename: true, transactions: true, views: false, namespaceProperties: true },
+
+    async checkRoom(table, path, call) {
+      check('checkRoom', call)
+      return checkTableRoom({ store, prefix }, table, path, call)
+    },
 
     async createTable(table, request, call) {
       return loaded(await tables.create(table, request, check('createTable', call)))

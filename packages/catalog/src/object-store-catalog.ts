@@ -14,7 +14,7 @@ import type { MetadataLimits } from './next-metadata.ts'
 import { callTable, listTable, metadataLimitsCheck, warnBytesOf } from './next-metadata.ts'
 import { loadedOf, ObjectStoreTables, requireWritable } from './object-store-tables.ts'
 import { StoreNamespaces } from './store-namespaces.ts'
-import { checkPrefix } from './table-folder.ts'
+import { checkPrefix, checkTableRoom } from './table-folder.ts'
 
 export interface ObjectStoreCatalogOptions {
   /** Must have the capability `createIfAbsent`. */
@@ -72,6 +72,7 @@ export function objectStoreCatalog(options: ObjectStoreCatalogOptions): Catalog 
     name,
     ...warnBytesOf(options.limits),
     capabilities,
+    checkRoom: async (table, path, call) => checkTableRoom({ store, prefix }, table, path, checked('checkRoom', call)),
     createTable: async (table, request, call) => tables.create(table, request, checked('createTable', call)),
     stageTable: async (table, request, call) => tables.stage(table, request, checked('stageTable', call)),
     loadTable: async (table, call) => loadedOf(await tables.load(table, checked('loadTable', call).signal)),

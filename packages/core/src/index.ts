@@ -141,6 +141,7 @@ export { defaultLimits, INT64_MAX, INT64_MIN, TIMESTAMP_MS_MAX } from './model/l
 export type { Limits } from './model/limits.ts'
 export type { Log, LogRecovery, LogStats, WalFull } from './doors/log.ts'
 export { checkKey, checkRoot, compareKeys, isSameLocation, keyOf, uriOf } from './model/object-key.ts'
+export { checkKeyRoom } from './stores/key-room.ts'
 export type {
   ByteRange,
   CallOptions,

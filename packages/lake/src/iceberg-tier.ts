@@ -45,6 +45,7 @@ import { FileLook } from './look/file-look.ts'
 import { ColdReadMeter } from './replay/read-tally.ts'
 import { rowIndexes } from './replay/row-index.ts'
 import { RowPlaces } from './places/row-places.ts'
+import { LONGEST_NAME } from './table/longest-name.ts'
 import { hasValueColumns } from './table/system-columns.ts'
 import { tableLayout, valueFieldIds } from './table/table-layout.ts'
 import { builtInParts } from './encode/tier-task.ts'
@@ -229,7 +230,7 @@ export function tierWith(options: IcebergTierOptions, { deletesOf }: TierDoors =
   return {
     name: `icebergTier(${catalog.name})`,
     async plan(topic, limits) {
-      tableIdentifier(topic.table)
+      await catalog.checkRoom?.(tableIdentifier(topic.table), LONGEST_NAME)
       const layout = tableLayout(topic)
       checkColumnNames(layout, topic.name)
       checkTableSize(layout, topic.name, limits)

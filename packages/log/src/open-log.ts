@@ -1,4 +1,5 @@
 import {
+  checkKeyRoom,
   checkOptions,
   checkRoot,
   guardedRuntime,
@@ -40,6 +41,8 @@ import { WalRelief } from './tiering/wal-relief.ts'
 const GRACE_MS = 3_600_000
 const CATALOG_WAIT_MS = 10_000
 const MAX_BLOCK_MS = 60_000
+/** As long as a key of a log is, whatever its topics and tables are called: a cold tier names what it keeps below `log/` by two ids. */
+const LONGEST_KEY = `log/staged/${'-'.repeat(36)}/${'-'.repeat(36)}.json`
 
 export interface OpenLogOptions {
   /** Topics, checkpoints, schemas, and the tables. */
@@ -103,7 +106,7 @@ const optionTable: OptionTable<OpenLogOptions> = {
  * dense, and an older writer acks nothing any more.
  *
  * @throws `conflict` code `WRITER_ALIVE` while another writer runs; `exists` code `NOT_A_LOG`; `invalid` code `MOVED`, `ROOT` for a
- * place that engines cannot open, or for a bad option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
+ * place that engines cannot open, `KEY_ROOM` for one whose prefix is too long, or for a bad option; `unsupported` for a format from the future; `not-found` code `NO_LOG`, `WAL_MISSING`; `corrupt` when write-ahead data
  * is damaged or incomplete; `fenced` when a newer writer took over meanwhile.
  *
  * Spec: docs/formats/wal.md, docs/formats/log.md.
@@ -115,8 +118,18 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   const limits = logLimits(options.limits)
   checkStore(store)
   throwIfAborted(options.signal)
+  if (access === 'read-write' && options.tier !== undefined) {
+    const call = options.signal === undefined ? {} : { signal: options.signal }
+    await checkKeyRoom(store, LONGEST_KEY, 'records could be acked, and never tiered. Choose a shorter prefix.', call)
+  }
 
-  const logId = await logIdentity(store, { access, runtime, probe: options.probe, signal: options.signal })
+  const logId = await logIdentity(store, {
+    access,
+    wal: options.wal,
+    runtime,
+    probe: options.probe,
+    signal: options.signal,
+  })
   throwIfAborted(options.signal)
   const checkpoints = checkpointStore(store, { logId, runtime })
   const hot = new HotLog({

@@ -22,6 +22,7 @@ import {
   type Runtime,
 } from '@moulin/core'
 import { checkpointStore, type StoredCheckpoint, type StoredCheckpointTopic } from './stored/checkpoint-store.ts'
+import { PROBE_PREFIX } from './stored/log-identity.ts'
 import { loadEntry, SCHEMAS } from './stored/schema-ledger.ts'
 import { identityKind } from './stored/stored-kinds.ts'
 import { tableFrontiers } from './tiering/table-frontiers.ts'
@@ -84,8 +85,8 @@ export interface RepairPlan {
 
 /**
  * Looks for what keeps a log from being opened: damaged segments, checkpoints, topics, schemas, `moulin.json`. Changes nothing.
- * @throws `conflict` code `WRITER_ALIVE`; `not-found` code `WAL_MISSING`; `unsupported` for what a later version wrote; `corrupt` code `NO_IDENTITY`, `NO_CHECKPOINT` when
- * too much is damaged at once; `unavailable` while the catalog does not answer.
+ * @throws `conflict` code `WRITER_ALIVE`; `not-found` code `WAL_MISSING`; `unsupported` for what a later version wrote; `corrupt` code `OTHER_LOG`
+ * for write-ahead data of another log, `NO_IDENTITY`, `NO_CHECKPOINT` when too much is damaged at once; `unavailable` while the catalog does not answer.
  */
 export async function planRepair(options: RepairLogOptions): Promise<RepairPlan> {
   return (await look('planRepair', options)).plan
@@ -157,6 +158,7 @@ async function look(what: string, options: RepairLogOptions): Promise<Seen> {
 
   const logId = await ifWhole(identityOf(store), (error) => damaged(IDENTITY, error, 'rewrite'))
   const at = { logId: logId ?? (await logIdOf(dir, options, runtime)), limits, runtime }
+  if (logId === undefined) await refuseEmpty(store, dir, at.logId)
   const topics = await topicsOf(store, at, damaged)
   for await (const { key } of store.list({ prefix: SCHEMAS })) {
     await ifWhole(loadEntry(store, key), (error) => damaged(key, error, 'restore'))
@@ -217,6 +219,14 @@ async function logIdOf(dir: string, { store }: RepairLogOptions, { files }: Runt
     'NO_IDENTITY',
     `Neither ${store.name} ${IDENTITY} nor ${dir} says which log this is: restore one of them.`,
   )
+}
+
+/** A place without anything of a log is a wrong one, not one that has lost a little. @throws `corrupt` code `OTHER_LOG`. */
+async function refuseEmpty(store: ObjectStore, dir: string, logId: string): Promise<void> {
+  if ((await store.head(IDENTITY)) !== undefined) return
+  for await (const { key } of store.list({ prefix: 'log/' })) if (!key.startsWith(PROBE_PREFIX)) return
+  const message = `${store.name} holds nothing of a log, and ${dir} the write-ahead data of log ${logId}: name the place of that log.`
+  throw corrupt('OTHER_LOG', message, { context: { dir, found: logId } })
 }
 
 /** Those that can be read. */

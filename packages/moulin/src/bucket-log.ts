@@ -52,7 +52,8 @@ export async function openTables(place: BucketPlace, options: PlaceOptions): Pro
   return openComposedLog({ ...logOptionsOf(options), access: 'read-only', store, wal: unseenWal, tier, runtime })
 }
 
-function catalogOf(store: ObjectStore, runtime: Runtime, access: 'read-write' | 'read-only'): Catalog {
+/** Of the tables of a log in a bucket. */
+export function catalogOf(store: ObjectStore, runtime: Runtime, access: 'read-write' | 'read-only'): Catalog {
   return objectStoreCatalog({ store, prefix: 'tables/', runtime, access })
 }
 

@@ -3,7 +3,7 @@ import { objectStoreCatalog } from '@moulin/catalog'
 import { placeOf, silentLogger, systemRuntime } from '@moulin/core'
 import type { ObjectStore, Runtime } from '@moulin/core'
 import { nonNegative } from './cli-numbers.ts'
-import { openPlace, placeArgument, storageOf, withPlaceFlags } from './cli-place.ts'
+import { openPlace, placeArgument, storageOf, withWalFlags } from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { folderStore } from './embedded.ts'
 import type { Stoppable } from './stoppable.ts'
@@ -24,7 +24,7 @@ export interface CatalogOutput {
 
 /** Adds the command `catalog`. */
 export function addCatalog(program: Command, output: CatalogOutput): void {
-  withPlaceFlags(program.command('catalog'))
+  withWalFlags(program.command('catalog'))
     .description(
       'serves the tables of a place as an Iceberg REST catalog, for engines to read and write, until it is stopped',
     )

@@ -26,10 +26,15 @@ export const placeArgument = [
 
 /** Gives the command the options of {@link PlaceFlags}. */
 export function withPlaceFlags(command: Command): Command {
-  return withCatalogFlags(withStorageFlag(command)).option(
-    '--wal <dir>',
-    'of a log in a bucket: the folder of its write-ahead data; without it, hot records are not seen',
-  )
+  return withCatalogFlags(withWalFlags(command))
+}
+
+/** The same for what works on the place's own catalog alone. */
+export function withWalFlags(
+  command: Command,
+  wal = 'the folder of its write-ahead data; without it, hot records are not seen',
+): Command {
+  return withStorageFlag(command).option('--wal <dir>', `of a log in a bucket: ${wal}`)
 }
 
 export function withStorageFlag(command: Command): Command {
@@ -47,7 +52,7 @@ export async function openPlace(
 ): Promise<{ readonly log: Log; readonly isWhole: boolean }> {
   // What goes wrong is told in sentences of ours.
   const shared = { access, logger: silentLogger, ...catalogOf(flags, process.env) }
-  const place = placeOf('moulin', where)
+  const place = placeOf('openLog', where)
   const options: PlaceOptions = flags.storage === undefined ? shared : { ...shared, storage: await storageOf(flags) }
   if (place.kind !== 'folder' && wal === undefined && access === 'read-only') {
     const log = await openTables(place, options)

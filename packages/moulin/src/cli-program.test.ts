@@ -285,8 +285,9 @@ describe('moulin repair', () => {
 describe('errors of the command line', () => {
   it.each([
     [['topics', 'nowhere'], /nowhere/],
-    [['topics', 'ftp://host/lake'], /ftp: URLs/],
-    [['repair', 'gs://bucket/lake'], /gs: URLs/],
+    [['topics', 'ftp://host/lake'], /^moulin: openLog: there is no store for ftp: URLs/],
+    [['repair', 'gs://bucket/lake'], /^moulin: repair: gs:.*give the folder of it, --wal DIR/],
+    [['repair', 'ftp://host/lake'], /^moulin: repair: there is no store for ftp: URLs/],
     [['repair', 'nowhere'], /nowhere/],
     [['scan', 'LAKE', 'payments'], /payments/],
     [['scan', 'LAKE', 'orders', '--limit', '0'], /positive integer/],

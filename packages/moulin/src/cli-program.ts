@@ -7,11 +7,19 @@ import { attach } from './attach-command.ts'
 import type { AttachOptions } from './attach-command.ts'
 import { addCatalog } from './catalog-command.ts'
 import { positiveInteger } from './cli-numbers.ts'
-import { openPlace, placeArgument, storageOf, withPlaceFlags, withStorageFlag, withTable } from './cli-place.ts'
+import {
+  openPlace,
+  placeArgument,
+  storageOf,
+  withPlaceFlags,
+  withStorageFlag,
+  withTable,
+  withWalFlags,
+} from './cli-place.ts'
 import type { PlaceFlags } from './cli-place.ts'
 import { cell, jsonLine, plainRow } from './cli-values.ts'
 import { addDoctor } from './doctor-command.ts'
-import { planFolderRepair, repairFolder } from './embedded.ts'
+import { planPlaceRepair, repairPlace } from './repair-place.ts'
 import type { Stoppable } from './stoppable.ts'
 import { verifyPlace } from './verify-place.ts'
 import { verdictLines } from './verify-lines.ts'
@@ -160,21 +168,26 @@ function programOf(output: CommandOutput, exitWith: (code: number) => void): Com
       await attach(place, name === undefined ? undefined : [name], options, { line, note, fail, exitWith })
     })
 
-  program
-    .command('repair')
+  withWalFlags(program.command('repair'), 'the folder of its write-ahead data, which a repair needs')
     .description(
       'what is damaged in a log that does not open, and what a repair gives up; exit status 1 if something is left',
     )
-    .argument('<dir>', 'folder of the log')
-    .option('--yes', 'do exactly that; what leaves the log is kept below log/wal/repair and log/repair')
+    .argument(...placeArgument)
+    .option(
+      '--yes',
+      'do exactly that; what leaves the log is kept below log/repair, and in the folder of the write-ahead data below repair',
+    )
     .option('--json', 'the plan as one JSON object')
-    .action(async (dir: string, options: { yes?: boolean; json?: boolean }) => {
-      const plan = await planFolderRepair(dir)
+    .action(async (where: string, options: PlaceFlags & { yes?: boolean; json?: boolean }) => {
+      const { wal } = options
+      const storage = options.storage === undefined ? undefined : await storageOf(options)
+      const place = { where, wal, storage }
+      const plan = await planPlaceRepair(place)
       if (options.json) line(jsonLine(plan))
       else repairLines(plan).forEach(line)
       const mustRestore = plan.damages.some(({ remedy }) => remedy === 'restore')
       const isDone = plan.isNeeded && options.yes === true
-      if (isDone) await repairFolder(dir, plan)
+      if (isDone) await repairPlace(place, plan)
       const last = isDone ? 'Done.' : 'Run with --yes to do exactly this.'
       if (plan.isNeeded && !mustRestore && !options.json) line(last)
       if ((plan.isNeeded && !isDone) || mustRestore) exitWith(1)

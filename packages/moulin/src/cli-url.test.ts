@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { s3Fake } from '@moulin/testing'
@@ -113,6 +113,51 @@ describe('the command line and a bucket', () => {
     const { status, err } = await run('attach', PLACE, '--adopt')
     expect(status).toBe(2)
     expect(err).toBe('moulin: attach: --adopt needs the write-ahead data of a log in a bucket: give --wal DIR.\n')
+  })
+
+  it('repairs by its URL, with the write-ahead data and nothing else', async () => {
+    await lake()
+    const segment = join(walDir(), 'epoch-1/0000000001.wal')
+    const bytes = await readFile(segment)
+    bytes[bytes.indexOf('three') + 2]! ^= 1
+    await writeFile(segment, bytes)
+    fake.putSparse('moulin', 'lake/moulin.json', 10)
+    expect((await run('topics', PLACE, '--wal', walDir())).err).toMatch(/`moulin repair`/)
+    fake.forgetRequests()
+    expect(await run('repair', PLACE)).toEqual({
+      status: 2,
+      out: '',
+      err: 'moulin: repair: s3://moulin/lake/ holds no write-ahead data: give the folder of it, --wal DIR.\n',
+    })
+    expect((await run('repair', dir, '--wal', walDir())).err).toMatch(/^moulin: repair: --wal belongs to [^\n]*\n$/)
+    const nowhere = await run('repair', 's3://moulin/other', '--wal', walDir(), '--yes')
+    expect(nowhere).toMatchObject({ status: 2, out: '' })
+    expect(nowhere.err).toMatch(
+      /^moulin: s3\(moulin\/other\/\) holds nothing of a log, and .* of log .*: name the place/,
+    )
+    const plan = await run('repair', PLACE, '--wal', walDir(), '--storage', '{"listOrder":"none"}')
+    expect(plan).toMatchObject({ status: 1, err: '' })
+    expect(plan.out).toMatch(/^moulin\.json: .*written anew/m)
+    expect(plan.out).toMatch(/0000000001\.wal at position /)
+    expect(plan.out).toMatch(/^GIVEN UP: rides partition 0, offsets 2 to 2; new records begin at 2$/m)
+    expect(fake.requests.length).toBeGreaterThan(10)
+    expect(fake.requests.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([])
+
+    expect(await run('repair', PLACE, '--wal', walDir(), '--yes')).toMatchObject({ status: 0, err: '' })
+    expect((await run('topics', PLACE, '--wal', walDir())).out).toMatch(/offsets 0 to 2, in the table below 2\n$/)
+    const after = await run('repair', PLACE, '--wal', walDir())
+    expect(after).toEqual({ status: 0, out: 'nothing is damaged\n', err: '' })
+  })
+
+  it('repairs nothing with the write-ahead data of another log', async () => {
+    await lake()
+    const wal = fileWal({ dir: join(dir, 'other') })
+    await (await openLog('s3://moulin/other', { wal, threads: 0 })).close()
+    fake.forgetRequests()
+    const { status, err } = await run('repair', PLACE, '--wal', join(dir, 'other'), '--yes')
+    expect(status).toBe(2)
+    expect(err).toMatch(/holds the write-ahead data of log .*, not of .*: name the folder of this log/)
+    expect(fake.requests.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([])
   })
 
   it('writes nothing', async () => {

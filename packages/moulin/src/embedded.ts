@@ -3,8 +3,8 @@ import { objectStoreCatalog } from '@moulin/catalog'
 import type { Files, Log, ObjectStore, Runtime } from '@moulin/core'
 import { checkOptions, checkRoot, folderOf, isKind, notFound, systemRuntime } from '@moulin/core'
 import { icebergTier } from '@moulin/lake'
-import { fileWal, openLog as openComposedLog, planRepair, repairLog } from '@moulin/log'
-import type { RepairLogOptions, RepairPlan } from '@moulin/log'
+import { fileWal, openLog as openComposedLog } from '@moulin/log'
+import type { RepairLogOptions } from '@moulin/log'
 import { fileSystem, probeStore, removeLeftOverFolder } from '@moulin/storage'
 import type { EmbeddedOptions } from './embedded-options.ts'
 import { embeddedOptions, logOptionsOf, runtimeOf, tierOf } from './embedded-options.ts'
@@ -57,20 +57,8 @@ export async function folderStore(dir: string | URL, { files }: Pick<Runtime, 'f
   return store
 }
 
-/**
- * What is damaged in the log of a folder, and what {@link repairFolder} would give up. Changes nothing.
- * @throws what `planRepair` of `@moulin/log` throws; `not-found` for a missing folder.
- */
-export async function planFolderRepair(dir: string | URL): Promise<RepairPlan> {
-  return withRepairParts(dir, planRepair)
-}
-
-/** Does exactly what the plan says; nothing that was damaged is deleted. @throws what `repairLog` of `@moulin/log` throws. */
-export async function repairFolder(dir: string | URL, plan: RepairPlan): Promise<void> {
-  await withRepairParts(dir, (parts) => repairLog(parts, plan))
-}
-
-async function withRepairParts<T>(dir: string | URL, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
+/** The parts of a folder's log that may not open, for a repair. @throws `not-found` for a missing folder; what `use` throws. */
+export async function withFolderParts<T>(dir: string | URL, use: (parts: RepairLogOptions) => Promise<T>): Promise<T> {
   const runtime = systemRuntime()
   const { files } = runtime
   const root = await realPlace(folderOf('repair', dir), files)

@@ -85,6 +85,7 @@ export function memoryWal(options: MemoryWalOptions): Wal {
     name: 'memoryWal',
     durability: 'memory',
     offsets: 'assigned',
+    logId: async () => logId,
     openWriter,
     async openReader(open): Promise<WalReader> {
       throwIfAborted(open.signal)

@@ -15,6 +15,12 @@ export interface Catalog {
   /** The same for as long as the catalog is open. What one does not have is `unsupported` code `CATALOG_CAPABILITY`. */
   readonly capabilities: CatalogCapabilities
   /**
+   * Asked before a table is made that records are to go to: whether a file can lie at this path below its location, one that is longer than
+   * the catalog's own. A catalog that learns the location later, when the table is made, leaves it out.
+   * @throws `invalid` code `KEY_ROOM`.
+   */
+  checkRoom?(table: TableIdentifier, path: string, options?: CatalogCallOptions): Promise<void>
+  /**
    * @throws `exists`; `unsupported` code `TABLE_LOCATION` for a location that this catalog cannot give. A commit-like call: an error with
    * outcome `unknown` may have created it.
    */

@@ -1,5 +1,6 @@
 import type { Durability } from '../model/durability.ts'
 import type { WalReader, WalReaderOptions } from './wal-reader.ts'
+import type { WalOptions } from './wal-session.ts'
 import type { WalWriter, WalWriterOptions } from './wal-writer.ts'
 
 /**
@@ -19,6 +20,12 @@ export interface Wal {
    * commits: a section that is new comes without offsets, and the batches that are read back have them patched in.
    */
   readonly offsets: 'given' | 'assigned'
+  /**
+   * UUID of the log whose data lies here; undefined where no writer has been. Asked before a log is begun in an empty store, so that
+   * nothing is written to a wrong one; a Wal without it is refused by `openWriter`, and the store has a new log by then. Changes nothing.
+   * @throws `corrupt` where that cannot be read.
+   */
+  logId?(options: Pick<WalOptions, 'runtime' | 'signal'>): Promise<string | undefined>
   /**
    * Opens the writer, which fences any older one. All live sections are told before this resolves: see {@link WalOptions.recover}.
    * @throws `conflict` code `WRITER_ALIVE` (takeover `refuse` and the owner still runs); `corrupt` for a damaged

@@ -2,6 +2,9 @@ import { invalid } from './errors.ts'
 import { shown } from './shown.ts'
 import type { ObjectStore } from '../doors/object-store.ts'
 
+/** Of a key, its prefix in the bucket included; in UTF-8. */
+export const MAX_KEY_BYTES = 1024
+
 const encoder = new TextEncoder()
 const controls = /[\u0000-\u001f\u007f]/
 const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
@@ -20,7 +23,7 @@ export function isKey(key: string): boolean {
 
 function flawOf(key: string): string | undefined {
   const bytes = encoder.encode(key).length
-  if (bytes < 1 || bytes > 1024) return `has ${bytes} bytes; 1 to 1024 are allowed`
+  if (bytes < 1 || bytes > MAX_KEY_BYTES) return `has ${bytes} bytes; 1 to ${MAX_KEY_BYTES} are allowed`
   if (controls.test(key) || loneSurrogate.test(key)) return 'holds a control character or half a surrogate pair'
   const isOdd = (segment: string): boolean => segment === '' || segment === '.' || segment === '..'
   return key.split('/').some(isOdd) ? 'has an empty, "." or ".." segment' : undefined

@@ -1,4 +1,5 @@
 import {
+  corrupt,
   exists,
   formatCaps,
   invalid,
@@ -10,16 +11,18 @@ import {
   stringField,
   type ObjectStore,
   type Runtime,
+  type Wal,
 } from '@moulin/core'
 import { withWayBack } from './stored-damage.ts'
 import { identityKind } from './stored-kinds.ts'
 
 const KEY = 'moulin.json'
 /** Left behind by a probe of the store that was cut off: no reason to refuse the place. */
-const PROBE_PREFIX = 'log/probe/'
+export const PROBE_PREFIX = 'log/probe/'
 
 export interface IdentityOptions {
   readonly access: 'read-write' | 'read-only'
+  readonly wal: Wal
   readonly runtime: Runtime
   readonly probe: ((store: ObjectStore) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
@@ -27,15 +30,18 @@ export interface IdentityOptions {
 
 /**
  * The UUID of the log in this store; a new one for an empty store opened for writing.
- * @throws `exists` code `NOT_A_LOG` when the place holds something else; `invalid` code `MOVED`; `unsupported` for a format
- * from the future; `not-found` code `NO_LOG` when there is nothing to read.
+ * @throws `exists` code `NOT_A_LOG` when the place holds something else; `corrupt` code `OTHER_LOG` when it is empty and the
+ * write-ahead data is of another log; `invalid` code `MOVED`; `unsupported` for a format from the future; `not-found` code `NO_LOG` when there is nothing to read.
  */
 export async function logIdentity(store: ObjectStore, options: IdentityOptions): Promise<string> {
   const { access, runtime, probe, signal } = options
-  const known = await loadIdentity(store, signal)
+  let known = await loadIdentity(store, signal)
   if (access === 'read-write') {
     // Somebody else's place is refused before the probe writes into it.
-    if (known === undefined) await refuseOccupied(store, signal)
+    if (known === undefined) {
+      await refuseOccupied(store, signal)
+      known = await refuseOthersWal(store, options)
+    }
     await probe?.(store)
   }
   if (known !== undefined) return known
@@ -68,6 +74,20 @@ async function loadIdentity(store: ObjectStore, signal: AbortSignal | undefined)
     )
   }
   return stringField(json, 'logId', KEY)
+}
+
+/** A log's first object is there before its write-ahead data. Undefined where there is neither. */
+async function refuseOthersWal(
+  store: ObjectStore,
+  { wal, runtime, signal }: IdentityOptions,
+): Promise<string | undefined> {
+  const found = await wal.logId?.(signal === undefined ? { runtime } : { runtime, signal })
+  if (found === undefined) return undefined
+  // Another opener may have begun the log since we looked.
+  const known = await loadIdentity(store, signal)
+  if (known !== undefined) return known
+  const message = `${store.name} is empty, and ${wal.name} holds the write-ahead data of log ${found}: open the place of that log, the right bucket and prefix, or for a new log name a new write-ahead folder.`
+  throw corrupt('OTHER_LOG', message, { context: { store: store.name, wal: wal.name, found } })
 }
 
 async function refuseOccupied(store: ObjectStore, signal: AbortSignal | undefined): Promise<void> {

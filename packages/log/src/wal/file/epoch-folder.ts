@@ -1,6 +1,7 @@
 import {
   arrayField,
   asObject,
+  corrupt,
   countField,
   fenced,
   fieldError,
@@ -66,6 +67,13 @@ export async function listEpochs(files: Files, dir: string): Promise<bigint[]> {
     .filter((number) => number !== undefined)
     .map(BigInt)
     .sort((a, b) => (a < b ? -1 : 1))
+}
+
+/** @throws `corrupt` code `OTHER_LOG` for write-ahead data of another log. */
+export function checkLogId(dir: string, { logId: found }: EpochInfo, logId: string): void {
+  if (found === logId) return
+  const message = `${dir} holds the write-ahead data of log ${found}, not of ${logId}: name the folder of this log, or the place of that one.`
+  throw corrupt('OTHER_LOG', message, { context: { dir, logId, found } })
 }
 
 /** Whether a writer newer than `epoch` has begun. Epochs are taken without gaps and never removed: one look is enough. */

@@ -1,6 +1,7 @@
 import { checkOptions, folderOf, option, unsupported, type Files, type OptionTable, type Wal } from '@moulin/core'
 import { segmentBytesFor } from './disk-space.ts'
 import { makeDurableFolder } from './durable-folder.ts'
+import { listEpochs, newestInfo } from './epoch-folder.ts'
 import { segmentBytesCheck } from './segment-file.ts'
 import { takeOver } from './take-over.ts'
 import { FileWalReader } from './wal-reader.ts'
@@ -38,6 +39,9 @@ export function fileWal(options: FileWalOptions): Wal {
     name: `fileWal(${path})`,
     durability: 'disk',
     offsets: 'given',
+    async logId({ runtime: { files } }) {
+      return (await newestInfo(files, path, await listEpochs(files, path)))?.logId
+    },
     async openWriter(open) {
       const { files } = open.runtime
       const bytes = segmentBytes ?? open.limits.segmentBytes

@@ -1,6 +1,5 @@
 import {
   conflict,
-  corrupt,
   notFound,
   throwIfAborted,
   type FileHandle,
@@ -12,6 +11,7 @@ import {
 } from '@moulin/core'
 import {
   checkFence,
+  checkLogId,
   epochPath,
   isOwnerRunning,
   isSegmentName,
@@ -164,15 +164,7 @@ function checkPredecessor(dir: string, info: EpochInfo | undefined, { mustExist,
       { context: { dir } },
     )
   }
-  if (info !== undefined && info.logId !== logId) {
-    throw corrupt(
-      'OTHER_LOG',
-      `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}: name the folder of this log, or the place of that one.`,
-      {
-        context: { dir, logId, found: info.logId },
-      },
-    )
-  }
+  if (info !== undefined) checkLogId(dir, info, logId)
 }
 
 interface Recovered {

@@ -1,6 +1,5 @@
 import {
   closed,
-  corrupt,
   notFound,
   throwIfAborted,
   type FileHandle,
@@ -11,7 +10,7 @@ import {
   type WalUsage,
 } from '@moulin/core'
 import { areOpenersGone } from './epoch-opener.ts'
-import { epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
+import { checkLogId, epochPath, hasHigherEpoch, listEpochs, newestInfo, type EpochInfo } from './epoch-folder.ts'
 import { EpochTail, type Place } from './epoch-tail.ts'
 import { watchEpochs } from './epoch-watch.ts'
 import { uuidBytes, type Frame } from './frame.ts'
@@ -230,14 +229,6 @@ async function newestSource(dir: string, { runtime, logId }: WalReaderOptions, k
       context: { dir },
     })
   }
-  if (info.logId !== logId) {
-    throw corrupt(
-      'OTHER_LOG',
-      `${dir} holds the write-ahead data of log ${info.logId}, not of ${logId}: name the folder of this log, or the place of that one.`,
-      {
-        context: { dir, logId, found: info.logId },
-      },
-    )
-  }
+  checkLogId(dir, info, logId)
   return info
 }

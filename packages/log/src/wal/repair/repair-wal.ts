@@ -2,6 +2,7 @@ import { conflict, corrupt, notFound, type Limits, type Runtime, type ObjectStor
 import { makeDurableFolder } from '../file/durable-folder.ts'
 import {
   checkFence,
+  checkLogId,
   epochPath,
   isOwnerRunning,
   isSegmentName,
@@ -41,7 +42,7 @@ export interface WalSalvage extends Selection {
 
 /**
  * Reads all that can be read. Undefined when there is no write-ahead data.
- * @throws `conflict` while its writer runs; `corrupt` when neither the segments nor a checkpoint can be relied on.
+ * @throws `conflict` while its writer runs; `corrupt` code `OTHER_LOG`, and when neither the segments nor a checkpoint can be relied on.
  */
 export async function salvageWal({
   runtime,
@@ -51,6 +52,7 @@ export async function salvageWal({
 }: Omit<WalRepairOptions, 'store' | 'limits'>): Promise<WalSalvage | undefined> {
   const info = await refuseRunning(runtime, dir)
   if (info === undefined) return undefined
+  checkLogId(dir, info, logId)
   const { bounds, starts } = evidence
   const beginOf = (key: string): bigint => bounds?.get(key)?.released ?? (bounds && starts.get(key)) ?? 0n
   const segments = await salvage({
