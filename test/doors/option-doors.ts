@@ -333,6 +333,12 @@ export const doors: readonly Door[] = [
     catalogCall,
     {},
   ),
+  door(
+    'Catalog.checkRoom',
+    (o: corePackage.CatalogCallOptions) => catalog.checkRoom!({ namespace: ['a'], name: 'none' }, 'data/a', o),
+    catalogCall,
+    {},
+  ),
   ...(['loadTable', 'dropTable', 'commitTable'] as const).map((name) =>
     door(
       `Catalog.${name}`,
