@@ -433,6 +433,12 @@ export const doors: readonly Door[] = [
       {},
     ),
   ),
+  door(
+    'Catalog.checkRoom',
+    (o: corePackage.CatalogCallOptions) => catalog.checkRoom!({ namespace: ['a'], name: 'none' }, 'data/a', o),
+    catalogCall,
+    {},
+  ),
   ...(['loadTable', 'dropTable', 'commitTable'] as const).map((name) =>
     door(
       `Catalog.${name}`,

@@ -27,5 +27,5 @@ export function checkTableRoom(
 ): Promise<void> {
   const key = `${folderOf(prefix, checkTableIdentifier(table))}/${path}`
   const next = `files of the table ${tableText(table)} will need it. Choose a shorter name for the table, or a place with a shorter prefix.`
-  return checkKeyRoom(store, key, next, signal === undefined ? {} : { signal })
+  return checkKeyRoom(store, key, next, signal)
 }

@@ -119,8 +119,12 @@ export async function openLog(options: OpenLogOptions): Promise<Log> {
   checkStore(store)
   throwIfAborted(options.signal)
   if (access === 'read-write' && options.tier !== undefined) {
-    const call = options.signal === undefined ? {} : { signal: options.signal }
-    await checkKeyRoom(store, LONGEST_KEY, 'records could be acked, and never tiered. Choose a shorter prefix.', call)
+    await checkKeyRoom(
+      store,
+      LONGEST_KEY,
+      'records could be acked, and never tiered. Choose a shorter prefix.',
+      options.signal,
+    )
   }
 
   const logId = await logIdentity(store, {

@@ -1,4 +1,4 @@
-import type { CallOptions, ObjectStore } from '../doors/object-store.ts'
+import type { ObjectStore } from '../doors/object-store.ts'
 import { invalid, isKind } from '../model/errors.ts'
 import { MAX_KEY_BYTES, uriOf } from '../model/object-key.ts'
 
@@ -14,13 +14,13 @@ export async function checkKeyRoom(
   store: Pick<ObjectStore, 'name' | 'root' | 'head'>,
   key: string,
   next: string,
-  options: CallOptions = {},
+  signal?: AbortSignal,
 ): Promise<void> {
   // No prefix is longer than the root, which holds it.
   if (encoder.encode(uriOf(store, key)).length <= MAX_KEY_BYTES) return
   try {
     // The store knows what it puts before a key.
-    await store.head(key, options)
+    await store.head(key, signal === undefined ? {} : { signal })
   } catch (cause) {
     if (!isKind(cause, 'invalid', 'KEY')) throw cause
     const message = `${store.name} has no room for a key such as ${JSON.stringify(key)}: with the prefix of the place it would be longer than ${MAX_KEY_BYTES} bytes, the limit of a key: ${next}`
