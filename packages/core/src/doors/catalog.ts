@@ -36,6 +36,9 @@ export interface Catalog {
   /**
    * @throws `conflict` code `REQUIREMENT_FAILED` (outcome rejected): nothing happened, reload. Any error with outcome
    * `unknown`: load the table and look for your own commit before anything else. Tried once: never re-sent inside.
+   *
+   * With `assert-create` the updates make a new table: `exists` where there is one, `invalid` where they leave out what every table has.
+   * Without it, `not-found` where there is none.
    */
   commitTable(table: TableIdentifier, commit: TableCommit, options?: CatalogCallOptions): Promise<LoadedTable>
   /** Removes the name. Files stay. @throws `not-found`. */
