@@ -16,7 +16,7 @@ it('is the table of docs/metrics.md, row by row', async () => {
 
 it('has names, units and attributes as OpenTelemetry wants them', () => {
   for (const [name, { kind, unit, attributes, boundaries }] of Object.entries(metrics)) {
-    for (const word of [name, ...attributes]) expect(word).toMatch(/^(messaging|moulin|error)(\.[a-z_]+)+$/)
+    for (const word of [name, ...attributes]) expect(word).toMatch(/^(messaging|moulin|error|http)(\.[a-z_]+)+$/)
     expect(unit).toMatch(/^(s|By|1|\{[a-z]+\})$/)
     expect(boundaries !== undefined, name).toBe(kind === 'histogram')
     expect(boundaries ?? []).toEqual([...(boundaries ?? [])].sort((a, b) => a - b))

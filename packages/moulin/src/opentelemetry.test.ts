@@ -78,7 +78,11 @@ const kinds: Readonly<Record<Metric['kind'], DataPointType>> = {
   gauge: DataPointType.GAUGE,
   histogram: DataPointType.HISTOGRAM,
 }
-const declared = Object.entries(metrics) as [MetricName, Metric][]
+// Those of a gateway are measured where one is: test/gateway/bad-input.test.ts, and fresh-tables.test.ts beside the code.
+const declared = (Object.entries(metrics) as [MetricName, Metric][]).filter(
+  ([name]) => !/^(http\.server|moulin\.gateway)\./.test(name),
+)
+const names = declared.map(([name]) => name).sort()
 
 describe('a log with a meter', () => {
   it('tells OpenTelemetry of every metric, as it is listed', async () => {
@@ -95,7 +99,7 @@ describe('a log with a meter', () => {
       if (boundaries !== undefined)
         expect((metric!.dataPoints[0]!.value as Histogram).buckets.boundaries, name).toEqual(boundaries)
     }
-    expect([...found.keys()].sort()).toEqual(Object.keys(metrics).sort())
+    expect([...found.keys()].sort()).toEqual(names)
     const sent = found.get('messaging.client.sent.messages')!.dataPoints
     expect(sent.map(({ value, attributes }) => [attributes['messaging.destination.partition.id'], value])).toEqual([
       ['0', ROWS / 2],
@@ -107,7 +111,7 @@ describe('a log with a meter', () => {
   it('says the same to a plain meter, and what is true', async () => {
     const meter = recordingMeter()
     const log = await workingLog(meter)
-    expect([...meter.instruments.keys()].sort()).toEqual(Object.keys(metrics).sort())
+    expect([...meter.instruments.keys()].sort()).toEqual(names)
     expect(meter.total('messaging.client.sent.messages', { ...topic, 'messaging.system': 'moulin' })).toBe(ROWS + 1)
     const acks = meter.seen('messaging.client.operation.duration')
     expect(acks.length).toBeGreaterThan(20)
