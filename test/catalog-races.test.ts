@@ -80,10 +80,13 @@ describe('eight writers with fifty commits each', { timeout: 120_000 }, () => {
   })
 })
 
+const why = 'a name is a folder of a-z A-Z 0-9 _ -'
+
 catalogConformance(
   { describe, it },
   {
     name: 'objectStoreCatalog over files',
+    names: { dot: why, slash: why, blank: why, percent: why, quotes: why, url: why, unicode: why },
     async create() {
       const store = await realFolder()
       const open = async (): Promise<Catalog> => objectStoreCatalog({ store, runtime: systemRuntime() })
