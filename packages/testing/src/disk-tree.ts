@@ -76,6 +76,9 @@ export class DiskTree {
     if (present === node) return
     if (node.kind === 'directory' && [...reachable(node)].includes(target.folder)) throw misuse('EINVAL', 'rename', to)
     if (present !== undefined) {
+      // Asked before what each of them is: a folder that holds the source is not empty.
+      if (present.kind === 'directory' && [...reachable(present)].includes(source.folder))
+        throw fileExists('rename', to)
       if (present.kind === 'directory' && node.kind === 'file') throw misuse('EISDIR', 'rename', to)
       if (present.kind === 'file' && node.kind === 'directory') throw noFile('rename', to)
       if (present.kind === 'directory' && present.names.size > 0) throw fileExists('rename', to)

@@ -122,6 +122,25 @@ describe('simulatedDisk beside a real disk', () => {
     }
   })
 
+  it('puts no file in the place of a folder that holds it, as the real one does', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'moulin-disk-'))
+    const { files } = simulatedDisk({ seed: 1 })
+    try {
+      await files.mkdir('/root')
+      for (const [disk, root] of [
+        [files, '/root'],
+        [systemFiles(), dir],
+      ] as const) {
+        await disk.mkdir(`${root}/d/e`, { recursive: true })
+        await (await disk.open(`${root}/d/e/a`, 'create')).close()
+        for (const to of ['d', 'd/e'])
+          await expect(disk.rename(`${root}/d/e/a`, `${root}/${to}`), root).rejects.toMatchObject({ kind: 'exists' })
+      }
+    } finally {
+      await rm(dir, { recursive: true })
+    }
+  })
+
   it('answers every sequence of calls as the real one does', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'moulin-disk-'))
     let runs = 0
