@@ -2020,7 +2020,7 @@ export const mutants: readonly Mutant[] = [
     file: 'packages/format/src/parquet/page-index.ts',
     original: `({ firstRow }) => firstRow >= wanted.end)`,
     planted: `({ firstRow }) => firstRow >= wanted.end - 1 && firstRow > wanted.start)`,
-    caughtBy: ['test/parquet/properties.test.ts'],
+    caughtBy: ['packages/format/src/parquet/page-index.test.ts'],
   },
   {
     name: 'a bloom filter forgets what was in a block',
