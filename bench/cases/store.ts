@@ -16,14 +16,14 @@ const PEER = 'aws-sdk'
 
 /** Calls of a turn: about as long for each size. */
 const sizes = [
-  { name: '1KiB', bytes: KIB, calls: 150 },
-  { name: '1MiB', bytes: MIB, calls: 20 },
-  { name: '64MiB', bytes: 64 * MIB, calls: 1 },
+  { name: '1KiB', bytes: KIB, calls: 400 },
+  { name: '1MiB', bytes: MIB, calls: 60 },
+  { name: '64MiB', bytes: 64 * MIB, calls: 2 },
 ] as const
 const lists = [
-  { count: 1, calls: 100 },
-  { count: 1_000, calls: 4 },
-  { count: 10_000, calls: 1 },
+  { count: 1, calls: 200 },
+  { count: 1_000, calls: 12 },
+  { count: 10_000, calls: 2 },
 ] as const
 
 /** The same work by each of the two; `n` differs in every call. */

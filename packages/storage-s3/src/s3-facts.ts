@@ -69,6 +69,8 @@ export async function bodyOf(
 }
 
 export function decoded(text: string): string {
+  // Most keys are spelt as they are.
+  if (!/[%+]/.test(text)) return text
   return decodeURIComponent(text.replaceAll('+', ' '))
 }
 

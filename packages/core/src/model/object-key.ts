@@ -7,6 +7,7 @@ export const MAX_KEY_BYTES = 1024
 
 const encoder = new TextEncoder()
 const controls = /[\u0000-\u001f\u007f]/
+const oddSegment = /(?:^|\/)\.{0,2}(?:\/|$)/
 const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 
 /** Throws `invalid` unless the key is one that every store takes (see {@link ObjectStore}). */
@@ -22,11 +23,11 @@ export function isKey(key: string): boolean {
 }
 
 function flawOf(key: string): string | undefined {
-  const bytes = encoder.encode(key).length
+  // A unit of UTF-16 is at most three bytes: most keys need not be encoded to be counted.
+  const bytes = key.length * 3 <= MAX_KEY_BYTES ? key.length : encoder.encode(key).length
   if (bytes < 1 || bytes > MAX_KEY_BYTES) return `has ${bytes} bytes; 1 to ${MAX_KEY_BYTES} are allowed`
-  if (controls.test(key) || loneSurrogate.test(key)) return 'holds a control character or half a surrogate pair'
-  const isOdd = (segment: string): boolean => segment === '' || segment === '.' || segment === '..'
-  return key.split('/').some(isOdd) ? 'has an empty, "." or ".." segment' : undefined
+  if (controls.test(key) || !key.isWellFormed()) return 'holds a control character or half a surrogate pair'
+  return oddSegment.test(key) ? 'has an empty, "." or ".." segment' : undefined
 }
 
 /** The location of a key, as table metadata names it: `root + key`, raw. Nothing is percent-encoded: engines open it as it stands. */
@@ -114,12 +115,17 @@ function decoded(text: string): string | undefined {
 
 /** Orders keys by the bytes of their UTF-8, as every store lists them (JavaScript's own order is by UTF-16 unit). */
 export function compareKeys(a: string, b: string): number {
-  if (a === b) return 0
-  const left = encoder.encode(a)
-  const right = encoder.encode(b)
-  const shared = Math.min(left.length, right.length)
+  const shared = Math.min(a.length, b.length)
   for (let i = 0; i < shared; i++) {
-    if (left[i] !== right[i]) return left[i]! - right[i]!
+    const left = a.charCodeAt(i)
+    const right = b.charCodeAt(i)
+    if (left !== right) return placeOf(left) - placeOf(right)
   }
-  return left.length - right.length
+  return a.length - b.length
+}
+
+/** A unit of UTF-16 by the order of UTF-8: halves of pairs, which spell what lies above U+FFFF, come behind all others. */
+function placeOf(unit: number): number {
+  if (unit < 0xd800) return unit
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }

@@ -216,10 +216,7 @@ export function bucketStore(bucket: Bucket, options: BucketStoreOptions): Object
       return await bucketDeletes(bucket, timed, options.maxBatchKeys, distinct, inner, call)
     },
 
-    async *list(ask: ListOptions = {}) {
-      checkOptions(`${name}.list`, ask, objectStoreOptions.list)
-      yield* bucketList(bucket, timed, { store: name, prefix, listOrder }, ask)
-    },
+    list: (ask: ListOptions = {}) => bucketList(bucket, timed, { store: name, prefix, listOrder }, ask),
   })
 }
 

@@ -32,13 +32,21 @@ export async function* listInOrder(
  * @throws `unsupported` code `LIST_ORDER` at the first key that is out of order.
  */
 export async function* inByteOrder(store: string, infos: AsyncIterable<ObjectInfo>): AsyncIterable<ObjectInfo> {
-  let last: string | undefined
+  const check = byteOrderCheck(store)
   for await (const info of infos) {
-    if (last !== undefined && compareKeys(last, info.key) >= 0) {
-      const message = `${store} lists ${JSON.stringify(info.key)} after ${JSON.stringify(last)}, which is not the order of their bytes: open it with listOrder: 'none'.`
-      throw unsupported('LIST_ORDER', message, { context: { store, last, key: info.key } })
-    }
-    last = info.key
+    check(info.key)
     yield info
+  }
+}
+
+/** To be called with each key as it comes: see {@link inByteOrder}. */
+export function byteOrderCheck(store: string): (key: string) => void {
+  let last: string | undefined
+  return (key) => {
+    if (last !== undefined && compareKeys(last, key) >= 0) {
+      const message = `${store} lists ${JSON.stringify(key)} after ${JSON.stringify(last)}, which is not the order of their bytes: open it with listOrder: 'none'.`
+      throw unsupported('LIST_ORDER', message, { context: { store, last, key } })
+    }
+    last = key
   }
 }
