@@ -4010,4 +4010,33 @@ export const mutants: readonly Mutant[] = [
     planted: `if (logId === '') await refuseEmpty`,
     caughtBy: ['packages/moulin/src/cli-url.test.ts'],
   },
+  {
+    name: 'refuse the log that another began',
+    file: 'packages/log/src/stored/log-identity.ts',
+    original: `if (known !== undefined) return known
+    const message = \`\${store.name} holds other things`,
+    planted: `const message = \`\${store.name} holds other things`,
+    caughtBy: ['test/log/late-first-objects.test.ts'],
+  },
+  {
+    name: 'refuse the topic that was made since it was looked for',
+    file: 'packages/log/src/topics/topic-directory.ts',
+    original: `if (!isKind(error, 'exists', 'TOPIC_EXISTS')) throw error`,
+    planted: `throw error`,
+    caughtBy: ['test/log/late-first-objects.test.ts'],
+  },
+  {
+    name: 'take a page for a delete',
+    file: 'packages/storage-azure/src/azure-bucket.ts',
+    original: `if (version === undefined) throw`,
+    planted: `if (version === '') throw`,
+    caughtBy: ['packages/storage-azure/src/azure-bucket.test.ts'],
+  },
+  {
+    name: 'ask a service for half a surrogate pair',
+    file: 'packages/core/src/stores/bucket-lists.ts',
+    original: `prefix: spellable(whole), `,
+    planted: `prefix: whole, `,
+    caughtBy: ['packages/core/src/stores/bucket-lists.test.ts'],
+  },
 ]

@@ -228,6 +228,14 @@ describe('deletes', () => {
   const outcomes = async (keys: readonly string[]): Promise<readonly string[]> =>
     (await store.deleteMany(keys)).failed.map(({ key, error }) => `${key} ${(error as { code: string }).code}`)
 
+  it('take the page of something between for no delete', async () => {
+    const welcome = { status: 202, headers: { 'content-type': 'text/html' }, body: '<html>welcome</html>' }
+    server.answer = () => ({ ...welcome, isStranger: true })
+    expect(await failed(store.delete('k'))).toMatchObject({ kind: 'unavailable', context: { answer: 'NotAnAnswer' } })
+    server.answer = () => ({ status: 202 })
+    await store.delete('k')
+  })
+
   it('believe of a batch what it says of each key', async () => {
     server.answer = () =>
       batch(

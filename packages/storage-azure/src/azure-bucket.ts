@@ -122,7 +122,9 @@ export function azureBucket(options: AzureBucketOptions): Bucket {
 
     async delete(key, signal) {
       try {
-        await (await blobOf(key)).delete({ abortSignal: signal })
+        const { version } = await (await blobOf(key)).delete({ abortSignal: signal })
+        // The status alone may be that of a page of something between.
+        if (version === undefined) throw strangeAnswer(OWN_CODES.strange)
       } catch (thrown) {
         if (failure(thrown, 'delete', key).kind !== 'not-found') throw thrown
       }

@@ -19,6 +19,8 @@ export interface Said {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** The answer of something between, without what every answer of the service has. */
+  readonly isStranger?: boolean
 }
 
 /** A server whose every answer a test gives: what the emulator cannot be made to say. */
@@ -47,9 +49,10 @@ export async function toldServer(answer: ToldServer['answer'] = () => created): 
         body: Buffer.concat(chunks).toString('latin1'),
       }
       told.asked.push(request)
-      const { status, headers = {}, body = '' } = told.answer(request)
+      const { status, headers = {}, body = '', isStranger = false } = told.answer(request)
+      const own = isStranger ? {} : { 'x-ms-request-id': 'request-1', 'x-ms-version': '2025-01-01' }
       const fixed = request.method === 'HEAD' ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-      outgoing.writeHead(status, { 'x-ms-request-id': 'request-1', ...fixed, ...headers })
+      outgoing.writeHead(status, { ...own, ...fixed, ...headers })
       outgoing.end(request.method === 'HEAD' ? undefined : body)
     })
   })

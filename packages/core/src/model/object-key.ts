@@ -30,6 +30,11 @@ function flawOf(key: string): string | undefined {
   return oddSegment.test(key) ? 'has an empty, "." or ".." segment' : undefined
 }
 
+/** What a service can be asked for of a prefix, or of a key to begin after: up to half a surrogate pair, which has no spelling in UTF-8. */
+export function spellable(text: string): string {
+  return text.isWellFormed() ? text : text.slice(0, text.search(loneSurrogate))
+}
+
 /** The location of a key, as table metadata names it: `root + key`, raw. Nothing is percent-encoded: engines open it as it stands. */
 export function uriOf(store: Pick<ObjectStore, 'root'>, key: string): string {
   return store.root + key

@@ -36,6 +36,19 @@ describe('a list of a bucket', () => {
     expect(await keysOf(store, { prefix: 'x/' })).toEqual(['x/1', 'x/2'])
   })
 
+  it.each(['bytes', 'none'] as const)('asks for no half of a surrogate pair, in the order %s', async (listOrder) => {
+    const { bucket, store } = opened({ listOrder })
+    const asked: unknown[] = []
+    const { listPage } = bucket
+    bucket.listPage = (ask, signal) => {
+      asked.push(ask.prefix, ask.after ?? '')
+      return listPage(ask, signal)
+    }
+    await store.put('k/\u{1f600}', new Uint8Array(1))
+    expect(await keysOf(store, { prefix: 'k/\ud83d', after: 'k/\ud83d' })).toEqual(['k/\u{1f600}'])
+    expect(asked.every((text) => (text as string).isWellFormed())).toBe(true)
+  })
+
   it.each([
     ['the same again', { first: [[], 'one'], one: [[], 'one'] }],
     ['one of those before', { first: [['a b/1'], 'one'], one: [[], 'two'], two: [[], 'one'] }],

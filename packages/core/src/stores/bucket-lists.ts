@@ -1,6 +1,6 @@
 import type { ListOptions, ListOrder, ObjectInfo } from '../doors/object-store.ts'
 import { throwIfAborted } from '../model/errors.ts'
-import { compareKeys, isKey } from '../model/object-key.ts'
+import { compareKeys, isKey, spellable } from '../model/object-key.ts'
 import { objectStoreOptions } from '../options/object-store-options.ts'
 import { checkOptions } from '../options/options.ts'
 import { failureBy } from './answers.ts'
@@ -27,13 +27,13 @@ export async function* bucketList(
 ): AsyncIterable<ObjectInfo> {
   checkOptions(`${store}.list`, ask, objectStoreOptions.list)
   const { prefix: below = '', after, signal } = ask
-  const from = after === undefined || listOrder === 'none' ? {} : { after: prefix + after }
+  const from = after === undefined || listOrder === 'none' ? {} : { after: spellable(prefix + after) }
   const whole = prefix + below
   const checkOrder = listOrder === 'bytes' ? byteOrderCheck(store) : undefined
   const tokens = new Set<string>()
   let token: string | undefined
   do {
-    const asked = { prefix: whole, ...(token === undefined ? from : { token }) }
+    const asked = { prefix: spellable(whole), ...(token === undefined ? from : { token }) }
     const page = await timed({ call: 'list', key: below, signal }, (end) => bucket.listPage(asked, end))
     for (const info of page.infos) {
       throwIfAborted(signal)

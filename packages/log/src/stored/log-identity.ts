@@ -39,8 +39,7 @@ export async function logIdentity(store: ObjectStore, options: IdentityOptions):
   if (access === 'read-write') {
     // Somebody else's place is refused before the probe writes into it.
     if (known === undefined) {
-      await refuseOccupied(store, signal)
-      known = await refuseOthersWal(store, options)
+      known = (await refuseOccupied(store, signal)) ?? (await refuseOthersWal(store, options))
     }
     await probe?.(store)
   }
@@ -90,12 +89,16 @@ async function refuseOthersWal(
   throw corrupt('OTHER_LOG', message, { context: { store: store.name, wal: wal.name, found } })
 }
 
-async function refuseOccupied(store: ObjectStore, signal: AbortSignal | undefined): Promise<void> {
+/** A log that another opener began since we looked; undefined for an empty place. */
+async function refuseOccupied(store: ObjectStore, signal: AbortSignal | undefined): Promise<string | undefined> {
   for await (const { key } of store.list(signal === undefined ? {} : { signal })) {
     if (key.startsWith(PROBE_PREFIX)) continue
+    const known = await loadIdentity(store, signal)
+    if (known !== undefined) return known
     const message = `${store.name} holds other things (${key}) and no ${KEY}: a log needs an empty place of its own.`
     // A log whose first object got lost.
     const wayBack = key.startsWith('log/') ? ` If it is a log, \`moulin repair\` can write ${KEY} anew.` : ''
     throw exists('NOT_A_LOG', `${message}${wayBack}`, { context: { key } })
   }
+  return undefined
 }

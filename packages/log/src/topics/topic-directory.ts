@@ -174,10 +174,17 @@ export class TopicDirectory {
     const ensured = await this.#inOrder(name, async () => {
       checkTopicName(name)
       checkConfig(name, config)
-      const state = await this.#find(name)
+      let state = await this.#find(name)
       if (state === undefined) {
         checkWritable(this.#core.access, 'creating a topic')
-        return this.#create(name, config)
+        try {
+          return await this.#create(name, config)
+        } catch (error) {
+          if (!isKind(error, 'exists', 'TOPIC_EXISTS')) throw error
+          // Written since we looked: by another opener, or late, by a process that is gone.
+          state = await this.#find(name)
+          if (state === undefined) throw error
+        }
       }
       if (state.missingSchema !== undefined) throw state.missingSchema
       checkSameCodec(name, 'value', state.valueCodec, config.value)
