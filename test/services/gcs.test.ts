@@ -14,9 +14,20 @@ import type { GcsService } from './fake-gcs.ts'
 
 // A generation that no object has.
 const checks = { ...commonChecks, ...swapChecks('1') }
-const servers = [
+interface Server {
+  readonly name: string
+  /** Checks of the suite that it does not pass, and why. */
+  readonly cannot?: Readonly<Record<string, string>>
+  start(): Promise<GcsService>
+}
+
+const servers: readonly Server[] = [
   { name: 'fake', start: fakeService },
-  { name: 'fake-gcs-server', start: fakeGcs },
+  {
+    name: 'fake-gcs-server',
+    cannot: { 'keeps an empty object': 'it says of the last bytes of one that they are bytes 0--1/0' },
+    start: fakeGcs,
+  },
 ]
 
 async function fakeService(): Promise<GcsService> {
@@ -27,7 +38,7 @@ async function fakeService(): Promise<GcsService> {
 describe.runIf(process.env['MOULIN_SERVICES'] === 'all')('servers of Google Cloud Storage', () => {
   const tell = answerTable()
 
-  describe.each(servers)('$name', ({ name, start }) => {
+  describe.each(servers)('$name', ({ name, cannot = {}, start }) => {
     let service: GcsService
     let prefixes = 0
     const opened = (more: Partial<GcsOptions> = {}): ObjectStore =>
@@ -71,6 +82,7 @@ describe.runIf(process.env['MOULIN_SERVICES'] === 'all')('servers of Google Clou
         largeBytes: 6 * 1024 * 1024,
         manyKeys: 1_100,
         maxKeyBytes: 1_024 - 'suite-99/'.length,
+        cannot,
         create: () => {
           prefix = `suite-${++prefixes}/`
           return Promise.resolve(opened({ prefix }))
