@@ -1,4 +1,4 @@
-import { conflict, hasOutcome, isKind, isMoulinError } from '@moulin/core'
+import { atMost, conflict, hasOutcome, isKind, isMoulinError } from '@moulin/core'
 import type { LoadedTable, NamedCommit } from '@moulin/core'
 import { checkRequirements } from '@moulin/iceberg'
 import { changeCall } from '../calls/change-call.ts'
@@ -68,15 +68,18 @@ async function presentTables(
   { catalog }: Gateway,
 ): Promise<readonly (LoadedTable | undefined)[]> {
   if (!isMoulinError(error) || !(mayBeApplied.has(error.kind) || error.outcome === 'unknown')) throw error
-  return Promise.all(
-    commits.map(({ identifier }) =>
-      catalog.loadTable(identifier, { signal }).catch((cause: unknown) => {
-        if (isKind(cause, 'not-found', 'TABLE_MISSING')) return undefined
-        throw error
-      }),
-    ),
-  )
+  const tables: (LoadedTable | undefined)[] = []
+  await atMost(LOADS_AT_ONCE, commits, async ({ identifier }, at) => {
+    tables[at] = await catalog.loadTable(identifier, { signal }).catch((cause: unknown) => {
+      if (isKind(cause, 'not-found', 'TABLE_MISSING')) return undefined
+      throw error
+    })
+  })
+  return tables
 }
+
+/** A transaction may have thousands of tables. */
+const LOADS_AT_ONCE = 8
 
 /** Kinds of errors that a commit is answered with which has been made before. */
 const mayBeApplied: ReadonlySet<string> = new Set(['conflict', 'exists', 'invalid'])
