@@ -107,7 +107,7 @@ export class Calls {
     const { maxBodyBytes } = this.#gateway.limits
     let buffered = 0
     const free = (): void => this.#budget.give(buffered)
-    let body = new Uint8Array()
+    let body: Uint8Array = new Uint8Array()
     try {
       const took = (bytes: number): void => void (buffered += bytes)
       if (hasBody(request)) body = await requestBody(incoming, { maxBodyBytes, budget: this.#budget, took })
