@@ -99,8 +99,8 @@ export const gatewayMutants: readonly Mutant[] = [
   {
     name: 'not know what was done before',
     file: 'packages/gateway/src/commit/commit-again.ts',
-    original: `table !== undefined && isApplied(table.metadata, asked[at]!)`,
-    planted: `table === undefined && at < 0`,
+    original: `if (areApplied(tables, asked)) return`,
+    planted: `if (areApplied([], asked)) return`,
     caughtBy: ['test/gateway/idempotency.test.ts', 'test/gateway/capabilities.test.ts'],
   },
   {
@@ -407,5 +407,12 @@ export const gatewayMutants: readonly Mutant[] = [
     original: `await this.#commit(some, signal, isWhole ? asOfMs : undefined)`,
     planted: `await this.#commit(some, signal, isWhole || !isWhole ? asOfMs : undefined)`,
     caughtBy: ['test/log/topic-tiering.test.ts'],
+  },
+  {
+    name: 'not know a transaction by those of its commits that leave a trace',
+    file: 'packages/gateway/src/commit/applied.ts',
+    original: `const left = traces.filter(({ added }) => added.length > 0)`,
+    planted: `const left = traces.every(({ added }) => added.length > 0) ? traces : []`,
+    caughtBy: ['test/gateway/capabilities.test.ts'],
   },
 ]

@@ -3,7 +3,7 @@ import type { LoadedTable, NamedCommit } from '@moulin/core'
 import { checkRequirements } from '@moulin/iceberg'
 import { changeCall } from '../calls/change-call.ts'
 import type { Gateway, GatewayCall } from '../gateway.ts'
-import { isApplied } from './applied.ts'
+import { areApplied } from './applied.ts'
 
 const FIRST_WAIT_MS = 10
 const LONGEST_WAIT_MS = 1000
@@ -40,9 +40,7 @@ export async function commitAgain<T>(
         continue
       }
       const tables = await presentTables(asked, error, call, gateway)
-      if (tables.every((table, at) => table !== undefined && isApplied(table.metadata, asked[at]!))) {
-        return answer(tables as readonly LoadedTable[])
-      }
+      if (areApplied(tables, asked)) return answer(tables as readonly LoadedTable[])
       if (!isKind(error, 'conflict', 'REQUIREMENT_FAILED') || hasOutcome(error, 'unknown')) throw staleNumbers(error)
       asked.forEach(({ requirements }, at) => checkRequirements(tables[at]?.metadata, requirements))
       if (tries >= limits.maxCommitRetries) throw error
