@@ -1113,6 +1113,7 @@ export const doors: readonly Door[] = [
       properties: [{ a: 1 }, []],
       expire: [true, { keep: 5 }, { keepMs: -1 }],
       nowMs: badMs,
+      snapshotMs: badMs,
       limits: badLimits,
       signal: noSignal,
     },
@@ -1123,6 +1124,7 @@ export const doors: readonly Door[] = [
       snapshotId: 1n,
       commitId: 'c',
       nowMs: 1,
+      snapshotMs: 1,
     },
   ),
   door<icebergPackage.ReplaceRequest>(
@@ -1141,6 +1143,7 @@ export const doors: readonly Door[] = [
       properties: [{ a: 1 }, []],
       expire: [true, { keep: 5 }, { keepMs: -1 }],
       nowMs: badMs,
+      snapshotMs: badMs,
       limits: badLimits,
       signal: noSignal,
     },
@@ -1153,6 +1156,7 @@ export const doors: readonly Door[] = [
       snapshotId: 1n,
       commitId: 'c',
       nowMs: 1,
+      snapshotMs: 1,
     },
   ),
   door<icebergPackage.WriteManifestListRequest>(

@@ -109,6 +109,47 @@ describe('a server with tokens', () => {
   })
 })
 
+describe('an authenticator of somebody else', () => {
+  const answeredBy = async (auth: object): Promise<string> => {
+    const { server } = await served({ auth: auth as never })
+    return refusal(await asker(server.url, bearer)('GET', '/v1/namespaces'))
+  }
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['false', false],
+    ['true', true],
+    ['a name alone', 'spark'],
+    ['nobody', {}],
+    ['a name that is none', { name: 7 }],
+    ['an empty name', { name: '' }],
+  ])('that gives %s has named nobody', async (_, value) => {
+    expect(await answeredBy({ authenticate: () => value })).toBe('401 NotAuthorizedException')
+  })
+
+  it('that fails, at once or later, has not judged', async () => {
+    const failing = () => {
+      throw new Error('password=hunter2')
+    }
+    for (const authenticate of [failing, async () => failing()])
+      expect(await answeredBy({ authenticate })).toBe('503 ServiceUnavailableException')
+  })
+
+  it('may be an object with a state of its own', async () => {
+    class Directory {
+      readonly #known = new Set(['spark'])
+      authenticate(): object {
+        return { name: [...this.#known][0] }
+      }
+      authorize({ name }: { readonly name: string }): boolean {
+        return this.#known.has(name)
+      }
+    }
+    expect(await answeredBy(new Directory())).toBe('200 undefined')
+  })
+})
+
 describe('a server without', () => {
   it('starts only where others do not reach it', async () => {
     const { catalog } = await served()

@@ -179,6 +179,19 @@ describe('a catalog that hangs', () => {
     expect((await ask('GET', '/health')).status).toBe(200)
   })
 
+  it('holds what was sent to it, which counts', async () => {
+    const { catalog: inner } = await servedOrders()
+    const catalog: Catalog = { ...inner, createNamespace: () => new Promise(() => {}) }
+    const { ask } = await served({ catalog, limits: { requestTimeoutMs: 50, maxBufferedBytes: 1000 } })
+    const make = (): Promise<string> =>
+      ask('POST', namespaces, JSON.stringify({ namespace: ['shop'] }).padEnd(400, ' ')).then(refusal)
+    expect([await make(), await make(), await make()]).toEqual([
+      '500 CommitStateUnknownException',
+      '500 CommitStateUnknownException',
+      '429 SlowDownException',
+    ])
+  })
+
   it('is a commit of which nobody knows', async () => {
     const { ask } = await hanging('commitTable')
     const commit = { requirements: [], updates: [{ action: 'set-properties', updates: { a: '1' } }] }

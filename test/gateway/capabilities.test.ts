@@ -81,6 +81,18 @@ describe('a transaction of several tables', () => {
     expect([(await commit()).status, (await commit()).status]).toEqual([204, 204])
     expect(metadataOf((await ask('GET', `${tables}/sold`)).body).snapshots).toHaveLength(1)
   })
+
+  it('that is sent again is done, though some of it leaves no trace', async () => {
+    const { ask, metadata } = await servedOrders()
+    await ask('POST', tables, { ...orders, name: 'sold' })
+    const changes = [{ identifier: name('orders'), ...append(metadata) }, set('sold', '1')]
+    const commit = () => ask('POST', '/v1/transactions/commit', { 'table-changes': changes })
+    expect([(await commit()).status, (await commit()).status]).toEqual([204, 204])
+    const only = await ask('POST', '/v1/transactions/commit', {
+      'table-changes': [{ ...changes[1], requirements: [{ type: 'assert-create' }] }],
+    })
+    expect(only.status).toBe(409)
+  })
 })
 
 describe.each(['memory', 'folder'] as const)('a table that is staged in the %s catalog', (kind) => {

@@ -118,6 +118,22 @@ describe('a load through the gateway', () => {
     expect((await server.stats()).staleLoads).toBe(1)
   })
 
+  it('is no longer vouched for once its log was closed and another writes', async () => {
+    const topic = await log.ensureTopic('orders', {})
+    await topic.producer().send({ value: Buffer.from('one') })
+    const { ask } = await serveFolder(0)
+    expect(await rowsBy(ask)).toBe(1)
+    await log.close()
+    const next = await openLog(folder, { threads: 0 })
+    try {
+      await (await next.topic('orders')).producer().send({ value: Buffer.from('two') })
+      const answer = await ask('GET', path)
+      expect([answer.status, answer.headers.get(STALE_HEADER)]).toEqual([200, 'unknown'])
+    } finally {
+      await next.close()
+    }
+  })
+
   it('is of no use to a log that is open for reading only', async () => {
     const reading = await openLog(folder, { access: 'read-only' })
     try {

@@ -1,9 +1,9 @@
 import { tableFiles } from '@moulin/core'
-import type { Catalog, LoadedTable, ObjectStore } from '@moulin/core'
+import type { Catalog, LoadedTable, ObjectStore, TableCommit } from '@moulin/core'
 import type { CatalogServer } from '@moulin/gateway'
 import { planAppend } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
-import { messageOf, refusal, servedOrders, tables } from './gateway.ts'
+import { append, messageOf, refusal, served, servedOrders, tables } from './gateway.ts'
 
 const orders = { namespace: ['shop'], name: 'orders' }
 const path = `${tables}/orders`
@@ -58,9 +58,16 @@ describe.each(['memory', 'folder'] as const)('DROP TABLE … PURGE over the %s c
   it('deletes all that the table reaches, and nothing else', async () => {
     const { ask, store, catalog } = await servedOrders({ kind })
     await appendTo(store, catalog, 1n)
-    await appendTo(store, catalog, 2n, ['s3://another/bucket/file.parquet'])
+    // Whoever may write to a table may have it name what he likes: files of another table, of a log, of nobody.
+    const others = [
+      'tables/shop/orders-2/data/1.parquet',
+      'tables/shop/orders/b/data/1.parquet',
+      'log/topics/rides/v1.json',
+    ]
+    for (const key of others) await store.put(key, Buffer.from('rows'))
+    const named = others.map((key) => store.root + key)
+    await appendTo(store, catalog, 2n, ['s3://another/bucket/file.parquet', ...named])
     await store.put('tables/shop/orders/data/of-somebody-else.parquet', Buffer.from('rows'))
-    await store.put('tables/shop/orders-2/data/1.parquet', Buffer.from('rows'))
     expect(await keysIn(store)).toContain('orders/data/2.parquet')
 
     expect((await ask('DELETE', `${path}?purgeRequested=true`)).status).toBe(204)
@@ -68,7 +75,13 @@ describe.each(['memory', 'folder'] as const)('DROP TABLE … PURGE over the %s c
     const left = (await keysIn(store)).filter((key) => !/namespace/.test(key))
     // A folder counts on from its last version, which says that the table is gone.
     const last = kind === 'folder' ? [expect.stringMatching(/^orders\/metadata\/v\d+\.metadata\.json$/)] : []
-    expect(left).toEqual(['orders-2/data/1.parquet', 'orders/data/of-somebody-else.parquet', ...last])
+    expect(left).toEqual([
+      'log/topics/rides/v1.json',
+      'orders-2/data/1.parquet',
+      'orders/b/data/1.parquet',
+      'orders/data/of-somebody-else.parquet',
+      ...last,
+    ])
     expect(
       (await ask('POST', tables, { name: 'orders', schema: (await import('./gateway.ts')).orders.schema })).status,
     ).toBe(200)
@@ -107,11 +120,44 @@ describe('a table that is not purged', () => {
     ])
   })
 
-  it('is one whose files are not its own', async () => {
-    expect(await kept(set({ 'gc.enabled': 'false' }))).toEqual([
+  it("is what was a log's history, though somebody has removed its marker", async () => {
+    const summarized = async ({ catalog }: { catalog: Catalog }): Promise<void> => {
+      const { metadata } = await catalog.loadTable(orders)
+      const { requirements, updates } = append(metadata) as unknown as TableCommit
+      const ours = updates.map((update) =>
+        update.action === 'add-snapshot'
+          ? { ...update, snapshot: { ...update.snapshot, summary: { operation: 'append', 'moulin.log': '0190a6f0' } } }
+          : update,
+      )
+      await catalog.commitTable(orders, { requirements, updates: ours })
+    }
+    expect(await kept(summarized)).toEqual([
+      '406 UnsupportedOperationException',
+      expect.stringContaining("a log's history"),
+    ])
+  })
+
+  it.each(['false', 'FALSE', 'no', '0', ''])('is one whose files are not its own, gc.enabled=%s', async (value) => {
+    expect(await kept(set({ 'gc.enabled': value }))).toEqual([
       '406 UnsupportedOperationException',
       expect.stringContaining('gc.enabled'),
     ])
+  })
+
+  it('is one that a log takes for its history meanwhile', async () => {
+    const { catalog, store, metadata } = await servedOrders()
+    await appendTo(store, catalog, 1n)
+    let loads = 0
+    const raced: Catalog = {
+      ...catalog,
+      async loadTable(...given) {
+        if (++loads === 2) await set({ 'moulin.marker.0190a6f0-0000-7000-8000-000000000000': '{}' })({ catalog })
+        return catalog.loadTable(...given)
+      },
+    }
+    const { ask } = await served({ catalog: raced, stores: store })
+    expect(refusal(await ask('DELETE', `${path}?purgeRequested=true`))).toBe('406 UnsupportedOperationException')
+    expect((await catalog.loadTable(orders)).metadata['table-uuid']).toBe(metadata['table-uuid'])
   })
 
   it('is one whose files the server does not reach', async () => {

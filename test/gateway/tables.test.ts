@@ -84,6 +84,19 @@ describe.each(['memory', 'folder'] as const)('tables over the %s catalog', (kind
     expect([changed.status, changed.headers.get('etag')]).toEqual([200, next])
   })
 
+  it('have a tag of their own when they are made anew where another one was', async () => {
+    const { ask, store } = await servedOrders({ kind })
+    const path = `${tables}/orders`
+    const before = await ask('GET', path)
+    await ask('DELETE', path)
+    // By hand, so that a folder's versions begin at the first again.
+    for await (const { key } of store.list({ prefix: 'tables/shop/orders/' })) await store.delete(key)
+    await ask('POST', tables, orders)
+    const after = await ask('GET', path, undefined, { 'if-none-match': before.headers.get('etag')! })
+    if (kind === 'folder') expect(after.body!['metadata-location']).toBe(before.body!['metadata-location'])
+    expect(after.status).toBe(200)
+  })
+
   it('come with all snapshots, or with those that a ref names', async () => {
     const { ask, metadata } = await servedOrders({ kind })
     const path = `${tables}/orders`

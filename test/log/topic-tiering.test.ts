@@ -1,4 +1,4 @@
-import { conflict, unavailable, type Limits, type Log, type Topic } from '@moulin/core'
+import { conflict, unavailable, type ColdTier, type ColdTopic, type Limits, type Log, type Topic } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables, type FakeTables } from './fake-cold-tier.ts'
 import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
@@ -137,6 +137,44 @@ describe('tiering', () => {
     await send(topic, 13, 1024 * 1024)
     await on.clock.advance(0)
     expect(tables.commits).toBe(3)
+    await log.close()
+  })
+
+  it('asks for an earlier time only of the commit that has all', async () => {
+    const tables = fakeTables()
+    const asked: unknown[] = []
+    const plain = fakeColdTier(tables)
+    const tier: ColdTier = {
+      ...plain,
+      async attach(...given) {
+        const cold = await plain.attach(...given)
+        const heard: ColdTopic['tier'] = (request) => {
+          asked.push(request.asOfMs)
+          return cold.tier(request)
+        }
+        return { ...cold, tier: heard }
+      },
+    }
+    const log = await openIn(machine().runtime(), { tier, limits: { commitBytes: 64 * 1024 } })
+    const topic = await log.ensureTopic('orders', { freshnessMs: 3_600_000 })
+    // While the scheduler's own commit runs, more is sent than the next one takes.
+    let resume!: () => void
+    const begun = new Promise<void>((hasBegun) => {
+      tables.beforeCommit = () => {
+        hasBegun()
+        return new Promise((resolve) => (resume = resolve))
+      }
+    })
+    await send(topic, 2, 50 * 1024)
+    await begun
+    await send(topic, 10, 50 * 1024)
+    const tiering = topic.tier({ asOfMs: 7 })
+    tables.beforeCommit = async () => {}
+    resume()
+    await tiering
+    expect(asked.length).toBeGreaterThan(2)
+    expect(asked.filter((asOfMs) => asOfMs !== undefined)).toEqual([7])
+    expect(asked.at(-1)).toBe(7)
     await log.close()
   })
 

@@ -50,6 +50,17 @@ describe('memoryCatalog', () => {
     expect(() => memoryCatalog({ ...options, prefix: 'part #2/' })).toThrow('"memory://hooked/part #2/" holds "#"')
   })
 
+  it('lets no table lie in the folder of another', async () => {
+    const store = hookedStore()
+    const catalog = memoryCatalog({ store, runtime: virtualRuntime({ seed: 1 }) })
+    const at = (name: string, folder: string) =>
+      catalog.createTable({ namespace: ['shop'], name }, { schema, location: store.root + folder })
+    await at('one', 'tables/a/b')
+    for (const folder of ['tables/a', 'tables/a/b', 'tables/a/b/data/c'])
+      await expect(at('two', folder)).rejects.toMatchObject({ kind: 'unsupported', code: 'TABLE_LOCATION' })
+    await at('three', 'tables/a/b2')
+  })
+
   it('renames a table where it lies, and gives its old name a folder of its own', async () => {
     const store = hookedStore()
     const catalog = memoryCatalog({ store, runtime: virtualRuntime({ seed: 1 }) })

@@ -216,8 +216,11 @@ export class MemoryTables {
     return true
   }
 
+  /** A place that somebody asks for: nor may one table lie in another's folder. */
   #requireFree(table: TableIdentifier, folder: string): void {
-    if (!this.#isFree(folder)) throw this.#occupied(table, folder)
+    const isWithin = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`)
+    for (const entry of this.#tables.values())
+      if (isWithin(folder, entry.folder) || isWithin(entry.folder, folder)) throw this.#occupied(table, folder)
   }
 
   #occupied(table: TableIdentifier, folder: string): Error {

@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto'
+import type { LoadedTable } from '@moulin/core'
 
 /** Which snapshots a table is given with. */
 export type SnapshotsMode = 'all' | 'refs'
 
 /**
- * Of a table as it is answered: each version of its metadata has a location of its own. Credentials that come with it are part of it:
+ * Of a table as it is answered: each version of its metadata has a location of its own, unless its folder was emptied by hand and the
+ * table made anew, which then has another UUID. Credentials that come with it are part of it:
  * who asks for others has not had them. A weak one: it says nothing of bytes.
  */
-export function etagOf(metadataLocation: string, mode: SnapshotsMode, vended: object): string {
+export function etagOf(
+  { metadata, metadataLocation }: Pick<LoadedTable, 'metadata' | 'metadataLocation'>,
+  mode: SnapshotsMode,
+  vended: object,
+): string {
   const digest = createHash('sha256')
-    .update(JSON.stringify([mode, metadataLocation, vended]))
+    .update(JSON.stringify([mode, metadata['table-uuid'], metadataLocation, vended]))
     .digest('base64url')
   return `W/"${digest.slice(0, 32)}"`
 }

@@ -1,10 +1,20 @@
 import type { IncomingMessage } from 'node:http'
-import { closed, errorType, gaugeOf, histogramOf, isKind, invalid, unavailable, waitFor } from '@moulin/core'
+import {
+  closed,
+  errorType,
+  gaugeOf,
+  histogramOf,
+  invalid,
+  isKind,
+  isMoulinError,
+  unavailable,
+  waitFor,
+} from '@moulin/core'
 import type { Gauge } from '@moulin/core'
 import { restHeaders, routes } from '@moulin/catalog/rest'
 import type { RouteName } from '@moulin/catalog/rest'
 import type { Answer } from './answer.ts'
-import { anybody } from './auth/caller.ts'
+import { anybody, isCaller } from './auth/caller.ts'
 import type { Caller, GatewayAuth } from './auth/caller.ts'
 import { handlers } from './calls/handlers.ts'
 import type { Gateway, GatewayCall } from './gateway.ts'
@@ -23,6 +33,12 @@ export interface CallCounts {
   readonly active: number
   /** Answers that are kept for their keys. */
   readonly keptAnswers: number
+}
+
+/** A body that was received, and what gives back its part of the budget. */
+interface HeldBody {
+  readonly bytes: Uint8Array
+  free(): void
 }
 
 /** What a request has to pass before its handler is asked, and what becomes of what that says. */
@@ -87,21 +103,28 @@ export class Calls {
 
   async #answer(name: RouteName, request: Request, incoming: IncomingMessage): Promise<Answer> {
     if (this.#isStopping) throw closed('GATEWAY_CLOSED', 'The server is stopping.')
-    const { limits } = this.#gateway
     const caller = await this.#callerOf(request)
+    const { maxBodyBytes } = this.#gateway.limits
     let buffered = 0
+    const free = (): void => this.#budget.give(buffered)
+    let body: Uint8Array = new Uint8Array()
     try {
-      const body = hasBody(request)
-        ? await requestBody(incoming, {
-            maxBodyBytes: limits.maxBodyBytes,
-            budget: this.#budget,
-            took: (bytes) => void (buffered += bytes),
-          })
-        : new Uint8Array()
-      return await this.#handled(name, request, caller, body)
-    } finally {
-      this.#budget.give(buffered)
+      const took = (bytes: number): void => void (buffered += bytes)
+      if (hasBody(request)) body = await requestBody(incoming, { maxBodyBytes, budget: this.#budget, took })
+      this.#checkRoom()
+    } catch (error) {
+      free()
+      throw error
     }
+    return await this.#handled(name, request, caller, { bytes: body, free })
+  }
+
+  /** @throws `unavailable` code `CATALOG_BUSY`. */
+  #checkRoom(): void {
+    const { maxRequests } = this.#gateway.limits
+    if (this.#active < maxRequests) return
+    const message = `The server answers maxRequests (${maxRequests}) already; send it again later.`
+    throw unavailable('CATALOG_BUSY', message, { context: { limit: maxRequests } })
   }
 
   /** @throws `unavailable` code `UNAUTHENTICATED`. */
@@ -115,27 +138,35 @@ export class Calls {
     if (token === undefined) throw unauthenticated('The request has no header "Authorization: Bearer …".')
     const time = deadline(runtime.timers, limits.requestTimeoutMs)
     try {
-      const caller = await waitFor(Promise.resolve(this.#auth.authenticate(token)), time.signal)
-      if (caller === undefined) throw unauthenticated('The token is unknown, or has expired.')
+      const caller = await waitFor(this.#authenticated(this.#auth, token), time.signal)
+      if (!isCaller(caller)) throw unauthenticated('The token is unknown, or has expired.')
       return caller
     } finally {
       time.end()
     }
   }
 
-  async #handled(name: RouteName, request: Request, caller: Caller, body: Uint8Array): Promise<Answer> {
-    const { limits, runtime } = this.#gateway
-    if (this.#active >= limits.maxRequests) {
-      const message = `The server answers maxRequests (${limits.maxRequests}) already; send it again later.`
-      throw unavailable('CATALOG_BUSY', message, { context: { limit: limits.maxRequests } })
+  /** @throws `unavailable` for whatever it throws: who cannot be judged is neither known nor unknown. */
+  async #authenticated(auth: GatewayAuth, token: string): Promise<unknown> {
+    try {
+      return await auth.authenticate(token)
+    } catch (cause) {
+      if (isMoulinError(cause)) throw cause
+      throw unavailable('AUTH_FAILED', 'The token could not be judged.', { cause })
     }
+  }
+
+  async #handled(name: RouteName, request: Request, caller: Caller, body: HeldBody): Promise<Answer> {
+    const { limits, runtime } = this.#gateway
     const time = deadline(runtime.timers, limits.requestTimeoutMs)
     const isChange = changes(name)
     // What was begun is ended, whether or not the client is still there: it will ask what became of it.
     const gone = (): void => time.abort(request.signal.reason)
     if (!isChange) request.signal.addEventListener('abort', gone, { once: true })
     this.#active++
-    const work = this.#work(name, request, { caller, body, time }).finally(() => {
+    const work = this.#work(name, request, { caller, body: body.bytes, time }).finally(() => {
+      // Not before, whoever still waits for it: what goes on has its body.
+      body.free()
       this.#active--
       if (this.#active === 0) this.#idle?.()
     })
@@ -175,8 +206,8 @@ export class Calls {
 
   /** @throws `unavailable` code `FORBIDDEN`. */
   async #may(caller: Caller, ...[action, resource]: Parameters<GatewayCall['may']>): Promise<void> {
-    const authorize = this.#auth?.authorize
-    if (authorize === undefined || (await authorize(caller, action, resource)) === true) return
+    const auth = this.#auth
+    if (auth?.authorize === undefined || (await auth.authorize(caller, action, resource)) === true) return
     const what = [...resource.namespace, ...(resource.table === undefined ? [] : [resource.table])].join('.')
     const message = `${caller.name} may not ${action}${what === '' ? '' : ` ${what}`}.`
     throw unavailable('FORBIDDEN', message, { retryable: false, context: { action, caller: caller.name } })

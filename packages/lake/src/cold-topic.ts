@@ -9,6 +9,7 @@ import { releasable } from './look/held-records.ts'
 import { vanished } from './look/vanished.ts'
 import type { Committer } from './commit/committer.ts'
 import { lacksSchema, schemaMissing } from './table/table-layout.ts'
+import { summaryKeys } from './table/system-columns.ts'
 import { snapshotIdOf } from './table/table-state.ts'
 import type { TableState } from './table/table-state.ts'
 import { unionScan } from './scan/union-scan.ts'
@@ -27,7 +28,7 @@ function committedAtMs({ loaded, marker }: TableState): number | undefined {
   if (snapshot === null || sequence === null) return undefined
   const times = (loaded.metadata.snapshots ?? [])
     .filter((kept) => BigInt(kept['sequence-number'] ?? 0) >= sequence)
-    .map((kept) => Number(kept['timestamp-ms']))
+    .map(({ 'timestamp-ms': time, summary }) => Math.max(Number(time), Number(summary[summaryKeys.committed]) || 0))
   return times.length === 0 ? undefined : Math.min(...times)
 }
 

@@ -366,8 +366,9 @@ export interface Scan<R> extends AsyncIterable<R> {
 export interface TierOptions {
   /**
    * The time that the snapshot is to bear, in milliseconds since the epoch, where the table has not changed since; at most that of the
-   * commit, which is the default. The snapshot has all that was durable by then, and more. For readers that show nothing that is younger
-   * than their own transaction, and whose reading is what asks for the commit. Calls that share a commit share the earliest.
+   * commit, which is the default, and at least a minute before that. The snapshot has all that was durable by then, and more; its summary
+   * says when it was committed. For readers that show nothing that is younger than their own transaction, and whose reading is what asks
+   * for the commit. Calls that share a commit share the earliest; where it takes several commits, it is the time of the last.
    */
   readonly asOfMs?: number
   readonly signal?: AbortSignal

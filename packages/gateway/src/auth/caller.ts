@@ -24,7 +24,10 @@ export interface GatewayResource {
 
 /** Who may do what. Made by {@link bearerTokens}, {@link jwtTokens}, or by yourself. */
 export interface GatewayAuth {
-  /** Of the token of an `Authorization: Bearer` header. Undefined: nobody. What it throws is an answer of status 503. */
+  /**
+   * Of the token of an `Authorization: Bearer` header. Undefined, or anything else that is no {@link Caller} with a name: nobody. What it
+   * throws is an answer of status 503.
+   */
   authenticate(token: string): Caller | undefined | Promise<Caller | undefined>
   /** Asked once for each table and action of a request. Left out: whoever is known may do everything. */
   authorize?: Authorizer
@@ -38,3 +41,9 @@ export type Authorizer = (
 
 /** Of a server without {@link GatewayAuth}. */
 export const anybody: Caller = { name: 'anybody' }
+
+/** Whether an authenticator, whose own types may not be checked, has named somebody. */
+export function isCaller(value: unknown): value is Caller {
+  const { name } = Object(value) as { readonly name?: unknown }
+  return typeof value === 'object' && typeof name === 'string' && name !== ''
+}

@@ -38,6 +38,7 @@ describe('jwtTokens', async () => {
   const nowS = 1_800_000_000
   const pair = await generateKeyPair('ES256', { extractable: true })
   const stranger = await generateKeyPair('ES256')
+  const foreign = await generateKeyPair('ES256', { extractable: true })
   const publicKey = { ...(await exportJWK(pair.publicKey)), alg: 'ES256', kid: 'one' }
   const options: JwtTokensOptions = {
     keys: { keys: [publicKey] },
@@ -77,6 +78,28 @@ describe('jwtTokens', async () => {
         new SignJWT(claims)
           .setProtectedHeader({ alg: 'HS256', kid: 'one' })
           .sign(new TextEncoder().encode(JSON.stringify(publicKey))),
+    ],
+    ['for no audience', () => signed({ ...claims, aud: [] })],
+    ['for an audience that is none', () => signed({ ...claims, aud: { lake: true } })],
+    ['that ends at a time that is none', () => signed({ ...claims, exp: String(nowS + 60) })],
+    ['of a name that is none', () => signed({ ...claims, sub: ['spark'] })],
+    [
+      'with a key that the issuer does not have',
+      () => new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'two' }).sign(pair.privateKey),
+    ],
+    [
+      'that must be understood in a way that nobody does here',
+      () =>
+        new SignJWT(claims)
+          .setProtectedHeader({ alg: 'ES256', kid: 'one', crit: ['lake'], lake: true })
+          .sign(pair.privateKey, { crit: { lake: true } }),
+    ],
+    [
+      'that brings its own key',
+      async () =>
+        new SignJWT(claims)
+          .setProtectedHeader({ alg: 'ES256', kid: 'one', jwk: await exportJWK(foreign.publicKey) })
+          .sign(foreign.privateKey),
     ],
     ['that is no token', () => 'a.b.c'],
     ['that is nothing', () => ''],

@@ -16,6 +16,7 @@ import { etagOf, matches } from '../etag.ts'
 import type { SnapshotsMode } from '../etag.ts'
 import type { Gateway, GatewayCall, Handler } from '../gateway.ts'
 import { filesToPurge } from '../purge/files-to-purge.ts'
+import type { PurgePlan } from '../purge/files-to-purge.ts'
 import { jsonBody } from './json-body.ts'
 import { changeCall } from './change-call.ts'
 import { pageOf } from './pages.ts'
@@ -74,11 +75,12 @@ export const loadTable: Handler = async (call, gateway) => {
   const mode = snapshotsMode(call.query.get('snapshots'))
   await call.may('loadTable', { namespace: call.namespace, table: call.table })
   const { loaded, staleMs } = await freshTable(call, gateway)
-  const answer = tableAnswer(call, gateway, loaded, mode)
   const stale =
     staleMs === undefined ? {} : { [STALE_HEADER]: Number.isNaN(staleMs) ? 'unknown' : String(Math.ceil(staleMs)) }
-  const etag = answer.headers!['etag']!
+  // Before anything is written: most who ask again have it.
+  const etag = etagOf(loaded, mode, vendedTo(call, gateway, loaded))
   if (matches(call.headers.get(restHeaders.ifNoneMatch), etag)) return { status: 304, headers: { etag, ...stale } }
+  const answer = tableAnswer(call, gateway, loaded, mode)
   return { ...answer, headers: { ...answer.headers, ...stale } }
 }
 
@@ -104,12 +106,22 @@ export const dropTable: Handler = async (call, gateway) => {
   await call.may(isPurge ? 'purgeTable' : 'dropTable', { namespace: call.namespace, table: call.table })
   const table = tableOf(call)
   // Found out before, while there is something to read; deleted afterwards, when nobody is told of them any more.
-  const files = isPurge
-    ? await filesToPurge(await catalog.loadTable(table, { signal: call.signal }), gateway)
-    : undefined
+  const files = isPurge ? await purgePlan(call, gateway) : undefined
   await catalog.dropTable(table, changeCall(call))
   await files?.delete()
   return done
+}
+
+/** Made anew where somebody has changed the table meanwhile, a log that took it for its history among them. */
+async function purgePlan(call: GatewayCall, gateway: Gateway): Promise<PurgePlan> {
+  const load = (): Promise<LoadedTable> => gateway.catalog.loadTable(tableOf(call), { signal: call.signal })
+  let planned = await load()
+  for (;;) {
+    const plan = await filesToPurge(planned, gateway)
+    const present = await load()
+    if (present.metadataLocation === planned.metadataLocation) return plan
+    planned = present
+  }
 }
 
 export const registerTable: Handler = async (call, gateway) => {
@@ -151,23 +163,32 @@ export const loadCredentials: Handler = async (call, { catalog, passCredentials 
 /** With its tag, where it has a metadata file to name. */
 export function tableAnswer(
   call: Pick<GatewayCall, 'headers'>,
-  { passCredentials }: Pick<Gateway, 'passCredentials'>,
+  gateway: Pick<Gateway, 'passCredentials'>,
   loaded: Omit<LoadedTable, 'metadataLocation'> & Partial<LoadedTable>,
   mode: SnapshotsMode = 'all',
 ): Answer {
   const { metadataLocation, metadata } = loaded
-  const vended = passCredentials && isAskedFor(call.headers) ? vendedOf(loaded) : {}
+  const vended = vendedTo(call, gateway, loaded)
   const body: LoadTableAnswer = {
     ...(metadataLocation === undefined ? {} : { 'metadata-location': metadataLocation }),
     metadata: mode === 'all' ? metadata : withRefsOnly(metadata),
     ...vended,
   }
-  return jsonAnswer(body, metadataLocation === undefined ? {} : { etag: etagOf(metadataLocation, mode, vended) })
+  return jsonAnswer(
+    body,
+    metadataLocation === undefined ? {} : { etag: etagOf({ metadata, metadataLocation }, mode, vended) },
+  )
 }
 
 type Vended = Pick<LoadTableAnswer, 'config' | 'storage-credentials'>
 
-function vendedOf({ config, credentials }: Pick<LoadedTable, 'config' | 'credentials'>): Vended {
+/** What the catalog says of the files, for whom it may be handed on to. */
+function vendedTo(
+  { headers }: Pick<GatewayCall, 'headers'>,
+  { passCredentials }: Pick<Gateway, 'passCredentials'>,
+  { config, credentials }: Pick<LoadedTable, 'config' | 'credentials'>,
+): Vended {
+  if (!passCredentials || !isAskedFor(headers)) return {}
   return {
     ...(config === undefined ? {} : { config }),
     ...(credentials === undefined ? {} : { 'storage-credentials': credentials }),

@@ -1,9 +1,9 @@
-import { conflict, hasOutcome, isKind, isMoulinError } from '@moulin/core'
+import { atMost, conflict, hasOutcome, isKind, isMoulinError } from '@moulin/core'
 import type { LoadedTable, NamedCommit } from '@moulin/core'
 import { checkRequirements } from '@moulin/iceberg'
 import { changeCall } from '../calls/change-call.ts'
 import type { Gateway, GatewayCall } from '../gateway.ts'
-import { isApplied } from './applied.ts'
+import { areApplied } from './applied.ts'
 
 const FIRST_WAIT_MS = 10
 const LONGEST_WAIT_MS = 1000
@@ -40,9 +40,7 @@ export async function commitAgain<T>(
         continue
       }
       const tables = await presentTables(asked, error, call, gateway)
-      if (tables.every((table, at) => table !== undefined && isApplied(table.metadata, asked[at]!))) {
-        return answer(tables as readonly LoadedTable[])
-      }
+      if (areApplied(tables, asked)) return answer(tables as readonly LoadedTable[])
       if (!isKind(error, 'conflict', 'REQUIREMENT_FAILED') || hasOutcome(error, 'unknown')) throw staleNumbers(error)
       asked.forEach(({ requirements }, at) => checkRequirements(tables[at]?.metadata, requirements))
       if (tries >= limits.maxCommitRetries) throw error
@@ -68,15 +66,18 @@ async function presentTables(
   { catalog }: Gateway,
 ): Promise<readonly (LoadedTable | undefined)[]> {
   if (!isMoulinError(error) || !(mayBeApplied.has(error.kind) || error.outcome === 'unknown')) throw error
-  return Promise.all(
-    commits.map(({ identifier }) =>
-      catalog.loadTable(identifier, { signal }).catch((cause: unknown) => {
-        if (isKind(cause, 'not-found', 'TABLE_MISSING')) return undefined
-        throw error
-      }),
-    ),
-  )
+  const tables: (LoadedTable | undefined)[] = []
+  await atMost(LOADS_AT_ONCE, commits, async ({ identifier }, at) => {
+    tables[at] = await catalog.loadTable(identifier, { signal }).catch((cause: unknown) => {
+      if (isKind(cause, 'not-found', 'TABLE_MISSING')) return undefined
+      throw error
+    })
+  })
+  return tables
 }
+
+/** A transaction may have thousands of tables. */
+const LOADS_AT_ONCE = 8
 
 /** Kinds of errors that a commit is answered with which has been made before. */
 const mayBeApplied: ReadonlySet<string> = new Set(['conflict', 'exists', 'invalid'])

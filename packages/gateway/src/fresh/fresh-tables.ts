@@ -1,4 +1,4 @@
-import { counterOf, isKind, tableText, waitFor } from '@moulin/core'
+import { counterOf, fenced, isKind, unavailable, waitFor } from '@moulin/core'
 import type { LoadedTable, Log, TableIdentifier, Topic } from '@moulin/core'
 import type { GatewayRuntime } from '../gateway-runtime.ts'
 import { hasMarker } from './marker.ts'
@@ -16,14 +16,31 @@ export interface FreshTable {
   readonly staleMs: number | undefined
 }
 
+/** What is known of a table before it is loaded. */
+interface Look {
+  readonly topic?: Topic
+  /** Whether a topic has it can be told. */
+  readonly isKnown: boolean
+  readonly staleMs: number | undefined
+}
+
 interface Tiering {
   readonly sinceMs: number
   /** False: it failed. */
   readonly done: Promise<boolean>
 }
 
+/** When a topic is asked again whose commit has failed. */
+interface Pause {
+  readonly ms: number
+  readonly untilMs: number
+}
+
 /** Tables of no topic whose names are remembered; the longest known are asked for again. */
 const MAX_FOREIGN = 10_000
+const FIRST_PAUSE_MS = 1000
+const LONGEST_PAUSE_MS = 15_000
+const notStale: Look = { isKnown: true, staleMs: undefined }
 
 /**
  * Commit on read: whoever loads a table of a log finds in it what was hot for longer than `maxStalenessMs`, since the load itself has had it
@@ -31,10 +48,12 @@ const MAX_FOREIGN = 10_000
  */
 export class FreshTables {
   readonly #options: FreshTablesOptions
-  readonly #topics = new Map<string, Topic>()
-  /** Names of tables that are no topic's, as they say themselves at each load. */
+  /** Tables that are no topic's, as they say themselves at each load. */
   readonly #foreign = new Set<string>()
+  /** One of each at a time for a table, however long they take: loads that give up leave no second one behind. */
+  readonly #searches = new Map<string, Promise<Topic | undefined>>()
   readonly #tierings = new Map<string, Tiering>()
+  readonly #pauses = new Map<string, Pause>()
   #commits = 0
   #stale = 0
 
@@ -53,16 +72,16 @@ export class FreshTables {
   }
 
   /**
-   * Loads the table when it is as fresh as it has to be, or after `maxWaitMs` as it is. That it is stale is no error.
-   * @throws what `load` throws.
+   * Loads the table when it is as fresh as it has to be, or after `maxWaitMs` as it is. That it is stale is no error, nor is anything
+   * that a log says.
+   * @throws what `load` throws; `aborted` by the signal.
    */
   async load(table: TableIdentifier, load: () => Promise<LoadedTable>, signal: AbortSignal): Promise<FreshTable> {
-    const name = tableText(table)
+    // Levels may have dots.
+    const name = JSON.stringify([...table.namespace, table.name])
     let isForeign = this.#foreign.has(name)
     for (;;) {
-      const topic = isForeign ? undefined : await this.#topicOf(table, name)
-      const staleMs =
-        topic === undefined ? undefined : topic === 'unknown' ? NaN : await this.#freshen(name, topic, signal)
+      const { topic, isKnown, staleMs } = isForeign ? notStale : await this.#look(table, name, signal)
       const loaded = await load()
       const isMarked = hasMarker(loaded.metadata)
       if (isForeign && isMarked) {
@@ -71,87 +90,119 @@ export class FreshTables {
         continue
       }
       // A topic's table has its marker from the first moment on: one that was made right now is not taken for another's.
-      if (topic === undefined && !isMarked) this.#keepForeign(name)
+      if (isKnown && topic === undefined && !isMarked) this.#keepForeign(name)
       if (staleMs !== undefined) this.#tellStale(topic)
       return { loaded, staleMs }
     }
   }
 
-  #tellStale(topic: Topic | 'unknown' | undefined): void {
+  #tellStale(topic: Topic | undefined): void {
     this.#stale++
-    const name = typeof topic === 'object' ? { 'messaging.destination.name': topic.name } : {}
+    const name = topic === undefined ? {} : { 'messaging.destination.name': topic.name }
     counterOf(this.#options.runtime.meter, 'moulin.gateway.stale').add(1, name)
   }
 
-  async #topicOf(table: TableIdentifier, name: string): Promise<Topic | 'unknown' | undefined> {
-    const known = this.#topics.get(name)
-    if (known !== undefined) return known
+  /** Has the table made fresh, if it is a topic's; within `maxWaitMs`, and whatever the log does. */
+  async #look(table: TableIdentifier, name: string, signal: AbortSignal): Promise<Look> {
+    const { maxWaitMs, runtime } = this.#options
+    const { clock, logger } = runtime
+    const untilMs = clock.monotonic() + maxWaitMs
+    let topic: Topic | undefined
+    try {
+      topic = await this.#within(this.#search(table, name), untilMs, signal)
+      if (topic === undefined) return notStale
+      return { topic, isKnown: true, staleMs: await this.#freshen(name, topic, untilMs, signal) }
+    } catch (error) {
+      if (signal.aborted) throw error
+      logger.warn({ err: error, table: name }, 'it cannot be told how fresh a table is')
+      return { ...(topic === undefined ? {} : { topic }), isKnown: false, staleMs: NaN }
+    }
+  }
+
+  /** Asked at each load: a log that was closed knows nothing of its topics any more. */
+  #search(table: TableIdentifier, name: string): Promise<Topic | undefined> {
+    let search = this.#searches.get(name)
+    if (search === undefined) {
+      search = this.#topicOf(table).finally(() => this.#searches.delete(name))
+      this.#searches.set(name, search)
+    }
+    return search
+  }
+
+  async #topicOf(table: TableIdentifier): Promise<Topic | undefined> {
+    let failure: { readonly error: unknown } | undefined
     for (const log of this.#options.logs) {
       try {
         const topic = (await log.topicOfTable(table)) as Topic | undefined
-        if (topic === undefined) continue
-        this.#topics.set(name, topic)
-        return topic
+        if (topic !== undefined) return topic
       } catch (error) {
-        // No topic can have such a name.
-        if (isKind(error, 'invalid')) continue
-        this.#options.runtime.logger.warn(
-          { err: error, table: name },
-          'it cannot be told whether the table is of a topic',
-        )
-        return 'unknown'
+        // No topic can have such a name; otherwise another log may have it.
+        if (!isKind(error, 'invalid')) failure ??= { error }
       }
     }
+    if (failure !== undefined) throw failure.error
     return undefined
   }
 
   /** How old the oldest record is that is still missing, in milliseconds; undefined when none is too old. */
-  async #freshen(name: string, topic: Topic, signal: AbortSignal): Promise<number | undefined> {
-    const { maxStalenessMs, maxWaitMs, runtime } = this.#options
+  async #freshen(name: string, topic: Topic, untilMs: number, signal: AbortSignal): Promise<number | undefined> {
+    const { maxStalenessMs, runtime } = this.#options
     const { clock } = runtime
-    const isStale = (ageMs: number | null): ageMs is number => ageMs !== null && ageMs > maxStalenessMs
-    const nowMs = clock.monotonic()
-    const ageMs = topic.stats().untieredAgeMs
-    if (!isStale(ageMs)) return undefined
-    // All that was durable by then is to be in the table: a commit begun later has it, however it was begun.
-    const horizonMs = nowMs - maxStalenessMs
-    let tiering = this.#tierings.get(name)
-    if (tiering === undefined || tiering.sinceMs < horizonMs) tiering = this.#tier(name, topic)
-    if (await this.#within(tiering.done, maxWaitMs, signal)) return undefined
-    return ageMs + (clock.monotonic() - nowMs)
+    const beganMs = clock.monotonic()
+    // All that was durable by then is to be in the table: a commit that was begun later has it, however it was begun.
+    const horizonMs = beganMs - maxStalenessMs
+    const asOfMs = Math.max(0, runtime.clock.now() - maxStalenessMs)
+    for (;;) {
+      const oldestMs = oldestUntieredMs(topic, clock.monotonic())
+      if (oldestMs === undefined || oldestMs >= horizonMs) return undefined
+      const isPaused = (this.#pauses.get(name)?.untilMs ?? -Infinity) > clock.monotonic()
+      const tiering = this.#tierings.get(name) ?? (isPaused ? undefined : this.#tier(name, topic, asOfMs))
+      const isDone = tiering !== undefined && (await this.#isDone(tiering, untilMs, signal))
+      if (!isDone) return clock.monotonic() - oldestMs
+      // What it left behind, it could not take: records of a transaction that has not ended.
+      if (tiering.sinceMs >= horizonMs) return undefined
+    }
   }
 
-  /** Goes on when nobody waits for it any more: the next one finds it done. */
-  #tier(name: string, topic: Topic): Tiering {
-    const { runtime, maxStalenessMs } = this.#options
+  /** Goes on when nobody waits for it any more: the next load finds it done. */
+  #tier(name: string, topic: Topic, asOfMs: number): Tiering {
+    const { clock, logger } = this.#options.runtime
     this.#commits++
-    const sinceMs = runtime.clock.monotonic()
+    const sinceMs = clock.monotonic()
     // Whoever asks for it may show nothing that is younger than his question.
-    const asOfMs = Math.max(0, runtime.clock.now() - maxStalenessMs)
     const done = topic.tier({ asOfMs }).then(
-      () => true,
+      () => {
+        this.#pauses.delete(name)
+        return true
+      },
       (error: unknown) => {
-        runtime.logger.warn(
-          { err: error, table: name, topic: topic.name },
-          'a table could not be made fresh for a load',
-        )
+        const ms = Math.min(LONGEST_PAUSE_MS, 2 * (this.#pauses.get(name)?.ms ?? FIRST_PAUSE_MS / 2))
+        this.#pauses.set(name, { ms, untilMs: clock.monotonic() + ms })
+        logger.warn({ err: error, table: name, topic: topic.name, ms }, 'a table could not be made fresh for a load')
         return false
       },
     )
-    const tiering: Tiering = { sinceMs, done }
+    const tiering: Tiering = { sinceMs, done: done.finally(() => this.#tierings.delete(name)) }
     this.#tierings.set(name, tiering)
-    void done.then(() => {
-      if (this.#tierings.get(name) === tiering) this.#tierings.delete(name)
-    })
     return tiering
   }
 
-  /** Whether the work was done, and in time. */
-  async #within(work: Promise<boolean>, ms: number, signal: AbortSignal): Promise<boolean> {
-    const { timers } = this.#options.runtime
+  async #isDone({ done }: Tiering, untilMs: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#within(done, untilMs, signal)
+    } catch (error) {
+      if (isKind(error, 'unavailable', 'FRESH_LATE')) return false
+      throw error
+    }
+  }
+
+  /** @throws `unavailable` code `FRESH_LATE` where the work goes on for longer; `aborted` by the signal; what the work throws. */
+  async #within<T>(work: Promise<T>, untilMs: number, signal: AbortSignal): Promise<T> {
+    const { clock, timers } = this.#options.runtime
     let cancel = (): void => {}
-    const late = new Promise<boolean>((resolve) => {
-      const timer = timers.after(ms, () => resolve(false), { ref: true })
+    const late = new Promise<never>((_, reject) => {
+      const end = (): void => reject(unavailable('FRESH_LATE', 'The log took longer than a load waits (maxWaitMs).'))
+      const timer = timers.after(Math.max(0, untilMs - clock.monotonic()), end, { ref: true })
       cancel = () => timer.cancel()
     })
     try {
@@ -165,4 +216,14 @@ export class FreshTables {
     this.#foreign.add(name)
     if (this.#foreign.size > MAX_FOREIGN) this.#foreign.delete(this.#foreign.keys().next().value!)
   }
+}
+
+/**
+ * Since when the oldest record waits for the table, by a clock that says `nowMs`; undefined where none does.
+ * @throws `fenced` where another writer has the topic, whose records nobody here knows.
+ */
+function oldestUntieredMs(topic: Topic, nowMs: number): number | undefined {
+  const { untieredAgeMs, lastError } = topic.stats()
+  if (lastError?.code === 'FENCED') throw fenced('FENCED', lastError.message)
+  return untieredAgeMs === null ? undefined : nowMs - untieredAgeMs
 }

@@ -12,8 +12,12 @@ export interface PurgePlan {
 
 const READS_AT_ONCE = 8
 
+/** Where engines put a table's files, and nobody another table. */
+const OWN_FOLDERS = ['data', 'metadata']
+
 /**
- * All files that the table's metadata reaches, of all its snapshots.
+ * All files that the table's metadata reaches, of all its snapshots, and that lie in its own folder: whoever may write to a table may
+ * have it name any file.
  * @throws `unsupported` code `PURGE` without stores; code `PURGE_REFUSED` for a table that is a log's history, or that forbids
  * it (`gc.enabled`); what reading its manifests throws. Nothing is changed then.
  */
@@ -22,17 +26,23 @@ export async function filesToPurge(loaded: LoadedTable, { stores, runtime }: Gat
   const table = tableText(identifier)
   if (stores === undefined)
     throw unsupported('PURGE', 'This server reaches no files, so it purges no table: drop it without purge.')
-  if (hasMarker(metadata)) throw refused(table, "it is a log's history; drop it without purge")
-  if (propertyOf(metadata, 'gc.enabled') === 'false')
-    throw refused(table, "its property gc.enabled is false: its files are another table's too")
+  if (isHistory(metadata)) throw refused(table, "it is a log's history; drop it without purge")
+  // As Iceberg reads it: whatever is not true is false.
+  if ((propertyOf(metadata, 'gc.enabled') ?? 'true').toLowerCase() !== 'true')
+    throw refused(table, "its property gc.enabled is not true: its files are another table's too")
   const files = tableFiles(stores, { table: loaded })
   const reached = await reachedFrom(metadata, files)
   for (const { 'metadata-file': file } of metadata['metadata-log'] ?? []) reached.add(file)
   // A folder counts on from a version behind this one, which says that the table is gone.
   reached.add(metadataLocation)
-  const named = [...reached].filter((location) => isOurs(files, location))
+  const folder = metadata.location.replace(/\/+$/, '')
+  const roots = OWN_FOLDERS.map((own) => files.canonical(`${folder}/${own}/x`).slice(0, -1))
+  const named = [...reached].filter((location) => isOwn(files, location, roots))
   return {
     async delete() {
+      const elsewhere = reached.size - named.length
+      if (elsewhere > 0)
+        runtime.logger.warn({ table, files: elsewhere }, 'files of a purged table stay: they lie elsewhere')
       try {
         const { failed } = await files.deleteMany(named)
         if (failed.length > 0)
@@ -74,11 +84,16 @@ async function reachedFrom(metadata: TableMetadata, files: TableFiles): Promise<
   return reached
 }
 
+/** Of a log, that had it in its hands whatever has become of the marker since. */
+function isHistory(metadata: TableMetadata): boolean {
+  return hasMarker(metadata) || (metadata.snapshots ?? []).some(({ summary }) => Object.hasOwn(summary, 'moulin.log'))
+}
+
 /** A table may name files that lie elsewhere, added to it by path: those are not in our hands. */
-function isOurs(files: TableFiles, location: string): boolean {
+function isOwn(files: TableFiles, location: string, roots: readonly string[]): boolean {
   try {
-    files.canonical(location)
-    return true
+    const canonical = files.canonical(location)
+    return roots.some((root) => canonical.startsWith(root))
   } catch (error) {
     if (isKind(error, 'invalid') || isKind(error, 'unsupported')) return false
     throw error

@@ -131,6 +131,21 @@ describe('planAppend', () => {
     expect(second.metadata['snapshot-log']!.map((entry) => entry['timestamp-ms'])).toEqual([T0 + 1, T0 + 2])
   })
 
+  it('dates a snapshot earlier where it is asked to, and lets nothing go for that', async () => {
+    const objects = hookedStore()
+    let table = tableIn(objects)
+    for (let number = 1; number <= 3; number++) table = await append(objects, table, number)
+    const request = requestOf(objects, table, 4, {
+      nowMs: T0 + HOUR,
+      snapshotMs: T0 + 1000,
+      expire: { keepSnapshots: 1, keepMs: 2 * HOUR },
+    })
+    const { snapshot, expiredSnapshotIds } = await planAppend(request)
+    expect([snapshot['timestamp-ms'], expiredSnapshotIds]).toEqual([T0 + 1000, []])
+    const earlier = await planAppend({ ...request, snapshotMs: T0 - HOUR })
+    expect([earlier.snapshot['timestamp-ms'], earlier.expiredSnapshotIds]).toEqual([T0 + 4, []])
+  })
+
   it('counts a foreign parent that leaves its totals out', async () => {
     const objects = hookedStore()
     const table = await append(objects, tableIn(objects), 1)

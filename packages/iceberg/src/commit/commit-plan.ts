@@ -43,6 +43,8 @@ export interface CommitRequest {
   /** What the commit forgets of old snapshots: {@link planExpiry}. */
   readonly expire?: Omit<ExpiryOptions, 'nowMs'> | false
   readonly nowMs: number
+  /** The time that the snapshot is to bear, where the table has not changed since; default `nowMs`. What expires goes by `nowMs`. */
+  readonly snapshotMs?: number
   readonly limits?: Limits
   readonly signal?: AbortSignal
 }
@@ -57,6 +59,7 @@ export const commitTable: OptionTable<CommitRequest> = {
   properties: option.recordOf(option.text),
   expire: option.anyOf(option.oneOf(false), option.nested(keepTable)),
   nowMs: option.required(option.milliseconds()),
+  snapshotMs: option.milliseconds(),
   limits: option.someLimits,
   signal: option.abortSignal,
 }
@@ -113,6 +116,7 @@ export async function planCommit(
   content: (base: CommitBase) => Promise<CommitContent>,
 ): Promise<CommitPlan> {
   const { table, tableFiles, snapshotId, nowMs, properties = {}, limits = defaultLimits, signal } = request
+  const { snapshotMs = nowMs } = request
   const { metadata } = table
   checkMarkers(properties, limits)
   const formatVersion = writtenVersion(metadata)
@@ -136,7 +140,7 @@ export async function planCommit(
     'snapshot-id': toInt64(snapshotId),
     ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': toInt64(sequenceNumber),
-    'timestamp-ms': timeOf(metadata, nowMs),
+    'timestamp-ms': timeOf(metadata, snapshotMs),
     'manifest-list': names.manifestList,
     summary: commitSummary({ operation, added, removed, parent, parentManifests, extra }),
     'schema-id': metadata['current-schema-id'],
@@ -170,9 +174,9 @@ function requirementsOf(metadata: TableMetadata, parent: Snapshot | undefined): 
 }
 
 // Whatever the clock says: not before the table's last change, and after all that the snapshot log names.
-function timeOf(metadata: TableMetadata, nowMs: number): Int64 {
+function timeOf(metadata: TableMetadata, wantedMs: number): Int64 {
   const last = metadata['snapshot-log']?.at(-1)?.['timestamp-ms']
-  const time = laterOf(toInt64(BigInt(nowMs)), metadata['last-updated-ms'])
+  const time = laterOf(toInt64(BigInt(wantedMs)), metadata['last-updated-ms'])
   return last === undefined ? time : laterOf(time, toInt64(BigInt(last) + 1n))
 }
 

@@ -54,6 +54,12 @@ export interface Written extends EncodedCommit {
   forgets?: ForgottenCommit | undefined
 }
 
+/**
+ * How much earlier than its commit a snapshot may say that it is: as much as Iceberg lets the clocks of a table's writers differ, so that
+ * nobody who goes by the times of snapshots is misled by more than he is anyway.
+ */
+const EARLIER_MS = 60_000
+
 type StagedPlan = Pick<Written, 'id' | 'ranges' | 'snapshotId' | 'ledger'>
 type SendOutcome = 'committed' | 'lost' | 'stranded'
 
@@ -196,16 +202,22 @@ export class CommitSender {
 
   #plan(state: TableState, written: Written, properties: Readonly<Record<string, string>>): Promise<CommitPlan> {
     const { context, info, tableFiles } = this.#parts
+    const nowMs = Math.floor(context.runtime.clock.now())
+    const snapshotMs = Math.floor(Math.max(nowMs - EARLIER_MS, Math.min(nowMs, written.asOfMs ?? nowMs)))
     const request = {
       table: state.loaded,
       tableFiles,
       snapshotId: written.snapshotId,
       commitId: written.id,
       attempt: written.attempts++,
-      summary: this.#summary(written, properties[markerKey(info.id)]!),
+      summary: {
+        ...this.#summary(written, properties[markerKey(info.id)]!),
+        ...(snapshotMs < nowMs ? { [summaryKeys.committed]: String(nowMs) } : {}),
+      },
       properties,
       expire: expiryOf(state, this.#leftovers.unsettled, this.#parts),
-      nowMs: Math.floor(Math.min(context.runtime.clock.now(), written.asOfMs ?? Infinity)),
+      nowMs,
+      snapshotMs,
       limits: context.limits,
     }
     const { files, replaces } = written

@@ -110,7 +110,11 @@ export class Committer {
       }
       // What becomes of it is the sender's to see to, unless it loses again.
       this.#lost = undefined
-      written.asOfMs = asOfMs
+      // What was encoded for an earlier call lacks what was sent since.
+      const isWhole = this.#rangesOf(state, upTo).every(({ partition, to }) =>
+        written.ranges.some((range) => range.partition === partition && range.to === to),
+      )
+      written.asOfMs = isWhole ? asOfMs : undefined
       const outcome = await this.#sender.send(state, written)
       if (outcome === 'committed') {
         return resultOf(

@@ -1,3 +1,4 @@
+import { currentSnapshot } from '@moulin/iceberg'
 import { describe, expect, it } from 'vitest'
 import { change, foreignAppend, tableOf } from '../foreign.test-support.ts'
 import { testLog, utf8 } from '../lake.test-support.ts'
@@ -37,5 +38,23 @@ describe('when the frontier was committed', () => {
     expect(await seen()).toBe(times[2])
     await expire(log, [3, 4])
     expect(await seen()).toBe(times[4])
+  })
+
+  it('is the time of the commit, though its snapshot bears an earlier one: by a minute at most', async () => {
+    const log = testLog()
+    const { clock } = log.runtime
+    const topic = await log.attach()
+    const commit = async (earlierMs: number): Promise<readonly [number, string | undefined]> => {
+      await clock.advance(3_600_000)
+      log.hot.send(1, [{ value: utf8('neap') }])
+      await topic.tier({ upTo: log.hot.committedOffsets(), asOfMs: clock.now() - earlierMs })
+      const { 'timestamp-ms': time, summary } = currentSnapshot((await tableOf(log)).metadata)!
+      expect((await log.reopen().attach()).committedAtMs?.()).toBe(clock.now())
+      return [clock.now() - Number(time), summary['moulin.committed-ms']]
+    }
+    expect(await commit(5000)).toEqual([5000, String(clock.now())])
+    expect(await commit(3_000_000)).toEqual([60_000, String(clock.now())])
+    expect(await commit(0)).toEqual([0, undefined])
+    expect(await commit(-5000)).toEqual([0, undefined])
   })
 })

@@ -111,4 +111,6 @@ export const summaryKeys = {
   marker: 'moulin.marker-sha256',
   /** Name of the ledger object of that marker, where it has one. */
   ledger: 'moulin.ledger-sha256',
+  /** When it was committed, milliseconds since the epoch, where the snapshot bears an earlier time. */
+  committed: 'moulin.committed-ms',
 } as const

@@ -131,7 +131,9 @@ export class TopicCommit {
     }
     const some = this.#size.cut(hot.partitions, frontierOf(topic), upTo, core.pressure.freeBytes / 2)
     try {
-      const result = await this.#commit(some, signal, asOfMs)
+      // Of several commits only the last has all that was durable by then.
+      const isWhole = upTo.every((offset, index) => offset <= some[index]!)
+      const result = await this.#commit(some, signal, isWhole ? asOfMs : undefined)
       this.#size.succeeded()
       return result
     } catch (error) {
