@@ -415,4 +415,25 @@ export const gatewayMutants: readonly Mutant[] = [
     planted: `const left = traces.every(({ added }) => added.length > 0) ? traces : []`,
     caughtBy: ['test/gateway/capabilities.test.ts'],
   },
+  {
+    name: 'race with commits of the same server',
+    file: 'packages/gateway/src/commit/lines.ts',
+    original: `for (const name of names) this.#last.set(name, end)`,
+    planted: ``,
+    caughtBy: ['test/gateway/lines.test.ts'],
+  },
+  {
+    name: 'let all tables wait for one',
+    file: 'packages/gateway/src/commit/lines.ts',
+    original: `tables.map((table) => tableText(table))`,
+    planted: `tables.map(() => '')`,
+    caughtBy: ['test/gateway/lines.test.ts'],
+  },
+  {
+    name: 'wait for connections that never sent anything',
+    file: 'packages/gateway/src/http/http-server.ts',
+    original: `for (const socket of silent) socket.destroy()`,
+    planted: ``,
+    caughtBy: ['test/gateway/lines.test.ts'],
+  },
 ]

@@ -2,6 +2,7 @@ import type { Catalog, ObjectStore, TableStores } from '@moulin/core'
 import type { RouteName } from '@moulin/catalog/rest'
 import type { Caller, GatewayAction, GatewayResource } from './auth/caller.ts'
 import type { Answer } from './answer.ts'
+import type { Lines } from './commit/lines.ts'
 import type { FreshTables } from './fresh/fresh-tables.ts'
 import type { GatewayLimits } from './gateway-limits.ts'
 import type { GatewayRuntime } from './gateway-runtime.ts'
@@ -10,6 +11,8 @@ import type { GatewayRuntime } from './gateway-runtime.ts'
 export interface Gateway {
   readonly catalog: Catalog
   readonly limits: GatewayLimits
+  /** In which the commits of this server wait. */
+  readonly lines: Lines
   readonly runtime: GatewayRuntime
   /** Undefined: the tables are as their writers leave them. */
   readonly fresh: FreshTables | undefined

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { checkOptions, guardedLogger, invalid, option, systemRuntime, withDefaults } from '@moulin/core'
 import type { Catalog, Log, ObjectStore, OptionTable, Runtime, TableStores } from '@moulin/core'
 import type { GatewayAuth } from './auth/caller.ts'
+import { Lines } from './commit/lines.ts'
 import { FreshTables } from './fresh/fresh-tables.ts'
 import { defaultGatewayLimits, gatewayLimitsCheck } from './gateway-limits.ts'
 import type { GatewayLimits } from './gateway-limits.ts'
@@ -161,6 +162,7 @@ function gatewayOf(options: ServeCatalogOptions): Gateway {
   return {
     catalog: options.catalog,
     limits,
+    lines: new Lines(),
     runtime,
     fresh: freshTables(options, limits, runtime),
     stores: options.stores,

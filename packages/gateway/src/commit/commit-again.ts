@@ -12,7 +12,7 @@ const LONGEST_WAIT_MS = 1000
 export type Attempt<T> = (commits: readonly NamedCommit[]) => Promise<T>
 
 /**
- * Tries to commit, and again where somebody else came first while all that is required still holds of what the tables have become: a
+ * Tries to commit, once the server's own commits to the tables that came before are through, and again where somebody else came first while all that is required still holds of what the tables have become: a
  * bounded number of times, further and further apart.
  *
  * Commits whose snapshots the tables have already are done, whoever was answered: a client sends them again that lost its answer, or
@@ -21,13 +21,18 @@ export type Attempt<T> = (commits: readonly NamedCommit[]) => Promise<T>
  * @throws `conflict` code `REQUIREMENT_FAILED` for a requirement that does not hold, and for numbers that other commits have taken; what
  * the attempt throws.
  */
-export async function commitAgain<T>(
+export function commitAgain<T>(
   commits: readonly NamedCommit[],
   attempt: Attempt<T>,
   answer: (tables: readonly LoadedTable[]) => T,
   call: GatewayCall,
   gateway: Gateway,
 ): Promise<T> {
+  const tables = commits.map(({ identifier }) => identifier)
+  return gateway.lines.take(tables, () => tried(commits, attempt, answer, call, gateway), call.signal)
+}
+
+async function tried<T>(...[commits, attempt, answer, call, gateway]: Parameters<typeof commitAgain<T>>): Promise<T> {
   const { limits, runtime, overrideLocations } = gateway
   let asked = commits
   for (let tries = 0; ; tries++) {

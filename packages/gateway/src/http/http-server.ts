@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { RequestListener, Server, ServerOptions } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { invalid, unavailable } from '@moulin/core'
 import type { GatewayLimits } from '../gateway-limits.ts'
 import { isLoopback, urlHost } from './listen-address.ts'
@@ -45,6 +45,7 @@ export async function httpServer(options: HttpServerOptions): Promise<HttpServer
     server.close()
     throw invalid('AUTH_REQUIRED', `serveCatalog: ${address.host} is ${host}, which others reach: give it auth.`)
   }
+  const silent = silentConnections(server, tls === undefined ? 'connection' : 'secureConnection')
   const stopped = new Promise<void>((resolve) => server.once('close', resolve))
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${urlHost(host)}:${port}`,
@@ -55,10 +56,22 @@ export async function httpServer(options: HttpServerOptions): Promise<HttpServer
     stop() {
       server.close()
       server.closeIdleConnections()
+      for (const socket of silent) socket.destroy()
       return stopped
     },
     cut: () => server.closeAllConnections(),
   }
+}
+
+/** Those that have sent no request yet, which Node does not count among the idle ones. */
+function silentConnections(server: Server, event: 'connection' | 'secureConnection'): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  server.on(event, (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', ({ socket }) => silent.delete(socket))
+  return silent
 }
 
 function madeServer({ tls, limits, listener }: HttpServerOptions): Server {
