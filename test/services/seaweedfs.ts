@@ -63,13 +63,17 @@ export async function seaweedfs({ vendedSeconds }: SeaweedFsOptions = {}): Promi
 }
 
 const IAM_FILE = 'iam.json'
-const ROLE = 'arn:aws:iam::role/Tables'
+/** Whom the catalog lets in for a while, and whoever asks for it by AssumeRole. */
+export const TABLES_ROLE = 'arn:aws:iam::role/Tables'
 
 // A life that is asked for has a quarter of an hour at least; one that comes from the configuration has what it says.
-const vendingFlags = { 's3.iceberg.credentialRole': ROLE, 's3.iceberg.credentialDurationSeconds': 0 }
+const vendingFlags = { 's3.iceberg.credentialRole': TABLES_ROLE, 's3.iceberg.credentialDurationSeconds': 0 }
 
 function vendingConfig({ accessKeyId, secretAccessKey }: S3Service['credentials'], lifeSeconds: number): object {
-  const statement = (what: object): object => ({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...what }] })
+  const allowing = (...what: readonly object[]): object => ({
+    Version: '2012-10-17',
+    Statement: what.map((each) => ({ Effect: 'Allow', ...each })),
+  })
   return {
     identities: [
       {
@@ -86,16 +90,16 @@ function vendingConfig({ accessKeyId, secretAccessKey }: S3Service['credentials'
     },
     policy: { defaultEffect: 'Deny', storeType: 'memory' },
     providers: [],
-    policies: [{ name: 'Files', document: statement({ Action: ['s3:*'], Resource: ['*'] }) }],
+    policies: [{ name: 'Files', document: allowing({ Action: ['s3:*'], Resource: ['*'] }) }],
     roles: [
       {
         roleName: 'Tables',
-        roleArn: ROLE,
+        roleArn: TABLES_ROLE,
         attachedPolicies: ['Files'],
-        trustPolicy: statement({
-          Principal: { Federated: 'iceberg-catalog' },
-          Action: ['sts:AssumeRoleWithCredentials'],
-        }),
+        trustPolicy: allowing(
+          { Principal: { Federated: 'iceberg-catalog' }, Action: ['sts:AssumeRoleWithCredentials'] },
+          { Principal: '*', Action: ['sts:AssumeRole'] },
+        ),
       },
     ],
   }

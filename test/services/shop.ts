@@ -9,10 +9,13 @@ import { oauth2, restCatalog } from '@moulin/catalog'
 import type { RestCatalog } from '@moulin/catalog'
 import { systemRuntime } from '@moulin/core'
 import type { LoadedTable, Log, TableStores } from '@moulin/core'
-import { retry } from '@moulin/storage'
+import { meter, retry } from '@moulin/storage'
 import { s3, s3Stores } from '@moulin/storage-s3'
 import type { S3Options } from '@moulin/storage-s3'
-import { fileWal, icebergTier, openLog } from 'moulin'
+import { recordingMeter } from '@moulin/testing'
+import type { RecordingMeter } from '@moulin/testing'
+import { fileWal, icebergTier, openLog, openTable } from 'moulin'
+import type { OpenTable } from 'moulin'
 import { expect } from 'vitest'
 import { checkTopic, rowsOfEngine } from '../foreign/checks.ts'
 import type { Standing } from '../foreign/checks.ts'
@@ -26,8 +29,10 @@ const { clock, timers } = systemRuntime()
 const reader = fileURLToPath(new URL('read_over_rest.py', import.meta.url))
 const identifier = { namespace: ['shop', 'eu'], name: 'orders' }
 const columns = ['_kafka_partition', '_kafka_offset', 'id', 'city']
-/** Records of a wave. */
+/** Records of a wave, and all that the book sends with them. */
 const WAVE = 20
+const WAVE_ROWS = WAVE + 2 * PARTITIONS
+const TABLE = [...identifier.namespace, identifier.name].join('.')
 
 export interface ShopPlaces {
   readonly service: SeaweedFs
@@ -44,6 +49,10 @@ export interface Shop {
   readonly at: Standing
   /** As it was when the first record was sent. */
   readonly first: LoadedTable
+  /** To the store of tables; those that failed by this code alone. */
+  readonly requests: (errorType?: string) => number
+  /** How often credentials were fetched for a store that had some. */
+  readonly renewals: number
 }
 
 function clientOf({ catalog, login }: ShopPlaces): RestCatalog {
@@ -53,21 +62,21 @@ function clientOf({ catalog, login }: ShopPlaces): RestCatalog {
 }
 
 /** The log's own objects in the bucket, its newest records in `dir`, its tables where the catalog says. */
-async function opened(places: ShopPlaces, dir: string): Promise<Log> {
+async function opened(places: ShopPlaces, dir: string, watched: Watched): Promise<Log> {
   return await openLog({
     store: retry(s3({ bucket: places.service.bucket, prefix: 'lake/', ...storageOf(places) })),
     wal: fileWal({ dir }),
-    tier: icebergTier({ ...tablesOf(places), threads: 0 }),
+    tier: icebergTier({ ...tablesOf(places, watched), threads: 0 }),
   })
 }
 
 /** By URL, as somebody else does. To read alone, since the trial of the store before writing takes SeaweedFS ten seconds. */
-async function openedByUrl(places: ShopPlaces, dir: string): Promise<Log> {
+async function openedByUrl(places: ShopPlaces, dir: string, watched: Watched): Promise<Log> {
   return await openLog(`s3://${places.service.bucket}/lake`, {
     access: 'read-only',
     wal: fileWal({ dir }),
     storage: storageOf(places),
-    ...tablesOf(places),
+    ...tablesOf(places, watched),
     threads: 0,
   })
 }
@@ -76,27 +85,49 @@ function storageOf({ service: { endpoint, region, credentials } }: ShopPlaces): 
   return { endpoint, region, credentials, listOrder: 'none', deadlineMs: 60_000 }
 }
 
-function tablesOf(places: ShopPlaces): { catalog: RestCatalog; stores: TableStores; allow: readonly string[] } {
+/** What becomes of the credentials for tables. */
+interface Watched {
+  readonly meter: RecordingMeter
+  renewals: number
+}
+
+function tablesOf(
+  places: ShopPlaces,
+  watched: Watched,
+): { readonly catalog: RestCatalog; readonly stores: TableStores; readonly allow: readonly string[] } {
   const catalog = clientOf(places)
-  return { catalog, stores: s3Stores({ renew: catalog.renew }), allow: [places.tables] }
+  const stores = s3Stores({
+    renew(location, signal) {
+      watched.renewals++
+      return catalog.renew(location, signal)
+    },
+  })
+  return {
+    catalog,
+    stores: (...table) => meter(stores(...table), { meter: watched.meter }),
+    allow: [places.tables],
+  }
 }
 
 /**
- * Sends, tiers, reads and releases until the credentials that the table came with have been refused for as long as they were good, and
+ * Sends, tiers, reads and releases until the credentials that the table came with have been refused for as long as they were good, beside somebody
+ * who has opened the table once, and
  * opens the log anew, twice: everything is what was sent, all the time.
  */
 export async function openShop(places: ShopPlaces): Promise<Shop> {
   const dir = await mkdtemp(join(tmpdir(), 'moulin-shop-'))
+  const watched: Watched = { meter: recordingMeter(), renewals: 0 }
   try {
     const book = new OrderBook(codecs.json)
-    let log = await opened(places, dir)
+    let log = await opened(places, dir, watched)
     const unbounded = { timestampBeforeMaxMs: -1, timestampAfterMaxMs: -1 }
-    const config = { value: codecs.json, partitions: PARTITIONS, table: 'shop.eu.orders', ...unbounded }
+    const config = { value: codecs.json, partitions: PARTITIONS, table: TABLE, ...unbounded }
     let topic = await log.ensureTopic('orders', config)
     const first = await clientOf(places).loadTable(identifier)
     const lifeMs = expiryOf(first) - clock.now()
     const none = [0n, 0n, 0n]
     let at: Standing = { changedBelow: none, released: none, frontier: none }
+    let table: OpenTable | undefined
     for (let wave = 0; clock.now() < expiryOf(first) + lifeMs; wave++) {
       await book.send(topic, WAVE)
       const { frontier } = await topic.tier()
@@ -106,11 +137,16 @@ export async function openShop(places: ShopPlaces): Promise<Shop> {
         at = { ...at, released: frontier }
       }
       await checkTopic(topic, book, unchanged, at)
+      // Its snapshot stays, and so does the way to its files.
+      table ??= await openTable({ ...tablesOf(places, watched), table: TABLE })
+      expect(await rowsIn(table)).toBe(WAVE_ROWS)
       await timers.sleep(lifeMs / 4)
     }
+    expect(await rowsIn(table!)).toBe(WAVE_ROWS)
+    await table!.close()
     await book.send(topic, WAVE)
     await log.close()
-    log = await opened(places, dir)
+    log = await opened(places, dir, watched)
     topic = await topicOf(log)
     await checkTopic(topic, book, unchanged, at)
     const { frontier } = await topic.tier()
@@ -118,13 +154,20 @@ export async function openShop(places: ShopPlaces): Promise<Shop> {
     at = { ...at, frontier, released: frontier }
     await checkTopic(topic, book, unchanged, at)
     await log.close()
-    log = await openedByUrl(places, dir)
+    log = await openedByUrl(places, dir, watched)
     await checkTopic(await topicOf(log), book, unchanged, at)
     await log.close()
-    return { book, at, first }
+    const requests = (errorType?: string): number =>
+      watched.meter.seen('moulin.store.call.duration', errorType === undefined ? {} : { 'error.type': errorType })
+        .length
+    return { book, at, first, requests, renewals: watched.renewals }
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+async function rowsIn(table: OpenTable): Promise<number> {
+  return (await table.scan({ columns: ['_kafka_offset'] }).toArray()).length
 }
 
 /** What the service says to the credentials of a table, whose end it is not told of: the code of its error, or `ok`. */
@@ -152,8 +195,7 @@ function expiryOf({ credentials = [] }: LoadedTable): number {
 /** Rows of the shop's table as an engine reads them that is told of the catalog and of nothing else. */
 export async function rowsThrough(engine: 'pyiceberg' | 'duckdb', places: ShopPlaces): Promise<string[][]> {
   const { catalog, login } = places
-  const table = [...identifier.namespace, identifier.name].join('.')
-  const args = [reader, engine, catalog.uri, catalog.warehouse, table, ...columns]
+  const args = [reader, engine, catalog.uri, catalog.warehouse, TABLE, ...columns]
   const { CATALOG_CREDENTIAL: _, ...own } = process.env
   const env = { ...own, ...(login === undefined ? {} : { CATALOG_CREDENTIAL: login }) }
   const { stdout } = await promisify(execFile)(await python(), args, { env, maxBuffer: 1 << 26 })
