@@ -135,6 +135,10 @@ export interface Spark extends SqlEngine {
    * procedure of SQL refuses what is younger than a day. @throws Error. Returns the locations.
    */
   removeOrphans(table: string, olderThanMs: number): Promise<readonly string[]>
+  /** Begins to read a table as a stream, into a view of that name, with options of Iceberg's stream. It ends with the process. */
+  stream(table: string, view: string, options?: Readonly<Record<string, string>>): Promise<void>
+  /** Waits until a stream has read what there was when it was asked. @throws Error with what ended it. Returns the number of its batches. */
+  streamed(view: string): Promise<number>
 }
 
 /** A Spark that is installed: a Python with it, and Iceberg's library for it. */
@@ -160,6 +164,13 @@ export async function spark({ folder = '/', uri, isBrief, ...which }: SparkOptio
     async removeOrphans(table, olderThanMs) {
       const rows = await ask({ orphans: table, olderThanMs })
       return rows.map(([location]) => location!)
+    },
+    async stream(table, view, options = {}) {
+      await ask({ stream: table, into: view, options })
+    },
+    async streamed(view) {
+      const [[batches]] = (await ask({ await: view })) as [[string]]
+      return Number(batches)
     },
   }
 }
