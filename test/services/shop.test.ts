@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { restCatalog } from '../foreign/engines.ts'
 import { assumedRole } from './assumed-role.ts'
 import { seaweedfs } from './seaweedfs.ts'
-import { openShop, rowsOf, rowsThrough, saidTo } from './shop.ts'
+import { claim, openShop, rowsOf, rowsThrough, saidTo } from './shop.ts'
 import type { Shop, ShopPlaces } from './shop.ts'
 import { vendingProxy } from './vending-proxy.ts'
 
@@ -69,6 +69,27 @@ describe.each(catalogs)('A shop in $name', ({ start }) => {
     expect(shop.requests()).toBeGreaterThan(100)
     expect(shop.renewals).toBeGreaterThan(0)
   })
+
+  it(
+    'leaves a table to the log that has it, and to one of those that want it at once',
+    { timeout: 120_000 },
+    async () => {
+      const taken = { code: 'TABLE_OF_ANOTHER' }
+      expect(await claim(started.places, 'first', 'shop.eu.kept')).toMatchObject({ rows: 1 })
+      expect(await claim(started.places, 'other', 'shop.eu.kept')).toMatchObject(taken)
+      const names = ['a', 'b', 'c']
+      const claims = await Promise.all(names.map((name) => claim(started.places, name, 'shop.eu.wanted')))
+      const winners = claims.filter((claimed) => !(claimed instanceof Error))
+      // A server that tells several that they made it may leave none with it.
+      expect(winners.length).toBeLessThanOrEqual(1)
+      for (const claimed of claims)
+        expect(claimed).toMatchObject(
+          winners.includes(claimed)
+            ? { rows: 1 }
+            : { code: expect.stringMatching(/^(TABLE_OF_ANOTHER|LINEAGE_BROKEN)$/) },
+        )
+    },
+  )
 
   it.for(['pyiceberg', 'duckdb'] as const)('is read by %s', { timeout: INSTALLS_MS }, async (engine) => {
     expect(await rowsThrough(engine, started.places)).toEqual(rowsOf(shop!))

@@ -62,9 +62,9 @@ function clientOf({ catalog, login }: ShopPlaces): RestCatalog {
 }
 
 /** The log's own objects in the bucket, its newest records in `dir`, its tables where the catalog says. */
-async function opened(places: ShopPlaces, dir: string, watched: Watched): Promise<Log> {
+async function opened(places: ShopPlaces, dir: string, watched: Watched, prefix = 'lake/'): Promise<Log> {
   return await openLog({
-    store: retry(s3({ bucket: places.service.bucket, prefix: 'lake/', ...storageOf(places) })),
+    store: retry(s3({ bucket: places.service.bucket, prefix, ...storageOf(places) })),
     wal: fileWal({ dir }),
     tier: icebergTier({ ...tablesOf(places, watched), threads: 0 }),
   })
@@ -168,6 +168,22 @@ export async function openShop(places: ShopPlaces): Promise<Shop> {
 
 async function rowsIn(table: OpenTable): Promise<number> {
   return (await table.scan({ columns: ['_kafka_offset'] }).toArray()).length
+}
+
+/** What becomes of a record of another log that wants a table: the commit that holds it, or the error. */
+export async function claim(places: ShopPlaces, name: string, table: string): Promise<unknown> {
+  const dir = await mkdtemp(join(tmpdir(), 'moulin-claim-'))
+  const log = await opened(places, dir, { meter: recordingMeter(), renewals: 0 }, `${name}/`)
+  try {
+    const topic = await log.ensureTopic('orders', { value: codecs.json, table })
+    await topic.producer().send({ partition: 0, value: null })
+    return await topic.tier()
+  } catch (error) {
+    return error
+  } finally {
+    await log.close()
+    await rm(dir, { recursive: true, force: true })
+  }
 }
 
 /** What the service says to the credentials of a table, whose end it is not told of: the code of its error, or `ok`. */
