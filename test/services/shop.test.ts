@@ -8,7 +8,7 @@ import type { Shop, ShopPlaces } from './shop.ts'
 import { vendingProxy } from './vending-proxy.ts'
 
 const INSTALLS_MS = 900_000
-const LIFE_SECONDS = 4
+const LIFE_SECONDS = 5
 
 interface Started {
   readonly places: ShopPlaces
