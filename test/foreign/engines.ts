@@ -35,8 +35,9 @@ export interface RestCatalog {
 /**
  * Apache's REST fixture, without tables: see rest-fixture/RegisteredTables.java. `warehouse` is the URI of the folder that tables are made
  * in; without it none can be. Needs Java 17 and Maven.
+ * @param files Properties of Iceberg's `S3FileIO`, for a warehouse in S3.
  */
-export async function restCatalog(warehouse?: string): Promise<RestCatalog> {
+export async function restCatalog(warehouse?: string, files?: Readonly<Record<string, string>>): Promise<RestCatalog> {
   const [pom, program] = [here('rest-fixture/pom.xml'), here('rest-fixture/RegisteredTables.java')]
   const recipe = (await readFile(pom, 'utf8')) + (await readFile(program, 'utf8'))
   const home = await made('rest-fixture', recipe, async (into) => {
@@ -44,20 +45,30 @@ export async function restCatalog(warehouse?: string): Promise<RestCatalog> {
     await maven('-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', libs)
     await run('javac', ['-nowarn', '-cp', join(into, 'libs/*'), '-d', join(into, 'classes'), program])
   })
-  const classes = `${join(home, 'classes')}:${join(home, 'libs/*')}`
+  const sdk = files === undefined ? [] : [await javaSdkOfS3()]
+  const classes = [join(home, 'classes'), join(home, 'libs/*'), ...sdk].join(':')
+  const properties = Object.entries(files === undefined ? {} : { 'io-impl': S3_FILE_IO, ...files })
+  const named = warehouse === undefined ? [] : [warehouse, ...properties.map(([name, value]) => `${name}=${value}`)]
   const options = [...javaBrief, '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', classes]
-  const java = spawn(
-    'java',
-    [...options, 'org.apache.iceberg.rest.RegisteredTables', ...(warehouse === undefined ? [] : [warehouse])],
-    {
-      stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
-    },
-  )
+  const java = spawn('java', [...options, 'org.apache.iceberg.rest.RegisteredTables', ...named], {
+    stdio: ['pipe', 'pipe', process.env['MOULIN_ENGINES_LOUD'] ? 'inherit' : 'ignore'],
+  })
   const port = new Promise<string>((resolve) => java.stdout.once('data', (text) => resolve(String(text).trim())))
   const gone = new Promise<undefined>((resolve) => java.once('exit', () => resolve(undefined)))
   const started = await Promise.race([port, gone])
   if (started === undefined) throw new Error('The REST fixture ended before it listened.')
   return { uri: `http://127.0.0.1:${started}`, stop: () => ended(java) }
+}
+
+const S3_FILE_IO = 'org.apache.iceberg.aws.s3.S3FileIO'
+
+/** What `S3FileIO` stands on: 64 MB, which nobody needs whose tables lie in a folder. */
+async function javaSdkOfS3(): Promise<string> {
+  const artifact = 'org.apache.iceberg:iceberg-aws-bundle:1.11.0'
+  const folder = await made('aws-bundle', artifact, async (into) => {
+    await maven('dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${into}`)
+  })
+  return join(folder, '*')
 }
 
 /** What an engine says that does not do as it was told. Whether that is its fault is another question. */
@@ -124,6 +135,10 @@ export interface Spark extends SqlEngine {
    * procedure of SQL refuses what is younger than a day. @throws Error. Returns the locations.
    */
   removeOrphans(table: string, olderThanMs: number): Promise<readonly string[]>
+  /** Begins to read a table as a stream, into a view of that name, with options of Iceberg's stream. It ends with the process. */
+  stream(table: string, view: string, options?: Readonly<Record<string, string>>): Promise<void>
+  /** Waits until a stream has read what there was when it was asked. @throws Error with what ended it. Returns the number of its batches. */
+  streamed(view: string): Promise<number>
 }
 
 /** A Spark that is installed: a Python with it, and Iceberg's library for it. */
@@ -149,6 +164,13 @@ export async function spark({ folder = '/', uri, isBrief, ...which }: SparkOptio
     async removeOrphans(table, olderThanMs) {
       const rows = await ask({ orphans: table, olderThanMs })
       return rows.map(([location]) => location!)
+    },
+    async stream(table, view, options = {}) {
+      await ask({ stream: table, into: view, options })
+    },
+    async streamed(view) {
+      const [[batches]] = (await ask({ await: view })) as [[string]]
+      return Number(batches)
     },
   }
 }

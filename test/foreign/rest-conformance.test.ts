@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { restCatalog as client } from '@moulin/catalog'
-import { isKind } from '@moulin/core'
-import type { Catalog, LoadedTable, Namespace } from '@moulin/core'
+import type { Catalog, LoadedTable } from '@moulin/core'
 import { afterAll, beforeAll } from 'vitest'
 import { judgeDiffering } from '../support/differing-catalog.ts'
+import { emptied } from '../support/emptied-catalog.ts'
 import { restCatalog } from './engines.ts'
 import type { RestCatalog } from './engines.ts'
 
@@ -23,22 +23,6 @@ afterAll(async () => {
   await fixture?.stop()
   await rm(folder, { recursive: true, force: true })
 })
-
-/** One fixture for all checks: what an earlier one has left goes first. */
-async function emptied(catalog: Catalog): Promise<Catalog> {
-  for await (const table of catalog.listTables()) await catalog.dropTable(table)
-  const drop = async (namespace: Namespace): Promise<void> => {
-    for await (const child of catalog.listNamespaces(namespace)) await drop(child)
-    if (namespace.length > 0) await catalog.dropNamespace(namespace).catch(unlessMissing)
-  }
-  await drop([])
-  return catalog
-}
-
-/** Those that are there because a table is go with it. */
-function unlessMissing(error: unknown): void {
-  if (!isKind(error, 'not-found')) throw error
-}
 
 const open = async (): Promise<Catalog> => {
   const catalog = client({ uri: fixture.uri })

@@ -6,7 +6,10 @@ usage: spark.py JAR FOLDER SETTINGS < STATEMENTS     JAR: iceberg-spark-runtime;
 `{path:NAME}` in a statement becomes a view of the table in FOLDER/NAME, opened by its path alone. Answers each statement with
 a line: a JSON list of its rows, every value as text, or {"error": message}. Ends with its input.
 
-{"orphans": TABLE, "olderThanMs": MS} instead of a statement removes the orphans of a table, and answers their locations.
+Instead of a statement:
+{"orphans": TABLE, "olderThanMs": MS} removes the orphans of a table, and answers their locations.
+{"stream": TABLE, "into": NAME, "options": {…}} begins to read a table as a stream, into a view in memory.
+{"await": NAME} waits until a stream has read what there was when it was asked, and answers the number of batches that had rows.
 """
 
 import json
@@ -53,8 +56,26 @@ def remove_orphans(table, older_than_ms):
     return [[str(location)] for location in action.olderThan(older_than_ms).execute().orphanFileLocations()]
 
 
+streams = {}
+
+
+def start_stream(table, name, options):
+    rows = spark.readStream.format("iceberg").options(**options).load(table)
+    streams[name] = rows.writeStream.format("memory").queryName(name).trigger(processingTime="200 milliseconds").start()
+    return []
+
+
+def await_stream(name):
+    streams[name].processAllAvailable()
+    return [[str(sum(batch["numInputRows"] > 0 for batch in streams[name].recentProgress))]]
+
+
 def answer(statement):
     try:
+        if isinstance(statement, dict) and "stream" in statement:
+            return start_stream(statement["stream"], statement["into"], statement["options"])
+        if isinstance(statement, dict) and "await" in statement:
+            return await_stream(statement["await"])
         if isinstance(statement, dict):
             return remove_orphans(statement["orphans"], statement["olderThanMs"])
         text = re.sub(r"\{path:([^}]+)\}", view, statement)

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -27,14 +27,17 @@ export interface ServiceCommand {
   /** `data` is a folder that goes with the server. */
   readonly args: (data: string) => readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** What is written into `data` before it starts, by name. */
+  readonly files?: Readonly<Record<string, string>>
   /** Asked again and again; `log` is all that it has said until then. */
   readonly isUp: (log: string) => boolean | Promise<boolean>
 }
 
 /** Starts a server that ends by `close`. @throws with what it said last, when it ends before it is up, or is not within a minute. */
 export async function startService(service: ServiceCommand): Promise<{ close(): Promise<void> }> {
-  const { name, command, args, env, isUp } = service
+  const { name, command, args, env, files = {}, isUp } = service
   const data = await mkdtemp(join(tmpdir(), 'moulin-service-'))
+  for (const [file, text] of Object.entries(files)) await writeFile(join(data, file), text)
   const child = spawn(command, args(data), {
     cwd: data,
     stdio: ['ignore', 'pipe', 'pipe'],
