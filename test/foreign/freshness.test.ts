@@ -89,7 +89,7 @@ describe('engines that ask a log through its server', { timeout: 900_000 }, () =
     expect(answers.flatMap(({ wrong }) => wrong)).toEqual([])
     expect(staleLoads).toBe(0)
     for (const { name } of pollers) expect(answers.filter(({ by }) => by === name).length, name).toBeGreaterThan(1)
-    expect(tieredLoads).toBeGreaterThan(1)
+    expect(tieredLoads).toBeGreaterThan(0)
     // A commit has all that waits, so the next one is due no earlier than `maxStalenessMs` later.
     expect(tieredLoads).toBeLessThanOrEqual(Math.ceil(sentMs / STALENESS_MS) + 1)
     expect(busy.metadataBytes).toBeLessThan(MAX_METADATA_BYTES)
