@@ -113,5 +113,6 @@ describe('moulin catalog', () => {
     expect(await refusedBy(join(dir, 'none'))).toMatch(/no log at/)
     expect(await refusedBy(dir, '--listen', '0.0.0.0:0')).toMatch(/give it auth/)
     expect(await refusedBy(dir, '--fresh', '--max-staleness', 'soon')).toMatch(/number from 0/)
+    expect(await refusedBy('s3://moulin/lake', '--fresh')).toMatch(/--fresh needs .* give --wal DIR/)
   })
 })

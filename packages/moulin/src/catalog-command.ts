@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { objectStoreCatalog } from '@moulin/catalog'
-import { placeOf, silentLogger, systemRuntime } from '@moulin/core'
+import { invalid, placeOf, silentLogger, systemRuntime } from '@moulin/core'
 import type { ObjectStore, Runtime } from '@moulin/core'
 import { nonNegative } from './cli-numbers.ts'
 import { openPlace, placeArgument, storageOf, withWalFlags } from './cli-place.ts'
@@ -44,6 +44,10 @@ async function serve(
   { line, note }: CatalogOutput,
   stop: AbortSignal | undefined,
 ): Promise<void> {
+  if (flags.fresh === true && flags.wal === undefined && placeOf('moulin', where).kind !== 'folder') {
+    const message = 'catalog: --fresh needs the write-ahead data of a log in a bucket: give --wal DIR.'
+    throw invalid('OPTION', message, { context: { option: '--wal' } })
+  }
   // Loaded when it is asked for: nobody else needs a server.
   const { serveCatalog } = await import('@moulin/gateway')
   const runtime: Runtime = systemRuntime({ logger: silentLogger })
