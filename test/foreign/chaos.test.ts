@@ -22,14 +22,26 @@ const FIXED = 1_681_233
 /** What does not come to be done in its list. */
 const NOT_DONE: readonly string[] = ['PyIceberg: delete: refused']
 
-/** One that is the same for ever, and one of the day; by hand any other. */
-function seeds(): number[] {
+type Form = 'by hand' | 'through the server'
+const forms: readonly Form[] = ['by hand', 'through the server']
+
+/**
+ * One that is the same for ever by hand, and through the server one of the day; by hand any other, in the form that `MOULIN_FORM` says or in both.
+ */
+function lists(): { readonly form: Form; readonly seed: number }[] {
+  const inForms = (of: readonly number[]) => forms.flatMap((form) => of.map((seed) => ({ form, seed })))
   // A hunt for planted bugs.
-  if (process.env['MOULIN_HUNT'] !== undefined) return [FIXED]
+  if (process.env['MOULIN_HUNT'] !== undefined) return [{ form: 'by hand', seed: FIXED }]
   const given = process.env['MOULIN_SEED']
-  if (given !== undefined) return [Number(given)]
+  const wanted = process.env['MOULIN_FORM']
+  if (given !== undefined)
+    return inForms([Number(given)]).filter(({ form }) => wanted === undefined || form.includes(wanted))
   const today = Math.floor(systemRuntime().clock.now() / DAY_MS)
-  return long ? [FIXED, today, today + 1_000_000, today + 2_000_000, today + 3_000_000] : [FIXED, today]
+  if (long) return inForms([FIXED, today, today + 1_000_000, today + 2_000_000, today + 3_000_000])
+  return [
+    { form: 'by hand', seed: FIXED },
+    { form: 'through the server', seed: today },
+  ]
 }
 const steps = Number(process.env['MOULIN_STEPS'] ?? (long ? 110 : 30))
 
@@ -52,21 +64,28 @@ afterAll(async () => {
 })
 
 describe('chaos', () => {
-  it.each(seeds())(
-    `of ${steps} steps leaves the log right, MOULIN_SEED=%i`,
+  it.each(lists())(
+    `of ${steps} steps $form leaves the log right, MOULIN_SEED=$seed`,
     { timeout: steps * 60_000 },
-    async (seed) => {
-      const tally = await chaos({ seed, steps, features, engines })
+    async ({ form, seed }) => {
+      const isLive = form === 'through the server'
+      const { outcomes: tally, hands } = await chaos({ seed, steps, features, engines, isLive })
       const lines = [...tally].sort().map(([name, times]) => `${times} x ${name}`)
-      console.log(`chaos MOULIN_SEED=${seed}: ${lines.join('; ')}`)
+      console.log(`chaos ${form}, MOULIN_SEED=${seed}: ${lines.join('; ')}`)
+      console.log(`chaos ${form}, MOULIN_SEED=${seed}, beside: ${JSON.stringify(hands)}`)
       const count = (names: (name: string) => boolean): number =>
         [...tally].reduce((total, [name, times]) => total + (names(name) ? times : 0), 0)
       // Of the fixed list it is known what engines refuse; of any other that they do most of what they are told.
       const isDone = (name: string): boolean => name.endsWith(': done') || name.endsWith(': broken')
-      if (seed === FIXED && steps === 30)
+      if (seed === FIXED && steps === 30 && !isLive)
         expect([...tally.keys()].filter((name) => !isDone(name)).sort()).toEqual(NOT_DONE)
       expect(count(isDone), 'steps that came to something').toBeGreaterThan(steps / 2)
       expect(count(() => true)).toBe(steps)
+      if (!isLive) return
+      // All did commit beside each other.
+      expect(hands.ours, 'commits of ours').toBeGreaterThan(steps / 2)
+      expect(hands.theirs, 'commits of theirs').toBeGreaterThan(steps / 2)
+      expect(hands.bystander, 'commits of the bystander').toBeGreaterThan(0)
     },
   )
 })

@@ -117,8 +117,9 @@ const brief = {
   'spark.sql.codegen.wholeStage': 'false',
 }
 
-function lakeOf(uri: string): Readonly<Record<string, string>> {
-  const lake = 'spark.sql.catalog.lake'
+/** What Spark is told of a REST catalog, by name. */
+export function lakeOf(uri: string, name = 'lake'): Readonly<Record<string, string>> {
+  const lake = `spark.sql.catalog.${name}`
   return {
     [lake]: 'org.apache.iceberg.spark.SparkCatalog',
     [`${lake}.type`]: 'rest',

@@ -1,5 +1,4 @@
-import { noValues } from './columns.ts'
-import type { Row } from './model.ts'
+import { rowOfOthers } from './model.ts'
 import type { Operation, Outcome, Scene } from './operation.ts'
 import { and, anyRows, assignment, byId } from './predicates.ts'
 import type { Args } from './predicates.ts'
@@ -15,15 +14,6 @@ import {
 
 /** Ids that no record has. */
 const FIRST_OF_OTHERS = 1_000_000
-
-/** A row without a place in the log. */
-export const rowOfOthers = (id: number, city: string | null): Row => ({
-  sent: undefined,
-  key: null,
-  values: { ...noValues, id, city },
-  hasRaw: false,
-  extras: {},
-})
 
 /** Sets how Spark writes a kind of change: files anew, or what is deleted beside them. Says which. */
 async function mode(
@@ -135,6 +125,8 @@ export const changes: readonly Operation[] = [
   },
   {
     name: 'INSERT of copied rows',
+    // It copies what it has read, and adds that to whatever the table is by then.
+    wants: 'no commits',
     async work({ stranger, model }, args) {
       const [, , c] = args
       const copied = byId(args)

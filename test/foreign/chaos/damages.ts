@@ -92,6 +92,7 @@ export const damages: readonly Operation[] = [
   },
   {
     name: 'drop a column that says who a row is',
+    wants: 'quiet',
     needs: 'evolution',
     refusals: ofPartitionColumns(identity),
     refusesReaders: ['LINEAGE_BROKEN'],
@@ -119,6 +120,7 @@ export const damages: readonly Operation[] = [
   },
   {
     name: 'drop a column that a record can be read without',
+    wants: 'quiet',
     needs: 'evolution',
     refusals: ofPartitionColumns(others),
     async work(scene, [a, b]): Promise<void> {

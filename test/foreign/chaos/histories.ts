@@ -1,4 +1,4 @@
-import { rowOfOthers } from './changes.ts'
+import { rowOfOthers } from './model.ts'
 import type { Operation, Outcome } from './operation.ts'
 import { anyRows, assignment, byId, and } from './predicates.ts'
 import { history } from './stranger.ts'
@@ -7,6 +7,8 @@ import { history } from './stranger.ts'
 export const histories: readonly Operation[] = [
   {
     name: 'branch and fast-forward',
+    // Main goes where the branch is, and nowhere else.
+    wants: 'no commits',
     async work({ stranger, model }, args) {
       const branch = `b_${args[0]}`
       const gone = anyRows(model, args)
@@ -65,6 +67,8 @@ export const histories: readonly Operation[] = [
   },
   {
     name: 'CREATE OR REPLACE',
+    // What is committed between its read and its end would be nobody's.
+    wants: 'no commits',
     async work({ stranger, model }): Promise<Outcome> {
       const { table } = stranger
       await stranger.sql(`CREATE OR REPLACE TABLE ${table} USING iceberg AS SELECT * FROM ${table}`, () =>

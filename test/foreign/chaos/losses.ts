@@ -112,6 +112,7 @@ async function checkWithout(scene: Scene, places: Places): Promise<void> {
 export const losses: readonly Operation[] = [
   {
     name: 'a file of ours vanishes',
+    wants: 'quiet',
     isHeld: true,
     refusals: noPartition,
     async work(scene, [a, b]): Promise<Outcome> {
@@ -156,6 +157,7 @@ export const losses: readonly Operation[] = [
   },
   {
     name: 'a file vanishes of which there is no other copy',
+    wants: 'quiet',
     refusesReaders: ['FILE_MISSING'],
     async work(scene, [a]): Promise<Outcome> {
       const byFile = [...(await rowsByFile(scene))].map(([file, rows]) => ({

@@ -1,4 +1,4 @@
-import { Columns, valuesOf } from './columns.ts'
+import { Columns, noValues, valuesOf } from './columns.ts'
 import type { Values } from './columns.ts'
 import { PARTITIONS } from './readings.ts'
 import type { Reading, ReadingBook, Sent } from './readings.ts'
@@ -277,3 +277,12 @@ export class Model {
 
 export const asSent = ({ key, bytes }: Sent): Expected => ({ key, bytes, fidelity: 'exact' })
 const noOffsets: readonly bigint[] = Array.from({ length: PARTITIONS }, () => 0n)
+
+/** A row without a place in the log. */
+export const rowOfOthers = (id: number, city: string | null): Row => ({
+  sent: undefined,
+  key: null,
+  values: { ...noValues, id, city },
+  hasRaw: false,
+  extras: {},
+})

@@ -21,6 +21,11 @@ export interface Operation {
   readonly needs?: Feature
   /** What engines say that do not do it to such a table. */
   readonly refusals?: readonly Refusal[]
+  /**
+   * Where others work at the same time: `no commits` but its own are to come beside it; `quiet`: nothing is sent, either, since it looks at the
+   * log in between. Default: neither.
+   */
+  readonly wants?: 'no commits' | 'quiet'
   /** The write-ahead tier has what the log committed last before it, and no reader beside it holds that back. */
   readonly isHeld?: true
   /** Readers beside it may be refused with these codes; default none. */
@@ -34,6 +39,6 @@ export interface Scene {
   readonly ours: OurSide
   /** What the log must be able to read. */
   readonly features: ReadonlySet<Feature>
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: what is older and named by nothing will be named by nothing. */
   readonly now: () => number
 }

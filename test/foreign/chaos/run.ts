@@ -8,12 +8,14 @@ import type { Log, OpenTable, Topic, TopicConfig } from 'moulin'
 import { expect } from 'vitest'
 import { engineError } from '../engines.ts'
 import { newestVersion } from '../registered-table.ts'
+import { Beside, BYSTANDER_ID, noHands } from './beside.ts'
+import type { Hands } from './beside.ts'
 import { checkLog, checkOpenTable, checkSpark } from './checks.ts'
 import { stepsOf } from './list.ts'
 import type { Step } from './list.ts'
 import { Model } from './model.ts'
 import { expectedVerdict } from './lineage.ts'
-import type { Feature, Outcome, Scene } from './operation.ts'
+import type { Feature, Operation, Outcome, Scene } from './operation.ts'
 import type { LogWork, OurSide } from './our-side.ts'
 import { isRefusal } from './refusals.ts'
 import { codecs, PARTITIONS, ReadingBook } from './readings.ts'
@@ -21,7 +23,9 @@ import type { Reading } from './readings.ts'
 import { checkStretch, readAll, seek, Tail } from './readers.ts'
 import type { Stretch } from './readers.ts'
 import { parseMetadata, Stranger } from './stranger.ts'
-import type { ChaosEngines, Metadata } from './stranger.ts'
+import type { ChaosEngines, Metadata, OwnCommit } from './stranger.ts'
+import { byHand, throughServer } from './venue.ts'
+import type { Venue } from './venue.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -29,10 +33,15 @@ export interface ChaosOptions {
   /** What the log reads. */
   readonly features: ReadonlySet<Feature>
   readonly engines: ChaosEngines
+  /** Through our server, while the log works on; else in a catalog of the strangers' own, while it commits nothing. */
+  readonly isLive?: boolean
 }
 
-/** How often each operation came to what. */
-export type Tally = ReadonlyMap<string, number>
+/** How often each operation came to what, and what was committed beside them. */
+export interface Tally {
+  readonly outcomes: ReadonlyMap<string, number>
+  readonly hands: Hands
+}
 
 /** Runs the list of operations of a seed, and holds the log against the model after each. @throws naming seed and step. */
 export async function chaos(options: ChaosOptions): Promise<Tally> {
@@ -59,9 +68,10 @@ export async function chaos(options: ChaosOptions): Promise<Tally> {
   } finally {
     await run.close()
   }
-  return tally
+  return { outcomes: tally, hands: run.hands }
 }
 
+const TABLE_FOLDER = 'tables/shop/orders'
 /** Never by itself: what the strangers work on must lie still. */
 const NEVER_MS = 2_147_483_647
 
@@ -96,18 +106,36 @@ class ChaosRun {
   #ownSequence = 0
   readonly #ownSnapshots = new Set<string>()
 
-  private constructor(dir: string, { features, engines }: ChaosOptions, random: SeededRandom) {
+  readonly #venue: Venue
+  readonly #engines: ChaosEngines
+  readonly #isLive: boolean
+  readonly hands = noHands()
+
+  private constructor(dir: string, options: ChaosOptions, random: SeededRandom, venue: Venue) {
+    const { features, engines, isLive = false } = options
     this.#dir = dir
+    this.#venue = venue
+    this.#engines = engines
+    this.#isLive = isLive
     this.#random = random
     this.#features = features
     this.#config = configOf(random)
     this.#model = new Model(new ReadingBook(this.#config.value!), this.#config.valueMode === 'columns+raw')
-    this.#stranger = new Stranger(engines, this.#folder, this.#model)
+    this.#stranger = new Stranger({
+      engines,
+      venue,
+      model: this.#model,
+      hands: this.hands,
+      committed: (commit, metadata) => this.#committedBeside(commit, metadata),
+    })
   }
 
   static async begin(options: ChaosOptions, random: SeededRandom): Promise<ChaosRun> {
     const dir = join(await mkdtemp(join(tmpdir(), 'moulin-chaos-')), 'lake')
-    const run = new ChaosRun(dir, options, random)
+    const { engines, isLive } = options
+    const folder = join(dir, TABLE_FOLDER)
+    const venue = isLive === true ? await throughServer(engines, dir, folder) : byHand(engines, folder)
+    const run = new ChaosRun(dir, options, random, venue)
     await run.#open()
     const runtime = systemRuntime()
     const store = fileSystem({ root: dir, files: runtime.files })
@@ -117,18 +145,20 @@ class ChaosRun {
   }
 
   get #folder(): string {
-    return join(this.#dir, 'tables/shop/orders')
+    return join(this.#dir, TABLE_FOLDER)
   }
 
   async #open(): Promise<void> {
     this.#log = await openLog(this.#dir, { threads: 0 })
     this.#topic = await this.#log.ensureTopic('readings', this.#config)
     this.#tail = new Tail(this.#topic)
+    await this.#venue.meet(this.#log)
   }
 
   async #shut(): Promise<void> {
     await this.#tail.caughtUp(this.#model.book.sent)
     await this.#tail.stop()
+    this.hands.onRead += await this.#venue.leave()
     await this.#log.close()
   }
 
@@ -147,21 +177,30 @@ class ChaosRun {
     await this.#arrive()
     // Two readers beside what the strangers do, where they do not hold back what is to be released; the third follows all the time.
     const readers = this.#readMeanwhile(operation.isHeld !== true)
+    const beside = this.#beside(operation)
+    this.#stranger.beside = beside
     const scene = this.#scene()
     let outcome: Outcome
+    let faults: readonly unknown[] = []
     try {
+      if (operation.wants === 'no commits') await this.#heldFrom(beside)
       outcome = (await operation.work(scene, args)) ?? 'done'
     } catch (error) {
       if (!isRefusal(operation, scene, (error as Error).message)) throw error
       outcome = 'refused'
       console.log(`${operation.name} is refused: ${(error as Error).message.trimEnd().slice(-300)}`)
     } finally {
+      faults = (await beside?.stop()) ?? []
       await readers.stop()
     }
+    if (this.#isLive) await this.#stranger.catchUp()
+    this.#stranger.beside = undefined
+    await this.#tail.caughtUp(this.#model.book.sent)
     // Before anybody is held against it: is the model right?
     await checkSpark(this.#stranger, this.#model)
     const isAdopted = await this.#settle(outcome)
     const mayBe = [...(operation.refusesReaders ?? []), ...(isAdopted ? ['LINEAGE_BROKEN'] : [])]
+    throwOther(faults, mayBe)
     for (const stretch of readers.stretches(mayBe)) checkStretch(stretch, this.#model, this.#model.states)
     await checkLog(this.#topic, this.#model)
     if (isAdopted) {
@@ -196,7 +235,39 @@ class ChaosRun {
         await this.#arrive()
       },
     }
+    // What is under way beside it is younger.
+    const beganMs = clock.now()
+    const now = (): number => (this.#stranger.beside === undefined ? clock.now() : beganMs)
     return { stranger: this.#stranger, model: this.#model, ours, features: this.#features, now }
+  }
+
+  /** What the log and a bystander do meanwhile. DuckDB inserts while Spark and Iceberg's library work, whose commits can be told from its. */
+  #beside({ name, wants }: Operation): Beside | undefined {
+    if (!this.#isLive || wants === 'quiet') return undefined
+    const { duckdb } = this.#engines
+    const insert = (): Promise<unknown> =>
+      duckdb.sql(`INSERT INTO ${this.#stranger.table} (id) VALUES (${BYSTANDER_ID})`)
+    return new Beside({
+      topic: this.#topic,
+      book: this.#model.book,
+      random: this.#random.fork(),
+      hands: this.hands,
+      bystander: /^(DuckDB|PyIceberg):/.test(name) ? undefined : insert,
+    })
+  }
+
+  /** Only the producer goes on beside the operation; it takes the table as commits have left it. */
+  async #heldFrom(beside: Beside | undefined): Promise<void> {
+    await beside?.hold()
+    if (beside !== undefined) await this.#stranger.catchUp()
+  }
+
+  async #committedBeside({ snapshotId, frontier }: OwnCommit, metadata: Metadata): Promise<void> {
+    const { book } = this.#model
+    // A commit may be there before the producer has heard of its records.
+    while (frontier.some((end, partition) => book.ends[partition]! < end)) await systemRuntime().timers.sleep(5)
+    this.#ownSequence = metadata['last-sequence-number']
+    this.#committed(snapshotId, () => this.#model.tiered(frontier))
   }
 
   /** The strangers take the table as the log has left it. */
@@ -251,8 +322,7 @@ class ChaosRun {
         await running
       },
       stretches(mayBe) {
-        const fault = faults.find((error) => !isMoulinError(error) || !mayBe.includes(error.code))
-        if (fault !== undefined) throw fault as Error
+        throwOther(faults, mayBe)
         return found
       },
     }
@@ -291,13 +361,13 @@ class ChaosRun {
   async close(): Promise<void> {
     await this.#table.close()
     await this.#tail.stop()
+    await this.#venue.stop()
     await this.#log.close()
     await rm(join(this.#dir, '..'), { recursive: true, force: true })
   }
 }
 
 const { clock } = systemRuntime()
-const now = (): number => clock.now()
 const sum = (offsets: readonly bigint[]): bigint => offsets.reduce((total, offset) => total + offset, 0n)
 /** What makes it fail, where that is a broken history. */
 async function faultOf(work: Promise<unknown>): Promise<unknown> {
@@ -307,6 +377,12 @@ async function faultOf(work: Promise<unknown>): Promise<unknown> {
     if (!isOfBrokenHistory(error)) throw error
     return error
   }
+}
+
+/** @throws the first that has none of the codes. */
+function throwOther(faults: readonly unknown[], mayBe: readonly string[]): void {
+  const fault = faults.find((error) => !isMoulinError(error) || !mayBe.includes(error.code))
+  if (fault !== undefined) throw fault as Error
 }
 
 const isOfBrokenHistory = (error: unknown): boolean => isMoulinError(error) && error.code === 'LINEAGE_BROKEN'

@@ -1,9 +1,11 @@
 import { pyiceberg } from '../engines.ts'
 import type { PyicebergWork, RestCatalog, Rows, Spark, SqlEngine } from '../engines.ts'
 import type { IcebergWriter } from '../iceberg-writer.ts'
-import { registerTable } from '../registered-table.ts'
-import type { RegisteredTable } from '../registered-table.ts'
+import { BYSTANDER_ID } from './beside.ts'
+import type { Beside, Hands } from './beside.ts'
+import { rowOfOthers } from './model.ts'
 import type { Model } from './model.ts'
+import type { Venue } from './venue.ts'
 
 export interface ChaosEngines {
   readonly catalog: RestCatalog
@@ -15,6 +17,7 @@ export interface ChaosEngines {
 /** What the operations look at of a table's metadata; snapshot ids as text, since they have 64 bits. */
 export interface Metadata {
   readonly 'format-version': number
+  readonly 'last-sequence-number': number
   readonly 'current-snapshot-id': string | null
   readonly 'current-schema-id': number
   readonly schemas: readonly {
@@ -39,33 +42,61 @@ export interface Metadata {
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** Everybody else who works on the table. What they do is seen by the log right after each statement. */
+/** A commit of the log, as the table has it. */
+export interface OwnCommit {
+  readonly snapshotId: string
+  /** Exclusive, per partition. */
+  readonly frontier: readonly bigint[]
+}
+
+export interface StrangerParts {
+  readonly engines: ChaosEngines
+  readonly venue: Venue
+  readonly model: Model
+  readonly hands: Hands
+  /** The log has committed beside a statement. */
+  readonly committed: (commit: OwnCommit, metadata: Metadata) => Promise<void>
+}
+
+/** So often a statement is told that others came before; then they wait for it. */
+const TRIES = 2
+/** What engines say whose commit is refused since another came first. */
+const isConflict = (error: unknown): boolean =>
+  /CommitFailed|CommitStateUnknown|ValidationException|Commit ?conflict|has changed|REQUIREMENT_FAILED|\b409\b/i.test(
+    (error as Error).message,
+  )
+
+/**
+ * Everybody else who works on the table. Each change of the table comes into the model when its statement has been answered, in the order in
+ * which the table has had them.
+ */
 export class Stranger {
   readonly engines: ChaosEngines
-  readonly #folder: string
-  readonly #model: Model
-  #table: RegisteredTable | undefined
+  readonly #venue: Venue
+  readonly #parts: StrangerParts
+  /** Who works at the same time; undefined: nobody. */
+  beside: Beside | undefined
   #metadata: Metadata | undefined
 
-  constructor(engines: ChaosEngines, folder: string, model: Model) {
-    this.engines = engines
-    this.#folder = folder
-    this.#model = model
+  constructor(parts: StrangerParts) {
+    this.engines = parts.engines
+    this.#venue = parts.venue
+    this.#parts = parts
   }
 
   /** Takes the table as the log has left it. */
   async arrive(metadata: Metadata): Promise<void> {
-    this.#table = await registerTable(this.engines.catalog, this.#folder)
+    await this.#venue.arrive()
     this.#metadata = metadata
   }
 
   /** Without the catalog's name. */
   get name(): string {
-    return this.#table!.name
+    return this.#venue.name
   }
 
   get table(): string {
-    return `lake.${this.name}`
+    return `${this.#venue.lake}.${this.name}`
   }
 
   get metadata(): Metadata {
@@ -73,12 +104,13 @@ export class Stranger {
   }
 
   /** Spark does it; then it has happened. */
-  sql(statement: string, happened: () => void = () => {}): Promise<void> {
+  sql(statement: string, happened?: () => void): Promise<void> {
     return this.#done(() => this.engines.spark.sql(statement), happened)
   }
 
   call(procedure: string, args: readonly string[], happened?: () => void): Promise<void> {
-    return this.sql(`CALL lake.system.${procedure}(${[`table => '${this.name}'`, ...args].join(', ')})`, happened)
+    const all = [`table => '${this.name}'`, ...args].join(', ')
+    return this.sql(`CALL ${this.#venue.lake}.system.${procedure}(${all})`, happened)
   }
 
   duckdb(statement: string, happened?: () => void): Promise<void> {
@@ -86,13 +118,13 @@ export class Stranger {
   }
 
   pyiceberg(request: PyicebergWork, happened?: () => void): Promise<void> {
-    this.#model.blursLists = true
-    return this.#done(() => pyiceberg(this.engines.catalog.uri, this.name, request), happened)
+    this.#parts.model.blursLists = true
+    return this.#done(() => pyiceberg(this.#venue.uri, this.name, request), happened)
   }
 
   /** Iceberg's library does what SQL does not say. */
   iceberg(request: object, happened?: () => void): Promise<void> {
-    return this.#done(() => this.engines.iceberg.request({ ...request, table: this.name }), happened)
+    return this.#done(() => this.#venue.iceberg.request({ ...request, table: this.name }), happened)
   }
 
   removeOrphans(olderThanMs: number): Promise<void> {
@@ -104,14 +136,91 @@ export class Stranger {
     return this.engines.spark.sql(`SELECT ${what} FROM ${this.table}`)
   }
 
-  async #done(work: () => Promise<unknown>, happened: () => void = () => {}): Promise<void> {
-    await work()
-    const text = await this.#table!.publish()
-    if (text !== undefined) this.#metadata = parseMetadata(text)
-    happened()
-    const current = this.metadata['current-snapshot-id']
-    if (current !== null) this.#model.at(current)
+  /** What has come of the table beside and after the last statement. */
+  async catchUp(): Promise<void> {
+    await this.#follow(await this.#venue.news(), undefined)
   }
+
+  async #done(work: () => Promise<unknown>, happened: () => void = () => {}): Promise<void> {
+    const { hands } = this.#parts
+    let isHeld = false
+    for (let time = 1; ; time++) {
+      const fault = await work().then(
+        () => undefined,
+        (error: unknown) => error as Error,
+      )
+      const isThere = await this.#follow(await this.#venue.news(), happened, fault === undefined)
+      // Whose answer was lost, the table tells.
+      if (fault === undefined || (isThere && /CommitStateUnknown/.test(fault.message))) break
+      if (isThere || this.beside === undefined || !isConflict(fault) || time > TRIES) throw fault
+      hands.conflicts++
+      console.log(`Refused, since another came first: ${fault.message.trimEnd().slice(0, 200)}`)
+      if (time < TRIES) continue
+      hands.held++
+      isHeld = true
+      await this.beside.hold()
+    }
+    if (isHeld) this.beside!.resume()
+  }
+
+  /** Each change is whoever's it is. Returns whether one is the statement's. */
+  async #follow(texts: readonly string[], happened: (() => void) | undefined, isAnswered = false): Promise<boolean> {
+    const { model, hands, committed } = this.#parts
+    const changes: { readonly metadata: Metadata; readonly whose: 'ours' | 'theirs' | 'bystander' }[] = []
+    let before = this.metadata
+    for (const text of texts) {
+      const metadata = parseMetadata(text)
+      changes.push({ metadata, whose: this.#whoseIs(metadata, before) })
+      before = metadata
+    }
+    let waits = happened
+    const isThere = changes.some(({ whose }) => whose === 'theirs')
+    const happens = (): void => {
+      waits?.()
+      waits = undefined
+    }
+    // It changed nothing of the table that it saw, and what came meanwhile it has not seen.
+    if (!isThere && isAnswered) happens()
+    for (const { metadata, whose } of changes) {
+      this.#metadata = metadata
+      hands[whose]++
+      if (whose === 'ours') await committed(ownCommit(metadata)!, metadata)
+      else if (whose === 'bystander') model.replace([...model.rows, rowOfOthers(BYSTANDER_ID, null)])
+      else happens()
+      this.#isAt()
+    }
+    this.#isAt()
+    return isThere
+  }
+
+  /** What the log does names its snapshot in its marker; of what Spark and Iceberg's library do, the summary says by which version. */
+  #whoseIs(metadata: Metadata, before: Metadata): 'ours' | 'theirs' | 'bystander' {
+    const current = metadata['current-snapshot-id']
+    const isNew = current !== null && before.snapshots.every((each) => each['snapshot-id'] !== current)
+    if (!isNew) return 'theirs'
+    if (ownCommit(metadata)?.snapshotId === current) return 'ours'
+    const { summary } = metadata.snapshots.find((each) => each['snapshot-id'] === current)!
+    return this.beside?.hasBystander === true && summary['iceberg-version'] === undefined ? 'bystander' : 'theirs'
+  }
+
+  #isAt(): void {
+    const current = this.metadata['current-snapshot-id']
+    if (current !== null) this.#parts.model.at(current)
+  }
+}
+
+/** The last commit of the log, by its marker in the table. */
+function ownCommit({ properties }: Metadata): OwnCommit | undefined {
+  const text = Object.entries(properties).find(([name]) => name.startsWith('moulin.marker.'))?.[1]
+  if (text === undefined) return undefined
+  const { incarnation, snapshot, ledger } = JSON.parse(text) as {
+    readonly incarnation: number
+    readonly snapshot: string | null
+    readonly ledger: readonly (readonly [incarnation: number, partition: number, start: string, frontier: string])[]
+  }
+  if (snapshot === null) return undefined
+  const live = ledger.filter(([of]) => of === incarnation).sort(([, a], [, b]) => a - b)
+  return { snapshotId: snapshot, frontier: live.map(([, , , frontier]) => BigInt(frontier)) }
 }
 
 export function parseMetadata(text: string): Metadata {
