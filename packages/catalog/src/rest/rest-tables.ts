@@ -1,4 +1,4 @@
-import { sameInt64, tableText, unavailable } from '@moulin/core'
+import { isKind, sameInt64, tableText, unavailable } from '@moulin/core'
 import type {
   CatalogCallOptions,
   CreateTableRequest,
@@ -75,7 +75,7 @@ export class RestTables {
   }
 
   async commit(table: TableIdentifier, commit: TableCommit, call: CatalogCallOptions = {}): Promise<LoadedTable> {
-    return await this.#changing(table, call, async (session) => {
+    return await this.#changing([table], tableText(table), call, async (session) => {
       const body = commitBodyOf({ identifier: table, ...commit })
       const answer = await session.send('commitTable', { ...partsOf(table), body })
       const read = answer.read(readCommit)
@@ -86,13 +86,15 @@ export class RestTables {
   }
 
   async drop(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
-    await this.#changing(table, call, ({ send }) =>
-      send('dropTable', { ...partsOf(table), query: { purgeRequested: 'false' } }),
-    )
+    await this.#changing([table], tableText(table), call, async ({ send }) => {
+      const answer = await send('dropTable', { ...partsOf(table), query: { purgeRequested: 'false' } })
+      answer.requireDone()
+      this.#places.delete(keyOf(table))
+    })
   }
 
   async register(table: TableIdentifier, location: string, call: CatalogCallOptions = {}): Promise<LoadedTable> {
-    return await this.#changing(table, call, async (session) => {
+    return await this.#changing([table], tableText(table), call, async (session) => {
       const body = { name: table.name, 'metadata-location': location }
       const answer = await session.send('registerTable', { namespace: table.namespace, body, isVended: true })
       return this.#loaded(table, session, answer.read(readTable), answer)
@@ -100,19 +102,19 @@ export class RestTables {
   }
 
   async rename(from: TableIdentifier, to: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
-    checkOpenTable(to)
-    await this.#changing(from, call, async ({ send }) => {
-      this.#kept.drop(keyOf(to))
-      await send('renameTable', { body: { source: identifierOf(from), destination: identifierOf(to) } })
+    await this.#changing([from, to], tableText(from), call, async ({ send }) => {
+      const body = { source: identifierOf(from), destination: identifierOf(to) }
+      const answer = await send('renameTable', { body })
+      answer.requireDone()
+      this.#places.delete(keyOf(from))
     })
   }
 
   async commitAll(commits: readonly NamedCommit[], call: CatalogCallOptions = {}): Promise<void> {
-    for (const { identifier } of commits) checkOpenTable(identifier)
-    const about = `${commits.length} tables`
-    await this.#client.run(about, call, async ({ send }) => {
-      for (const { identifier } of commits) this.#kept.drop(keyOf(identifier))
-      await send('commitTransaction', { body: { 'table-changes': commits.map(commitBodyOf) } })
+    const tables = commits.map(({ identifier }) => identifier)
+    await this.#changing(tables, `${commits.length} tables`, call, async ({ send }) => {
+      const answer = await send('commitTransaction', { body: { 'table-changes': commits.map(commitBodyOf) } })
+      answer.requireDone()
     })
   }
 
@@ -124,12 +126,16 @@ export class RestTables {
       throw unavailable('CREDENTIALS', message, { retryable: false })
     }
     const call = signal === undefined ? {} : { signal }
-    const renewed = await this.#run(found, call, async ({ server, send }) => {
+    const asked = this.#run(found, call, async ({ server, send }) => {
       if (!server.routes.has('loadCredentials')) return undefined
       const answer = await send('loadCredentials', { ...partsOf(found), isVended: true })
       return { config: server.fileProperties, credentials: answer.read(readCredentials)['storage-credentials'] }
     })
-    // One that gives none there gives them with the table.
+    const renewed = await asked.catch((error: unknown) => {
+      if (isKind(error, 'aborted') || isKind(error, 'closed')) throw error
+      return undefined
+    })
+    // One that gives none there, or lists what it does not serve, gives them with the table.
     if (renewed !== undefined && renewed.credentials.length > 0) return renewed
     const { config = {}, credentials = [] } = await this.load(found, { ...call, fresh: true })
     return { config, credentials }
@@ -145,16 +151,18 @@ export class RestTables {
 
   /** What was kept is forgotten before and after, for a load may come between. */
   async #changing<T>(
-    table: TableIdentifier,
+    tables: readonly TableIdentifier[],
+    about: string,
     call: CatalogCallOptions,
     work: (session: RestSession) => Promise<T>,
   ): Promise<T> {
-    const key = keyOf(table)
-    this.#kept.drop(key)
+    const keys = tables.map((table) => keyOf(checkOpenTable(table)))
+    const forget = (): void => keys.forEach((key) => this.#kept.drop(key))
+    forget()
     try {
-      return await this.#run(table, call, work)
+      return await this.#client.run(about, call, work)
     } finally {
-      this.#kept.drop(key)
+      forget()
     }
   }
 
@@ -200,10 +208,11 @@ export class RestTables {
     if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value!)
   }
 
-  /** The one whose location is the longest that the file's begins with. */
+  /** The one whose location is the longest that the file's begins with; of names of one table, which others may have changed, the last. */
   #tableAt(location: string): TableIdentifier | undefined {
     const plain = plainScheme(location)
     const [found] = [...this.#places.values()]
+      .reverse()
       .filter((each) => plain === each.location || plain.startsWith(`${each.location}/`))
       .sort((a, b) => b.location.length - a.location.length)
     return found?.identifier
@@ -235,6 +244,8 @@ function contradiction({ requirements, updates }: TableCommit, { metadata }: Com
   }
   const removed = updates.flatMap((update) => (update.action === 'remove-snapshots' ? update['snapshot-ids'] : []))
   for (const update of updates) {
+    if (update.action === 'assign-uuid' && update.uuid.toLowerCase() !== metadata['table-uuid'].toLowerCase())
+      return 'is of another table'
     if (update.action !== 'add-snapshot') continue
     const id = update.snapshot['snapshot-id']
     const isThere = (metadata.snapshots ?? []).some((snapshot) => sameInt64(snapshot['snapshot-id'], id))
