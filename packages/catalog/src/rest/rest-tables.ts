@@ -1,4 +1,4 @@
-import { isKind, sameInt64, tableText, unavailable } from '@moulin/core'
+import { isKind, tableText, unavailable, withOutcome } from '@moulin/core'
 import type {
   CatalogCallOptions,
   CreateTableRequest,
@@ -10,25 +10,24 @@ import type {
   TableIdentifier,
 } from '@moulin/core'
 import { KeptTables } from './kept-tables.ts'
+import { contradiction, wasMade } from './made-commits.ts'
 import type { RestClient, RestSession } from './rest-client.ts'
-import { checkOpenTable, nameKey } from '../open-names.ts'
+import { checkOpenTable } from '../open-names.ts'
 import { inNamespace } from './rest-namespaces.ts'
+import { tableKey, TablePlaces } from './table-places.ts'
 import type { RestAnswer } from './transport.ts'
 import { readCommit, readCredentials, readTable } from './wire/answers.ts'
 import { restHeaders } from './wire/headers.ts'
-import type { CommitTableAnswer, LoadTableAnswer } from './wire/messages.ts'
+import type { LoadTableAnswer } from './wire/messages.ts'
 import { commitBodyOf, createBodyOf } from './wire/requests.ts'
 
 const KEPT_TABLE_BYTES = 64 * 1024 * 1024
-/** Tables whose place is remembered, to know whose credentials are asked for. */
-const MAX_PLACES = 4096
 
 /** The tables of a REST catalog. */
 export class RestTables {
   readonly #client: RestClient
   readonly #kept: KeptTables
-  /** Where tables lie that were loaded. */
-  readonly #places = new Map<string, { readonly identifier: TableIdentifier; readonly location: string }>()
+  readonly #places = new TablePlaces()
 
   constructor(client: RestClient, keptTableBytes: number = KEPT_TABLE_BYTES) {
     this.#client = client
@@ -59,7 +58,7 @@ export class RestTables {
 
   async load(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<LoadedTable> {
     const { clock } = this.#client.runtime
-    const key = keyOf(checkOpenTable(table))
+    const key = tableKey(checkOpenTable(table))
     return await this.#run(table, call, async (session) => {
       const kept = call.fresh === true ? undefined : this.#kept.get(key, clock.now())
       const headers = kept === undefined ? {} : { [restHeaders.ifNoneMatch]: kept.etag }
@@ -76,20 +75,50 @@ export class RestTables {
 
   async commit(table: TableIdentifier, commit: TableCommit, call: CatalogCallOptions = {}): Promise<LoadedTable> {
     return await this.#changing([table], tableText(table), call, async (session) => {
-      const body = commitBodyOf({ identifier: table, ...commit })
-      const answer = await session.send('commitTable', { ...partsOf(table), body })
-      const read = answer.read(readCommit)
-      const lie = contradiction(commit, read)
-      if (lie !== undefined) throw answer.fault(`says that the commit was made, and ${lie}: load the table and look`)
-      return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
+      try {
+        return await this.#commitOnce(session, table, commit)
+      } catch (error) {
+        if (!isKind(error, 'conflict')) throw error
+        const made = await this.#secondArrival(session, table, commit).catch((cause: unknown) => {
+          throw isKind(cause, 'not-found') ? error : withOutcome(error, 'unknown')
+        })
+        if (made === undefined) throw error
+        return made
+      }
     })
+  }
+
+  async #commitOnce(session: RestSession, table: TableIdentifier, commit: TableCommit): Promise<LoadedTable> {
+    const body = commitBodyOf({ identifier: table, ...commit })
+    const answer = await session.send('commitTable', { ...partsOf(table), body })
+    const read = answer.read(readCommit)
+    const lie = contradiction(commit, read.metadata)
+    if (lie !== undefined) throw answer.fault(`says that the commit was made, and ${lie}: load the table and look`)
+    return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
+  }
+
+  /**
+   * We send a commit once, and proxies and meshes send again what they got no answer to: then the conflict is with the commit itself,
+   * which was made. Undefined: it is not there.
+   */
+  async #secondArrival(
+    session: RestSession,
+    table: TableIdentifier,
+    commit: TableCommit,
+  ): Promise<LoadedTable | undefined> {
+    if (!commit.updates.some(({ action }) => action === 'add-snapshot')) return undefined
+    const answer = await session.send('loadTable', partsOf(table))
+    const read = answer.read(readTable)
+    const metadataLocation = read['metadata-location'] ?? undefined
+    if (metadataLocation === undefined || !wasMade(commit, read.metadata)) return undefined
+    return { identifier: table, metadataLocation, metadata: read.metadata }
   }
 
   async drop(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
     await this.#changing([table], tableText(table), call, async ({ send }) => {
       const answer = await send('dropTable', { ...partsOf(table), query: { purgeRequested: 'false' } })
       answer.requireDone()
-      this.#places.delete(keyOf(table))
+      this.#places.forget(table)
     })
   }
 
@@ -106,7 +135,7 @@ export class RestTables {
       const body = { source: identifierOf(from), destination: identifierOf(to) }
       const answer = await send('renameTable', { body })
       answer.requireDone()
-      this.#places.delete(keyOf(from))
+      this.#places.forget(from)
     })
   }
 
@@ -120,7 +149,7 @@ export class RestTables {
 
   /** Credentials that are good for a while, for the table that lies there: of their own endpoint, or with the table loaded anew. */
   async renew(location: string, signal: AbortSignal | undefined): Promise<RenewedAccess> {
-    const found = this.#tableAt(location)
+    const found = this.#places.tableAt(location)
     if (found === undefined) {
       const message = `${this.#client.name} has loaded no table that lies at ${location}: whose credentials are meant is not known.`
       throw unavailable('CREDENTIALS', message, { retryable: false })
@@ -156,7 +185,7 @@ export class RestTables {
     call: CatalogCallOptions,
     work: (session: RestSession) => Promise<T>,
   ): Promise<T> {
-    const keys = tables.map((table) => keyOf(checkOpenTable(table)))
+    const keys = tables.map((table) => tableKey(checkOpenTable(table)))
     const forget = (): void => keys.forEach((key) => this.#kept.drop(key))
     forget()
     try {
@@ -185,7 +214,7 @@ export class RestTables {
   ): LoadedTable {
     const location = read['metadata-location'] ?? undefined
     if (location === undefined) throw answer.fault('names no metadata-location')
-    this.#remember(table, read.metadata.location)
+    this.#places.remember(table, read.metadata.location)
     return { ...this.#staged(table, session, read), metadataLocation: location }
   }
 
@@ -200,23 +229,6 @@ export class RestTables {
       ...(credentials.length === 0 ? {} : { credentials }),
     }
   }
-
-  #remember(identifier: TableIdentifier, location: string): void {
-    const key = keyOf(identifier)
-    this.#places.delete(key)
-    this.#places.set(key, { identifier, location: plainScheme(location).replace(/\/+$/, '') })
-    if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value!)
-  }
-
-  /** The one whose location is the longest that the file's begins with; of names of one table, which others may have changed, the last. */
-  #tableAt(location: string): TableIdentifier | undefined {
-    const plain = plainScheme(location)
-    const [found] = [...this.#places.values()]
-      .reverse()
-      .filter((each) => plain === each.location || plain.startsWith(`${each.location}/`))
-      .sort((a, b) => b.location.length - a.location.length)
-    return found?.identifier
-  }
 }
 
 function partsOf({ namespace, name }: TableIdentifier) {
@@ -225,31 +237,4 @@ function partsOf({ namespace, name }: TableIdentifier) {
 
 function identifierOf({ namespace, name }: TableIdentifier): TableIdentifier {
   return { namespace, name }
-}
-
-function keyOf({ namespace, name }: TableIdentifier): string {
-  return nameKey([...namespace, name])
-}
-
-/** Names of one scheme: a catalog may say another than its metadata. */
-function plainScheme(location: string): string {
-  return location.replace(/^s3[an](?=:)/, 's3')
-}
-
-/** What cannot be so where the commit was made. */
-function contradiction({ requirements, updates }: TableCommit, { metadata }: CommitTableAnswer): string | undefined {
-  for (const requirement of requirements) {
-    if (requirement.type !== 'assert-table-uuid') continue
-    if (requirement.uuid.toLowerCase() !== metadata['table-uuid'].toLowerCase()) return 'is of another table'
-  }
-  const removed = updates.flatMap((update) => (update.action === 'remove-snapshots' ? update['snapshot-ids'] : []))
-  for (const update of updates) {
-    if (update.action === 'assign-uuid' && update.uuid.toLowerCase() !== metadata['table-uuid'].toLowerCase())
-      return 'is of another table'
-    if (update.action !== 'add-snapshot') continue
-    const id = update.snapshot['snapshot-id']
-    const isThere = (metadata.snapshots ?? []).some((snapshot) => sameInt64(snapshot['snapshot-id'], id))
-    if (!isThere && !removed.some((other) => sameInt64(other, id))) return `does not have its snapshot ${id}`
-  }
-  return undefined
 }

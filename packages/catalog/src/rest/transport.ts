@@ -4,6 +4,8 @@ import type { OpenedAuth } from './auth.ts'
 import type { Budget } from './budget.ts'
 import type { Exchange, HttpAnswer, HttpRequest } from './exchange.ts'
 import { changing } from './wire/error-rows.ts'
+import { cleanError, scrubber } from './scrubber.ts'
+import type { Scrubbed } from './scrubber.ts'
 import { refusedError } from './wire/errors.ts'
 import { readError } from './wire/answers.ts'
 import type { ReadAnswer } from './wire/answers.ts'
@@ -89,7 +91,8 @@ export class Transport {
       const request = { ...plain, headers: { ...plain.headers, ...proof } }
       const answer = await exchange(request, { what: this.#whatOf(call), budget: call.budget, outcome })
       const { status } = answer
-      const scrubbed = this.#scrubber(plain, proof)
+      const { headers } = this.#parts
+      const scrubbed = scrubber({ plain: plain.headers, proof, headers, secrets: auth.secrets() })
       if ((status === 401 || status === 419) && !isRenewed && auth.renew?.(proof) === true) {
         isRenewed = true
         continue
@@ -136,11 +139,7 @@ export class Transport {
   }
 
   /** To another place with our credentials goes nobody, and what changes something is not sent twice. */
-  #redirected(
-    call: RestCall,
-    url: string,
-    { answer, scrubbed, redirects, outcome }: Redirect,
-  ): string {
+  #redirected(call: RestCall, url: string, { answer, scrubbed, redirects, outcome }: Redirect): string {
     const target = targetOf(answer.headers.get('location'), url)
     const { method } = routes[call.route]
     // Not by its whole text: it may name credentials of its own.
@@ -152,12 +151,7 @@ export class Transport {
     return raise(unavailable('CATALOG_REDIRECT', message, { outcome, retryable: false }))
   }
 
-  #answerOf(
-    call: RestCall,
-    { status, headers, bytes }: HttpAnswer,
-    scrubbed: Scrubbed,
-    outcome: Outcome,
-  ): RestAnswer {
+  #answerOf(call: RestCall, { status, headers, bytes }: HttpAnswer, scrubbed: Scrubbed, outcome: Outcome): RestAnswer {
     const what = `The answer to ${this.#whatOf(call)}`
     const fault = (why: string): MoulinError =>
       unavailable('CATALOG_ANSWER', `${what} ${scrubbed(why)}.`, { outcome, context: { status, ...call.context } })
@@ -181,18 +175,13 @@ export class Transport {
             throw fault(`is not as it must be: ${error.message.split('; it is ')[0]}`)
           // Of what is nested too deep for us, say.
           if (!isMoulinError(error)) throw fault('cannot be read')
-          throw cleanOf(error, scrubbed, outcome)
+          throw cleanError(error, scrubbed, outcome)
         }
       },
     }
   }
 
-  #refused(
-    call: RestCall,
-    { status, headers, bytes }: HttpAnswer,
-    scrubbed: Scrubbed,
-    outcome: Outcome,
-  ): MoulinError {
+  #refused(call: RestCall, { status, headers, bytes }: HttpAnswer, scrubbed: Scrubbed, outcome: Outcome): MoulinError {
     const what = this.#whatOf(call)
     const found = readError(bytes)
     const error = found ?? (refusals.has(status) ? { message: '', type: '', code: status } : undefined)
@@ -209,24 +198,7 @@ export class Transport {
   #whatOf({ route, about }: RestCall): string {
     return `${this.#parts.name}: ${route}${about === '' ? '' : ` of ${about}`}`
   }
-
-  /** A server may repeat what it was asked with: what this very request has shown, for by now others may be shown. */
-  #scrubber({ headers }: HttpRequest, proof: Readonly<Record<string, string>>): Scrubbed {
-    const shownTo = Object.entries(proof).filter(([name, value]) => headers[name] !== value)
-    const words = shownTo.flatMap(([, value]) => value.split(/[\s,]+/)).filter((word) => word.length >= LONG_WORD)
-    const whole = [...shownTo.map(([, value]) => value), ...Object.values(this.#parts.headers)]
-    return (text) => {
-      let clean = text
-      for (const secret of [...whole, ...words, ...this.#parts.auth.secrets()]) {
-        // In any case: a host is told in lower case.
-        if (secret.length >= 4) clean = clean.replaceAll(new RegExp(literal(secret), 'gi'), '<redacted>')
-      }
-      return clean.replaceAll(/\bBearer +\S+/gi, 'Bearer <redacted>')
-    }
-  }
 }
-
-type Scrubbed = (text: string) => string
 
 interface Redirect {
   readonly answer: HttpAnswer
@@ -234,13 +206,6 @@ interface Redirect {
   /** That were followed before. */
   readonly redirects: number
   readonly outcome: Outcome
-}
-
-/** Of what proves who asks: shorter ones are names of schemes. */
-const LONG_WORD = 8
-
-function literal(text: string): string {
-  return text.replaceAll(/[^\p{L}\p{N}\s]/gu, '\\$&')
 }
 
 function isJson(bytes: Uint8Array): boolean {
@@ -254,15 +219,6 @@ function isJson(bytes: Uint8Array): boolean {
 
 function raise(error: MoulinError): never {
   throw error
-}
-
-/** What is wrong with a table is told by what is there, which may be what the server was asked with. */
-function cleanOf({ kind, code, message, context, outcome: own }: MoulinError, scrubbed: Scrubbed, outcome: Outcome): MoulinError {
-  const clean = Object.entries(context).map(([name, value]) => [name, typeof value === 'string' ? scrubbed(value) : value])
-  return new MoulinError(kind, code, scrubbed(message), {
-    context: Object.fromEntries(clean) as MoulinError['context'],
-    outcome: outcome === 'unknown' ? outcome : own,
-  })
 }
 
 function targetOf(location: string | null, from: string): URL | undefined {
