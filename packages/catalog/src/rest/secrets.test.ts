@@ -12,6 +12,7 @@ describe('what proves who asks', () => {
     const proof = {
       authorization: 'AWS4 Credential=canary-id, Signature=canary-sum',
       'x-amz-security-token': 'canary-token',
+      'x-amz-nonce': 'maroon',
     }
     const signer = {
       sign: ({ headers }: { readonly headers: object }) => Promise.resolve({ headers: { ...headers, ...proof } }),
@@ -21,13 +22,14 @@ describe('what proves who asks', () => {
         errorBody(
           403,
           'AccessDenied',
-          `x-amz-security-token:${String(headers['x-amz-security-token'])} Signature=canary-sum application/json`,
+          `x-amz-security-token:${String(headers['x-amz-security-token'])} Signature=canary-sum maroon application/json`,
         ),
       ),
     )
     const error = await failureOf(opened(server.uri, { auth: sigV4({ signer }) }).catalog.loadTable(orders))
     expect(error).toMatchObject({ code: 'ACCESS_DENIED' })
     expect(shown(error)).not.toContain('canary')
+    expect(shown(error)).not.toContain('maroon')
     // What is no secret stays.
     expect(error['message']).toContain('application/json')
   })
@@ -55,6 +57,7 @@ describe('what proves who asks', () => {
     const faces: Script[] = [
       () => ({ status: 302, headers: { location: `http://${key}.example/` } }),
       () => ({ headers: { 'content-type': key }, body: '<p>' }),
+      () => ({ status: 404, headers: { 'content-type': key }, body: '<p>' }),
       () => ({ body: { ...table, metadata: { ...table.metadata, 'format-version': key } } }),
       () => ({ body: { ...table, config: { [key]: 1 } } }),
     ]
