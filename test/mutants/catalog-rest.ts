@@ -59,13 +59,6 @@ export const restCatalogMutants: readonly Mutant[] = [
     caughtBy: ['packages/catalog/src/rest/second-arrivals.test.ts'],
   },
   {
-    name: 'let an error of the engine out of a REST answer',
-    file: 'packages/catalog/src/rest/transport.ts',
-    original: `if (!isMoulinError(error)) throw fault('cannot be read')`,
-    planted: `if (!isMoulinError(error)) throw error`,
-    caughtBy: ['packages/catalog/src/rest/second-arrivals.test.ts'],
-  },
-  {
     name: 'show what a signer has signed with',
     file: 'packages/catalog/src/rest/scrubber.ts',
     original: `[...shown, ...Object`,
