@@ -1,3 +1,4 @@
+import { restCatalogMutants } from './catalog-rest.ts'
 import { gatewayMutants } from './gateway.ts'
 
 /** A planted bug: a small change of one source file, and the tests that must notice it. */
@@ -17,6 +18,7 @@ const fences = `      await active.datasync()
 
 export const mutants: readonly Mutant[] = [
   ...gatewayMutants,
+  ...restCatalogMutants,
   {
     name: 'open a bucket without a Wal',
     file: 'packages/moulin/src/bucket-log.ts',
@@ -1818,15 +1820,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'look for a second history once and never again',
     file: 'packages/catalog/src/two-histories.ts',
-    original: `this.#looked.has(folder.path) && !isDue`,
-    planted: `this.#looked.has(folder.path) && (isDue || !isDue)`,
+    original: `if (before !== undefined && !isDue) return`,
+    planted: `if (before !== undefined && (isDue || !isDue)) return`,
     caughtBy: ['packages/catalog/src/two-histories.test.ts'],
   },
   {
     name: 'create a staged table over what lies in its folder',
-    file: 'packages/catalog/src/object-store-tables.ts',
-    original: `      if (namesSomething.test(key)) throw occupied(table, key)\n`,
-    planted: `      if (namesSomething.test(key) && key === '') throw occupied(table, key)\n`,
+    file: 'packages/catalog/src/table-place.ts',
+    original: `if (namesSomething.test(key)) return key`,
+    planted: `if (namesSomething.test(key) && key === '') return key`,
     caughtBy: ['packages/catalog/src/staged-tables.test.ts'],
   },
   {
@@ -3806,8 +3808,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'follow a redirect elsewhere',
     file: 'packages/catalog/src/rest/transport.ts',
-    original: `redirects < MAX_REDIRECTS && target?.origin === new URL(url).origin) return`,
-    planted: `redirects < MAX_REDIRECTS && target !== undefined) return`,
+    original: `redirects < MAX_REDIRECTS && target?.origin === new URL(url).origin)
+`,
+    planted: `redirects < MAX_REDIRECTS && target !== undefined)
+`,
     caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
   },
   {
@@ -3822,8 +3826,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'show what a server repeats',
     file: 'packages/catalog/src/rest/transport.ts',
-    original: `const scrubbed = { ...error, message: this.#scrubbed(message), type: this.#scrubbed(type) }`,
-    planted: `const scrubbed = { ...error, message, type }`,
+    original: `const clean = { ...error, message: scrubbed(message), type: scrubbed(type) }`,
+    planted: `const clean = { ...error, message, type }`,
     caughtBy: ['packages/catalog/src/rest/bad-servers.test.ts'],
   },
   {
@@ -3864,16 +3868,16 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'fetch a token for each call',
-    file: 'packages/catalog/src/rest/oauth2.ts',
-    original: `    fetching ??= fetchToken(options, context)`,
-    planted: `    fetching = fetchToken(options, context)`,
+    file: 'packages/catalog/src/rest/asked-once.ts',
+    original: `asking ??= ask()`,
+    planted: `asking = ask()`,
     caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
   },
   {
     name: 'forget the old token before there is another',
     file: 'packages/catalog/src/rest/oauth2.ts',
-    original: `if (token !== undefined && clock.monotonic() < token.untilMs && !budget.signal.aborted)`,
-    planted: `if (token === undefined && !budget.signal.aborted)`,
+    original: `if (token === undefined || nowMs >= token.untilMs) return`,
+    planted: `if (token === undefined || nowMs >= token.staleMs) return`,
     caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
   },
   {
@@ -3902,8 +3906,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'give all changes one key',
     file: 'packages/catalog/src/rest/rest-client.ts',
-    original: `this.#keys.of(\`\${path} \${changeId}\`)`,
-    planted: `this.#keys.of(path)`,
+    original: `\`\${route} \${path} \${changeId} \${digestOf(body)}\``,
+    planted: `\`\${route} \${path}\``,
     caughtBy: ['packages/catalog/src/rest/rest-tables.test.ts'],
   },
   {

@@ -2,16 +2,12 @@ import {
   checkTableIdentifier,
   conflict,
   corrupt,
-  exists,
-  getIfThere,
   invalid,
   isKind,
   isSameLocation,
-  keyOf,
   tableText,
   throwIfAborted,
   unavailable,
-  unsupported,
   uriOf,
 } from '@moulin/core'
 import type {
@@ -24,12 +20,11 @@ import type {
   StagedTable,
   TableCommit,
   TableIdentifier,
-  TableMetadata,
 } from '@moulin/core'
 import { applyUpdates, newTableMetadata, parseTableMetadata, previousVersionsMax } from '@moulin/iceberg'
 import { collectVersions, isTimeToCollect } from './collect-versions.ts'
 import { droppedBytes, isDropped, removeOldVersions } from './dropped-table.ts'
-import { firstKey, tableFolderOf } from './list-tables.ts'
+import { metadataToRegister } from './metadata-to-register.ts'
 import { newestVersion } from './newest-version.ts'
 import type { MetadataLimits, NextContext, NextMetadata } from './next-metadata.ts'
 import {
@@ -41,16 +36,17 @@ import {
   metadataLimits,
   metadataLogBytes,
   nextMetadata,
-  noMetadata,
   noTable,
   stamped,
   tableExists,
 } from './next-metadata.ts'
 import { storeVersion } from './store-version.ts'
 import { folderOf } from './table-folder.ts'
+import { placeOf } from './table-place.ts'
+import type { Newcomer } from './table-place.ts'
 import { HistoryJudge, isTimeToLook } from './two-histories.ts'
 import type { TableFolder, Version, VersionBytes } from './version-files.ts'
-import { versionKey, withSignal } from './version-files.ts'
+import { versionKey } from './version-files.ts'
 import { moveHint } from './version-hint.ts'
 
 export interface ObjectStoreTablesParts {
@@ -81,13 +77,11 @@ export class ObjectStoreTables {
     const folder = this.#folder(table, call.signal)
     requireWritable(this.#parts.access)
     const { metadata } = this.#planned(table, folder, request)
-    const predecessor = await this.#freePlace(table, folder, call.signal)
+    const predecessor = await this.#placeOf(table, folder, 'created', call.signal)
     const next = stamped(metadata, this.#parts.runtime.random.uuid())
     const { limits, logger } = this.#context(call)
     checkSize({ identifier: table, sizeBytes: 0 }, next.bytes.length, { limits, logger })
-    return await this.#storeFirst(table, folder, next, predecessor, call.signal).catch((error: unknown) => {
-      throw isKind(error, 'conflict') ? tableExists(table) : error
-    })
+    return await this.#storeNew(table, folder, next, predecessor, call.signal)
   }
 
   async stage(
@@ -97,7 +91,7 @@ export class ObjectStoreTables {
   ): Promise<StagedTable> {
     const folder = this.#folder(table, signal)
     const staged = this.#planned(table, folder, request)
-    await this.#stagedPlace(table, folder, signal)
+    await this.#placeOf(table, folder, 'staged', signal)
     return staged
   }
 
@@ -142,16 +136,14 @@ export class ObjectStoreTables {
     const { signal } = call
     const folder = this.#folder(table, signal)
     requireWritable(this.#parts.access)
-    const predecessor = await this.#registerPlace(table, folder, signal)
-    const { metadata, key, sizeBytes } = await this.#toRegister(table, folder, metadataLocation, signal)
+    const predecessor = await this.#placeOf(table, folder, 'registered', signal)
+    const { metadata, key, sizeBytes } = await metadataToRegister(table, folder, metadataLocation, signal)
     await this.#histories.requireOne(folder, { identifier: table, metadata, key }, { isDue: true, signal })
     const { nowMs, commitId, limits, logger } = this.#context(call)
     const log = { nowMs, previousLocation: uriOf(folder.store, key), metadataLogBytes: metadataLogBytes(limits) }
     const next = stamped(applyUpdates(metadata, [], log), commitId)
     checkSize({ identifier: table, sizeBytes }, next.bytes.length, { limits, logger })
-    return await this.#storeFirst(table, folder, next, predecessor, signal).catch((error: unknown) => {
-      throw isKind(error, 'conflict') ? tableExists(table) : error
-    })
+    return await this.#storeNew(table, folder, next, predecessor, signal)
   }
 
   async #find(table: TableIdentifier, signal: AbortSignal | undefined): Promise<Current | undefined> {
@@ -180,8 +172,30 @@ export class ObjectStoreTables {
     const location = uriOf(store, folder.path)
     checkLocation(table, askedLocation(commit), location)
     const next = firstMetadata(table, commit, { ...this.#context(call), uuid: runtime.random.uuid(), location })
-    const predecessor = await this.#stagedPlace(table, folder, call.signal)
+    const predecessor = await this.#placeOf(table, folder, 'staged', call.signal)
     return await this.#storeFirst(table, folder, next, predecessor, call.signal)
+  }
+
+  #placeOf(
+    table: TableIdentifier,
+    folder: TableFolder,
+    newcomer: Newcomer,
+    signal: AbortSignal | undefined,
+  ): Promise<Version | undefined> {
+    return placeOf({ table, folder, prefix: this.#parts.prefix, newcomer, signal })
+  }
+
+  /** {@link #storeFirst}, for a call that says `exists` of what came first. */
+  async #storeNew(
+    table: TableIdentifier,
+    folder: TableFolder,
+    next: NextMetadata,
+    predecessor: Version | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<LoadedTable> {
+    return await this.#storeFirst(table, folder, next, predecessor, signal).catch((error: unknown) => {
+      throw isKind(error, 'conflict') ? tableExists(table) : error
+    })
   }
 
   /** @throws `conflict` when there is another table by now. */
@@ -251,83 +265,6 @@ export class ObjectStoreTables {
     }
   }
 
-  /** The dropped table's last version, if there was one. @throws `exists` when anything else is there. */
-  async #freePlace(
-    table: TableIdentifier,
-    folder: TableFolder,
-    signal: AbortSignal | undefined,
-  ): Promise<Version | undefined> {
-    const dropped = await this.#droppedPlace(table, folder, signal)
-    if (dropped !== undefined) return dropped
-    const inside = await firstKey(folder.store, `${folder.path}/`, undefined, signal)
-    if (inside !== undefined) throw occupied(table, inside)
-    return await this.#placeOfItsOwn(table, folder, signal)
-  }
-
-  /** {@link #freePlace}, but the files of a table that is staged may be there: data, manifests. */
-  async #stagedPlace(
-    table: TableIdentifier,
-    folder: TableFolder,
-    signal: AbortSignal | undefined,
-  ): Promise<Version | undefined> {
-    const dropped = await this.#droppedPlace(table, folder, signal)
-    if (dropped !== undefined) return dropped
-    for await (const { key } of folder.store.list({ prefix: `${folder.path}/`, ...withSignal(signal) }))
-      if (namesSomething.test(key)) throw occupied(table, key)
-    return await this.#placeOfItsOwn(table, folder, signal)
-  }
-
-  /** {@link #freePlace}, but the files of a table of another catalog may be there. */
-  async #registerPlace(
-    table: TableIdentifier,
-    folder: TableFolder,
-    signal: AbortSignal | undefined,
-  ): Promise<Version | undefined> {
-    try {
-      const dropped = await this.#droppedPlace(table, folder, signal)
-      if (dropped !== undefined) return dropped
-    } catch (error) {
-      if (!isKind(error, 'unsupported', 'FOREIGN_LAYOUT')) throw error
-    }
-    return await this.#placeOfItsOwn(table, folder, signal)
-  }
-
-  async #droppedPlace(
-    table: TableIdentifier,
-    folder: TableFolder,
-    signal: AbortSignal | undefined,
-  ): Promise<Version | undefined> {
-    const newest = await newestVersion(folder, undefined, signal)
-    if (newest === undefined || isDropped(newest.found.bytes)) return newest?.found
-    throw tableExists(table)
-  }
-
-  async #placeOfItsOwn(
-    table: TableIdentifier,
-    folder: TableFolder,
-    signal: AbortSignal | undefined,
-  ): Promise<undefined> {
-    const around = await tableFolderOf(folder.store, this.#parts.prefix, folder.path, signal)
-    if (around !== undefined) throw occupied(table, around)
-  }
-
-  async #toRegister(
-    table: TableIdentifier,
-    folder: TableFolder,
-    metadataLocation: string,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly metadata: TableMetadata; readonly key: string; readonly sizeBytes: number }> {
-    const { store } = this.#parts
-    const location = uriOf(store, folder.path)
-    const key = keyInStore(store, metadataLocation)
-    if (key === undefined) throw notItsFolder(table, location, metadataLocation, 'lies outside of the store')
-    const object = await getIfThere(store, key, withSignal(signal))
-    if (object === undefined || isDropped(object.bytes)) throw noMetadata(metadataLocation)
-    const metadata = parseTableMetadata(object.bytes, key)
-    if (isSameLocation(metadata.location, location)) return { metadata, key, sizeBytes: object.bytes.length }
-    throw notItsFolder(table, location, metadataLocation, `is of a table at ${metadata.location}`)
-  }
-
   /** Undefined when it failed: the commit stands, and the next load repairs the hint. */
   async #advanceHint(table: TableIdentifier, folder: TableFolder, version: number): Promise<number | undefined> {
     try {
@@ -346,29 +283,6 @@ export class ObjectStoreTables {
       this.#parts.runtime.logger.warn({ folder: folder.path, error }, 'old metadata versions could not be collected')
     }
   }
-}
-
-/** Keys by which a folder is a table's or a namespace's. */
-const namesSomething = /(?:\.metadata\.json(?:\.gz)?|\/version-hint\.text|\/\.namespace[^/]*\.json)$/
-
-function occupied(table: TableIdentifier, occupant: string): Error {
-  const message = `The folder of ${tableText(table)} is not free: ${occupant} is there. Choose another name, or move that away.`
-  return exists('FOLDER_OCCUPIED', message, { context: { table: tableText(table), occupant } })
-}
-
-function keyInStore(store: ObjectStore, location: string): string | undefined {
-  try {
-    return keyOf(store, location)
-  } catch (error) {
-    if (isKind(error, 'invalid')) return undefined
-    throw error
-  }
-}
-
-function notItsFolder(table: TableIdentifier, location: string, metadataLocation: string, why: string): Error {
-  const name = tableText(table)
-  const message = `${metadataLocation} cannot become the table ${name}, whose folder is ${location}: it ${why}. A table's folder is its name.`
-  return unsupported('TABLE_LOCATION', message, { context: { table: name, location, metadataLocation } })
 }
 
 export function requireWritable(access: 'read-write' | 'read-only'): void {

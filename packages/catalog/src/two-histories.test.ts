@@ -1,6 +1,6 @@
 import { jsonBytes, stringifyJson, tableIdentifier } from '@moulin/core'
 import type { Catalog, CreateTableRequest, LoadedTable, TableCommit, TableMetadata } from '@moulin/core'
-import { applyUpdates } from '@moulin/iceberg'
+import { applyUpdates, parseTableMetadata } from '@moulin/iceberg'
 import { hookedStore, virtualRuntime } from '@moulin/testing'
 import type { HookedStore } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
@@ -65,6 +65,29 @@ describe('a folder with two histories', () => {
     await expect(refused).rejects.toThrow(/move .* out of the folder.*drop the table here.*register/)
     expect((await catalog.loadTable(orders)).metadata).toEqual(table.metadata)
     expect(store.calls.filter(({ op, key: put }) => op === 'put' && put.endsWith('/v4.metadata.json'))).toEqual([])
+  })
+
+  it('is seen where the same folder held another table when one looked last', async () => {
+    const store = hookedStore()
+    const first = await tableIn(store)
+    const elsewhere = hookedStore()
+    const key = await writeElsewhere(elsewhere, await tableIn(elsewhere), 0, 77)
+    const { bytes } = await elsewhere.get(key)
+    await store.put(key, bytes)
+    const catalog = open(store)
+    // Of another table: no second history of this one.
+    await catalog.commitTable(orders, set('a'))
+    await catalog.dropTable(orders)
+    const theirs = parseTableMetadata(bytes, key)
+    const own = {
+      ...theirs,
+      'current-snapshot-id': 2,
+      snapshots: theirs.snapshots!.filter((each) => each['snapshot-id'] !== 77),
+    }
+    const ours = `${folder}9-ours.metadata.json`
+    await store.put(ours, jsonBytes({ ...own, refs: { main: { type: 'branch', 'snapshot-id': 2 } } }))
+    const registered = catalog.registerTable(orders, `${first.metadata.location}/metadata/9-ours.metadata.json`)
+    await expect(registered).rejects.toMatchObject(twoHistories)
   })
 
   it('goes on when the other one was moved away', async () => {

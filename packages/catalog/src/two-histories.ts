@@ -12,6 +12,8 @@ const FIRST_DIGIT = '0'
 const MAX_READS = 16
 /** Every so many versions one looks again. */
 const LOOK_EVERY = 16
+/** Folders of which one remembers the last look; of others one looks again. */
+const MAX_FOLDERS = 1024
 
 export function isTimeToLook(version: number): boolean {
   return version % LOOK_EVERY === 0
@@ -29,9 +31,8 @@ export interface JudgedTable {
  * from one past, and neither sees what the other does; a commit of ours would only make it worse.
  */
 export class HistoryJudge {
-  readonly #looked = new Set<string>()
-  /** Of files that are no other history: by key, the tag. */
-  readonly #harmless = new Map<string, string>()
+  /** By folder, the one looked into longest ago first. */
+  readonly #looks = new Map<string, Look>()
 
   /**
    * Looks before the first commit of a folder, and when it is due: one list, and a read of each file that is new.
@@ -42,19 +43,35 @@ export class HistoryJudge {
     table: JudgedTable,
     { isDue, signal }: { readonly isDue: boolean; readonly signal: AbortSignal | undefined },
   ): Promise<void> {
-    if (this.#looked.has(folder.path) && !isDue) return
+    const uuid = table.metadata['table-uuid'].toLowerCase()
+    const last = this.#looks.get(folder.path)
+    const before = last?.uuid === uuid ? last : undefined
+    if (before !== undefined && !isDue) return
+    const harmless = new Map<string, string>()
     const named = (table.metadata['metadata-log'] ?? []).map((entry) => entry['metadata-file'])
     let reads = 0
     for (const { key, etag } of await foreignFiles(folder, signal)) {
       const isNamed = named.some((location) => isSameLocation(location, uriOf(folder.store, key)))
-      if (isNamed || this.#harmless.get(key) === etag) continue
-      if (++reads > MAX_READS) break
-      const theirs = await readForeign(folder, key, signal)
-      if (theirs !== undefined && isOtherHistory(table.metadata, theirs)) throw twoHistories(folder, table, key, theirs)
-      this.#harmless.set(key, etag)
+      if (isNamed) continue
+      if (before?.harmless.get(key) !== etag) {
+        if (++reads > MAX_READS) continue
+        const theirs = await readForeign(folder, key, signal)
+        if (theirs !== undefined && isOtherHistory(table.metadata, theirs))
+          throw twoHistories(folder, table, key, theirs)
+      }
+      harmless.set(key, etag)
     }
-    this.#looked.add(folder.path)
+    this.#looks.delete(folder.path)
+    this.#looks.set(folder.path, { uuid, harmless })
+    if (this.#looks.size > MAX_FOLDERS) this.#looks.delete(this.#looks.keys().next().value!)
   }
+}
+
+/** What was seen in a folder beside the table of that UUID: beside another one it may mean something else. */
+interface Look {
+  readonly uuid: string
+  /** Of files that are no other history: by key, the tag. */
+  readonly harmless: ReadonlyMap<string, string>
 }
 
 async function foreignFiles(folder: TableFolder, signal: AbortSignal | undefined): Promise<ObjectInfo[]> {

@@ -89,11 +89,41 @@ describe('oauth2', () => {
     await catalog.loadTable(orders)
     expect(issued).toEqual(['token-1'])
     state.refuses = false
+    // Nobody is asked again and again, and nobody waits for the answer.
+    const asked = (): number => server.calls().filter((call) => call.endsWith('/tokens')).length
+    await expect.poll(asked).toBe(2)
     await catalog.loadTable(orders)
-    expect(issued).toEqual(['token-1', 'token-2'])
+    await clock.advance(5_000)
+    await catalog.loadTable(orders)
+    expect(asked()).toBe(2)
+    await clock.advance(5_000)
+    await catalog.loadTable(orders)
+    await expect.poll(() => issued).toEqual(['token-1', 'token-2'])
     state.refuses = true
     await clock.advance(3_700_000)
     expect(await failureOf(catalog.loadTable(orders))).toMatchObject({ code: 'UNAUTHENTICATED' })
+  })
+
+  it('is good to its end while whoever gives tokens says nothing', async () => {
+    let isSilent = false
+    const token = () =>
+      isSilent ? undefined : { body: { access_token: 't-1', token_type: 'bearer', expires_in: 600 } }
+    const script: Script = ({ path }) => (path.endsWith('/tokens') ? token() : { body: table })
+    const server = await scripted(configured(script))
+    const { catalog, clock } = opened(server.uri, { auth: oauth2(client), requestTimeoutMs: 5_000 })
+    await catalog.loadTable(orders)
+    isSilent = true
+    await clock.advance(550_000)
+    const startMs = clock.monotonic()
+    await catalog.loadTable(orders)
+    expect(clock.monotonic()).toBe(startMs)
+    await clock.advance(100_000)
+    const late = await passing(clock, failureOf(catalog.loadTable(orders)), 100)
+    expect(late).toMatchObject({ code: 'CATALOG_TIMEOUT', outcome: 'rejected' })
+  })
+
+  it.each(['no url', 'ftp://host/t', 'data:application/json,{}'])('takes no tokens from %s', (tokenUri) => {
+    expect(() => oauth2({ ...client, tokenUri })).toThrow(expect.objectContaining({ kind: 'invalid', code: 'URI' }))
   })
 
   it('renews a token that is refused in mid-commit, once: the refused commit never happened', async () => {
@@ -155,6 +185,20 @@ describe('bearer', () => {
     const fixed = opened(server.uri, { auth: bearer({ token: 'old' }) })
     expect(await failureOf(fixed.catalog.loadTable(orders))).toMatchObject({ code: 'UNAUTHENTICATED' })
     expect(server.told.filter((each) => each.headers['authorization'] === 'Bearer old')).toHaveLength(2)
+  })
+
+  it('asks its function once for all calls, and again where that was never answered', async () => {
+    const server = await scripted(configured(() => ({ body: table })))
+    const answers = [Promise.reject(new Error('later')), new Promise<string>(() => {}), Promise.resolve('a')]
+    answers[0]!.catch(() => {})
+    let asked = 0
+    const auth = bearer({ token: () => answers[asked++]! })
+    const { catalog, clock } = opened(server.uri, { auth, requestTimeoutMs: 1_000 })
+    const load = (n: number): Promise<unknown> => catalog.loadTable({ ...orders, name: `t${n}` })
+    expect(await failureOf(load(1))).toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(await passing(clock, failureOf(load(1)), 100)).toMatchObject({ code: 'CATALOG_TIMEOUT' })
+    await Promise.all([1, 2, 3, 4].map(load))
+    expect(asked).toBe(3)
   })
 
   it('takes a text or a function', () => {

@@ -1,5 +1,7 @@
-import { checkOptions, invalid, option } from '@moulin/core'
+import { checkOptions, invalid, option, waitFor } from '@moulin/core'
 import type { Runtime } from '@moulin/core'
+import { askedOnce } from './asked-once.ts'
+import { withBudget } from './budget.ts'
 import type { Budget } from './budget.ts'
 import type { Exchange, HttpRequest } from './exchange.ts'
 
@@ -35,7 +37,7 @@ export const anonymous: RestAuth = {
 }
 
 export interface BearerOptions {
-  /** The token, or where it comes from: a function is asked again once the server refuses what it gave. */
+  /** The token, or where it comes from: a function is asked again, once for all calls, when the server refuses what it gave. */
   readonly token: string | (() => string | Promise<string>)
 }
 
@@ -52,12 +54,17 @@ export function bearer(options: BearerOptions): RestAuth {
   const { token: given } = options
   return {
     name: 'bearer',
-    open() {
+    open({ runtime, requestTimeoutMs }) {
       let token = typeof given === 'string' ? checkToken(given) : undefined
+      const call = { what: 'The function that gives tokens', ms: requestTimeoutMs }
+      const asked = askedOnce(async () => {
+        if (typeof given === 'string') return given
+        const ask = async (): Promise<string> => await given()
+        return (token = checkToken(await withBudget(runtime, call, ({ signal }) => waitFor(ask(), signal))))
+      })
       return {
-        async headersOf() {
-          if (token === undefined && typeof given === 'function') token = checkToken(await given())
-          return bearerHeader(token!)
+        async headersOf(_request, { signal }) {
+          return bearerHeader(token ?? (await asked(signal)))
         },
         renew(refused) {
           if (typeof given === 'string') return false

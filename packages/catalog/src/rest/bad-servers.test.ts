@@ -144,6 +144,15 @@ describe('a server that does as it likes', () => {
       outcome: 'unknown',
     })
     expect(elsewhere.told).toEqual([])
+    const named = await scripted(
+      configured(({ path, headers }) =>
+        path === '/moved'
+          ? { body: table }
+          : { status: 307, headers: { location: `http://a:b@${headers.host}/moved` } },
+      ),
+    )
+    await opened(named.uri).catalog.loadTable(orders)
+    expect(named.told.at(-1)!.headers['authorization']).toBeUndefined()
     const circle = await scripted(configured(({ path }) => ({ status: 302, headers: { location: path } })))
     expect(await failureOf(opened(circle.uri).catalog.loadTable(orders))).toMatchObject({ code: 'CATALOG_REDIRECT' })
   })

@@ -30,13 +30,11 @@ export interface ExchangeCall {
 /** One request, sent once, and its whole answer. @throws an error of ours, without a word of the request. */
 export type Exchange = (request: HttpRequest, call: ExchangeCall) => Promise<HttpAnswer>
 
-/** Of connections that were never made: the request is still here. */
-const unsent: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
+/** What fails before there is a connection. A system says EHOSTUNREACH also of one that was there, whatever went over it by then. */
+const connecting: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo'])
+
+/** Of connections that were never made, by another word than the system's. */
+const unsent: ReadonlySet<unknown> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -90,9 +88,9 @@ async function bodyOf(
 
 /** By the system's word alone: whatever else the error holds may be the request. */
 function networkError(error: unknown, what: string, outcome: Outcome): MoulinError {
-  const { code, name, cause } = error as { code?: unknown; name?: unknown; cause?: { code?: unknown } }
+  const { code, name, cause } = error as NetworkFailure & { readonly name?: unknown; readonly cause?: NetworkFailure }
   const word = [cause?.code, code, name].find((each): each is string => typeof each === 'string') ?? 'unknown'
-  const isUnsent = unsent.has(word)
+  const isUnsent = wasUnsent(cause ?? (error as NetworkFailure))
   const message = isUnsent
     ? `${what} was not sent (${word}): the catalog cannot be reached; check its URI and the network, or try again.`
     : `${what} was cut off (${word}) before its answer was whole.`
@@ -100,4 +98,17 @@ function networkError(error: unknown, what: string, outcome: Outcome): MoulinErr
     outcome: isUnsent ? 'rejected' : outcome,
     context: { reason: word },
   })
+}
+
+interface NetworkFailure {
+  readonly code?: unknown
+  readonly syscall?: unknown
+  /** Of a name with several addresses: of each. */
+  readonly errors?: readonly NetworkFailure[]
+}
+
+/** Whether the request is still here, all of it. */
+function wasUnsent({ code, syscall, errors }: NetworkFailure): boolean {
+  if (errors !== undefined) return errors.length > 0 && errors.every(wasUnsent)
+  return connecting.has(syscall) || unsent.has(code)
 }

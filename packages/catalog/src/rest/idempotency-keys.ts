@@ -5,7 +5,8 @@ const MAX_KEPT = 1024
 
 /**
  * The `Idempotency-Key` of each change: a UUID of version 7 (RFC 9562), as the REST specification wants it, the same for all sends of
- * the change in this process. Another process that goes on with it looks for it in the table, and so does this one: a key is a hint.
+ * the change in this process until the server has refused it: what was refused is answered so again by its key, whatever has become
+ * right since. Another process that goes on with a change looks for it in the table, and so does this one: a key is a hint.
  */
 export class IdempotencyKeys {
   readonly #runtime: Pick<Runtime, 'clock' | 'random'>
@@ -23,6 +24,11 @@ export class IdempotencyKeys {
     this.#keys.set(change, key)
     if (this.#keys.size > MAX_KEPT) this.#keys.delete(this.#keys.keys().next().value!)
     return key
+  }
+
+  /** The change was refused: whoever sends it again means another try. */
+  forget(change: string): void {
+    this.#keys.delete(change)
   }
 }
 

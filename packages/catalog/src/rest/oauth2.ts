@@ -1,5 +1,6 @@
-import { checkOptions, isKind, isMoulinError, option, parseJson, unavailable, waitFor } from '@moulin/core'
+import { checkOptions, invalid, isKind, isMoulinError, option, parseJson, unavailable } from '@moulin/core'
 import type { MoulinError } from '@moulin/core'
+import { askedOnce } from './asked-once.ts'
 import { bearerHeader, checkToken } from './auth.ts'
 import type { AuthContext, RestAuth } from './auth.ts'
 import { withBudget } from './budget.ts'
@@ -28,9 +29,9 @@ interface Token {
 }
 
 /**
- * OAuth2 client credentials (RFC 6749, 4.4): one token for all calls, fetched anew before it runs out, and once more when the catalog
- * refuses it. However many wait, it is fetched once.
- * @throws `invalid` for a bad option.
+ * OAuth2 client credentials (RFC 6749, 4.4): one token for all calls, fetched anew before it runs out, while nobody waits for the next
+ * one, and once more when the catalog refuses it. However many wait, it is fetched once.
+ * @throws `invalid` for a bad option; code `URI` for a `tokenUri` that no request can go to.
  *
  * @example
  * restCatalog({ uri, warehouse: 'main', auth: oauth2({ clientId, clientSecret, scope: 'PRINCIPAL_ROLE:ALL' }) })
@@ -44,6 +45,9 @@ export function oauth2(options: OAuth2Options): RestAuth {
     parameters: option.secret(option.recordOf(option.text)),
     send: option.oneOf('body', 'basic'),
   })
+  const { tokenUri } = options
+  if (tokenUri !== undefined && !/^https?:$/.test(URL.parse(tokenUri)?.protocol ?? ''))
+    throw invalid('URI', 'oauth2: tokenUri is no URL of http: or https:; give one such as https://host/oauth/tokens.')
   return { name: 'oauth2', open: (context) => openOAuth2(options, context) }
 }
 
@@ -51,25 +55,22 @@ function openOAuth2(options: OAuth2Options, context: AuthContext): ReturnType<Re
   const { clientSecret } = options
   const { clock } = context.runtime
   let token: Token | undefined
-  let fetching: Promise<Token> | undefined
-  const fetched = async (signal: AbortSignal): Promise<Token> => {
-    fetching ??= fetchToken(options, context)
-      .then((next) => (token = next))
-      .finally(() => (fetching = undefined))
-    return await waitFor(fetching, signal)
-  }
+  let restsUntilMs = -Infinity
+  const fetched = askedOnce(async () => {
+    try {
+      return (token = await fetchToken(options, context))
+    } catch (error) {
+      restsUntilMs = clock.monotonic() + REST_MS
+      throw error
+    }
+  })
   return {
-    async headersOf(_request, budget) {
+    async headersOf(_request, { signal }) {
       const nowMs = clock.monotonic()
-      if (token !== undefined && nowMs < token.staleMs) return bearerHeader(token.text)
-      try {
-        return bearerHeader((await fetched(budget.signal)).text)
-      } catch (error) {
-        // It is good for a while yet, and whoever gives tokens may be back by then.
-        if (token !== undefined && clock.monotonic() < token.untilMs && !budget.signal.aborted)
-          return bearerHeader(token.text)
-        throw error
-      }
+      if (token === undefined || nowMs >= token.untilMs) return bearerHeader((await fetched(signal)).text)
+      // It is good for a while yet: whoever gives tokens may fail, or say nothing, and nobody waits for that.
+      if (nowMs >= token.staleMs && nowMs >= restsUntilMs) fetched().catch(() => {})
+      return bearerHeader(token.text)
     },
     renew(refused) {
       if (token !== undefined && refused['authorization'] === bearerHeader(token.text)['authorization'])
@@ -82,6 +83,8 @@ function openOAuth2(options: OAuth2Options, context: AuthContext): ReturnType<Re
 
 /** A token is left alone in its last minute, or the last tenth of a short life. */
 const AHEAD_MS = 60_000
+/** After a fetch that failed none begins for so long, while the old token is good. */
+const REST_MS = 10_000
 
 async function fetchToken(options: OAuth2Options, context: AuthContext): Promise<Token> {
   const { clientId, clientSecret, scope = 'catalog', parameters = {}, send = 'body' } = options

@@ -1,5 +1,7 @@
-import { closed, guardedLogger, namespaceText, systemRuntime, waitFor } from '@moulin/core'
+import { createHash } from 'node:crypto'
+import { closed, guardedLogger, hasOutcome, namespaceText, stringifyJson, systemRuntime } from '@moulin/core'
 import type { CatalogCapabilities, CatalogCallOptions, Namespace, Runtime } from '@moulin/core'
+import { askedOnce } from './asked-once.ts'
 import { anonymous } from './auth.ts'
 import { withBudget } from './budget.ts'
 import type { Budget } from './budget.ts'
@@ -12,6 +14,7 @@ import type { ServerConfig } from './server-config.ts'
 import { Transport } from './transport.ts'
 import type { RestAnswer } from './transport.ts'
 import { readConfig } from './wire/answers.ts'
+import { changing } from './wire/error-rows.ts'
 import { restHeaders, VENDED_CREDENTIALS } from './wire/headers.ts'
 import { routePath, routes } from './wire/routes.ts'
 import type { RouteName } from './wire/routes.ts'
@@ -49,7 +52,7 @@ export class RestClient {
   readonly #transport: Transport
   readonly #keys: IdempotencyKeys
   #server: ServerConfig | undefined
-  #asking: Promise<ServerConfig> | undefined
+  readonly #asked = askedOnce(() => this.#ask())
   #isClosed = false
 
   constructor(options: RestCatalogOptions) {
@@ -63,7 +66,9 @@ export class RestClient {
     const fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
     const exchange = exchanges(fetch, options.maxAnswerBytes ?? MAX_ANSWER_BYTES)
     const context = { uri: this.#uri, runtime, exchange, requestTimeoutMs: this.#timeoutMs }
-    const parts = { name: this.name, exchange, auth: auth.open(context), authName: auth.name, headers, runtime }
+    // In lower case, so that nothing is said twice.
+    const own = Object.fromEntries(new Headers(headers))
+    const parts = { name: this.name, exchange, auth: auth.open(context), authName: auth.name, headers: own, runtime }
     this.#transport = new Transport(parts)
     this.#keys = new IdempotencyKeys(runtime)
   }
@@ -86,8 +91,8 @@ export class RestClient {
         server,
         send: (route, request) => {
           requireRoute(this.name, server, route)
-          const key = changeId !== undefined && server.takesKeys ? { changeId } : {}
-          return this.#send(server, route, about, { ...request, ...key }, budget)
+          const isKeyed = changeId !== undefined && server.takesKeys && changing.has(route)
+          return this.#send(server, route, about, { ...request, ...(isKeyed ? { changeId } : {}) }, budget)
         },
       })
     })
@@ -120,13 +125,15 @@ export class RestClient {
       ...query,
     }
     const vended = isVended === true && this.#options.vendedCredentials !== false
+    // Whoever makes a table may make namespaces first: each body is a change of its own.
+    const change = changeId === undefined ? undefined : `${route} ${path} ${changeId} ${digestOf(body)}`
     const more = {
       ...(vended ? { [restHeaders.accessDelegation]: VENDED_CREDENTIALS } : {}),
-      ...(changeId === undefined ? {} : { [restHeaders.idempotencyKey]: this.#keys.of(`${path} ${changeId}`) }),
+      ...(change === undefined ? {} : { [restHeaders.idempotencyKey]: this.#keys.of(change) }),
       ...headers,
     }
     const text = new URLSearchParams(asked).toString()
-    return await this.#transport.send({
+    const sending = this.#transport.send({
       route,
       about,
       url: server.uri + path + (text === '' ? '' : `?${text}`),
@@ -135,14 +142,17 @@ export class RestClient {
       context: { catalog: this.name, about },
       budget,
     })
+    return await sending.catch((error: unknown) => {
+      if (change !== undefined && hasOutcome(error, 'rejected')) this.#keys.forget(change)
+      throw error
+    })
   }
 
   /** Asked for once, by whoever comes first, and waited for by each within its own time. */
   async #configured(budget: Budget): Promise<ServerConfig> {
     if (this.#server !== undefined) return this.#server
-    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
     try {
-      return await waitFor(this.#asking, budget.signal)
+      return await this.#asked(budget.signal)
     } catch (error) {
       throw budget.ended('rejected') ?? error
     }
@@ -164,6 +174,10 @@ export class RestClient {
       ))
     })
   }
+}
+
+function digestOf(body: object | undefined): string {
+  return body === undefined ? '' : createHash('sha256').update(stringifyJson(body)).digest('base64')
 }
 
 /** For messages. */

@@ -63,7 +63,10 @@ export class RestNamespaces {
 
   async drop(namespace: Namespace, call: CatalogCallOptions = {}): Promise<void> {
     checkOpenNamespace(namespace)
-    await this.#client.run(namespaceText(namespace), call, ({ send }) => send('dropNamespace', { namespace }))
+    await this.#client.run(namespaceText(namespace), call, async ({ send }) => {
+      const answer = await send('dropNamespace', { namespace })
+      answer.requireDone()
+    })
   }
 
   /** Those right below, each once, whatever else the server lists. */

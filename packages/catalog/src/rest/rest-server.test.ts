@@ -90,6 +90,37 @@ describe('what a server says of itself', () => {
   })
 })
 
+describe('what a server cannot mean', () => {
+  it.each(['', '/', '?', '%', '%zz', '%FF', '\\\\'])('is the separator %j', async (separator) => {
+    const server = await scripted(
+      configured(() => ({ body: table }), { overrides: { 'namespace-separator': separator } }),
+    )
+    expect(await failureOf(opened(server.uri).catalog.loadTable(orders))).toMatchObject({ code: 'SEPARATOR' })
+    expect(server.told).toHaveLength(1)
+  })
+
+  it('is one name by two namespaces', async () => {
+    const server = await scripted(configured(() => ({ body: table }), { overrides: { 'namespace-separator': '.' } }))
+    const { catalog } = opened(server.uri)
+    await catalog.loadTable({ namespace: ['a', 'b'], name: 't' })
+    const torn = await failureOf(catalog.loadTable({ namespace: ['a.b'], name: 't' }))
+    expect(torn).toMatchObject({ kind: 'invalid', code: 'NAMESPACE_NAME' })
+    expect(server.told).toHaveLength(2)
+  })
+})
+
+describe('headers of ours', () => {
+  it('are said once, however they are spelled', async () => {
+    const server = await scripted(configured(() => ({ body: table })))
+    const headers = { Accept: 'x/y', 'X-Iceberg-Access-Delegation': 'remote-signing' }
+    await opened(server.uri, { headers }).catalog.loadTable(orders)
+    expect(server.told.at(-1)!.headers).toMatchObject({
+      accept: 'x/y',
+      'x-iceberg-access-delegation': 'vended-credentials',
+    })
+  })
+})
+
 describe('lists', () => {
   const all = async <T>(list: AsyncIterable<T>): Promise<T[]> => {
     const found: T[] = []

@@ -8,6 +8,7 @@ import {
   metadata,
   opened,
   orders,
+  passing,
   request,
   scripted,
   table,
@@ -157,6 +158,42 @@ describe('credentials', () => {
     expect(await failureOf(catalog.renew('s3://lake/shop/orders2/a'))).toMatchObject({ code: 'CREDENTIALS' })
   })
 
+  it.each([
+    ['fails', errorBody(500, 'InternalServerError')],
+    ['is not served', errorBody(404, 'NotFoundException')],
+    ['gives none', { body: { 'storage-credentials': [] } }],
+  ])('come with the table where their endpoint %s', async (_, answer) => {
+    const endpoints = [
+      'GET /v1/{prefix}/namespaces/{ns}/tables/{t}',
+      'GET /v1/{prefix}/namespaces/{ns}/tables/{t}/credentials',
+    ]
+    const body = { ...table, 'storage-credentials': [credential] }
+    const server = await scripted(
+      configured(({ path }) => (path.endsWith('/credentials') ? answer : { body }), { endpoints }),
+    )
+    const { catalog, clock } = opened(server.uri)
+    await catalog.loadTable(orders)
+    const renewed = await passing(clock, catalog.renew('s3://lake/shop/orders/x'), 100)
+    expect(renewed.credentials).toEqual([credential])
+  })
+
+  it('are those of the name that the table has now, whoever has changed it', async () => {
+    const body = { ...table, 'storage-credentials': [credential] }
+    const server = await scripted(configured(({ method }) => (method === 'POST' ? { status: 204 } : { body })))
+    const { catalog } = opened(server.uri)
+    const [b, c] = ['b', 'c'].map((name) => ({ ...orders, name })) as [typeof orders, typeof orders]
+    const renewed = async (): Promise<string | undefined> => {
+      await catalog.renew('s3://lake/shop/orders/x')
+      return server.calls().at(-1)?.split('/').at(-1)
+    }
+    await catalog.loadTable(orders)
+    await catalog.loadTable(b)
+    expect(await renewed()).toBe('b')
+    await catalog.loadTable(orders)
+    await catalog.renameTable(orders, c)
+    expect(await renewed()).toBe('b')
+  })
+
   it('come with the table where there is no such endpoint', async () => {
     const server = await scripted(
       configured(() => ({ headers: { etag: '"1"' }, body: { ...table, 'storage-credentials': [credential] } })),
@@ -186,6 +223,44 @@ describe('a change', () => {
     const other = await scripted(configured(() => ({ body: table })))
     await opened(other.uri).catalog.commitTable(orders, commit, { changeId: 'a' })
     expect(other.told.at(-1)!.headers['idempotency-key']).toBeUndefined()
+  })
+
+  it('that was refused is another try when it is sent again; each of several requests is one of its own', async () => {
+    const keys = new Map<unknown, string>()
+    const made = new Set<string>()
+    // As the specification wants it: what was answered for good is answered so again.
+    const script: Script = ({ method, path, text, body, headers }): Answer => {
+      const key = headers['idempotency-key']
+      if (method === 'GET') return { body: { ...table, config: { key: String(key) } } }
+      const known = keys.get(key)
+      if (known !== undefined)
+        return known === text ? errorBody(404, 'NoSuchNamespaceException') : errorBody(422, 'KeyReused')
+      keys.set(key, text)
+      if (path === '/v1/namespaces') {
+        const levels = body['namespace'] as string[]
+        if (levels.length > 1 && !made.has(levels.slice(0, -1).join('.')))
+          return errorBody(404, 'NoSuchNamespaceException')
+        made.add(levels.join('.'))
+        return { body: { namespace: levels, properties: {} } }
+      }
+      return made.has('a.b') ? { body: table } : errorBody(404, 'NoSuchNamespaceException')
+    }
+    const server = await scripted(configured(script, { 'idempotency-key-lifetime': 'PT30M' }))
+    const { catalog } = opened(server.uri)
+    await catalog.createTable({ namespace: ['a', 'b'], name: 't' }, request, { changeId: 'x' })
+    const sent = server.told.filter(({ method }) => method === 'POST').map(({ headers }) => headers['idempotency-key'])
+    expect([sent.length, new Set(sent).size]).toEqual([5, 5])
+    await catalog.loadTable(orders, { changeId: 'x' })
+    expect(server.told.at(-1)!.headers['idempotency-key']).toBeUndefined()
+  })
+
+  it('whose outcome nobody knows keeps its key', async () => {
+    const server = await scripted(
+      configured(() => errorBody(503, 'ServiceUnavailableException'), { 'idempotency-key-lifetime': 'PT30M' }),
+    )
+    const { catalog } = opened(server.uri)
+    for (let n = 0; n < 2; n++) await failureOf(catalog.commitTable(orders, commit, { changeId: 'a' }))
+    expect(new Set(server.told.slice(1).map(({ headers }) => headers['idempotency-key'])).size).toBe(1)
   })
 
   it('creates the namespace of a table where the server wants one, and those around it', async () => {

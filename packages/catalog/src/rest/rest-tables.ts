@@ -1,4 +1,4 @@
-import { sameInt64, tableText, unavailable } from '@moulin/core'
+import { isKind, tableText, unavailable, withOutcome } from '@moulin/core'
 import type {
   CatalogCallOptions,
   CreateTableRequest,
@@ -10,25 +10,24 @@ import type {
   TableIdentifier,
 } from '@moulin/core'
 import { KeptTables } from './kept-tables.ts'
+import { contradiction, wasMade } from './made-commits.ts'
 import type { RestClient, RestSession } from './rest-client.ts'
-import { checkOpenTable, nameKey } from '../open-names.ts'
+import { checkOpenTable } from '../open-names.ts'
 import { inNamespace } from './rest-namespaces.ts'
+import { tableKey, TablePlaces } from './table-places.ts'
 import type { RestAnswer } from './transport.ts'
 import { readCommit, readCredentials, readTable } from './wire/answers.ts'
 import { restHeaders } from './wire/headers.ts'
-import type { CommitTableAnswer, LoadTableAnswer } from './wire/messages.ts'
+import type { LoadTableAnswer } from './wire/messages.ts'
 import { commitBodyOf, createBodyOf } from './wire/requests.ts'
 
 const KEPT_TABLE_BYTES = 64 * 1024 * 1024
-/** Tables whose place is remembered, to know whose credentials are asked for. */
-const MAX_PLACES = 4096
 
 /** The tables of a REST catalog. */
 export class RestTables {
   readonly #client: RestClient
   readonly #kept: KeptTables
-  /** Where tables lie that were loaded. */
-  readonly #places = new Map<string, { readonly identifier: TableIdentifier; readonly location: string }>()
+  readonly #places = new TablePlaces()
 
   constructor(client: RestClient, keptTableBytes: number = KEPT_TABLE_BYTES) {
     this.#client = client
@@ -59,7 +58,7 @@ export class RestTables {
 
   async load(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<LoadedTable> {
     const { clock } = this.#client.runtime
-    const key = keyOf(checkOpenTable(table))
+    const key = tableKey(checkOpenTable(table))
     return await this.#run(table, call, async (session) => {
       const kept = call.fresh === true ? undefined : this.#kept.get(key, clock.now())
       const headers = kept === undefined ? {} : { [restHeaders.ifNoneMatch]: kept.etag }
@@ -75,24 +74,56 @@ export class RestTables {
   }
 
   async commit(table: TableIdentifier, commit: TableCommit, call: CatalogCallOptions = {}): Promise<LoadedTable> {
-    return await this.#changing(table, call, async (session) => {
-      const body = commitBodyOf({ identifier: table, ...commit })
-      const answer = await session.send('commitTable', { ...partsOf(table), body })
-      const read = answer.read(readCommit)
-      const lie = contradiction(commit, read)
-      if (lie !== undefined) throw answer.fault(`says that the commit was made, and ${lie}: load the table and look`)
-      return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
+    return await this.#changing([table], tableText(table), call, async (session) => {
+      try {
+        return await this.#commitOnce(session, table, commit)
+      } catch (error) {
+        if (!isKind(error, 'conflict')) throw error
+        const made = await this.#secondArrival(session, table, commit).catch((cause: unknown) => {
+          throw isKind(cause, 'not-found') ? error : withOutcome(error, 'unknown')
+        })
+        if (made === undefined) throw error
+        return made
+      }
     })
   }
 
+  async #commitOnce(session: RestSession, table: TableIdentifier, commit: TableCommit): Promise<LoadedTable> {
+    const body = commitBodyOf({ identifier: table, ...commit })
+    const answer = await session.send('commitTable', { ...partsOf(table), body })
+    const read = answer.read(readCommit)
+    const lie = contradiction(commit, read.metadata)
+    if (lie !== undefined) throw answer.fault(`says that the commit was made, and ${lie}: load the table and look`)
+    return { identifier: table, metadataLocation: read['metadata-location'], metadata: read.metadata }
+  }
+
+  /**
+   * We send a commit once, and proxies and meshes send again what they got no answer to: then the conflict is with the commit itself,
+   * which was made. Undefined: it is not there.
+   */
+  async #secondArrival(
+    session: RestSession,
+    table: TableIdentifier,
+    commit: TableCommit,
+  ): Promise<LoadedTable | undefined> {
+    if (!commit.updates.some(({ action }) => action === 'add-snapshot')) return undefined
+    const answer = await session.send('loadTable', partsOf(table))
+    const read = answer.read(readTable)
+    const metadataLocation = read['metadata-location'] ?? undefined
+    if (metadataLocation === undefined || !wasMade(commit, read.metadata)) return undefined
+    return { identifier: table, metadataLocation, metadata: read.metadata }
+  }
+
   async drop(table: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
-    await this.#changing(table, call, ({ send }) =>
-      send('dropTable', { ...partsOf(table), query: { purgeRequested: 'false' } }),
-    )
+    await this.#changing([table], tableText(table), call, async ({ send }) => {
+      const answer = await send('dropTable', { ...partsOf(table), query: { purgeRequested: 'false' } })
+      answer.requireDone()
+      this.#places.forget(table)
+    })
   }
 
   async register(table: TableIdentifier, location: string, call: CatalogCallOptions = {}): Promise<LoadedTable> {
-    return await this.#changing(table, call, async (session) => {
+    return await this.#changing([table], tableText(table), call, async (session) => {
       const body = { name: table.name, 'metadata-location': location }
       const answer = await session.send('registerTable', { namespace: table.namespace, body, isVended: true })
       return this.#loaded(table, session, answer.read(readTable), answer)
@@ -100,36 +131,40 @@ export class RestTables {
   }
 
   async rename(from: TableIdentifier, to: TableIdentifier, call: CatalogCallOptions = {}): Promise<void> {
-    checkOpenTable(to)
-    await this.#changing(from, call, async ({ send }) => {
-      this.#kept.drop(keyOf(to))
-      await send('renameTable', { body: { source: identifierOf(from), destination: identifierOf(to) } })
+    await this.#changing([from, to], tableText(from), call, async ({ send }) => {
+      const body = { source: identifierOf(from), destination: identifierOf(to) }
+      const answer = await send('renameTable', { body })
+      answer.requireDone()
+      this.#places.forget(from)
     })
   }
 
   async commitAll(commits: readonly NamedCommit[], call: CatalogCallOptions = {}): Promise<void> {
-    for (const { identifier } of commits) checkOpenTable(identifier)
-    const about = `${commits.length} tables`
-    await this.#client.run(about, call, async ({ send }) => {
-      for (const { identifier } of commits) this.#kept.drop(keyOf(identifier))
-      await send('commitTransaction', { body: { 'table-changes': commits.map(commitBodyOf) } })
+    const tables = commits.map(({ identifier }) => identifier)
+    await this.#changing(tables, `${commits.length} tables`, call, async ({ send }) => {
+      const answer = await send('commitTransaction', { body: { 'table-changes': commits.map(commitBodyOf) } })
+      answer.requireDone()
     })
   }
 
   /** Credentials that are good for a while, for the table that lies there: of their own endpoint, or with the table loaded anew. */
   async renew(location: string, signal: AbortSignal | undefined): Promise<RenewedAccess> {
-    const found = this.#tableAt(location)
+    const found = this.#places.tableAt(location)
     if (found === undefined) {
       const message = `${this.#client.name} has loaded no table that lies at ${location}: whose credentials are meant is not known.`
       throw unavailable('CREDENTIALS', message, { retryable: false })
     }
     const call = signal === undefined ? {} : { signal }
-    const renewed = await this.#run(found, call, async ({ server, send }) => {
+    const asked = this.#run(found, call, async ({ server, send }) => {
       if (!server.routes.has('loadCredentials')) return undefined
       const answer = await send('loadCredentials', { ...partsOf(found), isVended: true })
       return { config: server.fileProperties, credentials: answer.read(readCredentials)['storage-credentials'] }
     })
-    // One that gives none there gives them with the table.
+    const renewed = await asked.catch((error: unknown) => {
+      if (isKind(error, 'aborted') || isKind(error, 'closed')) throw error
+      return undefined
+    })
+    // One that gives none there, or lists what it does not serve, gives them with the table.
     if (renewed !== undefined && renewed.credentials.length > 0) return renewed
     const { config = {}, credentials = [] } = await this.load(found, { ...call, fresh: true })
     return { config, credentials }
@@ -145,16 +180,18 @@ export class RestTables {
 
   /** What was kept is forgotten before and after, for a load may come between. */
   async #changing<T>(
-    table: TableIdentifier,
+    tables: readonly TableIdentifier[],
+    about: string,
     call: CatalogCallOptions,
     work: (session: RestSession) => Promise<T>,
   ): Promise<T> {
-    const key = keyOf(table)
-    this.#kept.drop(key)
+    const keys = tables.map((table) => tableKey(checkOpenTable(table)))
+    const forget = (): void => keys.forEach((key) => this.#kept.drop(key))
+    forget()
     try {
-      return await this.#run(table, call, work)
+      return await this.#client.run(about, call, work)
     } finally {
-      this.#kept.drop(key)
+      forget()
     }
   }
 
@@ -177,7 +214,7 @@ export class RestTables {
   ): LoadedTable {
     const location = read['metadata-location'] ?? undefined
     if (location === undefined) throw answer.fault('names no metadata-location')
-    this.#remember(table, read.metadata.location)
+    this.#places.remember(table, read.metadata.location)
     return { ...this.#staged(table, session, read), metadataLocation: location }
   }
 
@@ -192,22 +229,6 @@ export class RestTables {
       ...(credentials.length === 0 ? {} : { credentials }),
     }
   }
-
-  #remember(identifier: TableIdentifier, location: string): void {
-    const key = keyOf(identifier)
-    this.#places.delete(key)
-    this.#places.set(key, { identifier, location: plainScheme(location).replace(/\/+$/, '') })
-    if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value!)
-  }
-
-  /** The one whose location is the longest that the file's begins with. */
-  #tableAt(location: string): TableIdentifier | undefined {
-    const plain = plainScheme(location)
-    const [found] = [...this.#places.values()]
-      .filter((each) => plain === each.location || plain.startsWith(`${each.location}/`))
-      .sort((a, b) => b.location.length - a.location.length)
-    return found?.identifier
-  }
 }
 
 function partsOf({ namespace, name }: TableIdentifier) {
@@ -216,29 +237,4 @@ function partsOf({ namespace, name }: TableIdentifier) {
 
 function identifierOf({ namespace, name }: TableIdentifier): TableIdentifier {
   return { namespace, name }
-}
-
-function keyOf({ namespace, name }: TableIdentifier): string {
-  return nameKey([...namespace, name])
-}
-
-/** Names of one scheme: a catalog may say another than its metadata. */
-function plainScheme(location: string): string {
-  return location.replace(/^s3[an](?=:)/, 's3')
-}
-
-/** What cannot be so where the commit was made. */
-function contradiction({ requirements, updates }: TableCommit, { metadata }: CommitTableAnswer): string | undefined {
-  for (const requirement of requirements) {
-    if (requirement.type !== 'assert-table-uuid') continue
-    if (requirement.uuid.toLowerCase() !== metadata['table-uuid'].toLowerCase()) return 'is of another table'
-  }
-  const removed = updates.flatMap((update) => (update.action === 'remove-snapshots' ? update['snapshot-ids'] : []))
-  for (const update of updates) {
-    if (update.action !== 'add-snapshot') continue
-    const id = update.snapshot['snapshot-id']
-    const isThere = (metadata.snapshots ?? []).some((snapshot) => sameInt64(snapshot['snapshot-id'], id))
-    if (!isThere && !removed.some((other) => sameInt64(other, id))) return `does not have its snapshot ${id}`
-  }
-  return undefined
 }

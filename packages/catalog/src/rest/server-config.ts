@@ -1,4 +1,4 @@
-import { requireCapability, unsupported } from '@moulin/core'
+import { invalid, requireCapability, shown, unsupported } from '@moulin/core'
 import type { CatalogCapabilities } from '@moulin/core'
 import type { CatalogConfig } from './wire/messages.ts'
 import { defaultRoutes, endpointText, routes } from './wire/routes.ts'
@@ -23,6 +23,7 @@ const fileProperty = /^(s3|gcs|adls|client)\./
 /**
  * @param uri The catalog's own. Another one that the server names counts only where it is of the same origin: our credentials go to no
  * other. `onIgnored` is told of one that does not.
+ * @throws `invalid` code `SEPARATOR` for one that leaves no levels apart, or none in one path.
  */
 export function serverConfig(config: CatalogConfig, uri: string, onIgnored: (uri: string) => void): ServerConfig {
   const { defaults, overrides } = config
@@ -31,10 +32,26 @@ export function serverConfig(config: CatalogConfig, uri: string, onIgnored: (uri
   return {
     uri: ownUri(overrides['uri'], uri, onIgnored),
     prefix: said['prefix'] ?? '',
-    separator: said['namespace-separator'] ?? DEFAULT_SEPARATOR,
+    separator: checkSeparator(said['namespace-separator'] ?? DEFAULT_SEPARATOR),
     routes: new Set(listed.length === 0 ? defaultRoutes : routesOf(listed)),
     takesKeys: config['idempotency-key-lifetime'] !== undefined,
     fileProperties: Object.fromEntries(Object.entries(said).filter(([name]) => fileProperty.test(name))),
+  }
+}
+
+/** Encoded, as it goes into URLs. */
+function checkSeparator(separator: string): string {
+  if (separator !== '' && !/[/\\?#]|%(?![0-9a-f]{2})/i.test(separator) && isEncoded(separator)) return separator
+  const message = `The catalog separates the levels of namespaces by ${shown(separator)}, which no path can have between them; it must name another.`
+  throw invalid('SEPARATOR', message)
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,9 +1,11 @@
-import { isKind, isMoulinError, MoulinError, shown, stringifyJson, unavailable, waitFor } from '@moulin/core'
+import { isKind, isMoulinError, MoulinError, parseJson, shown, stringifyJson, unavailable, waitFor } from '@moulin/core'
 import type { Outcome, Runtime } from '@moulin/core'
 import type { OpenedAuth } from './auth.ts'
 import type { Budget } from './budget.ts'
 import type { Exchange, HttpAnswer, HttpRequest } from './exchange.ts'
 import { changing } from './wire/error-rows.ts'
+import { cleanError, scrubber } from './scrubber.ts'
+import type { Scrubbed } from './scrubber.ts'
 import { refusedError } from './wire/errors.ts'
 import { readError } from './wire/answers.ts'
 import type { ReadAnswer } from './wire/answers.ts'
@@ -39,6 +41,8 @@ export interface RestAnswer {
   readonly size: number
   /** @throws `unavailable` code `CATALOG_ANSWER` for what is not as the specification has it, without showing it; what is wrong with a table's metadata. */
   read<T>(as: ReadAnswer<T>): T
+  /** For what is answered with nothing. @throws `unavailable` code `CATALOG_ANSWER` for a page, and a success that the specification does not have. */
+  requireDone(): void
   /** The error for what is wrong with it. */
   fault(why: string): MoulinError
 }
@@ -87,21 +91,23 @@ export class Transport {
       const request = { ...plain, headers: { ...plain.headers, ...proof } }
       const answer = await exchange(request, { what: this.#whatOf(call), budget: call.budget, outcome })
       const { status } = answer
+      const { headers } = this.#parts
+      const scrubbed = scrubber({ plain: plain.headers, proof, headers, secrets: auth.secrets() })
       if ((status === 401 || status === 419) && !isRenewed && auth.renew?.(proof) === true) {
         isRenewed = true
         continue
       }
       if (status >= 300 && status < 400 && status !== 304) {
-        url = this.#redirected(call, url, answer, redirects++, outcome)
+        url = this.#redirected(call, url, { answer, scrubbed, redirects: redirects++, outcome })
         continue
       }
       if (
         (status >= 200 && status < 300) ||
         (status === 304 && call.headers?.[restHeaders.ifNoneMatch] !== undefined)
       ) {
-        return this.#answerOf(call, answer, outcome)
+        return this.#answerOf(call, answer, scrubbed, outcome)
       }
-      throw this.#refused(call, answer, outcome)
+      throw this.#refused(call, answer, scrubbed, outcome)
     }
   }
 
@@ -133,25 +139,32 @@ export class Transport {
   }
 
   /** To another place with our credentials goes nobody, and what changes something is not sent twice. */
-  #redirected(call: RestCall, url: string, answer: HttpAnswer, redirects: number, outcome: Outcome): string {
+  #redirected(call: RestCall, url: string, { answer, scrubbed, redirects, outcome }: Redirect): string {
     const target = targetOf(answer.headers.get('location'), url)
     const { method } = routes[call.route]
-    if (method === 'GET' && redirects < MAX_REDIRECTS && target?.origin === new URL(url).origin) return target.href
+    // Not by its whole text: it may name credentials of its own.
+    if (method === 'GET' && redirects < MAX_REDIRECTS && target?.origin === new URL(url).origin)
+      return target.origin + target.pathname + target.search
     const where =
       target === undefined ? 'nowhere' : target.origin === new URL(url).origin ? 'another path' : target.origin
-    const message = `${this.#whatOf(call)} was answered with ${answer.status}, a redirect to ${this.#scrubbed(where)}, which is not followed: give the catalog's own URI.`
+    const message = `${this.#whatOf(call)} was answered with ${answer.status}, a redirect to ${scrubbed(where)}, which is not followed: give the catalog's own URI.`
     return raise(unavailable('CATALOG_REDIRECT', message, { outcome, retryable: false }))
   }
 
-  #answerOf(call: RestCall, { status, headers, bytes }: HttpAnswer, outcome: Outcome): RestAnswer {
+  #answerOf(call: RestCall, { status, headers, bytes }: HttpAnswer, scrubbed: Scrubbed, outcome: Outcome): RestAnswer {
     const what = `The answer to ${this.#whatOf(call)}`
     const fault = (why: string): MoulinError =>
-      unavailable('CATALOG_ANSWER', `${what} ${why}.`, { outcome, context: { status, ...call.context } })
+      unavailable('CATALOG_ANSWER', `${what} ${scrubbed(why)}.`, { outcome, context: { status, ...call.context } })
     return {
       status,
       headers,
       size: bytes.length,
       fault,
+      requireDone() {
+        const isSaid = status === 200 || status === 204
+        if (!isSaid || (bytes.length > 0 && !isJson(bytes)))
+          throw fault(`(${status}, ${typeOf(headers)}) does not say that it was done`)
+      },
       read: (as) => {
         try {
           return as(bytes, what)
@@ -160,46 +173,52 @@ export class Transport {
           // The place, not what is there: it may be a secret.
           if (isKind(error, 'corrupt', 'REST_BODY'))
             throw fault(`is not as it must be: ${error.message.split('; it is ')[0]}`)
-          throw isMoulinError(error) && outcome === 'unknown' ? withUnknown(error) : error
+          // Of what is nested too deep for us, say.
+          if (!isMoulinError(error)) throw fault('cannot be read')
+          throw cleanError(error, scrubbed, outcome)
         }
       },
     }
   }
 
-  #refused(call: RestCall, { status, headers, bytes }: HttpAnswer, outcome: Outcome): MoulinError {
+  #refused(call: RestCall, { status, headers, bytes }: HttpAnswer, scrubbed: Scrubbed, outcome: Outcome): MoulinError {
     const what = this.#whatOf(call)
     const found = readError(bytes)
     const error = found ?? (refusals.has(status) ? { message: '', type: '', code: status } : undefined)
     const context = { ...call.context, ...retryAfterOf(headers) }
     if (error === undefined) {
-      const message = `${what} was answered with ${status} and ${typeOf(headers)} that is no error of a catalog: is its URI right, and what stands before it?`
+      const message = `${what} was answered with ${status} and ${scrubbed(typeOf(headers))} that is no error of a catalog: is its URI right, and what stands before it?`
       return unavailable('CATALOG_ANSWER', message, { outcome, context: { status, ...context } })
     }
     const { message, type } = error
-    const scrubbed = { ...error, message: this.#scrubbed(message), type: this.#scrubbed(type) }
-    return refusedError({ call: call.route, status, error: scrubbed, what, context })
+    const clean = { ...error, message: scrubbed(message), type: scrubbed(type) }
+    return refusedError({ call: call.route, status, error: clean, what, context })
   }
 
   #whatOf({ route, about }: RestCall): string {
     return `${this.#parts.name}: ${route}${about === '' ? '' : ` of ${about}`}`
   }
+}
 
-  /** A server may repeat what it was asked with. */
-  #scrubbed(text: string): string {
-    let clean = text
-    for (const secret of [...this.#parts.auth.secrets(), ...Object.values(this.#parts.headers)]) {
-      if (secret.length >= 4) clean = clean.replaceAll(secret, '<redacted>')
-    }
-    return clean.replaceAll(/\bBearer +\S+/gi, 'Bearer <redacted>')
+interface Redirect {
+  readonly answer: HttpAnswer
+  readonly scrubbed: Scrubbed
+  /** That were followed before. */
+  readonly redirects: number
+  readonly outcome: Outcome
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    parseJson(bytes, 'The answer')
+    return true
+  } catch {
+    return false
   }
 }
 
 function raise(error: MoulinError): never {
   throw error
-}
-
-function withUnknown({ kind, code, message, context }: MoulinError): MoulinError {
-  return new MoulinError(kind, code, message, { context, outcome: 'unknown' })
 }
 
 function targetOf(location: string | null, from: string): URL | undefined {

@@ -33,9 +33,16 @@ export function decodeSegment(text: string): string {
   }
 }
 
-/** Its levels, each encoded, with the separator between them as it is: REST specification, parameter `namespace`. */
+/**
+ * Its levels, each encoded, with the separator between them as it is: REST specification, parameter `namespace`.
+ * @throws `invalid` code `NAMESPACE_NAME` for a level that has the separator in it: it would be read as two.
+ */
 export function encodeNamespace(namespace: Namespace, separator: string = DEFAULT_SEPARATOR): string {
-  return namespace.map(encodeSegment).join(separator)
+  const levels = namespace.map(encodeSegment)
+  const torn = levels.findIndex((level) => level.includes(separator))
+  if (torn < 0) return levels.join(separator)
+  const message = `${shown(namespace[torn])} is no level of a namespace in this catalog, which separates them by ${shown(separator)}.`
+  throw invalid('NAMESPACE_NAME', message)
 }
 
 /**
