@@ -3966,8 +3966,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'begin a log in a wrong bucket that is empty',
     file: 'packages/log/src/stored/log-identity.ts',
-    original: `known = await refuseOthersWal(store, options)`,
-    planted: `known = undefined`,
+    original: `?? (await refuseOthersWal(store, options))`,
+    planted: ``,
     caughtBy: ['test/log/memory-wal.test.ts'],
   },
   {
