@@ -12,8 +12,8 @@ const LONGEST_WAIT_MS = 1000
 export type Attempt<T> = (commits: readonly NamedCommit[]) => Promise<T>
 
 /**
- * Tries to commit, once the server's own commits to the tables that came before are through, and again where somebody else came first while all that is required still holds of what the tables have become: a
- * bounded number of times, further and further apart.
+ * Tries to commit, once this server's earlier commits to the tables are through, and again where somebody else came first while all that
+ * is required still holds of what the tables have become: a bounded number of times, further and further apart.
  *
  * Commits whose snapshots the tables have already are done, whoever was answered: a client sends them again that lost its answer, or
  * whose server was restarted. `answer` makes what it is told then.
