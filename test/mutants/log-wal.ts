@@ -1,0 +1,144 @@
+import type { Mutant } from './mutants.ts'
+
+const fences = `      await active.datasync()
+      timing?.synced()
+      await patiently(this.#runtime, () => this.checkFence())
+`
+
+/** Planted bugs of `log`, its room `wal`. */
+export const logWalMutants: readonly Mutant[] = [
+  {
+    name: 'ack before fdatasync',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: fences,
+    planted: `      await this.checkFence()\n`,
+    caughtBy: ['test/log/crash-points.test.ts'],
+  },
+  {
+    name: 'no fence check',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: fences,
+    planted: `      await active.datasync()\n`,
+    caughtBy: ['test/log/fence.test.ts'],
+  },
+  {
+    name: 'a later frame taken for a torn tail',
+    file: 'packages/log/src/wal/file/frame.ts',
+    original: `  if (later !== undefined) return { status: 'unsupported', minimumReader: minimumReaderOf(view), reason: later }`,
+    planted: `  if (later !== undefined) return { status: 'damaged', reason: later, sizeBytes: headerBytes }`,
+    caughtBy: ['test/log/later-frame.test.ts'],
+  },
+  {
+    name: 'cut a bad body that had been written whole',
+    file: 'packages/log/src/wal/file/source-scan.ts',
+    original: `  return wasWhole ? 'the whole frame had been written' : undefined`,
+    planted: `  return undefined`,
+    caughtBy: ['test/log/damage.test.ts'],
+  },
+  {
+    name: 'empty an epoch of its opener',
+    file: 'packages/log/src/wal/file/take-over.ts',
+    original: `if (kind !== 'file' || name === OPENER || kept`,
+    planted: `if (kind !== 'file' || kept`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'name an epoch before its opener is in it',
+    file: 'packages/log/src/wal/file/epoch-opener.ts',
+    original: `    await files.syncDirectory(prepared)\n`,
+    planted: ``,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'ignore a lost claim',
+    file: 'packages/log/src/wal/file/epoch-opener.ts',
+    original: `if (await claimEpoch(epoch, opener)) return epoch`,
+    planted: `await claimEpoch(epoch, opener)\n      return epoch`,
+    caughtBy: ['test/log/epochs.test.ts'],
+  },
+  {
+    name: 'show beside a living opener',
+    file: 'packages/log/src/wal/file/epoch-opener.ts',
+    original: `return (await process.startTimeOf(owner.pid)) !== owner.startTime`,
+    planted: `return true`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
+    name: 'look for openers before the sync',
+    file: 'packages/log/src/wal/file/wal-reader.ts',
+    original: `      const { found, isBehind } = await this.#tail.since(info.epoch, this.#place)
+      // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
+      if (!this.#isPartial && (await this.#isFinal(info))) {`,
+    planted: `      const isFinal = await this.#isFinal(info)
+      const { found, isBehind } = await this.#tail.since(info.epoch, this.#place)
+      // What was recycled before we came is released, or was copied on: the checkpoint says up to where.
+      if (isBehind) await this.#options.beforeRecovery()
+      if (found.length === 0) return
+      const placed = found.flatMap(({ place, frames }) => placedIn({ epoch: info.epoch, ...place }, frames))
+      if (!this.#isPartial && isFinal) {`,
+    caughtBy: ['test/log/beside-an-opener.test.ts'],
+  },
+  {
+    name: 'reuse a recycled frame',
+    file: 'packages/log/src/wal/file/frame.ts',
+    original: `if (view.getBigUint64(40) !== generation || view.getBigUint64(32) !== epoch) return false`,
+    planted: `if (view.getBigUint64(32) !== epoch) return false`,
+    caughtBy: ['test/log/crash-points.test.ts'],
+  },
+  {
+    name: 'segments of the default size',
+    file: 'packages/log/src/wal/file/file-wal.ts',
+    original: `segmentBytes ?? open.limits.segmentBytes`,
+    planted: `segmentBytes ?? 64 * 1024 * 1024`,
+    caughtBy: ['test/limits/limits.test.ts'],
+  },
+  {
+    name: 'a section that was copied on counts twice',
+    file: 'packages/log/src/wal/file/section-order.ts',
+    original: `a.baseOffset === other?.header.baseOffset && `,
+    planted: `a.baseOffset === other?.header.baseOffset && a.baseOffset < 0n && `,
+    caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
+  {
+    name: 'a reader takes what was copied on for released',
+    file: 'packages/log/src/wal/file/wal-reader.ts',
+    original: `await this.#tail.since(info.epoch, end)`,
+    planted: `await this.#tail.since(-1n, { name: '', generation: 2n ** 62n, position: 0, isSealed: true }).catch(() => ({ found: [], isBehind: false }))`,
+    caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
+  {
+    name: 'let one file that cannot be removed keep all others',
+    file: 'packages/log/src/wal/file/dead-files.ts',
+    original: `        failure ??= error
+`,
+    planted: `        failure ??= error
+        break
+`,
+    caughtBy: ['test/log/dead-files.test.ts'],
+  },
+  {
+    name: 'leave its header to a file that never got a frame',
+    file: 'packages/log/src/wal/file/segment-supply.ts',
+    original: `      await file.truncate(0)
+`,
+    planted: ``,
+    caughtBy: ['test/log/dead-files.test.ts'],
+  },
+  {
+    name: 'keep what was preallocated behind a seal',
+    file: 'packages/log/src/wal/file/writer-segments.ts',
+    original: `await full.trim()`,
+    planted: `full.position`,
+    caughtBy: ['test/log/early-seal.test.ts'],
+  },
+  {
+    name: 'repair with the write-ahead data of another log',
+    file: 'packages/log/src/wal/repair/repair-wal.ts',
+    original: `checkLogId(dir, info, logId)`,
+    planted: `checkLogId(dir, info, info.logId)`,
+    caughtBy: ['packages/moulin/src/cli-url.test.ts'],
+  },
+]
