@@ -23,7 +23,7 @@ export interface OperatedLog {
 }
 
 /** A log of a topic in every state: two commits that were released, two that were not, and records that are in no table. */
-export async function filledLog(config: TopicConfig<Order>): Promise<OperatedLog> {
+export async function filledLog(config: TopicConfig<Order>, wave = WAVE): Promise<OperatedLog> {
   const dir = join(await mkdtemp(join(tmpdir(), 'moulin-foreign-')), 'lake')
   const book = new OrderBook(config.value!)
   const log = await opened(dir)
@@ -36,11 +36,11 @@ export async function filledLog(config: TopicConfig<Order>): Promise<OperatedLog
   })
   const commits: TierResult[] = []
   for (let commit = 1; commit <= 4; commit++) {
-    await book.send(topic, WAVE)
+    await book.send(topic, wave)
     commits.push(await topic.tier())
     if (commit === 2) await log.releaseNow()
   }
-  await book.send(topic, WAVE)
+  await book.send(topic, wave)
   await log.close()
   const [released, frontier] = [commits[1]!.frontier, commits[3]!.frontier]
   return { dir, book, commits, at: { changedBelow: frontier, released, frontier } }

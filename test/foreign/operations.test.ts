@@ -4,11 +4,21 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { rangesOf, rowsOfEngine } from './checks.ts'
+import { expectOnPage } from './engine-results.ts'
 import { duckdb, restCatalog, spark } from './engines.ts'
 import type { RestCatalog } from './engines.ts'
 import { checkLog, checkRefused, filledLog, opened, operate, removeLog, topicOf } from './operated-log.ts'
 import type { OperatedLog } from './operated-log.ts'
-import { call, copies, operations, rowLevel, unchanged, withoutRowLevelDeletes } from './operations.ts'
+import {
+  call,
+  copies,
+  operations,
+  rewritten,
+  rollback,
+  rowLevel,
+  unchanged,
+  withoutRowLevelDeletes,
+} from './operations.ts'
 import type { Engines, Operation } from './operations.ts'
 import { codecs } from './orders.ts'
 import type { Sent } from './orders.ts'
@@ -54,6 +64,7 @@ describe('an operation of another engine on the table of a topic', { timeout: TE
     await operate(catalog, operated, (table) => work(engines, table))
     await checkLog(operated, meaning, verdict)
     await checkEngine(operation)
+    await expectOnPage(operation.name, 'right')
   }
   for (const operation of operations) it(operation.name, () => check(operation))
   it(copies.name, () => check(copies))
@@ -61,14 +72,16 @@ describe('an operation of another engine on the table of a topic', { timeout: TE
 
 describe('deletes beside the rows', { timeout: TEST_MS }, () => {
   it.each(rowLevel)('are read, and are read until the files are rewritten, after $name', async (operation) => {
-    const { config, work, meaning } = operation
+    const { name, config, work, meaning } = operation
     operated = await filledLog(config)
     await operate(catalog, operated, (table) => work(engines, table))
     await checkLog(operated, meaning, 'intact')
     await checkEngine({ meaning })
+    await expectOnPage(name, 'right')
     await operate(catalog, operated, (table) => withoutRowLevelDeletes(engines, table))
     await checkLog(operated, meaning, 'intact')
     await checkEngine({ meaning })
+    await expectOnPage(name + rewritten, 'right')
   })
 })
 
@@ -83,7 +96,8 @@ describe('a refused table is a state of its topic', { timeout: TEST_MS }, () => 
     await rollBack(0)
     const lost = operated.at.released.map((end, partition) => `partition ${partition} [0, ${end})`).join(', ')
     const context = expect.objectContaining({ fault: 'left-main', lost }) as object
-    await checkRefused(operated, { kind: 'conflict', code: 'LINEAGE_BROKEN', context })
+    await checkRefused(operated, { kind: 'conflict', code: rollback.code, context })
+    await expectOnPage(rollback.name, `refused, ${rollback.code}`)
     await operate(catalog, operated, (table) =>
       call(engines, 'set_current_snapshot', table, `snapshot_id => ${operated.commits[3]!.snapshotId}`),
     )

@@ -276,6 +276,12 @@ export const rowLevel: readonly Operation[] = [
   },
 ]
 
+/** The log's own commit is taken back: what is refused until somebody decides. */
+export const rollback = { name: 'Spark: rollback below our commit', code: 'LINEAGE_BROKEN' } as const
+
+/** Behind the name of an operation of {@link rowLevel}, whose deletes were rewritten away then. */
+export const rewritten = ', then its deletes rewritten'
+
 /** Rewrites the files so that no row-level delete is left. */
 export async function withoutRowLevelDeletes(engines: Engines, table: string): Promise<void> {
   const options = "options => map('delete-file-threshold', '1', 'rewrite-all', 'true')"
