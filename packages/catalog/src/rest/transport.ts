@@ -1,4 +1,13 @@
-import { isKind, isMoulinError, type MoulinError, parseJson, shown, stringifyJson, unavailable, waitFor } from '@moulin/core'
+import {
+  isKind,
+  isMoulinError,
+  type MoulinError,
+  parseJson,
+  shown,
+  stringifyJson,
+  unavailable,
+  waitFor,
+} from '@moulin/core'
 import type { Outcome, Runtime } from '@moulin/core'
 import type { OpenedAuth } from './auth.ts'
 import type { Budget } from './budget.ts'
