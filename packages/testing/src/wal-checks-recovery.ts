@@ -2,7 +2,7 @@ import { isKind } from '@moulin/core'
 import type { OffsetRange, WalLocation } from '@moulin/core'
 import { expectBytes, expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { WalCheck } from './wal-checks.ts'
-import { OTHER_TOPIC } from './wal-sections.ts'
+import { OTHER_TOPIC, TRIAL_LOG } from './wal-sections.ts'
 import { endOf, expectNoOther, expectOrder, expectTold, factsOf, lifeOf, offsetsOf, range, toldOf } from './wal-told.ts'
 import type { Told } from './wal-told.ts'
 import type { Sent } from './wal-trial.ts'
@@ -223,6 +223,25 @@ export const recoveryChecks: readonly WalCheck[] = [
       const writer = await trial.openWriter()
       await writer.close()
       await trial.openWriter(place.start(), { mustExist: true })
+    },
+  },
+  {
+    name: 'says of which log its data is, where it can tell that before it is opened, and changes nothing by it',
+    async run(trial) {
+      const asked = async (): Promise<string | undefined> => {
+        const { wal, runtime } = trial.place.start()
+        return trial.settled(wal.logId!({ runtime }))
+      }
+      if (trial.place.start().wal.logId === undefined) return
+      expectEqual(await asked(), undefined, 'the log of a Wal that no writer has opened')
+      const first = await trial.openWriter()
+      const sent = [await first.write({ seed: 1 })]
+      expectEqual(await asked(), TRIAL_LOG, 'the log of a Wal beside its writer')
+      sent.push(await first.write({ seed: 2 }))
+      await first.close()
+      expectEqual(await asked(), TRIAL_LOG, 'the log of a Wal without a writer')
+      const next = await trial.openWriter()
+      await expectTold(trial, { session: next.writer, told: next.told }, sent, 'a writer after it was asked')
     },
   },
 ]

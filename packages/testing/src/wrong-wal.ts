@@ -29,6 +29,8 @@ export interface WalFlaw {
   openWriter?(options: WalWriterOptions, wal: Wal): Promise<WalWriter>
   openReader?(options: WalReaderOptions, wal: Wal): Promise<WalReader>
   crashed?(): void
+  /** As {@link Wal.logId}; left out: as the right Wal's. */
+  logId?(wal: Wal): Promise<string | undefined>
 }
 
 /** A flaw is made anew for each place, and is that of all its processes. */
@@ -57,6 +59,9 @@ function flawed(wal: Wal, flaw: WalFlaw): Wal {
     name: wal.name,
     durability: wal.durability,
     offsets: wal.offsets,
+    ...(wal.logId === undefined
+      ? {}
+      : { logId: (options: Parameters<typeof wal.logId>[0]) => flaw.logId?.(wal) ?? wal.logId!(options) }),
     async openWriter(options) {
       const writer = await (flaw.openWriter?.(options, wal) ?? wal.openWriter(options))
       return derive(writer, flaw.writer?.(writer, options) ?? {})

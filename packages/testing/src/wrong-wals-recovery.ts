@@ -223,6 +223,13 @@ export const wrongRecoveries: readonly WrongWal[] = [
     },
     () => ({ openWriter: (options, wal) => wal.openWriter({ ...options, mustExist: false }) }),
   ),
+  wrongWal(
+    {
+      name: 'is of no log',
+      breaks: 'says of which log its data is, where it can tell that before it is opened, and changes nothing by it',
+    },
+    () => ({ logId: async () => undefined }),
+  ),
 ]
 
 const isNext = (section: Section, ends: Ends): boolean =>

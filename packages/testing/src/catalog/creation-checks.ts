@@ -211,4 +211,14 @@ export const creationChecks: readonly CatalogCheck[] = [
       await expectError(subject.catalog.loadTable(orders), 'not-found', 'load')
     },
   },
+  {
+    name: 'says before a table is made whether a file has room below it, where it knows its place, and makes nothing',
+    async run({ catalog }) {
+      if (catalog.checkRoom === undefined) return
+      await catalog.checkRoom(orders, 'metadata/snap-1-1-commit.avro')
+      const longer = 'data/'.repeat(2_000)
+      await expectError(catalog.checkRoom(orders, `${longer}x`), 'invalid', 'room for a path of 10 kB', 'KEY_ROOM')
+      await expectError(catalog.loadTable(orders), 'not-found', 'load of a table that was only asked about')
+    },
+  },
 ]

@@ -224,4 +224,17 @@ export const creationFlaws: Flaws = {
       },
     }
   }, 'goes on with a table that a commit created'),
+  'has-room-for-all': flaw(
+    () => ({ checkRoom: async () => {} }),
+    'says before a table is made whether a file has room',
+  ),
+  'makes-what-it-is-asked-about': flaw(
+    (right) => ({
+      checkRoom: async (table, path, call) => {
+        await right.createTable(table, { schema: { type: 'struct', fields: [] } }, call).catch(() => undefined)
+        await right.checkRoom?.(table, path, call)
+      },
+    }),
+    'says before a table is made whether a file has room',
+  ),
 }
