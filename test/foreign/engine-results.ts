@@ -78,8 +78,8 @@ Seen at commit ${commit} on ${date}, with topics of ${records} records and ${nam
 - **read per byte wanted**: bytes of pages that a consumer's read of all released records fetched, by bytes of the rows that it was given. Topics as
   small as these have their three partitions in one row group, and a read of each fetches it: 3 is what nobody's work leaves alone. Where
   partitions have row groups of their own (4 MiB and more of each), it is near 1.
-- **speed after**: records a second of that read after the operation, by those before it, best of five each, on a machine that does other things as
-  well: a half or a double says something, a tenth does not.
+- **speed after**: records a second of that read after the operation, by those before it, best of five each. The machine did other things as
+  well, and what changes nothing gave 0.7 to 1.9: only what lies outside of that says something.
 
 | engine | operation | verdict | read per byte wanted | speed after |
 | --- | --- | --- | --- | --- |
