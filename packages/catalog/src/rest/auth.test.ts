@@ -122,7 +122,7 @@ describe('oauth2', () => {
     expect(late).toMatchObject({ code: 'CATALOG_TIMEOUT', outcome: 'rejected' })
   })
 
-  it.each(['no url', 'ftp://host/t', 'data:application/json,{}'])('takes no tokens from %s', (tokenUri) => {
+  it.each(['no url', 'ftp://host/t', 'data:application/json,{}', 'https://id:secret@host/t'])('takes no tokens from %s', (tokenUri) => {
     expect(() => oauth2({ ...client, tokenUri })).toThrow(expect.objectContaining({ kind: 'invalid', code: 'URI' }))
   })
 
