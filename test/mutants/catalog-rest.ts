@@ -5,7 +5,7 @@ export const restCatalogMutants: readonly Mutant[] = [
   {
     name: 'believe a conflict with what was sent twice',
     file: 'packages/catalog/src/rest/rest-tables.ts',
-    original: `if (!isKind(error, 'conflict')) throw error`,
+    original: `if (!isKind(error, 'conflict') && !isKind(error, 'invalid', 'BAD_REQUEST')) throw error`,
     planted: `if (error !== undefined) throw error`,
     caughtBy: ['packages/catalog/src/rest/second-arrivals.test.ts'],
   },

@@ -122,9 +122,12 @@ describe('oauth2', () => {
     expect(late).toMatchObject({ code: 'CATALOG_TIMEOUT', outcome: 'rejected' })
   })
 
-  it.each(['no url', 'ftp://host/t', 'data:application/json,{}'])('takes no tokens from %s', (tokenUri) => {
-    expect(() => oauth2({ ...client, tokenUri })).toThrow(expect.objectContaining({ kind: 'invalid', code: 'URI' }))
-  })
+  it.each(['no url', 'ftp://host/t', 'data:application/json,{}', 'https://id:secret@host/t'])(
+    'takes no tokens from %s',
+    (tokenUri) => {
+      expect(() => oauth2({ ...client, tokenUri })).toThrow(expect.objectContaining({ kind: 'invalid', code: 'URI' }))
+    },
+  )
 
   it('renews a token that is refused in mid-commit, once: the refused commit never happened', async () => {
     const { server, issued, state } = await guarded()

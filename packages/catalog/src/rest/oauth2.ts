@@ -46,8 +46,11 @@ export function oauth2(options: OAuth2Options): RestAuth {
     send: option.oneOf('body', 'basic'),
   })
   const { tokenUri } = options
-  if (tokenUri !== undefined && !/^https?:$/.test(URL.parse(tokenUri)?.protocol ?? ''))
+  const url = tokenUri === undefined ? undefined : URL.parse(tokenUri)
+  if (url === null || (url !== undefined && !/^https?:$/.test(url.protocol)))
     throw invalid('URI', 'oauth2: tokenUri is no URL of http: or https:; give one such as https://host/oauth/tokens.')
+  if (url !== undefined && (url.username !== '' || url.password !== ''))
+    throw invalid('URI', 'oauth2: tokenUri has credentials in it, which belong into clientId and clientSecret.')
   return { name: 'oauth2', open: (context) => openOAuth2(options, context) }
 }
 

@@ -78,7 +78,7 @@ export class RestTables {
       try {
         return await this.#commitOnce(session, table, commit)
       } catch (error) {
-        if (!isKind(error, 'conflict')) throw error
+        if (!isKind(error, 'conflict') && !isKind(error, 'invalid', 'BAD_REQUEST')) throw error
         const made = await this.#secondArrival(session, table, commit).catch((cause: unknown) => {
           throw isKind(cause, 'not-found') ? error : withOutcome(error, 'unknown')
         })
@@ -99,7 +99,8 @@ export class RestTables {
 
   /**
    * We send a commit once, and proxies and meshes send again what they got no answer to: then the conflict is with the commit itself,
-   * which was made. Undefined: it is not there.
+   * which was made. Some servers say 400 of it, for a sequence number or a snapshot that is there. Whoever took that at its word would
+   * delete the files of a commit that was made. Undefined: it is not there.
    */
   async #secondArrival(
     session: RestSession,

@@ -60,6 +60,27 @@ describe('a conflict', () => {
   })
 })
 
+describe('a commit that is refused as a bad one', () => {
+  it.each([400, 422])('and is in the table, is made: %i', async (status) => {
+    const refusal = errorBody(status, 'BadRequestException')
+    const server = await scripted(configured(({ method }) => (method === 'POST' ? refusal : having([snapshot]))))
+    const made = await opened(server.uri).catalog.commitTable(orders, append)
+    expect(made.metadata.snapshots).toHaveLength(1)
+  })
+
+  it('stays so where it is not there, and is unknown where nobody can tell', async () => {
+    for (const [load, outcome] of [
+      [having([]), 'rejected'],
+      [{ body: '<html>Welcome</html>' }, 'unknown'],
+    ] as const) {
+      const refusal = errorBody(400, 'BadRequestException')
+      const server = await scripted(configured(({ method }) => (method === 'POST' ? refusal : load)))
+      const failure = await failureOf(opened(server.uri).catalog.commitTable(orders, append))
+      expect(failure).toMatchObject({ kind: 'invalid', code: 'BAD_REQUEST', outcome })
+    }
+  })
+})
+
 describe('a connection', () => {
   const failing = (cause: object) =>
     restCatalog({
