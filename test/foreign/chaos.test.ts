@@ -56,7 +56,7 @@ beforeAll(async () => {
   const catalog = await restCatalog()
   const { uri } = catalog
   const [theirSpark, theirDuckdb, iceberg] = await Promise.all([
-    spark({ version: '4.1.4', iceberg: '1.11.0', uri, isBrief: true }),
+    spark({ version: '4.1.4', iceberg: '1.11.0', uri, isBrief: true, isRowByRow: true }),
     duckdb(uri),
     icebergWriter(catalog),
   ])

@@ -110,7 +110,14 @@ export interface SparkOptions {
   readonly uri?: string
   /** Many statements about small tables: nothing is compiled that is hardly ever run twice. */
   readonly isBrief?: boolean
+  /**
+   * Files are read row by row: where a column was widened, the reader of whole batches takes the memory of the file before, which is that of
+   * the narrower type, and fails.
+   */
+  readonly isRowByRow?: boolean
 }
+
+const rowByRow = { 'spark.sql.iceberg.vectorization.enabled': 'false' }
 
 const brief = {
   'spark.driver.extraJavaOptions': javaBrief.join(' '),
@@ -156,9 +163,13 @@ export async function installedSpark({
 }
 
 /** Spark: see spark.py. Needs Java 17 and Maven. */
-export async function spark({ folder = '/', uri, isBrief, ...which }: SparkOptions): Promise<Spark> {
+export async function spark({ folder = '/', uri, isBrief, isRowByRow, ...which }: SparkOptions): Promise<Spark> {
   const { program, jar } = await installedSpark(which)
-  const settings = { ...(uri === undefined ? {} : lakeOf(uri)), ...(isBrief === true ? brief : {}) }
+  const settings = {
+    ...(uri === undefined ? {} : lakeOf(uri)),
+    ...(isBrief === true ? brief : {}),
+    ...(isRowByRow === true ? rowByRow : {}),
+  }
   const { ask, ...sql } = engine(program, [here('spark.py'), jar, folder, JSON.stringify(settings)])
   return {
     ...sql,

@@ -1,19 +1,22 @@
 import { connect } from 'node:net'
 import { objectStoreCatalog } from '@moulin/catalog'
+import { systemRuntime } from '@moulin/core'
 import type { Catalog } from '@moulin/core'
 import { memory } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
 import { orders, served, servedOrders, tables } from './gateway.ts'
 
 const CLIENTS = 40
+const { timers } = systemRuntime()
 const set = (name: string) => ({ requirements: [], updates: [{ action: 'set-properties', updates: { [name]: '1' } }] })
 
-/** A folder's catalog that counts the commits that it is asked for at one time. */
-function counting(): { readonly catalog: Catalog; readonly most: () => number } {
+/** A folder's catalog that counts the commits that it is asked for at one time; none ends before `isReady`. */
+function counting(isReady: () => Promise<boolean>): { readonly catalog: Catalog; readonly most: () => number } {
   const inner = objectStoreCatalog({ store: memory() })
   let [active, most] = [0, 0]
   const commitTable: Catalog['commitTable'] = async (...asked) => {
     most = Math.max(most, ++active)
+    while (!(await isReady())) await timers.turn()
     return await inner.commitTable(...asked).finally(() => active--)
   }
   return { catalog: { ...inner, commitTable }, most: () => most }
@@ -21,8 +24,10 @@ function counting(): { readonly catalog: Catalog; readonly most: () => number } 
 
 describe('commits of many clients', () => {
   it('to one table race with nobody of the same server', async () => {
-    const { catalog, most } = counting()
-    const { ask } = await servedOrders({ catalog, kind: 'folder' })
+    // Once all have come.
+    let isReady = false
+    const { catalog, most } = counting(async () => (isReady ||= (await server.stats()).active === CLIENTS))
+    const { ask, server } = await servedOrders({ catalog, kind: 'folder' })
     const answers = await Promise.all(
       Array.from({ length: CLIENTS }, (_, client) => ask('POST', `${tables}/orders`, set(`k${client}`))),
     )
