@@ -73,6 +73,13 @@ describe('the command line and a REST catalog', () => {
     expect(said).not.toContain('canary')
   })
 
+  it('takes no two ways to prove who asks', async () => {
+    vi.stubEnv('MOULIN_CATALOG_TOKEN', 'canary')
+    vi.stubEnv('MOULIN_CATALOG_CREDENTIAL', 'moulin:canary')
+    const { status, said } = await run('scan', 'shop.orders', '--catalog', uri)
+    expect([status, said.includes('both set'), said.includes('canary')]).toEqual([2, true, false])
+  })
+
   it('says nothing of a credential that is none', async () => {
     vi.stubEnv('MOULIN_CATALOG_CREDENTIAL', 'canary')
     const { status, said } = await run('scan', 'shop.orders', '--catalog', uri)

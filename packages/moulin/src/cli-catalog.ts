@@ -63,6 +63,11 @@ export function catalogOf(
 
 function authOf(env: NodeJS.ProcessEnv): Pick<RestCatalogOptions, 'auth'> {
   const { MOULIN_CATALOG_TOKEN: token, MOULIN_CATALOG_CREDENTIAL: credential } = env
+  if (token !== undefined && credential !== undefined) {
+    const both =
+      'MOULIN_CATALOG_TOKEN and MOULIN_CATALOG_CREDENTIAL are both set: which of them counts? Unset the other one.'
+    throw invalid('OPTION', both)
+  }
   if (token !== undefined) return { auth: bearer({ token }) }
   if (credential === undefined) return {}
   const at = credential.indexOf(':')

@@ -21,7 +21,9 @@ import {
 import type { Answer, Script } from './rest.test-support.ts'
 
 /** A catalog that wants the newest token, and where that comes from. */
-async function guarded(options: { readonly lifeSeconds?: number; readonly token?: () => Answer | undefined } = {}) {
+async function guarded(
+  options: { readonly lifeSeconds?: number | string; readonly token?: () => Answer | undefined } = {},
+) {
   const issued: string[] = []
   const state = { revoked: new Set<string>(), refuses: false }
   const script: Script = ({ path, headers }) => {
@@ -102,6 +104,15 @@ describe('oauth2', () => {
     state.refuses = true
     await clock.advance(3_700_000)
     expect(await failureOf(catalog.loadTable(orders))).toMatchObject({ code: 'UNAUTHENTICATED' })
+  })
+
+  it('is over when it says, also where it says so as text', async () => {
+    const { server, issued } = await guarded({ lifeSeconds: '600' })
+    const { catalog, clock } = opened(server.uri, { auth: oauth2(client) })
+    await catalog.loadTable(orders)
+    await clock.advance(700_000)
+    await catalog.loadTable(orders)
+    expect(issued).toEqual(['token-1', 'token-2'])
   })
 
   it('is good to its end while whoever gives tokens says nothing', async () => {

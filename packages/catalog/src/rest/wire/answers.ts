@@ -71,8 +71,13 @@ export const readCredentials: ReadAnswer<CredentialsAnswer> = reader((body, what
 export const readToken: ReadAnswer<TokenAnswer> = reader((body, what) => ({
   access_token: check.string(body['access_token'], what, 'access_token'),
   token_type: check.string(body['token_type'] ?? 'bearer', what, 'token_type'),
-  ...maybe(body, 'expires_in', (seconds) => check.count(seconds, what, 'expires_in')),
+  ...maybe(body, 'expires_in', (seconds) => check.count(asNumber(seconds), what, 'expires_in')),
 }))
+
+/** Some issuers spell it as text. */
+function asNumber(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value
+}
 
 /** undefined for a body that is no error of the specification, such as a page for people. Servers that leave out the type are understood. */
 export function readError(bytes: Uint8Array): ErrorModel | undefined {
