@@ -34,7 +34,10 @@ const servers: readonly Server[] = [
   {
     name: 'SeaweedFS',
     options: { listOrder: 'none', deadlineMs: 60_000 },
-    cannot: { 'keeps odd keys as they are': 'it takes a backslash for a slash' },
+    cannot: {
+      'keeps odd keys as they are': 'it takes a backslash for a slash',
+      'keeps an object and others below its key': 'a list leaves the object out now and then, while it is busy',
+    },
     start: seaweedfs,
   },
   ...(process.env['MOULIN_SERVICES'] === 'all' ? [gateway()] : []),
