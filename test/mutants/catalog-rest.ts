@@ -103,8 +103,8 @@ export const restCatalogMutants: readonly Mutant[] = [
   {
     name: 'take tokens from anywhere',
     file: 'packages/catalog/src/rest/oauth2.ts',
-    original: `if (tokenUri !== undefined && !/^https?:$/`,
-    planted: `if (tokenUri === '' && !/^https?:$/`,
+    original: `(url !== undefined && !/^https?:$/.test(url.protocol))`,
+    planted: `(url !== undefined && url.protocol === '')`,
     caughtBy: ['packages/catalog/src/rest/auth.test.ts'],
   },
   {
