@@ -11,6 +11,7 @@ import { s3Fake } from '@moulin/testing'
 import type { S3Fake } from '@moulin/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { fileWal, openLog } from './index.ts'
+import { stubS3Environment } from './s3-environment.test-support.ts'
 
 const PLACE = 's3://moulin/lake'
 const cli = fileURLToPath(new URL('cli.ts', import.meta.url))
@@ -22,10 +23,7 @@ const children: ChildProcess[] = []
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'moulin-catalog-process-'))
   fake = await s3Fake()
-  vi.stubEnv('AWS_ENDPOINT_URL', fake.endpoint)
-  vi.stubEnv('AWS_REGION', fake.region)
-  vi.stubEnv('AWS_ACCESS_KEY_ID', fake.credentials.accessKeyId)
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', fake.credentials.secretAccessKey)
+  stubS3Environment(fake)
 })
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')

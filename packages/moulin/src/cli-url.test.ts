@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openTables } from './bucket-log.ts'
 import { runCommand } from './cli-program.ts'
 import { fileWal, openLog } from './index.ts'
+import { stubS3Environment } from './s3-environment.test-support.ts'
 
 const PLACE = 's3://moulin/lake'
 const unseen = /^moulin: s3:\/\/moulin\/lake: read without --wal DIR: records that are in no table yet are not seen\n$/
@@ -16,11 +17,7 @@ let fake: S3Fake
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'moulin-cli-url-'))
   fake = await s3Fake()
-  // As a user says it.
-  vi.stubEnv('AWS_ENDPOINT_URL', fake.endpoint)
-  vi.stubEnv('AWS_REGION', fake.region)
-  vi.stubEnv('AWS_ACCESS_KEY_ID', fake.credentials.accessKeyId)
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', fake.credentials.secretAccessKey)
+  stubS3Environment(fake)
 })
 afterEach(async () => {
   vi.unstubAllEnvs()

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runCommand } from './cli-program.ts'
 import type { DoctorReport, Finding } from './doctor-report.ts'
 import { fileWal, openLog } from './index.ts'
+import { stubS3Environment } from './s3-environment.test-support.ts'
 
 const PLACE = 's3://moulin/lake'
 
@@ -21,10 +22,7 @@ afterEach(async () => {
 
 async function faked(options: S3FakeOptions = {}): Promise<void> {
   fake = await s3Fake(options)
-  vi.stubEnv('AWS_ENDPOINT_URL', fake.endpoint)
-  vi.stubEnv('AWS_REGION', fake.region)
-  vi.stubEnv('AWS_ACCESS_KEY_ID', fake.credentials.accessKeyId)
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', fake.credentials.secretAccessKey)
+  stubS3Environment(fake)
 }
 
 async function run(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
