@@ -23,8 +23,10 @@ export interface FaultyCloud {
   readonly direct: ObjectStore
 }
 
-/** So many of the writes race with another's, and of what is done as many are never heard of. */
+/** So many of the writes race with another's, and of what is done as many are never heard of; a few for certain, however short the test. */
 export const lossyBy = (chance: number): readonly ProxyRule[] => [
+  { fault: 'after', operation: 'put', nth: 5, times: 2 },
+  { fault: 'before', operation: 'put', answer: 'conflict', nth: 9, times: 2 },
   { fault: 'before', operation: 'put', answer: 'conflict', chance, times: Infinity },
   { fault: 'after', operation: ['put', 'delete', 'delete-many'], chance, times: Infinity },
 ]

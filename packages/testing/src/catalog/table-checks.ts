@@ -273,7 +273,11 @@ export const tableChecks: readonly CatalogCheck[] = [
     name: 'refuses a snapshot id or sequence number that was there before',
     async run({ catalog }) {
       const first = await catalog.commitTable(orders, appendOf(1, await catalog.createTable(orders, createRequest)))
-      const again = { ...snapshotOf(1, first.metadata) }
+      // Of a manifest list of its own: the very same may be taken for a second arrival of the commit that was made.
+      const again = {
+        ...snapshotOf(1, first.metadata),
+        'manifest-list': `${first.metadata.location}/metadata/again.avro`,
+      }
       const low = { ...snapshotOf(2, first.metadata), 'sequence-number': first.metadata['last-sequence-number'] }
       for (const snapshot of [again, low]) {
         const commit = { requirements: [], updates: [{ action: 'add-snapshot' as const, snapshot }] }
