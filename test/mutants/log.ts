@@ -170,7 +170,7 @@ export const logMutants: readonly Mutant[] = [
   },
   {
     name: 'end a batch once it is too large',
-    file: 'packages/log/src/produce/log-producer.ts',
+    file: 'packages/log/src/produce/collector.ts',
     original: `return builder.sizeWith(record, bodyBytes) <= maxBatchBytes`,
     planted: `return builder.sizeBytes <= maxBatchBytes`,
     caughtBy: ['test/limits/edges.test.ts'],
@@ -440,5 +440,37 @@ export const logMutants: readonly Mutant[] = [
     original: `if (!isKind(error, 'exists', 'TOPIC_EXISTS')) throw error`,
     planted: `throw error`,
     caughtBy: ['test/log/late-first-objects.test.ts'],
+  },
+  {
+    name: 'bound what each producer holds, and not the log',
+    file: 'packages/log/src/produce/log-producer.ts',
+    original: `options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)`,
+    planted: `options.maxUnackedBytes ?? limits.maxUnackedBytes)`,
+    caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let one producer in before all others',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: `      this.#crowded.delete(gate)
+      this.#crowded.add(gate)
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
+  },
+  {
+    name: 'take a record that its own code has closed the producer before',
+    file: 'packages/log/src/produce/collector.ts',
+    original: `      this.#checkGoesOn(signal)
+    } catch`,
+    planted: `    } catch`,
+    caughtBy: ['packages/log/src/produce/collector.test.ts'],
+  },
+  {
+    name: 'keep a record that was refused',
+    file: 'packages/log/src/produce/collector.ts',
+    original: `      builder.undo()
+      throw error`,
+    planted: `      throw error`,
+    caughtBy: ['packages/log/src/produce/collector.test.ts'],
   },
 ]
