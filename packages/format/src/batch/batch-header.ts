@@ -1,4 +1,6 @@
 import { corrupt, unsupported } from '@moulin/core'
+import { crc32cJoined } from '../bytes/crc32c-joined.ts'
+import { crc32cOf } from '../bytes/crc32c.ts'
 
 /** The header of one v2 record batch. */
 export interface BatchHeader {
@@ -127,6 +129,18 @@ export function patchBatch(bytes: Uint8Array, position: number, patch: BatchPatc
   const view = new DataView(bytes.buffer, bytes.byteOffset + position, at.magic)
   view.setBigInt64(at.baseOffset, patch.baseOffset)
   if (patch.partitionLeaderEpoch !== undefined) view.setInt32(at.partitionLeaderEpoch, patch.partitionLeaderEpoch)
+}
+
+/** A batch of which somebody has checked that its checksum is right, or has made it so. */
+export interface SoundBatch {
+  readonly position: number
+  readonly sizeBytes: number
+  readonly crc: number
+}
+
+/** CRC32C of a batch as it is now, its head included, without a walk over what its own checksum is of. */
+export function crcOfBatch(bytes: Uint8Array, { position, sizeBytes, crc }: SoundBatch): number {
+  return crc32cJoined(crc32cOf(bytes, position, position + at.attributes), crc, sizeBytes - at.attributes)
 }
 
 /** The batches that lie back to back in `bytes`. @throws as {@link readBatchHeader}. */
