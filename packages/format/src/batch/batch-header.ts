@@ -1,6 +1,7 @@
 import { corrupt, unsupported } from '@moulin/core'
 import { crc32cJoined } from '../bytes/crc32c-joined.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
+import { highOf, lowOf } from '../bytes/int64-halves.ts'
 
 /** The header of one v2 record batch. */
 export interface BatchHeader {
@@ -126,9 +127,19 @@ export interface BatchPatch {
 
 /** Sets the base offset, and the leader epoch if given, in place. The checksum stays valid. */
 export function patchBatch(bytes: Uint8Array, position: number, patch: BatchPatch): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + position, at.magic)
-  view.setBigInt64(at.baseOffset, patch.baseOffset)
-  if (patch.partitionLeaderEpoch !== undefined) view.setInt32(at.partitionLeaderEpoch, patch.partitionLeaderEpoch)
+  // Without a view, which would take longer than the writing.
+  const { baseOffset, partitionLeaderEpoch } = patch
+  const offset = Number(baseOffset)
+  setInt32(bytes, position + at.baseOffset, highOf(offset, baseOffset))
+  setInt32(bytes, position + at.baseOffset + 4, lowOf(offset, baseOffset))
+  if (partitionLeaderEpoch !== undefined) setInt32(bytes, position + at.partitionLeaderEpoch, partitionLeaderEpoch)
+}
+
+function setInt32(bytes: Uint8Array, position: number, value: number): void {
+  bytes[position] = value >>> 24
+  bytes[position + 1] = value >>> 16
+  bytes[position + 2] = value >>> 8
+  bytes[position + 3] = value
 }
 
 /** A batch of which somebody has checked that its checksum is right, or has made it so. */

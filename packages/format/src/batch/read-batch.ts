@@ -2,10 +2,11 @@ import type { Arena, Header } from '@moulin/core'
 import { corrupt, exhausted, formatCaps, invalid, TIMESTAMP_MS_MAX, unsupported } from '@moulin/core'
 import { decompress } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
+import { int64Of } from '../bytes/int64-halves.ts'
 import { textBuffer } from '../bytes/text-buffer.ts'
 import { at, readBatchHeader, type BatchHeader } from './batch-header.ts'
 import type { RecordBody } from './record-body.ts'
-import { int64Of, RecordCursor, type BatchLimits } from './record-cursor.ts'
+import { RecordCursor, type BatchLimits } from './record-cursor.ts'
 
 /** One record of a batch. */
 export interface BatchRecord extends RecordBody {
@@ -76,7 +77,8 @@ function checkRecords(cursor: RecordCursor): Pick<CheckedBatch, 'earliestMs' | '
     cursor.checkHeaderKeys()
   }
   const earliestMs = lowestHigh === Infinity ? undefined : int64Of(lowestHigh, lowestLow)
-  const latestMs = highestHigh === -Infinity ? undefined : int64Of(highestHigh, highestLow)
+  const isSame = lowestHigh === highestHigh && lowestLow === highestLow
+  const latestMs = isSame || highestHigh === -Infinity ? earliestMs : int64Of(highestHigh, highestLow)
   return { earliestMs, latestMs }
 }
 

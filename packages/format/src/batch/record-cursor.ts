@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type BatchCaps, corrupt, exhausted, formatCaps, invalid } from '@moulin/core'
+import { highOf, int64Of, lowOf } from '../bytes/int64-halves.ts'
 import type { BatchHeader } from './batch-header.ts'
 
 /** What a batch may hold. Who reads what is stored takes {@link formatCaps}, the default; a limit is for what comes in. */
@@ -66,11 +67,14 @@ export class RecordCursor {
     this.#left = header.recordCount
     this.#previousDelta = -1
     this.#header = header
-    this.#baseOffsetHigh = highOf(header.baseOffset)
-    this.#baseOffsetLow = lowOf(header.baseOffset)
-    const timestamp = header.timestampType === 'append' ? header.maxTimestamp : header.baseTimestamp
-    this.#baseTimestampHigh = highOf(timestamp)
-    this.#baseTimestampLow = lowOf(timestamp)
+    const { baseOffset } = header
+    const offset = Number(baseOffset)
+    this.#baseOffsetHigh = highOf(offset, baseOffset)
+    this.#baseOffsetLow = lowOf(offset, baseOffset)
+    const base = header.timestampType === 'append' ? header.maxTimestamp : header.baseTimestamp
+    const timestamp = Number(base)
+    this.#baseTimestampHigh = highOf(timestamp, base)
+    this.#baseTimestampLow = lowOf(timestamp, base)
     this.#maxRecordBytes = limits.maxRecordBytes ?? formatCaps.maxRecordBytes
     this.#maxHeaders = limits.maxHeadersPerRecord ?? formatCaps.maxHeadersPerRecord
   }
@@ -266,19 +270,4 @@ export class RecordCursor {
     const message = `A record of the batch at offset ${baseOffset} is damaged at byte ${this.#position}: ${why}.`
     return corrupt('BATCH_RECORD', message, { context: { baseOffset, position: this.#position } })
   }
-}
-
-function highOf(value: bigint): number {
-  return Number(BigInt.asIntN(32, value >> 32n))
-}
-
-function lowOf(value: bigint): number {
-  return Number(BigInt.asIntN(32, value))
-}
-
-/** Of signed halves, the low one in whichever sign. */
-export function int64Of(high: number, low: number): bigint {
-  // A BigInt from a safe number is cheaper than two and a shift.
-  if (high >= -0x200000 && high < 0x200000) return BigInt(high * 0x100000000 + (low >>> 0))
-  return (BigInt(high) << 32n) | BigInt(low >>> 0)
 }

@@ -8,6 +8,7 @@ export type PlacedSection = Section & SectionHeader
 /** A section on its way to the disk. */
 export interface PendingSection {
   readonly section: PlacedSection
+  readonly batchesBytes: number
   /** CRC32C of its batches. */
   readonly batchesCrc: number
 }
@@ -31,9 +32,7 @@ export class FlushBuffer {
     const flushStart = position
     let at = 0
     let partStart = 0
-    for (const { section, batchesCrc } of sections) {
-      const { batches } = section
-      const batchesBytes = batches.length
+    for (const { section, batchesBytes, batchesCrc } of sections) {
       const frame = { kind: 'section', header: section, position, flushStart, batchesBytes, batchesCrc } as const
       const headerCrc = template.write(scratch, at, frame)
       const end = frameEnd(position, batchesBytes)
@@ -41,10 +40,10 @@ export class FlushBuffer {
       let next = at + end - position
       at += FRAME_HEADER_BYTES
       if (batchesBytes <= COPY_UP_TO_BYTES) {
-        bytes.set(batches, at)
+        bytes.set(section.batches, at)
         at += batchesBytes
       } else {
-        parts.push(bytes.subarray(partStart, at), batches)
+        parts.push(bytes.subarray(partStart, at), section.batches)
         partStart = at
         next -= batchesBytes
       }
@@ -64,9 +63,8 @@ export class FlushBuffer {
 
   #room(sections: readonly PendingSection[]): FrameTarget {
     let needed = 0
-    for (const { section } of sections) {
-      const { length } = section.batches
-      needed += AROUND_BYTES + (length <= COPY_UP_TO_BYTES ? length : 0)
+    for (const { batchesBytes } of sections) {
+      needed += AROUND_BYTES + (batchesBytes <= COPY_UP_TO_BYTES ? batchesBytes : 0)
     }
     if (needed > this.#scratch.bytes.length) this.#scratch = targetOf(2 * needed)
     return this.#scratch

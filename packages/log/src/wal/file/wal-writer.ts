@@ -82,9 +82,9 @@ export class FileWalWriter implements WalWriter {
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
     if (!isPlaced(section)) return Promise.reject(withoutOffsets())
     if (section.aborted !== undefined && section.aborted.length > 0) return Promise.reject(withAborted(section))
-    const batchesCrc = section.batchesCrc ?? crc32c(section.batches)
+    const { batches, batchesCrc = crc32c(batches) } = section
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, batchesCrc, resolve, reject })
+      this.#queue.push({ section, batchesBytes: batches.length, batchesCrc, resolve, reject })
       if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
@@ -209,11 +209,11 @@ export class FileWalWriter implements WalWriter {
   #acknowledge(taken: readonly PendingAppend[], start: number, segment: string): void {
     let position = start
     let bytes = 0
-    for (const { section, resolve } of taken) {
+    for (const { section, batchesBytes, resolve } of taken) {
       const { baseOffset, lastOffset } = section
-      const sizeBytes = frameBytes(section.batches.length)
+      const sizeBytes = frameBytes(batchesBytes)
       resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
-      position = frameEnd(position, section.batches.length)
+      position = frameEnd(position, batchesBytes)
       bytes += sizeBytes
     }
     // Nobody has heard of an ack before this turn ends.
