@@ -30,3 +30,22 @@ export function longReader(): (column: Column, row: number) => number | bigint {
     return Number.isSafeInteger(number) ? number : (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
   }
 }
+
+/**
+ * The signed halves of an int64, which is given as a number, too, rounded where it is not safe: nearly all are, and halves of bigints are
+ * bigints, which take memory.
+ */
+export function highOf(number: number, value: bigint): number {
+  return Number.isSafeInteger(number) ? Math.floor(number / HALF) : Number(BigInt.asIntN(32, value >> 32n))
+}
+
+export function lowOf(number: number, value: bigint): number {
+  return Number.isSafeInteger(number) ? number | 0 : Number(BigInt.asIntN(32, value))
+}
+
+/** Of signed halves, the low one in whichever sign. */
+export function int64Of(high: number, low: number): bigint {
+  // A BigInt from a safe number is cheaper than two and a shift.
+  if (high >= -0x200000 && high < 0x200000) return BigInt(high * HALF + (low >>> 0))
+  return (BigInt(high) << 32n) | BigInt(low >>> 0)
+}

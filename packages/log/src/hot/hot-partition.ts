@@ -90,7 +90,7 @@ export class HotPartition {
 
   #push(facts: SectionFacts, location: WalLocation, batchesBytes: number, durableMs: number): void {
     if (this.#sections.length === 0) this.#firstOffset = facts.baseOffset
-    this.#sections.push({ ...facts, location, durableMs }, this.totalBytes)
+    this.#sections.push(facts, location, durableMs, this.totalBytes)
     if (facts.aborted !== undefined) this.#aborted.add(facts.aborted)
     this.totalBytes += batchesBytes
     this.highWatermark = facts.lastOffset + 1n

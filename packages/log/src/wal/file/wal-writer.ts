@@ -29,6 +29,8 @@ import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
 /** How long appends wait for room on a disk of which only the reserve is left, and how often they look. */
 const HOLD_MS = 10_000
 const LOOK_MS = 200
+/** Of what needs no wait. */
+const done = Promise.resolve()
 
 /** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
 export class FileWalWriter implements WalWriter {
@@ -80,9 +82,9 @@ export class FileWalWriter implements WalWriter {
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
     if (!isPlaced(section)) return Promise.reject(withoutOffsets())
     if (section.aborted !== undefined && section.aborted.length > 0) return Promise.reject(withAborted(section))
-    const batchesCrc = crc32c(section.batches)
+    const { batches, batchesCrc = crc32c(batches) } = section
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, batchesCrc, resolve, reject })
+      this.#queue.push({ section, batchesBytes: batches.length, batchesCrc, resolve, reject })
       if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
@@ -102,8 +104,9 @@ export class FileWalWriter implements WalWriter {
     }
   }
 
-  async release(locations: readonly WalLocation[]): Promise<void> {
-    if (await this.#segments.release(locations)) this.#wake?.()
+  release(locations: readonly WalLocation[]): Promise<void> {
+    const emptied = this.#segments.release(locations)
+    return emptied.length === 0 ? done : this.#segments.free(emptied).then(() => this.#wake?.())
   }
 
   checkFence(): Promise<void> {
@@ -205,13 +208,16 @@ export class FileWalWriter implements WalWriter {
 
   #acknowledge(taken: readonly PendingAppend[], start: number, segment: string): void {
     let position = start
-    for (const { section, resolve } of taken) {
+    let bytes = 0
+    for (const { section, batchesBytes, resolve } of taken) {
       const { baseOffset, lastOffset } = section
-      const location = { segment, position, sizeBytes: frameBytes(section.batches.length) }
-      position = frameEnd(position, section.batches.length)
-      this.#segments.add(location)
-      resolve({ baseOffset, lastOffset, location, durability: 'disk' })
+      const sizeBytes = frameBytes(batchesBytes)
+      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+      position = frameEnd(position, batchesBytes)
+      bytes += sizeBytes
     }
+    // Nobody has heard of an ack before this turn ends.
+    this.#segments.add(segment, taken.length, bytes)
   }
 
   /** The disk is full, and holds nothing of them: the next ones may find room. */
