@@ -1068,7 +1068,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedDiskOptions>(
     'simulatedDisk',
     simulatedDisk,
-    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'] },
+    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'], syncedWrites: ['yes'] },
     { seed: 1 },
   ),
   door<testingPackage.VirtualClockOptions>('virtualClock', virtualClock, { startMs: [0.5, '5'] }, {}),
@@ -1294,7 +1294,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedWalPlaceOptions>(
     'simulatedWalPlace',
     testingPackage.simulatedWalPlace,
-    { seed: [-1, 1.5, '1'], wal: noFunction },
+    { seed: [-1, 1.5, '1'], wal: noFunction, syncedWrites: ['yes'] },
     { seed: 1, wal: () => testingPackage.memoryWal({ seed: 1 }) },
   ),
   ...[

@@ -128,7 +128,7 @@ export {
   startsWith,
 } from './model/expression.ts'
 export type { Comparable, Comparison, Expression, Literal, Where } from './model/expression.ts'
-export type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from './doors/files.ts'
+export type { DirectoryEntry, DiskSize, FileHandle, FileOpenOptions, Files, FileStat } from './doors/files.ts'
 export { jsonBytes, jsonInt64, parseJson, stringifyJson } from './model/json.ts'
 export type { JsonValue } from './model/json.ts'
 export { jsonChecks } from './model/json-checks.ts'

@@ -18,10 +18,10 @@ import { crc32c } from '@moulin/format'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
 import { isRejected, isReserved } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
+import { FenceLook } from './fence-look.ts'
 import { FlushBuffer, type PlacedSection } from './flush-buffer.ts'
 import { FlushMeter } from './flush-meter.ts'
 import { frameBytes, frameEnd, SEAL_BYTES } from './frame.ts'
-import { patiently } from './patience.ts'
 import { ReadSlots } from './read-slots.ts'
 import type { SegmentPlace } from './segment-file.ts'
 import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
@@ -32,13 +32,14 @@ const LOOK_MS = 200
 /** Of what needs no wait. */
 const done = Promise.resolve()
 
-/** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
+/** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev, which syncs, or is followed by one fdatasync. */
 export class FileWalWriter implements WalWriter {
   readonly epoch: bigint
   readonly #runtime: Runtime
   readonly #place: SegmentPlace
   readonly #maxFlushBytes: number
   readonly #segments: WriterSegments
+  readonly #fence: FenceLook
   readonly #buffer = new FlushBuffer()
   readonly #reads = new ReadSlots()
   readonly #queue = new AppendQueue()
@@ -53,11 +54,17 @@ export class FileWalWriter implements WalWriter {
   keepsReserve = false
   #closing: Promise<void> | undefined
 
-  private constructor(runtime: Runtime, place: SegmentPlace, segments: WriterSegments, maxFlushBytes: number) {
+  private constructor(
+    runtime: Runtime,
+    place: SegmentPlace,
+    { segments, fence }: { readonly segments: WriterSegments; readonly fence: FenceLook },
+    maxFlushBytes: number,
+  ) {
     this.epoch = place.epoch
     this.#runtime = runtime
     this.#place = place
     this.#segments = segments
+    this.#fence = fence
     this.#maxFlushBytes = maxFlushBytes
     if (runtime.meter !== undefined) this.#meter = new FlushMeter(runtime.meter, runtime.clock)
   }
@@ -68,8 +75,9 @@ export class FileWalWriter implements WalWriter {
     place: SegmentPlace,
     { segmentBytes, maxFlushBytes }: { readonly segmentBytes: number; readonly maxFlushBytes: number },
   ): Promise<FileWalWriter> {
+    const fence = await FenceLook.begin(runtime, place)
     const segments = await WriterSegments.begin(runtime, place, segmentBytes)
-    return new FileWalWriter(runtime, place, segments, maxFlushBytes)
+    return new FileWalWriter(runtime, place, { segments, fence }, maxFlushBytes)
   }
 
   /** See {@link WriterSegments.adopt}. */
@@ -164,12 +172,10 @@ export class FileWalWriter implements WalWriter {
       taken = flush.taken
       // With room for the seal: it must not be the one thing that does not fit any more.
       await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
-      await active.write(this.#buffer.frames(taken, start, active), start)
+      await active.store(this.#buffer.frames(taken, start, active), start, () => timing?.syncing())
       active.position = end
-      timing?.written()
-      await active.datasync()
       timing?.synced()
-      await patiently(this.#runtime, () => this.checkFence())
+      await this.#fence.pass()
       timing?.durable(end - start)
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) segments.prepare()

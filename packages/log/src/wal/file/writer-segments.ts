@@ -104,8 +104,7 @@ export class WriterSegments {
     if (!full.isSealed && full.fits(batchesBytes)) return
     if (!full.isSealed) {
       await full.allocate(full.position + SEAL_BYTES)
-      await full.write([sealFrame(full.position, full)], full.position)
-      await full.datasync()
+      await full.store([sealFrame(full.position, full)], full.position)
       full.isSealed = true
       full.position += SEAL_BYTES
       // What it holds from being freed is what it takes of the disk.
