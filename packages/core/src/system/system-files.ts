@@ -3,6 +3,7 @@ import { watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
+import { gatedReads, processReads } from './read-gate.ts'
 
 // statfs(2), "f_type": NFS, SMB, CIFS, SMB2, AFS, Coda, Ceph, Lustre, GFS2, OCFS2, GPFS, 9P, FUSE.
 const networkTypes: ReadonlySet<number> = new Set([
@@ -12,8 +13,12 @@ const networkTypes: ReadonlySet<number> = new Set([
 
 const zeros = new Uint8Array(1024 * 1024)
 
-/** The real disk. */
+/** The real disk. Of its files only so many are read at a time, in the whole process, that a flush finds a thread: see `ReadGate`. */
 export function systemFiles(): Files {
+  return gatedReads(diskFiles(), processReads())
+}
+
+function diskFiles(): Files {
   return {
     async open(path, mode) {
       const flags = mode === 'read' ? 'r' : mode === 'create' ? 'wx+' : 'r+'
