@@ -204,7 +204,7 @@ export const doors: readonly Door[] = [
   door<storagePackage.FileSystemOptions>(
     'fileSystem',
     fileSystem,
-    { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart },
+    { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart, timers: badPart },
     { root: '/lake' },
   ),
   door<storagePackage.MemoryOptions>('memory', memory, { name: [5], runtime: badPart, clock: badPart }, {}),

@@ -47,7 +47,7 @@ export function openIn(
 ): Promise<Log> {
   const { segmentBytes = SEGMENT_BYTES, ...rest } = options
   return openLog({
-    store: fileSystem({ root: LAKE, files: runtime.files }),
+    store: fileSystem({ root: LAKE, files: runtime.files, timers: runtime.timers }),
     wal: fileWal({ dir: WAL, segmentBytes }),
     runtime,
     ...rest,

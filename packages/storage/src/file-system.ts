@@ -10,6 +10,7 @@ import type {
   OptionTable,
   Random,
   Runtime,
+  Timers,
 } from '@moulin/core'
 import {
   atMost,
@@ -35,6 +36,7 @@ import { FilePuts } from './file-puts.ts'
 import { walkFiles } from './file-walk.ts'
 import type { Place } from './folder-place.ts'
 import { placeOf } from './folder-place.ts'
+import { HeldFiles } from './held-files.ts'
 import { missingKey, notModified } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
@@ -42,18 +44,20 @@ export interface FileSystemOptions {
   /** The folder, by path or `file:` URL; made by the first `put`. */
   readonly root: string | URL
   /** Where the doors below come from when they are not given. Default: the machine's own. */
-  readonly runtime?: Pick<Runtime, 'files' | 'clock' | 'random'>
+  readonly runtime?: Pick<Runtime, 'files' | 'clock' | 'random' | 'timers'>
   readonly files?: Files
   readonly clock?: Pick<Clock, 'now'>
   readonly random?: Pick<Random, 'uuid' | 'bytes'>
+  readonly timers?: Pick<Timers, 'after'>
 }
 
 const optionTable: OptionTable<FileSystemOptions> = {
   root: option.required(option.place),
-  runtime: option.runtimeOf('files', 'clock', 'random'),
+  runtime: option.runtimeOf('files', 'clock', 'random', 'timers'),
   files: option.filesCheck,
   clock: option.clockCheck,
   random: option.randomCheck,
+  timers: option.timersCheck,
 }
 
 /** Reads of one file at a time. */
@@ -69,6 +73,9 @@ const PARALLEL = 8
  * that readers keep the version they opened. Temporary files lie in `.moulin-tmp` below the root, which no key reaches;
  * those older than an hour are removed by the first `put` of a later store. No swaps: capability `compareAndSwap` is false.
  *
+ * What is read stays open for the next read, 64 files at most and for 5 to 10 s of quiet: a range is then two calls of the disk, one that looks
+ * whether it is still that file, and one that reads. Files of network mounts are opened for each call.
+ *
  * Refused by name: symbolic links below the root (`invalid`, `NOT_A_PLAIN_PATH`; the check is no guard against somebody
  * who changes the folder meanwhile), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
  * segments above 255 bytes (`KEY_SEGMENT_TOO_LONG`), disks without hard links (`NO_HARD_LINKS`). Folders stay when their
@@ -80,19 +87,26 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   checkOptions('fileSystem', options, optionTable)
   const root = folderOf('fileSystem', options.root)
   if (root === '/') throw invalid('ROOT', 'The root of a store is a folder of its own, not the whole disk.')
-  const { files, clock, random } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
+  const { files: disk, clock, random, timers } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
     options.runtime ?? systemRuntime(),
     options,
   )
   const name = `fileSystem(${root})`
+  const held = new HeldFiles(disk, timers)
+  const { files } = held
   const folders = new DurableFolders(files, root)
   const temporary = new TemporaryFiles({ root, files, folders, clock, random })
 
-  /** The regular file that is there, with its name made durable. */
-  const find = async ({ path, folder }: Place): Promise<FileStat | undefined> => {
-    if (!(await folders.confine(path))) return undefined
+  /**
+   * The regular file that is there, with its name made durable. What is open for reads was looked for in its place when it was opened:
+   * for them that is enough, whatever way leads to the same file by now.
+   */
+  const find = async ({ path, folder }: Place, what: 'to read' | 'to change'): Promise<FileStat | undefined> => {
     const stat = await files.stat(path)
-    if (stat?.kind !== 'file') return undefined
+    if (stat === undefined) return undefined
+    const isKnown = what === 'to read' && held.isAt(path, stat)
+    if (!isKnown && !(await folders.confine(path))) return undefined
+    if (stat.kind !== 'file') return undefined
     try {
       await folders.look(folder)
     } catch (error) {
@@ -102,24 +116,25 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     return stat
   }
 
-  const puts = new FilePuts({ name, files, folders, temporary })
+  const puts = new FilePuts({ name, files, folders, temporary, held })
 
   /** Runs `read` on the object's file as it is now: an overwrite meanwhile shows neither in the bytes nor in the tag. */
   const opened = async <T>(key: string, call: GetOptions, read: (file: OpenObject) => Promise<T>): Promise<T> => {
     const place = placeOf(root, key)
     throwIfAborted(call.signal)
-    if ((await find(place)) === undefined) throw missingKey(name, key)
+    const found = await find(place, 'to read')
+    if (found === undefined) throw missingKey(name, key)
     throwIfAborted(call.signal)
-    const handle = await files.open(place.path, 'read').catch((error: unknown) => {
+    const file = await held.use(place.path, place.folder, found).catch((error: unknown) => {
       throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
     })
     try {
-      const stat = await handle.stat()
+      const { handle, stat } = file
       const info = infoOf(key, stat)
       if (info.etag === call.ifNoneMatch) throw notModified(name, key, info.etag)
       const readRange = async (range: ByteRange | undefined): Promise<Uint8Array> => {
         const { start, end } = resolveRange(range, stat.size, key)
-        const bytes = await handle.read(start, end - start)
+        const bytes = await handle.read(start, end - start, withSignal(call.signal))
         throwIfAborted(call.signal)
         if (bytes.length === end - start) return bytes
         throw corrupt('SHORT_READ', `${place.path} was cut while it was read: something else writes into it.`, {
@@ -128,15 +143,16 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       }
       return await read({ info, readRange })
     } finally {
-      await handle.close()
+      await held.release(file)
     }
   }
 
   /** Removes the name. False when it was not there: nothing is left to be made durable. */
   const unlink = async (place: Place, signal: AbortSignal | undefined): Promise<boolean> => {
     throwIfAborted(signal)
-    if ((await find(place)) === undefined) return false
+    if ((await find(place, 'to change')) === undefined) return false
     throwIfAborted(signal)
+    await held.forget(place.path)
     try {
       await files.unlink(place.path)
       return true
@@ -180,7 +196,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       const signal = options?.signal
       const place = placeOf(root, key)
       throwIfAborted(signal)
-      const stat = await find(place)
+      const stat = await find(place, 'to read')
       throwIfAborted(signal)
       return stat === undefined ? undefined : infoOf(key, stat)
     },

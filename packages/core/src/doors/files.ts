@@ -79,8 +79,11 @@ export interface FileHandle {
    * neither: no error says how many. False: durable with the next {@link datasync} only.
    */
   readonly isSynced: boolean
-  /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
-  read(position: number, length: number): Promise<Uint8Array>
+  /**
+   * Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. Where reads wait for their turn
+   * the signal ends that wait; it may be passed over.
+   */
+  read(position: number, length: number, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
    * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync},
    * but for {@link isSynced}. On a full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.

@@ -25,7 +25,7 @@ export class FlushBuffer {
 
   /** Memory that it keeps. */
   get bytes(): number {
-    return this.#scratch.length
+    return this.#scratch.bytes.length
   }
 
   /** Parts for `sections`, placed back to back from `position`, which is where the flush begins. */

@@ -12,6 +12,7 @@ import {
   type WalWriter,
   messageOf,
   unsupported,
+  waitFor,
   withOutcome,
 } from '@moulin/core'
 import { crc32c } from '@moulin/format'
@@ -22,7 +23,6 @@ import { FenceLook } from './fence-look.ts'
 import { FlushBuffer, type PlacedSection } from './flush-buffer.ts'
 import { FlushMeter } from './flush-meter.ts'
 import { frameBytes, frameEnd, SEAL_BYTES } from './frame.ts'
-import { ReadSlots } from './read-slots.ts'
 import type { SegmentPlace } from './segment-file.ts'
 import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
 
@@ -41,7 +41,6 @@ export class FileWalWriter implements WalWriter {
   readonly #segments: WriterSegments
   readonly #fence: FenceLook
   readonly #buffer = new FlushBuffer()
-  readonly #reads = new ReadSlots()
   readonly #queue = new AppendQueue()
   readonly #meter: FlushMeter | undefined
   #flushing: Promise<void> | undefined
@@ -100,11 +99,9 @@ export class FileWalWriter implements WalWriter {
 
   async read(location: WalLocation, options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array> {
     try {
-      return await this.#reads.run(async () => {
-        // No file is opened behind the close.
-        if (this.#closing !== undefined) throw this.#closed()
-        return this.#segments.read(location)
-      }, options.signal)
+      // No file is opened behind the close.
+      if (this.#closing !== undefined) throw this.#closed()
+      return await waitFor(this.#segments.read(location, options), options.signal)
     } catch (error) {
       // Its file was closed under it.
       if (this.#closing !== undefined && isKind(error, 'unavailable')) throw this.#closed(error)

@@ -1,4 +1,4 @@
-import type { Failing, FileHandle, Runtime, WalLocation, WalSpace, WalUsage } from '@moulin/core'
+import type { CallOptions, Failing, FileHandle, Runtime, WalLocation, WalSpace, WalUsage } from '@moulin/core'
 import { DeadFiles } from './dead-files.ts'
 import { spaceAt } from './disk-space.ts'
 import { sealFrame } from './frame-writer.ts'
@@ -70,14 +70,14 @@ export class WriterSegments {
     this.#live.addAll(segment, sections, bytes)
   }
 
-  async read(location: WalLocation): Promise<Uint8Array> {
+  async read(location: WalLocation, call: CallOptions): Promise<Uint8Array> {
     const { segment } = location
     try {
       const own = segment === this.#active.id ? this.#active : this.#sealed.get(segment)
-      if (own !== undefined) return await readSection(own.file, location, identityOf(own))
+      if (own !== undefined) return await readSection(own.file, location, identityOf(own), call)
       const foreign = this.#foreign.get(segment)
       if (foreign === undefined) throw released(segment)
-      return await readSection(await this.#fileOf(foreign), location, foreign)
+      return await readSection(await this.#fileOf(foreign), location, foreign, call)
     } catch (error) {
       throw this.#holds(segment) ? error : released(segment)
     }
