@@ -77,7 +77,7 @@ export type { ParquetWorkers, ParquetWorkersOptions, PooledDecodesOptions } from
 export { rowsEncoderOf } from './values/row-by-row.ts'
 export { topBitsAt } from './parquet/leaf-bounds.ts'
 export { doubled } from './bytes/doubled.ts'
-export { halvesOf } from './bytes/int64-halves.ts'
+export { halvesOf, highOf, lowOf } from './bytes/int64-halves.ts'
 export {
   bigIntBytes,
   bigIntOf,

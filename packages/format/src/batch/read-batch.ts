@@ -48,7 +48,8 @@ export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLim
   const section = recordsOf(bytes, position, header, limits)
   try {
     checking.open(section, 0, section.length, header, limits)
-    return { ...header, ...checkRecords(checking) }
+    const { earliestMs, latestMs } = checkRecords(checking)
+    return { ...header, earliestMs, latestMs }
   } finally {
     checking.close()
   }

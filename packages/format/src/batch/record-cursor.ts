@@ -67,14 +67,11 @@ export class RecordCursor {
     this.#left = header.recordCount
     this.#previousDelta = -1
     this.#header = header
-    const { baseOffset } = header
-    const offset = Number(baseOffset)
-    this.#baseOffsetHigh = highOf(offset, baseOffset)
-    this.#baseOffsetLow = lowOf(offset, baseOffset)
-    const base = header.timestampType === 'append' ? header.maxTimestamp : header.baseTimestamp
-    const timestamp = Number(base)
-    this.#baseTimestampHigh = highOf(timestamp, base)
-    this.#baseTimestampLow = lowOf(timestamp, base)
+    this.#baseOffsetHigh = highOf(header.baseOffset)
+    this.#baseOffsetLow = lowOf(header.baseOffset)
+    const timestamp = header.timestampType === 'append' ? header.maxTimestamp : header.baseTimestamp
+    this.#baseTimestampHigh = highOf(timestamp)
+    this.#baseTimestampLow = lowOf(timestamp)
     this.#maxRecordBytes = limits.maxRecordBytes ?? formatCaps.maxRecordBytes
     this.#maxHeaders = limits.maxHeadersPerRecord ?? formatCaps.maxHeadersPerRecord
   }

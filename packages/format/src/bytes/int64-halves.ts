@@ -31,21 +31,25 @@ export function longReader(): (column: Column, row: number) => number | bigint {
   }
 }
 
-/**
- * The signed halves of an int64, which is given as a number, too, rounded where it is not safe: nearly all are, and halves of bigints are
- * bigints, which take memory.
- */
-export function highOf(number: number, value: bigint): number {
-  return Number.isSafeInteger(number) ? Math.floor(number / HALF) : Number(BigInt.asIntN(32, value >> 32n))
+// One value, and its halves. Every other way between bigints and numbers takes memory, or a call that is not compiled in line.
+const value = new BigInt64Array(1)
+const halves = halvesOf(value)
+
+/** The high half of an int64, signed. */
+export function highOf(int64: bigint): number {
+  value[0] = int64
+  return halves[1]!
 }
 
-export function lowOf(number: number, value: bigint): number {
-  return Number.isSafeInteger(number) ? number | 0 : Number(BigInt.asIntN(32, value))
+/** The low half of an int64, as a signed number. */
+export function lowOf(int64: bigint): number {
+  value[0] = int64
+  return halves[0]!
 }
 
 /** Of signed halves, the low one in whichever sign. */
 export function int64Of(high: number, low: number): bigint {
-  // A BigInt from a safe number is cheaper than two and a shift.
-  if (high >= -0x200000 && high < 0x200000) return BigInt(high * HALF + (low >>> 0))
-  return (BigInt(high) << 32n) | BigInt(low >>> 0)
+  halves[0] = low
+  halves[1] = high
+  return value[0]!
 }

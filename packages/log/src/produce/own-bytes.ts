@@ -17,7 +17,7 @@ export function ownBytes(bytes: Uint8Array, length: number): Uint8Array {
     slab = new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer)
     used = 0
   }
-  const own = slab.subarray(used, used + length)
+  const own = new Uint8Array(slab.buffer, used, length)
   own.set(bytes)
   used += length
   return own

@@ -2,6 +2,8 @@ import {
   closed,
   isLivedThrough,
   type Appended,
+  type Section,
+  type SectionHeader,
   type SectionFollower,
   type Sequencer,
   type SequencerContext,
@@ -49,12 +51,23 @@ function giving({ wal, nextOffset }: SequencerContext): SequencerSession {
       const sequence = sequenceOf(topicId, incarnation, partition)
       const baseOffset = sequence.next ?? nextOffset(topicId, incarnation, partition)
       const next = baseOffset + BigInt(recordCount)
-      const batchesCrc = section.patch(baseOffset)
+      const known = section.patch(baseOffset)
       // Spoken for, not given out: nobody sees it before the bytes are durable.
       sequence.next = next
-      const facts = { topicId, incarnation, partition, recordCount, valueSchemaId, keySchemaId, appendedMs }
-      const placed = { ...facts, baseOffset, lastOffset: next - 1n, batches }
-      return wal.append(typeof batchesCrc === 'number' ? { ...placed, batchesCrc } : placed).then(
+      const placed: Section & SectionHeader = {
+        topicId,
+        incarnation,
+        partition,
+        recordCount,
+        valueSchemaId,
+        keySchemaId,
+        appendedMs,
+        baseOffset,
+        lastOffset: next - 1n,
+        batches,
+        batchesCrc: typeof known === 'number' ? known : undefined,
+      }
+      return wal.append(placed).then(
         (appended) => {
           sequence.durable = next
           const { aborted, location } = appended
