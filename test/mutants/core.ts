@@ -407,4 +407,18 @@ export const coreMutants: readonly Mutant[] = [
     planted: `      throw error\n    }\n  }\n`,
     caughtBy: ['test/log/throwing-meter.test.ts'],
   },
+  {
+    name: 'take a part of a synced write for the whole',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `if (bytesWritten < wanted) throw shortWrite(path, bytesWritten, written)`,
+    planted: `if (isSynced) return`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
+    name: 'say that it syncs, and open without O_DSYNC',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `modes[mode] | (isSynced ? O_DSYNC : 0)`,
+    planted: `modes[mode]`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
 ]

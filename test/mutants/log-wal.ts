@@ -1,24 +1,35 @@
 import type { Mutant } from './mutants.ts'
 
-const fences = `      await active.datasync()
+const stores = `      await active.store(this.#buffer.frames(taken, start, active), start, () => timing?.syncing())
+      active.position = end
       timing?.synced()
-      await patiently(this.#runtime, () => this.checkFence())
+`
+const looks = `      await this.#fence.pass()
 `
 
 /** Planted bugs of `log`, its room `wal`. */
 export const logWalMutants: readonly Mutant[] = [
   {
     name: 'ack before fdatasync',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `      await this.file.datasync()\n`,
+    planted: ``,
+    caughtBy: ['test/log/crash-points.test.ts'],
+  },
+  {
+    name: 'ack before the write has returned',
     file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: fences,
-    planted: `      await this.checkFence()\n`,
+    original: stores,
+    planted: `      void active.store(this.#buffer.frames(taken, start, active), start).catch(() => undefined)
+      active.position = end
+`,
     caughtBy: ['test/log/crash-points.test.ts'],
   },
   {
     name: 'no fence check',
     file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: fences,
-    planted: `      await active.datasync()\n`,
+    original: looks,
+    planted: ``,
     caughtBy: ['test/log/fence.test.ts'],
   },
   {
@@ -55,6 +66,71 @@ export const logWalMutants: readonly Mutant[] = [
       else setImmediate(() => resolve(ack))
 `,
     caughtBy: ['packages/log/src/wal/file/conformance.test.ts'],
+  },
+  {
+    name: 'a fence looked at before the write',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: stores + looks,
+    planted: looks + stores,
+    caughtBy: ['test/log/fence.test.ts'],
+  },
+  {
+    name: 'a direct look on a network mount',
+    file: 'packages/log/src/wal/file/fence-look.ts',
+    original: `!this.#isLocal || `,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/fence-look.test.ts'],
+  },
+  {
+    name: 'no rest after a slow look',
+    file: 'packages/log/src/wal/file/fence-look.ts',
+    original: ` || nowMs < this.#restsUntilMs`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/fence-look.test.ts'],
+  },
+  {
+    name: 'what is taken ahead left to the handle that syncs',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `      await this.#plain.preallocate(size)
+      await this.#plain.sync()
+`,
+    planted: `      await this.file.preallocate(size)
+`,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
+  },
+  {
+    name: 'go on after a synced write that failed',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `by \`allocate\`.
+      await this.file.writev(frames, position)`,
+    planted: `by \`allocate\`.
+      await this.#write(frames, position)`,
+    caughtBy: ['test/log/full-disk.test.ts'],
+  },
+  {
+    name: 'ignore what the other handle of a segment was told',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `    // A synced write waits for its own pages, and is told itself what became of them: it need not wait for what is taken ahead.
+    this.#check()
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
+  },
+  {
+    name: 'leave a segment open whose second handle was refused',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+`,
+    planted: `  } catch (error) {
+    throw error
+  }
+}
+`,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
   },
   {
     name: 'a later frame taken for a torn tail',
