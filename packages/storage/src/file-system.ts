@@ -87,10 +87,12 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   checkOptions('fileSystem', options, optionTable)
   const root = folderOf('fileSystem', options.root)
   if (root === '/') throw invalid('ROOT', 'The root of a store is a folder of its own, not the whole disk.')
-  const { files: disk, clock, random, timers } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
-    options.runtime ?? systemRuntime(),
-    options,
-  )
+  const {
+    files: disk,
+    clock,
+    random,
+    timers,
+  } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(options.runtime ?? systemRuntime(), options)
   const name = `fileSystem(${root})`
   const held = new HeldFiles(disk, timers)
   const { files } = held
