@@ -36,6 +36,7 @@ import { FilePuts } from './file-puts.ts'
 import { walkFiles } from './file-walk.ts'
 import type { Place } from './folder-place.ts'
 import { placeOf } from './folder-place.ts'
+import type { HeldFile } from './held-files.ts'
 import { HeldFiles } from './held-files.ts'
 import { missingKey, notModified } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
@@ -87,33 +88,48 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   checkOptions('fileSystem', options, optionTable)
   const root = folderOf('fileSystem', options.root)
   if (root === '/') throw invalid('ROOT', 'The root of a store is a folder of its own, not the whole disk.')
-  const { files: disk, clock, random, timers } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
-    options.runtime ?? systemRuntime(),
-    options,
-  )
+  const {
+    files: disk,
+    clock,
+    random,
+    timers,
+  } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(options.runtime ?? systemRuntime(), options)
   const name = `fileSystem(${root})`
   const held = new HeldFiles(disk, timers)
   const { files } = held
   const folders = new DurableFolders(files, root)
   const temporary = new TemporaryFiles({ root, files, folders, clock, random })
 
-  /**
-   * The regular file that is there, with its name made durable. What is open for reads was looked for in its place when it was opened:
-   * for them that is enough, whatever way leads to the same file by now.
-   */
-  const find = async ({ path, folder }: Place, what: 'to read' | 'to change'): Promise<FileStat | undefined> => {
-    const stat = await files.stat(path)
-    if (stat === undefined) return undefined
-    const isKnown = what === 'to read' && held.isAt(path, stat)
-    if (!isKnown && !(await folders.confine(path))) return undefined
-    if (stat.kind !== 'file') return undefined
+  /** False when the folder has gone meanwhile. */
+  const isDurable = async (folder: string): Promise<boolean> => {
     try {
       await folders.look(folder)
+      return true
     } catch (error) {
-      if (isKind(error, 'not-found')) return undefined
+      if (isKind(error, 'not-found')) return false
       throw error
     }
-    return stat
+  }
+
+  /** Whether what `stat` tells of is a regular file in its place; its name is durable then. */
+  const isPlain = async ({ path, folder }: Place, stat: FileStat): Promise<boolean> =>
+    (await folders.confine(path)) && stat.kind === 'file' && (await isDurable(folder))
+
+  const find = async (place: Place): Promise<FileStat | undefined> => {
+    const stat = await files.stat(place.path)
+    return stat !== undefined && (await isPlain(place, stat)) ? stat : undefined
+  }
+
+  /** The file that is there now, open. What is open already was in its place when it was opened, and is that file still. */
+  const openAt = async (place: Place, signal: AbortSignal | undefined): Promise<HeldFile | undefined> => {
+    const { path, folder } = place
+    const stat = await files.stat(path)
+    if (stat === undefined) return undefined
+    const known = held.isAt(path, stat) && (await isDurable(folder)) ? held.take(path, stat) : undefined
+    if (known !== undefined) return known
+    if (!(await isPlain(place, stat))) return undefined
+    throwIfAborted(signal)
+    return held.open(path, folder)
   }
 
   const puts = new FilePuts({ name, files, folders, temporary, held })
@@ -122,12 +138,10 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   const opened = async <T>(key: string, call: GetOptions, read: (file: OpenObject) => Promise<T>): Promise<T> => {
     const place = placeOf(root, key)
     throwIfAborted(call.signal)
-    const found = await find(place, 'to read')
-    if (found === undefined) throw missingKey(name, key)
-    throwIfAborted(call.signal)
-    const file = await held.use(place.path, place.folder, found).catch((error: unknown) => {
+    const file = await openAt(place, call.signal).catch((error: unknown) => {
       throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
     })
+    if (file === undefined) throw missingKey(name, key)
     try {
       const { handle, stat } = file
       const info = infoOf(key, stat)
@@ -150,7 +164,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   /** Removes the name. False when it was not there: nothing is left to be made durable. */
   const unlink = async (place: Place, signal: AbortSignal | undefined): Promise<boolean> => {
     throwIfAborted(signal)
-    if ((await find(place, 'to change')) === undefined) return false
+    if ((await find(place)) === undefined) return false
     throwIfAborted(signal)
     await held.forget(place.path)
     try {
@@ -196,7 +210,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       const signal = options?.signal
       const place = placeOf(root, key)
       throwIfAborted(signal)
-      const stat = await find(place, 'to read')
+      const stat = await find(place)
       throwIfAborted(signal)
       return stat === undefined ? undefined : infoOf(key, stat)
     },

@@ -73,24 +73,34 @@ export class HeldFiles {
     }
   }
 
-  /** Whether the file with this `stat`, just taken at the path, is the one that is open. */
-  isAt(path: string, stat: FileStat): boolean {
-    return this.#held.get(path)?.etag === etagOf(stat)
-  }
-
-  /** The file at the path, of which `stat` was taken since the read began, or what is there by now. @throws `not-found`. */
-  async use(path: string, folder: string, stat: FileStat): Promise<HeldFile> {
-    const known = this.#held.get(path)
-    if (known === undefined) return this.#open(path, folder)
-    if (known.etag !== etagOf(stat)) {
-      void this.#drop(known)
-      return this.#open(path, folder)
-    }
+  /** The file of that `stat`, which was taken since the read began, if it is the one that is open. */
+  take(path: string, stat: FileStat): HeldFile | undefined {
+    const known = this.#at(path, stat)
+    if (known === undefined) return undefined
     known.users++
     known.wasUsed = true
     this.#held.delete(path)
     this.#held.set(path, known)
     return known
+  }
+
+  /** As {@link take}, without a use. */
+  isAt(path: string, stat: FileStat): boolean {
+    return this.#at(path, stat) !== undefined
+  }
+
+  /** Opens what is at the path, in place of what was held by its name. @throws `not-found`. */
+  async open(path: string, folder: string): Promise<HeldFile> {
+    const handle = await this.files.open(path, 'read')
+    try {
+      const stat = await handle.stat()
+      const entry = { path, handle, stat, etag: etagOf(stat), users: 1, wasUsed: true, isHeld: false }
+      if (await this.#isLocal(folder)) this.#hold(entry)
+      return entry
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 
   /** Ends a use. */
@@ -108,17 +118,9 @@ export class HeldFiles {
     if (entry !== undefined) await this.#drop(entry)
   }
 
-  async #open(path: string, folder: string): Promise<HeldFile> {
-    const handle = await this.files.open(path, 'read')
-    try {
-      const stat = await handle.stat()
-      const entry = { path, handle, stat, etag: etagOf(stat), users: 1, wasUsed: true, isHeld: false }
-      if (await this.#isLocal(folder)) this.#hold(entry)
-      return entry
-    } catch (error) {
-      await handle.close()
-      throw error
-    }
+  #at(path: string, stat: FileStat): Entry | undefined {
+    const entry = this.#held.get(path)
+    return entry?.etag === etagOf(stat) ? entry : undefined
   }
 
   #hold(entry: Entry): void {

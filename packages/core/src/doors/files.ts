@@ -46,6 +46,8 @@ export interface Files {
   mountOf(path: string): Promise<'local' | 'network'>
   /** The disk that the path lies on. @throws `not-found`. */
   spaceOf(path: string): Promise<DiskSize>
+  /** How many reads of bytes wait for their turn, where they take turns. */
+  waitingReads?(): number
 }
 
 export interface FileOpenOptions {

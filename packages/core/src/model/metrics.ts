@@ -48,6 +48,7 @@ export type HistogramName =
 
 export type GaugeName =
   | 'moulin.wal.held.size'
+  | 'moulin.file.reads.waiting'
   | 'moulin.untiered.size'
   | 'moulin.untiered.age'
   | 'moulin.worker.waiting'
@@ -105,6 +106,12 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     unit: 'By',
     attributes: [],
     description: 'Bytes that the segments of the write-ahead tier hold.',
+  },
+  'moulin.file.reads.waiting': {
+    kind: 'gauge',
+    unit: '{read}',
+    attributes: [],
+    description: 'Reads of files, of the whole process, that wait for their turn at the disk.',
   },
   'moulin.untiered.size': {
     kind: 'gauge',

@@ -8,8 +8,7 @@ const MAX_THREADS = 1024
 const SPARED_THREADS = 2
 
 /**
- * Lets in so many at a time, in the order of their coming. A wait is all that it can cost: who is inside never asks to be let in again, so
- * that nobody waits for himself.
+ * Lets in so many at a time, in the order of their coming. Who is inside does not ask to be let in again, or he might wait for himself.
  */
 export class ReadGate {
   #free: number
@@ -73,7 +72,8 @@ export class ReadGate {
  * nothing that asks for another one: files may be read within reads of files.
  */
 export function gatedReads(files: Files, gate: ReadGate): Files {
-  return { ...files, open: async (...call) => gated(await files.open(...call), gate) }
+  const open: Files['open'] = async (...call) => gated(await files.open(...call), gate)
+  return { ...files, open, waitingReads: () => gate.waiting }
 }
 
 function gated(handle: FileHandle, gate: ReadGate): FileHandle {
