@@ -138,7 +138,7 @@ export const bench: Bench = async (print, options) => {
   }
 }
 
-const feedOf = (format: ProducedFormat): string => `feed/${format}/${feedThreads} threads`
+const feedOf = (format: ProducedFormat): string => `feed/${format}/1 topic/${feedThreads} threads`
 const caseOf = (name: string, topics: number): string => `${name}/${topics} topic${topics === 1 ? '' : 's'}`
 
 interface Encoder {
