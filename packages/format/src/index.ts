@@ -88,7 +88,7 @@ export {
 } from './values/scalars.ts'
 export { textBuffer } from './bytes/text-buffer.ts'
 export type { MemoryGrant } from './threads/memory-budget.ts'
-export type { ThreadEnd } from './threads/pool-thread.ts'
+export type { ThreadEnd } from './threads/started-thread.ts'
 export { serveCalls, WORKER_NICENESS } from './threads/serve-calls.ts'
 export { threadPool } from './threads/thread-pool.ts'
 export type { ThreadLease, ThreadPool, ThreadPoolOptions } from './threads/thread-pool.ts'
