@@ -120,6 +120,7 @@ class LogTopic {
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
         room: core.pressure,
+        unacked: core.unacked,
         closed: (done) => void producers.delete(done),
       },
       options,

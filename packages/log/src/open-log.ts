@@ -21,6 +21,7 @@ import {
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { Admission } from './produce/admission.ts'
+import { ByteGate } from './produce/byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './stored/checkpoint-store.ts'
 import { HotLog } from './hot/hot-log.ts'
 import type { LogCore } from './log-core.ts'
@@ -221,6 +222,7 @@ async function assemble(
     checkpoint: () => writer.write(),
     runtime,
   })
+  const unacked = new ByteGate(limits.maxUnackedBytes)
   const core: LogCore = {
     logId,
     name: `log(${store.root})`,
@@ -247,7 +249,8 @@ async function assemble(
     topics: topicStore(store, { runtime }),
     checkpoints: writer,
     pressure,
-    appends: new Admission(pressure, limits.maxUnackedBytes),
+    unacked,
+    appends: new Admission(pressure, unacked),
     closing: closing.signal,
     refresh,
     forgetReleased,

@@ -1,6 +1,5 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
-import { lender } from '../bytes/byte-sink.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -13,7 +12,7 @@ import { columnEncoder } from './column-encoder.ts'
 import { columnKernel } from './column-kernel.ts'
 import { RowCursor } from './row-cursor.ts'
 import { recordReader } from './value-decoder.ts'
-import { valueEncoder } from './value-encoder.ts'
+import { encoderBy, valueEncoder } from './value-encoder.ts'
 
 /** Version 1 of the encoder: its bytes are frozen (`avro-codec.test.ts`, golden bytes). */
 const FORMAT = 'avro/1'
@@ -85,13 +84,14 @@ const whatFailed = 'The Avro value'
 
 function columnsCodec(definition: string, columns: AvroColumns): Codec {
   const read = recordReader(columns.schema.fields, columns.nodes)
-  const encode = valueEncoder(columns)
+  const { encode, encodeInto } = valueEncoder(columns)
   const decode = (bytes: Uint8Array): unknown => read(new AvroReader(bytes, 0, bytes.length, whatFailed))
   return {
     format: FORMAT,
     definition,
     schema: columns.schema,
     encode,
+    encodeInto,
     decode,
     columnar: columnarCodec(columns, (bytes) => encode(decode(bytes))),
   }
@@ -146,18 +146,19 @@ const noColumns: Schema = Object.freeze({ fields: Object.freeze([]) })
 function genericCodec(definition: string, type: AvroType, reason: string): Codec {
   const read = avroReaderOf(type)
   const write = avroWriterOf(type)
-  const withSink = lender(() => new AvroSink(1024))
+  const { encode, encodeInto } = encoderBy(
+    () => new AvroSink(1024),
+    (sink, value) => {
+      sink.depth = 0
+      write(sink, value)
+    },
+  )
   return {
     format: FORMAT,
     definition,
     schema: noColumns,
-    encode(value) {
-      return withSink((sink) => {
-        sink.depth = 0
-        write(sink, value)
-        return sink.finish()
-      })
-    },
+    encode,
+    encodeInto,
     decode: (bytes) => read(new AvroReader(bytes, 0, bytes.length, whatFailed)),
     columnar: undefined,
     reason,

@@ -1,5 +1,5 @@
-import type { Field } from '@moulin/core'
-import { ByteSink, lender } from '../bytes/byte-sink.ts'
+import type { Codec, Field } from '@moulin/core'
+import { ByteSink, Lender } from '../bytes/byte-sink.ts'
 import { bigIntBytes, bigIntWidth } from '../values/scalars.ts'
 import {
   asArray,
@@ -34,18 +34,49 @@ import type { AvroEnum } from './avro-schema.ts'
 type ValueWriter = (sink: ByteSink, value: unknown) => void
 
 /**
- * Encodes values of a record into one reused buffer; gives a copy. Absent, undefined and null are the same.
+ * Encodes values of a record, into one reused buffer of which it gives a copy, or straight into the caller's. Absent, undefined and
+ * null are the same.
  * @throws `invalid` naming the field.
  */
-export function valueEncoder({ schema, nodes }: AvroColumns): (value: unknown) => Uint8Array {
-  const withSink = lender(() => new ByteSink(1024))
+export function valueEncoder({ schema, nodes }: AvroColumns): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
   const write = recordWriter(schema.fields, nodes, undefined)
-  return (value) => {
-    checkObject(value)
-    return withSink((sink) => {
+  return encoderBy(
+    () => new ByteSink(1024),
+    (sink, value) => {
+      checkObject(value)
       write(sink, value)
-      return sink.finish()
-    })
+    },
+  )
+}
+
+/** Both ways to encode what `write` writes. */
+export function encoderBy<S extends ByteSink>(
+  make: () => S,
+  write: (sink: S, value: unknown) => void,
+): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
+  const copied = new Lender(make)
+  const placed = new Lender(make)
+  return {
+    encode(value) {
+      const sink = copied.take()
+      try {
+        sink.reset()
+        write(sink, value)
+        return sink.finish()
+      } finally {
+        copied.giveBack(sink)
+      }
+    },
+    encodeInto(value, target, position) {
+      const sink = placed.take()
+      try {
+        sink.openIn(target, position)
+        write(sink, value)
+        return sink.endIn()
+      } finally {
+        placed.giveBack(sink)
+      }
+    },
   }
 }
 

@@ -1,25 +1,55 @@
 import { lengthOf } from '@moulin/core'
 import { NAN_BITS_32, NAN_BITS_64 } from './nan-bits.ts'
-import { newTextBuffer, type TextBuffer } from './text-buffer.ts'
+import { newTextBuffer, textBuffer, type TextBuffer } from './text-buffer.ts'
 
 /** A growing buffer with the primitives that Avro and Kafka's record batches share. */
 export class ByteSink {
   buffer: TextBuffer
   length = 0
   #view: DataView
+  /** What {@link openIn} was given last, and the same as this writes to it. */
+  #lent: Uint8Array | undefined
+  #lentBuffer: TextBuffer | undefined
+  #lentView: DataView | undefined
 
   constructor(initialBytes: number = 16 * 1024) {
     this.buffer = newTextBuffer(initialBytes)
     this.#view = new DataView(this.buffer.buffer)
   }
 
+  /** Writes into memory of somebody else's from now on, behind `position`, as far as that has room. */
+  openIn(target: Uint8Array, position: number): void {
+    // Record after record goes into the same memory.
+    if (target !== this.#lent) {
+      this.#lent = target
+      this.#lentBuffer = textBuffer(target)
+      this.#lentView = new DataView(target.buffer, target.byteOffset, target.length)
+    }
+    this.buffer = this.#lentBuffer!
+    this.#view = this.#lentView!
+    this.length = position
+  }
+
+  /** Goes on in other memory, with what has been written: who still writes to the old one writes for nobody. */
+  leave(): void {
+    this.#moveTo(this.buffer.length)
+  }
+
+  /** Where that ended; -1 when there was no room for what has been asked for at once, so that it went on elsewhere. */
+  endIn(): number {
+    return this.buffer === this.#lentBuffer ? this.length : -1
+  }
+
   /** Makes room for `size` more bytes. */
   ensure(size: number): void {
-    if (this.length + size <= this.buffer.length) return
-    const grown = newTextBuffer(Math.max(this.length + size, this.buffer.length * 2))
-    grown.set(this.buffer.subarray(0, this.length))
-    this.buffer = grown
-    this.#view = new DataView(grown.buffer)
+    if (this.length + size > this.buffer.length) this.#moveTo(Math.max(this.length + size, this.buffer.length * 2))
+  }
+
+  #moveTo(sizeBytes: number): void {
+    const moved = newTextBuffer(sizeBytes)
+    moved.set(this.buffer.subarray(0, this.length))
+    this.buffer = moved
+    this.#view = new DataView(moved.buffer)
   }
 
   byte(value: number): void {
@@ -122,20 +152,25 @@ export class ByteSink {
 }
 
 /**
- * Lends the one sink that it keeps; whoever comes while it is lent, such as a getter of the value that is being encoded, gets one
- * of his own.
+ * Keeps one sink; whoever comes while it is lent, such as a getter of the value that is being encoded, gets one of his
+ * own.
  */
-export function lender<S extends ByteSink>(make: () => S): <T>(work: (sink: S) => T) => T {
-  let free: S | undefined = make()
-  return (work) => {
-    const sink = free ?? make()
-    free = undefined
-    sink.reset()
-    try {
-      return work(sink)
-    } finally {
-      free = sink
-    }
+export class Lender<S extends ByteSink> {
+  readonly #make: () => S
+  #free: S | undefined
+
+  constructor(make: () => S) {
+    this.#make = make
+  }
+
+  take(): S {
+    const sink = this.#free ?? this.#make()
+    this.#free = undefined
+    return sink
+  }
+
+  giveBack(sink: S): void {
+    this.#free = sink
   }
 }
 

@@ -2,7 +2,7 @@ import type { Codec, CodecFormat, ColumnarCodec, Schema } from '@moulin/core'
 import { builderFor, checkSchema, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
-import { newTextBuffer } from '../bytes/text-buffer.ts'
+import { newTextBuffer, textBuffer } from '../bytes/text-buffer.ts'
 import { checkObject } from '../values/value-fields.ts'
 import { objectColumnsText } from './json-column-writer.ts'
 import { JsonCursor } from './json-cursor.ts'
@@ -37,13 +37,14 @@ export function json<T>(schema: Schema<T>): Codec<T> {
   checkSchema('json', schema)
   checkValueTypes(schema as Schema)
   const fields = jsonFields(schema.fields)
-  const encode = encoderOf(schema as Schema)
+  const { encode, encodeInto } = encoderOf(schema as Schema)
   const decode = decoderOf(fields)
   return Object.freeze({
     format: FORMAT,
     definition: stringifyJson(schemaToJson(schema as Schema)),
     schema,
-    encode: encode as (value: T) => Uint8Array,
+    encode,
+    encodeInto,
     decode: decode as (bytes: Uint8Array) => T,
     columnar: columnarCodec(schema as Schema, fields, (bytes) => encode(decode(bytes))),
   })
@@ -61,15 +62,24 @@ export const jsonFormat: CodecFormat = Object.freeze({
   },
 })
 
-function encoderOf(schema: Schema): (value: unknown) => Uint8Array {
+function encoderOf(schema: Schema): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
   const textOf = objectText(schema.fields, undefined)
   let buffer = newTextBuffer(1024)
-  return (value) => {
-    checkObject(value)
-    const text = textOf(value)
-    const most = text.length * 3
-    if (most > buffer.length) buffer = newTextBuffer(most * 2)
-    return new Uint8Array(buffer.subarray(0, buffer.utf8Write(text, 0, most)))
+  return {
+    encode(value) {
+      checkObject(value)
+      const text = textOf(value)
+      const most = text.length * 3
+      if (most > buffer.length) buffer = newTextBuffer(most * 2)
+      return new Uint8Array(buffer.subarray(0, buffer.utf8Write(text, 0, most)))
+    },
+    encodeInto(value, target, position) {
+      checkObject(value)
+      const text = textOf(value)
+      const most = text.length * 3
+      if (most > target.length - position) return -1
+      return position + textBuffer(target).utf8Write(text, position, most)
+    },
   }
 }
 

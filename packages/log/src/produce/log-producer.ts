@@ -17,19 +17,23 @@ import {
   type ProducerRecord,
   type Runtime,
 } from '@moulin/core'
-import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
+import { patchBatch } from '@moulin/format'
 import { Admission, type Room } from './admission.ts'
-import { partitionForKey } from './partitioner.ts'
-import { ProducerBatch } from './producer-batch.ts'
-import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
+import { ByteGate } from './byte-gate.ts'
+import { Collector } from './collector.ts'
+import type { ProducerBatch } from './producer-batch.ts'
+import { ownCopy, type OpenRecord, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { SendAllCall } from './send-all.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
-/** More than a record takes in a batch besides its body. */
-const FRAME_BYTES = 32
-/** A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. */
-const RECORDS_PER_TURN = 64
+/**
+ * A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. So the event loop has a
+ * turn with each batch that leaves, and where that takes long.
+ */
+const TURN_MS = 1
+/** How often it asks for the time. */
+const RECORDS_PER_LOOK = 32
 
 type SendOptions = NonNullable<Parameters<Producer['send']>[1]>
 type SendAllOptions = NonNullable<Parameters<Producer['sendAll']>[1]>
@@ -55,23 +59,20 @@ export interface ProducerTarget {
     readonly patch: (baseOffset: bigint) => void
   }): Promise<Appended>
   readonly room: Room
+  /** Of the whole log. */
+  readonly unacked: ByteGate
   closed(producer: LogProducer): void
 }
 
 /** Collects records into one batch per partition. See {@link Producer}. */
 export class LogProducer implements Producer {
   readonly #target: ProducerTarget
-  readonly #lingerMs: number
-  readonly #batchBytes: number
   readonly #admission: Admission
-  readonly #builders: (RecordBatchBuilder | undefined)[] = []
-  readonly #open: (ProducerBatch | undefined)[] = []
+  readonly #collector: Collector
   readonly #inFlight = new Set<Promise<void>>()
-  readonly #makeBuilder: () => RecordBatchBuilder
-  /** Records of `sendAll` since the event loop last had a turn. */
-  #sinceTurn = 0
-  /** Where records without key go until that partition's batch leaves. */
-  #sticky = 0
+  /** Records of `sendAll` since it looked for the time last, and when the event loop last had a turn. */
+  #sinceLook = 0
+  #turnMs = -Infinity
   #failure: Error | undefined
   /** The last full disk that was lived through. */
   #rejection: Error | undefined
@@ -80,32 +81,62 @@ export class LogProducer implements Producer {
 
   constructor(target: ProducerTarget, options: ProducerOptions = {}) {
     checkProducer(options, target)
+    const { runtime, limits, input, partitions, unacked } = target
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
-    this.#lingerMs = lingerMs
-    this.#batchBytes = batchBytes
-    this.#admission = new Admission(target.room, options.maxUnackedBytes ?? target.limits.maxUnackedBytes)
-    this.#makeBuilder = () => recordBatchBuilder({ compression })
+    const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)
+    this.#admission = new Admission(target.room, gate)
+    this.#collector = new Collector({
+      ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
+      checkOpen: () => this.#checkOpen(),
+      took: (bytes) => gate.take(bytes),
+      left: (batch) => this.#leave(batch),
+    })
   }
 
-  async send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
-    if (options !== nothing) checkOptions(this.#what('send'), options, sendTable)
+  // Once per record: one promise, and nothing asked twice.
+  send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
+    try {
+      if (options !== nothing) this.#checkSend(options)
+      const { signal } = options
+      throwIfAborted(signal)
+      const open = this.#target.input.open(record)
+      // What the record is made of may be code, which closes this, or fires the signal.
+      throwIfAborted(signal)
+      this.#checkOpen()
+      // Where there is room, the record is accepted before this call returns.
+      if (!this.#admission.isOpen) return this.#sendLater(open, signal)
+      const batch = this.#collector.add(open, signal)
+      const ack = batch.addSender(open.timestamp, signal)
+      this.#collector.leaveIfFull(batch)
+      return ack
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  #checkSend(options: SendOptions): void {
+    checkOptions(this.#what('send'), options, sendTable)
     if (options.ifNextOffset !== undefined) throw unsupported('IF_NEXT_OFFSET', 'Conditional appends come later.')
-    const { signal } = options
-    throwIfAborted(signal)
-    const prepared = this.#target.input.prepare(record)
-    // What the record is made of may be code, which closes this, or fires the signal.
-    throwIfAborted(signal)
-    this.#checkOpen()
-    // Where there is room, the record is accepted before this call returns.
-    const taken = this.#admission.isOpen ? prepared : ownCopy(prepared)
+  }
+
+  #sendLater(open: OpenRecord, signal: AbortSignal | undefined): Promise<Ack> {
+    const taken = this.#taken(open, signal)
     return this.#admission.pass(() => {
       this.#checkAlive()
-      const batch = this.#add(taken)
-      const ack = batch.addSender(BigInt(taken.timestamp), signal)
-      this.#closeIfFull(batch)
+      const batch = this.#collector.addPrepared(taken)
+      const ack = batch.addSender(taken.timestamp, signal)
+      this.#collector.leaveIfFull(batch)
       return ack
     }, signal)
+  }
+
+  /** What waits to be let in, in memory of its own. */
+  #taken(open: OpenRecord, signal: AbortSignal | undefined): PreparedRecord {
+    const taken = ownCopy(this.#target.input.encoded(open))
+    throwIfAborted(signal)
+    this.#checkOpen()
+    return taken
   }
 
   async sendAll(
@@ -129,7 +160,7 @@ export class LogProducer implements Producer {
     this.#calls.add(call)
     try {
       await call.takeAll(records, (record) => this.#sendOne(record, call, signal))
-      this.#closeAll()
+      this.#collector.leaveAll()
       await call.settled()
     } finally {
       this.#calls.delete(call)
@@ -146,28 +177,45 @@ export class LogProducer implements Producer {
     call: SendAllCall,
     signal: AbortSignal | undefined,
   ): Promise<void> | undefined {
-    const prepared = this.#target.input.prepare(record)
+    const open = this.#target.input.open(record)
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
-    if (!this.#admission.isOpen) return this.#sendLater(ownCopy(prepared), call, signal)
-    const isFull = this.#addObserved(prepared, call)
-    if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
-    this.#sinceTurn = 0
-    return this.#target.runtime.timers.turn()
+    if (!this.#admission.isOpen) return this.#sendOneLater(open, call, signal)
+    const hasLeft = this.#observe(this.#collector.add(open, signal), call)
+    return hasLeft || this.#isTurnDue() ? this.#turn() : undefined
   }
 
-  async #sendLater(prepared: PreparedRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
+  async #sendOneLater(open: OpenRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
+    const taken = this.#taken(open, signal)
     await this.#admission.pass(() => {
       this.#checkAlive()
-      this.#addObserved(prepared, call)
+      this.#observe(this.#collector.addPrepared(taken), call)
     }, signal)
   }
 
+  /** Returns whether the record's batch has left. */
+  #observe(batch: ProducerBatch, call: SendAllCall): boolean {
+    if (batch.addObserved(call)) call.batchBegun()
+    return this.#collector.leaveIfFull(batch)
+  }
+
+  #isTurnDue(): boolean {
+    if (++this.#sinceLook < RECORDS_PER_LOOK) return false
+    this.#sinceLook = 0
+    return this.#target.runtime.clock.monotonic() - this.#turnMs >= TURN_MS
+  }
+
+  async #turn(): Promise<void> {
+    const { timers, clock } = this.#target.runtime
+    await timers.turn()
+    this.#turnMs = clock.monotonic()
+  }
+
   async flush(): Promise<void> {
-    this.#closeAll()
+    this.#collector.leaveAll()
     // Sends that wait to be let in were called before.
     await this.#admission.settled()
-    this.#closeAll()
+    this.#collector.leaveAll()
     await Promise.all(this.#inFlight)
     this.#checkAlive()
   }
@@ -188,7 +236,7 @@ export class LogProducer implements Producer {
     // Sends that wait to be let in were called before: they go out, too, or are refused.
     this.#admission.openForGood()
     await this.#admission.settled()
-    this.#closeAll()
+    this.#collector.leaveAll()
     await Promise.all(this.#inFlight)
     this.#target.closed(this)
   }
@@ -218,73 +266,7 @@ export class LogProducer implements Producer {
     )
   }
 
-  /** Returns whether the record's batch has left. */
-  #addObserved(record: PreparedRecord, call: SendAllCall): boolean {
-    const batch = this.#add(record)
-    if (batch.addObserved(call)) call.batchBegun()
-    return this.#closeIfFull(batch)
-  }
-
-  /** Puts the record into its partition's batch, or into the next one where it does not fit any more. */
-  #add(record: PreparedRecord): ProducerBatch {
-    let partition = this.#partitionOf(record)
-    let batch = this.#open[partition]
-    while (batch !== undefined && !this.#hasRoom(batch.builder, record)) {
-      this.#leave(batch)
-      // Without a key it goes on with the next partition.
-      partition = this.#partitionOf(record)
-      batch = this.#open[partition]
-    }
-    const builder = (this.#builders[partition] ??= this.#makeBuilder())
-    const before = batch === undefined ? 0 : builder.sizeBytes
-    builder.append(record)
-    if (batch === undefined) {
-      batch = new ProducerBatch(partition, builder, this.#target.runtime.clock.monotonic())
-      this.#open[partition] = batch
-      this.#linger(batch)
-    }
-    const bytes = builder.sizeBytes - before
-    batch.bytes += bytes
-    this.#admission.take(bytes)
-    return batch
-  }
-
-  #partitionOf({ key, partition }: PreparedRecord): number {
-    return partition ?? (key === null ? this.#sticky : partitionForKey(key, this.#target.partitions))
-  }
-
-  #hasRoom(builder: RecordBatchBuilder, record: PreparedRecord): boolean {
-    const { maxBatchBytes } = this.#target.limits
-    const { bodyBytes } = record
-    if (builder.sizeBytes + bodyBytes + FRAME_BYTES <= maxBatchBytes) return true
-    return builder.sizeWith(record, bodyBytes) <= maxBatchBytes
-  }
-
-  #linger(batch: ProducerBatch): void {
-    const leave = (): void => this.#leave(batch)
-    if (this.#lingerMs === 0) queueMicrotask(leave)
-    else batch.linger = this.#target.runtime.timers.after(this.#lingerMs, leave, { ref: true })
-  }
-
-  #closeIfFull(batch: ProducerBatch): boolean {
-    const { builder } = batch
-    const isFull =
-      builder.sizeBytes >= this.#batchBytes || builder.recordCount >= this.#target.limits.maxRecordsPerBatch
-    if (isFull) this.#leave(batch)
-    return isFull
-  }
-
-  #closeAll(): void {
-    for (const batch of this.#open) if (batch !== undefined) this.#leave(batch)
-  }
-
   #leave(batch: ProducerBatch): void {
-    if (batch.isClosed) return
-    batch.isClosed = true
-    batch.linger?.cancel()
-    const { partition } = batch
-    this.#open[partition] = undefined
-    if (partition === this.#sticky) this.#sticky = (partition + 1) % this.#target.partitions
     const sent = this.#send(batch).finally(() => this.#inFlight.delete(sent))
     this.#inFlight.add(sent)
   }
@@ -322,16 +304,10 @@ export class LogProducer implements Producer {
   /** Ends the wait of all that is not on its way yet. */
   #refuse(error: Error): void {
     this.#admission.refuse(error)
-    this.#open.forEach((batch, partition) => {
-      if (batch === undefined) return
-      batch.isClosed = true
-      batch.linger?.cancel()
-      this.#open[partition] = undefined
-      // With what it has collected.
-      this.#builders[partition] = undefined
+    for (const batch of this.#collector.dropAll()) {
       batch.fail(error)
       this.#admission.give(batch.bytes)
-    })
+    }
   }
 }
 
