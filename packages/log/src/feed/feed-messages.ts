@@ -64,7 +64,10 @@ export function fromFeed(value: unknown, partitions: number): FromFeed | undefin
   return isOurs ? (value as FromFeed) : undefined
 }
 
-function isBatch({ partition, batches, recordCount, bytes, ageMs }: Partial<BatchMessage>, partitions: number): boolean {
+function isBatch(
+  { partition, batches, recordCount, bytes, ageMs }: Partial<BatchMessage>,
+  partitions: number,
+): boolean {
   return (
     batches instanceof Uint8Array &&
     isCount(partition) &&

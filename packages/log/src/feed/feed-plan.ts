@@ -1,4 +1,4 @@
-import { unsupported, type Codec, type ProducerOptions, type Runtime } from '@moulin/core'
+import { unsupported, type Codec, type Runtime } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import type { FeedCodec, FeedSetup } from './feed-messages.ts'
 
@@ -12,30 +12,38 @@ export interface FeedPlan {
   readonly setup: Omit<FeedSetup, 'thread'>
 }
 
+/** What a feed's threads are to know of a topic. */
+export interface FeedTarget extends Pick<FeedSetup, 'timestampBeforeMaxMs' | 'timestampAfterMaxMs'> {
+  readonly valueCodec: Codec | undefined
+  readonly keyCodec: Codec | undefined
+  /** The module that they run; default `@moulin/log/worker`. */
+  readonly worker: URL | undefined
+}
+
 export interface FeedPlanOptions {
   readonly feed: URL
   readonly threads: number
   readonly runtime: Runtime
-  readonly worker: URL | undefined
-  readonly valueCodec: Codec | undefined
-  readonly keyCodec: Codec | undefined
   /** Of all threads together. */
   readonly maxUnackedBytes: number
-  readonly batching: Omit<FeedSetup, 'module' | 'thread' | 'threads' | 'value' | 'key' | 'unackedBytes'>
+  readonly batching: Pick<FeedSetup, 'topic' | 'partitions' | 'limits' | 'lingerMs' | 'batchBytes' | 'compression'>
 }
 
 // By the package's own name: a bundle that left the package out finds it where it is installed.
 const workerSource = (): URL => new URL(import.meta.resolve('@moulin/log/worker'))
 
 /** @throws `unsupported` code `FEED_CODEC` for a codec that a thread could not have. */
-export function feedPlan(options: FeedPlanOptions): FeedPlan {
-  const { feed, threads, runtime, worker, valueCodec, keyCodec, maxUnackedBytes, batching } = options
+export function feedPlan(target: FeedTarget, options: FeedPlanOptions): FeedPlan {
+  const { feed, threads, runtime, maxUnackedBytes, batching } = options
+  const { valueCodec, keyCodec, worker, timestampBeforeMaxMs, timestampAfterMaxMs } = target
   return {
     runtime,
     worker: () => worker ?? workerSource(),
     threads,
     setup: {
       ...batching,
+      timestampBeforeMaxMs,
+      timestampAfterMaxMs,
       module: feed.href,
       threads,
       value: crossing(valueCodec, batching.topic),

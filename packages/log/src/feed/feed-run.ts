@@ -50,7 +50,6 @@ export class FeedRun implements AsyncIterableIterator<BuiltBatch, undefined> {
       this.#fail(invalid('WORKER_START', `${why} Give producer() fewer threads, or see docs/bundlers.md.`, { cause }))
     }
     this.gone = Promise.all(this.#threads.map((thread) => thread.gone)).then(() => {})
-    void this.gone.then(() => this.#serve())
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,4 +1,4 @@
-import { fromErrorData, invalid, MoulinError, unavailable, type Timer } from '@moulin/core'
+import { fromErrorData, invalid, unavailable, type Timer } from '@moulin/core'
 import { StartedThread, type ThreadEnd } from '@moulin/format'
 import { FEED_CALL, fromFeed, type BatchMessage, type ToFeed } from './feed-messages.ts'
 import type { FeedPlan } from './feed-plan.ts'
@@ -79,9 +79,7 @@ export class FeedThread {
     if (message === undefined || this.#isOver) return
     if (message.kind === 'batch') return this.#events.batch(message)
     if (message.kind === 'ended') return this.#end()
-    const { error, cause } = message
-    this.#events.failed(cause === undefined ? fromErrorData(error) : withCause(fromErrorData(error), cause))
-    this.stop()
+    this.#events.failed(fromErrorData(message.error, message.cause))
   }
 
   /** It has nothing more to do, or has had its time. */
@@ -115,8 +113,4 @@ export class FeedThread {
     const message = `Topic ${setup.topic}: thread ${this.#number} of the ${threads} of a feed died (${reason}); what it had collected and not handed over is not stored.`
     return unavailable('WORKER_DIED', message, { outcome: 'unknown', cause })
   }
-}
-
-function withCause({ kind, code, message, outcome, retryable, context }: MoulinError, cause: unknown): MoulinError {
-  return new MoulinError(kind, code, message, { outcome, retryable, context, cause })
 }
