@@ -15,10 +15,11 @@ export type { BatchRecord, CheckedBatch } from './batch/read-batch.ts'
 export { bodySize, recordCrc, recordCrcOf } from './batch/record-body.ts'
 export { RecordPlace, type RecordTime } from './batch/record-place.ts'
 export { RecordCursor } from './batch/record-cursor.ts'
-export type { InPlaceCodec, BatchLimits } from './batch/record-cursor.ts'
+export type { BatchLimits } from './batch/record-cursor.ts'
 export { encodeBatch, LONE_RECORD_BYTES, recordBatchBuilder } from './batch/write-batch.ts'
 export type {
   EncodeBatchOptions,
+  InPlaceCodec,
   RecordBatchBuilder,
   RecordBatchBuilderOptions,
   WritableCompression,
