@@ -77,6 +77,7 @@ const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false,
 const codec = json(schema)
 await catalog.createTable({ namespace: ['default'], name: 'read' }, { schema: iceberg })
 const opened = await lakePackage.openTable({ catalog, table: 'default.read', stores: store, threads: 0 })
+const feed = new URL('data:text/javascript,export default () => []')
 /** Of an option that is a function. */
 export const noFunction: readonly unknown[] = [{}, true]
 const noSignal = [{}, 'now', new AbortController()]
