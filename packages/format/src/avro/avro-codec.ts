@@ -1,5 +1,6 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
+import { encoderBy } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -12,7 +13,7 @@ import { columnEncoder } from './column-encoder.ts'
 import { columnKernel } from './column-kernel.ts'
 import { RowCursor } from './row-cursor.ts'
 import { recordReader } from './value-decoder.ts'
-import { encoderBy, valueEncoder } from './value-encoder.ts'
+import { valueEncoder } from './value-encoder.ts'
 
 /** Version 1 of the encoder: its bytes are frozen (`avro-codec.test.ts`, golden bytes). */
 const FORMAT = 'avro/1'

@@ -1,5 +1,6 @@
-import type { Codec, Field } from '@moulin/core'
-import { ByteSink, Lender } from '../bytes/byte-sink.ts'
+import type { Field } from '@moulin/core'
+import { ByteSink } from '../bytes/byte-sink.ts'
+import { encoderBy, type InPlaceEncoder } from '../values/in-place-encoder.ts'
 import { bigIntBytes, bigIntWidth } from '../values/scalars.ts'
 import {
   asArray,
@@ -38,7 +39,7 @@ type ValueWriter = (sink: ByteSink, value: unknown) => void
  * null are the same.
  * @throws `invalid` naming the field.
  */
-export function valueEncoder({ schema, nodes }: AvroColumns): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
+export function valueEncoder({ schema, nodes }: AvroColumns): InPlaceEncoder {
   const write = recordWriter(schema.fields, nodes, undefined)
   return encoderBy(
     () => new ByteSink(1024),
@@ -47,37 +48,6 @@ export function valueEncoder({ schema, nodes }: AvroColumns): Required<Pick<Code
       write(sink, value)
     },
   )
-}
-
-/** Both ways to encode what `write` writes. */
-export function encoderBy<S extends ByteSink>(
-  make: () => S,
-  write: (sink: S, value: unknown) => void,
-): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
-  const copied = new Lender(make)
-  const placed = new Lender(make)
-  return {
-    encode(value) {
-      const sink = copied.take()
-      try {
-        sink.reset()
-        write(sink, value)
-        return sink.finish()
-      } finally {
-        copied.giveBack(sink)
-      }
-    },
-    encodeInto(value, target, position) {
-      const sink = placed.take()
-      try {
-        sink.openIn(target, position)
-        write(sink, value)
-        return sink.endIn()
-      } finally {
-        placed.giveBack(sink)
-      }
-    },
-  }
 }
 
 function recordWriter(

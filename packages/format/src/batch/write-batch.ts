@@ -2,6 +2,7 @@ import { checkOptions, invalid, option, shown, type OptionTable } from '@moulin/
 import { ByteSink, varintSize } from '../bytes/byte-sink.ts'
 import { compress } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
+import { newTextBuffer } from '../bytes/text-buffer.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
 import type { BatchRecord } from './read-batch.ts'
 import {
@@ -51,13 +52,13 @@ export class RecordBatchBuilder {
   #lastDelta = -1
   #base = 0n
   #baseNumber = 0
-  #max = 0n
+  #max: bigint | number = 0
   /** Rises with every change, so that one is seen that comes while a value is encoded. */
   #version = 0
   /** A value is on its way into the sink's memory, behind what counts. */
   #isLent = false
   #lastValueBytes = 0
-  readonly #before = { length: 0, recordCount: 0, lastDelta: -1, max: 0n }
+  readonly #before = { length: 0, recordCount: 0, lastDelta: -1, max: 0 as bigint | number }
 
   constructor({ compression = 'none', timestampType = 'create' }: RecordBatchBuilderOptions) {
     this.#compression = compression
@@ -185,7 +186,7 @@ export class RecordBatchBuilder {
     before.recordCount = this.#recordCount
     before.lastDelta = this.#lastDelta
     before.max = this.#max
-    if (timestamp > this.#max) this.#max = BigInt(timestamp)
+    if (isLater(timestamp, this.#max)) this.#max = timestamp
     this.#lastDelta = offsetDelta
     this.#recordCount++
   }
@@ -211,10 +212,12 @@ export class RecordBatchBuilder {
     const isSmaller = compressed.length < records.length
     const section = isSmaller ? compressed : records
     const compression = isSmaller || this.#recordCount === 0 ? this.#compression : 'none'
-    const batch = new Uint8Array(at.records + section.length)
+    // All of it is written here: zeroes would be written twice.
+    const batch = new Uint8Array(newTextBuffer(at.records + section.length).buffer)
     batch.set(section, at.records)
 
     const view = new DataView(batch.buffer)
+    view.setBigInt64(at.baseOffset, 0n)
     view.setInt32(at.length, batch.length - LENGTH_PREFIX_BYTES)
     view.setInt32(at.partitionLeaderEpoch, -1)
     view.setInt8(at.magic, 2)
@@ -222,7 +225,7 @@ export class RecordBatchBuilder {
     view.setInt16(at.attributes, codes[compression] | timeBit)
     view.setInt32(at.lastOffsetDelta, lastOffsetDelta)
     view.setBigInt64(at.baseTimestamp, this.#recordCount === 0 ? -1n : this.#base)
-    view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : this.#max)
+    view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : BigInt(this.#max))
     view.setBigInt64(at.producerId, -1n)
     view.setInt16(at.producerEpoch, -1)
     view.setInt32(at.baseSequence, -1)
@@ -236,7 +239,8 @@ export class RecordBatchBuilder {
   }
 
   #setBase(timestamp: bigint | number): void {
-    this.#base = this.#max = BigInt(timestamp)
+    this.#base = BigInt(timestamp)
+    this.#max = timestamp
     this.#baseNumber = Number(timestamp)
   }
 
@@ -257,6 +261,11 @@ export class RecordBatchBuilder {
     const isExact = Number.isSafeInteger(Number(timestamp)) && Number.isSafeInteger(this.#baseNumber)
     return isExact && Number.isSafeInteger(delta) ? delta : BigInt.asIntN(64, BigInt(timestamp) - this.#base)
   }
+}
+
+/** To compare a number with a bigint takes long. */
+function isLater(a: bigint | number, b: bigint | number): boolean {
+  return typeof a === typeof b ? a > b : BigInt(a) > BigInt(b)
 }
 
 /** Length, attributes and deltas of a record. */

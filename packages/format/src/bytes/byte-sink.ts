@@ -2,31 +2,27 @@ import { lengthOf } from '@moulin/core'
 import { NAN_BITS_32, NAN_BITS_64 } from './nan-bits.ts'
 import { newTextBuffer, textBuffer, type TextBuffer } from './text-buffer.ts'
 
+/** Up to here, text is written faster character by character than by a call into native code. Its length takes one byte. */
+const SHORT_TEXT = 20
+
 /** A growing buffer with the primitives that Avro and Kafka's record batches share. */
 export class ByteSink {
   buffer: TextBuffer
   length = 0
-  #view: DataView
-  /** What {@link openIn} was given last, and the same as this writes to it. */
-  #lent: Uint8Array | undefined
-  #lentBuffer: TextBuffer | undefined
-  #lentView: DataView | undefined
+  /** Of the buffer, once it is needed: making one costs as much as a small record. */
+  #view: DataView | undefined
+  /** What {@link openIn} was given. */
+  #lent: TextBuffer | undefined
 
   constructor(initialBytes: number = 16 * 1024) {
     this.buffer = newTextBuffer(initialBytes)
-    this.#view = new DataView(this.buffer.buffer)
   }
 
   /** Writes into memory of somebody else's from now on, behind `position`, as far as that has room. */
   openIn(target: Uint8Array, position: number): void {
-    // Record after record goes into the same memory.
-    if (target !== this.#lent) {
-      this.#lent = target
-      this.#lentBuffer = textBuffer(target)
-      this.#lentView = new DataView(target.buffer, target.byteOffset, target.length)
-    }
-    this.buffer = this.#lentBuffer!
-    this.#view = this.#lentView!
+    const buffer = textBuffer(target)
+    if (buffer !== this.buffer) this.#view = undefined
+    this.#lent = this.buffer = buffer
     this.length = position
   }
 
@@ -37,7 +33,7 @@ export class ByteSink {
 
   /** Where that ended; -1 when there was no room for what has been asked for at once, so that it went on elsewhere. */
   endIn(): number {
-    return this.buffer === this.#lentBuffer ? this.length : -1
+    return this.buffer === this.#lent ? this.length : -1
   }
 
   /** Makes room for `size` more bytes. */
@@ -49,7 +45,12 @@ export class ByteSink {
     const moved = newTextBuffer(sizeBytes)
     moved.set(this.buffer.subarray(0, this.length))
     this.buffer = moved
-    this.#view = new DataView(moved.buffer)
+    this.#view = undefined
+  }
+
+  get #bits(): DataView {
+    const { buffer } = this
+    return (this.#view ??= new DataView(buffer.buffer, buffer.byteOffset, buffer.length))
   }
 
   byte(value: number): void {
@@ -93,18 +94,18 @@ export class ByteSink {
   /** A NaN is the usual one: whether a payload would get through JavaScript's numbers, nobody says. */
   float(value: number): void {
     this.ensure(4)
-    if (value === value) this.#view.setFloat32(this.length, value, true)
-    else this.#view.setInt32(this.length, NAN_BITS_32, true)
+    if (value === value) this.#bits.setFloat32(this.length, value, true)
+    else this.#bits.setInt32(this.length, NAN_BITS_32, true)
     this.length += 4
   }
 
   /** As {@link float}. */
   double(value: number): void {
     this.ensure(8)
-    if (value === value) this.#view.setFloat64(this.length, value, true)
+    if (value === value) this.#bits.setFloat64(this.length, value, true)
     else {
-      this.#view.setInt32(this.length, 0, true)
-      this.#view.setInt32(this.length + 4, NAN_BITS_64, true)
+      this.#bits.setInt32(this.length, 0, true)
+      this.#bits.setInt32(this.length + 4, NAN_BITS_64, true)
     }
     this.length += 8
   }
@@ -128,6 +129,7 @@ export class ByteSink {
 
   /** The varint of the length in UTF-8, then the text. */
   string(text: string): void {
+    if (text.length <= SHORT_TEXT && this.#shortAscii(text)) return
     const most = text.length * 3
     // As much as the varint below asks for again: growing would lose the text, which is not counted yet.
     this.ensure(most + 10)
@@ -139,6 +141,22 @@ export class ByteSink {
     if (prefix !== guess) this.buffer.copyWithin(start + prefix, start + guess, start + guess + size)
     this.varint(size)
     this.length += size
+  }
+
+  /** Returns false, and has written nothing, where the text is not ASCII. */
+  #shortAscii(text: string): boolean {
+    const { length } = text
+    this.ensure(length + 1)
+    const { buffer } = this
+    let at = this.length
+    buffer[at++] = length * 2
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index)
+      if (code >= 0x80) return false
+      buffer[at++] = code
+    }
+    this.length = at
+    return true
   }
 
   /** A copy of what was written since the last {@link reset}. */

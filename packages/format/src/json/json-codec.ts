@@ -1,14 +1,15 @@
 import type { Codec, CodecFormat, ColumnarCodec, Schema } from '@moulin/core'
 import { builderFor, checkSchema, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
+import { encoderBy, type InPlaceEncoder } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
-import { newTextBuffer, textBuffer } from '../bytes/text-buffer.ts'
 import { checkObject } from '../values/value-fields.ts'
 import { objectColumnsText } from './json-column-writer.ts'
+import { JsonSink } from './json-sink.ts'
 import { JsonCursor } from './json-cursor.ts'
 import { jsonFields } from './json-kinds.ts'
 import { ColumnTarget, readText, ValueTarget, type JsonField } from './json-object.ts'
-import { objectText } from './json-value-writer.ts'
+import { objectWriter } from './json-value-writer.ts'
 
 /** Version 1 of the encoder: its bytes are frozen (`json-codec.test.ts`, golden bytes). */
 const FORMAT = 'json/1'
@@ -62,25 +63,15 @@ export const jsonFormat: CodecFormat = Object.freeze({
   },
 })
 
-function encoderOf(schema: Schema): Required<Pick<Codec, 'encode' | 'encodeInto'>> {
-  const textOf = objectText(schema.fields, undefined)
-  let buffer = newTextBuffer(1024)
-  return {
-    encode(value) {
+function encoderOf(schema: Schema): InPlaceEncoder {
+  const write = objectWriter(schema.fields, undefined)
+  return encoderBy(
+    () => new JsonSink(1024),
+    (sink, value) => {
       checkObject(value)
-      const text = textOf(value)
-      const most = text.length * 3
-      if (most > buffer.length) buffer = newTextBuffer(most * 2)
-      return new Uint8Array(buffer.subarray(0, buffer.utf8Write(text, 0, most)))
+      write(sink, value)
     },
-    encodeInto(value, target, position) {
-      checkObject(value)
-      const text = textOf(value)
-      const most = text.length * 3
-      if (most > target.length - position) return -1
-      return position + textBuffer(target).utf8Write(text, position, most)
-    },
-  }
+  )
 }
 
 function decoderOf(fields: readonly JsonField[]): (bytes: Uint8Array) => Record<string, unknown> {
