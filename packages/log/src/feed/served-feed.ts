@@ -85,12 +85,17 @@ export class ServedFeed {
       left: (batch) => this.#handOver(batch),
     })
     this.#collector = collector
-    return (record) => {
+    const take = (record: ProducerRecord): Promise<void> | undefined => {
       this.#checkGoesOn()
       const hasLeft = collector.leaveIfFull(collector.add(input.open(record)))
-      if (!this.#gate.isOpen) return this.#gate.pass(() => {}, this.#stopping.signal)
       return hasLeft || this.#turns.isDue() ? this.#turns.take() : undefined
     }
+    // One that waits may still be read then: the feed is not asked for the next.
+    const later = async (record: ProducerRecord): Promise<void> => {
+      await this.#gate.pass(() => {}, this.#stopping.signal)
+      await take(record)
+    }
+    return (record) => (this.#gate.isOpen ? take(record) : later(record))
   }
 
   async #takeAll(
