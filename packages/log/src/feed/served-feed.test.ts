@@ -72,10 +72,12 @@ describe('the thread of a feed', () => {
   })
 
   it('hears what it is told though its feed never waits', async () => {
+    const many = 20_000
     let given = 0
-    const { posted, tell, settle } = served(function* () {
-      for (; ; given++) yield bytes(1_000)
-    })
+    const feed: Feed<Uint8Array> = function* () {
+      for (; given < many; given++) yield bytes(1_000)
+    }
+    const { posted, tell, settle } = served(feed, { unackedBytes: 1e12 })
     await settle()
     expect(given).toBeGreaterThan(100)
     tell({ kind: 'stop' })
@@ -83,6 +85,7 @@ describe('the thread of a feed', () => {
     const then = given
     await settle()
     expect(given).toBe(then)
+    expect(given).toBeLessThan(many)
     expect(posted.at(-1)).toEqual({ kind: 'ended' })
   })
 
