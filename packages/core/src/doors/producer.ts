@@ -20,7 +20,10 @@ export interface ProducerOptions {
    * it beyond {@link Limits.maxBatchBytes} it closes in any case.
    */
   readonly batchBytes?: number
-  /** Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}. */
+  /**
+   * Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}, which all producers of the log share
+   * whatever is said here: above that they all wait, and take turns.
+   */
   readonly maxUnackedBytes?: number
   /** A batch that it does not make smaller goes as it is. */
   readonly compression?: 'none' | 'gzip' | 'zstd'

@@ -20,7 +20,7 @@ export interface Limits {
   readonly maxHeadersPerRecord: number
   /** Partitions of a new topic. */
   readonly maxPartitions: number
-  /** Bytes that a producer has accepted and not yet made durable; `send` waits above it. */
+  /** Bytes that the producers and appends of a log have accepted and not yet made durable, together; `send` waits above it. */
   readonly maxUnackedBytes: number
   /** One write + fdatasync of the write-ahead tier. Bounds the p99 of an ack (js-measured §5). */
   readonly maxFlushBytes: number

@@ -87,6 +87,11 @@ export class HotLog implements SectionFollower {
     }
   }
 
+  /** Memory of the batches that are kept to be read. */
+  get ringBytes(): number {
+    return this.#ring.bytes
+  }
+
   attach(wal: WalSession): void {
     this.#wal = wal
     this.#release(this.#unreleased)

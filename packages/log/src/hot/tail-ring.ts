@@ -22,6 +22,11 @@ export class TailRing {
     this.#maxBytes = maxBytes
   }
 
+  /** Of what is kept, with what keeping it takes. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** The batches of the section that ends there, while they are kept: read them, change nothing. */
   get(partition: HotPartition, lastOffset: bigint): Uint8Array | undefined {
     return this.#batches.get(partition)?.get(lastOffset)

@@ -85,10 +85,9 @@ export class LogProducer implements Producer {
     checkProducer(options, target)
     const { runtime, limits, input, partitions, unacked } = target
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
-    const { maxUnackedBytes = limits.maxUnackedBytes } = options
     this.#target = target
     this.#turns = new Turns(runtime)
-    const gate = new ByteGate(maxUnackedBytes, unacked)
+    const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)
     this.#admission = new Admission(target.room, gate)
     this.#collector = new Collector({
       ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
@@ -97,8 +96,11 @@ export class LogProducer implements Producer {
       left: (batch) => this.#leave(batch),
     })
     const { feed, threads = runtime.process.cores } = options
-    const batching = { topic: target.topic, partitions, limits, lingerMs, batchBytes, compression }
-    if (feed !== undefined) this.#feed = feedPlan(target.feed, { feed, threads, maxUnackedBytes, runtime, batching })
+    if (feed !== undefined) {
+      const batching = { topic: target.topic, partitions, limits, lingerMs, batchBytes, compression }
+      const maxUnackedBytes = options.maxUnackedBytes ?? limits.maxUnackedBytes
+      this.#feed = feedPlan(target.feed, { feed, threads, maxUnackedBytes, runtime, batching })
+    }
   }
 
   // Once per record: one promise, and nothing asked twice.

@@ -28,6 +28,11 @@ const COPY_UP_TO_BYTES = 8 * 1024
 export class FlushBuffer {
   #scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
+  /** Memory that it keeps. */
+  get bytes(): number {
+    return this.#scratch.length
+  }
+
   /** Parts for `sections`, placed back to back from `position`, which is where the flush begins. */
   frames(sections: readonly PendingSection[], position: number, identity: SegmentIdentity): Uint8Array[] {
     const scratch = this.#room(sections)

@@ -115,7 +115,7 @@ export class FileWalWriter implements WalWriter {
   }
 
   usage(): WalUsage {
-    return this.#segments.usage()
+    return { ...this.#segments.usage(), bufferBytes: this.#buffer.bytes }
   }
 
   get failing(): Failing {

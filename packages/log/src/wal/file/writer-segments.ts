@@ -124,7 +124,7 @@ export class WriterSegments {
     return spaceAt(files, dir)
   }
 
-  usage(): WalUsage {
+  usage(): Omit<WalUsage, 'bufferBytes'> {
     return {
       liveBytes: this.#live.liveBytes,
       heldBytes: this.#live.heldBytes,
