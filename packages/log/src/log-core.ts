@@ -30,6 +30,8 @@ export interface LogCore {
   readonly graceMs: number
   /** How long the first append to a topic waits for its table. */
   readonly catalogWaitMs: number
+  /** The module that threads of feeds run; default `@moulin/log/worker`. */
+  readonly feedWorker: URL | undefined
   /** For topics that do not say otherwise. */
   readonly onBroken: OnBroken
   /** Of a log that is open for reading only: one that writes nothing. */

@@ -121,6 +121,7 @@ class LogTopic {
         append: (batch) => this.#state.append(batch),
         room: core.pressure,
         unacked: core.unacked,
+        feed: { valueCodec, keyCodec, worker: core.feedWorker, ...bounds },
         closed: (done) => void producers.delete(done),
       },
       options,

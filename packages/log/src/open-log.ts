@@ -78,6 +78,8 @@ export interface OpenLogOptions {
    * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
    */
   readonly maxBlockMs?: number
+  /** The module that the threads of `sendFeed` run, for bundles: see docs/bundlers.md. Default `@moulin/log/worker`. */
+  readonly feedWorker?: URL
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening, between two steps of it: what was begun is given up before `aborted` is thrown. */
@@ -98,6 +100,7 @@ const optionTable: OptionTable<OpenLogOptions> = {
   graceMs: option.milliseconds(),
   catalogWaitMs: option.milliseconds(),
   maxBlockMs: option.milliseconds(),
+  feedWorker: option.moduleUrl,
   onBroken: onBrokenCheck,
   signal: option.abortSignal,
 }
@@ -234,6 +237,7 @@ async function assemble(
     tier,
     graceMs,
     catalogWaitMs,
+    feedWorker: options.feedWorker,
     onBroken,
     wal,
     reader,

@@ -5,7 +5,6 @@ import {
   invalid,
   isLivedThrough,
   option,
-  shown,
   throwIfAborted,
   unsupported,
   type Ack,
@@ -18,22 +17,20 @@ import {
   type Runtime,
 } from '@moulin/core'
 import { patchBatch } from '@moulin/format'
+import { feedBatch } from '../feed/feed-batch.ts'
+import { feedPlan, type FeedPlan, type FeedTarget } from '../feed/feed-plan.ts'
+import { FeedRun, type BuiltBatch } from '../feed/feed-run.ts'
 import { Admission, type Room } from './admission.ts'
 import { ByteGate } from './byte-gate.ts'
 import { Collector } from './collector.ts'
-import type { ProducerBatch } from './producer-batch.ts'
+import type { OutgoingBatch, ProducerBatch } from './producer-batch.ts'
 import { ownCopy, type OpenRecord, type PreparedRecord, type RecordInput } from './record-input.ts'
+import { checkRecords } from './records-check.ts'
 import { SendAllCall } from './send-all.ts'
+import { Turns } from './turns.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
-/**
- * A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. So the event loop has a
- * turn with each batch that leaves, and where that takes long.
- */
-const TURN_MS = 1
-/** How often it asks for the time. */
-const RECORDS_PER_LOOK = 32
 
 type SendOptions = NonNullable<Parameters<Producer['send']>[1]>
 type SendAllOptions = NonNullable<Parameters<Producer['sendAll']>[1]>
@@ -61,6 +58,8 @@ export interface ProducerTarget {
   readonly room: Room
   /** Of the whole log. */
   readonly unacked: ByteGate
+  /** What the threads of a feed are to know of it. */
+  readonly feed: FeedTarget
   closed(producer: LogProducer): void
 }
 
@@ -70,13 +69,16 @@ export class LogProducer implements Producer {
   readonly #admission: Admission
   readonly #collector: Collector
   readonly #inFlight = new Set<Promise<void>>()
-  /** Records of `sendAll` since it looked for the time last, and when the event loop last had a turn. */
-  #sinceLook = 0
-  #turnMs = -Infinity
+  /** The event loop has one with each batch of a `sendAll` that leaves, and where that takes long. */
+  readonly #turns: Turns
   #failure: Error | undefined
   /** The last full disk that was lived through. */
   #rejection: Error | undefined
   readonly #calls = new Set<SendAllCall>()
+  readonly #feed: FeedPlan | undefined
+  /** The ends of its threads. */
+  readonly #feeding = new Set<Promise<void>>()
+  #hasFeed = false
   #closing: Promise<void> | undefined
 
   constructor(target: ProducerTarget, options: ProducerOptions = {}) {
@@ -84,6 +86,7 @@ export class LogProducer implements Producer {
     const { runtime, limits, input, partitions, unacked } = target
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
+    this.#turns = new Turns(runtime)
     const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)
     this.#admission = new Admission(target.room, gate)
     this.#collector = new Collector({
@@ -92,6 +95,12 @@ export class LogProducer implements Producer {
       took: (bytes) => gate.take(bytes),
       left: (batch) => this.#leave(batch),
     })
+    const { feed, threads = runtime.process.cores } = options
+    if (feed !== undefined) {
+      const batching = { topic: target.topic, partitions, limits, lingerMs, batchBytes, compression }
+      const maxUnackedBytes = options.maxUnackedBytes ?? limits.maxUnackedBytes
+      this.#feed = feedPlan(target.feed, { feed, threads, maxUnackedBytes, runtime, batching })
+    }
   }
 
   // Once per record: one promise, and nothing asked twice.
@@ -145,8 +154,44 @@ export class LogProducer implements Producer {
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
     checkOptions(this.#what('sendAll'), options, sendAllTable)
     checkRecords(this.#what('sendAll'), records)
-    const { signal, onAck } = options
-    throwIfAborted(signal)
+    throwIfAborted(options.signal)
+    return this.#takeAll('sendAll', records, options, (record, call) => this.#sendOne(record, call, options.signal))
+  }
+
+  async sendFeed(
+    options: SendAllOptions = {},
+  ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
+    const what = this.#what('sendFeed')
+    checkOptions(what, options, sendAllTable)
+    if (this.#feed === undefined) {
+      const message = `${what}: this producer has no feed; make one with producer({ feed: new URL('./feed.ts', import.meta.url) }).`
+      throw invalid('NO_FEED', message)
+    }
+    throwIfAborted(options.signal)
+    this.#checkOpen()
+    if (this.#hasFeed) {
+      throw invalid('FEED_RUNS', `${what}: its feed is running; wait for that call, or make another producer.`)
+    }
+    this.#hasFeed = true
+    try {
+      const run = new FeedRun(this.#feed)
+      const gone = run.gone.finally(() => this.#feeding.delete(gone))
+      this.#feeding.add(gone)
+      return await this.#takeAll('sendFeed', run, options, (built, call) =>
+        this.#sendBuilt(built, call, options.signal),
+      )
+    } finally {
+      this.#hasFeed = false
+    }
+  }
+
+  /** Takes all that there is, and waits until it is durable. */
+  async #takeAll<T>(
+    name: string,
+    source: Iterable<T> | AsyncIterable<T>,
+    { signal, onAck }: SendAllOptions,
+    accept: (item: T, call: SendAllCall) => Promise<void> | undefined,
+  ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
     const { partitions, nextOffset } = this.#target
     const call = new SendAllCall(
       Array.from({ length: partitions }, () => -1n),
@@ -154,12 +199,12 @@ export class LogProducer implements Producer {
     )
     const abandon = (): void => {
       const cause = signal!.reason as unknown
-      call.abandon(aborted('ABORTED', `${this.#what('sendAll')} was aborted by its signal.`, { cause }))
+      call.abandon(aborted('ABORTED', `${this.#what(name)} was aborted by its signal.`, { cause }))
     }
     signal?.addEventListener('abort', abandon, { once: true })
     this.#calls.add(call)
     try {
-      await call.takeAll(records, (record) => this.#sendOne(record, call, signal))
+      await call.takeAll(source, (item) => accept(item, call))
       this.#collector.leaveAll()
       await call.settled()
     } finally {
@@ -182,7 +227,7 @@ export class LogProducer implements Producer {
     this.#checkOpen()
     if (!this.#admission.isOpen) return this.#sendOneLater(open, call, signal)
     const hasLeft = this.#observe(this.#collector.add(open, signal), call)
-    return hasLeft || this.#isTurnDue() ? this.#turn() : undefined
+    return hasLeft || this.#turns.isDue() ? this.#turns.take() : undefined
   }
 
   async #sendOneLater(open: OpenRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
@@ -199,16 +244,19 @@ export class LogProducer implements Producer {
     return this.#collector.leaveIfFull(batch)
   }
 
-  #isTurnDue(): boolean {
-    if (++this.#sinceLook < RECORDS_PER_LOOK) return false
-    this.#sinceLook = 0
-    return this.#target.runtime.clock.monotonic() - this.#turnMs >= TURN_MS
-  }
-
-  async #turn(): Promise<void> {
-    const { timers, clock } = this.#target.runtime
-    await timers.turn()
-    this.#turnMs = clock.monotonic()
+  /** Accepts a batch of a feed, behind those that wait to be let in. */
+  #sendBuilt(built: BuiltBatch, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> | undefined {
+    if (call.failure !== undefined) throw call.failure
+    this.#checkOpen()
+    const send = (): void => {
+      this.#checkAlive()
+      this.#admission.take(built.bytes)
+      call.batchBegun()
+      this.#leave(feedBatch(built, call))
+    }
+    if (!this.#admission.isOpen) return this.#admission.pass(send, signal)
+    send()
+    return undefined
   }
 
   async flush(): Promise<void> {
@@ -238,6 +286,7 @@ export class LogProducer implements Producer {
     await this.#admission.settled()
     this.#collector.leaveAll()
     await Promise.all(this.#inFlight)
+    await Promise.all(this.#feeding)
     this.#target.closed(this)
   }
 
@@ -266,16 +315,15 @@ export class LogProducer implements Producer {
     )
   }
 
-  #leave(batch: ProducerBatch): void {
+  #leave(batch: OutgoingBatch): void {
     const sent = this.#send(batch).finally(() => this.#inFlight.delete(sent))
     this.#inFlight.add(sent)
   }
 
-  async #send(batch: ProducerBatch): Promise<void> {
-    const { partition, builder } = batch
-    const { recordCount } = builder
+  async #send(batch: OutgoingBatch): Promise<void> {
+    const { partition, recordCount } = batch
     try {
-      const batches = builder.finish()
+      const batches = batch.finish()
       const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
       const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
       batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
@@ -289,7 +337,7 @@ export class LogProducer implements Producer {
    * A full disk that stored nothing is no end: all that waits behind the batch is rejected with it, and what is sent then goes on.
    * After anything else this is final.
    */
-  #failed(batch: ProducerBatch, error: Error): void {
+  #failed(batch: OutgoingBatch, error: Error): void {
     const isLast = !isLivedThrough(error)
     // All that was on its way to the disk is rejected at once, with one error.
     const isKnown = isLast ? this.#failure !== undefined : error === this.#rejection
@@ -318,10 +366,16 @@ const producerTable = ({ maxBatchBytes }: Pick<Limits, 'maxBatchBytes'>): Option
   compression: option.oneOf('none', 'gzip', 'zstd', 'snappy', 'lz4'),
   id: option.text,
   acks: option.oneOf('local', 'store'),
+  feed: option.importUrl,
+  threads: option.integer('threads', 1, 1024),
 })
 
 function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
   checkOptions(`Topic ${topic}: producer`, options, producerTable(limits))
+  if (options.threads !== undefined && options.feed === undefined) {
+    const message = `Topic ${topic}: producer: threads is given without a feed, which they would run; send and sendAll stay on the caller's thread.`
+    throw invalid('OPTION', message, { context: { option: 'threads' } })
+  }
   if (options.id !== undefined) throw unsupported('PRODUCER_ID', `Topic ${topic}: named producers come later.`)
   if (options.acks !== undefined)
     throw unsupported('PRODUCER_ACKS', `Topic ${topic}: acks is a choice of tandemWal, later.`)
@@ -330,11 +384,4 @@ function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarg
     const message = `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`
     throw unsupported('COMPRESSION', message)
   }
-}
-
-function checkRecords(what: string, records: unknown): void {
-  const isIterable =
-    typeof records === 'object' && records !== null && (Symbol.asyncIterator in records || Symbol.iterator in records)
-  if (isIterable) return
-  throw invalid('RECORDS', `${what}: the records are ${shown(records)}; give an iterable of records, such as an array.`)
 }

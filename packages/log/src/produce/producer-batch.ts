@@ -21,13 +21,25 @@ export interface BatchObserver {
   failed(error: Error): void
 }
 
+/** A batch on its way out, wherever it was built. */
+export interface OutgoingBatch {
+  readonly partition: number
+  /** Before {@link finish}. */
+  readonly recordCount: number
+  /** As counted by the gate. */
+  readonly bytes: number
+  /** The batch without its offsets. */
+  finish(): Uint8Array
+  settle(baseOffset: bigint, lastOffset: bigint, nowMs: number): void
+  fail(error: Error): void
+}
+
 /** The records of one partition that go out together. */
-export class ProducerBatch {
+export class ProducerBatch implements OutgoingBatch {
   readonly partition: number
   readonly builder: RecordBatchBuilder
   /** When its first record was accepted, on the monotonic clock. */
   readonly firstMs: number
-  /** As counted by the gate. */
   bytes = 0
   linger: Timer | undefined
   isClosed = false
@@ -42,6 +54,14 @@ export class ProducerBatch {
     this.partition = partition
     this.builder = builder
     this.firstMs = firstMs
+  }
+
+  get recordCount(): number {
+    return this.builder.recordCount
+  }
+
+  finish(): Uint8Array {
+    return this.builder.finish()
   }
 
   /** The ack of the record just added. The signal ends the wait for it, and nothing else. */
