@@ -33,41 +33,6 @@ export const logWalMutants: readonly Mutant[] = [
     caughtBy: ['test/log/fence.test.ts'],
   },
   {
-    name: 'write frames by the template of the earlier use of a file',
-    file: 'packages/log/src/wal/file/frame-writer.ts',
-    original: `return this.#generation === generation && this.#epoch === epoch`,
-    planted: `return this.#epoch === epoch`,
-    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
-  },
-  {
-    name: 'name the first topic of a flush in all its frames',
-    file: 'packages/log/src/wal/file/frame-writer.ts',
-    original: `    bytes.set(uuidBytes(header.topicId), at + 64)
-`,
-    planted: `    if (position === flushStart) this.#bytes.set(uuidBytes(header.topicId), 64)
-    bytes.set(this.#bytes.subarray(64, 80), at + 64)
-`,
-    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
-  },
-  {
-    name: 'leave what an earlier flush wrote between two frames',
-    file: 'packages/log/src/wal/file/flush-buffer.ts',
-    original: `while (at < next) bytes[at++] = 0`,
-    planted: `at = next`,
-    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
-  },
-  {
-    name: 'ack large sections after small ones',
-    file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: `      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
-`,
-    planted: `      const ack = { baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' } as const
-      if (batchesBytes < 1000) resolve(ack)
-      else setImmediate(() => resolve(ack))
-`,
-    caughtBy: ['packages/log/src/wal/file/conformance.test.ts'],
-  },
-  {
     name: 'a fence looked at before the write',
     file: 'packages/log/src/wal/file/wal-writer.ts',
     original: stores + looks,
@@ -212,6 +177,41 @@ export const logWalMutants: readonly Mutant[] = [
     original: `a.baseOffset === other?.header.baseOffset && `,
     planted: `a.baseOffset === other?.header.baseOffset && a.baseOffset < 0n && `,
     caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
+  {
+    name: 'write frames by the template of the earlier use of a file',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `return this.#generation === generation && this.#epoch === epoch`,
+    planted: `return this.#epoch === epoch`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'name the first topic of a flush in all its frames',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `    bytes.set(uuidBytes(header.topicId), at + 64)
+`,
+    planted: `    if (position === flushStart) this.#bytes.set(uuidBytes(header.topicId), 64)
+    bytes.set(this.#bytes.subarray(64, 80), at + 64)
+`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'leave what an earlier flush wrote between two frames',
+    file: 'packages/log/src/wal/file/flush-buffer.ts',
+    original: `while (at < next) bytes[at++] = 0`,
+    planted: `at = next`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'ack large sections after small ones',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+`,
+    planted: `      const ack = { baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' } as const
+      if (batchesBytes < 1000) resolve(ack)
+      else setImmediate(() => resolve(ack))
+`,
+    caughtBy: ['packages/log/src/wal/file/conformance.test.ts'],
   },
   {
     name: 'a reader takes what was copied on for released',

@@ -178,18 +178,18 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'hand on the checksum of batches as it was before their offsets',
     file: 'packages/log/src/produce/batch-appender.ts',
-    original: `    patchBatch(own, batch.position, { baseOffset: next, partitionLeaderEpoch: 0 })
-    const ofBatch = crcOfBatch(own, batch)
+    original: `    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
+    const ofBatch = crcOfBatch(own, position, sizeBytes)
 `,
-    planted: `    const ofBatch = crcOfBatch(own, batch)
-    patchBatch(own, batch.position, { baseOffset: next, partitionLeaderEpoch: 0 })
+    planted: `    const ofBatch = crcOfBatch(own, position, sizeBytes)
+    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
 `,
     caughtBy: ['test/log/appended-batches.test.ts'],
   },
   {
     name: 'join the checksums of batches at another length',
     file: 'packages/log/src/produce/batch-appender.ts',
-    original: `crc32cJoined(crc, ofBatch, batch.sizeBytes)`,
+    original: `crc32cJoined(crc, ofBatch, sizeBytes)`,
     planted: `crc32cJoined(crc, ofBatch, own.length)`,
     caughtBy: ['test/log/appended-batches.test.ts'],
   },

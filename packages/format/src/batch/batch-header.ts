@@ -133,7 +133,12 @@ export function patchBatch(bytes: Uint8Array, position: number, patch: BatchPatc
   if (partitionLeaderEpoch !== undefined) setInt32(bytes, position + at.partitionLeaderEpoch, partitionLeaderEpoch)
 }
 
-// A view would take longer than all that is written through it.
+// A view would take longer than all that is read or written through it.
+function int32(bytes: Uint8Array, position: number): number {
+  const high = (bytes[position]! << 24) | (bytes[position + 1]! << 16)
+  return high | (bytes[position + 2]! << 8) | bytes[position + 3]!
+}
+
 function setInt32(bytes: Uint8Array, position: number, value: number): void {
   bytes[position] = value >>> 24
   bytes[position + 1] = value >>> 16
@@ -141,16 +146,12 @@ function setInt32(bytes: Uint8Array, position: number, value: number): void {
   bytes[position + 3] = value
 }
 
-/** A batch of which somebody has checked that its checksum is right, or has made it so. */
-export interface SoundBatch {
-  readonly position: number
-  readonly sizeBytes: number
-  readonly crc: number
-}
-
-/** CRC32C of a batch as it is now, its head included, without a walk over what its own checksum is of. */
-export function crcOfBatch(bytes: Uint8Array, batch: SoundBatch): number {
-  const { position, sizeBytes, crc } = batch
+/**
+ * CRC32C of the batch at `position`, its head included, made from its own checksum without a walk over what that is of. Only for a batch
+ * whose checksum has just been checked, or made.
+ */
+export function crcOfBatch(bytes: Uint8Array, position: number, sizeBytes: number): number {
+  const crc = int32(bytes, position + at.crc)
   return crc32cJoined(crc32cOf(bytes, position, position + at.attributes), crc, sizeBytes - at.attributes)
 }
 

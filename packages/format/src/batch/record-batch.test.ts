@@ -127,10 +127,7 @@ describe('record batch v2', () => {
     const second = builder.finish()
     patchBatch(second, 0, { baseOffset: 2n ** 40n, partitionLeaderEpoch: 4 })
     // With its head, which its own checksum leaves out.
-    for (const batch of [first, second]) {
-      const { sizeBytes: length, crc } = readBatchHeader(batch, 0)
-      expect(crcOfBatch(batch, { position: 0, sizeBytes: length, crc })).toBe(crc32c(batch))
-    }
+    for (const batch of [first, second]) expect(crcOfBatch(batch, 0, batch.length)).toBe(crc32c(batch))
     const both = Uint8Array.from([...first, ...second])
     const found = [...batchesIn(both)].map(({ header, position }) => [
       header.baseOffset,

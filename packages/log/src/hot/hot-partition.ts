@@ -54,7 +54,7 @@ export class HotPartition {
    */
   add(facts: SectionFacts, location: WalLocation, batchesBytes: number, durableMs: number): void {
     const isNext = facts.baseOffset === this.highWatermark
-    // A text of two bigints for each append would take as long as half of this.
+    // No text of two bigints for each append, which takes as long as all else here.
     assert(isNext, isNext ? '' : `section ${facts.baseOffset} follows ${this.highWatermark}`)
     this.#push(facts, location, batchesBytes, durableMs)
   }

@@ -1,5 +1,5 @@
 import { exhausted, invalid, isBytes, lengthOf, throwIfAborted, unsupported, shown, waitFor } from '@moulin/core'
-import { checkBatch, crc32cJoined, crcOfBatch, patchBatch, type CheckedBatch, type SoundBatch } from '@moulin/format'
+import { checkBatch, crc32cJoined, crcOfBatch, patchBatch, type CheckedBatch } from '@moulin/format'
 import { ownBytes } from './own-bytes.ts'
 import { checkTimestampBounds, type TimestampBounds } from './record-input.ts'
 import type { BatchesToAppend, TopicState } from '../topics/topic-state.ts'
@@ -21,9 +21,8 @@ export function appendBatches(topic: TopicState, request: AppendRequest): Promis
   throwIfAborted(signal)
   const taken = takenBatches(topic, request)
   const { appends } = topic.core
-  const append = (): Promise<AppendedOffsets> =>
-    signal === undefined ? appended(topic, taken) : waitFor(appended(topic, taken), signal, 'unknown')
-  return appends.isOpen ? append() : appends.pass(append, signal)
+  if (signal === undefined && appends.isOpen) return appended(topic, taken)
+  return appends.pass(() => waitFor(appended(topic, taken), signal, 'unknown'), signal)
 }
 
 // Each promise on the way of an ack costs more than most of what is done there: this is the last one.
@@ -65,19 +64,21 @@ function takenBatches(topic: TopicState, { partition, batches }: AppendRequest):
   // The caller's bytes stay the caller's: ours get offsets.
   const own = ownBytes(batches, sizeBytes)
   const now = core.runtime.clock.now()
-  const sound: PlacedBatch[] = []
+  const placed: PlacedBatch[] = []
   let recordCount = 0
   for (let position = 0; position < own.length;) {
     const header = checkBatch(own, position, core.limits)
     checkAppendable(header, now, bounds)
-    sound.push({ position, sizeBytes: header.sizeBytes, crc: header.crc, recordCount: header.recordCount })
+    placed.push({ position, sizeBytes: header.sizeBytes, recordCount: header.recordCount })
     recordCount += header.recordCount
     position += header.sizeBytes
   }
-  return { partition, batches: own, recordCount, patch: (baseOffset) => patched(own, sound, baseOffset) }
+  return { partition, batches: own, recordCount, patch: (baseOffset) => patched(own, placed, baseOffset) }
 }
 
-interface PlacedBatch extends SoundBatch {
+interface PlacedBatch {
+  readonly position: number
+  readonly sizeBytes: number
   readonly recordCount: number
 }
 
@@ -85,11 +86,11 @@ interface PlacedBatch extends SoundBatch {
 function patched(own: Uint8Array, batches: readonly PlacedBatch[], baseOffset: bigint): number {
   let crc = 0
   let next = baseOffset
-  for (const batch of batches) {
-    patchBatch(own, batch.position, { baseOffset: next, partitionLeaderEpoch: 0 })
-    const ofBatch = crcOfBatch(own, batch)
-    crc = batch.position === 0 ? ofBatch : crc32cJoined(crc, ofBatch, batch.sizeBytes)
-    next += BigInt(batch.recordCount)
+  for (const { position, sizeBytes, recordCount } of batches) {
+    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
+    const ofBatch = crcOfBatch(own, position, sizeBytes)
+    crc = position === 0 ? ofBatch : crc32cJoined(crc, ofBatch, sizeBytes)
+    next += BigInt(recordCount)
   }
   return crc
 }

@@ -9,6 +9,7 @@ import {
   type SequencerContext,
   type SequencerSession,
   type UnsequencedSection,
+  type WalWriter,
 } from '@moulin/core'
 import { LifeMap } from '../topics/life-map.ts'
 
@@ -67,7 +68,7 @@ function giving({ wal, nextOffset }: SequencerContext): SequencerSession {
         batches,
         batchesCrc: typeof known === 'number' ? known : undefined,
       }
-      return wal.append(placed).then(
+      return answerOf(wal, placed).then(
         (appended) => {
           sequence.durable = next
           const { aborted, location } = appended
@@ -104,6 +105,15 @@ function taking({ wal }: SequencerContext): SequencerSession {
     },
     follow: (follower) => void (following.follower = follower),
     async close() {},
+  }
+}
+
+/** Never throws: whatever a Wal does, its error must end what follows. */
+function answerOf(wal: WalWriter, section: Section): Promise<Appended> {
+  try {
+    return wal.append(section)
+  } catch (error) {
+    return Promise.reject(error as Error)
   }
 }
 
