@@ -196,6 +196,13 @@ export const logWalMutants: readonly Mutant[] = [
     caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
   },
   {
+    name: 'go on from the sum of a header of other length',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `if (frame.batchesBytes !== this.#lastBytes) {`,
+    planted: `if (this.#lastBytes < 0) {`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
     name: 'leave what an earlier flush wrote between two frames',
     file: 'packages/log/src/wal/file/flush-buffer.ts',
     original: `while (at < next) bytes[at++] = 0`,

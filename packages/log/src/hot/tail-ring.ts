@@ -34,7 +34,8 @@ export class TailRing {
     }
     if (low === kept.length) return undefined
     const found = kept.at(low)
-    return found.lastOffset === lastOffset ? found.batches : undefined
+    if (found.lastOffset !== lastOffset) return undefined
+    return new Uint8Array(found.buffer, found.byteOffset, found.length)
   }
 
   /** The sections of a partition come in the order of their offsets. */
@@ -43,7 +44,8 @@ export class TailRing {
     if (bytes > this.#maxBytes) return
     let kept = this.#kept.get(partition)
     if (kept === undefined) this.#kept.set(partition, (kept = new Queue<Kept>()))
-    kept.push({ lastOffset, batches })
+    const { buffer, byteOffset, length } = batches
+    kept.push({ lastOffset, buffer, byteOffset, length })
     this.#order.push(partition)
     this.#bytes += bytes
     while (this.#bytes > this.#maxBytes) this.#evict()
@@ -52,17 +54,20 @@ export class TailRing {
   #evict(): void {
     const partition = this.#order.shift()
     const kept = this.#kept.get(partition)!
-    this.#bytes -= bytesOf(kept.shift().batches)
+    this.#bytes -= bytesOf(kept.shift())
     if (kept.length === 0) this.#kept.delete(partition)
   }
 }
 
+/** Not the view that was given: millions of them would outlive their appends, and be moved from one generation to the next. */
 interface Kept {
   readonly lastOffset: bigint
-  readonly batches: Uint8Array
+  readonly buffer: ArrayBufferLike
+  readonly byteOffset: number
+  readonly length: number
 }
 
-const bytesOf = (batches: Uint8Array): number => batches.length + ENTRY_BYTES
+const bytesOf = ({ length }: { readonly length: number }): number => length + ENTRY_BYTES
 
 /** First in, first out. */
 class Queue<T> {

@@ -20,7 +20,7 @@ it('lays out frames of every topic, partition, size and use of a file, back to b
     const start = random.below(2) === 0 ? 4096 : 5 * 2 ** 32 + 8 * random.below(1_000)
     const sections = Array.from({ length: 1 + random.below(20) }, (_, at): PendingSection => {
       // Some are copied beside their headers, some are parts of their own; now and then the memory grows.
-      const size = random.below(8) === 0 ? 8_000 + random.below(flush === 30 ? 90_000 : 2_000) : random.below(700)
+      const size = random.below(8) === 0 ? 8_000 + random.below(flush === 30 ? 90_000 : 2_000) : 9 * random.below(3)
       const batches = new Uint8Array(size).fill(flush * 7 + at)
       const baseOffset = 2n ** 53n + BigInt(random.below(1_000_000))
       const section = {

@@ -38,7 +38,7 @@ export class FlushBuffer {
     let at = 0
     let partStart = 0
     for (const { section, batchesBytes, batchesCrc } of sections) {
-      const frame = { kind: 'section', header: section, position, flushStart, batchesBytes, batchesCrc } as const
+      const frame = { header: section, position, flushStart, batchesBytes, batchesCrc }
       const headerCrc = template.write(scratch, at, frame)
       const end = frameEnd(position, batchesBytes)
       // Where the next frame begins, if the batches are here.
@@ -62,7 +62,7 @@ export class FlushBuffer {
   }
 
   #templateOf(identity: SegmentIdentity): FrameTemplate {
-    if (this.#template?.isOf(identity) !== true) this.#template = new FrameTemplate(identity)
+    if (this.#template?.isOf(identity) !== true) this.#template = new FrameTemplate(identity, 'section')
     return this.#template
   }
 

@@ -23,7 +23,6 @@ const TWO_32 = 2 ** 32
 
 /** What a frame needs to be written, beside its batches. */
 export interface FrameToWrite {
-  readonly kind: FrameKind
   readonly header: SectionHeader
   readonly position: number
   readonly flushStart: number
@@ -39,7 +38,7 @@ export interface FrameTarget {
   readonly view: DataView
 }
 
-/** What all frames of one use of one segment file say, laid out once. Layout: docs/formats/wal.md. */
+/** What all frames of one kind say in one use of one segment file, laid out once. Layout: docs/formats/wal.md. */
 export class FrameTemplate {
   readonly #logId: Uint8Array
   readonly #epoch: bigint
@@ -47,14 +46,18 @@ export class FrameTemplate {
   readonly #bytes: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES)
   /** Checksum of what the echo is of, up to the position, which comes last. */
   readonly #echoBefore: number
+  /** Checksum of a header up to the position, where nothing but the length of the batches differs; most are as long as the one before. */
+  #crcBefore = 0
+  #lastBytes = -1
 
-  constructor({ logId, epoch, generation }: SegmentIdentity) {
+  constructor({ logId, epoch, generation }: SegmentIdentity, kind: FrameKind) {
     // As they are now: a file that is used again gets another generation.
     this.#logId = logId
     this.#epoch = epoch
     this.#generation = generation
     const view = new DataView(this.#bytes.buffer)
     writeHead(view, FRAME_MAGIC, frameKind, FRAME_HEADER_BYTES)
+    view.setUint8(12, kind === 'seal' ? SEAL : SECTION)
     this.#bytes.set(logId, PLACE_AT)
     view.setBigUint64(32, epoch)
     view.setBigUint64(40, generation)
@@ -70,7 +73,6 @@ export class FrameTemplate {
     const { header, position, flushStart } = frame
     bytes.set(this.#bytes, at)
     view.setUint32(at + 8, frame.batchesBytes)
-    view.setUint8(at + 12, frame.kind === 'seal' ? SEAL : SECTION)
     // In halves: of an int64 no setter is compiled in line.
     const positionHigh = Math.floor(position / TWO_32)
     view.setUint32(at + POSITION_AT, positionHigh)
@@ -91,7 +93,11 @@ export class FrameTemplate {
     view.setUint32(at + 120, header.recordCount)
     view.setUint32(at + BATCHES_CRC_AT, frame.batchesCrc)
     view.setUint32(at + CRC_AT - ECHO_BYTES, crc32cOfInt64(positionHigh, position, this.#echoBefore))
-    const crc = crc32cOf(bytes, at, at + CRC_AT)
+    if (frame.batchesBytes !== this.#lastBytes) {
+      this.#lastBytes = frame.batchesBytes
+      this.#crcBefore = crc32cOf(bytes, at, at + POSITION_AT)
+    }
+    const crc = crc32cOf(bytes, at + POSITION_AT, at + CRC_AT, this.#crcBefore)
     view.setUint32(at + CRC_AT, crc)
     return crc
   }
@@ -122,8 +128,8 @@ const sealHeader: SectionHeader = {
 export function sealFrame(position: number, identity: SegmentIdentity): Uint8Array {
   const bytes = new Uint8Array(SEAL_BYTES)
   const target = { bytes, view: new DataView(bytes.buffer) }
-  const seal = { kind: 'seal', header: sealHeader, position, flushStart: position } as const
-  const crc = new FrameTemplate(identity).write(target, 0, { ...seal, batchesBytes: 0, batchesCrc: 0 })
+  const seal = { header: sealHeader, position, flushStart: position, batchesBytes: 0, batchesCrc: 0 }
+  const crc = new FrameTemplate(identity, 'seal').write(target, 0, seal)
   writeFrameTrailer(bytes, SEAL_BYTES - FRAME_TRAILER_BYTES, crc)
   return bytes
 }

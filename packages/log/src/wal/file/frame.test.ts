@@ -33,7 +33,7 @@ function frame(batches: Uint8Array, position = 4096, flushStart = 4096): Uint8Ar
   const bytes = new Uint8Array(frameBytes(batches.length))
   const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches) }
   const target = { bytes, view: new DataView(bytes.buffer) }
-  const crc = new FrameTemplate(identity).write(target, 0, { kind: 'section', header, position, flushStart, ...body })
+  const crc = new FrameTemplate(identity, 'section').write(target, 0, { header, position, flushStart, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   writeFrameTrailer(bytes, FRAME_HEADER_BYTES + batches.length, crc)
   return bytes
@@ -61,7 +61,7 @@ function olderFrame(batches: Uint8Array): Uint8Array {
   const older = { ...identity, generation: identity.generation - 1n }
   const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches), position: 4096, flushStart: 4096 }
   const target = { bytes, view: new DataView(bytes.buffer) }
-  const crc = new FrameTemplate(older).write(target, 0, { kind: 'section', header, ...body })
+  const crc = new FrameTemplate(older, 'section').write(target, 0, { header, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   writeFrameTrailer(bytes, FRAME_HEADER_BYTES + batches.length, crc)
   return bytes
