@@ -401,13 +401,6 @@ export const coreMutants: readonly Mutant[] = [
     caughtBy: ['packages/core/src/stores/bucket-lists.test.ts'],
   },
   {
-    name: 'let a meter break what it measures',
-    file: 'packages/core/src/system/guarded-meter.ts',
-    original: `      return failed(error)\n    }\n  }\n`,
-    planted: `      throw error\n    }\n  }\n`,
-    caughtBy: ['test/log/throwing-meter.test.ts'],
-  },
-  {
     name: 'keep the place of a read that failed',
     file: 'packages/core/src/system/read-gate.ts',
     original: `    try {
@@ -453,5 +446,12 @@ export const coreMutants: readonly Mutant[] = [
     planted: `const next = [...this.#waiting].at(-1)
 `,
     caughtBy: ['packages/core/src/system/read-gate.test.ts'],
+  },
+  {
+    name: 'let a meter break what it measures',
+    file: 'packages/core/src/system/guarded-meter.ts',
+    original: `      return failed(error)\n    }\n  }\n`,
+    planted: `      throw error\n    }\n  }\n`,
+    caughtBy: ['test/log/throwing-meter.test.ts'],
   },
 ]

@@ -2,8 +2,8 @@ import type { Dirent, Stats } from 'node:fs'
 import { watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
-import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 import { gatedReads, processReads } from './read-gate.ts'
+import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 
 // statfs(2), "f_type": NFS, SMB, CIFS, SMB2, AFS, Coda, Ceph, Lustre, GFS2, OCFS2, GPFS, 9P, FUSE.
 const networkTypes: ReadonlySet<number> = new Set([
@@ -13,11 +13,12 @@ const networkTypes: ReadonlySet<number> = new Set([
 
 const zeros = new Uint8Array(1024 * 1024)
 
-/** The real disk. Of its files only so many are read at a time, in the whole process, that a flush finds a thread: see `ReadGate`. */
+/** The real disk. So many of its files at most are read at a time, in the whole process, that a flush finds a thread. */
 export function systemFiles(): Files {
   return gatedReads(diskFiles(), processReads())
 }
 
+/** Without turns. */
 function diskFiles(): Files {
   return {
     async open(path, mode) {
