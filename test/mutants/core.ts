@@ -468,4 +468,11 @@ export const coreMutants: readonly Mutant[] = [
 `,
     caughtBy: ['packages/core/src/system/read-gate.test.ts'],
   },
+  {
+    name: 'let a meter break what it measures',
+    file: 'packages/core/src/system/guarded-meter.ts',
+    original: `      return failed(error)\n    }\n  }\n`,
+    planted: `      throw error\n    }\n  }\n`,
+    caughtBy: ['test/log/throwing-meter.test.ts'],
+  },
 ]

@@ -246,13 +246,6 @@ export const storageMutants: readonly Mutant[] = [
     caughtBy: ['packages/storage/src/layers/read-only.test.ts'],
   },
   {
-    name: 'begin a hedged read with a signal that is none',
-    file: 'packages/storage/src/layers/checked-calls.ts',
-    original: `checkOptions(\`\${name}.get\`, given, objectStoreOptions.get)`,
-    planted: ``,
-    caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
-  },
-  {
     name: 'read on from a file that was replaced',
     file: 'packages/storage/src/held-files.ts',
     original: `return entry?.etag === etagOf(stat) ? entry : undefined`,
@@ -302,5 +295,12 @@ export const storageMutants: readonly Mutant[] = [
 `,
     planted: ``,
     caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'begin a hedged read with a signal that is none',
+    file: 'packages/storage/src/layers/checked-calls.ts',
+    original: `checkOptions(\`\${name}.get\`, given, objectStoreOptions.get)`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
   },
 ]

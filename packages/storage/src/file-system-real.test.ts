@@ -61,7 +61,7 @@ describe('fileSystem on a real disk', () => {
 
   it('follows no link that took the place of what it holds open', async () => {
     await store.put('in/side', bytesOf('x'))
-    await store.get('in/side')
+    await store.get('in/side', { range: { start: 0 } })
     await rm(join(dir, 'lake/in/side'))
     await writeFile(join(dir, 'outside'), 'secret')
     await symlink(join(dir, 'outside'), join(dir, 'lake/in/side'))
@@ -69,7 +69,7 @@ describe('fileSystem on a real disk', () => {
       await refuses(call('in/side'), 'invalid', 'NOT_A_PLAIN_PATH')
     await rm(join(dir, 'lake/in/side'))
     await store.put('in/side', bytesOf('y'))
-    await store.get('in/side')
+    await store.get('in/side', { range: { start: 0 } })
     // The same file, by another way: nothing is changed through that.
     await rename(join(dir, 'lake/in'), join(dir, 'moved'))
     await symlink(join(dir, 'moved'), join(dir, 'lake/in'))

@@ -74,8 +74,8 @@ const PARALLEL = 8
  * that readers keep the version they opened. Temporary files lie in `.moulin-tmp` below the root, which no key reaches;
  * those older than an hour are removed by the first `put` of a later store. No swaps: capability `compareAndSwap` is false.
  *
- * What is read stays open for the next read, 64 files at most and for 5 to 10 s of quiet: a range is then two calls of the disk, one that looks
- * whether it is still that file, and one that reads. Files of network mounts are opened for each call.
+ * A file of which a range is read stays open for the next one, 64 files at most and for 5 to 10 s of quiet: a range is then two calls of the
+ * disk, one that looks whether it is still that file, and one that reads. Files of network mounts are opened for each call.
  *
  * Refused by name: symbolic links below the root (`invalid`, `NOT_A_PLAIN_PATH`; the check is no guard against somebody
  * who changes the folder meanwhile), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
@@ -121,7 +121,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   }
 
   /** The file that is there now, open. What is open already was in its place when it was opened, and is that file still. */
-  const openAt = async (place: Place, signal: AbortSignal | undefined): Promise<HeldFile | undefined> => {
+  const openAt = async (place: Place, { signal, range }: GetOptions): Promise<HeldFile | undefined> => {
     const { path, folder } = place
     const stat = await files.stat(path)
     if (stat === undefined) return undefined
@@ -129,7 +129,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     if (known !== undefined) return known
     if (!(await isPlain(place, stat))) return undefined
     throwIfAborted(signal)
-    return held.open(path, folder)
+    return held.open(place, range !== undefined)
   }
 
   const puts = new FilePuts({ name, files, folders, temporary, held })
@@ -138,7 +138,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   const opened = async <T>(key: string, call: GetOptions, read: (file: OpenObject) => Promise<T>): Promise<T> => {
     const place = placeOf(root, key)
     throwIfAborted(call.signal)
-    const file = await openAt(place, call.signal).catch((error: unknown) => {
+    const file = await openAt(place, call).catch((error: unknown) => {
       throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
     })
     if (file === undefined) throw missingKey(name, key)
@@ -195,7 +195,8 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
 
     async getRanges(key, ranges, options = {}) {
       checkOptions(`${name}.getRanges`, options, objectStoreOptions.getRanges)
-      return opened(key, withSignal(options.signal), async ({ info, readRange }) => {
+      const call: GetOptions = { range: { start: 0 }, ...withSignal(options.signal) }
+      return opened(key, call, async ({ info, readRange }) => {
         for (const range of ranges) resolveRange(range, info.size, key)
         const parts: Uint8Array[] = new Array<Uint8Array>(ranges.length)
         await atMost(PARALLEL, ranges, async (range, at) => {

@@ -27,6 +27,9 @@ const other = (): ObjectStore =>
   fileSystem({ root: ROOT, runtime: virtualRuntime({ seed: 2, files: disk.files, clock }) })
 const part = async (store: ObjectStore, key: string, start = 0, end = 3): Promise<string> =>
   textOf((await store.get(key, { range: { start, end } })).bytes)
+/** All of it, but as a range. */
+const read = async (store: ObjectStore, key: string): Promise<string> =>
+  textOf((await store.get(key, { range: { start: 0 } })).bytes)
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => undefined,
@@ -86,6 +89,10 @@ describe('the calls of the disk of a range', () => {
     expect(isKind(await failure(store.get('t/none')), 'not-found', 'KEY_MISSING')).toBe(true)
     expect(names()).toEqual(['stat'])
     expect(calls.open).toBe(1)
+    // What is read whole and was not open is closed again.
+    await other().put('t/b', bytesOf('whole'))
+    await store.get('t/b')
+    expect(names()).toEqual(['stat', 'realpath', 'open', 'fstat', 'read', 'close'])
   })
 
   it('are as many as ever on a disk of the network, where no file stays open', async () => {
@@ -132,7 +139,7 @@ describe('an object whose file is held open', () => {
     const store = open()
     for (const key of ['a', 'b', 'c']) {
       await store.put(key, bytesOf('x'))
-      await store.get(key)
+      await read(store, key)
     }
     expect(calls.open).toBe(3)
     await store.delete('a')
@@ -150,7 +157,7 @@ describe('an object whose file is held open', () => {
   it('is not believed where its folder could not be synced', async () => {
     const store = open()
     await store.put('t/a', bytesOf('x'))
-    await store.get('t/a')
+    await read(store, 't/a')
     disk.fail({ fault: 'EIO', call: 'syncDirectory', path: `${ROOT}/t` })
     await failure(store.put('t/b', bytesOf('y')))
     expect(await failure(store.get('t/a'))).toMatchObject({ code: 'FOLDER_UNSYNCED' })
@@ -177,7 +184,7 @@ describe('an object whose file is held open', () => {
       if (meanwhile === 'crowded out') {
         for (let at = 0; at < 80; at++) {
           await store.put(`b/${at}`, bytesOf('x'))
-          await store.get(`b/${at}`)
+          await read(store, `b/${at}`)
         }
       }
       if (meanwhile === 'without room') {
@@ -216,31 +223,31 @@ describe('the files that a store holds open', () => {
 
   it('are 64 at most, those that were read last', async () => {
     const store = await filled(100)
-    for (let at = 0; at < 64; at++) await store.get(`${at}`)
-    await store.get('0')
-    for (let at = 64; at < 100; at++) await store.get(`${at}`)
+    for (let at = 0; at < 64; at++) await read(store, `${at}`)
+    await read(store, '0')
+    for (let at = 64; at < 100; at++) await read(store, `${at}`)
     expect(calls.open).toBe(64)
     calls.take()
-    for (const at of [0, 99, 37]) await store.get(`${at}`)
+    for (const at of [0, 99, 37]) await read(store, `${at}`)
     expect(names()).toEqual(['stat', 'read', 'stat', 'read', 'stat', 'read'])
-    await store.get('36')
+    await read(store, '36')
     expect(names()).toContain('open')
     expect(calls.open).toBe(64)
   })
 
   it('are closed when they have been quiet for a while, and only those', async () => {
     const store = await filled(2)
-    await store.get('0')
-    await store.get('1')
+    await read(store, '0')
+    await read(store, '1')
     for (let round = 0; round < 10; round++) {
       await clock.advance(4_000)
-      await store.get('1')
+      await read(store, '1')
     }
     expect(calls.open).toBe(1)
     await clock.advance(10_000)
     expect(calls.open).toBe(0)
     // The timer ran out, and begins with the next one.
-    await store.get('0')
+    await read(store, '0')
     await clock.advance(10_000)
     expect(calls.open).toBe(0)
   })
@@ -270,7 +277,7 @@ describe('the files that a store holds open', () => {
       most = Infinity
       for (const key of ['a', 'b', 'c']) {
         await store.put(key, bytesOf(key))
-        await store.get(key)
+        await read(store, key)
       }
       expect(calls.open).toBeGreaterThan(2)
       most = calls.open
@@ -279,7 +286,7 @@ describe('the files that a store holds open', () => {
     await store.put('d', bytesOf('d'))
     expect(calls.open).toBe(0)
     await fill()
-    expect(textOf((await store.get('d')).bytes)).toBe('d')
+    expect(await read(store, 'd')).toBe('d')
     expect(calls.open).toBe(1)
     await fill()
     const keys: string[] = []
@@ -295,6 +302,6 @@ describe('the files that a store holds open', () => {
     disk.fail({ fault: 'EIO', call: 'stat', nth: 2 })
     expect(await failure(store.get('0'))).toMatchObject({ code: 'EIO' })
     expect(calls.open).toBe(0)
-    expect(textOf((await store.get('0')).bytes)).toBe('0')
+    expect(await read(store, '0')).toBe('0')
   })
 })

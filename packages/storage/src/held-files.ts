@@ -1,6 +1,7 @@
 import type { FileHandle, Files, FileStat, Timer, Timers } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import { etagOf } from './file-info.ts'
+import type { Place } from './folder-place.ts'
 
 /** Files held open at a time; those that are being read come on top where that is more. */
 const MAX_HELD = 64
@@ -32,8 +33,9 @@ interface Entry extends HeldFile {
 }
 
 /**
- * Files of a store that stay open between reads: ranges of a data file are asked for one after the other, and each time anew to find the
- * file, open and close it took five calls of the disk, in front of every flush, for one that read.
+ * Files of a store that stay open between reads of their parts: ranges of a data file are asked for one after the other, and each time anew
+ * to find the file, open and close it took five calls of the disk, in front of every flush, for one that read. What is read whole is rarely
+ * read again, and closed at once.
  *
  * A handle shows the file that was opened, whatever its name means by now, and others may overwrite and delete; so each read asks
  * for the `stat` of the path first, and is answered from a handle only where that tells the tag of its file. Nothing else can tell
@@ -89,13 +91,16 @@ export class HeldFiles {
     return this.#at(path, stat) !== undefined
   }
 
-  /** Opens what is at the path, in place of what was held by its name. @throws `not-found`. */
-  async open(path: string, folder: string): Promise<HeldFile> {
+  /**
+   * Opens what is at the path, in place of what was held by its name, and `keeps` it for the next read.
+   * @throws `not-found`.
+   */
+  async open({ path, folder }: Place, keeps: boolean): Promise<HeldFile> {
     const handle = await this.files.open(path, 'read')
     try {
       const stat = await handle.stat()
       const entry = { path, handle, stat, etag: etagOf(stat), users: 1, wasUsed: true, isHeld: false }
-      if (await this.#isLocal(folder)) this.#hold(entry)
+      if (keeps && (await this.#isLocal(folder))) this.#hold(entry)
       return entry
     } catch (error) {
       await handle.close()

@@ -37,6 +37,8 @@ export interface Files {
   syncDirectory(path: string): Promise<void>
   /** Calls back when something in the folder may have changed. May miss events: pair it with a timer. */
   watch(path: string, changed: () => void): { close(): void }
+  /** How many reads of bytes wait for their turn, where they take turns. */
+  waitingReads?(): number
   /** The path with all symbolic links resolved; throws `not-found`. */
   realpath(path: string): Promise<string>
   /**
@@ -46,8 +48,6 @@ export interface Files {
   mountOf(path: string): Promise<'local' | 'network'>
   /** The disk that the path lies on. @throws `not-found`. */
   spaceOf(path: string): Promise<DiskSize>
-  /** How many reads of bytes wait for their turn, where they take turns. */
-  waitingReads?(): number
 }
 
 export interface FileOpenOptions {
@@ -59,6 +59,11 @@ export interface DiskSize {
   readonly totalBytes: number
   /** What this process may still take. */
   readonly freeBytes: number
+}
+
+export interface FileReadOptions {
+  /** Ends the wait of a read for its turn, where they take turns. What has begun is read. */
+  readonly signal?: AbortSignal
 }
 
 export interface DirectoryEntry {
@@ -81,11 +86,8 @@ export interface FileHandle {
    * neither: no error says how many. False: durable with the next {@link datasync} only.
    */
   readonly isSynced: boolean
-  /**
-   * Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. Where reads wait for their turn
-   * the signal ends that wait; it may be passed over.
-   */
-  read(position: number, length: number, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
+  /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
+  read(position: number, length: number, options?: FileReadOptions): Promise<Uint8Array>
   /**
    * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync},
    * but for {@link isSynced}. On a full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.

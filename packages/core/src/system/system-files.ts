@@ -3,9 +3,9 @@ import { constants, statSync, watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
-import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
 import { gatedReads, processReads } from './read-gate.ts'
+import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = constants
 const modes = { read: O_RDONLY, create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR }
@@ -14,11 +14,12 @@ const modes = { read: O_RDONLY, create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR
 const MAX_PARTS = 1024
 const zeros = new Uint8Array(1024 * 1024)
 
-/** The real disk. Of its files only so many are read at a time, in the whole process, that a flush finds a thread: see `ReadGate`. */
+/** The real disk. So many of its files at most are read at a time, in the whole process, that a flush finds a thread. */
 export function systemFiles(): Files {
   return gatedReads(diskFiles(), processReads())
 }
 
+/** Without turns. */
 function diskFiles(): Files {
   return {
     async open(path, mode, options) {
