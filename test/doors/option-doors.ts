@@ -205,7 +205,7 @@ export const doors: readonly Door[] = [
   door<storagePackage.FileSystemOptions>(
     'fileSystem',
     fileSystem,
-    { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart },
+    { root: ['', {}, []], runtime: badPart, files: badPart, clock: badPart, random: badPart, timers: badPart },
     { root: '/lake' },
   ),
   door<storagePackage.MemoryOptions>('memory', memory, { name: [5], runtime: badPart, clock: badPart }, {}),
@@ -1079,7 +1079,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedDiskOptions>(
     'simulatedDisk',
     simulatedDisk,
-    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'] },
+    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'], syncedWrites: ['yes'] },
     { seed: 1 },
   ),
   door<testingPackage.VirtualClockOptions>('virtualClock', virtualClock, { startMs: [0.5, '5'] }, {}),
@@ -1305,7 +1305,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedWalPlaceOptions>(
     'simulatedWalPlace',
     testingPackage.simulatedWalPlace,
-    { seed: [-1, 1.5, '1'], wal: noFunction },
+    { seed: [-1, 1.5, '1'], wal: noFunction, syncedWrites: ['yes'] },
     { seed: 1, wal: () => testingPackage.memoryWal({ seed: 1 }) },
   ),
   ...[

@@ -42,7 +42,7 @@ export interface LakeParts {
 
 export function openLake(on: Machine, limits: Partial<Limits> = {}, parts: LakeParts = {}): Promise<Log> {
   const { threads = 0, runtime = on.runtime() } = parts
-  const store = parts.store ?? fileSystem({ root: LAKE, files: runtime.files })
+  const store = parts.store ?? fileSystem({ root: LAKE, files: runtime.files, timers: runtime.timers })
   const catalog = objectStoreCatalog({ store, runtime })
   const segmentBytes = 'segmentBytes' in parts ? parts.segmentBytes : 64 * 1024
   const wal = notedWal(fileWal({ dir: WAL, ...(segmentBytes !== undefined && { segmentBytes }) }), parts)

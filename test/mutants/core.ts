@@ -407,4 +407,65 @@ export const coreMutants: readonly Mutant[] = [
     planted: `      throw error\n    }\n  }\n`,
     caughtBy: ['test/log/throwing-meter.test.ts'],
   },
+  {
+    name: 'take a part of a synced write for the whole',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `if (bytesWritten < wanted) throw shortWrite(path, bytesWritten, written)`,
+    planted: `if (isSynced) return`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
+    name: 'say that it syncs, and open without O_DSYNC',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `modes[mode] | (isSynced ? O_DSYNC : 0)`,
+    planted: `modes[mode]`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
+    name: 'keep the place of a read that failed',
+    file: 'packages/core/src/system/read-gate.ts',
+    original: `    try {
+      return await work()
+    } finally {
+      this.#leave()
+    }`,
+    planted: `    const result = await work()
+    this.#leave()
+    return result`,
+    caughtBy: ['packages/core/src/system/read-gate.test.ts'],
+  },
+  {
+    name: 'read past the gate',
+    file: 'packages/core/src/system/read-gate.ts',
+    original: `gate.run(() => handle.read(position, length), options?.signal)`,
+    planted: `handle.read(position, length, options)`,
+    caughtBy: ['packages/core/src/system/read-gate.test.ts', 'test/log/reads-beside-flushes.test.ts'],
+  },
+  {
+    name: 'let a sync wait for its turn behind reads',
+    file: 'packages/core/src/system/read-gate.ts',
+    original: `    ...handle,
+`,
+    planted: `    ...handle,
+    datasync: () => gate.run(() => handle.datasync()),
+`,
+    caughtBy: ['packages/core/src/system/read-gate.test.ts', 'test/log/reads-beside-flushes.test.ts'],
+  },
+  {
+    name: 'hold the place in the line of a read that was aborted',
+    file: 'packages/core/src/system/read-gate.ts',
+    original: `        this.#waiting.delete(enter)
+`,
+    planted: ``,
+    caughtBy: ['packages/core/src/system/read-gate.test.ts', 'test/log/reads-beside-flushes.test.ts'],
+  },
+  {
+    name: 'let the newest read in first',
+    file: 'packages/core/src/system/read-gate.ts',
+    original: `const [next] = this.#waiting
+`,
+    planted: `const next = [...this.#waiting].at(-1)
+`,
+    caughtBy: ['packages/core/src/system/read-gate.test.ts'],
+  },
 ]

@@ -3,6 +3,30 @@ import type { Mutant } from './mutants.ts'
 /** Planted bugs of `format`. */
 export const formatMutants: readonly Mutant[] = [
   {
+    name: 'go on in the next batch where the kept cursor ended',
+    file: 'packages/format/src/batch/record-cursor.ts',
+    original: `    this.#previousDelta = -1
+    this.#header = header
+`,
+    planted: `    this.#header = header
+`,
+    caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
+  },
+  {
+    name: 'leave the head of a batch out of its sum',
+    file: 'packages/format/src/batch/batch-header.ts',
+    original: `crc32cOf(bytes, position, position + at.attributes)`,
+    planted: `crc32cOf(bytes, position + at.length, position + at.attributes)`,
+    caughtBy: ['packages/format/src/batch/record-batch.test.ts', 'test/log/appended-batches.test.ts'],
+  },
+  {
+    name: 'take two sums for neighbours of another length',
+    file: 'packages/format/src/bytes/crc32c-joined.ts',
+    original: `if (bytes === lastBytes) return lastPower`,
+    planted: `if (bytes >>> 8 === lastBytes >>> 8) return lastPower`,
+    caughtBy: ['packages/format/src/bytes/crc32c-joined.test.ts'],
+  },
+  {
     name: 'measure a null that the schema forbids',
     file: 'packages/format/src/avro/column-kernel.ts',
     original: `if (!isValid(column, rows[at]!)) sizes[at] = NO_ENCODING`,

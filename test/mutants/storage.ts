@@ -252,4 +252,55 @@ export const storageMutants: readonly Mutant[] = [
     planted: ``,
     caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
   },
+  {
+    name: 'read on from a file that was replaced',
+    file: 'packages/storage/src/held-files.ts',
+    original: `return entry?.etag === etagOf(stat) ? entry : undefined`,
+    planted: `return entry?.stat.kind === stat.kind ? entry : undefined`,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'close a file under those who read it',
+    file: 'packages/storage/src/held-files.ts',
+    original: `if (entry.users === 0) await entry.handle.close().catch(() => {})`,
+    planted: `await entry.handle.close().catch(() => {})`,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'leave a file open whose last reader came after it was replaced',
+    file: 'packages/storage/src/held-files.ts',
+    original: `else if (entry.users === 0) await entry.handle.close()`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'hold more files than are counted',
+    file: 'packages/storage/src/held-files.ts',
+    original: `if (this.#held.size <= MAX_HELD) return`,
+    planted: `return`,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'look once whether files are quiet',
+    file: 'packages/storage/src/held-files.ts',
+    original: `      if (this.#held.size > 0) this.#watch()
+`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'trust what is known of a file on another machine',
+    file: 'packages/storage/src/held-files.ts',
+    original: `(mount) => mount === 'local',`,
+    planted: `() => true,`,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
+  {
+    name: 'keep descriptors that somebody needs',
+    file: 'packages/storage/src/held-files.ts',
+    original: `      await Promise.all(idle.map((entry) => this.#drop(entry)))
+`,
+    planted: ``,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
+  },
 ]

@@ -8,6 +8,7 @@ export function logGauges({ runtime, wal }: LogCore, topics: () => readonly Topi
   const { meter, clock } = runtime
   const gauges = [
     gaugeOf(meter, 'moulin.wal.held.size', (see) => see(wal.usage().heldBytes)),
+    gaugeOf(meter, 'moulin.file.reads.waiting', (see) => see(runtime.files.waitingReads?.() ?? 0)),
     gaugeOf(meter, 'moulin.untiered.size', (see) => {
       for (const { record, tiering } of topics())
         see(tiering.untieredBytes, { 'messaging.destination.name': record.name })

@@ -29,7 +29,7 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
   // Before the folder is made, and before the system reads half a surrogate pair as another name.
   checkRoot(fileSystem({ root: given, files: runtime.files }))
   const root = await realPlace(given, runtime.files)
-  const store = fileSystem({ root, files: runtime.files })
+  const store = fileSystem({ root, files: runtime.files, timers: runtime.timers })
   checkRoot(store)
   await requireFolder(root, access, runtime.files)
   return openComposedLog({

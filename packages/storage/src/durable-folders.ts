@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import type { Files } from '@moulin/core'
 import { hasOutcome, invalid, isKind, unavailable, unsupported } from '@moulin/core'
+import type { StoreFiles } from './held-files.ts'
 
 /**
  * The folders of one root, with the promise that what they show survives a power loss. A name is durable only when its
@@ -9,13 +9,13 @@ import { hasOutcome, invalid, isKind, unavailable, unsupported } from '@moulin/c
  * whose sync has failed is not trusted again by this store.
  */
 export class DurableFolders {
-  readonly #files: Files
+  readonly #files: StoreFiles
   readonly #root: string
   #realRoot: string | undefined
   readonly #looked = new Map<string, Promise<void>>()
   readonly #made = new Map<string, Promise<void>>()
 
-  constructor(files: Files, root: string) {
+  constructor(files: StoreFiles, root: string) {
     this.#files = files
     this.#root = root
   }

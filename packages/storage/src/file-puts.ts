@@ -1,8 +1,9 @@
-import type { Chunks, FileHandle, Files, Outcome, PutOptions } from '@moulin/core'
+import type { Chunks, FileHandle, Outcome, PutOptions } from '@moulin/core'
 import { isKind, isMoulinError, readChunks, throwIfAborted, unavailable, unsupported, withOutcome } from '@moulin/core'
 import type { DurableFolders } from './durable-folders.ts'
 import { etagOf } from './file-info.ts'
 import type { Place } from './folder-place.ts'
+import type { HeldFiles, StoreFiles } from './held-files.ts'
 import { keyExists } from './object-errors.ts'
 import type { TemporaryFiles } from './temporary-files.ts'
 
@@ -15,20 +16,23 @@ type Fill = (handle: FileHandle) => Promise<void>
 /** How a folder's objects get their names: a whole, synced temporary file first, then a `link` or a `rename`. */
 export class FilePuts {
   readonly #name: string
-  readonly #files: Files
+  readonly #files: StoreFiles
   readonly #folders: DurableFolders
   readonly #temporary: TemporaryFiles
+  readonly #held: HeldFiles
 
   constructor(options: {
     readonly name: string
-    readonly files: Files
+    readonly files: StoreFiles
     readonly folders: DurableFolders
     readonly temporary: TemporaryFiles
+    readonly held: HeldFiles
   }) {
     this.#name = options.name
     this.#files = options.files
     this.#folders = options.folders
     this.#temporary = options.temporary
+    this.#held = options.held
   }
 
   async put(place: Place, bytes: Uint8Array, options: PutOptions): Promise<Tag> {
@@ -117,6 +121,7 @@ export class FilePuts {
 
   async #publish(temp: string, place: Place, mode: PutOptions['mode']): Promise<void> {
     let outcome: Outcome = 'rejected'
+    await this.#held.forget(place.path)
     try {
       await (mode === 'create' ? this.#files.link(temp, place.path) : this.#files.rename(temp, place.path))
       outcome = 'unknown'

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ObjectStore } from '@moulin/core'
@@ -57,6 +57,25 @@ describe('fileSystem on a real disk', () => {
     expect(await keysOf(store.list())).toEqual(['in/side'])
     expect(await readdir(join(dir, 'outside'))).toEqual(['secret'])
     expect(await readFile(join(dir, 'outside/secret'), 'utf8')).toBe('secret')
+  })
+
+  it('follows no link that took the place of what it holds open', async () => {
+    await store.put('in/side', bytesOf('x'))
+    await store.get('in/side')
+    await rm(join(dir, 'lake/in/side'))
+    await writeFile(join(dir, 'outside'), 'secret')
+    await symlink(join(dir, 'outside'), join(dir, 'lake/in/side'))
+    for (const call of [store.get, store.head, store.delete])
+      await refuses(call('in/side'), 'invalid', 'NOT_A_PLAIN_PATH')
+    await rm(join(dir, 'lake/in/side'))
+    await store.put('in/side', bytesOf('y'))
+    await store.get('in/side')
+    // The same file, by another way: nothing is changed through that.
+    await rename(join(dir, 'lake/in'), join(dir, 'moved'))
+    await symlink(join(dir, 'moved'), join(dir, 'lake/in'))
+    await refuses(store.delete('in/side'), 'invalid', 'NOT_A_PLAIN_PATH')
+    await refuses(store.put('in/side', bytesOf('z')), 'invalid', 'NOT_A_PLAIN_PATH')
+    expect(await readFile(join(dir, 'moved/side'), 'utf8')).toBe('y')
   })
 
   it('may itself be a symbolic link', async () => {

@@ -10,6 +10,7 @@ import type {
   OptionTable,
   Random,
   Runtime,
+  Timers,
 } from '@moulin/core'
 import {
   atMost,
@@ -35,6 +36,8 @@ import { FilePuts } from './file-puts.ts'
 import { walkFiles } from './file-walk.ts'
 import type { Place } from './folder-place.ts'
 import { placeOf } from './folder-place.ts'
+import type { HeldFile } from './held-files.ts'
+import { HeldFiles } from './held-files.ts'
 import { missingKey, notModified } from './object-errors.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
@@ -42,18 +45,20 @@ export interface FileSystemOptions {
   /** The folder, by path or `file:` URL; made by the first `put`. */
   readonly root: string | URL
   /** Where the doors below come from when they are not given. Default: the machine's own. */
-  readonly runtime?: Pick<Runtime, 'files' | 'clock' | 'random'>
+  readonly runtime?: Pick<Runtime, 'files' | 'clock' | 'random' | 'timers'>
   readonly files?: Files
   readonly clock?: Pick<Clock, 'now'>
   readonly random?: Pick<Random, 'uuid' | 'bytes'>
+  readonly timers?: Pick<Timers, 'after'>
 }
 
 const optionTable: OptionTable<FileSystemOptions> = {
   root: option.required(option.place),
-  runtime: option.runtimeOf('files', 'clock', 'random'),
+  runtime: option.runtimeOf('files', 'clock', 'random', 'timers'),
   files: option.filesCheck,
   clock: option.clockCheck,
   random: option.randomCheck,
+  timers: option.timersCheck,
 }
 
 /** Reads of one file at a time. */
@@ -69,6 +74,9 @@ const PARALLEL = 8
  * that readers keep the version they opened. Temporary files lie in `.moulin-tmp` below the root, which no key reaches;
  * those older than an hour are removed by the first `put` of a later store. No swaps: capability `compareAndSwap` is false.
  *
+ * What is read stays open for the next read, 64 files at most and for 5 to 10 s of quiet: a range is then two calls of the disk, one that looks
+ * whether it is still that file, and one that reads. Files of network mounts are opened for each call.
+ *
  * Refused by name: symbolic links below the root (`invalid`, `NOT_A_PLAIN_PATH`; the check is no guard against somebody
  * who changes the folder meanwhile), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
  * segments above 255 bytes (`KEY_SEGMENT_TOO_LONG`), disks without hard links (`NO_HARD_LINKS`). Folders stay when their
@@ -80,46 +88,67 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
   checkOptions('fileSystem', options, optionTable)
   const root = folderOf('fileSystem', options.root)
   if (root === '/') throw invalid('ROOT', 'The root of a store is a folder of its own, not the whole disk.')
-  const { files, clock, random } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(
-    options.runtime ?? systemRuntime(),
-    options,
-  )
+  const {
+    files: disk,
+    clock,
+    random,
+    timers,
+  } = withDefaults<Required<Omit<FileSystemOptions, 'root' | 'runtime'>>>(options.runtime ?? systemRuntime(), options)
   const name = `fileSystem(${root})`
+  const held = new HeldFiles(disk, timers)
+  const { files } = held
   const folders = new DurableFolders(files, root)
   const temporary = new TemporaryFiles({ root, files, folders, clock, random })
 
-  /** The regular file that is there, with its name made durable. */
-  const find = async ({ path, folder }: Place): Promise<FileStat | undefined> => {
-    if (!(await folders.confine(path))) return undefined
-    const stat = await files.stat(path)
-    if (stat?.kind !== 'file') return undefined
+  /** False when the folder has gone meanwhile. */
+  const isDurable = async (folder: string): Promise<boolean> => {
     try {
       await folders.look(folder)
+      return true
     } catch (error) {
-      if (isKind(error, 'not-found')) return undefined
+      if (isKind(error, 'not-found')) return false
       throw error
     }
-    return stat
   }
 
-  const puts = new FilePuts({ name, files, folders, temporary })
+  /** Whether what `stat` tells of is a regular file in its place; its name is durable then. */
+  const isPlain = async ({ path, folder }: Place, stat: FileStat): Promise<boolean> =>
+    (await folders.confine(path)) && stat.kind === 'file' && (await isDurable(folder))
+
+  const find = async (place: Place): Promise<FileStat | undefined> => {
+    const stat = await files.stat(place.path)
+    return stat !== undefined && (await isPlain(place, stat)) ? stat : undefined
+  }
+
+  /** The file that is there now, open. What is open already was in its place when it was opened, and is that file still. */
+  const openAt = async (place: Place, signal: AbortSignal | undefined): Promise<HeldFile | undefined> => {
+    const { path, folder } = place
+    const stat = await files.stat(path)
+    if (stat === undefined) return undefined
+    const known = held.isAt(path, stat) && (await isDurable(folder)) ? held.take(path, stat) : undefined
+    if (known !== undefined) return known
+    if (!(await isPlain(place, stat))) return undefined
+    throwIfAborted(signal)
+    return held.open(path, folder)
+  }
+
+  const puts = new FilePuts({ name, files, folders, temporary, held })
 
   /** Runs `read` on the object's file as it is now: an overwrite meanwhile shows neither in the bytes nor in the tag. */
   const opened = async <T>(key: string, call: GetOptions, read: (file: OpenObject) => Promise<T>): Promise<T> => {
     const place = placeOf(root, key)
     throwIfAborted(call.signal)
-    if ((await find(place)) === undefined) throw missingKey(name, key)
-    throwIfAborted(call.signal)
-    const handle = await files.open(place.path, 'read').catch((error: unknown) => {
+    const file = await openAt(place, call.signal).catch((error: unknown) => {
       throw isKind(error, 'not-found') ? missingKey(name, key, error) : error
     })
+    if (file === undefined) throw missingKey(name, key)
     try {
-      const stat = await handle.stat()
+      const { handle, stat } = file
       const info = infoOf(key, stat)
       if (info.etag === call.ifNoneMatch) throw notModified(name, key, info.etag)
       const readRange = async (range: ByteRange | undefined): Promise<Uint8Array> => {
         const { start, end } = resolveRange(range, stat.size, key)
-        const bytes = await handle.read(start, end - start)
+        const bytes = await handle.read(start, end - start, withSignal(call.signal))
         throwIfAborted(call.signal)
         if (bytes.length === end - start) return bytes
         throw corrupt('SHORT_READ', `${place.path} was cut while it was read: something else writes into it.`, {
@@ -128,7 +157,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
       }
       return await read({ info, readRange })
     } finally {
-      await handle.close()
+      await held.release(file)
     }
   }
 
@@ -137,6 +166,7 @@ export function fileSystem(options: FileSystemOptions): ObjectStore {
     throwIfAborted(signal)
     if ((await find(place)) === undefined) return false
     throwIfAborted(signal)
+    await held.forget(place.path)
     try {
       await files.unlink(place.path)
       return true

@@ -1,15 +1,16 @@
-import type { DirectoryEntry, Files, ListOptions, ObjectInfo } from '@moulin/core'
+import type { DirectoryEntry, ListOptions, ObjectInfo } from '@moulin/core'
 import { checkKey, compareKeys, isKind, throwIfAborted } from '@moulin/core'
 import type { DurableFolders } from './durable-folders.ts'
 import { infoOf } from './file-info.ts'
 import { isTemporary } from './folder-place.ts'
+import type { StoreFiles } from './held-files.ts'
 
 /**
  * The files below the root as objects, in byte order of their keys. What no key can name (links, devices, names with
  * control characters) and the temporary folder are left out.
  */
 export async function* walkFiles(
-  files: Files,
+  files: StoreFiles,
   folders: DurableFolders,
   root: string,
   options: ListOptions,

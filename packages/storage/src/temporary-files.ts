@@ -1,7 +1,8 @@
-import type { Clock, FileHandle, Files, FileStat, Random } from '@moulin/core'
+import type { Clock, FileHandle, FileStat, Random } from '@moulin/core'
 import { isKind } from '@moulin/core'
 import type { DurableFolders } from './durable-folders.ts'
 import { temporaryFolder } from './folder-place.ts'
+import type { StoreFiles } from './held-files.ts'
 
 /** Older ones are left over from a process that died: no put takes an hour. Deleting a live one only fails its put. */
 const leftOverMs = 3_600_000
@@ -13,7 +14,7 @@ export interface TemporaryFile {
 
 /** Whole, synced files on their way to their name. */
 export class TemporaryFiles {
-  readonly #files: Files
+  readonly #files: StoreFiles
   readonly #folders: DurableFolders
   readonly #clock: Pick<Clock, 'now'>
   readonly #random: Pick<Random, 'uuid' | 'bytes'>
@@ -24,7 +25,7 @@ export class TemporaryFiles {
 
   constructor(options: {
     readonly root: string
-    readonly files: Files
+    readonly files: StoreFiles
     readonly folders: DurableFolders
     readonly clock: Pick<Clock, 'now'>
     readonly random: Pick<Random, 'uuid' | 'bytes'>

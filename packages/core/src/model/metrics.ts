@@ -39,6 +39,7 @@ export type HistogramName =
   | 'messaging.client.operation.duration'
   | 'moulin.wal.flush.duration'
   | 'moulin.wal.sync.duration'
+  | 'moulin.wal.fence.duration'
   | 'moulin.wal.flush.size'
   | 'moulin.commit.duration'
   | 'moulin.cold.amplification'
@@ -47,6 +48,7 @@ export type HistogramName =
 
 export type GaugeName =
   | 'moulin.wal.held.size'
+  | 'moulin.file.reads.waiting'
   | 'moulin.untiered.size'
   | 'moulin.untiered.age'
   | 'moulin.worker.waiting'
@@ -82,7 +84,14 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     kind: 'histogram',
     unit: 's',
     attributes: [],
-    description: 'The fdatasync of a flush.',
+    description: 'What makes a flush durable: its fdatasync, or its write where that syncs.',
+    boundaries: seconds,
+  },
+  'moulin.wal.fence.duration': {
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['moulin.wal.look'],
+    description: 'The look for a newer writer before the acks of a flush: direct, or queued behind other calls.',
     boundaries: seconds,
   },
   'moulin.wal.flush.size': {
@@ -97,6 +106,12 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     unit: 'By',
     attributes: [],
     description: 'Bytes that the segments of the write-ahead tier hold.',
+  },
+  'moulin.file.reads.waiting': {
+    kind: 'gauge',
+    unit: '{read}',
+    attributes: [],
+    description: 'Reads of files, of the whole process, that wait for their turn at the disk.',
   },
   'moulin.untiered.size': {
     kind: 'gauge',

@@ -190,6 +190,7 @@ export const storeCheck: OptionCheck = door(
 export const catalogCheck: OptionCheck = door('a Catalog', ['createTable', 'loadTable', 'commitTable'])
 export const clockCheck: OptionCheck = door('a Clock', ['now'])
 export const randomCheck: OptionCheck = door('a Random', ['uuid', 'bytes'])
+export const timersCheck: OptionCheck = door('the Timers', ['after'])
 export const filesCheck: OptionCheck = door('the disk as Files', ['open', 'readdir', 'rename', 'link'])
 export const loggerCheck: OptionCheck = door('a Logger', ['debug', 'info', 'warn', 'error'])
 export const meterCheck: OptionCheck = door('a Meter', ['counter', 'histogram', 'gauge'])

@@ -1,4 +1,4 @@
-import { corrupt, notFound, type FileHandle, type WalLocation } from '@moulin/core'
+import { corrupt, notFound, type CallOptions, type FileHandle, type WalLocation } from '@moulin/core'
 import { readFrame, type SegmentIdentity } from './frame.ts'
 import { refuseLater } from './segment-scan.ts'
 import { headerOf } from './source-scan.ts'
@@ -8,8 +8,9 @@ export async function readSection(
   file: FileHandle,
   { segment, position, sizeBytes }: WalLocation,
   identity: SegmentIdentity,
+  call: CallOptions = {},
 ): Promise<Uint8Array> {
-  const bytes = await file.read(position, sizeBytes)
+  const bytes = await file.read(position, sizeBytes, call)
   const read = readFrame(bytes, 0, position, sizeBytes, identity)
   if (read.status === 'frame' && read.frame.sizeBytes === sizeBytes) {
     const { headerBytes, batchesBytes } = read.frame

@@ -1,7 +1,9 @@
 import {
   closed,
   notFound,
+  ReadGate,
   throwIfAborted,
+  waitFor,
   type FileHandle,
   type SectionHeader,
   type WalLocation,
@@ -16,18 +18,20 @@ import { watchEpochs } from './epoch-watch.ts'
 import { uuidBytes, type Frame } from './frame.ts'
 import { partitionKey } from './life-partition.ts'
 import { LiveSegments } from './live-segments.ts'
-import { ReadSlots } from './read-slots.ts'
 import { orderSections } from './section-order.ts'
 import { readSection, released } from './section-read.ts'
 import { parseSegmentId, segmentId } from './segment-file.ts'
 import { scanSource, withFile, type SourceSegment } from './source-scan.ts'
+
+/** Files that are open for reads of sections: those that wait for their turn at the disk have theirs open. */
+const OPEN_AT_A_TIME = 16
 
 /** The reader of `fileWal`. It shows a section by the rule of an ack. */
 export class FileWalReader implements WalReader {
   readonly #dir: string
   readonly #options: WalReaderOptions
   readonly #logId: Uint8Array
-  readonly #reads = new ReadSlots()
+  readonly #opens = new ReadGate(OPEN_AT_A_TIME)
   readonly #tail: EpochTail
   #info: EpochInfo
   #place: Place | undefined
@@ -68,8 +72,8 @@ export class FileWalReader implements WalReader {
     const path = `${epochPath(this.#dir, epoch)}/${name}`
     const { files } = this.#options.runtime
     const read = (): Promise<Uint8Array | undefined> =>
-      withFile(files, path, (file) => readSection(file, location, identity))
-    const batches = await this.#reads.run(read, options.signal)
+      withFile(files, path, (file) => readSection(file, location, identity, options))
+    const batches = await waitFor(this.#opens.run(read, options.signal), options.signal)
     if (batches === undefined) throw released(location.segment)
     return batches
   }
