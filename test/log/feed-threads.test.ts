@@ -60,11 +60,6 @@ it.each<[string, string, string]>([
     `const all = []; for (;;) all.push(new Array(100_000).fill('x' + all.length))`,
     'its heap was full',
   ],
-  [
-    'throws where nobody catches',
-    `setImmediate(() => { throw new Error('stray') }); await new Promise(() => {})`,
-    'stray',
-  ],
 ])('is told of a thread whose feed %s', async (_, text, reason) => {
   const system = systemRuntime()
   const { threads } = system

@@ -186,6 +186,7 @@ describe('the bytes of a feed', () => {
     const once: Feed<Uint8Array> = () => [{ value: new Uint8Array(1_000) }]
     const call = topic.producer(feeds(once, { threads: 1 })).sendFeed()
     for (let turns = 0; turns < 10; turns++) await on.clock.advance(0)
+    expect(log.stats().unackedBytes).toBeGreaterThan(1_000)
     const abort = new AbortController()
     const send = errorOf(topic.producer({ lingerMs: 0 }).send(record('behind'), { signal: abort.signal }))
     await on.clock.advance(1_000)
@@ -193,6 +194,7 @@ describe('the bytes of a feed', () => {
     expect(await send).toMatchObject({ kind: 'aborted', outcome: 'rejected' })
     letGo()
     await call
+    expect(log.stats().unackedBytes).toBe(0)
     expect(topic.offsets()[0]!.highWatermark).toBe(1n)
     await log.close()
   })

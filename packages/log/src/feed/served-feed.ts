@@ -32,6 +32,8 @@ export class ServedFeed {
   #collector: Collector | undefined
   #source: AsyncSource<ProducerRecord> | undefined
   #hasFailed = false
+  /** As {@link #stopping} says, which would cost more to ask for each record. */
+  #isStopped = false
 
   constructor(port: ThreadPort, parts: FeedParts, setup: FeedSetup) {
     this.#port = port
@@ -47,7 +49,7 @@ export class ServedFeed {
       const { signal } = this.#stopping
       const accept = this.#accepting()
       await this.#takeAll(await feedRecords(this.#setup, this.#parts.importFeed, signal), accept)
-      if (!signal.aborted) this.#collector!.leaveAll()
+      if (!this.#isStopped) this.#collector!.leaveAll()
     } catch (error) {
       this.#fail(error)
     }
@@ -64,6 +66,7 @@ export class ServedFeed {
     // What has been collected is not handed over any more.
     this.#collector?.dropAll()
     const reason = this.#stopped()
+    this.#isStopped = true
     this.#stopping.abort(reason)
     this.#source?.stop(reason)
   }
@@ -132,7 +135,7 @@ export class ServedFeed {
   }
 
   #checkGoesOn(): void {
-    if (this.#stopping.signal.aborted) throw this.#stopped()
+    if (this.#isStopped) throw this.#stopped()
   }
 
   #stopped(): Error {
@@ -141,7 +144,7 @@ export class ServedFeed {
 
   /** What came before the error goes out, and then the error. */
   #fail(error: unknown): void {
-    if (this.#hasFailed || this.#stopping.signal.aborted) return
+    if (this.#hasFailed || this.#isStopped) return
     this.#hasFailed = true
     this.#collector?.leaveAll()
     const { topic, thread, threads } = this.#setup
