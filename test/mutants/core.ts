@@ -401,13 +401,6 @@ export const coreMutants: readonly Mutant[] = [
     caughtBy: ['packages/core/src/stores/bucket-lists.test.ts'],
   },
   {
-    name: 'let a meter break what it measures',
-    file: 'packages/core/src/system/guarded-meter.ts',
-    original: `      return failed(error)\n    }\n  }\n`,
-    planted: `      throw error\n    }\n  }\n`,
-    caughtBy: ['test/log/throwing-meter.test.ts'],
-  },
-  {
     name: 'take a part of a synced write for the whole',
     file: 'packages/core/src/system/system-files.ts',
     original: `if (bytesWritten < wanted) throw shortWrite(path, bytesWritten, written)`,

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { constants } from 'node:fs'
-import { mkdtemp, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isKind } from '../model/errors.ts'
 import type { ErrorKind } from '../model/errors.ts'
 import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
@@ -146,7 +146,26 @@ describe.runIf(process.platform === 'linux')('a handle of systemFiles that syncs
     await handle.close()
   })
 
-  it('does not take a part of a write for the whole, and a plain one asks again', () => {
+  it('does not take a part of a write for the whole, and a plain one goes on behind it', async () => {
+    const probe = await open(join(dir, 'probe'), 'w')
+    const write = vi.spyOn(Object.getPrototypeOf(probe) as typeof probe, 'writev')
+    await probe.close()
+    try {
+      for (const synced of [true, false]) {
+        const handle = await files.open(join(dir, `short-${synced}`), 'create', { synced })
+        write.mockResolvedValueOnce({ bytesWritten: 3, buffers: [] })
+        const error = await failure(handle.writev([Buffer.from('ab'), Buffer.from('cdef')], 0))
+        if (synced) expect(error).toMatchObject({ code: 'SHORT_WRITE', outcome: 'unknown', context: { written: 3 } })
+        else expect(error).toBeUndefined()
+        expect(Buffer.from(await handle.read(0, 10)).toString()).toBe(synced ? '' : '\0\0\0def')
+        await handle.close()
+      }
+    } finally {
+      write.mockRestore()
+    }
+  })
+
+  it('says so of a disk that takes only a part', () => {
     const script = `
       import { systemFiles } from ${JSON.stringify(new URL('system-files.ts', import.meta.url).href)}
       process.on('SIGXFSZ', () => {})

@@ -5,8 +5,11 @@ import type { SegmentPlace } from './segment-file.ts'
 
 /** A look that holds up the thread for longer is slow. */
 const SLOW_MS = 5
-/** For so many times as long as a slow look took, none is made like it: they take a thousandth of the thread's time at most. */
-const REST = 1_000
+/**
+ * For so many times as long as a slow look took, none is made like it: they take a hundredth of the thread's time at most, and one that
+ * waited for a core, not for the disk, costs little.
+ */
+const REST = 100
 
 /**
  * The look for a newer writer, after every flush and before its acks. On a local disk the thread makes it itself, which takes
