@@ -227,7 +227,8 @@ describe('an error of an append', () => {
     let full: { remove(): void } | undefined
     const onAck = (ack: BatchAck): void => {
       acks.push(ack)
-      full ??= on.disk.fail({ fault: 'NO_SPACE', call: 'write', path: /\.wal$/, times: Infinity })
+      // Where room is made: a synced write that finds none is final.
+      full ??= on.disk.fail({ fault: 'NO_SPACE', call: 'preallocate', path: /\.wal$/, times: Infinity })
     }
     const error = await errorOf(producer.sendFeed({ onAck }))
     full!.remove()
