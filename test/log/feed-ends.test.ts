@@ -227,6 +227,7 @@ describe('an error of an append', () => {
     let full: { remove(): void } | undefined
     const onAck = (ack: BatchAck): void => {
       acks.push(ack)
+      // Where room is made: a synced write that finds none is final.
       full ??= on.disk.fail({ fault: 'NO_SPACE', call: 'preallocate', path: /\.wal$/, times: Infinity })
     }
     const error = await errorOf(producer.sendFeed({ onAck }))

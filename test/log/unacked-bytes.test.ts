@@ -48,6 +48,44 @@ describe('bytes that are not durable yet', () => {
     await log.close()
   })
 
+  it('are not for appends before all others: a send that waits has its turn', async () => {
+    const on = machine()
+    const log = await openIn(on.runtime(), { segmentBytes: 1024 * 1024, limits: { maxUnackedBytes: 1_000 } })
+    const topic = await log.ensureTopic('orders', { timestampBeforeMaxMs: -1, timestampAfterMaxMs: -1 })
+    let isSent = false
+    let appended = 0
+    const flood = Array.from({ length: 10 }, async () => {
+      for (; !isSent && appended < 500; appended++) await topic.append({ partition: 0, batches: batchOf('append') })
+    })
+    const producer = topic.producer({ lingerMs: 0 })
+    await producer.send({ value: value('send') })
+    isSent = true
+    await Promise.all(flood)
+    expect(appended).toBeLessThan(100)
+    await log.close()
+  })
+
+  it('do not linger where they are all that is in the way of others', async () => {
+    const on = machine()
+    const log = await openIn(on.runtime(), { segmentBytes: 1024 * 1024, limits: { maxUnackedBytes: 1_000 } })
+    const topics = await Promise.all(['a', 'b'].map((name) => log.ensureTopic(name, { partitions: 4 })))
+    const patient = topics[0]!.producer({ lingerMs: 3_600_000 })
+    const narrow = topics[0]!.producer({ lingerMs: 3_600_000, maxUnackedBytes: 400 })
+    const held = [0, 1, 2].map((partition) => patient.send({ value: value('held'), partition }))
+    const over = [0, 1, 2].map((partition) => narrow.send({ value: value('narrow'), partition }))
+    const other = topics[1]!.producer()
+    // Nothing but the disk is waited for, and the two that nobody waits behind.
+    await other.flush()
+    const sent = other.send({ value: value('other') })
+    await other.flush()
+    await sent
+    await Promise.all(held)
+    expect(on.clock.monotonic()).toBeLessThan(1_000)
+    await Promise.all([patient.close(), narrow.close(), ...over])
+    expect(log.stats().unackedBytes).toBe(0)
+    await log.close()
+  })
+
   it('are given back by what fails, and by a producer that is closed', async () => {
     const on = machine()
     const log = await openIn(on.runtime(), { limits: { maxUnackedBytes: 1_000 } })

@@ -486,9 +486,31 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'bound what each producer holds, and not the log',
     file: 'packages/log/src/produce/log-producer.ts',
-    original: `options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)`,
-    planted: `options.maxUnackedBytes ?? limits.maxUnackedBytes)`,
+    original: `new ByteGate(maxUnackedBytes, unacked, `,
+    planted: `new ByteGate(maxUnackedBytes, undefined, `,
     caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let appends in before all producers',
+    file: 'packages/log/src/open-log.ts',
+    original: `new ByteGate(limits.maxUnackedBytes, unacked)),`,
+    planted: `unacked),`,
+    caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let batches linger that are all that is in the way of others',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: `    for (const gate of this.#holders) gate.#onStuck?.()
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
+  },
+  {
+    name: 'send small batches wherever somebody waits',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: ` || this.#heldBytes < this.#bytes) return`,
+    planted: `) return`,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
   },
   {
     name: 'let one producer in before all others',

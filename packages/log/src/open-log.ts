@@ -254,7 +254,8 @@ async function assemble(
     checkpoints: writer,
     pressure,
     unacked,
-    appends: new Admission(pressure, unacked),
+    // Within the log's, as a producer's: whoever waits in the log's own comes before them all.
+    appends: new Admission(pressure, new ByteGate(limits.maxUnackedBytes, unacked)),
     closing: closing.signal,
     refresh,
     forgetReleased,

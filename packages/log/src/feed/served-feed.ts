@@ -39,7 +39,7 @@ export class ServedFeed {
     this.#port = port
     this.#parts = parts
     this.#setup = setup
-    this.#gate = new ByteGate(setup.unackedBytes)
+    this.#gate = new ByteGate(setup.unackedBytes, undefined, () => this.#collector?.leaveAll())
     this.#turns = new Turns(parts.runtime)
   }
 
@@ -84,7 +84,8 @@ export class ServedFeed {
     const collector = new Collector({
       ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
       checkOpen: () => this.#checkGoesOn(),
-      took: (bytes) => this.#gate.take(bytes),
+      took: (bytes) => this.#gate.hold(bytes),
+      closed: (bytes) => this.#gate.letGo(bytes),
       left: (batch) => this.#handOver(batch),
     })
     this.#collector = collector

@@ -91,4 +91,41 @@ describe('gates within one', () => {
     a.give(10)
     expect([whole.bytes, whole.isOpen]).toEqual([0, true])
   })
+
+  it('have their holders told where somebody waits for nothing but what they hold', async () => {
+    const told: string[] = []
+    const whole = new ByteGate(100)
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => new ByteGate(100, whole, () => told.push(name))) as [
+      ByteGate,
+      ByteGate,
+      ByteGate,
+    ]
+    a.hold(50)
+    b.hold(20)
+    c.take(30)
+    const first = c.pass(() => c.hold(40))
+    // What `c` took is on its way.
+    expect(told).toEqual([])
+    const second = c.pass(() => {})
+    c.give(30)
+    await first
+    expect(told).toEqual(['a', 'b', 'c'])
+    a.letGo(50)
+    a.give(50)
+    await second
+    expect([told.length, whole.bytes]).toEqual([3, 60])
+  })
+
+  it('have one told that is full by itself', async () => {
+    const told: string[] = []
+    const whole = new ByteGate(100)
+    const [a, b] = ['a', 'b'].map((name) => new ByteGate(10, whole, () => told.push(name))) as [ByteGate, ByteGate]
+    a.hold(10)
+    b.hold(10)
+    const waiting = a.pass(() => {})
+    expect(told).toEqual(['a'])
+    a.letGo(10)
+    a.give(10)
+    await waiting
+  })
 })

@@ -30,6 +30,7 @@ function setting(codec: Codec, { partitions = 1, limits = {} as Partial<Limits> 
       if (state.isClosed) throw closed('PRODUCER_CLOSED', 'It was closed.')
     },
     took: (bytes) => void (state.bytes += bytes),
+    closed: () => {},
     left({ partition, builder, bytes }) {
       expect(builder.sizeBytes).toBe(bytes)
       const batch = builder.finish()

@@ -24,6 +24,8 @@ export interface CollectorOptions {
   checkOpen(): void
   /** The batch under way has so many bytes more. */
   took(bytes: number): void
+  /** It grows no more, and had so many in all. */
+  closed(bytes: number): void
   /** The batch is closed: its builder is to be emptied (`finish()`) before the next record of its partition comes. */
   left(batch: ProducerBatch): void
 }
@@ -126,6 +128,7 @@ export class Collector {
     batch.isClosed = true
     batch.linger?.cancel()
     this.#open[batch.partition] = undefined
+    this.#options.closed(batch.bytes)
   }
 
   #added(partition: number, builder: RecordBatchBuilder, before: number): ProducerBatch {

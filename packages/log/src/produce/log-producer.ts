@@ -87,18 +87,19 @@ export class LogProducer implements Producer {
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
     this.#turns = new Turns(runtime)
-    const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)
+    const maxUnackedBytes = options.maxUnackedBytes ?? limits.maxUnackedBytes
+    const gate = new ByteGate(maxUnackedBytes, unacked, () => this.#collector.leaveAll())
     this.#admission = new Admission(target.room, gate)
     this.#collector = new Collector({
       ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
       checkOpen: () => this.#checkOpen(),
-      took: (bytes) => gate.take(bytes),
+      took: (bytes) => gate.hold(bytes),
+      closed: (bytes) => gate.letGo(bytes),
       left: (batch) => this.#leave(batch),
     })
     const { feed, threads = runtime.process.cores } = options
     if (feed !== undefined) {
       const batching = { topic: target.topic, partitions, limits, lingerMs, batchBytes, compression }
-      const maxUnackedBytes = options.maxUnackedBytes ?? limits.maxUnackedBytes
       this.#feed = feedPlan(target.feed, { feed, threads, maxUnackedBytes, runtime, batching })
     }
   }
