@@ -219,7 +219,8 @@ describe('an error of an append', () => {
   })
 
   it('for want of room on the disk is lived through: nothing of it is stored, and the producer goes on', async () => {
-    const at = await feeding()
+    // Where write and sync are one, a write that fails is final.
+    const at = await feeding({ syncedWrites: false })
     const { topic, log, on, threads, feeds } = at
     const { feed } = endless()
     const producer = topic.producer(feeds(feed, { threads: 1, batchBytes: 2_000, lingerMs: 0 }))
@@ -474,14 +475,17 @@ describe('a thread', () => {
       { kind: 'batch' },
       { kind: 'batch', partition: 5, batches: new Uint8Array(9) },
       { kind: 'batch', partition: 0, batches: [1], recordCount: 1, bytes: 1, ageMs: 1 },
+      { kind: 'batch', partition: 0, batches: new Uint8Array(100), recordCount: 1, bytes: 1, ageMs: 1 },
       { kind: 'failed' },
+      { kind: 'failed', error: {} },
+      { kind: 'ended' },
       { kind: 'odd' },
     ]
     const at = await feeding({
       serve(port, parts) {
         for (const word of words) port.postMessage(word)
         serveFeed(port, parts)
-        for (const word of words) port.postMessage(word)
+        for (const word of [...words, { kind: 'ready', calls: ['mine'] }]) port.postMessage(word)
       },
     })
     expect(await at.topic.producer(at.feeds(counting(2))).sendFeed()).toEqual({ records: 4, next: [4n] })

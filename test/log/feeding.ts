@@ -22,12 +22,15 @@ export interface FeedingOptions extends Partial<OpenLogOptions> {
   readonly config?: TopicConfig<Uint8Array>
   /** What a thread runs in place of `serveFeed`. */
   readonly serve?: (...call: Parameters<typeof serveFeed>) => void
+  /** Of the disk; default true. See `machine`. */
+  readonly syncedWrites?: boolean
   /** Starts threads in place of the virtual ones. */
   readonly start?: Threads['start']
 }
 
-export async function feeding({ config, serve = serveFeed, start, ...options }: FeedingOptions = {}): Promise<Feeding> {
-  const on = machine()
+export async function feeding(given: FeedingOptions = {}): Promise<Feeding> {
+  const { config, serve = serveFeed, start, syncedWrites = true, ...options } = given
+  const on = machine(1, { syncedWrites })
   const own = on.runtime()
   const modules = new Map<string, unknown>()
   const threads = virtualThreads({

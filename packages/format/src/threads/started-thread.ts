@@ -16,6 +16,8 @@ export interface StartedThreadOptions {
   readonly runtime: Runtime
   /** What its module must know. One that says it knows something else is another module. */
   readonly calls: readonly string[]
+  /** How long it may take to say that it listens; default {@link HELLO_MS}. More where more of them begin at once than there are cores. */
+  readonly helloMs?: number
   /** It has said that it listens. */
   ready(): void
   /** What it has said since then. */
@@ -24,8 +26,8 @@ export interface StartedThreadOptions {
   ended(end: ThreadEnd): void
 }
 
-/** Within this time a thread says that it listens. One that does not is no worker of ours, or hangs before it is one. */
-const HELLO_MS = 10_000
+/** Within this time a thread says that it listens, in milliseconds. One that does not is no worker of ours, or hangs before it is one. */
+export const HELLO_MS = 10_000
 
 /** A worker thread from its start to its end, whichever way that comes. */
 export class StartedThread {
@@ -37,7 +39,7 @@ export class StartedThread {
 
   constructor(options: StartedThreadOptions) {
     this.#options = options
-    const { source, name, maxHeapMiB, runtime } = options
+    const { source, name, maxHeapMiB, runtime, helloMs = HELLO_MS } = options
     // What it says within `start` waits until whoever starts it has it.
     let early: (() => void)[] | undefined = []
     const heard = (take: () => void): void => void (early === undefined ? take() : early.push(take))
@@ -48,7 +50,7 @@ export class StartedThread {
       unreadable: (error) => heard(() => this.#giveUp(`its answer cannot be read (${error.message})`, error)),
       ended: (end) => heard(() => this.#died(end)),
     })
-    this.#hello = runtime.timers.after(HELLO_MS, () => void this.#missesHello())
+    this.#hello = runtime.timers.after(helloMs, () => void this.#missesHello(helloMs))
     queueMicrotask(() => {
       const waiting = early!
       early = undefined
@@ -97,11 +99,10 @@ export class StartedThread {
 
   #take(value: unknown): void {
     if (this.#end !== undefined) return
+    // Once it listens, whatever its module runs may say so again.
+    if (this.#isReady) return this.#options.message(value)
     const known = readyCalls(value)
-    if (known === undefined) {
-      if (this.#isReady) this.#options.message(value)
-      return
-    }
+    if (known === undefined) return
     const missing = this.#options.calls.filter((call) => !known.includes(call))
     if (missing.length > 0) return this.#giveUp(`its module is another one, which knows no call ${missing[0]}`)
     this.#isReady = true
@@ -109,10 +110,10 @@ export class StartedThread {
     this.#options.ready()
   }
 
-  async #missesHello(): Promise<void> {
+  async #missesHello(helloMs: number): Promise<void> {
     // It may be this thread that did nothing for so long: then the word waits to be heard.
     await this.#options.runtime.timers.turn()
-    if (!this.#isReady) this.#giveUp(`its module has not said within ${HELLO_MS} ms that it listens`)
+    if (!this.#isReady) this.#giveUp(`its module has not said within ${helloMs} ms that it listens`)
   }
 
   #giveUp(reason: string, cause?: Error): void {

@@ -3,6 +3,8 @@ import type { WritableCompression } from '@moulin/format'
 
 /** What a thread must know to make a topic's batches. Plain data. */
 export interface FeedSetup {
+  /** What the thread's messages are known by: the feed's own code runs beside it, and may post what looks like them. */
+  readonly token: string
   /** The module to import. */
   readonly module: string
   readonly thread: number
@@ -54,28 +56,11 @@ export type FromFeed =
 /** What a thread of a feed says that it knows when it listens. */
 export const FEED_CALL = 'feed'
 
-/** Undefined for what no `serveFeed` has posted: the feed runs in the same thread, and may post what it likes. */
-export function fromFeed(value: unknown, partitions: number): FromFeed | undefined {
-  const { kind, error, ...batch } = Object(value) as Readonly<Record<string, unknown>>
-  const isOurs =
-    kind === 'ended' ||
-    (kind === 'failed' && typeof error === 'object' && error !== null) ||
-    (kind === 'batch' && isBatch(batch as Partial<BatchMessage>, partitions))
-  return isOurs ? (value as FromFeed) : undefined
-}
+/** As it is posted: with the {@link FeedSetup.token}. */
+export type SignedFromFeed = FromFeed & Pick<FeedSetup, 'token'>
 
-function isBatch(
-  { partition, batches, recordCount, bytes, ageMs }: Partial<BatchMessage>,
-  partitions: number,
-): boolean {
-  return (
-    batches instanceof Uint8Array &&
-    isCount(partition) &&
-    partition < partitions &&
-    isCount(recordCount) &&
-    isCount(bytes) &&
-    Number.isFinite(ageMs)
-  )
+/** Undefined for what no `serveFeed` with this token has posted: the feed runs in the same thread, and may post what it likes. */
+export function fromFeed(value: unknown, token: string): FromFeed | undefined {
+  const signed = Object(value) as Partial<SignedFromFeed>
+  return signed.token === token ? (signed as FromFeed) : undefined
 }
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

@@ -42,6 +42,7 @@ export function feedPlan(target: FeedTarget, options: FeedPlanOptions): FeedPlan
     threads,
     setup: {
       ...batching,
+      token: runtime.random.uuid(),
       timestampBeforeMaxMs,
       timestampAfterMaxMs,
       module: feed.href,

@@ -13,7 +13,7 @@ interface Started {
 }
 
 /** Threads that do nothing by themselves. */
-async function started(threads = 2): Promise<Started> {
+async function started(threads = 2, { isReady = true, terminate = async () => {} } = {}): Promise<Started> {
   const own = virtualRuntime({ seed: 1 })
   const all: ThreadOptions[] = []
   const told: ToFeed[][] = []
@@ -25,21 +25,24 @@ async function started(threads = 2): Promise<Started> {
       post: (value) => void heard.push(value as ToFeed),
       ref() {},
       unref() {},
-      terminate: async () => options.ended({ why: 'exit', code: 1 }),
+      async terminate() {
+        await terminate()
+        options.ended({ why: 'exit', code: 1 })
+      },
     }
   }
   const runtime = { ...own, threads: { start } } as VirtualRuntime
   const setup = {
-    ...{ module: 'data:,feed', threads, topic: 'orders', partitions: 2, limits: defaultLimits },
+    ...{ token: 'mine', module: 'data:,feed', threads, topic: 'orders', partitions: 2, limits: defaultLimits },
     ...{ timestampBeforeMaxMs: -1, timestampAfterMaxMs: -1, value: undefined, key: undefined },
     ...{ batchBytes: 65_536, lingerMs: 5, compression: 'none' as const, unackedBytes: 1_000 },
   }
   const run = new FeedRun({ runtime, worker: () => new URL('file:///worker.js'), threads, setup })
   const says = (thread: number, ...messages: readonly object[]): void => {
-    for (const message of messages) all[thread]!.message(message)
+    for (const message of messages) all[thread]!.message({ token: 'mine', ...message })
   }
   await own.timers.turn()
-  for (let thread = 0; thread < threads; thread++) says(thread, { kind: 'ready', calls: ['feed'] })
+  for (let thread = 0; isReady && thread < threads; thread++) says(thread, { kind: 'ready', calls: ['feed'] })
   return { run, runtime, told, says }
 }
 
@@ -118,5 +121,24 @@ describe('FeedRun', () => {
     await runtime.clock.advance(1)
     await run.gone
     expect(await run.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('gives more threads than there are cores as many times as long to begin, and is left by none before it is gone', async () => {
+    const dying = Promise.withResolvers<void>()
+    const { run, runtime } = await started(6, { isReady: false, terminate: () => dying.promise })
+    expect(runtime.process.cores).toBe(2)
+    const failed = run.next().catch((error: unknown) => error)
+    let [hasFailed, isGone] = [false, false]
+    void failed.then(() => (hasFailed = true))
+    void run.gone.then(() => (isGone = true))
+    await runtime.clock.advance(29_999)
+    expect(hasFailed).toBe(false)
+    await runtime.clock.advance(1)
+    expect(await failed).toMatchObject({ code: 'WORKER_START', message: expect.stringContaining('30000 ms') as string })
+    await runtime.clock.advance(2_000)
+    expect(isGone).toBe(false)
+    dying.resolve()
+    await run.gone
+    expect(runtime.clock.waiting).toBe(0)
   })
 })

@@ -1,5 +1,5 @@
 import { fromErrorData, invalid, unavailable, type Timer } from '@moulin/core'
-import { StartedThread, type ThreadEnd } from '@moulin/format'
+import { HELLO_MS, StartedThread, type ThreadEnd } from '@moulin/format'
 import { FEED_CALL, fromFeed, type BatchMessage, type ToFeed } from './feed-messages.ts'
 import type { FeedPlan } from './feed-plan.ts'
 
@@ -7,7 +7,7 @@ export interface FeedThreadEvents {
   batch(message: BatchMessage): void
   /** Why it gives nothing more. It may still be cleaning up. */
   failed(error: Error): void
-  /** It is gone, or about to be; called once. */
+  /** It is gone, or about to be, which {@link FeedThread.gone} tells; called once. */
   over(): void
 }
 
@@ -41,6 +41,7 @@ export class FeedThread {
       maxHeapMiB: MAX_HEAP_MIB,
       runtime: plan.runtime,
       calls: [FEED_CALL],
+      helloMs: HELLO_MS * Math.ceil(plan.threads / plan.runtime.process.cores),
       ready() {},
       message: (value) => this.#take(value),
       ended: (end) => this.#ended(end),
@@ -75,14 +76,14 @@ export class FeedThread {
   }
 
   #take(value: unknown): void {
-    const message = fromFeed(value, this.#plan.setup.partitions)
+    const message = fromFeed(value, this.#plan.setup.token)
     if (message === undefined || this.#isOver) return
     if (message.kind === 'batch') return this.#events.batch(message)
     if (message.kind === 'ended') return this.#end()
     this.#events.failed(fromErrorData(message.error, message.cause))
   }
 
-  /** It has nothing more to do, or has had its time. */
+  /** It has nothing more to do, has had its time, or is no more. */
   #end(): void {
     this.#over()
     void this.#thread.terminateUnasked({ why: 'closed' }).then(this.#left)
@@ -91,8 +92,8 @@ export class FeedThread {
   #ended(end: ThreadEnd): void {
     if (this.#isOver) return
     this.#events.failed(this.#deathOf(end))
-    this.#over()
-    this.#left()
+    // It may be on its way only: one that did not say in time that it listens, say.
+    this.#end()
   }
 
   #over(): void {
@@ -107,7 +108,7 @@ export class FeedThread {
     const cause = 'cause' in end ? end.cause : undefined
     const reason = end.why === 'died' ? end.reason : 'its heap was full'
     if (end.why === 'died' && !end.isReady) {
-      const message = `Topic ${setup.topic}: the threads of a feed do not start: ${reason.split('\n', 1)[0]!.replace(/\.?$/, '.')} In a bundle keep @moulin/log external, or pass its worker as the option feedWorker (docs/bundlers.md).`
+      const message = `Topic ${setup.topic}: the threads of a feed do not start: ${reason.split('\n', 1)[0]!.replace(/\.?$/, '.')} Give producer() fewer threads where it has more than cores; in a bundle keep @moulin/log external, or pass its worker as the option feedWorker (docs/bundlers.md).`
       return invalid('WORKER_START', message, { cause })
     }
     const message = `Topic ${setup.topic}: thread ${this.#number} of the ${threads} of a feed died (${reason}); what it had collected and not handed over is not stored.`

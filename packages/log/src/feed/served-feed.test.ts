@@ -15,7 +15,7 @@ interface Served {
 }
 
 const setup: FeedSetup = {
-  ...{ module: 'data:,feed', thread: 0, threads: 1, topic: 'orders', partitions: 2 },
+  ...{ token: 'mine', module: 'data:,feed', thread: 0, threads: 1, topic: 'orders', partitions: 2 },
   ...{ timestampBeforeMaxMs: -1, timestampAfterMaxMs: -1, limits: defaultLimits, value: undefined, key: undefined },
   ...{ batchBytes: 65_536, lingerMs: 5, compression: 'none', unackedBytes: 1_000_000 },
 }
@@ -27,7 +27,11 @@ function served(feed: Feed<Uint8Array>, options: Partial<FeedSetup> = {}): Serve
   let take!: (value: unknown) => void
   const port: ThreadPort = {
     on: (_, heard) => (take = heard),
-    postMessage: (value, moved = []) => void posted.push(structuredClone(value, { transfer: [...moved] }) as FromFeed),
+    postMessage(value, moved = []) {
+      const { token, ...message } = structuredClone(value, { transfer: [...moved] }) as FromFeed & { token?: string }
+      if (message.kind !== ('ready' as string)) expect(token).toBe('mine')
+      posted.push(message as FromFeed)
+    },
   }
   serveFeed(port, { runtime, importFeed: async () => ({ default: feed }) })
   expect(posted.splice(0)).toEqual([{ kind: 'ready', calls: ['feed'] }])
@@ -142,6 +146,27 @@ describe('the thread of a feed', () => {
     cleaned()
     await settle()
     expect(posted.map(({ kind }) => kind)).toEqual(['failed', 'ended'])
+  })
+
+  it('tells no source that is at its end to end, as `for await` does not', async () => {
+    let left = 0
+    const next = [
+      { done: false, value: bytes(1) },
+      { done: true, value: undefined },
+    ] as IteratorResult<never>[]
+    const source: AsyncIterable<never> = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => next.shift()!,
+        return() {
+          left++
+          return new Promise(() => {})
+        },
+      }),
+    }
+    const { posted, settle } = served(() => source)
+    await settle()
+    expect(posted.map(({ kind }) => kind)).toEqual(['batch', 'ended'])
+    expect(left).toBe(0)
   })
 
   it('of another version than its topic’s codec says so', async () => {

@@ -7,7 +7,7 @@ import { Collector } from '../produce/collector.ts'
 import type { ProducerBatch } from '../produce/producer-batch.ts'
 import { RecordInput } from '../produce/record-input.ts'
 import { Turns } from '../produce/turns.ts'
-import type { FeedCodec, FeedSetup, FromFeed } from './feed-messages.ts'
+import type { FeedCodec, FeedSetup, FromFeed, SignedFromFeed } from './feed-messages.ts'
 import { feedRecords, type ImportFeed } from './feed-records.ts'
 
 export interface FeedParts {
@@ -168,7 +168,8 @@ export class ServedFeed {
   }
 
   #post(message: FromFeed, moved: readonly ArrayBuffer[] = []): void {
-    this.#port.postMessage(message, moved)
+    const { token } = this.#setup
+    this.#port.postMessage({ ...message, token } satisfies SignedFromFeed, moved)
   }
 }
 
