@@ -490,6 +490,15 @@ export const logMutants: readonly Mutant[] = [
     caughtBy: ['test/log/unacked-bytes.test.ts'],
   },
   {
+    name: 'go on above what nobody was shown',
+    file: 'packages/log/src/produce/single.ts',
+    original: `            throw following.failed(error)
+          }`,
+    planted: `            throw error
+          }`,
+    caughtBy: ['packages/log/src/produce/single.test.ts'],
+  },
+  {
     name: 'let appends in before all producers',
     file: 'packages/log/src/open-log.ts',
     original: `new ByteGate(limits.maxUnackedBytes, unacked)),`,

@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
-import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
+import { isNetworkType, heedsSyncedWrites } from './file-system-types.ts'
 import { gatedReads, processReads } from './read-gate.ts'
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = constants
@@ -78,14 +78,11 @@ function diskFiles(): Files {
   }
 }
 
-/**
- * Elsewhere O_DSYNC is missing, or says less. A file system that copies on write can find no room for a write into what was filled before, and
- * with O_DSYNC nobody knows what such a write has left.
- */
+/** Elsewhere O_DSYNC is missing, or says less. */
 async function canSync(path: string): Promise<boolean> {
   if (process.platform !== 'linux') return false
   const { type } = await doing('statfs', path, fs.statfs(dirname(path)))
-  return isWrittenInPlace(type)
+  return heedsSyncedWrites(type)
 }
 
 function systemHandle(handle: fs.FileHandle, path: string, isSynced: boolean): FileHandle {
