@@ -1,5 +1,7 @@
 /** What a log holds in memory for those who produce: bounded over all of them together, and seen in its stats. */
+import { unavailable, type Sequencer } from '@moulin/core'
 import { recordBatchBuilder } from '@moulin/format'
+import { single } from '@moulin/log'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, machine, openIn, valuesOf } from './machine.ts'
 
@@ -102,6 +104,26 @@ describe('bytes that are not durable yet', () => {
     await producer.close()
     await Promise.all([...held, waiting])
     await other.close()
+    expect(log.stats().unackedBytes).toBe(0)
+    await log.close()
+  })
+})
+
+describe('what an append has counted', () => {
+  it('is given back by a sequencer that throws at once, too', async () => {
+    const on = machine()
+    const throwing: Sequencer = {
+      name: 'throwing',
+      open: (context) => ({
+        ...single().open(context),
+        append() {
+          throw unavailable('BROKEN', 'It throws.')
+        },
+      }),
+    }
+    const log = await openIn(on.runtime(), { sequencer: throwing })
+    const topic = await log.ensureTopic('orders', { timestampBeforeMaxMs: -1, timestampAfterMaxMs: -1 })
+    await expect(topic.append({ partition: 0, batches: batchOf('a') })).rejects.toMatchObject({ code: 'BROKEN' })
     expect(log.stats().unackedBytes).toBe(0)
     await log.close()
   })

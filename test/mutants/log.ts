@@ -155,10 +155,10 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'tell who follows after the ack',
     file: 'packages/log/src/produce/single.ts',
-    original: `          following.follower?.add(header, location, batches)
-          return appended`,
-    planted: `          setImmediate(() => following.follower?.add(header, location, batches))
-          return appended`,
+    original: `            following.follower?.add(header, location, batches)
+          } catch`,
+    planted: `            setImmediate(() => following.follower?.add(header, location, batches))
+          } catch`,
     caughtBy: ['test/log/open-log.test.ts'],
   },
   {
@@ -489,6 +489,15 @@ export const logMutants: readonly Mutant[] = [
     original: `new ByteGate(maxUnackedBytes, unacked, `,
     planted: `new ByteGate(maxUnackedBytes, undefined, `,
     caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'go on above what nobody was shown',
+    file: 'packages/log/src/produce/single.ts',
+    original: `            throw following.failed(error)
+          }`,
+    planted: `            throw error
+          }`,
+    caughtBy: ['packages/log/src/produce/single.test.ts'],
   },
   {
     name: 'let appends in before all producers',

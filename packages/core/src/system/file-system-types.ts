@@ -12,7 +12,10 @@ export function isNetworkType(type: number): boolean {
   return networkTypes.has(type)
 }
 
-/** Whether a write into what was filled before needs no room of its own, as far as the type tells. */
-export function isWrittenInPlace(type: number): boolean {
-  return !copyingTypes.has(type)
+/**
+ * Whether O_DSYNC says all that is to be known of a write. Where a file system copies on write, one into what was filled before may find no
+ * room, and nobody knows then what it has left. A network mount may pass the flag over, though it heeds a sync.
+ */
+export function heedsSyncedWrites(type: number): boolean {
+  return !isNetworkType(type) && !copyingTypes.has(type)
 }

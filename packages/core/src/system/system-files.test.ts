@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isKind } from '../model/errors.ts'
 import type { ErrorKind } from '../model/errors.ts'
-import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
+import { heedsSyncedWrites, isNetworkType } from './file-system-types.ts'
 import { systemFiles } from './system-files.ts'
 
 const files = systemFiles()
@@ -198,7 +198,7 @@ describe('systemFiles, asked at once', () => {
 })
 
 it('tells file systems apart by their type', () => {
-  const [ext4, xfs, nfs, btrfs] = [0xef53, 0x58465342, 0x6969, 0x9123683e]
-  expect([ext4, xfs, nfs, btrfs].map(isNetworkType)).toEqual([false, false, true, false])
-  expect([ext4, xfs, nfs, btrfs].map(isWrittenInPlace)).toEqual([true, true, true, false])
+  const [ext4, xfs, nfs, fuse, btrfs] = [0xef53, 0x58465342, 0x6969, 0x65735546, 0x9123683e]
+  expect([ext4, xfs, nfs, fuse, btrfs].map(isNetworkType)).toEqual([false, false, true, true, false])
+  expect([ext4, xfs, nfs, fuse, btrfs].map(heedsSyncedWrites)).toEqual([true, true, false, false, false])
 })

@@ -3,7 +3,7 @@ import { constants, statSync, watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
-import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
+import { heedsSyncedWrites, isNetworkType } from './file-system-types.ts'
 import { gatedReads, processReads } from './read-gate.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 
@@ -79,14 +79,11 @@ function diskFiles(): Files {
   }
 }
 
-/**
- * Elsewhere O_DSYNC is missing, or says less. A file system that copies on write can find no room for a write into what was filled before, and
- * with O_DSYNC nobody knows what such a write has left.
- */
+/** Elsewhere O_DSYNC is missing, or says less. */
 async function canSync(path: string): Promise<boolean> {
   if (process.platform !== 'linux') return false
   const { type } = await doing('statfs', path, fs.statfs(dirname(path)))
-  return isWrittenInPlace(type)
+  return heedsSyncedWrites(type)
 }
 
 function systemHandle(handle: fs.FileHandle, path: string, isSynced: boolean): FileHandle {

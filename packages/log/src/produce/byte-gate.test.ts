@@ -128,4 +128,28 @@ describe('gates within one', () => {
     a.give(10)
     await waiting
   })
+
+  it('forget those that are gone, wherever they stood', async () => {
+    const whole = new ByteGate(1)
+    const gate = new ByteGate(1_000, whole)
+    whole.take(1)
+    const stops = Array.from({ length: 3_000 }, () => new AbortController())
+    const passed: number[] = []
+    const passes = stops.map(({ signal }, at) => gate.pass(() => passed.push(at), signal))
+    const settled = Promise.allSettled(passes)
+    for (const [at, stop] of stops.entries()) if (at % 1_000 !== 7) stop.abort()
+    expect(gate.isOpen).toBe(false)
+    whole.give(1)
+    await settled
+    expect(passed).toEqual([7, 1_007, 2_007])
+    expect(gate.isOpen).toBe(true)
+    const stop = new AbortController()
+    whole.take(1)
+    const [last, gone] = [gate.pass(() => passed.push(-1)), gate.pass(() => {}, stop.signal)]
+    stop.abort()
+    await expect(gone).rejects.toMatchObject({ kind: 'aborted' })
+    whole.give(1)
+    await last
+    expect([gate.isOpen, whole.isOpen]).toEqual([true, true])
+  })
 })

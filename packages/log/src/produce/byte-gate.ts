@@ -2,6 +2,7 @@ import { aborted } from '@moulin/core'
 
 interface Waiting {
   readonly run: () => void
+  isGone: boolean
 }
 
 /**
@@ -21,7 +22,9 @@ export class ByteGate {
   #heldBytes = 0
   /** Gates within this one that hold something. */
   readonly #holders = new Set<ByteGate>()
+  /** Who waits, in order, among some that are gone. */
   #waiting: Waiting[] = []
+  #waiters = 0
   /** Gates within this one in which somebody waits, the next one first. */
   readonly #crowded = new Set<ByteGate>()
   #isOpenForGood = false
@@ -34,7 +37,7 @@ export class ByteGate {
   }
 
   get isOpen(): boolean {
-    return this.#hasRoom && this.#waiting.length === 0
+    return this.#hasRoom && this.#waiters === 0
   }
 
   get bytes(): number {
@@ -74,7 +77,7 @@ export class ByteGate {
     this.#bytes -= bytes
     this.#wider?.give(bytes)
     while (this.#letOneIn());
-    if (this.#waiting.length > 0 || this.#crowded.size > 0) this.#tellStuck()
+    if (this.#waiters > 0 || this.#crowded.size > 0) this.#tellStuck()
   }
 
   /** Lets everyone in, room or not: what they do then fails by itself. */
@@ -88,7 +91,10 @@ export class ByteGate {
     if (this.isOpen) return work()
     return new Promise<T>((resolve, reject) => {
       const stop = (): void => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiting)
+        waiting.isGone = true
+        this.#waiters--
+        // Half of them at a time: thousands go at once when what they wait for has failed.
+        if (this.#waiting.length > 2 * this.#waiters) this.#waiting = this.#waiting.filter(({ isGone }) => !isGone)
         this.#tellWider()
         reject(
           aborted('ABORTED', 'The send was aborted while it waited for room.', { cause: signal?.reason as unknown }),
@@ -103,13 +109,15 @@ export class ByteGate {
             reject(error as Error)
           }
         },
+        isGone: false,
       }
+      this.#waiting.push(waiting)
+      this.#waiters++
       if (signal?.aborted) {
         stop()
         return
       }
       signal?.addEventListener('abort', stop, { once: true })
-      this.#waiting.push(waiting)
       this.#tellWider()
       this.#tellStuck()
       if (this.#wider !== undefined) this.#wider.#tellStuck()
@@ -127,15 +135,17 @@ export class ByteGate {
   #tellWider(): void {
     const wider = this.#wider
     if (wider === undefined) return
-    if (this.#waiting.length === 0) wider.#crowded.delete(this)
+    if (this.#waiters === 0) wider.#crowded.delete(this)
     else wider.#crowded.add(this)
   }
 
   /** Somebody who waits here or further in. */
   #letOneIn(): boolean {
     if (!this.#hasRoom) return false
-    const next = this.#waiting.shift()
+    let next = this.#waiting.shift()
+    while (next?.isGone === true) next = this.#waiting.shift()
     if (next !== undefined) {
+      this.#waiters--
       this.#tellWider()
       next.run()
       return true

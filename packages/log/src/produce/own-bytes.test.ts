@@ -13,3 +13,10 @@ it('gives each copy a place of its own, whatever came before', () => {
     expect(own).toEqual(new Uint8Array((at * 97) % 9_000).fill(at))
   }
 })
+
+it('gives a copy that cannot be moved away with those beside it', () => {
+  const [one, other] = [1, 2].map((value) => ownBytes(new Uint8Array(100).fill(value), 100)) as [Uint8Array, Uint8Array]
+  expect(other.buffer).toBe(one.buffer)
+  expect(() => structuredClone(one, { transfer: [one.buffer as ArrayBuffer] })).toThrow(/DataCloneError|transfer/)
+  expect(other).toEqual(new Uint8Array(100).fill(2))
+})

@@ -1,3 +1,5 @@
+import { markAsUntransferable } from 'node:worker_threads'
+
 /** Of so much memory small copies are cut, one behind the other. */
 const SLAB_BYTES = 64 * 1024
 /** What is larger is copied into memory of its own. */
@@ -15,6 +17,8 @@ export function ownBytes(bytes: Uint8Array, length: number): Uint8Array {
   if (used + length > slab.length) {
     // Not zeroed: each byte is written before anybody sees it.
     slab = new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer)
+    // Moved to another thread with one copy, it would take all the others from under their appends.
+    markAsUntransferable(slab.buffer)
     used = 0
   }
   const own = new Uint8Array(slab.buffer, used, length)

@@ -6,6 +6,7 @@ import {
   simulatedWalPlace,
   wrongSequencers,
 } from '@moulin/testing'
+import type { Section, WalWriter } from '@moulin/core'
 import type { SequencerPlace, SequencerWay, WalPlace } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fileWal } from '../wal/file/file-wal.ts'
@@ -55,4 +56,30 @@ describe('sequencerConformance', () => {
     console.log(lines.join('\n'))
     expect(lines.length).toBe(wrongSequencers.length)
   })
+})
+
+it('ends where its follower does not take what is durable, in the ack that it would have been', async () => {
+  const bytes = new Uint8Array(100)
+  const given: Section[] = []
+  const wal = {
+    rejections: 0,
+    async append(section: Section) {
+      given.push(section)
+      const location = { segment: 'one', position: 0, sizeBytes: 100 }
+      return { baseOffset: section.baseOffset!, lastOffset: section.lastOffset!, location, durability: 'disk' as const }
+    },
+  } as unknown as WalWriter
+  const session = single().open({ wal, offsets: 'given', nextOffset: () => 0n })
+  const failures: Error[] = []
+  session.follow({
+    add() {
+      throw new Error('a gap')
+    },
+    failed: (error) => void failures.push(error),
+  })
+  const section = { topicId: 't', incarnation: 0, partition: 0, recordCount: 1, valueSchemaId: 0, keySchemaId: 0 }
+  const next = (): Promise<unknown> => session.append({ ...section, appendedMs: 0, batches: bytes, patch: () => {} })
+  await expect(next()).rejects.toThrow('a gap')
+  await expect(next()).rejects.toMatchObject({ code: 'SEQUENCER_FAILED' })
+  expect([given.length, failures.length]).toEqual([1, 1])
 })

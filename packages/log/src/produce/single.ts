@@ -71,9 +71,14 @@ function giving({ wal, nextOffset }: SequencerContext): SequencerSession {
       return answerOf(wal, placed).then(
         (appended) => {
           sequence.durable = next
-          const { aborted, location } = appended
-          const header = aborted === undefined ? placed : { ...placed, aborted }
-          following.follower?.add(header, location, batches)
+          try {
+            const { aborted, location } = appended
+            const header = aborted === undefined ? placed : { ...placed, aborted }
+            following.follower?.add(header, location, batches)
+          } catch (error) {
+            // Nobody was shown it, so nothing may be shown above it: a `catch` behind this would cost each ack a promise.
+            throw following.failed(error)
+          }
           return appended
         },
         (error: unknown) => {

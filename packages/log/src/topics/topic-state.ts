@@ -15,6 +15,7 @@ import {
   type OnBroken,
   type Scan,
   type ScanOptions,
+  type SequencerSession,
   type TableAdoption,
   type Timer,
   type UnsequencedSection,
@@ -297,8 +298,8 @@ export class TopicState implements TieredTopic {
       batches: batches.batches,
       patch: batches.patch,
     }
-    if (this.#acks === undefined) return core.sequencer.append(section)
-    return this.#acks.measured(batches, () => core.sequencer.append(section))
+    if (this.#acks === undefined) return sequenced(core.sequencer, section)
+    return this.#acks.measured(batches, () => sequenced(core.sequencer, section))
   }
 
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
@@ -373,6 +374,15 @@ export class TopicState implements TieredTopic {
       `Topic ${name}: table ${config.table} answers for offsets below ${frontier} only, but the write-ahead data below ${released} has been released.`,
       { context: { topic: name, table: config.table, frontier, released } },
     )
+  }
+}
+
+/** Never throws: whatever a sequencer does, what was counted for this append is given back. */
+function sequenced(sequencer: SequencerSession, section: UnsequencedSection): Promise<Appended> {
+  try {
+    return sequencer.append(section)
+  } catch (error) {
+    return Promise.reject(error as Error)
   }
 }
 
