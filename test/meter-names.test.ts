@@ -52,7 +52,7 @@ it('is asked once for each name, whatever opens, closes and is attached again, a
     await lake.settled(log.close())
   }
   expect(refused).toEqual([])
-  const ofTopics = [...heard].filter(([name]) => !/^moulin\.(wal|worker|commit\.conflicts)/.test(name))
+  const ofTopics = [...heard].filter(([name]) => !/^moulin\.(file|wal|worker|commit\.conflicts)/.test(name))
   expect(ofTopics.map(([name]) => name)).toContain('moulin.cold.reads')
   for (const [name, names] of ofTopics) expect([name, [...names].sort()]).toEqual([name, topics])
 })

@@ -72,6 +72,8 @@ export type {
   DeleteManyResult,
   DirectoryEntry,
   DiskSize,
+  FileOpenOptions,
+  FileReadOptions,
   Durability,
   EarlierRange,
   EncryptedKey,

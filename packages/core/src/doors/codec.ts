@@ -21,7 +21,8 @@ export interface Codec<T = unknown> {
    * Writes the bytes of {@link encode} to `target` from `position` on, and returns where they end; -1 where there might not be room, so
    * that the caller comes again or encodes the value by itself. It may use all of `target` from `position` on, whatever it returns, and
    * touches nothing before. It keeps no reference that it would write to later. A codec without it is asked for {@link encode}, which costs
-   * an array a value. @throws as {@link encode}.
+   * an array a value; those of ours leave theirs behind when they are copied, so `{ ...avro(schema), encode }` has none. @throws as
+   * {@link encode}.
    */
   encodeInto?(value: T, target: Uint8Array, position: number): number
   /** @throws `corrupt`. Gives the schema's own JavaScript types. */

@@ -1,6 +1,6 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
-import { encoderBy } from '../values/in-place-encoder.ts'
+import { encoderBy, frozenCodec } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -76,9 +76,7 @@ function parseDefinition(text: string): JsonValue {
 function codecOf(definition: string, json: JsonValue): Codec {
   const type = parseAvroSchema(json)
   const columns = avroColumns(type)
-  return Object.freeze(
-    'reason' in columns ? genericCodec(definition, type, columns.reason) : columnsCodec(definition, columns),
-  )
+  return 'reason' in columns ? genericCodec(definition, type, columns.reason) : columnsCodec(definition, columns)
 }
 
 const whatFailed = 'The Avro value'
@@ -87,15 +85,8 @@ function columnsCodec(definition: string, columns: AvroColumns): Codec {
   const read = recordReader(columns.schema.fields, columns.nodes)
   const { encode, encodeInto } = valueEncoder(columns)
   const decode = (bytes: Uint8Array): unknown => read(new AvroReader(bytes, 0, bytes.length, whatFailed))
-  return {
-    format: FORMAT,
-    definition,
-    schema: columns.schema,
-    encode,
-    encodeInto,
-    decode,
-    columnar: columnarCodec(columns, (bytes) => encode(decode(bytes))),
-  }
+  const columnar = columnarCodec(columns, (bytes) => encode(decode(bytes)))
+  return frozenCodec({ format: FORMAT, definition, schema: columns.schema, encode, decode, columnar }, encodeInto)
 }
 
 function columnarCodec({ schema, nodes }: AvroColumns, canonical: (bytes: Uint8Array) => Uint8Array): ColumnarCodec {
@@ -154,14 +145,7 @@ function genericCodec(definition: string, type: AvroType, reason: string): Codec
       write(sink, value)
     },
   )
-  return {
-    format: FORMAT,
-    definition,
-    schema: noColumns,
-    encode,
-    encodeInto,
-    decode: (bytes) => read(new AvroReader(bytes, 0, bytes.length, whatFailed)),
-    columnar: undefined,
-    reason,
-  }
+  const decode = (bytes: Uint8Array): unknown => read(new AvroReader(bytes, 0, bytes.length, whatFailed))
+  const columnar = undefined
+  return frozenCodec({ format: FORMAT, definition, schema: noColumns, encode, decode, columnar, reason }, encodeInto)
 }

@@ -1,6 +1,6 @@
 import type { Codec, CodecFormat, ColumnarCodec, Schema } from '@moulin/core'
 import { builderFor, checkSchema, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
-import { encoderBy, type InPlaceEncoder } from '../values/in-place-encoder.ts'
+import { encoderBy, frozenCodec, type InPlaceEncoder } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { checkObject } from '../values/value-fields.ts'
@@ -40,15 +40,17 @@ export function json<T>(schema: Schema<T>): Codec<T> {
   const fields = jsonFields(schema.fields)
   const { encode, encodeInto } = encoderOf(schema as Schema)
   const decode = decoderOf(fields)
-  return Object.freeze({
-    format: FORMAT,
-    definition: stringifyJson(schemaToJson(schema as Schema)),
-    schema,
-    encode,
+  return frozenCodec(
+    {
+      format: FORMAT,
+      definition: stringifyJson(schemaToJson(schema as Schema)),
+      schema,
+      encode: encode as (value: T) => Uint8Array,
+      decode: decode as (bytes: Uint8Array) => T,
+      columnar: columnarCodec(schema as Schema, fields, (bytes) => encode(decode(bytes))),
+    },
     encodeInto,
-    decode: decode as (bytes: Uint8Array) => T,
-    columnar: columnarCodec(schema as Schema, fields, (bytes) => encode(decode(bytes))),
-  })
+  )
 }
 
 /** Restores codecs of `json/1` from the schema ledger. */

@@ -84,6 +84,12 @@ describe.each(codecs)('encodeInto ($name)', ({ codec, values }) => {
     )
   })
 
+  it('is no member that a copy takes along: who makes a codec of it with an encode of his own is asked for that', () => {
+    const own = { ...codec, encode: () => new Uint8Array(3) } as Codec
+    expect(own.encodeInto).toBeUndefined()
+    expect(Object.isFrozen(codec)).toBe(true)
+  })
+
   it('throws what encode throws', () => {
     for (const value of [null, 1, 'x', { unknown: 1 }]) {
       const [placed, copied] = [() => into(value, new Uint8Array(100), 0), () => codec.encode(value)].map(errorOf)

@@ -31,3 +31,15 @@ export function encoderBy<S extends ByteSink>(make: () => S, write: (sink: S, va
     },
   }
 }
+
+/**
+ * Freezes the codec, with `encodeInto` where no copy of its members takes it along: a codec that somebody makes of this one with an
+ * `encode` of his own, `{ ...codec, encode }`, is asked for that.
+ */
+export function frozenCodec<C extends object>(
+  codec: C,
+  encodeInto: InPlaceEncoder['encodeInto'],
+): C & Pick<InPlaceEncoder, 'encodeInto'> {
+  Object.defineProperty(codec, 'encodeInto', { value: encodeInto, enumerable: false })
+  return Object.freeze(codec) as C & Pick<InPlaceEncoder, 'encodeInto'>
+}
