@@ -31,6 +31,8 @@ export interface BenchOptions {
   readonly peer: string
   /** `cpu` counts the time that all threads of a process ran: for a machine that does other things as well. */
   readonly clock: 'wall' | 'cpu'
+  /** Also the cases that start Apache Kafka. */
+  readonly kafka: boolean
 }
 
 export type Bench = (print: (line: BenchLine) => void, options: BenchOptions) => Promise<void>

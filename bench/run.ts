@@ -1,10 +1,10 @@
 /**
- *     npm run bench -- NAME [--json | --write] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu]
+ *     npm run bench -- NAME [--json | --write] [--check] [--rounds N] [--rows N] [--only CASE] [--peer PEER] [--cpu] [--kafka]
  *
  * Runs one bench: every case beside its peers, in interleaved rounds of one run, and prints medians. With `--json`, one
  * line `{bench, case, value, unit, peer, ratio, spread}` per case and peer; `ratio` is our time over the peer's, `spread` the
  * lowest and highest of the ratios round by round. `--write`
- * also puts the table into docs/performance.md, `--check` fails when a figure is above what it must reach.
+ * also puts the table into docs/performance.md, `--check` fails when a figure is above what it must reach. `--kafka` is for `produce`.
  */
 import { parseArgs } from 'node:util'
 import { reaches } from './bench.ts'
@@ -20,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   needle: () => import('./cases/needle.ts'),
   path: () => import('./cases/path.ts'),
   plan: () => import('./cases/plan.ts'),
+  produce: () => import('./cases/produce.ts'),
   store: () => import('./cases/store.ts'),
   wal: () => import('./cases/wal.ts'),
   workers: () => import('./cases/workers.ts'),
@@ -32,6 +33,7 @@ const { values, positionals } = parseArgs({
     write: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     cpu: { type: 'boolean', default: false },
+    kafka: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     rows: { type: 'string' },
     only: { type: 'string', default: '' },
@@ -51,7 +53,10 @@ const options = {
   only: values.only,
   peer: values.peer,
   clock: values.cpu ? 'cpu' : 'wall',
+  kafka: values.kafka,
 } as const
+// So that folders are removed, and what was started is ended.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
 const lines: BenchLine[] = []
 await bench((line) => {
   lines.push(line)

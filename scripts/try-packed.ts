@@ -114,10 +114,14 @@ async function tryBundle(bundler: 'esbuild' | 'vite'): Promise<void> {
       ['install', '--silent', '--no-audit', '--no-fund', ...natives.map((name) => `${name}@${dependencies[name]}`)],
       alone,
     )
-    await bundle(bundler, join(project, 'node_modules/@moulin/lake/dist/worker.js'), join(alone, 'moulin-worker.mjs'))
-    expectSaid(run(process.execPath, ['app.mjs', './lake'], beside), 'frontier 1000, no error')
-    expectSaid(run(process.execPath, ['app.mjs', './lake'], alone), 'frontier 1000, WORKER_START')
-    expectSaid(run(process.execPath, ['app.mjs', './named', './moulin-worker.mjs'], alone), 'frontier 1000, no error')
+    const workers = ['lake', 'log'].map((name) => ({ name, outfile: `moulin-${name}-worker.mjs` }))
+    for (const { name, outfile } of workers) {
+      await bundle(bundler, join(project, `node_modules/@moulin/${name}/dist/worker.js`), join(alone, outfile))
+    }
+    const named = workers.map(({ outfile }) => `./${outfile}`)
+    expectSaid(run(process.execPath, ['app.mjs', './lake'], beside), 'frontier 1000, no error\nfeed 2\n')
+    expectSaid(run(process.execPath, ['app.mjs', './lake'], alone), 'frontier 1000, WORKER_START\nfeed WORKER_START\n')
+    expectSaid(run(process.execPath, ['app.mjs', './named', ...named], alone), 'frontier 1000, no error\nfeed 2\n')
   } finally {
     rmSync(alone, { recursive: true })
   }

@@ -1,3 +1,3 @@
 import { library } from '../../tsup.config.shared.ts'
 
-export default library(['index'])
+export default library(['index', 'worker'])

@@ -77,6 +77,7 @@ const iceberg = { type: 'struct', fields: [{ id: 1, name: 'id', required: false,
 const codec = json(schema)
 await catalog.createTable({ namespace: ['default'], name: 'read' }, { schema: iceberg })
 const opened = await lakePackage.openTable({ catalog, table: 'default.read', stores: store, threads: 0 })
+const feed = new URL('data:text/javascript,export default () => []')
 /** Of an option that is a function. */
 export const noFunction: readonly unknown[] = [{}, true]
 const noSignal = [{}, 'now', new AbortController()]
@@ -515,6 +516,7 @@ export const doors: readonly Door[] = [
       graceMs: badMs,
       catalogWaitMs: badMs,
       maxBlockMs: badMs,
+      feedWorker: badPart,
       onBroken: badOnBroken,
       signal: noSignal,
     },
@@ -536,6 +538,7 @@ export const doors: readonly Door[] = [
         graceMs: badMs,
         catalogWaitMs: badMs,
         maxBlockMs: badMs,
+        feedWorker: badPart,
         onBroken: badOnBroken,
         limits: badLimits,
         networkMount: ['deny'],
@@ -579,7 +582,15 @@ export const doors: readonly Door[] = [
       compression: ['zip', true],
       id: [5],
       acks: ['all', 1],
+      feed: ['./feed.ts', new URL('https://example.com/feed.js'), {}],
+      threads: [0, 1.5, '2', 1025],
     },
+    { feed },
+  ),
+  door<{ signal?: AbortSignal; onAck?: (ack: corePackage.BatchAck) => void }>(
+    'Producer.sendFeed',
+    (o) => topic.producer({ feed, threads: 1 }).sendFeed(o),
+    { signal: noSignal, onAck: noFunction },
     {},
   ),
   door<{ partition: number; batches: Uint8Array; signal?: AbortSignal }>(
@@ -1068,7 +1079,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedDiskOptions>(
     'simulatedDisk',
     simulatedDisk,
-    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'] },
+    { seed: [-1, 0.5, '1'], clock: badPart, quotaBytes: [-1, '5'], mount: ['nfs'], syncedWrites: ['yes'] },
     { seed: 1 },
   ),
   door<testingPackage.VirtualClockOptions>('virtualClock', virtualClock, { startMs: [0.5, '5'] }, {}),
@@ -1294,7 +1305,7 @@ export const doors: readonly Door[] = [
   door<testingPackage.SimulatedWalPlaceOptions>(
     'simulatedWalPlace',
     testingPackage.simulatedWalPlace,
-    { seed: [-1, 1.5, '1'], wal: noFunction },
+    { seed: [-1, 1.5, '1'], wal: noFunction, syncedWrites: ['yes'] },
     { seed: 1, wal: () => testingPackage.memoryWal({ seed: 1 }) },
   ),
   ...[

@@ -15,7 +15,7 @@ import { allRows, pick, replaceRows } from '../../packages/lake/src/foreign.test
 import type { TestLog } from '../../packages/lake/src/lake.test-support.ts'
 import { newEquality, newPositions, newVectors } from '../deletes/foreign-deletes.ts'
 import type { NewDeletes } from '../deletes/foreign-deletes.ts'
-import { LAKE, machine, WAL } from '../log/machine.ts'
+import { flushesOn, LAKE, machine, WAL } from '../log/machine.ts'
 import type { Machine } from '../log/machine.ts'
 import { countOf } from './deleted-rows.ts'
 import type { DeletesOfTrial } from './deleted-rows.ts'
@@ -202,17 +202,15 @@ const effects: Readonly<Record<keyof Limits, () => Promise<void>>> = {
   async maxFlushBytes() {
     const syncs = async (limits: Partial<Limits>): Promise<number> => {
       const { on, log, topic } = await setting(limits)
-      const before = on.disk.effects.length
+      const before = flushesOn(on)
       await send(
         topic,
         times(10, () => ({})),
         { lingerMs: 0, batchBytes: 1 },
       )
-      const made = on.disk.effects
-        .slice(before)
-        .filter(({ kind, path }) => kind === 'datasync' && path.endsWith('.wal'))
+      const made = flushesOn(on) - before
       await log.close()
-      return made.length
+      return made
     }
     expect(await syncs({ maxFlushBytes: 1 })).toBe(10)
     expect(await syncs({})).toBe(1)

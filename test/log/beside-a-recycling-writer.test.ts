@@ -51,8 +51,8 @@ function aroundHeaders(
 ): Files {
   return {
     ...files,
-    async open(path, mode) {
-      const handle = await files.open(path, mode)
+    async open(path, ...how) {
+      const handle = await files.open(path, ...how)
       if (!path.endsWith('.wal')) return handle
       const { read, writev } = handle
       const wrapped: Partial<FileHandle> =

@@ -1,7 +1,8 @@
 import type { Log, Topic } from '@moulin/core'
+import type { DiskProcess } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
 import { fakeColdTier, fakeTables } from './fake-cold-tier.ts'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL } from './machine.ts'
+import { bytesOf, collect, machine, openIn, textOf, valuesOf, WAL, type Machine } from './machine.ts'
 
 async function send(topic: Topic<Uint8Array>, prefix: string, count: number, size = 0): Promise<void> {
   const producer = topic.producer({ lingerMs: 0, batchBytes: 1 })
@@ -68,8 +69,8 @@ describe('a read-only log', () => {
     await next.close()
   })
 
-  it('shows nothing that a power loss could take back', async () => {
-    const on = machine()
+  /** A reader that knows of `a0`, beside a writer that ends, or hangs, in the middle of storing `b`: what it shows then. */
+  async function besideCutFlush(on: Machine, halt: (writer: DiskProcess) => void): Promise<string[]> {
     const writer = on.disk.process('writer')
     const log = await openIn(on.runtime(writer.files))
     const topic = await log.ensureTopic('orders')
@@ -78,17 +79,40 @@ describe('a read-only log', () => {
     const reader = await openIn(on.runtime(on.disk.process('beside').files), { access: 'read-only' })
     const beside = await reader.topic('orders')
     expect(await valuesOf(beside)).toEqual(['a0'])
-
-    // Written, but the writer hangs before its own sync.
-    writer.pauseAt({ effect: writer.effectCount + 2, when: 'before' })
+    halt(writer)
     void topic.producer({ lingerMs: 0 }).send({ value: bytesOf('b') })
     await writer.halted()
-    expect(await valuesOf(beside)).toEqual(['a0', 'b'])
+    return valuesOf(beside)
+  }
+
+  async function expectKept(on: Machine, shown: readonly string[]): Promise<void> {
     on.disk.crash()
     on.processes.reboot()
     const next = await openIn(on.runtime())
-    expect(await valuesOf(await next.topic('orders'))).toEqual(['a0', 'b'])
+    expect(await valuesOf(await next.topic('orders'))).toEqual(shown)
     await next.close()
+  }
+
+  it('shows nothing that a power loss could take back, written by a writer that hangs before its own sync', async () => {
+    const on = machine(1, { syncedWrites: false })
+    const shown = await besideCutFlush(on, (writer) =>
+      writer.pauseAt({ effect: writer.effectCount + 2, when: 'before' }),
+    )
+    expect(shown).toEqual(['a0', 'b'])
+    await expectKept(on, shown)
+  })
+
+  it('shows nothing that a power loss could take back, of a write that was killed before its sync was over', async () => {
+    const seen = new Set<number>()
+    for (let seed = 1; seed <= 12; seed++) {
+      const on = machine(seed)
+      const shown = await besideCutFlush(on, (writer) =>
+        writer.stopAt({ effect: writer.effectCount + 1, when: 'during' }),
+      )
+      seen.add(shown.length)
+      await expectKept(on, shown)
+    }
+    expect([...seen].sort()).toEqual([1, 2])
   })
 
   it('follows over rolls, recycling and changes of the writer, and misses nothing', async () => {

@@ -265,8 +265,8 @@ function hooked(files: Files, before: () => Promise<void> | undefined): Files {
     ...files,
     readdir: first(files.readdir),
     stat: first(files.stat),
-    open: first(async (path, mode) => {
-      const handle = await files.open(path, mode)
+    open: first(async (path, ...how) => {
+      const handle = await files.open(path, ...how)
       return { ...handle, read: first(handle.read), datasync: first(handle.datasync) }
     }),
   }

@@ -328,31 +328,35 @@ describe('a recycled segment', () => {
 })
 
 describe('a failing disk', () => {
-  it('is final after a failed fdatasync: nothing is acked on top, nothing acked is lost', async () => {
-    const on = machine()
-    const owner = on.runtime()
-    const log = await openIn(owner)
-    const topic = await log.ensureTopic('orders')
-    await send(topic, ['a'])
-    on.disk.fail({ fault: 'EIO', call: 'datasync', path: /\.wal$/ })
-    const producer = topic.producer({ lingerMs: 0 })
-    await expect(producer.send({ value: bytesOf('b') })).rejects.toMatchObject({
-      kind: 'unavailable',
-      outcome: 'unknown',
-    })
-    await expect(producer.send({ value: bytesOf('c') })).rejects.toMatchObject({ kind: 'closed' })
-    const another = topic.producer({ lingerMs: 0 })
-    await expect(another.send({ value: bytesOf('d') })).rejects.toMatchObject({ kind: 'closed' })
-    await log.close()
-    on.disk.crash()
-    on.processes.reboot()
+  const modes = [true, false]
+  it.each(modes)(
+    'is final after a failed sync: nothing acked on top, nothing acked lost (O_DSYNC %s)',
+    async (syncedWrites) => {
+      const on = machine(1, { syncedWrites })
+      const owner = on.runtime()
+      const log = await openIn(owner)
+      const topic = await log.ensureTopic('orders')
+      await send(topic, ['a'])
+      on.disk.fail({ fault: 'EIO', call: 'datasync', path: /\.wal$/ })
+      const producer = topic.producer({ lingerMs: 0 })
+      await expect(producer.send({ value: bytesOf('b') })).rejects.toMatchObject({
+        kind: 'unavailable',
+        outcome: 'unknown',
+      })
+      await expect(producer.send({ value: bytesOf('c') })).rejects.toMatchObject({ kind: 'closed' })
+      const another = topic.producer({ lingerMs: 0 })
+      await expect(another.send({ value: bytesOf('d') })).rejects.toMatchObject({ kind: 'closed' })
+      await log.close()
+      on.disk.crash()
+      on.processes.reboot()
 
-    const again = await openIn(on.runtime())
-    const values = short(await valuesOf(await again.topic('orders')))
-    expect(values[0]).toBe('a')
-    expect(values).not.toContain('c')
-    await again.close()
-  })
+      const again = await openIn(on.runtime())
+      const values = short(await valuesOf(await again.topic('orders')))
+      expect(values[0]).toBe('a')
+      expect(values).not.toContain('c')
+      await again.close()
+    },
+  )
 
   it('is final, too, after a failed sync of what was taken ahead of need: the system tells an error once', async () => {
     const on = machine()
@@ -387,7 +391,9 @@ describe('a failing disk', () => {
     }
     await count(whole, [])
     for (const call of ['create', 'write', 'preallocate', 'mkdir', 'link'] as const) {
-      const calls = whole.disk.effects.filter(({ kind }) => kind === call).length
+      const calls = whole.disk.effects.filter(
+        ({ kind }) => kind === call || (call === 'write' && kind === 'syncedWrite'),
+      ).length
       expect(calls, call).toBeGreaterThan(2)
       for (let nth = 1; nth <= calls; nth++) {
         const where = `${call} ${nth}`

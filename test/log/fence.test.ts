@@ -56,11 +56,11 @@ async function expectWhole(log: Log, acked: Iterable<[string, string]>, where: s
 const newSent = (): Sent => ({ acked: new Map(), errors: [] })
 
 describe('the fence', () => {
-  it(
-    'keeps a writer that was paused anywhere from acking or overwriting after the takeover',
+  it.each([true, false])(
+    'keeps a writer that was paused anywhere from acking or overwriting after the takeover (O_DSYNC %s)',
     { timeout: 120_000 },
-    async () => {
-      const whole = machine()
+    async (syncedWrites) => {
+      const whole = machine(1, { syncedWrites })
       const setUp = await openIn(whole.runtime())
       await setUp.ensureTopic('orders')
       await setUp.close()
@@ -74,8 +74,8 @@ describe('the fence', () => {
 
       for (let effect = opened + 1; effect <= effects; effect += 1) {
         for (const when of ['before', 'after'] as const) {
-          if (!long && when === 'before' && effect % 3 !== 0) continue
-          await pausedAt(machine(effect), { effect, when })
+          if (!long && (when === 'before' || !syncedWrites) && effect % 3 !== 0) continue
+          await pausedAt(machine(effect, { syncedWrites }), { effect, when })
         }
       }
     },
@@ -158,7 +158,7 @@ async function pausedAt(
   expect([...sent.acked.keys()], `${where}: nothing new`).toEqual([...ackedLate.keys()])
   // Only what had passed the fence check before the takeover may be acked late; the heir then holds it (see below).
   const late = [...sent.acked.keys()].filter((offset) => !ackedBefore.has(offset))
-  if (pausedIn === 'datasync' && point.when === 'after') expect(late, where).toEqual([])
+  if ((pausedIn === 'datasync' || pausedIn === 'syncedWrite') && point.when === 'after') expect(late, where).toEqual([])
   for (const offset of late) expect(Number(offset), `${where}: late`).toBeLessThan(heldByHeir)
   expect(sent.errors.length, where).toBeGreaterThan(0)
   await log.close()

@@ -1,7 +1,7 @@
 import { isKind, type BatchAck, type ProducerOptions, type Topic, type TopicConfig } from '@moulin/core'
 import { murmur2 } from '@moulin/format'
 import { describe, expect, it } from 'vitest'
-import { bytesOf, collect, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
+import { bytesOf, collect, flushesOn, machine, openIn, textOf, valuesOf, type Machine } from './machine.ts'
 
 interface Setting {
   readonly on: Machine
@@ -15,8 +15,7 @@ async function setting(config: TopicConfig<Uint8Array> = {}): Promise<Setting> {
   return { on, topic: await log.ensureTopic('orders', config), close: () => log.close() }
 }
 
-const flushes = ({ on }: Setting): number =>
-  on.disk.effects.filter(({ kind, path }) => kind === 'datasync' && path.endsWith('.wal')).length
+const flushes = ({ on }: Setting): number => flushesOn(on)
 
 /** Lets everything that is ready run. */
 const settle = (on: Machine): Promise<void> => on.clock.advance(0)

@@ -1,7 +1,7 @@
 import type { Limits, Log, LogRecord, Runtime, Topic } from '@moulin/core'
 import { fileSystem } from '@moulin/storage'
 import { processTable, simulatedDisk, virtualClock, virtualRuntime } from '@moulin/testing'
-import type { ProcessTable, SimulatedDisk, VirtualClock, VirtualRuntime } from '@moulin/testing'
+import type { DiskEffect, ProcessTable, SimulatedDisk, VirtualClock, VirtualRuntime } from '@moulin/testing'
 import { openLog, type OpenLogOptions } from '@moulin/log'
 import { fileWal } from '@moulin/log'
 
@@ -19,8 +19,9 @@ export interface Machine {
   runtime(files?: Runtime['files']): VirtualRuntime
 }
 
-export function machine(seed = 1): Machine {
-  const disk = simulatedDisk({ seed })
+/** Its disk syncs what it writes where it is asked to, as Linux does, unless `syncedWrites` is false: then a flush is a write and an fdatasync. */
+export function machine(seed = 1, { syncedWrites = true } = {}): Machine {
+  const disk = simulatedDisk({ seed, syncedWrites })
   const clock = virtualClock()
   const processes = processTable()
   let runtimes = 0
@@ -30,6 +31,13 @@ export function machine(seed = 1): Machine {
     processes,
     runtime: (files = disk.files) => virtualRuntime({ seed: seed * 1000 + ++runtimes, files, clock, processes }),
   }
+}
+
+/** How often a flush, or a seal, was made durable so far. */
+export function flushesOn({ disk }: Machine): number {
+  const isFlush = ({ kind, path }: DiskEffect): boolean =>
+    path.endsWith('.wal') && (kind === 'syncedWrite' || kind === 'datasync')
+  return disk.effects.filter(isFlush).length
 }
 
 /** Opens a log in the machine's `/lake`, as the process of `runtime`. */

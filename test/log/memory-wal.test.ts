@@ -107,7 +107,7 @@ describe('a log over memoryWal', () => {
     expect(beside.stats().wal.liveBytes).toBe(log.stats().wal.liveBytes)
     expect((await topic.tier()).rows).toBe(6)
     await log.releaseNow()
-    expect(log.stats().wal).toEqual({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0 })
+    expect(log.stats().wal).toEqual({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0, bufferBytes: 0 })
     await at.on.clock.advance(3_000)
     expect(beside.stats().wal.liveBytes).toBe(0)
     expect(await valuesOf(await beside.topic('orders'))).toEqual(names('a', 6))

@@ -104,9 +104,9 @@ describe('openLog', () => {
       const { files } = on.disk
       const aborting: Files = {
         ...files,
-        async open(path, mode) {
+        async open(path, mode, options) {
           if (path.endsWith('.wal') && mode === 'read') cancel.abort()
-          return files.open(path, mode)
+          return files.open(path, mode, options)
         },
       }
       const opening = openIn(on.runtime(aborting), { access, signal: cancel.signal })

@@ -18,8 +18,8 @@ it('ends a commit and reads, of own and of older segments, that run and that wai
   const held = Promise.withResolvers<void>()
   const wrapped: Files = {
     ...files,
-    open: async (path, mode): Promise<FileHandle> => {
-      const handle = await files.open(path, mode)
+    open: async (path, ...how): Promise<FileHandle> => {
+      const handle = await files.open(path, ...how)
       open++
       return {
         ...handle,

@@ -1,5 +1,5 @@
 /** Nearly empty segments are freed: what lives in them is appended again, and whoever reads the log finds it there. */
-import type { Files, Log, ObjectStore, Topic } from '@moulin/core'
+import { unavailable, type Files, type Log, type ObjectStore, type Topic } from '@moulin/core'
 import { planRepair, repairLog } from '@moulin/log'
 import { fileSystem } from '@moulin/storage'
 import { describe, expect, it } from 'vitest'
@@ -147,7 +147,10 @@ describe('a writer that dies between the copy and the end of what was copied', (
     const files = watchingWrites(on.disk.files, 'quiet 0', (path, position) => copies.push({ path, position }))
     const never = new Promise<undefined>(() => {})
     const stat: Files['stat'] = (path) => (copies.length > 1 ? never : files.stat(path))
-    const writer = on.runtime({ ...files, stat })
+    const statNow: Files['statNow'] = () => {
+      throw unavailable('EIO', 'Only the asynchronous look hangs.')
+    }
+    const writer = on.runtime({ ...files, stat, statNow })
     const { tables, sent, round } = await pinned({ ...on, runtime: () => writer })
     const fill = async (): Promise<void> => {
       while (copies.length < 2) await round()
@@ -230,8 +233,8 @@ function aroundHeaders(
 ): Files {
   return {
     ...files,
-    async open(path, mode) {
-      const handle = await files.open(path, mode)
+    async open(path, ...how) {
+      const handle = await files.open(path, ...how)
       if (!path.endsWith('.wal')) return handle
       const writev = (parts: readonly Uint8Array[], at: number): Promise<void> =>
         at === 0 ? around((some) => handle.writev(some, at), parts) : handle.writev(parts, at)
@@ -253,9 +256,9 @@ function beforeOpening(files: Files, name: string, before: (nth: number) => Prom
   let opened = 0
   return {
     ...files,
-    async open(path, mode) {
+    async open(path, ...how) {
       if (path.endsWith(name)) await before(++opened)
-      return files.open(path, mode)
+      return files.open(path, ...how)
     },
   }
 }
@@ -264,20 +267,24 @@ function beforeOpening(files: Files, name: string, before: (nth: number) => Prom
 function watchingWrites(files: Files, text: string, seen: (path: string, position: number) => void): Files {
   return {
     ...files,
-    async open(path, mode) {
-      const handle = await files.open(path, mode)
+    async open(path, ...how) {
+      const handle = await files.open(path, ...how)
       let at: number | undefined
+      const tell = (): void => {
+        if (at !== undefined) seen(path, at)
+        at = undefined
+      }
       return {
         ...handle,
         async writev(parts, position) {
           await handle.writev(parts, position)
           const found = Buffer.concat(parts).indexOf(text)
           if (found >= 0) at = position + found
+          if (handle.isSynced) tell()
         },
         async datasync() {
           await handle.datasync()
-          if (at !== undefined) seen(path, at)
-          at = undefined
+          tell()
         },
       }
     },

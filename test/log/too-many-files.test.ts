@@ -1,5 +1,5 @@
 /** A file that cannot be opened once: waited for, or tried again by the next call, and never remembered. */
-import { unavailable, type Files } from '@moulin/core'
+import { unavailable, type Files, type MoulinError } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import { bytesOf, machine, openIn, valuesOf, WAL, type Machine } from './machine.ts'
 
@@ -10,16 +10,21 @@ interface Scarcity {
 }
 
 function scarce(on: Machine): Scarcity {
-  const tooMany = (path: string): Promise<never> =>
-    Promise.reject(unavailable('EMFILE', `open of ${path} failed: too many open files`))
+  const tooMany = (path: string): MoulinError => unavailable('EMFILE', `open of ${path} failed: too many open files`)
   const { files } = on.disk
   const scarcity: Scarcity = {
     failing: () => false,
     files: {
       ...files,
-      open: (path: string, mode: Parameters<Files['open']>[1]) =>
-        scarcity.failing(mode, path) ? tooMany(path) : files.open(path, mode),
-      stat: (path: string) => (scarcity.failing('stat', path) ? tooMany(path) : files.stat(path)),
+      open: (...given: Parameters<Files['open']>) => {
+        const [path, mode] = given
+        return scarcity.failing(mode, path) ? Promise.reject(tooMany(path)) : files.open(...given)
+      },
+      stat: (path: string) => (scarcity.failing('stat', path) ? Promise.reject(tooMany(path)) : files.stat(path)),
+      statNow: (path: string) => {
+        if (scarcity.failing('stat', path)) throw tooMany(path)
+        return files.statNow(path)
+      },
     },
   }
   return scarcity
@@ -46,6 +51,8 @@ describe('too many open files', () => {
     const sent: string[] = []
     for (const [call, path] of [
       ['create', `${WAL}/epoch-1/`],
+      // The second handle of a segment.
+      ['write', `${WAL}/epoch-1/`],
       ['stat', `${WAL}/epoch-2`],
     ] as const) {
       for (let round = 0; round < 25; round++) {

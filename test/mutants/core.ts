@@ -401,6 +401,20 @@ export const coreMutants: readonly Mutant[] = [
     caughtBy: ['packages/core/src/stores/bucket-lists.test.ts'],
   },
   {
+    name: 'take a part of a synced write for the whole',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `if (bytesWritten < wanted) throw shortWrite(path, bytesWritten, written)`,
+    planted: `if (isSynced) return`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
+    name: 'say that it syncs, and open without O_DSYNC',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `modes[mode] | (isSynced ? O_DSYNC : 0)`,
+    planted: `modes[mode]`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
     name: 'keep the place of a read that failed',
     file: 'packages/core/src/system/read-gate.ts',
     original: `    try {

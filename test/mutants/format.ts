@@ -3,6 +3,30 @@ import type { Mutant } from './mutants.ts'
 /** Planted bugs of `format`. */
 export const formatMutants: readonly Mutant[] = [
   {
+    name: 'go on in the next batch where the kept cursor ended',
+    file: 'packages/format/src/batch/record-cursor.ts',
+    original: `    this.#previousDelta = -1
+    this.#header = header
+`,
+    planted: `    this.#header = header
+`,
+    caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
+  },
+  {
+    name: 'leave the head of a batch out of its sum',
+    file: 'packages/format/src/batch/batch-header.ts',
+    original: `crc32cOf(bytes, position, position + at.attributes)`,
+    planted: `crc32cOf(bytes, position + at.length, position + at.attributes)`,
+    caughtBy: ['packages/format/src/batch/record-batch.test.ts', 'test/log/appended-batches.test.ts'],
+  },
+  {
+    name: 'take two sums for neighbours of another length',
+    file: 'packages/format/src/bytes/crc32c-joined.ts',
+    original: `if (bytes === lastBytes) return lastPower`,
+    planted: `if (bytes >>> 8 === lastBytes >>> 8) return lastPower`,
+    caughtBy: ['packages/format/src/bytes/crc32c-joined.test.ts'],
+  },
+  {
     name: 'measure a null that the schema forbids',
     file: 'packages/format/src/avro/column-kernel.ts',
     original: `if (!isValid(column, rows[at]!)) sizes[at] = NO_ENCODING`,
@@ -68,8 +92,9 @@ export const formatMutants: readonly Mutant[] = [
   {
     name: 'lend one sink to two encodings',
     file: 'packages/format/src/bytes/byte-sink.ts',
-    original: `    free = undefined\n`,
-    planted: ``,
+    original: `    const sink = this.#free ?? this.#make()
+    this.#free = undefined`,
+    planted: `    const sink = (this.#free ??= this.#make())`,
     caughtBy: ['packages/format/src/avro/reentrant-encode.test.ts'],
   },
   {
@@ -290,5 +315,49 @@ export const formatMutants: readonly Mutant[] = [
     original: `while (this.#next < this.#length && this.#rows[this.#next] !== row) this.#next++`,
     planted: ``,
     caughtBy: ['packages/format/src/values/row-by-row.test.ts'],
+  },
+  {
+    name: 'use the memory of a batch that is under way for the next one',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    const batch = new Uint8Array(newTextBuffer(at.records + section.length).buffer)
+    batch.set(section, at.records)`,
+    planted: `    const batch = isSmaller ? new Uint8Array(at.records + section.length) : sink.buffer.subarray(0, sink.length)
+    batch.set(section, at.records)`,
+    caughtBy: ['packages/format/src/batch/append-value.test.ts'],
+  },
+  {
+    name: 'write a value over the records that it sent',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    if (this.#isLent) this.#sink.leave()`,
+    planted: ``,
+    caughtBy: ['packages/format/src/batch/append-value.test.ts'],
+  },
+  {
+    name: 'count a value whose place was used meanwhile',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    if (version !== this.#version) return -1`,
+    planted: ``,
+    caughtBy: ['packages/format/src/batch/append-value.test.ts'],
+  },
+  {
+    name: 'leave a batch without its base offset',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    view.setBigInt64(at.baseOffset, 0n)`,
+    planted: `    view.setBigInt64(at.baseOffset, 1n)`,
+    caughtBy: ['packages/format/src/batch/record-batch.test.ts'],
+  },
+  {
+    name: 'leave a value where a longer length was expected',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    if (valueAt !== guessedAt) target.copyWithin(valueAt, guessedAt, end)`,
+    planted: ``,
+    caughtBy: ['packages/format/src/batch/append-value.test.ts'],
+  },
+  {
+    name: 'say that a value ended where there was no room',
+    file: 'packages/format/src/bytes/byte-sink.ts',
+    original: `return this.buffer === this.#lent ? this.length : -1`,
+    planted: `return this.length`,
+    caughtBy: ['packages/format/src/values/in-place-encoder.test.ts'],
   },
 ]

@@ -1,25 +1,101 @@
 import type { Mutant } from './mutants.ts'
 
-const fences = `      await active.datasync()
+const stores = `      await active.store(this.#buffer.frames(taken, start, active), start, () => timing?.syncing())
+      active.position = end
       timing?.synced()
-      await patiently(this.#runtime, () => this.checkFence())
+`
+const looks = `      await this.#fence.pass()
 `
 
 /** Planted bugs of `log`, its room `wal`. */
 export const logWalMutants: readonly Mutant[] = [
   {
     name: 'ack before fdatasync',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `      await this.file.datasync()\n`,
+    planted: ``,
+    caughtBy: ['test/log/crash-points.test.ts'],
+  },
+  {
+    name: 'ack before the write has returned',
     file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: fences,
-    planted: `      await this.checkFence()\n`,
+    original: stores,
+    planted: `      void active.store(this.#buffer.frames(taken, start, active), start).catch(() => undefined)
+      active.position = end
+`,
     caughtBy: ['test/log/crash-points.test.ts'],
   },
   {
     name: 'no fence check',
     file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: fences,
-    planted: `      await active.datasync()\n`,
+    original: looks,
+    planted: ``,
     caughtBy: ['test/log/fence.test.ts'],
+  },
+  {
+    name: 'a fence looked at before the write',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: stores + looks,
+    planted: looks + stores,
+    caughtBy: ['test/log/fence.test.ts'],
+  },
+  {
+    name: 'a direct look on a network mount',
+    file: 'packages/log/src/wal/file/fence-look.ts',
+    original: `!this.#isLocal || `,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/fence-look.test.ts'],
+  },
+  {
+    name: 'no rest after a slow look',
+    file: 'packages/log/src/wal/file/fence-look.ts',
+    original: ` || nowMs < this.#restsUntilMs`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/fence-look.test.ts'],
+  },
+  {
+    name: 'what is taken ahead left to the handle that syncs',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `      await this.#plain.preallocate(size)
+      await this.#plain.sync()
+`,
+    planted: `      await this.file.preallocate(size)
+`,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
+  },
+  {
+    name: 'go on after a synced write that failed',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `by \`allocate\`.
+      await this.file.writev(frames, position)`,
+    planted: `by \`allocate\`.
+      await this.#write(frames, position)`,
+    caughtBy: ['test/log/full-disk.test.ts'],
+  },
+  {
+    name: 'ignore what the other handle of a segment was told',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `    // A synced write waits for its own pages, and is told itself what became of them: it need not wait for what is taken ahead.
+    this.#check()
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
+  },
+  {
+    name: 'leave a segment open whose second handle was refused',
+    file: 'packages/log/src/wal/file/segment-file.ts',
+    original: `  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+`,
+    planted: `  } catch (error) {
+    throw error
+  }
+}
+`,
+    caughtBy: ['packages/log/src/wal/file/segment-file.test.ts'],
   },
   {
     name: 'a later frame taken for a torn tail',
@@ -101,6 +177,48 @@ export const logWalMutants: readonly Mutant[] = [
     original: `a.baseOffset === other?.header.baseOffset && `,
     planted: `a.baseOffset === other?.header.baseOffset && a.baseOffset < 0n && `,
     caughtBy: ['test/log/sparse-segments.test.ts'],
+  },
+  {
+    name: 'write frames by the template of the earlier use of a file',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `return this.#generation === generation && this.#epoch === epoch`,
+    planted: `return this.#epoch === epoch`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'name the first topic of a flush in all its frames',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `    bytes.set(uuidBytes(header.topicId), at + 64)
+`,
+    planted: `    if (position === flushStart) this.#bytes.set(uuidBytes(header.topicId), 64)
+    bytes.set(this.#bytes.subarray(64, 80), at + 64)
+`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'go on from the sum of a header of other length',
+    file: 'packages/log/src/wal/file/frame-writer.ts',
+    original: `if (frame.batchesBytes !== this.#lastBytes) {`,
+    planted: `if (this.#lastBytes < 0) {`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'leave what an earlier flush wrote between two frames',
+    file: 'packages/log/src/wal/file/flush-buffer.ts',
+    original: `while (at < next) bytes[at++] = 0`,
+    planted: `at = next`,
+    caughtBy: ['packages/log/src/wal/file/flush-buffer.test.ts'],
+  },
+  {
+    name: 'ack large sections after small ones',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+`,
+    planted: `      const ack = { baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' } as const
+      if (batchesBytes < 1000) resolve(ack)
+      else setImmediate(() => resolve(ack))
+`,
+    caughtBy: ['packages/log/src/wal/file/conformance.test.ts'],
   },
   {
     name: 'a reader takes what was copied on for released',

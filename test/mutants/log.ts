@@ -145,32 +145,74 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'leave the offsets that a Wal assigned out of what is tailed',
     file: 'packages/log/src/produce/single.ts',
-    original: `        const { baseOffset, lastOffset, location } = appended
+    original: `        const { baseOffset, lastOffset, aborted, location } = appended
         patch(baseOffset)
 `,
-    planted: `        const { baseOffset, lastOffset, location } = appended
+    planted: `        const { baseOffset, lastOffset, aborted, location } = appended
 `,
     caughtBy: ['test/log/memory-wal.test.ts'],
   },
   {
     name: 'tell who follows after the ack',
     file: 'packages/log/src/produce/single.ts',
-    original: `        following.follower?.add(header, appended.location, batches)
-        return appended`,
-    planted: `        setImmediate(() => following.follower?.add(header, appended.location, batches))
-        return appended`,
+    original: `          following.follower?.add(header, location, batches)
+          return appended`,
+    planted: `          setImmediate(() => following.follower?.add(header, location, batches))
+          return appended`,
     caughtBy: ['test/log/open-log.test.ts'],
   },
   {
     name: 'offsets of an earlier life',
     file: 'packages/log/src/produce/single.ts',
-    original: 'const key = `${topicId}/${incarnation}/${partition}`',
-    planted: 'const key = `${topicId}/${partition}`',
+    original: `const sequence = sequenceOf(topicId, incarnation, partition)`,
+    planted: `const sequence = sequenceOf(topicId, 0, partition)`,
     caughtBy: ['test/adopted-table.test.ts'],
   },
   {
+    name: 'go on above the offsets that a full disk rejected',
+    file: 'packages/log/src/produce/single.ts',
+    original: `if (each !== undefined) each.next = each.durable`,
+    planted: `if (each !== undefined) each.durable = each.next`,
+    caughtBy: ['packages/log/src/produce/single.test.ts'],
+  },
+  {
+    name: 'hand on the checksum of batches as it was before their offsets',
+    file: 'packages/log/src/produce/batch-appender.ts',
+    original: `    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
+    const ofBatch = crcOfBatch(own, position, sizeBytes)
+`,
+    planted: `    const ofBatch = crcOfBatch(own, position, sizeBytes)
+    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
+`,
+    caughtBy: ['test/log/appended-batches.test.ts'],
+  },
+  {
+    name: 'join the checksums of batches at another length',
+    file: 'packages/log/src/produce/batch-appender.ts',
+    original: `crc32cJoined(crc, ofBatch, sizeBytes)`,
+    planted: `crc32cJoined(crc, ofBatch, own.length)`,
+    caughtBy: ['test/log/appended-batches.test.ts'],
+  },
+  {
+    name: 'give two appends the same memory',
+    file: 'packages/log/src/produce/own-bytes.ts',
+    original: `  used += length
+`,
+    planted: `  used += length >> 1
+`,
+    caughtBy: ['packages/log/src/produce/own-bytes.test.ts', 'test/log/appended-batches.test.ts'],
+  },
+  {
+    name: 'take the batches of a section for those of the one behind it',
+    file: 'packages/log/src/hot/tail-ring.ts',
+    original: `    if (found.lastOffset !== lastOffset) return undefined
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/hot/tail-ring.test.ts'],
+  },
+  {
     name: 'end a batch once it is too large',
-    file: 'packages/log/src/produce/log-producer.ts',
+    file: 'packages/log/src/produce/collector.ts',
     original: `return builder.sizeWith(record, bodyBytes) <= maxBatchBytes`,
     planted: `return builder.sizeBytes <= maxBatchBytes`,
     caughtBy: ['test/limits/edges.test.ts'],
@@ -440,5 +482,59 @@ export const logMutants: readonly Mutant[] = [
     original: `if (!isKind(error, 'exists', 'TOPIC_EXISTS')) throw error`,
     planted: `throw error`,
     caughtBy: ['test/log/late-first-objects.test.ts'],
+  },
+  {
+    name: 'bound what each producer holds, and not the log',
+    file: 'packages/log/src/produce/log-producer.ts',
+    original: `new ByteGate(maxUnackedBytes, unacked, `,
+    planted: `new ByteGate(maxUnackedBytes, undefined, `,
+    caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let appends in before all producers',
+    file: 'packages/log/src/open-log.ts',
+    original: `new ByteGate(limits.maxUnackedBytes, unacked)),`,
+    planted: `unacked),`,
+    caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let batches linger that are all that is in the way of others',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: `    for (const gate of this.#holders) gate.#onStuck?.()
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
+  },
+  {
+    name: 'send small batches wherever somebody waits',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: ` || this.#heldBytes < this.#bytes) return`,
+    planted: `) return`,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
+  },
+  {
+    name: 'let one producer in before all others',
+    file: 'packages/log/src/produce/byte-gate.ts',
+    original: `      this.#crowded.delete(gate)
+      this.#crowded.add(gate)
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
+  },
+  {
+    name: 'take a record that its own code has closed the producer before',
+    file: 'packages/log/src/produce/collector.ts',
+    original: `      this.#checkGoesOn(signal)
+    } catch`,
+    planted: `    } catch`,
+    caughtBy: ['packages/log/src/produce/collector.test.ts'],
+  },
+  {
+    name: 'keep a record that was refused',
+    file: 'packages/log/src/produce/collector.ts',
+    original: `      builder.undo()
+      throw error`,
+    planted: `      throw error`,
+    caughtBy: ['packages/log/src/produce/collector.test.ts'],
   },
 ]

@@ -11,6 +11,7 @@ import { lakeLiveMutants } from './lake-live.ts'
 import { lakeReplayMutants } from './lake-replay.ts'
 import { lakeTableMutants } from './lake-table.ts'
 import { logMutants } from './log.ts'
+import { logFeedMutants } from './log-feed.ts'
 import { logWalMutants } from './log-wal.ts'
 import { moulinMutants } from './moulin.ts'
 import { storageMutants } from './storage.ts'
@@ -43,6 +44,7 @@ export const mutants: readonly Mutant[] = [
   ...lakeReplayMutants,
   ...lakeTableMutants,
   ...logMutants,
+  ...logFeedMutants,
   ...logWalMutants,
   ...moulinMutants,
   ...storageMutants,

@@ -255,8 +255,8 @@ export const storageMutants: readonly Mutant[] = [
   {
     name: 'close a file under those who read it',
     file: 'packages/storage/src/held-files.ts',
-    original: `if (entry.users === 0) await entry.handle.close().catch(() => {})`,
-    planted: `await entry.handle.close().catch(() => {})`,
+    original: `if (entry.users === 0) await this.#close(entry)`,
+    planted: `await this.#close(entry)`,
     caughtBy: ['packages/storage/src/held-files.test.ts'],
   },
   {
@@ -291,7 +291,7 @@ export const storageMutants: readonly Mutant[] = [
   {
     name: 'keep descriptors that somebody needs',
     file: 'packages/storage/src/held-files.ts',
-    original: `      await Promise.all(idle.map((entry) => this.#drop(entry)))
+    original: `      for (const entry of this.#held.values()) if (entry.users === 0) void this.#drop(entry)
 `,
     planted: ``,
     caughtBy: ['packages/storage/src/held-files.test.ts'],
@@ -302,5 +302,12 @@ export const storageMutants: readonly Mutant[] = [
     original: `checkOptions(\`\${name}.get\`, given, objectStoreOptions.get)`,
     planted: ``,
     caughtBy: ['packages/storage/src/layers/checked-calls.test.ts'],
+  },
+  {
+    name: 'refuse a call for which another one has made room',
+    file: 'packages/storage/src/held-files.ts',
+    original: `if (this.#closed === closed) throw error`,
+    planted: `if (this.#closed === closed || this.#held.size === 0) throw error`,
+    caughtBy: ['packages/storage/src/held-files.test.ts'],
   },
 ]

@@ -226,4 +226,22 @@ export const testingMutants: readonly Mutant[] = [
     planted: ``,
     caughtBy: ['packages/testing/src/cloud/fault-proxy.test.ts'],
   },
+  {
+    name: 'a synced write that makes durable what is beside it',
+    file: 'packages/testing/src/disk-node.ts',
+    original: `    const change = { position, bytes: new Uint8Array(bytes), isDurable: true } as const
+`,
+    planted: `    this.sync()
+    const change = { position, bytes: new Uint8Array(bytes), isDurable: true } as const
+`,
+    caughtBy: ['packages/testing/src/simulated-disk-synced.test.ts'],
+  },
+  {
+    name: 'a synced write undone by what came before it',
+    file: 'packages/testing/src/disk-node.ts',
+    original: `    if (this.#pending.length > 0) this.#pending.push(change)
+`,
+    planted: ``,
+    caughtBy: ['packages/testing/src/simulated-disk-synced.test.ts'],
+  },
 ]

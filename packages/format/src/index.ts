@@ -6,7 +6,7 @@ export { AvroReader, avroReaderOf, minimumBytes } from './avro/avro-reader.ts'
 export type { AvroRead } from './avro/avro-reader.ts'
 export type { AvroType } from './avro/avro-schema.ts'
 export { BatchFramer, headerKeySize, nullableSize } from './batch/batch-framer.ts'
-export { batchesIn, patchBatch } from './batch/batch-header.ts'
+export { batchesIn, crcOfBatch, patchBatch } from './batch/batch-header.ts'
 export type { BatchHeader } from './batch/batch-header.ts'
 export { offsetSince } from './batch/offset-since.ts'
 export { keptOfBatch } from './batch/kept-of-batch.ts'
@@ -19,6 +19,7 @@ export type { BatchLimits } from './batch/record-cursor.ts'
 export { encodeBatch, LONE_RECORD_BYTES, recordBatchBuilder } from './batch/write-batch.ts'
 export type {
   EncodeBatchOptions,
+  InPlaceCodec,
   RecordBatchBuilder,
   RecordBatchBuilderOptions,
   WritableCompression,
@@ -28,7 +29,8 @@ export { codecFormats } from './codec-formats.ts'
 export { compress, decompress } from './bytes/compression.ts'
 export type { Compression } from './bytes/compression.ts'
 export { varintSize } from './bytes/byte-sink.ts'
-export { crc32c } from './bytes/crc32c.ts'
+export { crc32c, crc32cOf, crc32cOfInt64 } from './bytes/crc32c.ts'
+export { crc32cJoined } from './bytes/crc32c-joined.ts'
 export { crc32cRanges } from './bytes/crc32c-ranges.ts'
 export { json } from './json/json-codec.ts'
 export { murmur2 } from './bytes/murmur2.ts'
@@ -75,7 +77,7 @@ export type { ParquetWorkers, ParquetWorkersOptions, PooledDecodesOptions } from
 export { rowsEncoderOf } from './values/row-by-row.ts'
 export { topBitsAt } from './parquet/leaf-bounds.ts'
 export { doubled } from './bytes/doubled.ts'
-export { halvesOf } from './bytes/int64-halves.ts'
+export { halvesOf, highOf, lowOf } from './bytes/int64-halves.ts'
 export {
   bigIntBytes,
   bigIntOf,
@@ -88,7 +90,8 @@ export {
 } from './values/scalars.ts'
 export { textBuffer } from './bytes/text-buffer.ts'
 export type { MemoryGrant } from './threads/memory-budget.ts'
-export type { ThreadEnd } from './threads/pool-thread.ts'
+export type { ThreadEnd } from './threads/started-thread.ts'
+export { HELLO_MS, StartedThread } from './threads/started-thread.ts'
 export { serveCalls, WORKER_NICENESS } from './threads/serve-calls.ts'
 export { threadPool } from './threads/thread-pool.ts'
 export type { ThreadLease, ThreadPool, ThreadPoolOptions } from './threads/thread-pool.ts'

@@ -1,5 +1,7 @@
 export { openLog } from './open-log.ts'
 export type { OpenLogOptions } from './open-log.ts'
+export { serveFeed } from './feed/serve-feed.ts'
+export type { FeedParts } from './feed/served-feed.ts'
 export { planRepair, repairLog } from './repair-log.ts'
 export type { Damage, GivenUpRange, RepairLogOptions, RepairPlan } from './repair-log.ts'
 export { single } from './produce/single.ts'

@@ -10,6 +10,7 @@ import type {
   WalWriter,
 } from '@moulin/core'
 import type { Admission } from './produce/admission.ts'
+import type { ByteGate } from './produce/byte-gate.ts'
 import type { CheckpointWriter } from './stored/checkpoint-writer.ts'
 import type { HotLog } from './hot/hot-log.ts'
 import type { WritableSchemaLedger } from './stored/schema-ledger.ts'
@@ -29,6 +30,8 @@ export interface LogCore {
   readonly graceMs: number
   /** How long the first append to a topic waits for its table. */
   readonly catalogWaitMs: number
+  /** The module that threads of feeds run; default `@moulin/log/worker`. */
+  readonly feedWorker: URL | undefined
   /** For topics that do not say otherwise. */
   readonly onBroken: OnBroken
   /** Of a log that is open for reading only: one that writes nothing. */
@@ -41,7 +44,9 @@ export interface LogCore {
   readonly topics: TopicStore
   readonly checkpoints: CheckpointWriter
   readonly pressure: WalPressure
-  /** Bounds what raw appends wait to make durable, as each producer bounds its own: by `maxUnackedBytes`. */
+  /** All that is accepted and not yet durable, of producers and raw appends together: at most `maxUnackedBytes`. */
+  readonly unacked: ByteGate
+  /** Of raw appends. */
   readonly appends: Admission
   /** Fires when the log is closed: readers end. */
   readonly closing: AbortSignal

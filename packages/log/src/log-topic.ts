@@ -28,7 +28,7 @@ import {
   throwIfAborted,
 } from '@moulin/core'
 import { asPlainJson } from './plain-json.ts'
-import { appendBatches, type AppendRequest } from './produce/batch-appender.ts'
+import { appendBatches, type AppendedOffsets, type AppendRequest } from './produce/batch-appender.ts'
 import { readEarlier } from './read/earlier-reader.ts'
 import { fetchBatches } from './read/fetch-batches.ts'
 import {
@@ -120,6 +120,8 @@ class LogTopic {
         nextOffset: (partition) => this.#state.hot.partitions[partition]!.highWatermark,
         append: (batch) => this.#state.append(batch),
         room: core.pressure,
+        unacked: core.unacked,
+        feed: { valueCodec, keyCodec, worker: core.feedWorker, ...bounds },
         closed: (done) => void producers.delete(done),
       },
       options,
@@ -128,12 +130,17 @@ class LogTopic {
     return producer as Producer
   }
 
-  async append(request: AppendRequest): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
-    checkOptions(this.#what('append'), request, appendTable)
-    checkWritable(this.#state.core.access, 'append')
-    this.#checkOpen()
-    this.#checkSchema()
-    return appendBatches(this.#state, request)
+  // Not async: a promise more would cost more than all these checks.
+  append(request: AppendRequest): Promise<AppendedOffsets> {
+    try {
+      checkOptions(this.#what('append'), request, appendTable)
+      checkWritable(this.#state.core.access, 'append')
+      this.#checkOpen()
+      this.#checkSchema()
+      return appendBatches(this.#state, request)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   read(options: ReadOptions = {}): AsyncIterable<LogRecord> {

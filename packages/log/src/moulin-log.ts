@@ -122,8 +122,10 @@ export class MoulinLog implements Log {
       this.#following.now,
       ...this.#states().map(({ tiering }) => tiering.failing),
     ])
+    const { unacked, hot } = this.#core
+    const memory = { unackedBytes: unacked.bytes, tailRingBytes: hot.ringBytes }
     const waiting = { untieredBytes, unreleasedBytes: unreleasedBytes - untieredBytes }
-    return asPlainJson({ wal, ...waiting, walFull: pressure.walFull, ...failing })
+    return asPlainJson({ wal, ...memory, ...waiting, walFull: pressure.walFull, ...failing })
   }
 
   /** Seen when it is asked for: since when, it does not say. */

@@ -21,6 +21,7 @@ import {
 } from '@moulin/core'
 import { codecFormats } from '@moulin/format'
 import { Admission } from './produce/admission.ts'
+import { ByteGate } from './produce/byte-gate.ts'
 import { checkpointStore, type CheckpointStore } from './stored/checkpoint-store.ts'
 import { HotLog } from './hot/hot-log.ts'
 import type { LogCore } from './log-core.ts'
@@ -77,6 +78,8 @@ export interface OpenLogOptions {
    * they are refused (`exhausted` code `WAL_FULL`); default 60 000.
    */
   readonly maxBlockMs?: number
+  /** The module that the threads of `sendFeed` run, for bundles: see docs/bundlers.md. Default `@moulin/log/worker`. */
+  readonly feedWorker?: URL
   /** What happens to a topic whose table's history is broken; default `error`. A topic may say otherwise. See {@link OnBroken}. */
   readonly onBroken?: OnBroken
   /** Aborts the opening, between two steps of it: what was begun is given up before `aborted` is thrown. */
@@ -97,6 +100,7 @@ const optionTable: OptionTable<OpenLogOptions> = {
   graceMs: option.milliseconds(),
   catalogWaitMs: option.milliseconds(),
   maxBlockMs: option.milliseconds(),
+  feedWorker: option.moduleUrl,
   onBroken: onBrokenCheck,
   signal: option.abortSignal,
 }
@@ -221,6 +225,7 @@ async function assemble(
     checkpoint: () => writer.write(),
     runtime,
   })
+  const unacked = new ByteGate(limits.maxUnackedBytes)
   const core: LogCore = {
     logId,
     name: `log(${store.root})`,
@@ -232,6 +237,7 @@ async function assemble(
     tier,
     graceMs,
     catalogWaitMs,
+    feedWorker: options.feedWorker,
     onBroken,
     wal,
     reader,
@@ -247,7 +253,9 @@ async function assemble(
     topics: topicStore(store, { runtime }),
     checkpoints: writer,
     pressure,
-    appends: new Admission(pressure, limits.maxUnackedBytes),
+    unacked,
+    // Within the log's, as a producer's: whoever waits in the log's own comes before them all.
+    appends: new Admission(pressure, new ByteGate(limits.maxUnackedBytes, unacked)),
     closing: closing.signal,
     refresh,
     forgetReleased,

@@ -41,6 +41,8 @@ export interface EmbeddedOptions {
   readonly maxBlockMs?: number
   /** The module that worker threads run, for bundles: see `IcebergTierOptions` and docs/bundlers.md. */
   readonly worker?: URL
+  /** The module that the threads of `sendFeed` run, for bundles: see `OpenLogOptions` and docs/bundlers.md. */
+  readonly feedWorker?: URL
   /** What happens to a topic whose table's history is broken; default `error`. See `OpenLogOptions`. */
   readonly onBroken?: OnBroken
   readonly limits?: Partial<Limits>
@@ -65,6 +67,7 @@ export const embeddedOptions: OptionTable<EmbeddedOptions> = {
   catalogWaitMs: option.milliseconds(),
   maxBlockMs: option.milliseconds(),
   worker: option.moduleUrl,
+  feedWorker: option.moduleUrl,
   onBroken: option.oneOf('error', 'restore', 'gap'),
   limits: option.someLimits,
   networkMount: option.oneOf('refuse', 'allow'),
@@ -95,13 +98,14 @@ export function tierOf(own: () => Catalog, options: EmbeddedOptions): ColdTier {
 
 /** What a log composed from parts is told as it stands. */
 export function logOptionsOf(options: EmbeddedOptions): Partial<OpenLogOptions> {
-  const { access, takeover, graceMs, catalogWaitMs, maxBlockMs, onBroken, limits, signal } = options
+  const { access, takeover, graceMs, catalogWaitMs, maxBlockMs, feedWorker, onBroken, limits, signal } = options
   return {
     ...(access === undefined ? {} : { access }),
     ...(takeover === undefined ? {} : { takeover }),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(catalogWaitMs === undefined ? {} : { catalogWaitMs }),
     ...(maxBlockMs === undefined ? {} : { maxBlockMs }),
+    ...(feedWorker === undefined ? {} : { feedWorker }),
     ...(onBroken === undefined ? {} : { onBroken }),
     ...(limits === undefined ? {} : { limits }),
     ...(signal === undefined ? {} : { signal }),

@@ -49,10 +49,13 @@ export async function openFolder(dir: string | URL, options: EmbeddedOptions = {
 }
 
 /** The store of a folder that is there. @throws `not-found` for one that is not; `invalid` for a path that engines cannot open. */
-export async function folderStore(dir: string | URL, { files }: Pick<Runtime, 'files'>): Promise<ObjectStore> {
+export async function folderStore(
+  dir: string | URL,
+  { files, timers }: Pick<Runtime, 'files' | 'timers'>,
+): Promise<ObjectStore> {
   const root = await realPlace(folderOf('moulin', dir), files)
   await requireFolder(root, 'read-only', files)
-  const store = fileSystem({ root, files })
+  const store = fileSystem({ root, files, timers })
   checkRoot(store)
   return store
 }
@@ -63,7 +66,7 @@ export async function withFolderParts<T>(dir: string | URL, use: (parts: RepairL
   const { files } = runtime
   const root = await realPlace(folderOf('repair', dir), files)
   await requireFolder(root, 'read-only', files)
-  const store = fileSystem({ root, files })
+  const store = fileSystem({ root, files, timers: runtime.timers })
   const catalog = objectStoreCatalog({ store, prefix: 'tables/', runtime, access: 'read-only' })
   const tier = icebergTier({ catalog, threads: 0 })
   try {

@@ -79,6 +79,7 @@ export type {
   Expression,
   Failing,
   Failure,
+  Feed,
   FetchedBatches,
   FetchOptions,
   Fidelity,

@@ -20,7 +20,7 @@ export const unseenWal: Wal = {
       epoch: 0n,
       read: () => Promise.reject(notFound('RELEASED', 'The write-ahead data is not at hand.')),
       release: async () => {},
-      usage: () => ({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0 }),
+      usage: () => ({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0, bufferBytes: 0 }),
       follow() {},
       refresh: beforeRecovery,
       close: async () => {},

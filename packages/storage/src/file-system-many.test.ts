@@ -167,8 +167,8 @@ describe('getRanges of fileSystem', () => {
     const disk = simulatedDisk({ seed: 1 })
     const files: Files = {
       ...disk.files,
-      async open(path, mode) {
-        const handle = await disk.files.open(path, mode)
+      async open(path, mode, options) {
+        const handle = await disk.files.open(path, mode, options)
         if (mode === 'read') await open(disk.files, 9).put('k', new Uint8Array(1000).fill(2))
         return handle
       },

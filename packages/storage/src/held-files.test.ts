@@ -297,6 +297,26 @@ describe('the files that a store holds open', () => {
     expect(await failure(store.put('e', bytesOf('e')))).toMatchObject({ code: 'EMFILE', outcome: 'rejected' })
   })
 
+  it('make room for all calls that find none at the same time', async () => {
+    const together = Promise.withResolvers<void>()
+    let refused = 0
+    const store = open({
+      ...calls.files,
+      async open(path, mode) {
+        if (!/\/full\d$/.test(path) || mode !== 'read' || refused === 3) return calls.files.open(path, mode)
+        if (++refused === 3) together.resolve()
+        await together.promise
+        throw unavailable('EMFILE', `open of ${path} failed: too many open files`)
+      },
+    })
+    const full = ['full0', 'full1', 'full2']
+    for (const key of ['a', ...full]) await store.put(key, bytesOf(key))
+    await store.get('a')
+    const got = await Promise.all(full.map((key) => store.get(key)))
+    expect(got.map(({ bytes }) => textOf(bytes))).toEqual(full)
+    expect(calls.made).toContain(`close ${ROOT}/a`)
+  })
+
   it('leave none open that could not be looked at', async () => {
     const store = await filled(1)
     disk.fail({ fault: 'EIO', call: 'stat', nth: 2 })

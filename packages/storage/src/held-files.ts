@@ -56,6 +56,9 @@ export class HeldFiles {
   readonly #held = new Map<string, Entry>()
   readonly #local = new Map<string, Promise<boolean>>()
   #timer: Timer | undefined
+  readonly #closing = new Set<Promise<void>>()
+  /** How many descriptors were given back. */
+  #closed = 0
   /** The disk, on which a call that finds no descriptor free is made again when those of files that nobody reads have been closed. */
   readonly files: StoreFiles
 
@@ -155,8 +158,16 @@ export class HeldFiles {
   async #drop(entry: Entry): Promise<void> {
     entry.isHeld = false
     if (this.#held.get(entry.path) === entry) this.#held.delete(entry.path)
+    if (entry.users === 0) await this.#close(entry)
+  }
+
+  async #close({ handle }: Entry): Promise<void> {
     // Nothing was written: what a close could tell is nobody's concern.
-    if (entry.users === 0) await entry.handle.close().catch(() => {})
+    const closing = handle.close().catch(() => {})
+    this.#closing.add(closing)
+    await closing
+    this.#closing.delete(closing)
+    this.#closed++
   }
 
   #shrink(): void {
@@ -178,13 +189,15 @@ export class HeldFiles {
   }
 
   async #withRoom<T>(call: () => Promise<T>): Promise<T> {
+    const closed = this.#closed
     try {
       return await call()
     } catch (error) {
-      const lacksRoom = isKind(error, 'unavailable', 'EMFILE') || isKind(error, 'unavailable', 'ENFILE')
-      const idle = lacksRoom ? [...this.#held.values()].filter(({ users }) => users === 0) : []
-      if (idle.length === 0) throw error
-      await Promise.all(idle.map((entry) => this.#drop(entry)))
+      if (!isKind(error, 'unavailable', 'EMFILE') && !isKind(error, 'unavailable', 'ENFILE')) throw error
+      for (const entry of this.#held.values()) if (entry.users === 0) void this.#drop(entry)
+      // Several meet the limit together: the first closes all there is, and that is room for the others, too.
+      await Promise.all(this.#closing)
+      if (this.#closed === closed) throw error
       return await call()
     }
   }

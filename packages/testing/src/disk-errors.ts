@@ -10,6 +10,7 @@ export type DiskEffectKind =
   | 'unlink'
   | 'rmdir'
   | 'write'
+  | 'syncedWrite'
   | 'preallocate'
   | 'truncate'
   | 'touch'
@@ -22,12 +23,21 @@ export type DiskCall = DiskEffectKind | 'open' | 'read' | 'readdir' | 'stat' | '
 /** Faults of the environment that a test can order. */
 export type DiskFault = 'NO_SPACE' | 'READ_ONLY' | 'EIO'
 
-const mayHaveHappened: ReadonlySet<DiskCall> = new Set(['write', 'preallocate', 'datasync', 'sync', 'syncDirectory'])
+const mayHaveHappened: ReadonlySet<DiskCall> = new Set([
+  'write',
+  'syncedWrite',
+  'preallocate',
+  'datasync',
+  'sync',
+  'syncDirectory',
+])
 
 /** The errors of core's own disk, for the same reasons. */
 export function diskFault(fault: DiskFault, call: DiskCall, path: string, facts: ErrorContext = {}): MoulinError {
-  // A fault by order comes before anything is written.
-  const context = { path, call, simulated: true, ...(call === 'write' ? { written: 0 } : {}), ...facts }
+  const isWrite = call === 'write' || call === 'syncedWrite'
+  // A fault by order comes before anything is written; to a handle that syncs the system tells the same, whatever was.
+  const told = isWrite ? { call: 'write', written: 0 } : { call }
+  const context = { path, simulated: true, ...told, ...facts }
   const outcome = mayHaveHappened.has(call) ? 'unknown' : 'rejected'
   switch (fault) {
     case 'NO_SPACE':
@@ -37,6 +47,19 @@ export function diskFault(fault: DiskFault, call: DiskCall, path: string, facts:
     case 'EIO':
       return unavailable('EIO', `${call} of ${path} failed (simulated).`, { context, outcome })
   }
+}
+
+/** What core's own disk says where a handle that syncs took a part. */
+export function shortWrite(path: string, written: number): MoulinError {
+  const context = { path, call: 'write', simulated: true, written }
+  const message = `${path}: the disk took only ${written} bytes (simulated).`
+  return unavailable('SHORT_WRITE', message, { outcome: 'unknown', context })
+}
+
+/** A call that cannot wait, of a process that is paused or dead. */
+export function held(call: DiskCall, path: string): MoulinError {
+  const message = `${path}: the process is held, and this call cannot wait (simulated).`
+  return unavailable('HELD', message, { context: { path, call, simulated: true } })
 }
 
 export function noFile(call: DiskCall, path: string): MoulinError {

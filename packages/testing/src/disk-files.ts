@@ -1,7 +1,7 @@
 import type { DirectoryEntry, DiskSize, FileHandle, Files, FileStat } from '@moulin/core'
-import { compareKeys, joinBytes } from '@moulin/core'
+import { compareKeys, isKind, joinBytes } from '@moulin/core'
 import type { DiskCall, DiskEffectKind } from './disk-errors.ts'
-import { diskFault, misuse, noFile } from './disk-errors.ts'
+import { diskFault, held, misuse, noFile, shortWrite } from './disk-errors.ts'
 import type { DiskFile, DiskFolder, DiskNode } from './disk-node.ts'
 import type { ProcessGate } from './disk-process.ts'
 import type { DiskTree } from './disk-tree.ts'
@@ -11,6 +11,8 @@ import { namesOf } from './disk-tree.ts'
 export interface DiskDevice {
   readonly tree: DiskTree
   readonly mount: 'local' | 'network'
+  /** Whether handles may sync what they write. */
+  readonly syncedWrites: boolean
   now(): number
   /** Throws the fault that a test has ordered for this call. */
   admit(process: string, call: DiskCall, path: string): void
@@ -19,13 +21,15 @@ export interface DiskDevice {
   room(bytes: number): number
   /** A sync failed by order: some of the unsynced bytes are lost for good. */
   failedSync(file: DiskFile): void
+  /** A synced write failed by order: any part of it is there. */
+  failedWrite(file: DiskFile, position: number, bytes: Uint8Array): void
   changed(folder: DiskFolder): void
   watch(folder: DiskFolder, gate: ProcessGate, changed: () => void): { close(): void }
-  /** A part of a write of that many bytes, for a process killed in the middle of it. */
-  partOf(bytes: number): number
+  /** What a process killed in the middle of a write has given: a part from the first byte on. Of a synced one perhaps none, or all. */
+  partOf(bytes: Uint8Array, isSynced?: boolean): Uint8Array
 }
 
-const changes: ReadonlySet<DiskCall> = new Set(['write', 'preallocate', 'truncate', 'touch'])
+const changes: ReadonlySet<DiskCall> = new Set(['write', 'syncedWrite', 'preallocate', 'truncate', 'touch'])
 
 /** The door to the disk for one process. */
 export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
@@ -47,10 +51,11 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
     })
 
   return {
-    async open(path, mode) {
+    async open(path, mode, options) {
+      const isSynced = device.syncedWrites && options?.synced === true
       const open = (file: DiskNode): FileHandle => {
         if (file.kind !== 'file') throw misuse('EISDIR', 'open', path)
-        return handleOf(device, gate, file, path, mode !== 'read')
+        return handleOf(device, gate, file, path, mode === 'read' ? 'read' : isSynced ? 'synced' : 'plain')
       }
       return mode === 'create'
         ? change('create', path, () => open(tree.create(path)))
@@ -76,6 +81,12 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
         const node = tree.find(path)
         return node === undefined ? undefined : statOf(node)
       }),
+    statNow(path) {
+      if (gate.state !== 'running') throw held('stat', path)
+      device.admit(gate.name, 'stat', path)
+      const node = tree.find(path)
+      return node && statOf(node)
+    },
     syncDirectory: (path) =>
       gate.effect('syncDirectory', path, () => {
         device.admit(gate.name, 'syncDirectory', path)
@@ -102,12 +113,18 @@ export function filesOf(device: DiskDevice, gate: ProcessGate): Files {
   }
 }
 
-function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: string, writable: boolean): FileHandle {
+function handleOf(
+  device: DiskDevice,
+  gate: ProcessGate,
+  file: DiskFile,
+  path: string,
+  use: 'read' | 'plain' | 'synced',
+): FileHandle {
   let open = true
   file.opens++
   gate.opened.push(file)
   const require = (call: DiskCall): void => {
-    if (!open || (!writable && changes.has(call))) throw misuse('EBADF', call, path)
+    if (!open || (use === 'read' && changes.has(call))) throw misuse('EBADF', call, path)
     device.admit(gate.name, call, path)
   }
   const ask = <T>(call: DiskCall, run: () => T): Promise<T> =>
@@ -115,6 +132,10 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
       require(call)
       return run()
     })
+  const changed = (): void => {
+    const folder = device.tree.find(parentOf(path))
+    if (folder?.kind === 'directory') device.changed(folder)
+  }
   const effect = (kind: DiskEffectKind, run: () => void, partly?: () => void): Promise<void> =>
     gate.effect(
       kind,
@@ -122,8 +143,7 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
       () => {
         require(kind)
         run()
-        const folder = device.tree.find(parentOf(path))
-        if (folder?.kind === 'directory') device.changed(folder)
+        changed()
       },
       partly,
     )
@@ -138,24 +158,46 @@ function handleOf(device: DiskDevice, gate: ProcessGate, file: DiskFile, path: s
       file.sync()
     })
   // The part of a growth that fits a full disk is written all the same, as a real one does.
-  const write = (position: number, bytes: Uint8Array, kind: DiskEffectKind): void => {
+  const write = (position: number, bytes: Uint8Array, isSynced = false): void => {
     const grows = Math.max(0, position + bytes.length - file.size)
-    const fits = bytes.length - (grows - device.room(grows))
-    file.write(position, bytes.subarray(0, Math.max(0, fits)))
+    const fits = Math.max(0, bytes.length - (grows - device.room(grows)))
+    const part = bytes.subarray(0, fits)
+    if (isSynced) file.writeSynced(position, part)
+    else file.write(position, part)
     file.modifiedMs = device.now()
-    if (fits < bytes.length) throw diskFault('NO_SPACE', kind, path, { written: Math.max(0, fits) })
+    if (fits === bytes.length) return
+    throw isSynced && fits > 0 ? shortWrite(path, fits) : diskFault('NO_SPACE', 'write', path, { written: fits })
   }
+  // Write and sync in one: the process may end with all of it written, and nothing of it durable.
+  const syncedWrite = (position: number, bytes: Uint8Array): Promise<void> =>
+    gate.effect(
+      'syncedWrite',
+      path,
+      () => {
+        try {
+          require('syncedWrite')
+        } catch (error) {
+          if (open && !isKind(error, 'unavailable', 'READ_ONLY')) device.failedWrite(file, position, bytes)
+          throw error
+        }
+        write(position, bytes, true)
+        changed()
+      },
+      () => write(position, device.partOf(bytes, true)),
+    )
 
   return {
+    isSynced: use === 'synced',
     read: (position, length) => ask('read', () => file.read(position, length)),
     writev: (parts, position) => {
       const bytes = joinBytes(parts)
       // As the real disk: nothing to write is no call.
       if (bytes.length === 0) return gate.ask(() => {})
+      if (use === 'synced') return syncedWrite(position, bytes)
       return effect(
         'write',
-        () => write(position, bytes, 'write'),
-        () => write(position, bytes.subarray(0, device.partOf(bytes.length)), 'write'),
+        () => write(position, bytes),
+        () => write(position, device.partOf(bytes)),
       )
     },
     preallocate: (size) =>

@@ -6,7 +6,10 @@ export type DiskNode = DiskFile | DiskFolder
 /** How a crash treats writes that no sync has covered: all lost, cut inside one write, or only some pages kept. */
 export type Tear = 'none' | 'prefix' | 'pages'
 
-type Change = { readonly position: number; readonly bytes: Uint8Array } | { readonly size: number }
+type Change = ({ readonly position: number; readonly bytes: Uint8Array } | { readonly size: number }) & {
+  /** There already: it stands here for the order alone. */
+  readonly isDurable?: true
+}
 
 const pageBytes = 4096
 
@@ -40,6 +43,22 @@ export class DiskFile {
     const change = { position, bytes: new Uint8Array(bytes) }
     apply(change, this.#cache)
     this.#pending.push(change)
+  }
+
+  /** O_DSYNC: these bytes are durable, and the size that shows them; nothing that is volatile beside them. */
+  writeSynced(position: number, bytes: Uint8Array): void {
+    const change = { position, bytes: new Uint8Array(bytes), isDurable: true } as const
+    apply(change, this.#cache)
+    apply(change, this.#durable)
+    // What came before and reaches the disk later undoes nothing of it.
+    if (this.#pending.length > 0) this.#pending.push(change)
+  }
+
+  /** The same, failing: all of it is readable, and some pages are durable. */
+  failSyncedWrite(position: number, bytes: Uint8Array, random: SeededRandom): void {
+    const change = { position, bytes: new Uint8Array(bytes) }
+    apply(change, this.#cache)
+    keepPages([change], this.#durable, random)
   }
 
   resize(size: number): void {
@@ -92,14 +111,19 @@ function apply(change: Change, bytes: DiskBytes): void {
 
 function keepPrefix(changes: readonly Change[], durable: DiskBytes, random: SeededRandom): void {
   const torn = random.below(changes.length + 1)
-  changes.slice(0, torn).forEach((change) => apply(change, durable))
-  const last = changes[torn]
-  if (last !== undefined && 'bytes' in last)
-    durable.write(last.position, last.bytes.subarray(0, random.below(last.bytes.length + 1)))
+  for (const [at, change] of changes.entries()) {
+    if (at < torn || change.isDurable) apply(change, durable)
+    else if (at === torn && 'bytes' in change)
+      durable.write(change.position, change.bytes.subarray(0, random.below(change.bytes.length + 1)))
+  }
 }
 
 function keepPages(changes: readonly Change[], durable: DiskBytes, random: SeededRandom): void {
   for (const change of changes) {
+    if (change.isDurable) {
+      apply(change, durable)
+      continue
+    }
     if ('size' in change) {
       if (random.chance(0.5)) durable.resize(change.size)
       continue

@@ -52,7 +52,7 @@ export class MemoryWalReader implements WalReader {
       liveBytes += sizeBytes
       segments.add(segment)
     }
-    return { liveBytes, heldBytes: liveBytes, segments: segments.size, liveSegments: segments.size }
+    return { liveBytes, heldBytes: liveBytes, segments: segments.size, liveSegments: segments.size, bufferBytes: 0 }
   }
 
   follow(looked: (error: Error | undefined) => void): void {

@@ -140,7 +140,7 @@ export class MemoryWalSections {
 
   usage(): WalUsage {
     const segments = this.#segments.size
-    return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes, segments, liveSegments: segments }
+    return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes, segments, liveSegments: segments, bufferBytes: 0 }
   }
 
   #changed(): void {

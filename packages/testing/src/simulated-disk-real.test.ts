@@ -20,11 +20,13 @@ const onHandle = (name: string, run: (handle: FileHandle) => Promise<unknown>): 
   })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(path, fc.constantFrom('read', 'create', 'write')).map(([at, mode]) =>
-    named(`open ${at} to ${mode}`, async (files, root, handles) => {
+  fc.tuple(path, fc.constantFrom('read', 'create', 'write'), fc.boolean()).map(([at, mode, synced]) =>
+    named(`open ${at} to ${mode}${synced ? ', synced' : ''}`, async (files, root, handles) => {
       // Linux opens a folder, and refuses to read from it; the simulated disk refuses at once.
       if ((await files.stat(`${root}/${at}`))?.kind === 'directory') return
-      handles.push(await files.open(`${root}/${at}`, mode as 'read' | 'create' | 'write'))
+      const handle = await files.open(`${root}/${at}`, mode as 'read' | 'create' | 'write', { synced })
+      handles.push(handle)
+      return process.platform === 'linux' && handle.isSynced
     }),
   ),
   fc
@@ -48,6 +50,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   path.map((at) =>
     named(`stat ${at}`, async (files, root) => {
       const stat = await files.stat(`${root}/${at}`)
+      return stat && [stat.kind, stat.kind === 'file' && stat.size]
+    }),
+  ),
+  path.map((at) =>
+    named(`stat ${at} now`, async (files, root) => {
+      const stat = files.statNow(`${root}/${at}`)
       return stat && [stat.kind, stat.kind === 'file' && stat.size]
     }),
   ),

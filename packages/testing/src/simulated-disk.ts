@@ -18,11 +18,13 @@ export interface SimulatedDiskOptions {
   readonly quotaBytes?: number
   /** What {@link Files.mountOf} says. Default `local`. */
   readonly mount?: 'local' | 'network'
+  /** Whether it opens handles that sync what they write, where that is asked for, as Linux does. Default true. */
+  readonly syncedWrites?: boolean
 }
 
 /**
  * A disk in memory that keeps its promises to the letter and none beside them. Bytes are volatile until `datasync` or
- * `sync` of the file; names (create, link, rename, unlink, mkdir) until `syncDirectory` of their folder; and a file's
+ * `sync` of the file, but for those that a handle which is opened `synced` has written; names (create, link, rename, unlink, mkdir) until `syncDirectory` of their folder; and a file's
  * own sync does not make its name durable. Inode numbers are given out again. The same seed does the same.
  */
 export interface SimulatedDisk extends DiskProcess {
@@ -48,10 +50,11 @@ export interface SimulatedDisk extends DiskProcess {
 
 export interface DiskFaultRule {
   /**
-   * A failed `datasync` or `sync` loses a seeded choice of the file's unsynced pages for good, though they stay readable.
+   * A failed `datasync` or `sync` loses a seeded choice of the file's unsynced pages for good, though they stay readable. A failed synced
+   * write does that to a seeded part of its bytes.
    */
   readonly fault: DiskFault
-  /** Default: every call that changes the disk. */
+  /** Default: every call that changes the disk. A `syncedWrite` is a `write` and a `datasync`, too. */
   readonly call?: DiskCall
   /** A prefix of the path, or a pattern in it. Default: all. */
   readonly path?: string | RegExp
@@ -71,6 +74,7 @@ const optionTable: OptionTable<SimulatedDiskOptions> = {
   clock: option.clockCheck,
   quotaBytes: option.anyOf(option.integer('bytes', 0), option.oneOf(Infinity)),
   mount: option.oneOf('local', 'network'),
+  syncedWrites: option.oneOf(true, false),
 }
 
 /** A new, empty disk with a main process on it. @throws `invalid` for a bad option. */
@@ -86,6 +90,11 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
   let quotaBytes = options.quotaBytes ?? Infinity
   let readOnly = false
 
+  const partOf = (bytes: Uint8Array, isSynced = false): Uint8Array => {
+    const part = random.below(bytes.length + 1)
+    return bytes.subarray(0, isSynced ? random.pick([0, part, bytes.length]) : part)
+  }
+
   const device: DiskDevice = {
     tree,
     now,
@@ -99,9 +108,11 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
       }
     },
     mount: options.mount ?? 'local',
+    syncedWrites: options.syncedWrites ?? true,
     space: () => ({ totalBytes: quotaBytes, freeBytes: Math.max(0, quotaBytes - tree.usedBytes()) }),
     room: (bytes) => (quotaBytes === Infinity ? bytes : Math.max(0, Math.min(bytes, quotaBytes - tree.usedBytes()))),
     failedSync: (file) => file.failSync(random),
+    failedWrite: (file, position, bytes) => file.failSyncedWrite(position, partOf(bytes, true), random),
     changed(folder) {
       for (const watcher of watchers) {
         if (watcher.folder !== folder) continue
@@ -114,7 +125,7 @@ export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
       watchers.add(watcher)
       return { close: () => void watchers.delete(watcher) }
     },
-    partOf: (bytes) => random.below(bytes + 1),
+    partOf,
   }
 
   const start = (name: string): DiskProcess => {
@@ -207,8 +218,12 @@ function processOf(gate: ProcessGate, files: Files): DiskProcess {
 }
 
 function matches(rule: DiskFaultRule, process: string, call: DiskCall, path: string): boolean {
-  if (rule.call === undefined ? passive.has(call) : rule.call !== call) return false
+  if (rule.call === undefined ? passive.has(call) : rule.call !== call && !isPartOf(rule.call, call)) return false
   if (rule.process !== undefined && rule.process !== process) return false
   if (rule.path === undefined) return true
   return typeof rule.path === 'string' ? path.startsWith(rule.path) : path.search(rule.path) >= 0
+}
+
+function isPartOf(part: DiskCall, call: DiskCall): boolean {
+  return call === 'syncedWrite' && (part === 'write' || part === 'datasync')
 }

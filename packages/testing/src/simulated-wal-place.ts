@@ -13,20 +13,23 @@ export interface SimulatedWalPlaceOptions {
   readonly seed: number
   /** The Wal in this folder, which lies on the disk of whichever runtime opens it. */
   readonly wal: (dir: string) => Wal
+  /** See {@link SimulatedDiskOptions}. Default true. */
+  readonly syncedWrites?: boolean
 }
 
 const optionTable: OptionTable<SimulatedWalPlaceOptions> = {
   seed: option.required(option.integer('', 0)),
   wal: option.required(option.callback),
+  syncedWrites: option.oneOf(true, false),
 }
 
 /** A machine with a {@link simulatedDisk} for `walConformance`: it can do all that the suite asks for, and takes no time. */
 export function simulatedWalPlace(options: SimulatedWalPlaceOptions): WalPlace {
   checkOptions('simulatedWalPlace', options, optionTable)
-  const { seed, wal } = options
+  const { seed, wal, syncedWrites = true } = options
   const clock = virtualClock()
   const processes = processTable()
-  const disk = simulatedDisk({ seed })
+  const disk = simulatedDisk({ seed, syncedWrites })
   let running: VirtualRuntime[] = []
   let started = 0
   return {

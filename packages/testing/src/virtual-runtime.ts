@@ -22,7 +22,8 @@ export interface VirtualRuntimeOptions {
   /** Of a new clock, milliseconds since the epoch. */
   readonly startMs?: number
   /**
-   * What worker threads do, in this thread: see {@link virtualThreads}; `serveTier` of `@moulin/lake` for those of a cold tier. Default:
+   * What worker threads do, in this thread: see {@link virtualThreads}; `serveTier` of `@moulin/lake` for those of a cold tier,
+   * `serveFeed` of `@moulin/log` for those of a feed. Default:
    * they are the system's, whose answers come when they come.
    */
   readonly serveThread?: (port: ThreadPort, module: URL) => void

@@ -1,4 +1,5 @@
 import type { Durability, WalSession } from '@moulin/core'
+import { crc32c } from '@moulin/format'
 import { expectBytes, expectEqual, expectError, expectTrue } from './assertions.ts'
 import type { WalCheck } from './wal-checks.ts'
 import { OTHER_TOPIC, patchOffsets, sequencedBytes, trialSection } from './wal-sections.ts'
@@ -194,6 +195,26 @@ export const appendChecks: readonly WalCheck[] = [
       expectTrue(levels.includes(durability), `the Wal promises memory, disk, zone or region, not ${durability}`)
       const isReached = levels.indexOf(ack!.durability) >= levels.indexOf(durability)
       expectTrue(isReached, `the ack survives ${durability} at least, not ${ack!.durability}`)
+    },
+  },
+  {
+    name: 'stores a section whose checksum comes with it as it stores any other',
+    async run(trial) {
+      const first = await trial.openWriter()
+      const section = trialSection({ seed: 1 })
+      const { batches: _, ...facts } = section
+      const bytes = sequencedBytes(section, 0n)
+      const isGiven = trial.offsets === 'given'
+      const batches = new Uint8Array(isGiven ? bytes : section.batches)
+      const offsets = isGiven ? { baseOffset: 0n, lastOffset: BigInt(section.recordCount) - 1n } : {}
+      const whole = { ...facts, appendedMs: 1, ...offsets, batches, batchesCrc: crc32c(batches) }
+      const { location } = await trial.settled(first.writer.append(whole))
+      expectBytes(await trial.settled(first.writer.read(location)), bytes, 'what was appended')
+      await first.close()
+      const second = await trial.openWriter()
+      expectEqual(second.told.length, 1, 'sections that the next writer was told')
+      for (const { at } of second.told)
+        expectBytes(await trial.settled(second.writer.read(at)), bytes, 'what the next writer reads')
     },
   },
   {

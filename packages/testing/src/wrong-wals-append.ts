@@ -7,6 +7,8 @@ import type { WrongWal } from './wrong-wal.ts'
 const LARGE_BYTES = 20_000
 const BY_LOCATION = 'knows a place by what its location says, and says it in numbers that a log can keep'
 
+const spoilt = (bytes: Uint8Array): Uint8Array => bytes.with(-1, bytes.at(-1)! ^ 1)
+
 /** The ack with something else in it. */
 const otherAck =
   (change: (ack: Appended, section: Section) => Appended) =>
@@ -24,6 +26,20 @@ export const wrongAppends: readonly WrongWal[] = [
           const bytes = await writer.read(location, options)
           if (bytes.length > 100_000) bytes[bytes.length - 5]! ^= 1
           return bytes
+        },
+      }),
+    }),
+  ),
+  wrongWal(
+    {
+      name: 'keeps the checksum that it is given and not the bytes',
+      breaks: 'stores a section whose checksum comes with it as it stores any other',
+    },
+    () => ({
+      writer: (writer) => ({
+        append: (section) => {
+          const { batches, batchesCrc } = section
+          return writer.append(batchesCrc === undefined ? section : { ...section, batches: spoilt(batches) })
         },
       }),
     }),

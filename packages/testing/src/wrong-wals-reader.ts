@@ -308,7 +308,7 @@ const nothing: WalReader = {
   epoch: 0n,
   read: () => Promise.reject(notFound('RELEASED', 'Nothing is here.')),
   release: async () => {},
-  usage: () => ({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0 }),
+  usage: () => ({ liveBytes: 0, heldBytes: 0, segments: 0, liveSegments: 0, bufferBytes: 0 }),
   follow() {},
   refresh: async () => {},
   close: async () => {},

@@ -17,6 +17,13 @@ export interface Codec<T = unknown> {
   readonly schema: Schema<T>
   /** @throws `invalid` naming the field, for a value that does not fit the schema. */
   encode(value: T): Uint8Array
+  /**
+   * Writes the bytes of {@link encode} to `target` from `position` on, and returns where they end; -1 where there might not be room, so
+   * that the caller comes again or encodes the value by itself. It may use all of `target` from `position` on, whatever it returns, and
+   * touches nothing before. It keeps no reference that it would write to later. A codec without it is asked for {@link encode}, which costs
+   * an array a value. @throws as {@link encode}.
+   */
+  encodeInto?(value: T, target: Uint8Array, position: number): number
   /** @throws `corrupt`. Gives the schema's own JavaScript types. */
   decode(bytes: Uint8Array): T
   /** Undefined when values of this schema cannot be columns; they are stored raw, and `reason` says why. */

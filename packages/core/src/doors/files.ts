@@ -11,7 +11,7 @@ export interface Files {
    * - `create`: must not exist (O_EXCL); readable and writable.
    * - `write`: must exist; readable and writable.
    */
-  open(path: string, mode: 'read' | 'create' | 'write'): Promise<FileHandle>
+  open(path: string, mode: 'read' | 'create' | 'write', options?: FileOpenOptions): Promise<FileHandle>
   /** Creates one folder. Atomic; throws `exists` if it is there. With `recursive`, parents too and an existing one is fine. */
   mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<void>
   /** Atomic; throws `exists` if `to` exists: the create-if-absent of a file system. */
@@ -28,6 +28,11 @@ export interface Files {
   readdir(path: string): Promise<DirectoryEntry[]>
   /** Undefined when nothing is there. */
   stat(path: string): Promise<FileStat | undefined>
+  /**
+   * The same at once, while the calling thread waits: for a path of a local disk only, where it takes microseconds and an asynchronous call
+   * would queue behind others. It may throw where {@link stat} would answer: ask that, then.
+   */
+  statNow(path: string): FileStat | undefined
   /** Makes created, linked, renamed and removed names in this folder durable. */
   syncDirectory(path: string): Promise<void>
   /** Calls back when something in the folder may have changed. May miss events: pair it with a timer. */
@@ -43,6 +48,11 @@ export interface Files {
   mountOf(path: string): Promise<'local' | 'network'>
   /** The disk that the path lies on. @throws `not-found`. */
   spaceOf(path: string): Promise<DiskSize>
+}
+
+export interface FileOpenOptions {
+  /** Asks for a handle that {@link FileHandle.isSynced}, for `create` and `write`. Not every system, nor every disk, has one. */
+  readonly synced?: boolean
 }
 
 export interface DiskSize {
@@ -65,11 +75,18 @@ export interface FileStat {
 }
 
 export interface FileHandle {
+  /**
+   * Write and sync are one call (O_DSYNC): what a `writev` that resolved has written is durable, and the size that it takes to read it. Nothing
+   * else is, whatever another handle has written or filled beside it. One that failed has left any part of its bytes, readable, durable or
+   * neither: no error says how many. False: durable with the next {@link datasync} only.
+   */
+  readonly isSynced: boolean
   /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
   read(position: number, length: number, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
-   * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync}. On a
-   * full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.
+   * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync},
+   * but for {@link isSynced}. On a full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.
+   * Where the handle is synced, so many were by earlier calls to the system, and a call that takes less than it is given fails (`SHORT_WRITE`).
    */
   writev(parts: readonly Uint8Array[], position: number): Promise<void>
   /**

@@ -49,6 +49,13 @@ export interface LogRecovery {
 /** Of the log and its topics together. `JSON.stringify` of it works. */
 export interface LogStats extends Failing {
   readonly wal: WalUsage
+  /**
+   * Bytes that producers and appends have handed over and that are not durable yet, open batches among them: at most
+   * {@link Limits.maxUnackedBytes}, but for the one record or append that crossed it.
+   */
+  readonly unackedBytes: number
+  /** Memory of the newest batches that readers are served from: at most {@link Limits.tailRingBytes}. */
+  readonly tailRingBytes: number
   /** Write-ahead bytes that no table holds yet. */
   readonly untieredBytes: number
   /** Bytes that still wait for their grace. */

@@ -20,14 +20,44 @@ export interface ProducerOptions {
    * it beyond {@link Limits.maxBatchBytes} it closes in any case.
    */
   readonly batchBytes?: number
-  /** Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}. */
+  /**
+   * Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}, which all producers of the log share
+   * whatever is said here: above that they all wait, and take turns. Where nothing but open batches is in their way, those linger no more.
+   */
   readonly maxUnackedBytes?: number
   /** A batch that it does not make smaller goes as it is. */
   readonly compression?: 'none' | 'gzip' | 'zstd'
+  /**
+   * The module whose records {@link Producer.sendFeed} sends, each of {@link threads} its own share: a `file:` or `data:` URL, such as
+   * `new URL('./feed.ts', import.meta.url)`. Its default export is a {@link Feed}.
+   */
+  readonly feed?: URL
+  /** How many threads run the {@link feed}; default: the cores of this process. */
+  readonly threads?: number
   /** Not yet: `unsupported`. */
   readonly id?: string
   readonly acks?: 'local' | 'store'
 }
+
+/**
+ * What gives the records of {@link Producer.sendFeed}: the default export of a module that each of `threads` threads imports and calls
+ * once, with its own number, 0 to `threads` - 1. Which share of the records is a thread's, the feed decides, by partition for instance.
+ * `signal` fires when nothing more is taken from it.
+ *
+ * ```ts
+ * const feed: Feed<Order> = async function* (thread, threads, signal) {
+ *   for (const path of paths.filter((_, at) => at % threads === thread)) yield* ordersIn(path, { signal })
+ * }
+ * export default feed
+ * ```
+ */
+export type Feed<T = unknown> = (
+  thread: number,
+  threads: number,
+  signal: AbortSignal,
+) => FeedRecords<T> | Promise<FeedRecords<T>>
+
+type FeedRecords<T> = Iterable<ProducerRecord<T>> | AsyncIterable<ProducerRecord<T>>
 
 export interface Ack {
   readonly partition: number
@@ -81,6 +111,30 @@ export interface Producer<T = unknown> extends AsyncDisposable {
     records: Iterable<ProducerRecord<T>> | AsyncIterable<ProducerRecord<T>>,
     options?: { readonly signal?: AbortSignal; readonly onAck?: (ack: BatchAck) => void },
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }>
+  /**
+   * Sends all that the {@link ProducerOptions.feed} gives, with the promises of {@link sendAll}: threads make, encode and batch the
+   * records, each its own, and this one appends their batches as they come. Of a thread, records of one partition keep their order; of
+   * several threads they lie batch by batch. `send` and `sendAll` go on beside it.
+   *
+   * Each call starts threads of its own, which are gone when it resolves; one that has to stop early gets a second to clean up. While
+   * one call runs, another is `invalid` (code `FEED_RUNS`). A record counts as taken once its batch has been handed over: what a thread
+   * has collected and not handed over when the call ends early is given up, except that a feed that fails by itself sends what it gave
+   * before, and {@link flush} waits for what has been taken. A thread holds at most its share of {@link ProducerOptions.maxUnackedBytes} and its next
+   * record.
+   *
+   * ```ts
+   * const producer = orders.producer({ feed: new URL('./feed.ts', import.meta.url), threads: 2 })
+   * const { records } = await producer.sendFeed()
+   * ```
+   * @throws as {@link sendAll}; `invalid` code `NO_FEED` of a producer without one, `FEED_MODULE` for a module that cannot be imported or
+   * has no such default export, `FEED_FAILED` with the `cause` where the feed throws what is no error of ours, `WORKER_START` where no
+   * thread starts; `unavailable` code `WORKER_DIED` with outcome `unknown` for a thread that ended by itself (its heap was full, or the
+   * feed left the process).
+   */
+  sendFeed(options?: {
+    readonly signal?: AbortSignal
+    readonly onAck?: (ack: BatchAck) => void
+  }): Promise<{ readonly records: number; readonly next: readonly bigint[] }>
   /** Waits for all accepted so far. */
   flush(): Promise<void>
   /** Refuses new sends, waits for acks. Idempotent. */

@@ -34,6 +34,8 @@ export interface SectionHeader extends SectionFacts, SectionOffsets {}
 export interface Section extends SectionFacts, Partial<SectionOffsets> {
   /** v2 record batches, back to back; kept as they are until the append has settled. */
   readonly batches: Uint8Array
+  /** CRC32C of `batches` as they are here, where whoever gives them knows it: a Wal that stores it need not walk over them once more. */
+  readonly batchesCrc?: number | undefined
   /** It will free more of the disk than it takes: it may use the reserve, and goes ahead of those that wait for it. */
   readonly frees?: boolean
 }

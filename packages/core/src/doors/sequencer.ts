@@ -1,4 +1,4 @@
-import type { SectionFacts, SectionHeader, WalLocation } from './section.ts'
+import type { Section, SectionFacts, SectionHeader, WalLocation } from './section.ts'
 import type { Appended, NextOffset, WalWriter } from './wal-writer.ts'
 import type { Wal } from './wal.ts'
 
@@ -25,8 +25,8 @@ export interface SequencerContext {
 export interface UnsequencedSection extends SectionFacts {
   /** v2 record batches, back to back. They are the sequencer's: kept, given offsets, and shown to followers. */
   readonly batches: Uint8Array
-  /** Puts the base offset into the batches, in place. */
-  readonly patch: (baseOffset: bigint) => void
+  /** Puts the base offset into the batches, in place. Returns their {@link Section.batchesCrc} from then on, where it is known. */
+  readonly patch: (baseOffset: bigint) => number | void
 }
 
 export interface SequencerSession {

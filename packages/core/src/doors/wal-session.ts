@@ -52,4 +52,6 @@ export interface WalUsage {
   readonly segments: number
   /** Segments that hold live sections. */
   readonly liveSegments: number
+  /** Memory in which flushes are laid out, kept between them. Sections that wait for theirs are not in it. */
+  readonly bufferBytes: number
 }

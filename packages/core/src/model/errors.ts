@@ -140,8 +140,9 @@ export function toErrorData(error: unknown): ErrorData {
   }
 }
 
-export function fromErrorData(data: ErrorData): MoulinError {
-  const error = new MoulinError(data.kind, data.code, data.message, data)
+/** `cause`, where it has crossed as well. */
+export function fromErrorData(data: ErrorData, cause?: unknown): MoulinError {
+  const error = new MoulinError(data.kind, data.code, data.message, { ...data, cause })
   if (data.stack !== undefined) error.stack = data.stack
   return error
 }

@@ -20,9 +20,9 @@ export interface Limits {
   readonly maxHeadersPerRecord: number
   /** Partitions of a new topic. */
   readonly maxPartitions: number
-  /** Bytes that a producer has accepted and not yet made durable; `send` waits above it. */
+  /** Bytes that the producers and appends of a log have accepted and not yet made durable, together; `send` waits above it. */
   readonly maxUnackedBytes: number
-  /** One write + fdatasync of the write-ahead tier. Bounds the p99 of an ack (js-measured §5). */
+  /** One flush of the write-ahead tier: a write and its sync. Bounds the p99 of an ack (js-measured §5). */
   readonly maxFlushBytes: number
   /** A segment file of the write-ahead tier, where the Wal is not given a size of its own. */
   readonly segmentBytes: number

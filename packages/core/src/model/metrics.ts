@@ -39,6 +39,7 @@ export type HistogramName =
   | 'messaging.client.operation.duration'
   | 'moulin.wal.flush.duration'
   | 'moulin.wal.sync.duration'
+  | 'moulin.wal.fence.duration'
   | 'moulin.wal.flush.size'
   | 'moulin.commit.duration'
   | 'moulin.cold.amplification'
@@ -83,7 +84,14 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
     kind: 'histogram',
     unit: 's',
     attributes: [],
-    description: 'The fdatasync of a flush.',
+    description: 'What makes a flush durable: its fdatasync, or its write where that syncs.',
+    boundaries: seconds,
+  },
+  'moulin.wal.fence.duration': {
+    kind: 'histogram',
+    unit: 's',
+    attributes: ['moulin.wal.look'],
+    description: 'The look for a newer writer before the acks of a flush: direct, or queued behind other calls.',
     boundaries: seconds,
   },
   'moulin.wal.flush.size': {

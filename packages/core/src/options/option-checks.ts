@@ -159,6 +159,12 @@ export const moduleUrl: OptionCheck = {
   accepts: (value) => value instanceof URL,
 }
 
+/** A module of the application that worker threads import: no other scheme is one everywhere. */
+export const importUrl: OptionCheck = {
+  expected: "a file: or data: URL object, such as new URL('./feed.ts', import.meta.url)",
+  accepts: (value) => value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'),
+}
+
 /** Limits by name; the rules between them are those who use them to check. */
 export const someLimits: OptionCheck = nested<Limits>(
   Object.fromEntries(

@@ -44,18 +44,35 @@ function checkTable(where: Where, options: unknown, table: AnyTable): void {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name)) throw refusal(where, name, `there is no option ${unknownText(where, name, table)}`)
   }
-  for (const [name, check] of Object.entries(table)) {
+  for (const [name, check] of checksOf(table)) {
     const value = (options as Record<string, unknown>)[name]
+    if (isPlainlyRight(check, value)) continue
     const { code = where.code, expected, isSecret = false } = check
     const at = { ...where, code }
     if (value === undefined) {
-      if (check.isRequired) throw refusal(at, name, `${where.path}${name} is missing; it must be ${expected}.`)
-    } else if (check.table !== undefined && isObject(value)) {
+      throw refusal(at, name, `${where.path}${name} is missing; it must be ${expected}.`)
+    }
+    if (check.table !== undefined && isObject(value)) {
       checkTable({ ...at, path: `${where.path}${name}.` }, value, check.table)
     } else if (!check.accepts(value)) {
       throw refusal(at, name, `${where.path}${name} is ${isSecret ? 'none' : shown(value)}; it must be ${expected}.`)
     }
   }
+}
+
+/** Mostly that is all there is to say. */
+function isPlainlyRight(check: OptionCheck, value: unknown): boolean {
+  if (value === undefined) return check.isRequired !== true
+  return check.table === undefined && check.accepts(value)
+}
+
+// Tables are written down once each: `Object.entries` would make theirs anew for each append.
+const checks = new WeakMap<AnyTable, readonly (readonly [string, OptionCheck])[]>()
+
+function checksOf(table: AnyTable): readonly (readonly [string, OptionCheck])[] {
+  let known = checks.get(table)
+  if (known === undefined) checks.set(table, (known = Object.entries(table)))
+  return known
 }
 
 function refusal({ what, path, code }: Where, name: string, sentence: string): Error {

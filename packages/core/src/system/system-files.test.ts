@@ -1,9 +1,12 @@
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { constants } from 'node:fs'
+import { mkdtemp, open, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isKind } from '../model/errors.ts'
 import type { ErrorKind } from '../model/errors.ts'
+import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
 import { systemFiles } from './system-files.ts'
 
 const files = systemFiles()
@@ -106,4 +109,96 @@ describe('systemFiles', () => {
     await changed.promise
     watcher.close()
   })
+})
+
+describe.runIf(process.platform === 'linux')('a handle of systemFiles that syncs what it writes', () => {
+  /** Whether the kernel knows it, for each handle that this process has of the file. */
+  const dsyncOf = async (path: string): Promise<boolean[]> => {
+    const found: boolean[] = []
+    for (const fd of await readdir('/proc/self/fd')) {
+      if ((await readlink(`/proc/self/fd/${fd}`).catch(() => '')) !== path) continue
+      const flags = /^flags:\s+([0-7]+)/m.exec(await readFile(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!
+      found.push((Number.parseInt(flags, 8) & constants.O_DSYNC) !== 0)
+    }
+    return found.sort()
+  }
+
+  it('is opened with O_DSYNC, for create and write, where it is asked for', async () => {
+    const path = join(dir, 'a')
+    const handles = [
+      await files.open(path, 'create', { synced: true }),
+      await files.open(path, 'write', { synced: true }),
+      await files.open(path, 'write'),
+      await files.open(path, 'read', { synced: true }),
+    ]
+    expect(handles.map(({ isSynced }) => isSynced)).toEqual([true, true, false, false])
+    expect(await dsyncOf(path)).toEqual([false, false, true, true])
+    expect(await failure(files.open(path, 'create', { synced: true }))).toSatisfy(kind('exists'))
+    for (const handle of handles) await handle.close()
+    expect(await failure(files.open(join(dir, 'none', 'a'), 'create', { synced: true }))).toSatisfy(kind('not-found'))
+  })
+
+  it('writes more parts than one system call takes', async () => {
+    const handle = await files.open(join(dir, 'a'), 'create', { synced: true })
+    const parts = Array.from({ length: 3000 }, (_, i) => Buffer.from(`${i},`))
+    await handle.writev(parts, 5)
+    expect(Buffer.compare(await handle.read(5, 100_000), Buffer.concat(parts))).toBe(0)
+    await handle.close()
+  })
+
+  it('does not take a part of a write for the whole, and a plain one goes on behind it', async () => {
+    const probe = await open(join(dir, 'probe'), 'w')
+    const write = vi.spyOn(Object.getPrototypeOf(probe) as typeof probe, 'writev')
+    await probe.close()
+    try {
+      for (const synced of [true, false]) {
+        const handle = await files.open(join(dir, `short-${synced}`), 'create', { synced })
+        write.mockResolvedValueOnce({ bytesWritten: 3, buffers: [] })
+        const error = await failure(handle.writev([Buffer.from('ab'), Buffer.from('cdef')], 0))
+        if (synced) expect(error).toMatchObject({ code: 'SHORT_WRITE', outcome: 'unknown', context: { written: 3 } })
+        else expect(error).toBeUndefined()
+        expect(Buffer.from(await handle.read(0, 10)).toString()).toBe(synced ? '' : '\0\0\0def')
+        await handle.close()
+      }
+    } finally {
+      write.mockRestore()
+    }
+  })
+
+  it('says so of a disk that takes only a part', () => {
+    const script = `
+      import { systemFiles } from ${JSON.stringify(new URL('system-files.ts', import.meta.url).href)}
+      process.on('SIGXFSZ', () => {})
+      for (const synced of [true, false]) {
+        const file = await systemFiles().open(process.argv[1] + synced, 'create', { synced })
+        const parts = [new Uint8Array(3000), new Uint8Array(3000)]
+        const error = await file.writev(parts, 0).then(() => 'none', (failure) => failure)
+        console.log(error.code, error.outcome, error.context?.written)
+      }`
+    // No file may be larger than 4 KiB.
+    const run = 'ulimit -f 8; exec "$0" --input-type=module -e "$1" "$2"'
+    const { stdout, stderr } = spawnSync('sh', ['-c', run, process.execPath, script, join(dir, 'short-')], {
+      encoding: 'utf8',
+    })
+    expect(stdout.split('\n').slice(0, 2), stderr).toEqual(['SHORT_WRITE unknown 4096', 'EFBIG unknown 4096'])
+  })
+})
+
+describe('systemFiles, asked at once', () => {
+  it('knows what is there', async () => {
+    const path = join(dir, 'a')
+    await (await files.open(path, 'create')).close()
+    expect(files.statNow(path)).toEqual(await files.stat(path))
+    expect(files.statNow(dir)).toMatchObject({ kind: 'directory' })
+    expect(files.statNow(join(dir, 'none'))).toBeUndefined()
+    expect(files.statNow(join(path, 'below-a-file'))).toBeUndefined()
+    await symlink('loop', join(dir, 'loop'))
+    expect(() => files.statNow(join(dir, 'loop'))).toThrow(expect.objectContaining({ code: 'ELOOP' }))
+  })
+})
+
+it('tells file systems apart by their type', () => {
+  const [ext4, xfs, nfs, btrfs] = [0xef53, 0x58465342, 0x6969, 0x9123683e]
+  expect([ext4, xfs, nfs, btrfs].map(isNetworkType)).toEqual([false, false, true, false])
+  expect([ext4, xfs, nfs, btrfs].map(isWrittenInPlace)).toEqual([true, true, true, false])
 })

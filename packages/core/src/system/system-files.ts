@@ -1,16 +1,17 @@
 import type { Dirent, Stats } from 'node:fs'
-import { watch } from 'node:fs'
+import { constants, statSync, watch } from 'node:fs'
 import * as fs from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { exhausted, exists, notFound, unavailable, type ErrorContext } from '../model/errors.ts'
+import { isNetworkType, isWrittenInPlace } from './file-system-types.ts'
 import { gatedReads, processReads } from './read-gate.ts'
 import type { DirectoryEntry, FileHandle, Files, FileStat } from '../doors/files.ts'
 
-// statfs(2), "f_type": NFS, SMB, CIFS, SMB2, AFS, Coda, Ceph, Lustre, GFS2, OCFS2, GPFS, 9P, FUSE.
-const networkTypes: ReadonlySet<number> = new Set([
-  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x5346414f, 0x73757245, 0x00c36400, 0x0bd00bd0, 0x01161970, 0x7461636f,
-  0x47504653, 0x01021997, 0x65735546,
-])
+const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = constants
+const modes = { read: O_RDONLY, create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR }
 
+/** IOV_MAX: the kernel takes no more parts at a time. */
+const MAX_PARTS = 1024
 const zeros = new Uint8Array(1024 * 1024)
 
 /** The real disk. So many of its files at most are read at a time, in the whole process, that a flush finds a thread. */
@@ -21,9 +22,10 @@ export function systemFiles(): Files {
 /** Without turns. */
 function diskFiles(): Files {
   return {
-    async open(path, mode) {
-      const flags = mode === 'read' ? 'r' : mode === 'create' ? 'wx+' : 'r+'
-      return systemHandle(await doing('open', path, fs.open(path, flags)), path)
+    async open(path, mode, options) {
+      const isSynced = options?.synced === true && mode !== 'read' && (await canSync(path))
+      const flags = modes[mode] | (isSynced ? O_DSYNC : 0)
+      return systemHandle(await doing('open', path, fs.open(path, flags)), path, isSynced)
     },
     async mkdir(path, options) {
       await doing('mkdir', path, fs.mkdir(path, { recursive: options?.recursive ?? false }))
@@ -40,9 +42,15 @@ function diskFiles(): Files {
       try {
         return statOf(await fs.stat(path))
       } catch (cause) {
-        const code = (cause as NodeJS.ErrnoException).code
-        if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-        throw fileError('stat', path, cause)
+        return noneWhenMissing(path, cause)
+      }
+    },
+    statNow(path) {
+      try {
+        const stat = statSync(path, { throwIfNoEntry: false })
+        return stat && statOf(stat)
+      } catch (cause) {
+        return noneWhenMissing(path, cause)
       }
     },
     async syncDirectory(path) {
@@ -62,7 +70,7 @@ function diskFiles(): Files {
     async mountOf(path) {
       // Windows reports 0 for every file system.
       const { type } = await doing('statfs', path, fs.statfs(path))
-      return networkTypes.has(type) ? 'network' : 'local'
+      return isNetworkType(type) ? 'network' : 'local'
     },
     async spaceOf(path) {
       const { bsize, blocks, bavail } = await doing('statfs', path, fs.statfs(path))
@@ -71,8 +79,19 @@ function diskFiles(): Files {
   }
 }
 
-function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
+/**
+ * Elsewhere O_DSYNC is missing, or says less. A file system that copies on write can find no room for a write into what was filled before, and
+ * with O_DSYNC nobody knows what such a write has left.
+ */
+async function canSync(path: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  const { type } = await doing('statfs', path, fs.statfs(dirname(path)))
+  return isWrittenInPlace(type)
+}
+
+function systemHandle(handle: fs.FileHandle, path: string, isSynced: boolean): FileHandle {
   return {
+    isSynced,
     async read(position, length) {
       // Of its own, not zeroed first; plain, since the `slice` of a Buffer is a view.
       const buffer = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
@@ -86,14 +105,17 @@ function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
     },
     async writev(parts, position) {
       let queue = parts.filter((part) => part.length > 0)
+      // In one call: each costs a sync.
+      if (isSynced && queue.length > MAX_PARTS) queue = [Buffer.concat(queue)]
       let written = 0
       while (queue.length > 0) {
-        // The kernel takes at most IOV_MAX (1024) parts, and may write fewer bytes than asked for.
-        const writing = handle.writev(queue.slice(0, 1024), position)
-        const { bytesWritten } = await doing('write', path, writing, { written })
+        const given = queue.slice(0, MAX_PARTS)
+        const { bytesWritten } = await doing('write', path, handle.writev(given, position), { written })
         written += bytesWritten
-        if (bytesWritten === 0)
-          throw unavailable('SHORT_WRITE', `${path}: the disk took no bytes.`, { outcome: 'unknown' })
+        // The kernel may write fewer bytes than asked for, and the next call says why, if there is a reason. Not to a handle that syncs:
+        // what it took of this one must not pass for what was asked.
+        const wanted = isSynced ? given.reduce((bytes, { length }) => bytes + length, 0) : 1
+        if (bytesWritten < wanted) throw shortWrite(path, bytesWritten, written)
         position += bytesWritten
         queue = dropWritten(queue, bytesWritten)
       }
@@ -114,6 +136,16 @@ function systemHandle(handle: fs.FileHandle, path: string): FileHandle {
     touch: (modifiedMs) => doing('utimes', path, handle.utimes(modifiedMs / 1000, modifiedMs / 1000)),
     close: () => doing('close', path, handle.close()),
   }
+}
+
+function shortWrite(path: string, taken: number, written: number): Error {
+  const message = `${path}: the disk took only ${taken} bytes of a write. Look for a limit of its size, or of the file's.`
+  return unavailable('SHORT_WRITE', message, { outcome: 'unknown', context: { path, call: 'write', written } })
+}
+
+function noneWhenMissing(path: string, cause: unknown): undefined {
+  const { code } = cause as NodeJS.ErrnoException
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') throw fileError('stat', path, cause)
 }
 
 function dropWritten(parts: readonly Uint8Array[], written: number): Uint8Array[] {

@@ -1,6 +1,6 @@
 import type { Codec, CodecFormat, ColumnarCodec, JsonValue, Schema } from '@moulin/core'
 import { checkSchema, corrupt, invalid, parseJson, stringifyJson } from '@moulin/core'
-import { lender } from '../bytes/byte-sink.ts'
+import { encoderBy } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
 import { avroJsonOf } from './avro-json.ts'
@@ -85,13 +85,14 @@ const whatFailed = 'The Avro value'
 
 function columnsCodec(definition: string, columns: AvroColumns): Codec {
   const read = recordReader(columns.schema.fields, columns.nodes)
-  const encode = valueEncoder(columns)
+  const { encode, encodeInto } = valueEncoder(columns)
   const decode = (bytes: Uint8Array): unknown => read(new AvroReader(bytes, 0, bytes.length, whatFailed))
   return {
     format: FORMAT,
     definition,
     schema: columns.schema,
     encode,
+    encodeInto,
     decode,
     columnar: columnarCodec(columns, (bytes) => encode(decode(bytes))),
   }
@@ -146,18 +147,19 @@ const noColumns: Schema = Object.freeze({ fields: Object.freeze([]) })
 function genericCodec(definition: string, type: AvroType, reason: string): Codec {
   const read = avroReaderOf(type)
   const write = avroWriterOf(type)
-  const withSink = lender(() => new AvroSink(1024))
+  const { encode, encodeInto } = encoderBy(
+    () => new AvroSink(1024),
+    (sink, value) => {
+      sink.depth = 0
+      write(sink, value)
+    },
+  )
   return {
     format: FORMAT,
     definition,
     schema: noColumns,
-    encode(value) {
-      return withSink((sink) => {
-        sink.depth = 0
-        write(sink, value)
-        return sink.finish()
-      })
-    },
+    encode,
+    encodeInto,
     decode: (bytes) => read(new AvroReader(bytes, 0, bytes.length, whatFailed)),
     columnar: undefined,
     reason,

@@ -1,5 +1,6 @@
 import type { Field } from '@moulin/core'
-import { ByteSink, lender } from '../bytes/byte-sink.ts'
+import { ByteSink } from '../bytes/byte-sink.ts'
+import { encoderBy, type InPlaceEncoder } from '../values/in-place-encoder.ts'
 import { bigIntBytes, bigIntWidth } from '../values/scalars.ts'
 import {
   asArray,
@@ -34,19 +35,19 @@ import type { AvroEnum } from './avro-schema.ts'
 type ValueWriter = (sink: ByteSink, value: unknown) => void
 
 /**
- * Encodes values of a record into one reused buffer; gives a copy. Absent, undefined and null are the same.
+ * Encodes values of a record, into one reused buffer of which it gives a copy, or straight into the caller's. Absent, undefined and
+ * null are the same.
  * @throws `invalid` naming the field.
  */
-export function valueEncoder({ schema, nodes }: AvroColumns): (value: unknown) => Uint8Array {
-  const withSink = lender(() => new ByteSink(1024))
+export function valueEncoder({ schema, nodes }: AvroColumns): InPlaceEncoder {
   const write = recordWriter(schema.fields, nodes, undefined)
-  return (value) => {
-    checkObject(value)
-    return withSink((sink) => {
+  return encoderBy(
+    () => new ByteSink(1024),
+    (sink, value) => {
+      checkObject(value)
       write(sink, value)
-      return sink.finish()
-    })
-  }
+    },
+  )
 }
 
 function recordWriter(

@@ -1,4 +1,7 @@
 import { corrupt, unsupported } from '@moulin/core'
+import { crc32cJoined } from '../bytes/crc32c-joined.ts'
+import { crc32cOf } from '../bytes/crc32c.ts'
+import { highOf, lowOf } from '../bytes/int64-halves.ts'
 
 /** The header of one v2 record batch. */
 export interface BatchHeader {
@@ -124,9 +127,32 @@ export interface BatchPatch {
 
 /** Sets the base offset, and the leader epoch if given, in place. The checksum stays valid. */
 export function patchBatch(bytes: Uint8Array, position: number, patch: BatchPatch): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + position, at.magic)
-  view.setBigInt64(at.baseOffset, patch.baseOffset)
-  if (patch.partitionLeaderEpoch !== undefined) view.setInt32(at.partitionLeaderEpoch, patch.partitionLeaderEpoch)
+  const { baseOffset, partitionLeaderEpoch } = patch
+  setInt32(bytes, position + at.baseOffset, highOf(baseOffset))
+  setInt32(bytes, position + at.baseOffset + 4, lowOf(baseOffset))
+  if (partitionLeaderEpoch !== undefined) setInt32(bytes, position + at.partitionLeaderEpoch, partitionLeaderEpoch)
+}
+
+// A view would take longer than all that is read or written through it.
+function int32(bytes: Uint8Array, position: number): number {
+  const high = (bytes[position]! << 24) | (bytes[position + 1]! << 16)
+  return high | (bytes[position + 2]! << 8) | bytes[position + 3]!
+}
+
+function setInt32(bytes: Uint8Array, position: number, value: number): void {
+  bytes[position] = value >>> 24
+  bytes[position + 1] = value >>> 16
+  bytes[position + 2] = value >>> 8
+  bytes[position + 3] = value
+}
+
+/**
+ * CRC32C of the batch at `position`, its head included, made from its own checksum without a walk over what that is of. Only for a batch
+ * whose checksum has just been checked, or made.
+ */
+export function crcOfBatch(bytes: Uint8Array, position: number, sizeBytes: number): number {
+  const crc = int32(bytes, position + at.crc)
+  return crc32cJoined(crc32cOf(bytes, position, position + at.attributes), crc, sizeBytes - at.attributes)
 }
 
 /** The batches that lie back to back in `bytes`. @throws as {@link readBatchHeader}. */

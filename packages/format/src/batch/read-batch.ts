@@ -2,9 +2,11 @@ import type { Arena, Header } from '@moulin/core'
 import { corrupt, exhausted, formatCaps, invalid, TIMESTAMP_MS_MAX, unsupported } from '@moulin/core'
 import { decompress } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
+import { int64Of } from '../bytes/int64-halves.ts'
+import { textBuffer } from '../bytes/text-buffer.ts'
 import { at, readBatchHeader, type BatchHeader } from './batch-header.ts'
 import type { RecordBody } from './record-body.ts'
-import { int64Of, RecordCursor, type BatchLimits } from './record-cursor.ts'
+import { RecordCursor, type BatchLimits } from './record-cursor.ts'
 
 /** One record of a batch. */
 export interface BatchRecord extends RecordBody {
@@ -44,8 +46,19 @@ export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLim
   }
   checkTimestamp(header.maxTimestamp)
   const section = recordsOf(bytes, position, header, limits)
-  const cursor = new RecordCursor()
-  cursor.open(section, 0, section.length, header, limits)
+  try {
+    checking.open(section, 0, section.length, header, limits)
+    const { earliestMs, latestMs } = checkRecords(checking)
+    return { ...header, earliestMs, latestMs }
+  } finally {
+    checking.close()
+  }
+}
+
+// Making one takes longer than a small batch does. No check begins within another one.
+const checking = new RecordCursor()
+
+function checkRecords(cursor: RecordCursor): Pick<CheckedBatch, 'earliestMs' | 'latestMs'> {
   // In halves: a bigint for each record would cost as much as the rest.
   let [lowestHigh, lowestLow] = [Infinity, 0]
   let [highestHigh, highestLow] = [-Infinity, 0]
@@ -65,8 +78,9 @@ export function checkBatch(bytes: Uint8Array, position: number, limits: BatchLim
     cursor.checkHeaderKeys()
   }
   const earliestMs = lowestHigh === Infinity ? undefined : int64Of(lowestHigh, lowestLow)
-  const latestMs = highestHigh === -Infinity ? undefined : int64Of(highestHigh, highestLow)
-  return { ...header, earliestMs, latestMs }
+  const isSame = lowestHigh === highestHigh && lowestLow === highestLow
+  const latestMs = isSame || highestHigh === -Infinity ? earliestMs : int64Of(highestHigh, highestLow)
+  return { earliestMs, latestMs }
 }
 
 /** The records of the batch at `position`. Bytes are views: into `bytes`, or into memory of their own if it was compressed. @throws as {@link checkBatch}, but takes any timestamp, and control and transactional batches. */
@@ -76,13 +90,14 @@ export function readRecords(bytes: Uint8Array, position: number, limits: BatchLi
   const section = recordsOf(bytes, position, header, limits)
   const cursor = new RecordCursor()
   cursor.open(section, 0, section.length, header, limits)
+  const text = textBuffer(section)
   const view = (start: number, end: number): Uint8Array | null => (start < 0 ? null : section.subarray(start, end))
   const records: BatchRecord[] = []
   while (cursor.next()) {
     cursor.checkHeaderKeys()
     const headers: Header[] = []
     while (cursor.nextHeader()) {
-      const key = cursor.bytes.utf8Slice(cursor.headerKeyStart, cursor.headerKeyEnd)
+      const key = text.utf8Slice(cursor.headerKeyStart, cursor.headerKeyEnd)
       headers.push([key, view(cursor.headerValueStart, cursor.headerValueEnd)])
     }
     records.push({
@@ -125,7 +140,11 @@ function hex(crc: number): string {
 }
 
 function recordsOf(bytes: Uint8Array, position: number, header: BatchHeader, limits: BatchLimits): Uint8Array {
-  const { maxBatchBytes, maxDecompressedBatchBytes, maxRecordsPerBatch } = { ...formatCaps, ...limits }
+  const {
+    maxBatchBytes = formatCaps.maxBatchBytes,
+    maxDecompressedBatchBytes = formatCaps.maxDecompressedBatchBytes,
+    maxRecordsPerBatch = formatCaps.maxRecordsPerBatch,
+  } = limits
   const { compression, recordCount, sizeBytes } = header
   if (sizeBytes > maxBatchBytes) throw tooLarge(`${sizeBytes} bytes`, 'maxBatchBytes', maxBatchBytes)
   if (recordCount > maxRecordsPerBatch)

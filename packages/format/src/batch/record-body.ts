@@ -16,15 +16,21 @@ export interface RecordBody {
  * as the record's place in its batch takes.
  */
 export function bodySize({ key, value, headers }: RecordBody): number {
-  let size = sizeOf(key) + sizeOf(value) + varintSize(headers.length)
+  return nullableSize(key) + nullableSize(value) + headersSize(headers)
+}
+
+/** Bytes of {@link writeHeaders}. */
+export function headersSize(headers: readonly Header[]): number {
+  let size = varintSize(headers.length)
   for (const [name, content] of headers) {
     const nameBytes = Buffer.byteLength(name)
-    size += varintSize(nameBytes) + nameBytes + sizeOf(content)
+    size += varintSize(nameBytes) + nameBytes + nullableSize(content)
   }
   return size
 }
 
-function sizeOf(bytes: Uint8Array | null): number {
+/** Bytes of {@link writeNullable}. */
+export function nullableSize(bytes: Uint8Array | null): number {
   if (bytes === null) return 1
   const length = lengthOf(bytes)
   return varintSize(length) + length
@@ -34,6 +40,10 @@ function sizeOf(bytes: Uint8Array | null): number {
 export function writeBody(sink: ByteSink, { key, value, headers }: RecordBody): void {
   writeNullable(sink, key)
   writeNullable(sink, value)
+  writeHeaders(sink, headers)
+}
+
+export function writeHeaders(sink: ByteSink, headers: readonly Header[]): void {
   sink.varint(headers.length)
   for (const [name, content] of headers) {
     if (!name.isWellFormed()) {
@@ -44,7 +54,7 @@ export function writeBody(sink: ByteSink, { key, value, headers }: RecordBody): 
   }
 }
 
-function writeNullable(sink: ByteSink, bytes: Uint8Array | null): void {
+export function writeNullable(sink: ByteSink, bytes: Uint8Array | null): void {
   if (bytes === null) sink.byte(1)
   else sink.bytes(bytes)
 }

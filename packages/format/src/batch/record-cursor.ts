@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { type BatchCaps, corrupt, exhausted, formatCaps, invalid } from '@moulin/core'
-import { textBuffer, type TextBuffer } from '../bytes/text-buffer.ts'
+import { highOf, int64Of, lowOf } from '../bytes/int64-halves.ts'
 import type { BatchHeader } from './batch-header.ts'
 
 /** What a batch may hold. Who reads what is stored takes {@link formatCaps}, the default; a limit is for what comes in. */
 export type BatchLimits = Partial<BatchCaps>
+
+const noBytes = new Uint8Array(0)
 
 /**
  * Walks the records of one decompressed records section, usually in an arena, with no object per record. After `next()`
@@ -16,7 +18,7 @@ export type BatchLimits = Partial<BatchCaps>
  * Spec: Kafka, "Record".
  */
 export class RecordCursor {
-  bytes: TextBuffer = textBuffer(new Uint8Array(0))
+  bytes: Uint8Array = noBytes
   offsetDelta = 0
   /** The offset and the timestamp (ms) as signed 32-bit halves. */
   offsetHigh = 0
@@ -59,7 +61,7 @@ export class RecordCursor {
 
   /** Begins before the first record of the section `[start, end)`. */
   open(bytes: Uint8Array, start: number, end: number, header: BatchHeader, limits: BatchLimits = {}): void {
-    this.bytes = textBuffer(bytes)
+    this.bytes = bytes
     this.#position = start
     this.#end = end
     this.#left = header.recordCount
@@ -72,6 +74,12 @@ export class RecordCursor {
     this.#baseTimestampLow = lowOf(timestamp)
     this.#maxRecordBytes = limits.maxRecordBytes ?? formatCaps.maxRecordBytes
     this.#maxHeaders = limits.maxHeadersPerRecord ?? formatCaps.maxHeadersPerRecord
+  }
+
+  /** Lets go of the bytes: one that is kept keeps nothing else. */
+  close(): void {
+    this.bytes = noBytes
+    this.#header = undefined
   }
 
   get offset(): bigint {
@@ -259,19 +267,4 @@ export class RecordCursor {
     const message = `A record of the batch at offset ${baseOffset} is damaged at byte ${this.#position}: ${why}.`
     return corrupt('BATCH_RECORD', message, { context: { baseOffset, position: this.#position } })
   }
-}
-
-function highOf(value: bigint): number {
-  return Number(BigInt.asIntN(32, value >> 32n))
-}
-
-function lowOf(value: bigint): number {
-  return Number(BigInt.asIntN(32, value))
-}
-
-/** Of signed halves, the low one in whichever sign. */
-export function int64Of(high: number, low: number): bigint {
-  // A BigInt from a safe number is cheaper than two and a shift.
-  if (high >= -0x200000 && high < 0x200000) return BigInt(high * 0x100000000 + (low >>> 0))
-  return (BigInt(high) << 32n) | BigInt(low >>> 0)
 }

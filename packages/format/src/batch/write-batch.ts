@@ -1,10 +1,19 @@
-import { checkOptions, invalid, option, type OptionTable } from '@moulin/core'
+import { checkOptions, invalid, option, shown, type OptionTable } from '@moulin/core'
 import { ByteSink, varintSize } from '../bytes/byte-sink.ts'
 import { compress } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
+import { newTextBuffer } from '../bytes/text-buffer.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
 import type { BatchRecord } from './read-batch.ts'
-import { bodySize, writeBody, type RecordBody } from './record-body.ts'
+import {
+  bodySize,
+  headersSize,
+  nullableSize,
+  writeBody,
+  writeHeaders,
+  writeNullable,
+  type RecordBody,
+} from './record-body.ts'
 
 /** What a batch is written with here. */
 export type WritableCompression = 'none' | 'gzip' | 'zstd'
@@ -26,6 +35,12 @@ export interface BuilderRecord extends RecordBody {
 /** Most that a batch of a single record has besides the record's body: its header, a length, attributes and two deltas of 0. */
 export const LONE_RECORD_BYTES: number = at.records + 5 + 3
 
+/** More than the varints of a record take, and than a sink asks for with the last of them. */
+const SPARE_BYTES = 64
+
+/** A codec that writes values to where they belong. */
+export type InPlaceCodec = { encodeInto(value: never, target: Uint8Array, position: number): number }
+
 const codes = { none: 0, gzip: 1, zstd: 4 } as const
 
 /** Collects records of dense offsets into one batch after another. Made by {@link recordBatchBuilder}. */
@@ -37,7 +52,13 @@ export class RecordBatchBuilder {
   #lastDelta = -1
   #base = 0n
   #baseNumber = 0
-  #max = 0n
+  #max: bigint | number = 0
+  /** Rises with every change, so that one is seen that comes while a value is encoded. */
+  #version = 0
+  /** A value is on its way into the sink's memory, behind what counts. */
+  #isLent = false
+  #lastValueBytes = 0
+  readonly #before = { length: 0, recordCount: 0, lastDelta: -1, max: 0 as bigint | number }
 
   constructor({ compression = 'none', timestampType = 'create' }: RecordBatchBuilderOptions) {
     this.#compression = compression
@@ -67,15 +88,8 @@ export class RecordBatchBuilder {
 
   /** {@link append} at an offset delta above the last one's: offsets between stay gaps. */
   appendAt(record: BuilderRecord, offsetDelta: number): void {
-    const timestamp = checkedTimestamp(record.timestamp)
-    const isFirst = this.#recordCount === 0
-    if (isFirst) this.#setBase(timestamp)
-    else if (this.#timestampType === 'append' && BigInt(timestamp) !== this.#base) {
-      throw invalid(
-        'TIMESTAMP_TYPE',
-        `A batch of append time has one timestamp, ${this.#base}; a record has ${timestamp}.`,
-      )
-    }
+    this.#changing()
+    const timestamp = this.#begin(record.timestamp)
     const start = this.#sink.length
     try {
       this.#write(record, offsetDelta)
@@ -83,9 +97,105 @@ export class RecordBatchBuilder {
       this.#sink.length = start
       throw error
     }
-    if (!isFirst && timestamp > this.#max) this.#max = BigInt(timestamp)
+    this.#count(timestamp, offsetDelta, start)
+  }
+
+  /**
+   * {@link append} of a record whose value the codec writes to where it belongs in the batch. Returns the bytes of the record's body; -1,
+   * and the batch is as it was, where that has no room for it yet, or the value's own code used this builder meanwhile: the value is then
+   * to be encoded first. {@link undo} takes the record back. @throws what the codec throws; `invalid`; the batch is then as it was.
+   */
+  appendValue(record: Omit<BuilderRecord, 'value' | 'bodyBytes'>, codec: InPlaceCodec, value: unknown): number {
+    this.#changing()
+    const { key, headers } = record
+    const timestamp = this.#begin(record.timestamp)
+    const offsetDelta = this.#lastDelta + 1
+    const delta = this.#timestampDelta(timestamp)
+    const sink = this.#sink
+    const start = sink.length
+    // Lengths of varints as with a value as long as the one before, which is nearly always right.
+    const tailBytes = headersSize(headers)
+    const headBytes = 1 + varlongSize(delta) + varintSize(offsetDelta) + nullableSize(key)
+    const guess = this.#lastValueBytes
+    const guessedHead = headBytes + varintSize(guess)
+    const guessedAt = start + varintSize(guessedHead + guess + tailBytes) + guessedHead
+    sink.ensure(guessedAt - start + 2 * guess + tailBytes + SPARE_BYTES)
+    const target = sink.buffer
+    const version = this.#version
+    this.#isLent = true
+    let end: number
+    try {
+      end = codec.encodeInto(value as never, target, guessedAt)
+    } finally {
+      this.#isLent = false
+    }
+    if (version !== this.#version) return -1
+    if (end === -1) return -1
+    const valueBytes = end - guessedAt
+    if (!Number.isInteger(end) || valueBytes < 0 || end > target.length) throw notInPlace(end, guessedAt, target)
+    this.#lastValueBytes = valueBytes
+    const body = nullableSize(key) + varintSize(valueBytes) + valueBytes + tailBytes
+    const total = headBytes + varintSize(valueBytes) + valueBytes + tailBytes
+    const valueAt = start + varintSize(total) + headBytes + varintSize(valueBytes)
+    // What grows now keeps only what counts.
+    if (valueAt + valueBytes + tailBytes + SPARE_BYTES > target.length) return -1
+    if (valueAt !== guessedAt) target.copyWithin(valueAt, guessedAt, end)
+    try {
+      writeHead(sink, total, delta, offsetDelta)
+      writeNullable(sink, key)
+      sink.varint(valueBytes)
+      if (sink.length !== valueAt) throw changed()
+      sink.length += valueBytes
+      writeHeaders(sink, headers)
+      if (sink.length !== valueAt + valueBytes + tailBytes) throw changed()
+    } catch (error) {
+      sink.length = start
+      throw error
+    }
+    this.#count(timestamp, offsetDelta, start)
+    return body
+  }
+
+  /** Takes back the record appended last. Once, before anything else is done. */
+  undo(): void {
+    this.#changing()
+    const { length, recordCount, lastDelta, max } = this.#before
+    this.#sink.length = length
+    this.#recordCount = recordCount
+    this.#lastDelta = lastDelta
+    this.#max = max
+  }
+
+  /** The timestamp, which may be the batch's first. */
+  #begin(given: bigint | number): bigint | number {
+    const timestamp = checkedTimestamp(given)
+    if (this.#recordCount === 0) this.#setBase(timestamp)
+    else if (this.#timestampType === 'append' && BigInt(timestamp) !== this.#base) {
+      throw invalid(
+        'TIMESTAMP_TYPE',
+        `A batch of append time has one timestamp, ${this.#base}; a record has ${timestamp}.`,
+      )
+    }
+    return timestamp
+  }
+
+  /** A record was written behind `start`. */
+  #count(timestamp: bigint | number, offsetDelta: number, start: number): void {
+    const before = this.#before
+    before.length = start
+    before.recordCount = this.#recordCount
+    before.lastDelta = this.#lastDelta
+    before.max = this.#max
+    if (isLater(timestamp, this.#max)) this.#max = timestamp
     this.#lastDelta = offsetDelta
     this.#recordCount++
+  }
+
+  /** To be called before anything is changed. While a value is on its way, it goes on in memory that nobody has any more. */
+  #changing(): void {
+    this.#version++
+    if (this.#isLent) this.#sink.leave()
+    this.#isLent = false
   }
 
   /**
@@ -93,6 +203,7 @@ export class RecordBatchBuilder {
    * (default: the last record's) makes it span offsets that carry no record.
    */
   finish(lastOffsetDelta: number = Math.max(0, this.#lastDelta)): Uint8Array {
+    this.#changing()
     const sink = this.#sink
     const records = sink.buffer.subarray(at.records, sink.length)
     // A batch without records has no section, whatever its compression.
@@ -101,10 +212,12 @@ export class RecordBatchBuilder {
     const isSmaller = compressed.length < records.length
     const section = isSmaller ? compressed : records
     const compression = isSmaller || this.#recordCount === 0 ? this.#compression : 'none'
-    const batch = new Uint8Array(at.records + section.length)
+    // All of it is written here: zeroes would be written twice.
+    const batch = new Uint8Array(newTextBuffer(at.records + section.length).buffer)
     batch.set(section, at.records)
 
     const view = new DataView(batch.buffer)
+    view.setBigInt64(at.baseOffset, 0n)
     view.setInt32(at.length, batch.length - LENGTH_PREFIX_BYTES)
     view.setInt32(at.partitionLeaderEpoch, -1)
     view.setInt8(at.magic, 2)
@@ -112,7 +225,7 @@ export class RecordBatchBuilder {
     view.setInt16(at.attributes, codes[compression] | timeBit)
     view.setInt32(at.lastOffsetDelta, lastOffsetDelta)
     view.setBigInt64(at.baseTimestamp, this.#recordCount === 0 ? -1n : this.#base)
-    view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : this.#max)
+    view.setBigInt64(at.maxTimestamp, this.#recordCount === 0 ? -1n : BigInt(this.#max))
     view.setBigInt64(at.producerId, -1n)
     view.setInt16(at.producerEpoch, -1)
     view.setInt32(at.baseSequence, -1)
@@ -126,7 +239,8 @@ export class RecordBatchBuilder {
   }
 
   #setBase(timestamp: bigint | number): void {
-    this.#base = this.#max = BigInt(timestamp)
+    this.#base = BigInt(timestamp)
+    this.#max = timestamp
     this.#baseNumber = Number(timestamp)
   }
 
@@ -134,16 +248,11 @@ export class RecordBatchBuilder {
     const sink = this.#sink
     const body = record.bodyBytes ?? bodySize(record)
     const delta = this.#timestampDelta(record.timestamp)
-    sink.varint(1 + varlongSize(delta) + varintSize(offsetDelta) + body)
-    sink.ensure(body + 20)
-    sink.byte(0)
-    if (typeof delta === 'number') sink.varint(delta)
-    else sink.varlong(delta)
-    sink.varint(offsetDelta)
+    sink.ensure(body + SPARE_BYTES)
+    writeHead(sink, 1 + varlongSize(delta) + varintSize(offsetDelta) + body, delta, offsetDelta)
     const end = sink.length + body
     writeBody(sink, record)
-    // A record that takes more or less than it says makes a batch of which nothing can be read.
-    if (sink.length !== end) throw invalid('RECORD_CHANGED', 'The bytes of a record changed while it was written.')
+    if (sink.length !== end) throw changed()
   }
 
   /** Wraps around like the format's own arithmetic, so that any two int64 have a delta. */
@@ -152,6 +261,32 @@ export class RecordBatchBuilder {
     const isExact = Number.isSafeInteger(Number(timestamp)) && Number.isSafeInteger(this.#baseNumber)
     return isExact && Number.isSafeInteger(delta) ? delta : BigInt.asIntN(64, BigInt(timestamp) - this.#base)
   }
+}
+
+/** To compare a number with a bigint takes long. */
+function isLater(a: bigint | number, b: bigint | number): boolean {
+  return typeof a === typeof b ? a > b : BigInt(a) > BigInt(b)
+}
+
+/** Length, attributes and deltas of a record. */
+function writeHead(sink: ByteSink, length: number, timestampDelta: number | bigint, offsetDelta: number): void {
+  sink.varint(length)
+  sink.byte(0)
+  if (typeof timestampDelta === 'number') sink.varint(timestampDelta)
+  else sink.varlong(timestampDelta)
+  sink.varint(offsetDelta)
+}
+
+/** A record that takes more or less than it says makes a batch of which nothing can be read. */
+function changed(): Error {
+  return invalid('RECORD_CHANGED', 'The bytes of a record changed while it was written.')
+}
+
+function notInPlace(end: number, position: number, { length }: Uint8Array): Error {
+  return invalid(
+    'CODEC_BYTES',
+    `A codec's encodeInto says that a value ends at ${shown(end)}; it must give -1, or an integer of ${position} to ${length}.`,
+  )
 }
 
 function checkedTimestamp(timestamp: bigint | number): bigint | number {

@@ -1,25 +1,56 @@
 import { lengthOf } from '@moulin/core'
 import { NAN_BITS_32, NAN_BITS_64 } from './nan-bits.ts'
-import { newTextBuffer, type TextBuffer } from './text-buffer.ts'
+import { newTextBuffer, textBuffer, type TextBuffer } from './text-buffer.ts'
+
+/** Up to here, text is written faster character by character than by a call into native code. Its length takes one byte. */
+const SHORT_TEXT = 20
 
 /** A growing buffer with the primitives that Avro and Kafka's record batches share. */
 export class ByteSink {
   buffer: TextBuffer
   length = 0
-  #view: DataView
+  /** Of the buffer, once it is needed: making one costs as much as a small record. */
+  #view: DataView | undefined
+  /** What {@link openIn} was given. */
+  #lent: TextBuffer | undefined
 
   constructor(initialBytes: number = 16 * 1024) {
     this.buffer = newTextBuffer(initialBytes)
-    this.#view = new DataView(this.buffer.buffer)
+  }
+
+  /** Writes into memory of somebody else's from now on, behind `position`, as far as that has room. */
+  openIn(target: Uint8Array, position: number): void {
+    const buffer = textBuffer(target)
+    if (buffer !== this.buffer) this.#view = undefined
+    this.#lent = this.buffer = buffer
+    this.length = position
+  }
+
+  /** Goes on in other memory, with what has been written: who still writes to the old one writes for nobody. */
+  leave(): void {
+    this.#moveTo(this.buffer.length)
+  }
+
+  /** Where that ended; -1 when there was no room for what has been asked for at once, so that it went on elsewhere. */
+  endIn(): number {
+    return this.buffer === this.#lent ? this.length : -1
   }
 
   /** Makes room for `size` more bytes. */
   ensure(size: number): void {
-    if (this.length + size <= this.buffer.length) return
-    const grown = newTextBuffer(Math.max(this.length + size, this.buffer.length * 2))
-    grown.set(this.buffer.subarray(0, this.length))
-    this.buffer = grown
-    this.#view = new DataView(grown.buffer)
+    if (this.length + size > this.buffer.length) this.#moveTo(Math.max(this.length + size, this.buffer.length * 2))
+  }
+
+  #moveTo(sizeBytes: number): void {
+    const moved = newTextBuffer(sizeBytes)
+    moved.set(this.buffer.subarray(0, this.length))
+    this.buffer = moved
+    this.#view = undefined
+  }
+
+  get #bits(): DataView {
+    const { buffer } = this
+    return (this.#view ??= new DataView(buffer.buffer, buffer.byteOffset, buffer.length))
   }
 
   byte(value: number): void {
@@ -63,18 +94,18 @@ export class ByteSink {
   /** A NaN is the usual one: whether a payload would get through JavaScript's numbers, nobody says. */
   float(value: number): void {
     this.ensure(4)
-    if (value === value) this.#view.setFloat32(this.length, value, true)
-    else this.#view.setInt32(this.length, NAN_BITS_32, true)
+    if (value === value) this.#bits.setFloat32(this.length, value, true)
+    else this.#bits.setInt32(this.length, NAN_BITS_32, true)
     this.length += 4
   }
 
   /** As {@link float}. */
   double(value: number): void {
     this.ensure(8)
-    if (value === value) this.#view.setFloat64(this.length, value, true)
+    if (value === value) this.#bits.setFloat64(this.length, value, true)
     else {
-      this.#view.setInt32(this.length, 0, true)
-      this.#view.setInt32(this.length + 4, NAN_BITS_64, true)
+      this.#bits.setInt32(this.length, 0, true)
+      this.#bits.setInt32(this.length + 4, NAN_BITS_64, true)
     }
     this.length += 8
   }
@@ -98,6 +129,7 @@ export class ByteSink {
 
   /** The varint of the length in UTF-8, then the text. */
   string(text: string): void {
+    if (text.length <= SHORT_TEXT && this.#shortAscii(text)) return
     const most = text.length * 3
     // As much as the varint below asks for again: growing would lose the text, which is not counted yet.
     this.ensure(most + 10)
@@ -111,6 +143,22 @@ export class ByteSink {
     this.length += size
   }
 
+  /** Returns false, and has written nothing, where the text is not ASCII. */
+  #shortAscii(text: string): boolean {
+    const { length } = text
+    this.ensure(length + 1)
+    const { buffer } = this
+    let at = this.length
+    buffer[at++] = length * 2
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index)
+      if (code >= 0x80) return false
+      buffer[at++] = code
+    }
+    this.length = at
+    return true
+  }
+
   /** A copy of what was written since the last {@link reset}. */
   finish(): Uint8Array {
     return new Uint8Array(this.buffer.subarray(0, this.length))
@@ -122,20 +170,25 @@ export class ByteSink {
 }
 
 /**
- * Lends the one sink that it keeps; whoever comes while it is lent, such as a getter of the value that is being encoded, gets one
- * of his own.
+ * Keeps one sink; whoever comes while it is lent, such as a getter of the value that is being encoded, gets one of his
+ * own.
  */
-export function lender<S extends ByteSink>(make: () => S): <T>(work: (sink: S) => T) => T {
-  let free: S | undefined = make()
-  return (work) => {
-    const sink = free ?? make()
-    free = undefined
-    sink.reset()
-    try {
-      return work(sink)
-    } finally {
-      free = sink
-    }
+export class Lender<S extends ByteSink> {
+  readonly #make: () => S
+  #free: S | undefined
+
+  constructor(make: () => S) {
+    this.#make = make
+  }
+
+  take(): S {
+    const sink = this.#free ?? this.#make()
+    this.#free = undefined
+    return sink
+  }
+
+  giveBack(sink: S): void {
+    this.#free = sink
   }
 }
 

@@ -30,3 +30,26 @@ export function longReader(): (column: Column, row: number) => number | bigint {
     return Number.isSafeInteger(number) ? number : (column as PrimitiveColumn & { values: BigInt64Array }).values[row]!
   }
 }
+
+// One value, and its halves. Every other way between bigints and numbers takes memory, or a call that is not compiled in line.
+const value = new BigInt64Array(1)
+const halves = halvesOf(value)
+
+/** The high half of an int64, signed. */
+export function highOf(int64: bigint): number {
+  value[0] = int64
+  return halves[1]!
+}
+
+/** The low half of an int64, as a signed number. */
+export function lowOf(int64: bigint): number {
+  value[0] = int64
+  return halves[0]!
+}
+
+/** Of signed halves, the low one in whichever sign. */
+export function int64Of(high: number, low: number): bigint {
+  halves[0] = low
+  halves[1] = high
+  return value[0]!
+}

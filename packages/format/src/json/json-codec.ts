@@ -1,14 +1,15 @@
 import type { Codec, CodecFormat, ColumnarCodec, Schema } from '@moulin/core'
 import { builderFor, checkSchema, corrupt, parseJson, schemaFromJson, schemaToJson, stringifyJson } from '@moulin/core'
+import { encoderBy, type InPlaceEncoder } from '../values/in-place-encoder.ts'
 import { checkValueTypes } from '../values/nested-values.ts'
 import { RowWriter } from '../values/row-writer.ts'
-import { newTextBuffer } from '../bytes/text-buffer.ts'
 import { checkObject } from '../values/value-fields.ts'
 import { objectColumnsText } from './json-column-writer.ts'
+import { JsonSink } from './json-sink.ts'
 import { JsonCursor } from './json-cursor.ts'
 import { jsonFields } from './json-kinds.ts'
 import { ColumnTarget, readText, ValueTarget, type JsonField } from './json-object.ts'
-import { objectText } from './json-value-writer.ts'
+import { objectWriter } from './json-value-writer.ts'
 
 /** Version 1 of the encoder: its bytes are frozen (`json-codec.test.ts`, golden bytes). */
 const FORMAT = 'json/1'
@@ -37,13 +38,14 @@ export function json<T>(schema: Schema<T>): Codec<T> {
   checkSchema('json', schema)
   checkValueTypes(schema as Schema)
   const fields = jsonFields(schema.fields)
-  const encode = encoderOf(schema as Schema)
+  const { encode, encodeInto } = encoderOf(schema as Schema)
   const decode = decoderOf(fields)
   return Object.freeze({
     format: FORMAT,
     definition: stringifyJson(schemaToJson(schema as Schema)),
     schema,
-    encode: encode as (value: T) => Uint8Array,
+    encode,
+    encodeInto,
     decode: decode as (bytes: Uint8Array) => T,
     columnar: columnarCodec(schema as Schema, fields, (bytes) => encode(decode(bytes))),
   })
@@ -61,16 +63,15 @@ export const jsonFormat: CodecFormat = Object.freeze({
   },
 })
 
-function encoderOf(schema: Schema): (value: unknown) => Uint8Array {
-  const textOf = objectText(schema.fields, undefined)
-  let buffer = newTextBuffer(1024)
-  return (value) => {
-    checkObject(value)
-    const text = textOf(value)
-    const most = text.length * 3
-    if (most > buffer.length) buffer = newTextBuffer(most * 2)
-    return new Uint8Array(buffer.subarray(0, buffer.utf8Write(text, 0, most)))
-  }
+function encoderOf(schema: Schema): InPlaceEncoder {
+  const write = objectWriter(schema.fields, undefined)
+  return encoderBy(
+    () => new JsonSink(1024),
+    (sink, value) => {
+      checkObject(value)
+      write(sink, value)
+    },
+  )
 }
 
 function decoderOf(fields: readonly JsonField[]): (bytes: Uint8Array) => Record<string, unknown> {

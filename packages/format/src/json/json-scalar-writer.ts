@@ -22,70 +22,79 @@ import {
 } from '../values/value-fields.ts'
 import type { ValuePath } from '../values/value-path.ts'
 import type { RowWriter } from '../values/row-writer.ts'
-import { timestampText, timeText, writeTime, writeTimestamp } from './json-times.ts'
+import type { JsonSink } from './json-sink.ts'
+import { writeTime, writeTimestamp } from './json-times.ts'
 
-/** The JSON text of a value that is there. @throws `invalid` naming the field. */
-export type ValueText = (value: unknown) => string
+/** Writes the JSON text of a value that is there. @throws `invalid` naming the field. */
+export type ValueWriter = (sink: JsonSink, value: unknown) => void
 /** Writes the value of a row that has one. */
 export type ColumnText = (column: Column, row: number, writer: RowWriter) => void
-
-const needsEscape = /["\\\u0000-\u001f]/
-
-function quoted(text: string): string {
-  return needsEscape.test(text) ? stringifyJson(text) : `"${text}"`
-}
 
 function base64(bytes: Uint8Array): string {
   return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}"`
 }
 
 /** A number as `JSON.stringify` writes it: no sign on a zero. */
-function numberText(value: number, name: ValuePath): string {
+function writeNumber(sink: JsonSink, value: number, name: ValuePath): void {
   if (!Number.isFinite(value)) throw mismatch(name, 'a number that JSON has: finite', value)
-  return String(value)
+  sink.ascii(String(value))
 }
 
-/** Composes the text of a scalar kind from JavaScript values. */
-export function scalarText({ spec }: Type, name: ValuePath): ValueText {
+/** Composes the writer of a scalar kind from JavaScript values. */
+export function scalarWriter({ spec }: Type, name: ValuePath): ValueWriter {
   switch (spec.kind) {
     case 'boolean':
-      return (value) => (asBoolean(value, name) ? 'true' : 'false')
+      return (sink, value) => sink.ascii(asBoolean(value, name) ? 'true' : 'false')
     case 'int':
-      return (value) => String(asInt(value, name))
+      return (sink, value) => sink.integer(asInt(value, name))
     case 'int53':
-      return (value) => String(asInt53(value, name))
+      return (sink, value) => sink.integer(asInt53(value, name))
     case 'long':
-      return (value) => String(asLong(value, name))
+      return (sink, value) => sink.ascii(String(asLong(value, name)))
     case 'float':
-      return (value) => numberText(Math.fround(asFloat(value, name)), name)
+      return (sink, value) => writeNumber(sink, Math.fround(asFloat(value, name)), name)
     case 'double':
-      return (value) => numberText(asDouble(value, name), name)
+      return (sink, value) => writeNumber(sink, asDouble(value, name), name)
     case 'string':
-      return (value) => quoted(asString(value, name))
+      return (sink, value) => sink.quoted(asString(value, name))
     case 'binary':
-      return (value) => base64(plainView(asBytes(value, name)))
+      return (sink, value) => sink.ascii(base64(plainView(asBytes(value, name))))
     case 'fixed':
-      return (value) => base64(plainView(asFixed(value, name, spec.length)))
+      return (sink, value) => sink.ascii(base64(plainView(asFixed(value, name, spec.length))))
     case 'uuid':
-      return (value) => `"${asUuid(value, name)}"`
+      return (sink, value) => sink.ascii(`"${asUuid(value, name)}"`)
     case 'date':
-      return (value) => `"${dateText(asDays(value, name))}"`
+      return (sink, value) => sink.ascii(`"${dateText(asDays(value, name))}"`)
     case 'decimal':
-      return (value) => `"${decimalText(asDecimal(value, name, spec.precision, spec.scale), spec.scale)}"`
-    case 'time':
-      if (spec.as === 'micros') return (value) => `"${timeText(Number(asTimeMicros(value, name)), 6)}"`
-      return (value) => `"${timeText(asTimeMs(value, name) * 1000, 3)}"`
+      return (sink, value) =>
+        sink.ascii(`"${decimalText(asDecimal(value, name, spec.precision, spec.scale), spec.scale)}"`)
+    case 'time': {
+      const [digits, read] = spec.as === 'micros' ? ([6, microsOfDay] as const) : ([3, millisOfDay] as const)
+      return (sink, value) => {
+        sink.byte(QUOTE)
+        writeTime(sink, read(value, name), digits)
+        sink.byte(QUOTE)
+      }
+    }
     default: {
-      const zone = spec.kind === 'timestamptz' ? 'Z' : ''
-      if ('as' in spec && spec.as === 'micros') return (value) => `"${timestampText(asLong(value, name), 6)}${zone}"`
-      return (value) => `"${isoText(asDateMs(value, name))}${zone}"`
+      const [digits, read] = 'as' in spec && spec.as === 'micros' ? ([6, asLong] as const) : ([3, microsOf] as const)
+      const end = spec.kind === 'timestamptz' ? 'Z"' : '"'
+      return (sink, value) => {
+        sink.byte(QUOTE)
+        writeTimestamp(sink, read(value, name), digits)
+        sink.ascii(end)
+      }
     }
   }
 }
 
-function isoText(ms: number): string {
+const millisOfDay = (value: unknown, name: ValuePath): number => asTimeMs(value, name) * 1000
+const microsOfDay = (value: unknown, name: ValuePath): number => Number(asTimeMicros(value, name))
+
+function microsOf(value: unknown, name: ValuePath): bigint | number {
+  const ms = asDateMs(value, name)
   const micros = ms * 1000
-  return timestampText(Number.isSafeInteger(micros) ? micros : BigInt(ms) * 1000n, 3)
+  return Number.isSafeInteger(micros) ? micros : BigInt(ms) * 1000n
 }
 
 /** Composes the same text from columns; `path` names the column in errors. */

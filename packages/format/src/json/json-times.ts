@@ -1,9 +1,9 @@
 import { dateText, daysOf, MICROS_PER_DAY } from '../values/scalars.ts'
-import type { RowWriter } from '../values/row-writer.ts'
 import type { JsonCursor } from './json-cursor.ts'
+import type { TextTarget } from './json-sink.ts'
 
 /** A time of day: `HH:MM:SS` and 3 digits (milliseconds) or 6 (microseconds). */
-export function timeText(microsOfDay: number, digits: 3 | 6): string {
+function timeText(microsOfDay: number, digits: 3 | 6): string {
   const seconds = Math.floor(microsOfDay / 1e6)
   const fraction = microsOfDay % 1e6
   const clock = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`
@@ -17,7 +17,7 @@ function two(value: number): string {
 }
 
 /** Microseconds since the epoch as `YYYY-MM-DDTHH:MM:SS` with 3 or 6 digits, without a zone. */
-export function timestampText(micros: bigint | number, digits: 3 | 6): string {
+function timestampText(micros: bigint | number, digits: 3 | 6): string {
   let days: number
   let rest: number
   if (typeof micros === 'number') {
@@ -29,11 +29,24 @@ export function timestampText(micros: bigint | number, digits: 3 | 6): string {
     days = Number((micros - within) / day)
     rest = Number(within)
   }
-  return `${dateText(days)}T${timeText(rest, digits)}`
+  return `${dayText(days)}T${timeText(rest, digits)}`
+}
+
+// Times near each other are mostly of one day.
+let lastDays = 0
+let lastDate = dateText(0)
+
+/** {@link dateText}, of the day asked for last for nothing. */
+function dayText(days: number): string {
+  if (days !== lastDays) {
+    lastDate = dateText(days)
+    lastDays = days
+  }
+  return lastDate
 }
 
 /** {@link timeText} without the text. */
-export function writeTime(writer: RowWriter, microsOfDay: number, digits: 3 | 6): void {
+export function writeTime(writer: TextTarget, microsOfDay: number, digits: 3 | 6): void {
   // Only SQL puts what is no time of a day into a column of times.
   if (!(microsOfDay >= 0 && microsOfDay < MICROS_PER_DAY)) return writer.ascii(timeText(microsOfDay, digits))
   const seconds = Math.floor(microsOfDay / 1e6)
@@ -51,19 +64,12 @@ export function writeTime(writer: RowWriter, microsOfDay: number, digits: 3 | 6)
 
 const COLON = 0x3a
 const POINT = 0x2e
-// Rows near each other are mostly of one day.
-let lastDays = 0
-let lastDate = dateText(0)
 
 /** {@link timestampText} without the text. */
-export function writeTimestamp(writer: RowWriter, micros: bigint | number, digits: 3 | 6): void {
+export function writeTimestamp(writer: TextTarget, micros: bigint | number, digits: 3 | 6): void {
   if (typeof micros !== 'number') return writer.ascii(timestampText(micros, digits))
   const days = Math.floor(micros / MICROS_PER_DAY)
-  if (days !== lastDays) {
-    lastDays = days
-    lastDate = dateText(days)
-  }
-  writer.ascii(lastDate)
+  writer.ascii(dayText(days))
   writer.byte(0x54)
   writeTime(writer, micros - days * MICROS_PER_DAY, digits)
 }

@@ -1,86 +1,102 @@
 import type { Field, Type } from '@moulin/core'
-import { foldType, stringifyJson } from '@moulin/core'
+import { foldType } from '@moulin/core'
 import { asArray, asMap, asObject, keyChecker, missing, valueFields } from '../values/value-fields.ts'
 import { EntryPath, ItemPath, memberPath, type ValuePath } from '../values/value-path.ts'
-import { scalarText, type ValueText } from './json-scalar-writer.ts'
+import { jsonKeys } from './json-object.ts'
+import { scalarWriter, type ValueWriter } from './json-scalar-writer.ts'
+import type { JsonSink } from './json-sink.ts'
 
-/** Composes the text of an object from its JavaScript value; without a path it is the whole value. */
-export function objectText(members: readonly Field[], path: ValuePath | undefined): (value: object) => string {
+const COMMA = 0x2c
+const COLON = 0x3a
+const [OPEN_LIST, CLOSE_LIST] = [0x5b, 0x5d]
+const [OPEN_OBJECT, CLOSE_OBJECT] = [0x7b, 0x7d]
+
+/** Composes the writer of an object from its JavaScript value; without a path it is the whole value. */
+export function objectWriter(
+  members: readonly Field[],
+  path: ValuePath | undefined,
+): (sink: JsonSink, value: object) => void {
   const { read, checkKnown } = valueFields(members, path)
   const fields = members.map(({ name, type }) => {
     const field = memberPath(path, name)
-    return { path: field, isOptional: type.isOptional, key: `${stringifyJson(name)}:`, text: valueText(type, field) }
+    return { ...jsonKeys(name), path: field, isOptional: type.isOptional, write: valueWriter(type, field) }
   })
-  return (value) => {
-    let text = ''
+  return (sink, value) => {
     let present = 0
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index]!
       const member = read(value, index)
       if (member !== null) {
-        text += (present++ === 0 ? '{' : ',') + field.key + field.text(member)
+        sink.few(present++ === 0 ? field.firstKey : field.nextKey)
+        field.write(sink, member)
       } else if (!field.isOptional) throw missing(field.path)
     }
     checkKnown(value, present)
-    return present === 0 ? '{}' : `${text}}`
+    sink.ascii(present === 0 ? '{}' : '}')
   }
 }
 
-function valueText(type: Type, path: ValuePath): ValueText {
-  return foldType<ValueText>(type, {
-    scalar: (scalar) => scalarText(scalar, path),
-    list: (element) => listText(element, path),
-    map: (key, value) => mapText(key, value, path),
+function valueWriter(type: Type, path: ValuePath): ValueWriter {
+  return foldType<ValueWriter>(type, {
+    scalar: (scalar) => scalarWriter(scalar, path),
+    list: (element) => listWriter(element, path),
+    map: (key, value) => mapWriter(key, value, path),
     struct(fields) {
-      const text = objectText(fields, path)
-      return (value) => text(asObject(value, path))
+      const write = objectWriter(fields, path)
+      return (sink, value) => write(sink, asObject(value, path))
     },
   })
 }
 
 /** Also of null, where the type permits it. */
-function itemText(type: Type, path: ValuePath): ValueText {
-  const text = valueText(type, path)
-  return (value) => {
-    if (value !== null && value !== undefined) return text(value)
-    if (type.isOptional) return 'null'
-    throw missing(path)
+function itemWriter(type: Type, path: ValuePath): ValueWriter {
+  const write = valueWriter(type, path)
+  return (sink, value) => {
+    if (value !== null && value !== undefined) write(sink, value)
+    else if (type.isOptional) sink.ascii('null')
+    else throw missing(path)
   }
 }
 
-function listText(element: Type, path: ValuePath): ValueText {
+function listWriter(element: Type, path: ValuePath): ValueWriter {
   const item = new ItemPath(path)
-  const textOf = itemText(element, item)
-  return (value) => {
+  const write = itemWriter(element, item)
+  return (sink, value) => {
     const items = asArray(value, path)
-    let text = '['
+    sink.byte(OPEN_LIST)
     for (let index = 0; index < items.length; index++) {
       item.index = index
-      text += (index === 0 ? '' : ',') + textOf(items[index])
+      if (index > 0) sink.byte(COMMA)
+      write(sink, items[index])
     }
-    return `${text}]`
+    sink.byte(CLOSE_LIST)
   }
 }
 
 // What a subclass makes up is not what the other encoders take.
 const { entries: entriesOf } = Map.prototype
 
-function mapText(key: Type, value: Type, path: ValuePath): ValueText {
+function mapWriter(key: Type, value: Type, path: ValuePath): ValueWriter {
   const isObject = key.spec.kind === 'string'
   const entry = new EntryPath(path)
-  const keyText = itemText(key, memberPath(path, 'key'))
-  const textOf = itemText(value, entry)
+  const writeKey = itemWriter(key, memberPath(path, 'key'))
+  const writeValue = itemWriter(value, entry)
   const checkKey = keyChecker(key, path)
-  return (given) => {
+  return (sink, given) => {
     const check = checkKey()
-    let text = ''
+    sink.byte(isObject ? OPEN_OBJECT : OPEN_LIST)
+    let isFirst = true
     for (const [each, member] of entriesOf.call(asMap(given, path) as Map<unknown, unknown>)) {
       entry.key = each
-      const head = keyText(each)
+      if (!isFirst) sink.byte(COMMA)
+      isFirst = false
+      if (!isObject) sink.byte(OPEN_LIST)
+      writeKey(sink, each)
       check(each)
-      const pair = isObject ? `${head}:${textOf(member)}` : `[${head},${textOf(member)}]`
-      text += text === '' ? pair : `,${pair}`
+      sink.byte(isObject ? COLON : COMMA)
+      writeValue(sink, member)
+      if (!isObject) sink.byte(CLOSE_LIST)
     }
-    return isObject ? `{${text}}` : `[${text}]`
+    sink.byte(isObject ? CLOSE_OBJECT : CLOSE_LIST)
   }
 }

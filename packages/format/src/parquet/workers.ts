@@ -14,7 +14,7 @@ import {
   throwIfAborted,
   waitFor,
 } from '@moulin/core'
-import type { ThreadEnd } from '../threads/pool-thread.ts'
+import type { ThreadEnd } from '../threads/started-thread.ts'
 import { type ThreadPool, threadPool } from '../threads/thread-pool.ts'
 import { decodeRowGroup, type DecodeTask } from './decode/decode-row-group.ts'
 import type { DecodeCalls } from './serve-decodes.ts'

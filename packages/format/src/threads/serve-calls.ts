@@ -1,6 +1,6 @@
 import { invalid, toErrorData } from '@moulin/core'
 import type { ThreadPort } from '@moulin/core'
-import type { CallMessage, ThreadCalls, ThreadMessage } from './thread-calls.ts'
+import type { AnswerMessage, CallMessage, ReadyMessage, ThreadCalls } from './thread-calls.ts'
 import { transferablesOf } from './transferables.ts'
 
 /**
@@ -20,7 +20,7 @@ export function serveCalls<C extends ThreadCalls>(port: ThreadPort, handlers: Ca
   port.on('message', (message) => {
     last = last.then(() => answer(port, handlers, message as CallMessage))
   })
-  port.postMessage({ kind: 'ready', calls: Object.keys(handlers) } satisfies ThreadMessage)
+  port.postMessage({ kind: 'ready', calls: Object.keys(handlers) } satisfies ReadyMessage)
 }
 
 async function answer<C extends ThreadCalls>(
@@ -33,8 +33,8 @@ async function answer<C extends ThreadCalls>(
     const reply: unknown = await handlers[kind]!(request)
     const moved = transferablesOf(reply)
     const returned = lent.filter((buffer) => !moved.includes(buffer))
-    port.postMessage({ kind: 'done', reply, returned } satisfies ThreadMessage, [...moved, ...returned])
+    port.postMessage({ kind: 'done', reply, returned } satisfies AnswerMessage, [...moved, ...returned])
   } catch (error) {
-    port.postMessage({ kind: 'failed', error: toErrorData(error), returned: lent } satisfies ThreadMessage, [...lent])
+    port.postMessage({ kind: 'failed', error: toErrorData(error), returned: lent } satisfies AnswerMessage, [...lent])
   }
 }

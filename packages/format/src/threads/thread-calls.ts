@@ -11,21 +11,31 @@ export interface CallMessage {
   readonly lent: readonly ArrayBuffer[]
 }
 
-/** From a thread: that it listens, and to which calls, or how a call ended. */
-export type ThreadMessage =
-  | { readonly kind: 'ready'; readonly calls: readonly string[] }
+/** From a thread: that it listens, and what it knows. */
+export interface ReadyMessage {
+  readonly kind: 'ready'
+  readonly calls: readonly string[]
+}
+
+/** From a thread: how a call ended. */
+export type AnswerMessage =
   | { readonly kind: 'done'; readonly reply: unknown; readonly returned: readonly ArrayBuffer[] }
   | { readonly kind: 'failed'; readonly error: ErrorData; readonly returned: readonly ArrayBuffer[] }
 
+/** What a thread that has just said that it listens knows; undefined for any other word. */
+export function readyCalls(value: unknown): readonly string[] | undefined {
+  const { kind, calls } = Object(value) as Readonly<Record<string, unknown>>
+  const isReady = kind === 'ready' && isListOf(calls, (name) => typeof name === 'string')
+  return isReady ? (calls as readonly string[]) : undefined
+}
+
 /** Undefined for what no `serveCalls` has posted: the module that a bundle names may be any, and a debugger may post, too. */
-export function asThreadMessage(value: unknown): ThreadMessage | undefined {
-  const { kind, calls, error, returned } = Object(value) as Readonly<Record<string, unknown>>
+export function asAnswer(value: unknown): AnswerMessage | undefined {
+  const { kind, error, returned } = Object(value) as Readonly<Record<string, unknown>>
   const isOurs =
-    kind === 'ready'
-      ? isListOf(calls, (name) => typeof name === 'string')
-      : (kind === 'done' || (kind === 'failed' && typeof error === 'object' && error !== null)) &&
-        isListOf(returned, (buffer) => buffer instanceof ArrayBuffer)
-  return isOurs ? (value as ThreadMessage) : undefined
+    (kind === 'done' || (kind === 'failed' && typeof error === 'object' && error !== null)) &&
+    isListOf(returned, (buffer) => buffer instanceof ArrayBuffer)
+  return isOurs ? (value as AnswerMessage) : undefined
 }
 
 const isListOf = (value: unknown, is: (element: unknown) => boolean): boolean => Array.isArray(value) && value.every(is)

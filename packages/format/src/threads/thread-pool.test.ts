@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type ErrorData, systemRuntime, type Thread, type ThreadOptions, unavailable } from '@moulin/core'
 import { virtualRuntime } from '@moulin/testing'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ThreadEnd } from './pool-thread.ts'
+import type { ThreadEnd } from './started-thread.ts'
 import { type LeaseKind, type ThreadLease, type ThreadPool, threadPool, type ThreadPoolOptions } from './thread-pool.ts'
 
 type Calls = {

@@ -1,4 +1,5 @@
 import { copyRange, ViewOf } from '../bytes/copy-range.ts'
+import { decimalCount, putDigits } from '../bytes/decimal-digits.ts'
 import { putLong } from '../bytes/varint.ts'
 
 const SHORT_BYTES = 48
@@ -68,27 +69,13 @@ export class RowWriter {
   integer(value: number): void {
     if (value < 0) this.byte(0x2d)
     const magnitude = value < 0 ? -value : value
-    let count = 1
-    for (let limit = 10; limit <= magnitude; limit *= 10) count++
-    this.digits(magnitude, count)
+    this.digits(magnitude, decimalCount(magnitude))
   }
 
   /** The last `count` digits of a safe integer that is not negative, zeros in front. */
   digits(value: number, count: number): void {
-    const { target } = this
-    const start = this.position
-    let at = (this.position = start + count)
-    // Nine at a time, which divide as integers.
-    for (let rest = value; at > start;) {
-      const upper = Math.floor(rest / 1e9)
-      let lower = (rest - upper * 1e9) | 0
-      for (const stop = Math.max(start, at - 9); at > stop;) {
-        const tens = (lower / 10) | 0
-        target[--at] = 0x30 + lower - tens * 10
-        lower = tens
-      }
-      rest = upper
-    }
+    putDigits(this.target, this.position, value, count)
+    this.position += count
   }
 
   /** Text of ASCII alone. */

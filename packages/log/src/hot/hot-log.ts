@@ -16,6 +16,7 @@ import type { ConfirmedFrontier, StoredCheckpoint, StoredCheckpointTopic } from 
 import { HotPartition, type HotSection } from './hot-partition.ts'
 import { TailRing } from './tail-ring.ts'
 import { Wakeups } from '../read/wakeups.ts'
+import { LifeMap } from '../topics/life-map.ts'
 
 /** The hot part of one topic, in one of its incarnations. */
 export interface HotTopic {
@@ -54,8 +55,8 @@ export interface HotLogOptions {
 export class HotLog implements SectionFollower {
   readonly #options: HotLogOptions
   readonly #ring: TailRing
-  readonly #topics = new Map<string, HotTopic>()
-  #checkpointed = new Map<string, StoredCheckpointTopic>()
+  readonly #topics = new LifeMap<HotTopic>()
+  #checkpointed = new LifeMap<StoredCheckpointTopic>()
   #wal: WalSession | undefined
   /** Places that counted no more before there was a session to say so to. */
   #unreleased: WalLocation[] = []
@@ -75,9 +76,10 @@ export class HotLog implements SectionFollower {
 
   /** Sets what recovery starts from, and forgets what the checkpoint releases. */
   begin(checkpoint: StoredCheckpoint | undefined): void {
-    this.#checkpointed = new Map(checkpoint?.topics.map((topic) => [lifeOf(topic.id, topic.incarnation), topic]))
+    this.#checkpointed = new LifeMap()
+    for (const topic of checkpoint?.topics ?? []) this.#checkpointed.set(topic.id, topic.incarnation, topic)
     for (const { id, incarnation, released } of this.#checkpointed.values()) {
-      const topic = this.#topics.get(lifeOf(id, incarnation))
+      const topic = this.#topics.get(id, incarnation)
       if (topic === undefined) continue
       for (const partition of topic.partitions) {
         // A reader's session forgets them, too.
@@ -85,6 +87,11 @@ export class HotLog implements SectionFollower {
       }
       topic.wakeups.wake()
     }
+  }
+
+  /** Memory of the batches that are kept to be read. */
+  get ringBytes(): number {
+    return this.#ring.bytes
   }
 
   attach(wal: WalSession): void {
@@ -100,12 +107,12 @@ export class HotLog implements SectionFollower {
   }
 
   isLive({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
-    return lastOffset >= (this.#checkpointed.get(lifeOf(topicId, incarnation))?.released[partition] ?? 0n)
+    return lastOffset >= (this.#checkpointed.get(topicId, incarnation)?.released[partition] ?? 0n)
   }
 
   /** Whether the newest checkpoint proves that the section was acked. */
   isAcked({ topicId, incarnation, partition, lastOffset }: SectionHeader): boolean {
-    return lastOffset < (this.#checkpointed.get(lifeOf(topicId, incarnation))?.next[partition] ?? 0n)
+    return lastOffset < (this.#checkpointed.get(topicId, incarnation)?.next[partition] ?? 0n)
   }
 
   /** See `WalOptions`. */
@@ -139,17 +146,16 @@ export class HotLog implements SectionFollower {
    * where its incarnation does.
    */
   topic(id: string, incarnation: number, partitions: number, starts: readonly bigint[] = []): HotTopic {
-    const life = lifeOf(id, incarnation)
-    let topic = this.#topics.get(life)
+    const checkpointed = this.#checkpointed.get(id, incarnation)
+    let topic = this.#topics.get(id, incarnation)
     if (topic === undefined) {
-      const confirmed = this.#checkpointed.get(life)?.confirmed
+      const confirmed = checkpointed?.confirmed
       const wakeups = new Wakeups()
       const unheard = { onAppended: undefined, onUnpinned: undefined }
       topic = { id, incarnation, partitions: [], wakeups, pins: new Set(), confirmed, totalBytes: 0, ...unheard }
-      this.#topics.set(life, topic)
+      this.#topics.set(id, incarnation, topic)
     }
     const list = topic.partitions as HotPartition[]
-    const checkpointed = this.#checkpointed.get(life)
     while (list.length < partitions) {
       const start = starts[list.length] ?? 0n
       const partition = new HotPartition(id, list.length, checkpointed?.released[list.length] ?? start)
@@ -161,7 +167,7 @@ export class HotLog implements SectionFollower {
 
   /** The topic, with this partition. */
   #topicOf({ topicId, incarnation, partition }: SectionLife): HotTopic {
-    const known = this.#topics.get(lifeOf(topicId, incarnation))
+    const known = this.#topics.get(topicId, incarnation)
     return known?.partitions[partition] === undefined ? this.topic(topicId, incarnation, partition + 1) : known
   }
 
@@ -176,7 +182,7 @@ export class HotLog implements SectionFollower {
 
   /** The topic's incarnations before this one. */
   lives(id: string, incarnation: number): HotTopic[] {
-    return [...this.#topics.values()].filter((topic) => topic.id === id && topic.incarnation < incarnation)
+    return [...this.#topics.ofTopic(id)].filter((topic) => topic.incarnation < incarnation)
   }
 
   /** What is held of the topic's incarnations before this one. */
@@ -296,8 +302,6 @@ export class HotLog implements SectionFollower {
 function isSameLocation(a: WalLocation | undefined, b: WalLocation | undefined): boolean {
   return a?.segment === b?.segment && a?.position === b?.position
 }
-
-const lifeOf = (id: string, incarnation: number): string => `${id}/${incarnation}`
 
 export interface HotRead {
   readonly section: HotSection

@@ -1,14 +1,20 @@
+import type { WalLocation } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SectionTable, type SectionRow } from './section-table.ts'
 
-const rowAt = (lastOffset: bigint, segment: number): SectionRow => ({
+type Row = SectionRow & { readonly location: WalLocation; readonly durableMs: number }
+
+const rowAt = (lastOffset: bigint, segment: number): Row => ({
   lastOffset,
   location: { segment: `epoch-1/${segment}.wal`, position: 4096 + segment * 7, sizeBytes: 100 + segment },
   durableMs: Number(lastOffset) / 2,
   valueSchemaId: segment % 3,
   keySchemaId: segment % 5,
 })
+
+const push = (table: SectionTable, row: Row, bytesBefore: number): void =>
+  table.push(row, row.location, row.durableMs, bytesBefore)
 
 describe('SectionTable', () => {
   it('is a queue of sections, whatever comes and goes', () => {
@@ -20,7 +26,7 @@ describe('SectionTable', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const table = new SectionTable()
-        let model: (SectionRow & { readonly bytesBefore: number })[] = []
+        let model: (Row & { readonly bytesBefore: number })[] = []
         let lastOffset = -1n
         let segment = 0
         for (const [at, what] of steps.entries()) {
@@ -28,7 +34,7 @@ describe('SectionTable', () => {
             lastOffset += BigInt(what.records)
             if (at % 4 === 0) segment++
             const row = rowAt(lastOffset, segment)
-            table.push(row, at * 1e12)
+            push(table, row, at * 1e12)
             model.push({ ...row, bytesBefore: at * 1e12 })
           } else if (what.kind === 'drop') {
             const count = Math.round(model.length * what.share)
@@ -63,13 +69,13 @@ describe('SectionTable', () => {
   it('takes tens of bytes a section, and gives them back', () => {
     const table = new SectionTable()
     expect(table.memoryBytes).toBe(0)
-    for (let at = 0; at < 100_000; at++) table.push(rowAt(BigInt(at), at >> 10), at)
+    for (let at = 0; at < 100_000; at++) push(table, rowAt(BigInt(at), at >> 10), at)
     expect(table.memoryBytes / table.length).toBeLessThan(96)
     table.drop(99_990)
     expect(table.memoryBytes).toBeLessThan(2_000)
     // Ever more of them, a few at a time: nothing grows with all that there have been.
     for (let at = 100_000; at < 200_000; at++) {
-      table.push(rowAt(BigInt(at), at >> 4), at)
+      push(table, rowAt(BigInt(at), at >> 4), at)
       if (table.length > 50) table.drop(25)
     }
     expect(table.memoryBytes).toBeLessThan(20_000)
@@ -77,7 +83,7 @@ describe('SectionTable', () => {
 
   it('forgets the segments that its sections have left', () => {
     const table = new SectionTable()
-    for (let at = 0; at < 8; at++) table.push(rowAt(BigInt(at), 0), at)
+    for (let at = 0; at < 8; at++) push(table, rowAt(BigInt(at), 0), at)
     table.drop(5)
     for (let at = 1; at < 10_000; at++) {
       const before = table.location(at % 3)

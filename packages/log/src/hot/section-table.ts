@@ -2,11 +2,9 @@ import type { WalLocation } from '@moulin/core'
 
 const FIRST_CAPACITY = 4
 
-/** What is known of a section in the write-ahead tier, but for its first offset: it follows the section before. */
+/** What is kept of a section in the write-ahead tier, but for its first offset: it follows the section before. */
 export interface SectionRow {
   readonly lastOffset: bigint
-  readonly location: WalLocation
-  readonly durableMs: number
   readonly valueSchemaId: number
   readonly keySchemaId: number
 }
@@ -40,14 +38,14 @@ export class SectionTable {
   }
 
   /** `bytesBefore`: of the partition's sections before it, ever. */
-  push({ lastOffset, location, durableMs, valueSchemaId, keySchemaId }: SectionRow, bytesBefore: number): void {
+  push(row: SectionRow, location: WalLocation, durableMs: number, bytesBefore: number): void {
     if (this.#end === this.#capacity) this.#makeRoom()
     const at = this.#end++
-    this.#lastOffsets[at] = lastOffset
+    this.#lastOffsets[at] = row.lastOffset
     this.#bytesBefore[at] = bytesBefore
     this.#durableMs[at] = durableMs
-    this.#valueSchemaIds[at] = valueSchemaId
-    this.#keySchemaIds[at] = keySchemaId
+    this.#valueSchemaIds[at] = row.valueSchemaId
+    this.#keySchemaIds[at] = row.keySchemaId
     this.#place(at, location)
   }
 
@@ -109,7 +107,8 @@ export class SectionTable {
 
   #place(at: number, { segment, position, sizeBytes }: WalLocation): void {
     // From behind: the newest segment is the last.
-    let id = this.#segmentIds.lastIndexOf(segment)
+    let id = this.#segmentIds.length - 1
+    while (id >= 0 && this.#segmentIds[id] !== segment) id--
     if (id < 0) id = this.#segmentIds.push(segment) - 1
     this.#segments[at] = id
     this.#positions[at] = position

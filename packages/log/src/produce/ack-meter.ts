@@ -7,7 +7,8 @@ export class AckMeter {
   readonly #topic: string
   readonly #messages: Counter
   readonly #durations: Histogram
-  readonly #attributes = new Map<number, MetricAttributes>()
+  /** By partition. */
+  readonly #attributes: (MetricAttributes | undefined)[] = []
 
   constructor(meter: Meter, clock: Clock, topic: string) {
     this.#clock = clock
@@ -16,20 +17,22 @@ export class AckMeter {
     this.#durations = histogramOf(meter, 'messaging.client.operation.duration')
   }
 
-  async measured(
+  measured(
     { partition, recordCount }: { readonly partition: number; readonly recordCount: number },
     append: () => Promise<Appended>,
   ): Promise<Appended> {
     const beganMs = this.#clock.monotonic()
-    const attributes = this.#attributesOf(partition)
-    try {
-      const sequenced = await append()
-      this.#tell(beganMs, recordCount, attributes)
-      return sequenced
-    } catch (error) {
-      this.#tell(beganMs, recordCount, { ...attributes, 'error.type': errorType(error) })
-      throw error
-    }
+    const attributes = (this.#attributes[partition] ??= this.#attributesOf(partition))
+    return append().then(
+      (appended) => {
+        this.#tell(beganMs, recordCount, attributes)
+        return appended
+      },
+      (error: unknown) => {
+        this.#tell(beganMs, recordCount, { ...attributes, 'error.type': errorType(error) })
+        throw error
+      },
+    )
   }
 
   #tell(beganMs: number, recordCount: number, attributes: MetricAttributes): void {
@@ -38,17 +41,12 @@ export class AckMeter {
   }
 
   #attributesOf(partition: number): MetricAttributes {
-    let attributes = this.#attributes.get(partition)
-    if (attributes === undefined) {
-      attributes = {
-        'messaging.system': 'moulin',
-        'messaging.operation.name': 'send',
-        'messaging.operation.type': 'send',
-        'messaging.destination.name': this.#topic,
-        'messaging.destination.partition.id': String(partition),
-      }
-      this.#attributes.set(partition, attributes)
+    return {
+      'messaging.system': 'moulin',
+      'messaging.operation.name': 'send',
+      'messaging.operation.type': 'send',
+      'messaging.destination.name': this.#topic,
+      'messaging.destination.partition.id': String(partition),
     }
-    return attributes
   }
 }

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { aborted, closed, exhausted } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
+import { ByteGate } from './byte-gate.ts'
 import { Admission } from './admission.ts'
 
 /** Room that a test opens and shuts. */
@@ -34,7 +35,7 @@ function room() {
 
 describe('Admission', () => {
   it('lets in at once while there is room, in the turn of the call', () => {
-    const admission = new Admission(room(), 10)
+    const admission = new Admission(room(), new ByteGate(10))
     const order: string[] = []
     void admission.pass(() => order.push('in'))
     order.push('after the call')
@@ -43,7 +44,7 @@ describe('Admission', () => {
 
   it('lets nobody pass who comes when there is room again, before those are resumed that waited', async () => {
     const there = room()
-    const admission = new Admission(there, 1_000)
+    const admission = new Admission(there, new ByteGate(1_000))
     there.isFull = true
     const order: string[] = []
     const early = ['a', 'b'].map((name) => admission.pass(() => order.push(name)))
@@ -55,7 +56,7 @@ describe('Admission', () => {
 
   it('keeps the order through both waits: for room, and for bytes that others have in flight', async () => {
     const there = room()
-    const admission = new Admission(there, 5)
+    const admission = new Admission(there, new ByteGate(5))
     const order: string[] = []
     const take = (name: string) => (): void => {
       order.push(name)
@@ -76,7 +77,7 @@ describe('Admission', () => {
 
   it('refuses all that wait, for room or for bytes, and nobody else', async () => {
     const there = room()
-    const admission = new Admission(there, 10)
+    const admission = new Admission(there, new ByteGate(10))
     const abort = new AbortController()
     const { signal } = abort
     await admission.pass(() => admission.take(10))
@@ -103,7 +104,7 @@ describe('Admission', () => {
 
   it('is settled when those who waited have been let in or refused', async () => {
     const there = room()
-    const admission = new Admission(there, 1_000)
+    const admission = new Admission(there, new ByteGate(1_000))
     there.isFull = true
     const [first, second] = [admission.pass(() => 'in'), admission.pass(() => 'in')]
     let isSettled = false

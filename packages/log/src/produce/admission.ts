@@ -1,5 +1,5 @@
 import { throwIfAborted } from '@moulin/core'
-import { ByteGate } from './byte-gate.ts'
+import type { ByteGate } from './byte-gate.ts'
 
 /** Whether the write-ahead tier takes more: see `WalPressure`. */
 export interface Room {
@@ -23,9 +23,9 @@ export class Admission {
   readonly #gate: ByteGate
   readonly #waiting = new Set<Waiting>()
 
-  constructor(room: Room, maxBytes: number) {
+  constructor(room: Room, gate: ByteGate) {
     this.#room = room
-    this.#gate = new ByteGate(maxBytes)
+    this.#gate = gate
   }
 
   get isOpen(): boolean {

@@ -20,7 +20,9 @@ export class AsyncSource<T> {
 
   async #ask(): Promise<IteratorResult<T, unknown>> {
     try {
-      return await this.#iterator.next()
+      const next = await this.#iterator.next()
+      if (next.done === true) this.#isOver = true
+      return next
     } catch (error) {
       this.#isOver = true
       throw error
@@ -31,7 +33,7 @@ export class AsyncSource<T> {
     this.#stop?.(error)
   }
 
-  /** Nothing more is taken from it. What comes of that is its own affair. */
+  /** Nothing more is taken from it, which one that is at its end is not told. What comes of that is its own affair. */
   async leave(): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true

@@ -1,7 +1,8 @@
 import { exhausted, invalid, isBytes, lengthOf, throwIfAborted, unsupported, shown, waitFor } from '@moulin/core'
-import { checkBatch, patchBatch, type CheckedBatch } from '@moulin/format'
-import { checkTimestampBounds } from './record-input.ts'
-import type { TopicState } from '../topics/topic-state.ts'
+import { checkBatch, crc32cJoined, crcOfBatch, patchBatch, type CheckedBatch } from '@moulin/format'
+import { ownBytes } from './own-bytes.ts'
+import { checkTimestampBounds, type TimestampBounds } from './record-input.ts'
+import type { BatchesToAppend, TopicState } from '../topics/topic-state.ts'
 
 export interface AppendRequest {
   readonly partition: number
@@ -9,13 +10,40 @@ export interface AppendRequest {
   readonly signal?: AbortSignal
 }
 
-/** Appends record batches as they are, after a full check of each. See `Topic.append`. */
-export async function appendBatches(
-  topic: TopicState,
-  { partition, batches, signal }: AppendRequest,
-): Promise<{ baseOffset: bigint; lastOffset: bigint }> {
-  const { core, hot, record } = topic
+export interface AppendedOffsets {
+  readonly baseOffset: bigint
+  readonly lastOffset: bigint
+}
+
+/** Appends record batches as they are, after a full check of each. Throws at once what that finds. See `Topic.append`. */
+export function appendBatches(topic: TopicState, request: AppendRequest): Promise<AppendedOffsets> {
+  const { signal } = request
   throwIfAborted(signal)
+  const taken = takenBatches(topic, request)
+  const { appends } = topic.core
+  if (signal === undefined && appends.isOpen) return appended(topic, taken)
+  return appends.pass(() => waitFor(appended(topic, taken), signal, 'unknown'), signal)
+}
+
+// Each promise on the way of an ack costs more than most of what is done there: this is the last one.
+function appended(topic: TopicState, taken: BatchesToAppend): Promise<AppendedOffsets> {
+  const { appends } = topic.core
+  const { length } = taken.batches
+  appends.take(length)
+  return topic.append(taken).then(
+    ({ baseOffset, lastOffset }) => {
+      appends.give(length)
+      return { baseOffset, lastOffset }
+    },
+    (error: unknown) => {
+      appends.give(length)
+      throw error
+    },
+  )
+}
+
+function takenBatches(topic: TopicState, { partition, batches }: AppendRequest): BatchesToAppend {
+  const { core, hot, record, bounds } = topic
   if (typeof partition !== 'number' || hot.partitions[partition] === undefined) {
     throw invalid(
       'PARTITION',
@@ -34,37 +62,41 @@ export async function appendBatches(
     )
   }
   // The caller's bytes stay the caller's: ours get offsets.
-  const own = new Uint8Array(batches)
-  const places: { readonly position: number; readonly recordCount: number }[] = []
+  const own = ownBytes(batches, sizeBytes)
+  const now = core.runtime.clock.now()
+  const placed: PlacedBatch[] = []
   let recordCount = 0
   for (let position = 0; position < own.length;) {
     const header = checkBatch(own, position, core.limits)
-    checkAppendable(topic, header)
-    places.push({ position, recordCount: header.recordCount })
+    checkAppendable(header, now, bounds)
+    placed.push({ position, sizeBytes: header.sizeBytes, recordCount: header.recordCount })
     recordCount += header.recordCount
     position += header.sizeBytes
   }
-  const patch = (baseOffset: bigint): void => {
-    let next = baseOffset
-    for (const place of places) {
-      patchBatch(own, place.position, { baseOffset: next, partitionLeaderEpoch: 0 })
-      next += BigInt(place.recordCount)
-    }
-  }
-  const append = async (): Promise<{ baseOffset: bigint; lastOffset: bigint }> => {
-    core.appends.take(own.length)
-    try {
-      const { baseOffset, lastOffset } = await topic.append({ partition, batches: own, recordCount, patch })
-      return { baseOffset, lastOffset }
-    } finally {
-      core.appends.give(own.length)
-    }
-  }
-  return core.appends.pass(() => waitFor(append(), signal, 'unknown'), signal)
+  return { partition, batches: own, recordCount, patch: (baseOffset) => patched(own, placed, baseOffset) }
 }
 
-function checkAppendable({ core, record }: TopicState, header: CheckedBatch): void {
-  const { name, config } = record
+interface PlacedBatch {
+  readonly position: number
+  readonly sizeBytes: number
+  readonly recordCount: number
+}
+
+/** Gives the batches their offsets, and returns CRC32C of all of them. */
+function patched(own: Uint8Array, batches: readonly PlacedBatch[], baseOffset: bigint): number {
+  let crc = 0
+  let next = baseOffset
+  for (const { position, sizeBytes, recordCount } of batches) {
+    patchBatch(own, position, { baseOffset: next, partitionLeaderEpoch: 0 })
+    const ofBatch = crcOfBatch(own, position, sizeBytes)
+    crc = position === 0 ? ofBatch : crc32cJoined(crc, ofBatch, sizeBytes)
+    next += BigInt(recordCount)
+  }
+  return crc
+}
+
+function checkAppendable(header: CheckedBatch, now: number, bounds: TimestampBounds): void {
+  const { topic: name } = bounds
   if (header.recordCount === 0 || header.recordCount !== header.lastOffsetDelta + 1) {
     throw invalid(
       'BATCH_GAPS',
@@ -77,18 +109,22 @@ function checkAppendable({ core, record }: TopicState, header: CheckedBatch): vo
       `Topic ${name}: a batch with a producer id needs deduplication, which comes later.`,
     )
   }
-  const now = core.runtime.clock.now()
+  const { baseTimestamp, maxTimestamp, earliestMs, latestMs } = header
   // The header's are its producer's word only: readers are shown what each record says.
-  for (const timestamp of [header.baseTimestamp, header.maxTimestamp, header.earliestMs, header.latestMs]) {
-    // -1: the record has none.
-    if (timestamp !== undefined && timestamp !== -1n) checkTimestampBounds(timestamp, now, { topic: name, ...config })
-  }
-  const { maxTimestamp, latestMs = maxTimestamp } = header
-  if (maxTimestamp < latestMs) {
+  checkTimestamp(baseTimestamp, now, bounds)
+  if (maxTimestamp !== baseTimestamp) checkTimestamp(maxTimestamp, now, bounds)
+  if (earliestMs !== baseTimestamp) checkTimestamp(earliestMs, now, bounds)
+  if (latestMs !== maxTimestamp) checkTimestamp(latestMs, now, bounds)
+  if (latestMs !== undefined && maxTimestamp < latestMs) {
     throw invalid(
       'BATCH_MAX_TIMESTAMP',
       `Topic ${name}: the header of a batch says that no record is later than ${maxTimestamp}, but one has ${latestMs}; searches by time believe it, so set maxTimestamp to the latest record's.`,
       { context: { topic: name, maxTimestamp, latestMs } },
     )
   }
+}
+
+function checkTimestamp(timestamp: bigint | undefined, now: number, bounds: TimestampBounds): void {
+  // -1: the record has none.
+  if (timestamp !== undefined && timestamp !== -1n) checkTimestampBounds(timestamp, now, bounds)
 }

@@ -5,7 +5,6 @@ import {
   invalid,
   isLivedThrough,
   option,
-  shown,
   throwIfAborted,
   unsupported,
   type Ack,
@@ -17,19 +16,21 @@ import {
   type ProducerRecord,
   type Runtime,
 } from '@moulin/core'
-import { patchBatch, recordBatchBuilder, type RecordBatchBuilder } from '@moulin/format'
+import { patchBatch } from '@moulin/format'
+import { feedBatch } from '../feed/feed-batch.ts'
+import { feedPlan, type FeedPlan, type FeedTarget } from '../feed/feed-plan.ts'
+import { FeedRun, type BuiltBatch } from '../feed/feed-run.ts'
 import { Admission, type Room } from './admission.ts'
-import { partitionForKey } from './partitioner.ts'
-import { ProducerBatch } from './producer-batch.ts'
-import { ownCopy, type PreparedRecord, type RecordInput } from './record-input.ts'
+import { ByteGate } from './byte-gate.ts'
+import { Collector } from './collector.ts'
+import type { OutgoingBatch, ProducerBatch } from './producer-batch.ts'
+import { ownCopy, type OpenRecord, type PreparedRecord, type RecordInput } from './record-input.ts'
+import { checkRecords } from './records-check.ts'
 import { SendAllCall } from './send-all.ts'
+import { Turns } from './turns.ts'
 
 const LINGER_MS = 5
 const BATCH_BYTES = 64 * 1024
-/** More than a record takes in a batch besides its body. */
-const FRAME_BYTES = 32
-/** A `sendAll` that never waits would starve the flushes that it waits for in the end: acks of half a second, seen. */
-const RECORDS_PER_TURN = 64
 
 type SendOptions = NonNullable<Parameters<Producer['send']>[1]>
 type SendAllOptions = NonNullable<Parameters<Producer['sendAll']>[1]>
@@ -55,57 +56,97 @@ export interface ProducerTarget {
     readonly patch: (baseOffset: bigint) => void
   }): Promise<Appended>
   readonly room: Room
+  /** Of the whole log. */
+  readonly unacked: ByteGate
+  /** What the threads of a feed are to know of it. */
+  readonly feed: FeedTarget
   closed(producer: LogProducer): void
 }
 
 /** Collects records into one batch per partition. See {@link Producer}. */
 export class LogProducer implements Producer {
   readonly #target: ProducerTarget
-  readonly #lingerMs: number
-  readonly #batchBytes: number
   readonly #admission: Admission
-  readonly #builders: (RecordBatchBuilder | undefined)[] = []
-  readonly #open: (ProducerBatch | undefined)[] = []
+  readonly #collector: Collector
   readonly #inFlight = new Set<Promise<void>>()
-  readonly #makeBuilder: () => RecordBatchBuilder
-  /** Records of `sendAll` since the event loop last had a turn. */
-  #sinceTurn = 0
-  /** Where records without key go until that partition's batch leaves. */
-  #sticky = 0
+  /** The event loop has one with each batch of a `sendAll` that leaves, and where that takes long. */
+  readonly #turns: Turns
   #failure: Error | undefined
   /** The last full disk that was lived through. */
   #rejection: Error | undefined
   readonly #calls = new Set<SendAllCall>()
+  readonly #feed: FeedPlan | undefined
+  /** The ends of its threads. */
+  readonly #feeding = new Set<Promise<void>>()
+  #hasFeed = false
   #closing: Promise<void> | undefined
 
   constructor(target: ProducerTarget, options: ProducerOptions = {}) {
     checkProducer(options, target)
+    const { runtime, limits, input, partitions, unacked } = target
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
-    this.#lingerMs = lingerMs
-    this.#batchBytes = batchBytes
-    this.#admission = new Admission(target.room, options.maxUnackedBytes ?? target.limits.maxUnackedBytes)
-    this.#makeBuilder = () => recordBatchBuilder({ compression })
+    this.#turns = new Turns(runtime)
+    const maxUnackedBytes = options.maxUnackedBytes ?? limits.maxUnackedBytes
+    const gate = new ByteGate(maxUnackedBytes, unacked, () => this.#collector.leaveAll())
+    this.#admission = new Admission(target.room, gate)
+    this.#collector = new Collector({
+      ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
+      checkOpen: () => this.#checkOpen(),
+      took: (bytes) => gate.hold(bytes),
+      closed: (bytes) => gate.letGo(bytes),
+      left: (batch) => this.#leave(batch),
+    })
+    const { feed, threads = runtime.process.cores } = options
+    if (feed !== undefined) {
+      const batching = { topic: target.topic, partitions, limits, lingerMs, batchBytes, compression }
+      this.#feed = feedPlan(target.feed, { feed, threads, maxUnackedBytes, runtime, batching })
+    }
   }
 
-  async send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
-    if (options !== nothing) checkOptions(this.#what('send'), options, sendTable)
+  // Once per record: one promise, and nothing asked twice.
+  send(record: ProducerRecord<never>, options: SendOptions = nothing): Promise<Ack> {
+    try {
+      if (options !== nothing) this.#checkSend(options)
+      const { signal } = options
+      throwIfAborted(signal)
+      const open = this.#target.input.open(record)
+      // What the record is made of may be code, which closes this, or fires the signal.
+      throwIfAborted(signal)
+      this.#checkOpen()
+      // Where there is room, the record is accepted before this call returns.
+      if (!this.#admission.isOpen) return this.#sendLater(open, signal)
+      const batch = this.#collector.add(open, signal)
+      const ack = batch.addSender(open.timestamp, signal)
+      this.#collector.leaveIfFull(batch)
+      return ack
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  #checkSend(options: SendOptions): void {
+    checkOptions(this.#what('send'), options, sendTable)
     if (options.ifNextOffset !== undefined) throw unsupported('IF_NEXT_OFFSET', 'Conditional appends come later.')
-    const { signal } = options
-    throwIfAborted(signal)
-    const prepared = this.#target.input.prepare(record)
-    // What the record is made of may be code, which closes this, or fires the signal.
-    throwIfAborted(signal)
-    this.#checkOpen()
-    // Where there is room, the record is accepted before this call returns.
-    const taken = this.#admission.isOpen ? prepared : ownCopy(prepared)
+  }
+
+  #sendLater(open: OpenRecord, signal: AbortSignal | undefined): Promise<Ack> {
+    const taken = this.#taken(open, signal)
     return this.#admission.pass(() => {
       this.#checkAlive()
-      const batch = this.#add(taken)
-      const ack = batch.addSender(BigInt(taken.timestamp), signal)
-      this.#closeIfFull(batch)
+      const batch = this.#collector.addPrepared(taken)
+      const ack = batch.addSender(taken.timestamp, signal)
+      this.#collector.leaveIfFull(batch)
       return ack
     }, signal)
+  }
+
+  /** What waits to be let in, in memory of its own. */
+  #taken(open: OpenRecord, signal: AbortSignal | undefined): PreparedRecord {
+    const taken = ownCopy(this.#target.input.encoded(open))
+    throwIfAborted(signal)
+    this.#checkOpen()
+    return taken
   }
 
   async sendAll(
@@ -114,8 +155,44 @@ export class LogProducer implements Producer {
   ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
     checkOptions(this.#what('sendAll'), options, sendAllTable)
     checkRecords(this.#what('sendAll'), records)
-    const { signal, onAck } = options
-    throwIfAborted(signal)
+    throwIfAborted(options.signal)
+    return this.#takeAll('sendAll', records, options, (record, call) => this.#sendOne(record, call, options.signal))
+  }
+
+  async sendFeed(
+    options: SendAllOptions = {},
+  ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
+    const what = this.#what('sendFeed')
+    checkOptions(what, options, sendAllTable)
+    if (this.#feed === undefined) {
+      const message = `${what}: this producer has no feed; make one with producer({ feed: new URL('./feed.ts', import.meta.url) }).`
+      throw invalid('NO_FEED', message)
+    }
+    throwIfAborted(options.signal)
+    this.#checkOpen()
+    if (this.#hasFeed) {
+      throw invalid('FEED_RUNS', `${what}: its feed is running; wait for that call, or make another producer.`)
+    }
+    this.#hasFeed = true
+    try {
+      const run = new FeedRun(this.#feed)
+      const gone = run.gone.finally(() => this.#feeding.delete(gone))
+      this.#feeding.add(gone)
+      return await this.#takeAll('sendFeed', run, options, (built, call) =>
+        this.#sendBuilt(built, call, options.signal),
+      )
+    } finally {
+      this.#hasFeed = false
+    }
+  }
+
+  /** Takes all that there is, and waits until it is durable. */
+  async #takeAll<T>(
+    name: string,
+    source: Iterable<T> | AsyncIterable<T>,
+    { signal, onAck }: SendAllOptions,
+    accept: (item: T, call: SendAllCall) => Promise<void> | undefined,
+  ): Promise<{ readonly records: number; readonly next: readonly bigint[] }> {
     const { partitions, nextOffset } = this.#target
     const call = new SendAllCall(
       Array.from({ length: partitions }, () => -1n),
@@ -123,13 +200,13 @@ export class LogProducer implements Producer {
     )
     const abandon = (): void => {
       const cause = signal!.reason as unknown
-      call.abandon(aborted('ABORTED', `${this.#what('sendAll')} was aborted by its signal.`, { cause }))
+      call.abandon(aborted('ABORTED', `${this.#what(name)} was aborted by its signal.`, { cause }))
     }
     signal?.addEventListener('abort', abandon, { once: true })
     this.#calls.add(call)
     try {
-      await call.takeAll(records, (record) => this.#sendOne(record, call, signal))
-      this.#closeAll()
+      await call.takeAll(source, (item) => accept(item, call))
+      this.#collector.leaveAll()
       await call.settled()
     } finally {
       this.#calls.delete(call)
@@ -146,28 +223,48 @@ export class LogProducer implements Producer {
     call: SendAllCall,
     signal: AbortSignal | undefined,
   ): Promise<void> | undefined {
-    const prepared = this.#target.input.prepare(record)
+    const open = this.#target.input.open(record)
     if (call.failure !== undefined) throw call.failure
     this.#checkOpen()
-    if (!this.#admission.isOpen) return this.#sendLater(ownCopy(prepared), call, signal)
-    const isFull = this.#addObserved(prepared, call)
-    if (!isFull && ++this.#sinceTurn < RECORDS_PER_TURN) return undefined
-    this.#sinceTurn = 0
-    return this.#target.runtime.timers.turn()
+    if (!this.#admission.isOpen) return this.#sendOneLater(open, call, signal)
+    const hasLeft = this.#observe(this.#collector.add(open, signal), call)
+    return hasLeft || this.#turns.isDue() ? this.#turns.take() : undefined
   }
 
-  async #sendLater(prepared: PreparedRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
+  async #sendOneLater(open: OpenRecord, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> {
+    const taken = this.#taken(open, signal)
     await this.#admission.pass(() => {
       this.#checkAlive()
-      this.#addObserved(prepared, call)
+      this.#observe(this.#collector.addPrepared(taken), call)
     }, signal)
   }
 
+  /** Returns whether the record's batch has left. */
+  #observe(batch: ProducerBatch, call: SendAllCall): boolean {
+    if (batch.addObserved(call)) call.batchBegun()
+    return this.#collector.leaveIfFull(batch)
+  }
+
+  /** Accepts a batch of a feed, behind those that wait to be let in. */
+  #sendBuilt(built: BuiltBatch, call: SendAllCall, signal: AbortSignal | undefined): Promise<void> | undefined {
+    if (call.failure !== undefined) throw call.failure
+    this.#checkOpen()
+    const send = (): void => {
+      this.#checkAlive()
+      this.#admission.take(built.bytes)
+      call.batchBegun()
+      this.#leave(feedBatch(built, call))
+    }
+    if (!this.#admission.isOpen) return this.#admission.pass(send, signal)
+    send()
+    return undefined
+  }
+
   async flush(): Promise<void> {
-    this.#closeAll()
+    this.#collector.leaveAll()
     // Sends that wait to be let in were called before.
     await this.#admission.settled()
-    this.#closeAll()
+    this.#collector.leaveAll()
     await Promise.all(this.#inFlight)
     this.#checkAlive()
   }
@@ -188,8 +285,9 @@ export class LogProducer implements Producer {
     // Sends that wait to be let in were called before: they go out, too, or are refused.
     this.#admission.openForGood()
     await this.#admission.settled()
-    this.#closeAll()
+    this.#collector.leaveAll()
     await Promise.all(this.#inFlight)
+    await Promise.all(this.#feeding)
     this.#target.closed(this)
   }
 
@@ -218,82 +316,15 @@ export class LogProducer implements Producer {
     )
   }
 
-  /** Returns whether the record's batch has left. */
-  #addObserved(record: PreparedRecord, call: SendAllCall): boolean {
-    const batch = this.#add(record)
-    if (batch.addObserved(call)) call.batchBegun()
-    return this.#closeIfFull(batch)
-  }
-
-  /** Puts the record into its partition's batch, or into the next one where it does not fit any more. */
-  #add(record: PreparedRecord): ProducerBatch {
-    let partition = this.#partitionOf(record)
-    let batch = this.#open[partition]
-    while (batch !== undefined && !this.#hasRoom(batch.builder, record)) {
-      this.#leave(batch)
-      // Without a key it goes on with the next partition.
-      partition = this.#partitionOf(record)
-      batch = this.#open[partition]
-    }
-    const builder = (this.#builders[partition] ??= this.#makeBuilder())
-    const before = batch === undefined ? 0 : builder.sizeBytes
-    builder.append(record)
-    if (batch === undefined) {
-      batch = new ProducerBatch(partition, builder, this.#target.runtime.clock.monotonic())
-      this.#open[partition] = batch
-      this.#linger(batch)
-    }
-    const bytes = builder.sizeBytes - before
-    batch.bytes += bytes
-    this.#admission.take(bytes)
-    return batch
-  }
-
-  #partitionOf({ key, partition }: PreparedRecord): number {
-    return partition ?? (key === null ? this.#sticky : partitionForKey(key, this.#target.partitions))
-  }
-
-  #hasRoom(builder: RecordBatchBuilder, record: PreparedRecord): boolean {
-    const { maxBatchBytes } = this.#target.limits
-    const { bodyBytes } = record
-    if (builder.sizeBytes + bodyBytes + FRAME_BYTES <= maxBatchBytes) return true
-    return builder.sizeWith(record, bodyBytes) <= maxBatchBytes
-  }
-
-  #linger(batch: ProducerBatch): void {
-    const leave = (): void => this.#leave(batch)
-    if (this.#lingerMs === 0) queueMicrotask(leave)
-    else batch.linger = this.#target.runtime.timers.after(this.#lingerMs, leave, { ref: true })
-  }
-
-  #closeIfFull(batch: ProducerBatch): boolean {
-    const { builder } = batch
-    const isFull =
-      builder.sizeBytes >= this.#batchBytes || builder.recordCount >= this.#target.limits.maxRecordsPerBatch
-    if (isFull) this.#leave(batch)
-    return isFull
-  }
-
-  #closeAll(): void {
-    for (const batch of this.#open) if (batch !== undefined) this.#leave(batch)
-  }
-
-  #leave(batch: ProducerBatch): void {
-    if (batch.isClosed) return
-    batch.isClosed = true
-    batch.linger?.cancel()
-    const { partition } = batch
-    this.#open[partition] = undefined
-    if (partition === this.#sticky) this.#sticky = (partition + 1) % this.#target.partitions
+  #leave(batch: OutgoingBatch): void {
     const sent = this.#send(batch).finally(() => this.#inFlight.delete(sent))
     this.#inFlight.add(sent)
   }
 
-  async #send(batch: ProducerBatch): Promise<void> {
-    const { partition, builder } = batch
-    const { recordCount } = builder
+  async #send(batch: OutgoingBatch): Promise<void> {
+    const { partition, recordCount } = batch
     try {
-      const batches = builder.finish()
+      const batches = batch.finish()
       const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
       const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
       batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
@@ -307,7 +338,7 @@ export class LogProducer implements Producer {
    * A full disk that stored nothing is no end: all that waits behind the batch is rejected with it, and what is sent then goes on.
    * After anything else this is final.
    */
-  #failed(batch: ProducerBatch, error: Error): void {
+  #failed(batch: OutgoingBatch, error: Error): void {
     const isLast = !isLivedThrough(error)
     // All that was on its way to the disk is rejected at once, with one error.
     const isKnown = isLast ? this.#failure !== undefined : error === this.#rejection
@@ -322,16 +353,10 @@ export class LogProducer implements Producer {
   /** Ends the wait of all that is not on its way yet. */
   #refuse(error: Error): void {
     this.#admission.refuse(error)
-    this.#open.forEach((batch, partition) => {
-      if (batch === undefined) return
-      batch.isClosed = true
-      batch.linger?.cancel()
-      this.#open[partition] = undefined
-      // With what it has collected.
-      this.#builders[partition] = undefined
+    for (const batch of this.#collector.dropAll()) {
       batch.fail(error)
       this.#admission.give(batch.bytes)
-    })
+    }
   }
 }
 
@@ -342,10 +367,16 @@ const producerTable = ({ maxBatchBytes }: Pick<Limits, 'maxBatchBytes'>): Option
   compression: option.oneOf('none', 'gzip', 'zstd', 'snappy', 'lz4'),
   id: option.text,
   acks: option.oneOf('local', 'store'),
+  feed: option.importUrl,
+  threads: option.integer('threads', 1, 1024),
 })
 
 function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
   checkOptions(`Topic ${topic}: producer`, options, producerTable(limits))
+  if (options.threads !== undefined && options.feed === undefined) {
+    const message = `Topic ${topic}: producer: threads is given without a feed, which they would run; send and sendAll stay on the caller's thread.`
+    throw invalid('OPTION', message, { context: { option: 'threads' } })
+  }
   if (options.id !== undefined) throw unsupported('PRODUCER_ID', `Topic ${topic}: named producers come later.`)
   if (options.acks !== undefined)
     throw unsupported('PRODUCER_ACKS', `Topic ${topic}: acks is a choice of tandemWal, later.`)
@@ -354,11 +385,4 @@ function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarg
     const message = `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`
     throw unsupported('COMPRESSION', message)
   }
-}
-
-function checkRecords(what: string, records: unknown): void {
-  const isIterable =
-    typeof records === 'object' && records !== null && (Symbol.asyncIterator in records || Symbol.iterator in records)
-  if (isIterable) return
-  throw invalid('RECORDS', `${what}: the records are ${shown(records)}; give an iterable of records, such as an array.`)
 }

@@ -4,7 +4,7 @@ import type { RecordBatchBuilder } from '@moulin/format'
 /** One `send` that waits for its record. */
 interface Sender {
   readonly index: number
-  readonly timestamp: bigint
+  readonly timestamp: bigint | number
   readonly resolve: (ack: Ack) => void
   readonly reject: (error: Error) => void
 }
@@ -21,18 +21,33 @@ export interface BatchObserver {
   failed(error: Error): void
 }
 
+/** A batch on its way out, wherever it was built. */
+export interface OutgoingBatch {
+  readonly partition: number
+  /** Before {@link finish}. */
+  readonly recordCount: number
+  /** As counted by the gate. */
+  readonly bytes: number
+  /** The batch without its offsets. */
+  finish(): Uint8Array
+  settle(baseOffset: bigint, lastOffset: bigint, nowMs: number): void
+  fail(error: Error): void
+}
+
 /** The records of one partition that go out together. */
-export class ProducerBatch {
+export class ProducerBatch implements OutgoingBatch {
   readonly partition: number
   readonly builder: RecordBatchBuilder
   /** When its first record was accepted, on the monotonic clock. */
   readonly firstMs: number
-  /** As counted by the gate. */
   bytes = 0
   linger: Timer | undefined
   isClosed = false
   readonly #senders: Sender[] = []
   readonly #observers = new Map<BatchObserver, number>()
+  /** The one counted last, and how many of its records are not in the map yet: they come in rows. */
+  #observer: BatchObserver | undefined
+  #observed = 0
   #stops: Map<AbortSignal, Stop> | undefined
 
   constructor(partition: number, builder: RecordBatchBuilder, firstMs: number) {
@@ -41,8 +56,16 @@ export class ProducerBatch {
     this.firstMs = firstMs
   }
 
+  get recordCount(): number {
+    return this.builder.recordCount
+  }
+
+  finish(): Uint8Array {
+    return this.builder.finish()
+  }
+
   /** The ack of the record just added. The signal ends the wait for it, and nothing else. */
-  addSender(timestamp: bigint, signal: AbortSignal | undefined): Promise<Ack> {
+  addSender(timestamp: bigint | number, signal: AbortSignal | undefined): Promise<Ack> {
     const index = this.builder.recordCount - 1
     return new Promise((resolve, reject) => {
       this.#senders.push({ index, timestamp, resolve, reject })
@@ -74,16 +97,31 @@ export class ProducerBatch {
 
   /** Counts the record just added as one of the observer's. Returns true for its first in this batch. */
   addObserved(observer: BatchObserver): boolean {
-    const count = this.#observers.get(observer) ?? 0
-    this.#observers.set(observer, count + 1)
-    return count === 0
+    if (observer === this.#observer) {
+      this.#observed++
+      return false
+    }
+    this.#countObserved()
+    const isNew = !this.#observers.has(observer)
+    if (isNew) this.#observers.set(observer, 0)
+    this.#observer = observer
+    this.#observed = 1
+    return isNew
+  }
+
+  #countObserved(): void {
+    const observer = this.#observer
+    if (observer === undefined) return
+    this.#observers.set(observer, this.#observers.get(observer)! + this.#observed)
+    this.#observer = undefined
   }
 
   settle(baseOffset: bigint, lastOffset: bigint, nowMs: number): void {
     const { partition } = this
     this.#forgetSignals()
+    this.#countObserved()
     for (const { index, timestamp, resolve } of this.#senders) {
-      resolve({ partition, offset: baseOffset + BigInt(index), timestamp })
+      resolve({ partition, offset: baseOffset + BigInt(index), timestamp: BigInt(timestamp) })
     }
     const ms = nowMs - this.firstMs
     for (const [observer, records] of this.#observers) observer.acked({ records, partition, lastOffset, ms })

@@ -13,13 +13,23 @@ import {
 } from '@moulin/core'
 import { bodySize } from '@moulin/format'
 
-/** A record as it goes into a batch. */
-export interface PreparedRecord {
+interface RecordFrame {
   readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
   readonly headers: readonly Header[]
   readonly timestamp: bigint | number
   readonly partition: number | undefined
+}
+
+/** A record whose value is still to be encoded. */
+export interface OpenRecord extends RecordFrame {
+  /** Without a codec its bytes, or null. */
+  readonly value: unknown
+  readonly codec: Codec | undefined
+}
+
+/** A record as it goes into a batch. */
+export interface PreparedRecord extends RecordFrame {
+  readonly value: Uint8Array | null
   /** {@link bodySize} of it. */
   readonly bodyBytes: number
 }
@@ -55,7 +65,13 @@ export class RecordInput {
     this.#options = options
   }
 
+  /** All of it, the value's bytes included. */
   prepare(record: ProducerRecord<never> | ProducerRecord): PreparedRecord {
+    return this.encoded(this.open(record))
+  }
+
+  /** All of it but the value's encoding. */
+  open(record: ProducerRecord<never> | ProducerRecord): OpenRecord {
     if (typeof record !== 'object' || record === null) {
       const message = `Topic ${this.#options.topic}: a record is an object with a value, not ${shown(record)}.`
       throw invalid('RECORD', message)
@@ -63,21 +79,39 @@ export class RecordInput {
     if ('sequence' in record)
       throw unsupported('SEQUENCE', 'A record with a sequence comes with named producers, later.')
     const key = this.#key(record.key)
-    const value = this.#value(record.value)
-    const headers = record.headers === undefined ? noHeaders : headersOf(record.headers)
+    const value: unknown = record.value
+    const codec = this.#codecOf(value)
+    const headers = record.headers === undefined ? noHeaders : this.#headers(record.headers)
     const timestamp = this.#timestamp(record.timestamp)
     const partition = this.#partition(record.partition)
+    return { key, value, headers, timestamp, partition, codec }
+  }
+
+  encoded({ codec, value: given, key, headers, timestamp, partition }: OpenRecord): PreparedRecord {
+    const value = codec === undefined ? (given as Uint8Array | null) : this.#encoded(codec, given)
     // Last: what the record is made of may be code, which changes what has been looked at.
-    const bodyBytes = this.#checkedSize(key, value, headers)
+    const bodyBytes = bodySize({ key, value, headers })
+    this.checkBody(bodyBytes)
     return { key, value, headers, timestamp, partition, bodyBytes }
   }
 
-  #value(value: unknown): Uint8Array | null {
-    if (value === null) return null
+  /** @throws `invalid` code `RECORD_TOO_LARGE`. */
+  checkBody(bytes: number): void {
+    const { limits, topic } = this.#options
+    if (bytes <= limits.maxRecordBytes) return
+    throw invalid(
+      'RECORD_TOO_LARGE',
+      `Topic ${topic}: a record has ${bytes} bytes, the lengths of its parts included; the limit maxRecordBytes is ${limits.maxRecordBytes}. Send less at once, or open the log with a higher limit.`,
+      { context: { topic, bytes, maxRecordBytes: limits.maxRecordBytes } },
+    )
+  }
+
+  /** What is to encode the value; undefined for bytes, and for none. */
+  #codecOf(value: unknown): Codec | undefined {
+    if (value === null) return undefined
     const { valueCodec, topic } = this.#options
     if (value === undefined) throw invalid('VALUE', `Topic ${topic}: a record has no value; null makes a tombstone.`)
-    if (valueCodec !== undefined) return this.#encoded(valueCodec, value)
-    if (isBytes(value)) return value
+    if (valueCodec !== undefined || isBytes(value)) return valueCodec
     throw invalid('VALUE', `Topic ${topic} has no value codec: a value must be a Uint8Array, not ${shown(value)}.`)
   }
 
@@ -114,20 +148,13 @@ export class RecordInput {
     )
   }
 
-  #checkedSize(key: Uint8Array | null, value: Uint8Array | null, headers: readonly Header[]): number {
+  #headers(given: NonNullable<ProducerRecord['headers']>): readonly Header[] {
+    const headers = headersOf(given)
     const { limits, topic } = this.#options
-    if (headers.length > limits.maxHeadersPerRecord) {
-      throw invalid(
-        'HEADERS',
-        `Topic ${topic}: a record has ${headers.length} headers; the limit maxHeadersPerRecord is ${limits.maxHeadersPerRecord}.`,
-      )
-    }
-    const bytes = bodySize({ key, value, headers })
-    if (bytes <= limits.maxRecordBytes) return bytes
+    if (headers.length <= limits.maxHeadersPerRecord) return headers
     throw invalid(
-      'RECORD_TOO_LARGE',
-      `Topic ${topic}: a record has ${bytes} bytes, the lengths of its parts included; the limit maxRecordBytes is ${limits.maxRecordBytes}. Send less at once, or open the log with a higher limit.`,
-      { context: { topic, bytes, maxRecordBytes: limits.maxRecordBytes } },
+      'HEADERS',
+      `Topic ${topic}: a record has ${headers.length} headers; the limit maxHeadersPerRecord is ${limits.maxHeadersPerRecord}.`,
     )
   }
 

@@ -23,6 +23,7 @@ import type { HotTopic } from '../hot/hot-log.ts'
 import type { LogCore } from '../log-core.ts'
 import { AckMeter } from '../produce/ack-meter.ts'
 import type { LogProducer } from '../produce/log-producer.ts'
+import type { TimestampBounds } from '../produce/record-input.ts'
 import { beginIncarnation, lentTo } from './topic-lives.ts'
 import { topicCodecs, type TopicCodecs } from './topic-codecs.ts'
 import type { TopicRecord } from '../stored/topic-store.ts'
@@ -36,6 +37,8 @@ export type BatchesToAppend = Pick<UnsequencedSection, 'partition' | 'batches' |
 export class TopicState implements TieredTopic {
   readonly core: LogCore
   record: TopicRecord
+  /** Of the timestamps of its records. */
+  bounds: TimestampBounds
   hot: HotTopic
   /** Of this process alone. */
   onBroken: OnBroken
@@ -61,6 +64,7 @@ export class TopicState implements TieredTopic {
   constructor(core: LogCore, record: TopicRecord, codecs?: TopicCodecs) {
     this.core = core
     this.record = record
+    this.bounds = boundsOf(record)
     this.#codecs = codecs
     this.#isOpen = core.tier === undefined
     this.onBroken = core.onBroken
@@ -201,6 +205,7 @@ export class TopicState implements TieredTopic {
     this.hot.onAppended = undefined
     this.hot.onUnpinned = undefined
     this.record = record
+    this.bounds = boundsOf(record)
     this.hot = hot
     this.tiering.follow()
     // Who followed the earlier one goes on with this.
@@ -281,12 +286,19 @@ export class TopicState implements TieredTopic {
 
   #append(batches: BatchesToAppend): Promise<Appended> {
     const { record, hot, core } = this
-    const { valueSchemaId, keySchemaId } = record
-    const { id: topicId, incarnation } = hot
-    const appendedMs = Math.trunc(core.runtime.clock.now())
-    const section = { ...batches, topicId, incarnation, valueSchemaId, keySchemaId, appendedMs }
-    const append = (): Promise<Appended> => core.sequencer.append(section)
-    return this.#acks === undefined ? append() : this.#acks.measured(batches, append)
+    const section = {
+      topicId: hot.id,
+      incarnation: hot.incarnation,
+      partition: batches.partition,
+      recordCount: batches.recordCount,
+      valueSchemaId: record.valueSchemaId,
+      keySchemaId: record.keySchemaId,
+      appendedMs: Math.trunc(core.runtime.clock.now()),
+      batches: batches.batches,
+      patch: batches.patch,
+    }
+    if (this.#acks === undefined) return core.sequencer.append(section)
+    return this.#acks.measured(batches, () => core.sequencer.append(section))
   }
 
   /** Detaches the table: the next use attaches it anew, which gives a fresh verdict on it. */
@@ -362,4 +374,9 @@ export class TopicState implements TieredTopic {
       { context: { topic: name, table: config.table, frontier, released } },
     )
   }
+}
+
+function boundsOf({ name, config }: TopicRecord): TimestampBounds {
+  const { timestampBeforeMaxMs, timestampAfterMaxMs } = config
+  return { topic: name, timestampBeforeMaxMs, timestampAfterMaxMs }
 }

@@ -40,8 +40,8 @@ export class AppendQueue {
     const { frees } = this.first
     let end = start
     let count = 0
-    for (const { section } of this.#waiting) {
-      const next = frameEnd(end, section.batches.length)
+    for (const { section, batchesBytes } of this.#waiting) {
+      const next = frameEnd(end, batchesBytes)
       if (section.frees !== frees) break
       if (count > 0 && (next - start > maxFlushBytes || next + SEAL_BYTES > sizeBytes)) break
       end = next

@@ -19,18 +19,29 @@ import { fileWal } from './file-wal.ts'
 const long = process.env['MOULIN_LONG'] === '1'
 
 const SEGMENT_BYTES = 64 * 1024
-const onDisk = (seed: number): WalPlace =>
-  simulatedWalPlace({ seed, wal: (dir) => fileWal({ dir, segmentBytes: SEGMENT_BYTES }) })
+const onDisk = (seed: number, syncedWrites = true): WalPlace =>
+  simulatedWalPlace({ seed, syncedWrites, wal: (dir) => fileWal({ dir, segmentBytes: SEGMENT_BYTES }) })
 
-/** The files, without the syncs of what is in them. */
-function neverSynced(files: Files): Files {
+/** The files, without the syncs of what is in them, those of handles that claim to sync what they write among them. */
+function neverSynced(files: Files, claimsSynced: boolean): Files {
   const without = (handle: FileHandle): FileHandle => {
     const { read, writev, preallocate, truncate, size, stat, touch, close } = handle
     const rest = { read, writev, preallocate, truncate, size, stat, touch, close }
     const bound = Object.entries(rest).map(([name, call]) => [name, (call as () => unknown).bind(handle)])
-    return { ...(Object.fromEntries(bound) as typeof rest), datasync: async () => {}, sync: async () => {} }
+    return {
+      isSynced: false,
+      ...(Object.fromEntries(bound) as typeof rest),
+      datasync: async () => {},
+      sync: async () => {},
+    }
   }
-  return { ...files, open: async (path, mode) => without(await files.open(path, mode)) }
+  return {
+    ...files,
+    open: async (path, mode, options) => ({
+      ...without(await files.open(path, mode)),
+      isSynced: options?.synced === true && claimsSynced,
+    }),
+  }
 }
 
 /** This process is the only one there is: it cannot be killed, and a crash is none of it. */
@@ -50,10 +61,10 @@ function inFolder(): WalPlace {
 }
 
 for (const seed of long ? Array.from({ length: 20 }, (_, i) => i) : [5, 6]) {
-  walConformance(
-    { describe, it },
-    { name: `fileWal on a simulated disk, seed ${seed}`, create: () => onDisk(seed), ways: walWays },
-  )
+  for (const syncedWrites of [true, false]) {
+    const name = `fileWal on a simulated disk ${syncedWrites ? 'with' : 'without'} O_DSYNC, seed ${seed}`
+    walConformance({ describe, it }, { name, create: () => onDisk(seed, syncedWrites), ways: walWays })
+  }
 }
 walConformance({ describe, it }, { name: 'fileWal in a folder', create: inFolder })
 
@@ -82,20 +93,26 @@ describe('walConformance', () => {
     120_000,
   )
 
-  it('rejects fileWal on a disk whose syncs do nothing: it acks before it is durable', async () => {
-    const create = (): WalPlace => {
-      const place = onDisk(5)
-      return {
-        ...place,
-        start() {
-          const process = place.start()
-          return { ...process, runtime: { ...process.runtime, files: neverSynced(process.runtime.files) } }
-        },
+  it.each([true, false])(
+    'rejects fileWal on a disk whose syncs do nothing: it acks before it is durable (O_DSYNC %s)',
+    async (claimsSynced) => {
+      const create = (): WalPlace => {
+        const place = onDisk(5)
+        return {
+          ...place,
+          start() {
+            const process = place.start()
+            return {
+              ...process,
+              runtime: { ...process.runtime, files: neverSynced(process.runtime.files, claimsSynced) },
+            }
+          },
+        }
       }
-    }
-    const [check] = walConformanceChecks({ create }).filter(({ name }) => name.startsWith('keeps what it acked'))
-    await expect(check!.run()).rejects.toThrow('was not told')
-  })
+      const [check] = walConformanceChecks({ create }).filter(({ name }) => name.startsWith('keeps what it acked'))
+      await expect(check!.run()).rejects.toThrow('was not told')
+    },
+  )
 
   it('shows which check killed which', () => {
     const lines = [...killers].map(([name, by]) => `${name}: killed by ${by.join(', ')}`)

@@ -81,6 +81,11 @@ export async function hasHigherEpoch(files: Files, dir: string, epoch: bigint): 
   return (await files.stat(epochPath(dir, epoch + 1n))) !== undefined
 }
 
+/** The same at once: see `Files.statNow`. */
+export function hasHigherEpochNow(files: Files, dir: string, epoch: bigint): boolean {
+  return files.statNow(epochPath(dir, epoch + 1n)) !== undefined
+}
+
 /** @throws `fenced` when a writer newer than `epoch` has begun. */
 export async function checkFence(files: Files, dir: string, epoch: bigint, cause?: unknown): Promise<void> {
   if (!(await hasHigherEpoch(files, dir, epoch))) return

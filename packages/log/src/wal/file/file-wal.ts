@@ -22,8 +22,8 @@ const optionTable: OptionTable<FileWalOptions> = {
 }
 
 /**
- * The write-ahead tier on a local disk: preallocated segment files that are used again, and group commit with one write and one
- * fdatasync per flush. An ack survives the process and the machine's crash, not the disk. One writer at a time, fenced
+ * The write-ahead tier on a local disk: preallocated segment files that are used again, and group commit with one write per flush, which
+ * syncs (O_DSYNC) or is followed by one fdatasync: see `FileHandle.isSynced`. An ack survives the process and the machine's crash, not the disk. One writer at a time, fenced
  * by epoch folders; readers beside it write nothing. It does not store which records are aborted: a section with such ranges is refused
  * by its append, `unsupported` code `ABORTED_RANGES`.
  *

@@ -1,15 +1,6 @@
 import type { Section, SectionHeader } from '@moulin/core'
-import {
-  FRAME_HEADER_BYTES,
-  FRAME_TRAILER_BYTES,
-  SEAL_BYTES,
-  frameBytes,
-  frameEnd,
-  sealHeader,
-  writeFrameHeader,
-  writeFrameTrailer,
-  type SegmentIdentity,
-} from './frame.ts'
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FRAME_TRAILER_BYTES, frameEnd, type SegmentIdentity } from './frame.ts'
+import { FrameTemplate, writeFrameTrailer, type FrameTarget } from './frame-writer.ts'
 
 /** A section with its offsets. */
 export type PlacedSection = Section & SectionHeader
@@ -17,79 +8,75 @@ export type PlacedSection = Section & SectionHeader
 /** A section on its way to the disk. */
 export interface PendingSection {
   readonly section: PlacedSection
+  readonly batchesBytes: number
   /** CRC32C of its batches. */
   readonly batchesCrc: number
 }
 
 /** Batches up to this size are copied beside their headers: one part less for writev is worth more than the copy. */
 const COPY_UP_TO_BYTES = 8 * 1024
+/** A frame beside its batches, with the most that lies before the next one. */
+const AROUND_BYTES = FRAME_HEADER_BYTES + FRAME_TRAILER_BYTES + FRAME_ALIGNMENT
 
 /** Lays out the frames of one flush as parts for one writev. Its memory is used again by the next flush. */
 export class FlushBuffer {
-  #scratch = Buffer.allocUnsafeSlow(64 * 1024)
+  #scratch: FrameTarget = targetOf(64 * 1024)
+  #template: FrameTemplate | undefined
+
+  /** Memory that it keeps. */
+  get bytes(): number {
+    return this.#scratch.bytes.length
+  }
 
   /** Parts for `sections`, placed back to back from `position`, which is where the flush begins. */
   frames(sections: readonly PendingSection[], position: number, identity: SegmentIdentity): Uint8Array[] {
     const scratch = this.#room(sections)
+    const template = this.#templateOf(identity)
+    const { bytes } = scratch
     const parts: Uint8Array[] = []
     const flushStart = position
     let at = 0
     let partStart = 0
-    for (const { section, batchesCrc } of sections) {
-      const { batches } = section
-      const batchesBytes = batches.length
-      const frame = {
-        kind: 'section',
-        header: section,
-        position,
-        flushStart,
-        batchesBytes,
-        batchesCrc,
-      } as const
-      const headerCrc = writeFrameHeader(scratch, at, identity, frame)
+    for (const { section, batchesBytes, batchesCrc } of sections) {
+      const frame = { header: section, position, flushStart, batchesBytes, batchesCrc }
+      const headerCrc = template.write(scratch, at, frame)
+      const end = frameEnd(position, batchesBytes)
+      // Where the next frame begins, if the batches are here.
+      let next = at + end - position
       at += FRAME_HEADER_BYTES
-      const end = frameEnd(position, batches.length)
-      const padding = end - position - frameBytes(batchesBytes)
-      if (batches.length <= COPY_UP_TO_BYTES) {
-        scratch.set(batches, at)
-        at += batches.length
+      if (batchesBytes <= COPY_UP_TO_BYTES) {
+        bytes.set(section.batches, at)
+        at += batchesBytes
       } else {
-        parts.push(scratch.subarray(partStart, at), batches)
+        parts.push(bytes.subarray(partStart, at), section.batches)
         partStart = at
+        next -= batchesBytes
       }
-      writeFrameTrailer(scratch, at, headerCrc)
+      writeFrameTrailer(bytes, at, headerCrc)
       at += FRAME_TRAILER_BYTES
-      scratch.fill(0, at, at + padding)
-      at += padding
+      while (at < next) bytes[at++] = 0
       position = end
     }
-    if (at > partStart) parts.push(scratch.subarray(partStart, at))
+    if (at > partStart) parts.push(bytes.subarray(partStart, at))
     return parts
   }
 
-  #room(sections: readonly PendingSection[]): Buffer {
+  #templateOf(identity: SegmentIdentity): FrameTemplate {
+    if (this.#template?.isOf(identity) !== true) this.#template = new FrameTemplate(identity, 'section')
+    return this.#template
+  }
+
+  #room(sections: readonly PendingSection[]): FrameTarget {
     let needed = 0
-    for (const {
-      section: { batches },
-    } of sections) {
-      needed += frameEnd(0, 0) + 8 + (batches.length <= COPY_UP_TO_BYTES ? batches.length : 0)
+    for (const { batchesBytes } of sections) {
+      needed += AROUND_BYTES + (batchesBytes <= COPY_UP_TO_BYTES ? batchesBytes : 0)
     }
-    if (needed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * needed)
+    if (needed > this.#scratch.bytes.length) this.#scratch = targetOf(2 * needed)
     return this.#scratch
   }
 }
 
-/** The frame that ends a full segment. */
-export function sealFrame(position: number, identity: SegmentIdentity): Uint8Array {
-  const bytes = new Uint8Array(SEAL_BYTES)
-  const frame = {
-    kind: 'seal',
-    header: sealHeader,
-    position,
-    flushStart: position,
-    batchesBytes: 0,
-    batchesCrc: 0,
-  } as const
-  writeFrameTrailer(bytes, FRAME_HEADER_BYTES, writeFrameHeader(bytes, 0, identity, frame))
-  return bytes
+function targetOf(sizeBytes: number): FrameTarget {
+  const { buffer } = Buffer.allocUnsafeSlow(sizeBytes)
+  return { bytes: new Uint8Array(buffer), view: new DataView(buffer) }
 }

@@ -19,10 +19,10 @@ export class FlushMeter {
   begin(): FlushTiming {
     const secondsSince = (beganMs: number): number => (this.#clock.monotonic() - beganMs) / 1000
     const beganMs = this.#clock.monotonic()
-    let writtenMs = beganMs
+    let syncingMs = beganMs
     return {
-      written: () => (writtenMs = this.#clock.monotonic()),
-      synced: () => this.#syncs.record(secondsSince(writtenMs)),
+      syncing: () => (syncingMs = this.#clock.monotonic()),
+      synced: () => this.#syncs.record(secondsSince(syncingMs)),
       durable: (bytes) => {
         this.#flushes.record(secondsSince(beganMs))
         this.#sizes.record(bytes)
@@ -34,7 +34,8 @@ export class FlushMeter {
 
 /** One flush. */
 export interface FlushTiming {
-  written(): void
+  /** The call begins that makes its bytes durable. */
+  syncing(): void
   synced(): void
   /** It is over, and may be acked. */
   durable(bytes: number): void

@@ -8,10 +8,9 @@ import {
   proofOfWrite,
   readFrame,
   uuidBytes,
-  writeFrameHeader,
-  writeFrameTrailer,
   type SegmentIdentity,
 } from './frame.ts'
+import { FrameTemplate, writeFrameTrailer } from './frame-writer.ts'
 
 const identity: SegmentIdentity = {
   logId: uuidBytes('6b1f3a52-5f5e-4b7a-9a53-3d6d1c1f0a11'),
@@ -33,7 +32,8 @@ const header: SectionHeader = {
 function frame(batches: Uint8Array, position = 4096, flushStart = 4096): Uint8Array {
   const bytes = new Uint8Array(frameBytes(batches.length))
   const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches) }
-  const crc = writeFrameHeader(bytes, 0, identity, { kind: 'section', header, position, flushStart, ...body })
+  const target = { bytes, view: new DataView(bytes.buffer) }
+  const crc = new FrameTemplate(identity, 'section').write(target, 0, { header, position, flushStart, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   writeFrameTrailer(bytes, FRAME_HEADER_BYTES + batches.length, crc)
   return bytes
@@ -59,8 +59,9 @@ function later(batches: Uint8Array, change: (header: Uint8Array) => void, unknow
 function olderFrame(batches: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(frameBytes(batches.length))
   const older = { ...identity, generation: identity.generation - 1n }
-  const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches), appendedMs: 1 }
-  const crc = writeFrameHeader(bytes, 0, older, { kind: 'section', header, position: 4096, flushStart: 4096, ...body })
+  const body = { batchesBytes: batches.length, batchesCrc: crc32c(batches), position: 4096, flushStart: 4096 }
+  const target = { bytes, view: new DataView(bytes.buffer) }
+  const crc = new FrameTemplate(older, 'section').write(target, 0, { header, ...body })
   bytes.set(batches, FRAME_HEADER_BYTES)
   writeFrameTrailer(bytes, FRAME_HEADER_BYTES + batches.length, crc)
   return bytes

@@ -1,7 +1,7 @@
 import type { SectionHeader } from '@moulin/core'
 import { crc32c } from '@moulin/format'
 import { frameKind } from '../../stored/stored-kinds.ts'
-import { CRC_BYTES, headerBytesOf, magicOf, minimumReaderOf, writeHead } from './binary-head.ts'
+import { CRC_BYTES, headerBytesOf, magicOf, minimumReaderOf } from './binary-head.ts'
 
 /** Bytes of a frame before its batches, as we write it; one that we read says it itself. Layout: docs/formats/wal.md. */
 export const FRAME_HEADER_BYTES = 136
@@ -12,20 +12,20 @@ export const SEAL_BYTES: number = FRAME_HEADER_BYTES + FRAME_TRAILER_BYTES
 export const FRAME_ALIGNMENT = 8
 export const FRAME_MAGIC = 0x4d574c46
 const MAX_HEADER_BYTES = 4096
-const BATCHES_CRC_AT = 124
+export const BATCHES_CRC_AT = 124
 /**
  * The last word of a header, whatever its length: a checksum of which use of which place it is for, and the checksum of all. No page
  * boundary parts them, so the checksum of a header that was cut short is not taken for that of an earlier use of the file. Not
  * the numbers themselves: records that an earlier use left may hold any number, but no log's id.
  */
-const ECHO_BYTES = 4
+export const ECHO_BYTES = 4
 /** What the echo is of: log id, epoch, generation, position. */
-const PLACE_AT = 16
+export const PLACE_AT = 16
 const PLACE_END = 56
 /** Flags that a reader must understand; the others may be ignored. We know none. */
 const MUST_UNDERSTAND = 0xf0
-const SECTION = 0
-const SEAL = 1
+export const SECTION = 0
+export const SEAL = 1
 
 /** Which use of which file a frame belongs to. All of it is inside the checksum. */
 export interface SegmentIdentity {
@@ -78,77 +78,8 @@ function aligned(end: number): number {
   return end + (-end & (FRAME_ALIGNMENT - 1))
 }
 
-/** What a frame needs to be written, beside its batches. */
-export interface FrameToWrite {
-  readonly kind: FrameKind
-  readonly header: SectionHeader
-  readonly position: number
-  readonly flushStart: number
-  readonly batchesBytes: number
-  /** CRC32C of the batches: computed when they are handed over, so that it overlaps with the flush before. */
-  readonly batchesCrc: number
-}
-
-/** Writes the frame's header into `target` at `at`, and returns its checksum. The batches and the trailer follow it on disk. */
-export function writeFrameHeader(
-  target: Uint8Array,
-  at: number,
-  { logId, epoch, generation }: SegmentIdentity,
-  { kind, header, position, flushStart, batchesBytes, batchesCrc }: FrameToWrite,
-): number {
-  const view = new DataView(target.buffer, target.byteOffset + at, FRAME_HEADER_BYTES)
-  writeHead(view, FRAME_MAGIC, frameKind, FRAME_HEADER_BYTES)
-  view.setUint32(8, batchesBytes)
-  view.setUint8(12, kind === 'seal' ? SEAL : SECTION)
-  view.setUint8(13, 0)
-  view.setUint16(14, 0)
-  target.set(logId, at + 16)
-  view.setBigUint64(32, epoch)
-  view.setBigUint64(40, generation)
-  view.setBigUint64(48, BigInt(position))
-  view.setBigUint64(56, BigInt(flushStart))
-  target.set(uuidBytes(header.topicId), at + 64)
-  view.setUint32(80, header.incarnation)
-  view.setUint32(84, header.partition)
-  view.setBigInt64(88, header.baseOffset)
-  view.setBigInt64(96, header.lastOffset)
-  view.setUint32(104, header.valueSchemaId)
-  view.setUint32(108, header.keySchemaId)
-  // Without a bigint of its own.
-  view.setInt32(112, Math.floor(header.appendedMs / 2 ** 32))
-  view.setUint32(116, header.appendedMs)
-  view.setUint32(120, header.recordCount)
-  view.setUint32(BATCHES_CRC_AT, batchesCrc)
-  const crcAt = FRAME_HEADER_BYTES - CRC_BYTES
-  view.setUint32(crcAt - ECHO_BYTES, echoOf(target, at))
-  const crc = crc32c(target.subarray(at, at + crcAt))
-  view.setUint32(crcAt, crc)
-  return crc
-}
-
-/** Writes the trailer behind the batches: it is there only if the kernel was given the whole frame. */
-export function writeFrameTrailer(target: Uint8Array, at: number, headerCrc: number): void {
-  target[at] = headerCrc >>> 24
-  target[at + 1] = headerCrc >>> 16
-  target[at + 2] = headerCrc >>> 8
-  target[at + 3] = headerCrc
-}
-
 function echoOf(bytes: Uint8Array, at: number): number {
   return crc32c(bytes.subarray(at + PLACE_AT, at + PLACE_END))
-}
-
-/** The header of a seal, which holds no section. */
-export const sealHeader: SectionHeader = {
-  topicId: '00000000-0000-0000-0000-000000000000',
-  incarnation: 0,
-  partition: 0,
-  baseOffset: 0n,
-  lastOffset: 0n,
-  recordCount: 0,
-  valueSchemaId: 0,
-  keySchemaId: 0,
-  appendedMs: 0,
 }
 
 /**

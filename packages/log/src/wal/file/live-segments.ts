@@ -9,6 +9,8 @@ export interface LiveCount {
   sealedBytes: number | undefined
 }
 
+const none: readonly string[] = []
+
 /** Counts live sections per segment, and says when a segment has none left. */
 export class LiveSegments {
   readonly #counts = new Map<string, LiveCount>()
@@ -17,14 +19,19 @@ export class LiveSegments {
   heldBytes = 0
 
   add({ segment, sizeBytes }: WalLocation): void {
+    this.addAll(segment, 1, sizeBytes)
+  }
+
+  /** So many sections of one segment, of so many bytes together. */
+  addAll(segment: string, sections: number, bytes: number): void {
     const count = this.#counts.get(segment)
-    if (count === undefined) this.#counts.set(segment, { sections: 1, bytes: sizeBytes, sealedBytes: undefined })
+    if (count === undefined) this.#counts.set(segment, { sections, bytes, sealedBytes: undefined })
     else {
-      count.sections += 1
-      count.bytes += sizeBytes
+      count.sections += sections
+      count.bytes += bytes
     }
-    this.liveBytes += sizeBytes
-    if (count?.sealedBytes === undefined) this.heldBytes += sizeBytes
+    this.liveBytes += bytes
+    if (count?.sealedBytes === undefined) this.heldBytes += bytes
   }
 
   /** Nothing more will be written to the segment, which takes `bytes` of the disk: as long as one section lives it holds them all. */
@@ -36,8 +43,8 @@ export class LiveSegments {
   }
 
   /** Returns the segments that these were the last sections of. */
-  remove(locations: readonly WalLocation[]): string[] {
-    const emptied: string[] = []
+  remove(locations: readonly WalLocation[]): readonly string[] {
+    let emptied: string[] | undefined
     for (const { segment, sizeBytes } of locations) {
       const count = this.#counts.get(segment)
       if (count === undefined) continue
@@ -48,9 +55,9 @@ export class LiveSegments {
       if (count.sections > 0) continue
       this.heldBytes -= count.sealedBytes ?? 0
       this.#counts.delete(segment)
-      emptied.push(segment)
+      ;(emptied ??= []).push(segment)
     }
-    return emptied
+    return emptied ?? none
   }
 
   /**

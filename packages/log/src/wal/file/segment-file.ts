@@ -7,14 +7,22 @@ import { SEGMENT_HEADER_BYTES, segmentHeaderBytes } from './segment-header.ts'
 /** How much of a file is zero-filled and synced at a time: a bigger step would stand in the way of a flush. */
 const PREALLOCATION_STEP_BYTES = 4 * 1024 * 1024
 
-/** A segment file of this writer, open for writing. */
+/**
+ * A segment file of this writer, open for writing: by a handle that syncs what it writes, for frames, and a plain one, for all that is not worth
+ * a sync of its own, or makes room. Where the system has no synced ones, the plain one does both.
+ *
+ * The system tells an error of its own writing back to each handle, once. What is told to the plain one beside a flush may be about a
+ * page that they share, so it is final for both; see {@link store}.
+ */
 export class SegmentFile implements SegmentIdentity {
   readonly logId: Uint8Array
   readonly epoch: bigint
   readonly slot: number
   readonly path: string
+  /** Reads, and writes frames. */
   readonly file: FileHandle
   readonly sizeBytes: number
+  readonly #plain: FileHandle
   readonly #place: SegmentPlace
   generation: bigint
   /** Where the next frame goes. */
@@ -30,11 +38,12 @@ export class SegmentFile implements SegmentIdentity {
   #isClosed = false
 
   private constructor(
-    file: FileHandle,
+    { file, plain }: Handles,
     place: SegmentPlace,
     { slot, generation, sizeBytes }: { slot: number; generation: bigint; sizeBytes: number },
   ) {
     this.file = file
+    this.#plain = plain
     this.#place = place
     this.logId = place.logId
     this.epoch = place.epoch
@@ -50,14 +59,14 @@ export class SegmentFile implements SegmentIdentity {
     options: { readonly slot: number; readonly generation: bigint; readonly sizeBytes: number },
   ): Promise<SegmentFile> {
     const path = segmentPath(place, options.slot)
-    const file = await place.files.open(path, 'create')
+    const handles = await openHandles(place.files, path)
     try {
-      const segment = new SegmentFile(file, place, options)
+      const segment = new SegmentFile(handles, place, options)
       await segment.use(options.generation)
       await place.files.syncDirectory(epochPath(place.dir, place.epoch))
       return segment
     } catch (error) {
-      await file.close()
+      await closeHandles(handles)
       throw error
     }
   }
@@ -68,8 +77,8 @@ export class SegmentFile implements SegmentIdentity {
     this.position = SEGMENT_HEADER_BYTES
     this.isSealed = false
     this.#isTrimmed = false
-    await this.file.writev([segmentHeaderBytes(this)], 0)
-    await this.file.sync()
+    await this.#plain.writev([segmentHeaderBytes(this)], 0)
+    await this.#plain.sync()
   }
 
   /** Identity of this use of the file, in locations and messages. */
@@ -92,7 +101,7 @@ export class SegmentFile implements SegmentIdentity {
       if (keepsReserve) await checkReserve(this.#place.files, this.#place.dir, position - this.#allocated)
       const step = this.#nextStep()
       const size = step > position && (await this.#leavesReserve(step)) ? step : position
-      // One that began ahead of need may fail for room that this one can do without; of any other failure see `datasync`.
+      // One that began ahead of need may fail for room that this one can do without; of any other failure see `store`.
       if (this.#extending !== undefined) await this.#extending.catch(() => this.#check())
       else
         await this.#extendOnce(size).catch((error: unknown) => {
@@ -103,8 +112,27 @@ export class SegmentFile implements SegmentIdentity {
     }
   }
 
-  /** @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is. */
-  async write(frames: readonly Uint8Array[], position: number): Promise<void> {
+  /**
+   * Writes frames, durable on return; `syncing` is called when the call begins that makes them so. Any error is final, but for:
+   * @throws `NO_SPACE`, rejected, where not one frame can be whole: a reader beside us may have shown the first that is.
+   */
+  async store(frames: readonly Uint8Array[], position: number, syncing?: () => void): Promise<void> {
+    if (this.file.isSynced) {
+      syncing?.()
+      // A full disk is not told from a sync that failed for want of room, so that is final, too: room was made before, by `allocate`.
+      await this.file.writev(frames, position)
+    } else {
+      await this.#write(frames, position)
+      syncing?.()
+      await this.file.datasync()
+      // One handle is told an error once: where that is a sync ahead of need, it concerns what was written beside it.
+      await this.#extending?.catch(() => undefined)
+    }
+    // A synced write waits for its own pages, and is told itself what became of them: it need not wait for what is taken ahead.
+    this.#check()
+  }
+
+  async #write(frames: readonly Uint8Array[], position: number): Promise<void> {
     try {
       await this.file.writev(frames, position)
     } catch (error) {
@@ -112,16 +140,6 @@ export class SegmentFile implements SegmentIdentity {
       // Less than a header is no frame, whatever stands behind it, and the next flush writes over it.
       throw typeof written === 'number' && written < FRAME_HEADER_BYTES ? asRejected(error) : error
     }
-  }
-
-  /**
-   * Makes what was written durable. The system tells an error of a file once: where a sync ahead of need has been told it, what was
-   * written beside it may be gone, so that is an error here, too.
-   */
-  async datasync(): Promise<void> {
-    await this.file.datasync()
-    await this.#extending?.catch(() => undefined)
-    this.#check()
   }
 
   /** Zero-fills all, ahead of the writer, as far as the disk's reserve is left. */
@@ -142,18 +160,18 @@ export class SegmentFile implements SegmentIdentity {
     if (this.#isClosed || before <= this.position) return Math.max(before, this.position)
     // Whether or not it was cut: zeros that are there already are no harm to the next use.
     this.#allocated = this.position
-    return this.file.truncate(this.position).then(
+    return this.#plain.truncate(this.position).then(
       () => this.position,
       () => before,
     )
   }
 
-  /** Stops preallocation, closes the file. */
+  /** Stops preallocation, closes both handles. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#extending?.catch(() => undefined)
-    await this.file.close()
+    await closeHandles({ file: this.file, plain: this.#plain })
   }
 
   get #isEnded(): boolean {
@@ -177,14 +195,14 @@ export class SegmentFile implements SegmentIdentity {
 
   async #extend(size: number): Promise<void> {
     try {
-      await this.file.preallocate(size)
-      await this.file.sync()
+      await this.#plain.preallocate(size)
+      await this.#plain.sync()
     } catch (error) {
       if (!isNoSpace(error)) {
         this.#failure = error as Error
         throw error
       }
-      await this.file.truncate(this.#allocated).catch(() => undefined)
+      await this.#plain.truncate(this.#allocated).catch(() => undefined)
       throw asRejected(error)
     }
     this.#allocated = size
@@ -192,6 +210,31 @@ export class SegmentFile implements SegmentIdentity {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+}
+
+interface Handles {
+  readonly file: FileHandle
+  /** The same one where that does not sync what it writes. */
+  readonly plain: FileHandle
+}
+
+async function openHandles(files: Files, path: string): Promise<Handles> {
+  const file = await files.open(path, 'create', { synced: true })
+  if (!file.isSynced) return { file, plain: file }
+  try {
+    return { file, plain: await files.open(path, 'write') }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function closeHandles({ file, plain }: Handles): Promise<void> {
+  try {
+    await file.close()
+  } finally {
+    if (plain !== file) await plain.close()
   }
 }
 

@@ -84,7 +84,7 @@ export class FileWalReader implements WalReader {
 
   usage(): WalUsage {
     const { liveBytes, heldBytes, size } = this.#live
-    return { liveBytes, heldBytes, segments: size, liveSegments: size }
+    return { liveBytes, heldBytes, segments: size, liveSegments: size, bufferBytes: 0 }
   }
 
   follow(looked: (error: Error | undefined) => void): void {

@@ -19,24 +19,27 @@ import { crc32c } from '@moulin/format'
 import { AppendQueue, type PendingAppend } from './append-queue.ts'
 import { isRejected, isReserved } from './disk-space.ts'
 import { checkFence, epochPath, unmarkRunning } from './epoch-folder.ts'
+import { FenceLook } from './fence-look.ts'
 import { FlushBuffer, type PlacedSection } from './flush-buffer.ts'
 import { FlushMeter } from './flush-meter.ts'
 import { frameBytes, frameEnd, SEAL_BYTES } from './frame.ts'
-import { patiently } from './patience.ts'
 import type { SegmentPlace } from './segment-file.ts'
 import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
 
 /** How long appends wait for room on a disk of which only the reserve is left, and how often they look. */
 const HOLD_MS = 10_000
 const LOOK_MS = 200
+/** Of what needs no wait. */
+const done = Promise.resolve()
 
-/** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev and one fdatasync. */
+/** The writer of `fileWal`. One flusher: whatever is queued goes out in one writev, which syncs, or is followed by one fdatasync. */
 export class FileWalWriter implements WalWriter {
   readonly epoch: bigint
   readonly #runtime: Runtime
   readonly #place: SegmentPlace
   readonly #maxFlushBytes: number
   readonly #segments: WriterSegments
+  readonly #fence: FenceLook
   readonly #buffer = new FlushBuffer()
   readonly #queue = new AppendQueue()
   readonly #meter: FlushMeter | undefined
@@ -50,11 +53,17 @@ export class FileWalWriter implements WalWriter {
   keepsReserve = false
   #closing: Promise<void> | undefined
 
-  private constructor(runtime: Runtime, place: SegmentPlace, segments: WriterSegments, maxFlushBytes: number) {
+  private constructor(
+    runtime: Runtime,
+    place: SegmentPlace,
+    { segments, fence }: { readonly segments: WriterSegments; readonly fence: FenceLook },
+    maxFlushBytes: number,
+  ) {
     this.epoch = place.epoch
     this.#runtime = runtime
     this.#place = place
     this.#segments = segments
+    this.#fence = fence
     this.#maxFlushBytes = maxFlushBytes
     if (runtime.meter !== undefined) this.#meter = new FlushMeter(runtime.meter, runtime.clock)
   }
@@ -65,8 +74,9 @@ export class FileWalWriter implements WalWriter {
     place: SegmentPlace,
     { segmentBytes, maxFlushBytes }: { readonly segmentBytes: number; readonly maxFlushBytes: number },
   ): Promise<FileWalWriter> {
+    const fence = await FenceLook.begin(runtime, place)
     const segments = await WriterSegments.begin(runtime, place, segmentBytes)
-    return new FileWalWriter(runtime, place, segments, maxFlushBytes)
+    return new FileWalWriter(runtime, place, { segments, fence }, maxFlushBytes)
   }
 
   /** See {@link WriterSegments.adopt}. */
@@ -79,9 +89,9 @@ export class FileWalWriter implements WalWriter {
     if (this.#failure !== undefined) return Promise.reject(this.#closedByFailure(this.#failure))
     if (!isPlaced(section)) return Promise.reject(withoutOffsets())
     if (section.aborted !== undefined && section.aborted.length > 0) return Promise.reject(withAborted(section))
-    const batchesCrc = crc32c(section.batches)
+    const { batches, batchesCrc = crc32c(batches) } = section
     return new Promise((resolve, reject) => {
-      this.#queue.push({ section, batchesCrc, resolve, reject })
+      this.#queue.push({ section, batchesBytes: batches.length, batchesCrc, resolve, reject })
       if (section.frees === true) this.#wake?.()
       this.#flushing ??= this.#flushAll()
     })
@@ -99,8 +109,9 @@ export class FileWalWriter implements WalWriter {
     }
   }
 
-  async release(locations: readonly WalLocation[]): Promise<void> {
-    if (await this.#segments.release(locations)) this.#wake?.()
+  release(locations: readonly WalLocation[]): Promise<void> {
+    const emptied = this.#segments.release(locations)
+    return emptied.length === 0 ? done : this.#segments.free(emptied).then(() => this.#wake?.())
   }
 
   checkFence(): Promise<void> {
@@ -112,7 +123,7 @@ export class FileWalWriter implements WalWriter {
   }
 
   usage(): WalUsage {
-    return this.#segments.usage()
+    return { ...this.#segments.usage(), bufferBytes: this.#buffer.bytes }
   }
 
   get failing(): Failing {
@@ -158,12 +169,10 @@ export class FileWalWriter implements WalWriter {
       taken = flush.taken
       // With room for the seal: it must not be the one thing that does not fit any more.
       await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
-      await active.write(this.#buffer.frames(taken, start, active), start)
+      await active.store(this.#buffer.frames(taken, start, active), start, () => timing?.syncing())
       active.position = end
-      timing?.written()
-      await active.datasync()
       timing?.synced()
-      await patiently(this.#runtime, () => this.checkFence())
+      await this.#fence.pass()
       timing?.durable(end - start)
       this.#acknowledge(taken, start, active.id)
       if (end >= active.sizeBytes / 4) segments.prepare()
@@ -202,13 +211,16 @@ export class FileWalWriter implements WalWriter {
 
   #acknowledge(taken: readonly PendingAppend[], start: number, segment: string): void {
     let position = start
-    for (const { section, resolve } of taken) {
+    let bytes = 0
+    for (const { section, batchesBytes, resolve } of taken) {
       const { baseOffset, lastOffset } = section
-      const location = { segment, position, sizeBytes: frameBytes(section.batches.length) }
-      position = frameEnd(position, section.batches.length)
-      this.#segments.add(location)
-      resolve({ baseOffset, lastOffset, location, durability: 'disk' })
+      const sizeBytes = frameBytes(batchesBytes)
+      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+      position = frameEnd(position, batchesBytes)
+      bytes += sizeBytes
     }
+    // Nobody has heard of an ack before this turn ends.
+    this.#segments.add(segment, taken.length, bytes)
   }
 
   /** The disk is full, and holds nothing of them: the next ones may find room. */

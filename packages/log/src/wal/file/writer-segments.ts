@@ -1,7 +1,7 @@
 import type { CallOptions, Failing, FileHandle, Runtime, WalLocation, WalSpace, WalUsage } from '@moulin/core'
 import { DeadFiles } from './dead-files.ts'
 import { spaceAt } from './disk-space.ts'
-import { sealFrame } from './flush-buffer.ts'
+import { sealFrame } from './frame-writer.ts'
 import { SEAL_BYTES, type SegmentIdentity } from './frame.ts'
 import { LiveSegments } from './live-segments.ts'
 import { patiently } from './patience.ts'
@@ -65,9 +65,9 @@ export class WriterSegments {
     this.#live.seal(segment.id, bytes)
   }
 
-  /** A section of the active segment, durable. */
-  add(location: WalLocation): void {
-    this.#live.add(location)
+  /** Sections of the active segment, durable, of so many bytes together. */
+  add(segment: string, sections: number, bytes: number): void {
+    this.#live.addAll(segment, sections, bytes)
   }
 
   async read(location: WalLocation, call: CallOptions): Promise<Uint8Array> {
@@ -83,11 +83,14 @@ export class WriterSegments {
     }
   }
 
-  /** Whether that was all that lived in a segment. Never rejects: what cannot be freed now is later. */
-  async release(locations: readonly WalLocation[]): Promise<boolean> {
-    const emptied = this.#live.remove(locations)
+  /** Forgets these sections. Returns the segments in which nothing lives any more: {@link free} them. */
+  release(locations: readonly WalLocation[]): readonly string[] {
+    return this.#live.remove(locations)
+  }
+
+  /** Never rejects: what cannot be freed now is later. */
+  async free(emptied: readonly string[]): Promise<void> {
     for (const segment of emptied) await this.#free(segment)
-    return emptied.length > 0
   }
 
   /** Begins to make the next segment. */
@@ -101,8 +104,7 @@ export class WriterSegments {
     if (!full.isSealed && full.fits(batchesBytes)) return
     if (!full.isSealed) {
       await full.allocate(full.position + SEAL_BYTES)
-      await full.write([sealFrame(full.position, full)], full.position)
-      await full.datasync()
+      await full.store([sealFrame(full.position, full)], full.position)
       full.isSealed = true
       full.position += SEAL_BYTES
       // What it holds from being freed is what it takes of the disk.
@@ -124,7 +126,7 @@ export class WriterSegments {
     return spaceAt(files, dir)
   }
 
-  usage(): WalUsage {
+  usage(): Omit<WalUsage, 'bufferBytes'> {
     return {
       liveBytes: this.#live.liveBytes,
       heldBytes: this.#live.heldBytes,
