@@ -84,6 +84,7 @@ export type {
   FetchOptions,
   Fidelity,
   FileHandle,
+  FileOpenOptions,
   Files,
   FileStat,
   FormatCaps,
