@@ -86,6 +86,7 @@ export type {
   FetchOptions,
   Fidelity,
   FileHandle,
+  FileOpenOptions,
   Files,
   FileStat,
   FormatCaps,

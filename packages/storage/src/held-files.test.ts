@@ -311,7 +311,7 @@ describe('the files that a store holds open', () => {
     })
     const full = ['full0', 'full1', 'full2']
     for (const key of ['a', ...full]) await store.put(key, bytesOf(key))
-    await store.get('a')
+    await read(store, 'a')
     const got = await Promise.all(full.map((key) => store.get(key)))
     expect(got.map(({ bytes }) => textOf(bytes))).toEqual(full)
     expect(calls.made).toContain(`close ${ROOT}/a`)

@@ -37,7 +37,7 @@ export interface Files {
   syncDirectory(path: string): Promise<void>
   /** Calls back when something in the folder may have changed. May miss events: pair it with a timer. */
   watch(path: string, changed: () => void): { close(): void }
-  /** How many reads of bytes wait for their turn, where they take turns. */
+  /** How many reads of bytes wait for their turn, where they take turns. The signal of a {@link FileHandle.read} ends its wait, and no more. */
   waitingReads?(): number
   /** The path with all symbolic links resolved; throws `not-found`. */
   realpath(path: string): Promise<string>
@@ -61,11 +61,6 @@ export interface DiskSize {
   readonly freeBytes: number
 }
 
-export interface FileReadOptions {
-  /** Ends the wait of a read for its turn, where they take turns. What has begun is read. */
-  readonly signal?: AbortSignal
-}
-
 export interface DirectoryEntry {
   readonly name: string
   readonly kind: 'file' | 'directory' | 'other'
@@ -87,7 +82,7 @@ export interface FileHandle {
    */
   readonly isSynced: boolean
   /** Up to `length` bytes at `position`, in memory of the caller's own; fewer only at the end of the file. */
-  read(position: number, length: number, options?: FileReadOptions): Promise<Uint8Array>
+  read(position: number, length: number, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
   /**
    * Writes all parts, one after the other, from `position`; they must not change meanwhile. Not durable until {@link datasync},
    * but for {@link isSynced}. On a full disk (`NO_SPACE`) the error's context says in `written` how many bytes were taken, from the first on.
