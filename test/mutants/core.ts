@@ -468,4 +468,11 @@ export const coreMutants: readonly Mutant[] = [
     planted: `      throw error\n    }\n  }\n`,
     caughtBy: ['test/log/throwing-meter.test.ts'],
   },
+  {
+    name: 'trust O_DSYNC on network mounts',
+    file: 'packages/core/src/system/file-system-types.ts',
+    original: `!isNetworkType(type) && !copyingTypes`,
+    planted: `!copyingTypes`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
 ]

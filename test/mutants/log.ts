@@ -500,6 +500,29 @@ export const logMutants: readonly Mutant[] = [
     caughtBy: ['packages/log/src/produce/single.test.ts'],
   },
   {
+    name: 'let a sequencer that throws keep what an append counted',
+    file: 'packages/log/src/topics/topic-state.ts',
+    original: `    return Promise.reject(error as Error)
+  }
+}
+
+function boundsOf`,
+    planted: `    throw error
+  }
+}
+
+function boundsOf`,
+    caughtBy: ['test/log/unacked-bytes.test.ts'],
+  },
+  {
+    name: 'let small copies be moved away with one of them',
+    file: 'packages/log/src/produce/own-bytes.ts',
+    original: `    markAsUntransferable(slab.buffer)
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/produce/own-bytes.test.ts'],
+  },
+  {
     name: 'let appends in before all producers',
     file: 'packages/log/src/open-log.ts',
     original: `new ByteGate(limits.maxUnackedBytes, unacked)),`,

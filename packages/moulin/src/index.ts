@@ -72,8 +72,6 @@ export type {
   DeleteManyResult,
   DirectoryEntry,
   DiskSize,
-  FileOpenOptions,
-  FileReadOptions,
   Durability,
   EarlierRange,
   EncryptedKey,
