@@ -115,29 +115,12 @@ export function appends(recordCount: number, inFlight: number, count: number): D
   }
 }
 
-/** Until the doors have it. */
-interface Feeding {
-  readonly sendFeed: () => Promise<{ readonly records: number }>
-}
-
 /** Threads that yield so many records, encode them and build their batches. */
 export function feeds(format: ProducedFormat, threads: number, count: number): Drive {
   return async (topics) => {
-    await byEach(
-      topics,
-      { threads, feed: producedFeed(format, count / topics.length) } as ProducerOptions,
-      (producer) => (producer as unknown as Feeding).sendFeed(),
-    )
+    const options = { threads, feed: producedFeed(format, count / topics.length) }
+    await byEach(topics, options, (producer) => producer.sendFeed())
   }
-}
-
-/** Whether producers of this build can be fed by threads. */
-export function canFeed(): Promise<boolean> {
-  return inTopics(produced('raw'), 1, async ([topic]) => {
-    const producer = topic!.producer()
-    await producer.close()
-    return 'sendFeed' in producer
-  })
 }
 
 async function byEach(

@@ -11,7 +11,7 @@ import { avscEncoder } from '../peers/avsc.ts'
 import { produced, producedFormats } from '../shapes/produced.ts'
 import type { Produced, ProducedFormat } from '../shapes/produced.ts'
 import { besideKafka } from './produce-kafka.ts'
-import { appends, canFeed, feeds, sendAlls, sends, timedTurn, turn } from './produce-turn.ts'
+import { appends, feeds, sendAlls, sends, timedTurn, turn } from './produce-turn.ts'
 import type { Turn } from './produce-turn.ts'
 
 const defaultRows = 500_000
@@ -33,7 +33,6 @@ type Contenders = Record<string, () => Promise<Turn>>
 
 export const bench: Bench = async (print, options) => {
   const { rows = defaultRows } = options
-  const isFed = producedFormats.some((format) => feedOf(format).includes(options.only)) && (await canFeed())
   for (const format of producedFormats) {
     const from = produced(format)
     await sendAllAndFeed(format, from)
@@ -52,7 +51,7 @@ export const bench: Bench = async (print, options) => {
     const feeding: Contenders = {}
     // Threads have to begin, and to load the library: with as few records as the others have, that would be all of it.
     const many = rows * 4
-    if (isFed && fed.includes(options.only)) {
+    if (fed.includes(options.only)) {
       feeding[fed] = () => turn(from, 1, many, feeds(format, feedThreads, many))
       feeding['sendAll'] = () => turn(from, 1, many, sendAlls(from.records, many))
     }
