@@ -118,8 +118,8 @@ export function appends(recordCount: number, inFlight: number, count: number): D
 /** Threads that yield so many records, encode them and build their batches. */
 export function feeds(format: ProducedFormat, threads: number, count: number): Drive {
   return async (topics) => {
-    const feed = producedFeed(format, count / topics.length)
-    await byEach(topics, { threads, feed }, (producer) => producer.sendFeed())
+    const options = { threads, feed: producedFeed(format, count / topics.length) }
+    await byEach(topics, options, (producer) => producer.sendFeed())
   }
 }
 

@@ -91,7 +91,7 @@ export {
 export { textBuffer } from './bytes/text-buffer.ts'
 export type { MemoryGrant } from './threads/memory-budget.ts'
 export type { ThreadEnd } from './threads/started-thread.ts'
-export { HELLO_MS, StartedThread } from './threads/started-thread.ts'
+export { StartedThread } from './threads/started-thread.ts'
 export { serveCalls, WORKER_NICENESS } from './threads/serve-calls.ts'
 export { threadPool } from './threads/thread-pool.ts'
 export type { ThreadLease, ThreadPool, ThreadPoolOptions } from './threads/thread-pool.ts'

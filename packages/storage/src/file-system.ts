@@ -78,7 +78,7 @@ const PARALLEL = 8
  * disk, one that looks whether it is still that file, and one that reads. Files of network mounts are opened for each call.
  *
  * Refused by name: symbolic links below the root (`invalid`, `NOT_A_PLAIN_PATH`; the check is no guard against somebody
- * who changes the folder meanwhile), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
+ * who changes the folder meanwhile, and what is open is read on by whatever way its path leads to it now), a key and another below it (`unsupported`, `KEY_IS_FOLDER`, `KEY_UNDER_OBJECT`),
  * segments above 255 bytes (`KEY_SEGMENT_TOO_LONG`), disks without hard links (`NO_HARD_LINKS`). Folders stay when their
  * last object goes. A full disk is `exhausted`, a read-only one `unavailable`, both with outcome `rejected`.
  *

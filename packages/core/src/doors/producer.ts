@@ -117,8 +117,8 @@ export interface Producer<T = unknown> extends AsyncDisposable {
    * several threads they lie batch by batch. `send` and `sendAll` go on beside it.
    *
    * Each call starts threads of its own, which are gone when it resolves; one that has to stop early gets a second to clean up. While
-   * one call runs, another is `invalid` (code `FEED_RUNS`). A record counts as taken once its batch has been handed over: what a thread
-   * has collected and not handed over when the call ends early is given up, except that a feed that fails by itself sends what it gave
+   * one call runs, another is `invalid` (code `FEED_RUNS`). A record counts as taken once its batch has been handed over and let in: what
+   * a thread has collected, and what waits, is given up when the call ends early, except that a feed that fails by itself sends what it gave
    * before, and {@link flush} waits for what has been taken. A thread holds at most its share of {@link ProducerOptions.maxUnackedBytes} and its next
    * record.
    *

@@ -16,7 +16,7 @@ export interface StartedThreadOptions {
   readonly runtime: Runtime
   /** What its module must know. One that says it knows something else is another module. */
   readonly calls: readonly string[]
-  /** How long it may take to say that it listens; default {@link HELLO_MS}. More where more of them begin at once than there are cores. */
+  /** How long it may take to say that it listens; in milliseconds; default 10 000. */
   readonly helloMs?: number
   /** It has said that it listens. */
   ready(): void
@@ -26,8 +26,8 @@ export interface StartedThreadOptions {
   ended(end: ThreadEnd): void
 }
 
-/** Within this time a thread says that it listens, in milliseconds. One that does not is no worker of ours, or hangs before it is one. */
-export const HELLO_MS = 10_000
+/** Within this time a thread says that it listens. One that does not is no worker of ours, or hangs before it is one. */
+const HELLO_MS = 10_000
 
 /** A worker thread from its start to its end, whichever way that comes. */
 export class StartedThread {

@@ -131,10 +131,10 @@ describe('FeedRun', () => {
     let [hasFailed, isGone] = [false, false]
     void failed.then(() => (hasFailed = true))
     void run.gone.then(() => (isGone = true))
-    await runtime.clock.advance(29_999)
+    await runtime.clock.advance(89_999)
     expect(hasFailed).toBe(false)
     await runtime.clock.advance(1)
-    expect(await failed).toMatchObject({ code: 'WORKER_START', message: expect.stringContaining('30000 ms') as string })
+    expect(await failed).toMatchObject({ code: 'WORKER_START', message: expect.stringContaining('90000 ms') as string })
     await runtime.clock.advance(2_000)
     expect(isGone).toBe(false)
     dying.resolve()

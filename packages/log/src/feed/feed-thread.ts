@@ -1,5 +1,5 @@
 import { fromErrorData, invalid, unavailable, type Timer } from '@moulin/core'
-import { HELLO_MS, StartedThread, type ThreadEnd } from '@moulin/format'
+import { StartedThread, type ThreadEnd } from '@moulin/format'
 import { FEED_CALL, fromFeed, type BatchMessage, type ToFeed } from './feed-messages.ts'
 import type { FeedPlan } from './feed-plan.ts'
 
@@ -13,6 +13,11 @@ export interface FeedThreadEvents {
 
 /** JavaScript heap of a thread, in MiB: what the engine itself takes for the bound. Batches lie outside of it. */
 const MAX_HEAP_MIB = 4096
+/**
+ * How long a thread may take until it listens, where each has a core. To load its module takes it half a second of one, and no other thread
+ * does its work instead: two of them were not ready in 10 s on a machine that was overloaded.
+ */
+const HELLO_MS = 30_000
 /** How long a thread that is told to stop may take for it. */
 const STOP_MS = 1_000
 
