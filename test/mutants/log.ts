@@ -517,7 +517,7 @@ function boundsOf`,
   {
     name: 'let small copies be moved away with one of them',
     file: 'packages/log/src/produce/own-bytes.ts',
-    original: `    markAsUntransferable(slab.buffer)
+    original: `    staysHere(slab.buffer)
 `,
     planted: ``,
     caughtBy: ['packages/log/src/produce/own-bytes.test.ts'],

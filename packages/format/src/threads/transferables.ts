@@ -1,4 +1,4 @@
-import { isMarkedAsUntransferable } from 'node:worker_threads'
+import { isMarkedAsUntransferable, markAsUntransferable } from 'node:worker_threads'
 
 /**
  * The memory behind all typed arrays in plain data, each buffer once: what can go to another thread instead of being
@@ -9,6 +9,11 @@ export function transferablesOf(value: unknown): ArrayBuffer[] {
   const found = new Set<ArrayBuffer>()
   collect(value, found)
   return [...found]
+}
+
+/** Memory of which several have a part: moved to another thread with one of them, it would be taken from under the others. */
+export function staysHere(memory: ArrayBufferLike): void {
+  markAsUntransferable(memory)
 }
 
 function collect(value: unknown, found: Set<ArrayBuffer>): void {

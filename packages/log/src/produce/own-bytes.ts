@@ -1,4 +1,4 @@
-import { markAsUntransferable } from 'node:worker_threads'
+import { staysHere } from '@moulin/format'
 
 /** Of so much memory small copies are cut, one behind the other. */
 const SLAB_BYTES = 64 * 1024
@@ -17,8 +17,7 @@ export function ownBytes(bytes: Uint8Array, length: number): Uint8Array {
   if (used + length > slab.length) {
     // Not zeroed: each byte is written before anybody sees it.
     slab = new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer)
-    // Moved to another thread with one copy, it would take all the others from under their appends.
-    markAsUntransferable(slab.buffer)
+    staysHere(slab.buffer)
     used = 0
   }
   const own = new Uint8Array(slab.buffer, used, length)
