@@ -8,6 +8,7 @@ export function feedBatch(built: BuiltBatch, observer: BatchObserver): OutgoingB
     partition,
     recordCount,
     bytes,
+    isOfThisThread: false,
     finish: () => batches,
     settle(_, lastOffset, nowMs) {
       observer.acked({ records: recordCount, partition, lastOffset, ms: nowMs - firstMs })

@@ -16,7 +16,7 @@ import {
   type ProducerRecord,
   type Runtime,
 } from '@moulin/core'
-import { patchBatch } from '@moulin/format'
+import { crcOfBatch, patchBatch } from '@moulin/format'
 import { feedBatch } from '../feed/feed-batch.ts'
 import { feedPlan, type FeedPlan, type FeedTarget } from '../feed/feed-plan.ts'
 import { FeedRun, type BuiltBatch } from '../feed/feed-run.ts'
@@ -24,6 +24,7 @@ import { Admission, type Room } from './admission.ts'
 import { ByteGate } from './byte-gate.ts'
 import { Collector } from './collector.ts'
 import type { OutgoingBatch, ProducerBatch } from './producer-batch.ts'
+import { checkProducer } from './producer-options.ts'
 import { ownCopy, type OpenRecord, type PreparedRecord, type RecordInput } from './record-input.ts'
 import { checkRecords } from './records-check.ts'
 import { SendAllCall } from './send-all.ts'
@@ -53,7 +54,7 @@ export interface ProducerTarget {
     readonly partition: number
     readonly batches: Uint8Array
     readonly recordCount: number
-    readonly patch: (baseOffset: bigint) => void
+    readonly patch: (baseOffset: bigint) => number | undefined
   }): Promise<Appended>
   readonly room: Room
   /** Of the whole log. */
@@ -325,7 +326,10 @@ export class LogProducer implements Producer {
     const { partition, recordCount } = batch
     try {
       const batches = batch.finish()
-      const patch = (baseOffset: bigint): void => patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
+      const patch = (baseOffset: bigint): number | undefined => {
+        patchBatch(batches, 0, { baseOffset, partitionLeaderEpoch: 0 })
+        return batch.isOfThisThread ? crcOfBatch(batches, 0, batches.length) : undefined
+      }
       const { baseOffset, lastOffset } = await this.#target.append({ partition, batches, recordCount, patch })
       batch.settle(baseOffset, lastOffset, this.#target.runtime.clock.monotonic())
       this.#admission.give(batch.bytes)
@@ -357,32 +361,5 @@ export class LogProducer implements Producer {
       batch.fail(error)
       this.#admission.give(batch.bytes)
     }
-  }
-}
-
-const producerTable = ({ maxBatchBytes }: Pick<Limits, 'maxBatchBytes'>): OptionTable<ProducerOptions> => ({
-  lingerMs: option.milliseconds(),
-  batchBytes: option.integer('bytes', 1, maxBatchBytes),
-  maxUnackedBytes: option.positiveBytes,
-  compression: option.oneOf('none', 'gzip', 'zstd', 'snappy', 'lz4'),
-  id: option.text,
-  acks: option.oneOf('local', 'store'),
-  feed: option.importUrl,
-  threads: option.integer('threads', 1, 1024),
-})
-
-function checkProducer(options: ProducerOptions, { topic, limits }: ProducerTarget): void {
-  checkOptions(`Topic ${topic}: producer`, options, producerTable(limits))
-  if (options.threads !== undefined && options.feed === undefined) {
-    const message = `Topic ${topic}: producer: threads is given without a feed, which they would run; send and sendAll stay on the caller's thread.`
-    throw invalid('OPTION', message, { context: { option: 'threads' } })
-  }
-  if (options.id !== undefined) throw unsupported('PRODUCER_ID', `Topic ${topic}: named producers come later.`)
-  if (options.acks !== undefined)
-    throw unsupported('PRODUCER_ACKS', `Topic ${topic}: acks is a choice of tandemWal, later.`)
-  const compression: string = options.compression ?? 'none'
-  if (compression === 'snappy' || compression === 'lz4') {
-    const message = `Topic ${topic}: compression ${compression} is not written; use none, gzip or zstd.`
-    throw unsupported('COMPRESSION', message)
   }
 }

@@ -28,6 +28,8 @@ export interface OutgoingBatch {
   readonly recordCount: number
   /** As counted by the gate. */
   readonly bytes: number
+  /** Its checksum was made in this thread, of these bytes: what is summed over it need not walk them again. */
+  readonly isOfThisThread: boolean
   /** The batch without its offsets. */
   finish(): Uint8Array
   settle(baseOffset: bigint, lastOffset: bigint, nowMs: number): void
@@ -36,6 +38,7 @@ export interface OutgoingBatch {
 
 /** The records of one partition that go out together. */
 export class ProducerBatch implements OutgoingBatch {
+  readonly isOfThisThread = true
   readonly partition: number
   readonly builder: RecordBatchBuilder
   /** When its first record was accepted, on the monotonic clock. */
