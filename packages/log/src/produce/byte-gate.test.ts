@@ -92,3 +92,47 @@ describe('gates within one', () => {
     expect([whole.bytes, whole.isOpen]).toEqual([0, true])
   })
 })
+
+describe('what is collected', () => {
+  it('is told to leave where it alone takes the room of all that somebody waits for', async () => {
+    const sent: string[] = []
+    const whole = new ByteGate(100)
+    const gate = (name: string, maxBytes: number): ByteGate => new ByteGate(maxBytes, whole, () => sent.push(name))
+    const [a, b, idle] = [gate('a', 1_000), gate('b', 50), gate('idle', 1_000)]
+    const order: string[] = []
+    const take = taker(order)
+    await take(b, 'b', 50)
+    // Its own bound, and its own patience.
+    const again = take(b, 'b again', 1)
+    await take(a, 'a', 60)
+    expect(sent).toEqual([])
+    const waiting = take(idle, 'idle', 1)
+    expect(sent).toEqual(['b', 'a'])
+    for (const [each, bytes] of [
+      [a, 60],
+      [b, 50],
+    ] as const) {
+      each.leave(bytes)
+      each.give(bytes)
+    }
+    await Promise.all([waiting, again])
+    expect(order).toEqual(['b', 'a', 'idle', 'b again'])
+    expect(whole.bytes).toBe(2)
+  })
+
+  it('is not while anything is on its way, and is once that has come back without making room', async () => {
+    let sent = 0
+    const gate = new ByteGate(100, undefined, () => sent++)
+    const take = taker([])
+    await take(gate, 'leaves', 40)
+    gate.leave(40)
+    await take(gate, 'collected', 120)
+    const waiting = take(gate, 'waits', 1)
+    expect(sent).toBe(0)
+    gate.give(40)
+    expect(sent).toBe(1)
+    gate.leave(120)
+    gate.give(120)
+    await waiting
+  })
+})
