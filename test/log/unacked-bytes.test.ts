@@ -69,25 +69,6 @@ describe('bytes that are not durable yet', () => {
   })
 })
 
-describe('batches that wait for company', () => {
-  it('leave where their bytes are what somebody else waits for', async () => {
-    const on = machine()
-    const log = await openIn(on.runtime(), { limits: { maxUnackedBytes: 1_000 } })
-    const topics = await Promise.all(['a', 'b'].map((name) => log.ensureTopic(name, { partitions: 2 })))
-    const patient = topics[0]!.producer({ lingerMs: 3_600_000 })
-    const held = [0, 1, 0].map((partition) => patient.send({ value: value('held'), partition }))
-    const other = topics[1]!.producer({ lingerMs: 0 })
-    const began = on.clock.monotonic()
-    const done = Promise.all([...held, other.send({ value: value('other') })])
-    let isDone = false
-    void done.then(() => (isDone = true))
-    for (let round = 0; round < 500 && !isDone; round++) await on.clock.advance(1)
-    expect(isDone).toBe(true)
-    expect(on.clock.monotonic() - began).toBeLessThan(500)
-    await log.close()
-  })
-})
-
 describe('stats', () => {
   it('show the tail ring and what flushes are laid out in', async () => {
     const on = machine()

@@ -490,22 +490,6 @@ export const logMutants: readonly Mutant[] = [
     caughtBy: ['test/log/unacked-bytes.test.ts'],
   },
   {
-    name: 'let producers wait for batches that wait for company',
-    file: 'packages/log/src/produce/byte-gate.ts',
-    original: `    if (this.#waiting.length === 0 && this.#crowded.size === 0) return
-`,
-    planted: `    if (this.#waiting.length === 0) return
-`,
-    caughtBy: ['packages/log/src/produce/byte-gate.test.ts', 'test/log/unacked-bytes.test.ts'],
-  },
-  {
-    name: 'send batches that wait for company while others are on their way',
-    file: 'packages/log/src/produce/byte-gate.ts',
-    original: `this.#bytes < this.#maxBytes || this.#leftBytes > 0`,
-    planted: `this.#bytes < this.#maxBytes`,
-    caughtBy: ['packages/log/src/produce/byte-gate.test.ts'],
-  },
-  {
     name: 'let one producer in before all others',
     file: 'packages/log/src/produce/byte-gate.ts',
     original: `      this.#crowded.delete(gate)

@@ -13,10 +13,7 @@ export interface ProducerRecord<T = unknown> {
 }
 
 export interface ProducerOptions {
-  /**
-   * How long a batch waits for company; default 5. A batch leaves earlier when full, and where batches that wait so are all that others of
-   * the log wait for ({@link Limits.maxUnackedBytes}).
-   */
+  /** How long a batch waits for company; default 5. A batch leaves earlier when full. */
   readonly lingerMs?: number
   /**
    * Uncompressed bytes that close a batch, with the record that reaches them; default 64 KiB. Before a record that would take

@@ -37,7 +37,7 @@ export class ServedFeed {
     this.#port = port
     this.#parts = parts
     this.#setup = setup
-    this.#gate = new ByteGate(setup.unackedBytes, undefined, () => this.#collector?.leaveAll())
+    this.#gate = new ByteGate(setup.unackedBytes)
     this.#turns = new Turns(parts.runtime)
   }
 
@@ -120,7 +120,6 @@ export class ServedFeed {
   }
 
   #handOver({ partition, builder, bytes, firstMs }: ProducerBatch): void {
-    this.#gate.leave(bytes)
     try {
       const { recordCount } = builder
       // In memory of its own, and all of that.

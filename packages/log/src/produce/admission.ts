@@ -36,11 +36,6 @@ export class Admission {
     this.#gate.take(bytes)
   }
 
-  /** See {@link ByteGate.leave}. */
-  leave(bytes: number): void {
-    this.#gate.leave(bytes)
-  }
-
   give(bytes: number): void {
     this.#gate.give(bytes)
   }

@@ -30,7 +30,6 @@ function appended(topic: TopicState, taken: BatchesToAppend): Promise<AppendedOf
   const { appends } = topic.core
   const { length } = taken.batches
   appends.take(length)
-  appends.leave(length)
   return topic.append(taken).then(
     ({ baseOffset, lastOffset }) => {
       appends.give(length)

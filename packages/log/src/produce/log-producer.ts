@@ -87,9 +87,7 @@ export class LogProducer implements Producer {
     const { lingerMs = LINGER_MS, batchBytes = BATCH_BYTES, compression = 'none' } = options
     this.#target = target
     this.#turns = new Turns(runtime)
-    const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked, () =>
-      this.#collector.leaveAll(),
-    )
+    const gate = new ByteGate(options.maxUnackedBytes ?? limits.maxUnackedBytes, unacked)
     this.#admission = new Admission(target.room, gate)
     this.#collector = new Collector({
       ...{ runtime, limits, input, partitions, lingerMs, batchBytes, compression },
@@ -318,7 +316,6 @@ export class LogProducer implements Producer {
   }
 
   #leave(batch: OutgoingBatch): void {
-    this.#admission.leave(batch.bytes)
     const sent = this.#send(batch).finally(() => this.#inFlight.delete(sent))
     this.#inFlight.add(sent)
   }
@@ -357,7 +354,6 @@ export class LogProducer implements Producer {
     this.#admission.refuse(error)
     for (const batch of this.#collector.dropAll()) {
       batch.fail(error)
-      this.#admission.leave(batch.bytes)
       this.#admission.give(batch.bytes)
     }
   }
