@@ -95,6 +95,9 @@ describe('a bad record', () => {
       [{ value: bytesOf(''), partition: 2 }, 'PARTITION'],
       [{ value: bytesOf(''), headers: { '\udc00': 'x' } }, 'HEADER_KEY'],
       [{ value: bytesOf(''), headers: [['k', 5]] }, 'HEADER_VALUE'],
+      // All that it holds would be left out.
+      [{ value: bytesOf(''), headers: new Map([['k', 'v']]) }, 'HEADERS'],
+      [{ value: bytesOf(''), headers: [['k', 'v', 'w']] }, 'HEADERS'],
       [{ value: new Uint8Array(16 * 1024 * 1024 + 1) }, 'RECORD_TOO_LARGE'],
       [{ value: bytesOf(''), timestamp: Number.NaN }, 'TIMESTAMP'],
       [{ value: bytesOf(''), timestamp: new Date(Number.NaN) }, 'TIMESTAMP'],

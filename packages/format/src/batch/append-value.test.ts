@@ -97,9 +97,9 @@ describe('a value that is encoded where it belongs', () => {
   })
 
   it('refuses an end that is none', () => {
-    for (const end of [NaN, 3, 1e9, undefined]) {
+    for (const end of [NaN, 3, 1e9, undefined, 100n, Symbol('end'), { valueOf: () => 100 }]) {
       const builder = recordBatchBuilder()
-      const codec = { encodeInto: () => end as number }
+      const codec = { encodeInto: () => end as unknown as number }
       expect(errorOf(() => builder.appendValue(record(''), codec, 1))?.code).toBe('CODEC_BYTES')
       expect(builder.recordCount).toBe(0)
     }

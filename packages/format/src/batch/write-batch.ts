@@ -131,8 +131,9 @@ export class RecordBatchBuilder {
     }
     if (version !== this.#version) return -1
     if (end === -1) return -1
+    // Before any arithmetic, which bigints and symbols refuse by words of their own.
+    if (!Number.isInteger(end) || end < guessedAt || end > target.length) throw notInPlace(end, guessedAt, target)
     const valueBytes = end - guessedAt
-    if (!Number.isInteger(end) || valueBytes < 0 || end > target.length) throw notInPlace(end, guessedAt, target)
     this.#lastValueBytes = valueBytes
     const body = nullableSize(key) + varintSize(valueBytes) + valueBytes + tailBytes
     const total = headBytes + varintSize(valueBytes) + valueBytes + tailBytes

@@ -81,7 +81,9 @@ export class RecordInput {
     const key = this.#key(record.key)
     const value: unknown = record.value
     const codec = this.#codecOf(value)
-    const headers = record.headers === undefined ? noHeaders : this.#headers(record.headers)
+    // Asked once, as all of it: a getter may say something else the next time.
+    const given = record.headers
+    const headers = given === undefined ? noHeaders : this.#headers(given)
     const timestamp = this.#timestamp(record.timestamp)
     const partition = this.#partition(record.partition)
     return { key, value, headers, timestamp, partition, codec }
@@ -213,6 +215,10 @@ function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly He
   if (typeof headers !== 'object' || headers === null) {
     throw invalid('HEADERS', `headers is ${shown(headers)}; it must be an object, or an array of pairs.`)
   }
+  // A Map or the Headers of a request has no members: they would all be left out.
+  if (!Array.isArray(headers) && Symbol.iterator in headers) {
+    throw invalid('HEADERS', `headers is ${shown(headers)}; give an array of pairs, such as [...headers].`)
+  }
   const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers)
   const own: Header[] = []
   // No method of what may be a subclass, nor its iterator: they may say something else each time.
@@ -221,7 +227,9 @@ function headersOf(headers: NonNullable<ProducerRecord['headers']>): readonly He
 }
 
 function headerOf(pair: unknown): Header {
-  if (!Array.isArray(pair)) throw invalid('HEADERS', `${shown(pair)} is no header: each is a pair of key and value.`)
+  if (!Array.isArray(pair) || pair.length !== 2) {
+    throw invalid('HEADERS', `${shown(pair)} is no header: each is a pair of key and value.`)
+  }
   const key: unknown = pair[0]
   const value: unknown = pair[1]
   if (typeof key !== 'string' || !key.isWellFormed()) {
