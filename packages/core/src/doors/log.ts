@@ -51,7 +51,8 @@ export interface LogStats extends Failing {
   readonly wal: WalUsage
   /**
    * Bytes that producers and appends have handed over and that are not durable yet, open batches among them: at most
-   * {@link Limits.maxUnackedBytes}, but for the one record or append that crossed it.
+   * {@link Limits.maxUnackedBytes}, but for the one
+   * record, append or batch of a feed that crossed it, and for what waited at a producer's close.
    */
   readonly unackedBytes: number
   /** Memory of the newest batches that readers are served from: at most {@link Limits.tailRingBytes}. */

@@ -22,7 +22,7 @@ export interface ProducerOptions {
   readonly batchBytes?: number
   /**
    * Bytes accepted and not yet durable; above it `send` waits. Default {@link Limits.maxUnackedBytes}, which all producers of the log share
-   * whatever is said here: above that they all wait, and take turns. Where nothing but open batches is in their way, those linger no more.
+   * whatever is said here: above that they all wait, and take turns. Where nothing but open batches of this log is in the way of that, they linger no more.
    */
   readonly maxUnackedBytes?: number
   /** A batch that it does not make smaller goes as it is. */

@@ -39,7 +39,7 @@ export class ServedFeed {
     this.#port = port
     this.#parts = parts
     this.#setup = setup
-    this.#gate = new ByteGate(setup.unackedBytes, undefined, () => this.#collector?.leaveAll())
+    this.#gate = new ByteGate(setup.unackedBytes)
     this.#turns = new Turns(parts.runtime)
   }
 

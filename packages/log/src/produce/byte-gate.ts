@@ -11,7 +11,7 @@ interface Waiting {
  * where both have some, and the gates within take turns. Whoever waits in the wider one itself comes before them all.
  *
  * Bytes that are held go when their owner says so: an open batch lingers. Where somebody waits and all that is in his way is held, nothing
- * would ever make room before that, so the owners are told.
+ * would ever make room before that, so the owners are told; one that waits behind nobody's bytes but its own has asked for it.
  */
 export class ByteGate {
   readonly #maxBytes: number
@@ -119,15 +119,13 @@ export class ByteGate {
       }
       signal?.addEventListener('abort', stop, { once: true })
       this.#tellWider()
-      this.#tellStuck()
       if (this.#wider !== undefined) this.#wider.#tellStuck()
     })
   }
 
-  /** Somebody waits. While anything is on its way, its end is what he waits for: batches that go early are small ones. */
+  /** Somebody waits here or further in. While anything is on its way, its end is what he waits for: batches that go early are small ones. */
   #tellStuck(): void {
     if (this.#bytes < this.#maxBytes || this.#heldBytes < this.#bytes) return
-    this.#onStuck?.()
     for (const gate of this.#holders) gate.#onStuck?.()
   }
 
