@@ -115,7 +115,8 @@ export class RecordBatchBuilder {
     const start = sink.length
     // Lengths of varints as with a value as long as the one before, which is nearly always right.
     const tailBytes = headersSize(headers)
-    const headBytes = 1 + varlongSize(delta) + varintSize(offsetDelta) + nullableSize(key)
+    const keyBytes = nullableSize(key)
+    const headBytes = 1 + varlongSize(delta) + varintSize(offsetDelta) + keyBytes
     const guess = this.#lastValueBytes
     const guessedHead = headBytes + varintSize(guess)
     const guessedAt = start + varintSize(guessedHead + guess + tailBytes) + guessedHead
@@ -135,8 +136,9 @@ export class RecordBatchBuilder {
     if (!Number.isInteger(end) || end < guessedAt || end > target.length) throw notInPlace(end, guessedAt, target)
     const valueBytes = end - guessedAt
     this.#lastValueBytes = valueBytes
-    const body = nullableSize(key) + varintSize(valueBytes) + valueBytes + tailBytes
-    const total = headBytes + varintSize(valueBytes) + valueBytes + tailBytes
+    // The value with its length, and the headers.
+    const restBytes = varintSize(valueBytes) + valueBytes + tailBytes
+    const total = headBytes + restBytes
     const valueAt = start + varintSize(total) + headBytes + varintSize(valueBytes)
     // What grows now keeps only what counts.
     if (valueAt + valueBytes + tailBytes + SPARE_BYTES > target.length) return -1
@@ -154,7 +156,7 @@ export class RecordBatchBuilder {
       throw error
     }
     this.#count(timestamp, offsetDelta, start)
-    return body
+    return keyBytes + restBytes
   }
 
   /** Takes back the record appended last. Once, before anything else is done. */
