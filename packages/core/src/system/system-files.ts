@@ -13,6 +13,8 @@ const modes = { read: O_RDONLY, create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR
 /** IOV_MAX: the kernel takes no more parts at a time. */
 const MAX_PARTS = 1024
 const zeros = new Uint8Array(1024 * 1024)
+/** Zeros written by one call. */
+const MAX_ZEROS = 16 * zeros.length
 
 /** The real disk. So many of its files at most are read at a time, in the whole process, that a flush finds a thread. */
 export function systemFiles(): Files {
@@ -119,9 +121,12 @@ function systemHandle(handle: fs.FileHandle, path: string, isSynced: boolean): F
     },
     async preallocate(size) {
       let at = (await doing('stat', path, handle.stat())).size
+      // The same zeros several times in one call: between two the writer may wait for the thread that answers.
       while (at < size) {
-        const part = zeros.subarray(0, Math.min(zeros.length, size - at))
-        const { bytesWritten } = await doing('write', path, handle.write(part, 0, part.length, at))
+        const parts: Uint8Array[] = []
+        for (let left = Math.min(size - at, MAX_ZEROS); left > 0; left -= zeros.length)
+          parts.push(zeros.subarray(0, Math.min(zeros.length, left)))
+        const { bytesWritten } = await doing('write', path, handle.writev(parts, at))
         at += bytesWritten
       }
     },

@@ -1,6 +1,7 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { corrupt, exhausted } from '@moulin/core'
 import { compressSync, uncompressSync } from 'snappy'
+import { giveBack } from './give-back.ts'
 import { isWholeZstd } from './zstd-frame.ts'
 
 /** The same memory, not as a Buffer. */
@@ -30,9 +31,18 @@ export function compress(codec: Compression, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** As many bytes as zstd may need (its `ZSTD_COMPRESSBOUND`): given these at once, it works in place, a tenth faster. */
+/** Gives the memory of what {@link compress} has made back at once: {@link giveBack}. */
+export function discard(codec: Compression, { buffer }: Uint8Array): void {
+  // What the others return may be of a pool.
+  if (codec === 'zstd') giveBack(buffer)
+}
+
+/**
+ * As many bytes as zstd may need (its `ZSTD_COMPRESSBOUND`): given these at once, it works in place, a tenth faster. And so many that
+ * they are not of memory that Buffers share.
+ */
 function zstdBound(size: number): number {
-  return size + (size >> 8) + 1024
+  return Math.max(size + (size >> 8) + 1024, Buffer.poolSize)
 }
 
 /**

@@ -52,7 +52,25 @@ export class JsonSink extends ByteSink implements TextTarget {
 
   /** A string with `JSON.stringify`'s escapes, which has no half surrogate pair. */
   quoted(text: string): void {
-    if (text.length > SHORT_TEXT || !this.#shortPlain(text)) this.#utf8(JSON.stringify(text))
+    const isWritten = text.length > SHORT_TEXT ? this.#longPlain(text) : this.#shortPlain(text)
+    if (!isWritten) this.#utf8(JSON.stringify(text))
+  }
+
+  /** As {@link #shortPlain}, by a native call: what has to be escaped is seen in the bytes, and is rare. */
+  #longPlain(text: string): boolean {
+    const most = text.length * 3
+    this.ensure(most + 2)
+    const { buffer } = this
+    const start = this.length + 1
+    const end = start + buffer.utf8Write(text, start, most)
+    for (let at = start; at < end; at++) {
+      const byte = buffer[at]!
+      if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return false
+    }
+    buffer[start - 1] = QUOTE
+    buffer[end] = QUOTE
+    this.length = end + 1
+    return true
   }
 
   /** Returns false, and has written nothing, for text that does not stand for itself. */

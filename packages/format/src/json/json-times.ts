@@ -32,17 +32,19 @@ function timestampText(micros: bigint | number, digits: 3 | 6): string {
   return `${dayText(days)}T${timeText(rest, digits)}`
 }
 
-// Times near each other are mostly of one day.
-let lastDays = 0
-let lastDate = dateText(0)
+// Times near each other are of few days.
+const KEPT_DAYS = 32
+const keptDays = new Array<number>(KEPT_DAYS).fill(0)
+const keptDates = new Array<string>(KEPT_DAYS).fill(dateText(0))
 
-/** {@link dateText}, of the day asked for last for nothing. */
-function dayText(days: number): string {
-  if (days !== lastDays) {
-    lastDate = dateText(days)
-    lastDays = days
+/** {@link dateText}, of days asked for lately for nothing. */
+function dayText(day: number): string {
+  const slot = day & (KEPT_DAYS - 1)
+  if (keptDays[slot] !== day) {
+    keptDates[slot] = dateText(day)
+    keptDays[slot] = day
   }
-  return lastDate
+  return keptDates[slot]!
 }
 
 /** {@link timeText} without the text. */

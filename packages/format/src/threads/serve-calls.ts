@@ -12,7 +12,7 @@ export type CallHandlers<C extends ThreadCalls> = {
 }
 
 /** Below the thread that answers acks, which then waits for a core far less; enough above nothing to get its share (decision 0006). */
-export const WORKER_NICENESS = 5
+export const WORKER_NICENESS = 10
 
 /** The thread's side of a pool: answers calls one after the other. What a handler throws fails its call only. */
 export function serveCalls<C extends ThreadCalls>(port: ThreadPort, handlers: CallHandlers<C>): void {

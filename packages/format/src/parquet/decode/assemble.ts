@@ -1,4 +1,5 @@
 import { type Column, corrupt } from '@moulin/core'
+import { giveBack } from '../../bytes/give-back.ts'
 import { castColumn } from './cast.ts'
 import type { DenseValues } from './dense-values.ts'
 import type { LeafChunk, LeafData, RowRange } from './leaf-decoder.ts'
@@ -23,7 +24,20 @@ export function flatColumn(conversion: LeafConversion, chunk: LeafChunk, data: L
     const bits = to - from === length ? undefined : sliceBits(validity, start, end)
     column = physicalColumn(values, chunk.physicalType, from, to, bits, length)
   }
-  return castColumn(column, conversion)
+  const made = castColumn(column, conversion)
+  giveBackUnused(values, made)
+  return made
+}
+
+/** Gives back what a flat column was made of, but for what it took over: a page has many more rows than are often asked for. */
+function giveBackUnused(values: DenseValues, column: Column): void {
+  const kept = memoryOf(column)
+  for (const memory of values.memory()) if (!kept.includes(memory)) giveBack(memory)
+}
+
+function memoryOf(column: Column): readonly ArrayBufferLike[] {
+  if (column.storage === 'bytes') return [column.data.buffer, column.starts.buffer, column.ends.buffer]
+  return 'values' in column ? [column.values.buffer] : []
 }
 
 /** The entries of a dictionary. */

@@ -24,6 +24,11 @@ export class FixedValues {
     this.words = new Int32Array(this.bytes.buffer)
   }
 
+  /** What it lies in, each once. */
+  memory(): readonly ArrayBufferLike[] {
+    return [this.bytes.buffer]
+  }
+
   /** @throws `corrupt` when fewer are there. */
   appendPlain(bytes: Uint8Array, start: number, count: number): void {
     const size = count * this.width
@@ -70,6 +75,12 @@ export class BytesValues {
       this.starts = new Int32Array(capacity)
       this.ends = new Int32Array(capacity)
     }
+  }
+
+  /** What it lies in, each once. */
+  memory(): readonly ArrayBufferLike[] {
+    const [data, starts, ends] = [this.arena.data.buffer, this.starts.buffer, this.ends.buffer]
+    return starts === ends ? [data, starts] : [data, starts, ends]
   }
 
   /** Each value after its length. `start` is where they begin in `bytes`. @throws `corrupt`. */

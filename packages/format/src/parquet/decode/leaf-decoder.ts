@@ -1,4 +1,5 @@
 import { corrupt, unsupported } from '@moulin/core'
+import { giveBack } from '../../bytes/give-back.ts'
 import { ByteArena } from './byte-arena.ts'
 import { appendByteStreamSplit } from './byte-stream-split.ts'
 import { appendDeltaBytes, appendDeltaLength } from './delta-bytes.ts'
@@ -138,6 +139,10 @@ class LeafDecoder {
       if (valid > 0) this.#decodeValues(page, content, parts, valid)
       releaseBytes(content, this.#values)
     }
+    giveBack(this.#indexes.buffer)
+    // Its strings lie where the column's do.
+    const entries = this.#dictionary?.memory() ?? []
+    for (const memory of entries) if (!this.#values!.memory().includes(memory)) giveBack(memory)
     const levels = isFlat ? undefined : { repetition, definition }
     return { values: this.#values, slots, firstRow, validity: validity.bits, levels }
   }
@@ -266,12 +271,10 @@ function appendRuns(values: FixedValues, bytes: Uint8Array, start: number, count
 function releaseBytes({ values: bytes, isOwned }: PageBytes, values: DenseValues | undefined): void {
   const { buffer, length } = bytes
   // Not those of a pool.
-  if (!isOwned || length < minReleasedBytes || buffer.byteLength > 2 * length) return
+  if (!isOwned || buffer.byteLength > 2 * length) return
   if (values?.kind === 'bytes' && values.arena.data.buffer === buffer) return
-  ;(buffer as ArrayBuffer).transfer(0)
+  giveBack(buffer)
 }
-
-const minReleasedBytes = 32 * 1024
 
 /** What is stated, as far as it is likely: what compresses better than this makes the arena grow. */
 function expectedBytes(pages: readonly Page[]): number {

@@ -90,24 +90,38 @@ function bytesColumn(
   length: number,
 ): Column {
   const count = to - from
-  const { data } = values.arena
   const isNarrow = from > 0 || values.starts.length < length || values.starts.length > 2 * length + 64
+  const { data, base } = isNarrow ? narrowed(values, from, to) : { data: values.arena.data, base: 0 }
   if (values.isBackToBack) {
     const offsets = new Int32Array(values.starts.buffer as ArrayBuffer)
-    const own = isNarrow ? padded(offsets.subarray(from, to + 1), length + 1) : offsets.subarray(0, length + 1)
+    const own = isNarrow ? padded(offsets.subarray(from, to + 1), length + 1, base) : offsets.subarray(0, length + 1)
     if (validity !== undefined && count < length) spreadOffsets(own, validity, count, length)
     return { storage: 'bytes', length, validity, data, starts: own.subarray(0, length), ends: own.subarray(1) }
   }
   const taken = (positions: Int32Array): Int32Array =>
-    isNarrow ? padded(positions.subarray(from, to), length) : positions.subarray(0, length)
+    isNarrow ? padded(positions.subarray(from, to), length, base) : positions.subarray(0, length)
   const [starts, ends] = [taken(values.starts), taken(values.ends)]
   if (validity !== undefined && count < length) spreadPositions(starts, ends, validity, count, length)
   return { storage: 'bytes', length, validity, data, starts, ends }
 }
 
-function padded(positions: Int32Array, length: number): Int32Array {
+/** The bytes that the values `[from, to)` lie in, by themselves where they are less than half of all, and where those began. */
+function narrowed({ arena, starts, ends }: BytesValues, from: number, to: number): { data: Uint8Array; base: number } {
+  const { data } = arena
+  let low = data.length
+  let high = 0
+  for (let at = from; at < to; at++) {
+    if (starts[at]! < low) low = starts[at]!
+    if (ends[at]! > high) high = ends[at]!
+  }
+  return 2 * (high - low) < data.length ? { data: data.slice(Math.min(low, high), high), base: low } : { data, base: 0 }
+}
+
+/** A copy of so many, 0 behind them, counted from `base` on. */
+function padded(positions: Int32Array, length: number, base: number): Int32Array {
   const copy = new Int32Array(length)
-  copy.set(positions)
+  if (base === 0) copy.set(positions)
+  else for (let at = 0; at < positions.length; at++) copy[at] = positions[at]! - base
   return copy
 }
 

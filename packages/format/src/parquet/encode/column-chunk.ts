@@ -1,6 +1,7 @@
 import type { Compression } from '../../bytes/compression.ts'
 import { compareMetricValues } from '../leaf-bounds.ts'
 import type { Leaf } from '../parquet-schema.ts'
+import { BlockList } from './block-list.ts'
 import { Bounds } from './bounds.ts'
 import { BloomBuilder } from './bloom-filter.ts'
 import { DictionaryTrial } from './dictionary-trial.ts'
@@ -9,7 +10,6 @@ import type { LeafPlan } from './encodings.ts'
 import type { FileOutput } from './file-output.ts'
 import { countLevels, type Cut, cutPage, type LevelCounts, noLevels, writeLevels } from './levels.ts'
 import { stringBytes } from './leaf-values.ts'
-import { PageBuffer } from './page-buffer.ts'
 import { writeValues } from './page-values.ts'
 import type { ByteTarget, ChunkCodec, PageWriter } from './page-writer.ts'
 import type { PageEncoding } from './parquet-codes.ts'
@@ -82,7 +82,7 @@ export class ColumnChunk {
   readonly #options: ChunkOptions
   readonly #leafOptions: LeafOptions
   readonly #trial: DictionaryTrial
-  readonly #buffer = new PageBuffer(1024)
+  readonly #buffer = new BlockList()
   readonly #pageBounds: Bounds
   readonly #bloom: BloomBuilder | undefined
   // Of the open chunk:
@@ -139,7 +139,7 @@ export class ColumnChunk {
     const direct = this.#direct
     const offset = direct?.offset ?? output.length
     const dictionaryBytes = direct?.dictionaryBytes ?? this.#writeDictionary(output)
-    if (direct === undefined) output.append(this.#buffer.written())
+    if (direct === undefined) this.#buffer.copyTo(output)
     const entries = this.#trial.entries()
     if (entries !== undefined) {
       if (this.#boundsByEntries(entries.kind)) this.#bounds.scan(entries, 0, entries.count)

@@ -1,5 +1,5 @@
 import { crc32 } from '@node-rs/crc32'
-import { compress, type Compression } from '../../bytes/compression.ts'
+import { compress, discard, type Compression } from '../../bytes/compression.ts'
 import { encodingCodes, type PageEncoding, pageTypes } from './parquet-codes.ts'
 import type { PageBuffer } from './page-buffer.ts'
 import { ThriftWriter } from './thrift-writer.ts'
@@ -57,13 +57,16 @@ export class PageWriter {
   /** Of a chunk that is compressed: what repeats shrinks. */
   dictionary(target: ByteTarget, body: Uint8Array, count: number, chunk: ChunkCodec): PageSize {
     chunk.isDecided = true
-    const bytes = compress(chunk.codec, body)
-    return this.#write(target, pageTypes.dictionary, body.length, [bytes], (thrift) => {
+    const { codec } = chunk
+    const bytes = compress(codec, body)
+    const size = this.#write(target, pageTypes.dictionary, body.length, [bytes], (thrift) => {
       thrift.struct(7, () => {
         thrift.i32(1, count)
         thrift.i32(2, encodingCodes.plain)
       })
     })
+    discard(codec, bytes)
+    return size
   }
 
   data(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
@@ -73,8 +76,9 @@ export class PageWriter {
   }
 
   #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
-    const bytes = compressed(body.written(), chunk)
-    return this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
+    const values = body.written()
+    const bytes = compressed(values, chunk)
+    const size = this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
       thrift.struct(5, () => {
         thrift.i32(1, page.slotCount)
         thrift.i32(2, encodingCodes[page.encoding])
@@ -82,6 +86,8 @@ export class PageWriter {
         thrift.i32(4, encodingCodes.rle)
       })
     })
+    if (bytes !== values) discard(chunk.codec, bytes)
+    return size
   }
 
   #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
@@ -92,7 +98,7 @@ export class PageWriter {
     // The version can say that a page is not compressed, so that none grows.
     const isCompressed = smaller !== values && smaller.length < values.length
     const parts = [body.bytes.subarray(0, levelBytes), isCompressed ? smaller : values]
-    return this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
+    const size = this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
       thrift.struct(8, () => {
         thrift.i32(1, page.slotCount)
         thrift.i32(2, page.nullCount)
@@ -103,6 +109,8 @@ export class PageWriter {
         thrift.boolean(7, isCompressed)
       })
     })
+    if (smaller !== values) discard(chunk.codec, smaller)
+    return size
   }
 
   #write(

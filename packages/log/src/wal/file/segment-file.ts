@@ -91,6 +91,11 @@ export class SegmentFile implements SegmentIdentity {
     return frameEnd(this.position, batchesBytes) + SEAL_BYTES <= this.sizeBytes
   }
 
+  /** Whether a write up to `position` needs no {@link allocate} before it. */
+  isAllocated(position: number): boolean {
+    return position <= this.#allocated
+  }
+
   /**
    * Zero-fills up to `position` at least, so that a flush there changes no metadata. Only this grows the file: a flush must wait for it,
    * or its bytes could be zeroed.

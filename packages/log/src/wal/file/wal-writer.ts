@@ -29,6 +29,8 @@ import { WriterSegments, type ForeignSegment } from './writer-segments.ts'
 /** How long appends wait for room on a disk of which only the reserve is left, and how often they look. */
 const HOLD_MS = 10_000
 const LOOK_MS = 200
+/** Promises that lie between an ack and the next append of who waits for it, and some more. */
+const HOPS = 8
 /** Of what needs no wait. */
 const done = Promise.resolve()
 
@@ -146,47 +148,68 @@ export class FileWalWriter implements WalWriter {
     await unmarkRunning(this.#place.files, this.#place.dir, this.epoch)
   }
 
+  /**
+   * Where very many wait, a flush is answered when the next one is on its way: the disk need not wait for those who hear of the last. Else
+   * before, and who goes on at once goes out with those who wait.
+   */
   async #flushAll(): Promise<void> {
     // All appends of this turn share the first flush.
     await Promise.resolve()
-    while (this.#queue.length > 0 && this.#failure === undefined) await this.#flush()
+    let durable: Flushed | undefined
+    while (this.#queue.length > 0 && this.#failure === undefined) {
+      if (durable !== undefined && !this.#queue.isLong) {
+        acknowledge(durable)
+        durable = undefined
+        await hops()
+      }
+      const flushing = this.#flush()
+      if (durable !== undefined) acknowledge(durable)
+      durable = await flushing
+    }
+    if (durable !== undefined) acknowledge(durable)
     this.#flushing = undefined
   }
 
-  async #flush(): Promise<void> {
+  /** One flush, which waits for nothing before its write but for room. Undefined where there is nobody to answer. */
+  async #flush(): Promise<Flushed | undefined> {
     const segments = this.#segments
     let taken: PendingAppend[] = []
     // From here on: a full disk says so where room is made.
     const timing = this.#meter?.begin()
     try {
       // Another one may have come to be the first meanwhile.
-      do await segments.makeRoom(this.#queue.first.batches.length)
-      while (segments.active.isSealed || !segments.active.fits(this.#queue.first.batches.length))
+      while (!segments.hasRoom(this.#queue.first.batches.length))
+        await segments.makeRoom(this.#queue.first.batches.length)
       const { active } = segments
       const start = active.position
       const flush = this.#queue.take(active, this.#maxFlushBytes)
-      const { end } = flush
-      taken = flush.taken
+      const { end, bytes } = flush
+      taken = flush.appends
       // With room for the seal: it must not be the one thing that does not fit any more.
-      await active.allocate(end + SEAL_BYTES, this.keepsReserve && taken[0]!.section.frees !== true)
+      const needed = end + SEAL_BYTES
+      if (!active.isAllocated(needed))
+        await active.allocate(needed, this.keepsReserve && taken[0]!.section.frees !== true)
       await active.store(this.#buffer.frames(taken, start, active), start, () => timing?.syncing())
       active.position = end
       timing?.synced()
       await this.#fence.pass()
       timing?.durable(end - start)
-      this.#acknowledge(taken, start, active.id)
+      // Nobody has heard of an ack before this turn ends.
+      segments.add(active.id, taken.length, bytes)
       if (end >= active.sizeBytes / 4) segments.prepare()
       if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
+      return { taken, start, segment: active.id }
     } catch (error) {
       if (isReserved(error)) {
         this.#queue.putBack(taken)
         taken = []
         // It has not begun then: it is waited for.
-        if (await this.#roomMayCome()) return
+        if (await this.#roomMayCome()) return undefined
       }
       timing?.failed(error)
       if (isRejected(error)) this.#reject(withOutcome(error, 'rejected', true), taken)
       else this.#fail(error, taken)
+      return undefined
     }
   }
 
@@ -207,20 +230,6 @@ export class FileWalWriter implements WalWriter {
     })
     this.#wake = undefined
     return true
-  }
-
-  #acknowledge(taken: readonly PendingAppend[], start: number, segment: string): void {
-    let position = start
-    let bytes = 0
-    for (const { section, batchesBytes, resolve } of taken) {
-      const { baseOffset, lastOffset } = section
-      const sizeBytes = frameBytes(batchesBytes)
-      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
-      position = frameEnd(position, batchesBytes)
-      bytes += sizeBytes
-    }
-    // Nobody has heard of an ack before this turn ends.
-    this.#segments.add(segment, taken.length, bytes)
   }
 
   /** The disk is full, and holds nothing of them: the next ones may find room. */
@@ -257,6 +266,28 @@ export class FileWalWriter implements WalWriter {
       cause,
     })
   }
+}
+
+/** What a flush has made durable, in one segment back to back from `start`. */
+interface Flushed {
+  readonly taken: readonly PendingAppend[]
+  readonly start: number
+  readonly segment: string
+}
+
+function acknowledge({ taken, start, segment }: Flushed): void {
+  let position = start
+  for (const { section, batchesBytes, resolve } of taken) {
+    const { baseOffset, lastOffset } = section
+    const sizeBytes = frameBytes(batchesBytes)
+    resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+    position = frameEnd(position, batchesBytes)
+  }
+}
+
+/** Long enough for who has heard of an ack to append again, by way of all that lies between. */
+async function hops(): Promise<void> {
+  for (let n = 0; n < HOPS; n++) await done
 }
 
 function isPlaced(section: Section): section is PlacedSection {

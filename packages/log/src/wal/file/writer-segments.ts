@@ -98,10 +98,15 @@ export class WriterSegments {
     this.#supply.prepare()
   }
 
+  /** Whether a section goes into the active segment, without {@link makeRoom}. */
+  hasRoom(batchesBytes: number): boolean {
+    return !this.#active.isSealed && this.#active.fits(batchesBytes)
+  }
+
   /** Seals a full segment before the next one gets its first frame: only the last may hold unsynced bytes. */
   async makeRoom(batchesBytes: number): Promise<void> {
     const full = this.#active
-    if (!full.isSealed && full.fits(batchesBytes)) return
+    if (this.hasRoom(batchesBytes)) return
     if (!full.isSealed) {
       await full.allocate(full.position + SEAL_BYTES)
       await full.store([sealFrame(full.position, full)], full.position)
