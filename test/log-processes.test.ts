@@ -10,8 +10,8 @@ import { startWriter, type WriterAck } from './support/log-writer-process.ts'
 
 const isLong = process.env['MOULIN_LONG'] === '1'
 const isCi = process.env['MOULIN_CI'] === '1'
-const kills = isLong || isCi ? 100 : 10
-const stops = isLong ? 200 : isCi ? 50 : 5
+const kills = isLong ? 100 : isCi ? 50 : 10
+const stops = isLong ? 200 : isCi ? 25 : 5
 const perRun = 6_000
 
 let dir: string

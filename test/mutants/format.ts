@@ -360,4 +360,40 @@ export const formatMutants: readonly Mutant[] = [
     planted: `return this.length`,
     caughtBy: ['packages/format/src/values/in-place-encoder.test.ts'],
   },
+  {
+    name: 'give back memory that a column took over',
+    file: 'packages/format/src/parquet/decode/assemble.ts',
+    original: `if (!kept.includes(memory)) giveBack(memory)`,
+    planted: `giveBack(memory)`,
+    caughtBy: ['packages/format/src/parquet/few-rows.test.ts'],
+  },
+  {
+    name: 'positions of the whole page in bytes of some rows',
+    file: 'packages/format/src/parquet/decode/physical-column.ts',
+    original: `copy[at] = positions[at]! - base`,
+    planted: `copy[at] = positions[at]!`,
+    caughtBy: ['packages/format/src/parquet/few-rows.test.ts'],
+  },
+  {
+    name: 'give back memory that Buffers share',
+    file: 'packages/format/src/bytes/compression.ts',
+    original: `Math.max(size + (size >> 8) + 1024, Buffer.poolSize)`,
+    planted: `size + (size >> 8) + 1024`,
+    caughtBy: ['packages/format/src/bytes/compression.test.ts'],
+  },
+  {
+    name: 'hand on blocks that are still in use',
+    file: 'packages/format/src/parquet/encode/block-list.ts',
+    original: `    this.#blocks = []
+    this.#length = 0`,
+    planted: `    this.#length = 0`,
+    caughtBy: ['packages/format/src/parquet/encode/block-list.test.ts'],
+  },
+  {
+    name: 'leave control characters in long JSON text',
+    file: 'packages/format/src/json/json-sink.ts',
+    original: `if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return false`,
+    planted: `if (byte === QUOTE || byte === BACKSLASH) return false`,
+    caughtBy: ['packages/format/src/json/json-codec.test.ts'],
+  },
 ]

@@ -5,7 +5,7 @@
  *
  *     npm run test:mutants [-- NAME … | --foreign]
  *
- * CI has time for every twelfth of them, others every day (`MOULIN_CI`).
+ * CI has time for every sixteenth of them, others every day (`MOULIN_CI`).
  * Those that the tests of foreign engines catch take minutes each, and are planted with `--foreign` or by name only.
  */
 import { spawn } from 'node:child_process'
@@ -30,7 +30,7 @@ const isChosen = (mutant: Mutant): boolean =>
       ? !isForeign(mutant)
       : wanted.includes(mutant.name)
 const day = Math.floor(Date.now() / 86_400_000)
-const isOfToday = (at: number): boolean => process.env['MOULIN_CI'] === undefined || (at + day) % 12 === 0
+const isOfToday = (at: number): boolean => process.env['MOULIN_CI'] === undefined || (at + day) % 16 === 0
 const chosen = mutants.filter(isChosen).filter((_, at) => wanted.length > 0 || isOfToday(at))
 const reports = mkdtempSync(join(tmpdir(), 'moulin-mutants-'))
 let caught = 0

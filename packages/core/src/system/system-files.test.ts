@@ -47,6 +47,17 @@ describe('systemFiles', () => {
     await handle.close()
   })
 
+  it('preallocates more than one call writes, and not a byte more than asked for', async () => {
+    const handle = await files.open(join(dir, 'a'), 'create')
+    const MiB = 1024 * 1024
+    for (const size of [16 * MiB - 1, 16 * MiB, 33 * MiB + 5]) {
+      await handle.preallocate(size)
+      expect(await handle.size()).toBe(size)
+    }
+    expect((await handle.read(0, 40 * MiB)).every((byte) => byte === 0)).toBe(true)
+    await handle.close()
+  })
+
   it('tells errors apart by kind', async () => {
     await (await files.open(join(dir, 'a'), 'create')).close()
     expect(await failure(files.open(join(dir, 'a'), 'create'))).toSatisfy(kind('exists'))

@@ -1,7 +1,7 @@
 import { isKind } from '@moulin/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compress, decompress, type Compression } from './compression.ts'
+import { compress, decompress, discard, type Compression } from './compression.ts'
 
 const codecs: Compression[] = ['none', 'gzip', 'snappy', 'zstd']
 const kindOf = (run: () => unknown): string => {
@@ -40,6 +40,28 @@ describe.each(codecs)('compression %s', (codec) => {
     if (codec === 'none') return
     for (const cut of [0, 1, 5, good.length - 1])
       expect(kindOf(() => decompress(codec, good.subarray(0, cut), 5000))).toBe('corrupt')
+  })
+})
+
+describe('discard', () => {
+  it('gives back what zstd made, and never what Buffers share', () => {
+    const pool = Buffer.allocUnsafe(1).buffer
+    for (const size of [0, 10, 3000, 4096, 100_000]) {
+      const made = compress('zstd', new Uint8Array(size))
+      expect(made.buffer).not.toBe(pool)
+      discard('zstd', made)
+      expect(made.length).toBe(0)
+    }
+    expect(pool.byteLength).toBe(Buffer.poolSize)
+  })
+
+  it('leaves what others made, and what was not compressed', () => {
+    const bytes = new Uint8Array(10_000).fill(1)
+    for (const codec of ['none', 'gzip', 'snappy'] as const) {
+      const made = compress(codec, bytes)
+      discard(codec, made)
+      expect(decompress(codec, made, 10_000)).toHaveLength(10_000)
+    }
   })
 })
 

@@ -36,6 +36,21 @@ describe('json of a schema', () => {
     )
   })
 
+  it('escapes long text as JSON.stringify does, in place too', () => {
+    const one = json(schema({ text: t.string }))
+    const unit = fc.constantFrom(...'abcdefgh "\\\n\t\u0000\u001f\u007fé€😀\u2028'.match(/./gsu)!)
+    fc.assert(
+      fc.property(fc.string({ unit, minLength: 20, maxLength: 60 }), fc.nat(120), (text, room) => {
+        const wanted = JSON.stringify({ text })
+        expect(textOf(one.encode({ text }))).toBe(wanted)
+        const target = new Uint8Array(400).subarray(0, 60 + room)
+        const end = one.encodeInto!({ text }, target, 50)
+        if (end !== -1) expect(textOf(target.subarray(50, end))).toBe(wanted)
+        expect(target.subarray(0, 50).every((byte) => byte === 0)).toBe(true)
+      }),
+    )
+  })
+
   it('is canonical in columns, and the columns give the same bytes', () => {
     fc.assert(
       fc.property(fc.array(finite, { minLength: 1, maxLength: 5 }), (values) => {

@@ -11,7 +11,7 @@ export type CallHandlers<C extends ThreadCalls> = {
   readonly [K in keyof C]: (request: C[K]['request']) => C[K]['reply'] | Promise<C[K]['reply']>
 }
 
-/** Below the thread that answers acks, which then waits for a core far less; enough above nothing to get its share (decision 0006). */
+/** Below the thread that answers acks, which then waits for a core far less; enough above nothing to get its share (decisions 0006, 0056). */
 export const WORKER_NICENESS = 10
 
 /** The thread's side of a pool: answers calls one after the other. What a handler throws fails its call only. */
