@@ -3,6 +3,13 @@ import type { Mutant } from './mutants.ts'
 /** Planted bugs of `format`. */
 export const formatMutants: readonly Mutant[] = [
   {
+    name: 'take a large block for a column of few bytes',
+    file: 'packages/format/src/parquet/encode/block-list.ts',
+    original: `const BLOCK_BYTES = 8 * 1024`,
+    planted: `const BLOCK_BYTES = 64 * 1024`,
+    caughtBy: ['packages/format/src/parquet/encode/block-list.test.ts'],
+  },
+  {
     name: 'give back the pool that Buffers share',
     file: 'packages/format/src/bytes/give-back.ts',
     original: `memory.byteLength >= MIN_BYTES && !isMarkedAsUntransferable(memory)`,
