@@ -12,7 +12,7 @@ export const formatMutants: readonly Mutant[] = [
   {
     name: 'give back the pool that Buffers share',
     file: 'packages/format/src/bytes/give-back.ts',
-    original: `memory.byteLength >= MIN_BYTES && !isMarkedAsUntransferable(memory)`,
+    original: `memory.byteLength >= MIN_BYTES && mayGo(memory)`,
     planted: `memory.byteLength >= MIN_BYTES`,
     caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
   },

@@ -1,4 +1,4 @@
-import { isMarkedAsUntransferable } from 'node:worker_threads'
+import { mayGo } from '../threads/transferables.ts'
 
 /** Less is not worth the call. */
 const MIN_BYTES = 4096
@@ -10,5 +10,5 @@ const MIN_BYTES = 4096
  * since an application may set another `Buffer.poolSize` at any time, and the old pool is used up first.
  */
 export function giveBack(memory: ArrayBufferLike): void {
-  if (memory.byteLength >= MIN_BYTES && !isMarkedAsUntransferable(memory)) (memory as ArrayBuffer).transfer(0)
+  if (memory.byteLength >= MIN_BYTES && mayGo(memory)) (memory as ArrayBuffer).transfer(0)
 }
