@@ -3,6 +3,76 @@ import type { Mutant } from './mutants.ts'
 /** Planted bugs of `format`. */
 export const formatMutants: readonly Mutant[] = [
   {
+    name: 'take a large block for a column of few bytes',
+    file: 'packages/format/src/parquet/encode/block-list.ts',
+    original: `const BLOCK_BYTES = 8 * 1024`,
+    planted: `const BLOCK_BYTES = 64 * 1024`,
+    caughtBy: ['packages/format/src/parquet/encode/block-list.test.ts'],
+  },
+  {
+    name: 'give back the pool that Buffers share',
+    file: 'packages/format/src/bytes/give-back.ts',
+    original: `memory.byteLength >= MIN_BYTES && mayGo(memory)`,
+    planted: `memory.byteLength >= MIN_BYTES`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
+    name: 'keep what a batch was compressed in',
+    file: 'packages/format/src/batch/write-batch.ts',
+    original: `    if (compressed !== records) discard(this.#compression, compressed)\n`,
+    planted: ``,
+    caughtBy: ['packages/format/src/batch/batch-memory.test.ts'],
+  },
+  {
+    name: 'let rows of nulls lie before their bytes',
+    file: 'packages/format/src/parquet/decode/physical-column.ts',
+    original: `base: from === 0 ? 0 : ends[from - 1]!`,
+    planted: `base: data.length`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
+    name: 'give back what a column took over',
+    file: 'packages/format/src/parquet/decode/assemble.ts',
+    original: `if (!kept.includes(memory)) giveBack(memory)`,
+    planted: `if (memory !== kept[0]) giveBack(memory)`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
+    name: 'give back the memory that the entries share with their column',
+    file: 'packages/format/src/parquet/decode/leaf-decoder.ts',
+    original: `if (!this.#values!.memory().includes(memory)) giveBack(memory)`,
+    planted: `giveBack(memory)`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
+    name: 'count positions of narrowed bytes from their old beginning',
+    file: 'packages/format/src/parquet/decode/physical-column.ts',
+    original: `copy[at] = positions[at]! - base`,
+    planted: `copy[at] = positions[at]!`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
+    name: 'take long text with a backslash for plain',
+    file: 'packages/format/src/json/json-sink.ts',
+    original: `byte < 0x20 || byte === QUOTE || byte === BACKSLASH`,
+    planted: `byte < 0x20 || byte === QUOTE`,
+    caughtBy: ['packages/format/src/json/json-codec.test.ts'],
+  },
+  {
+    name: 'take the date of another day that is kept at its place',
+    file: 'packages/format/src/json/json-times.ts',
+    original: `if (keptDays[slot] !== day) {`,
+    planted: `if (keptDays[slot]! >> 10 !== day >> 10) {`,
+    caughtBy: ['packages/format/src/json/json-codec.test.ts'],
+  },
+  {
+    name: 'use the blocks of an open row group for another',
+    file: 'packages/format/src/parquet/encode/block-list.ts',
+    original: `free.pop() ?? allocate(BLOCK_BYTES)`,
+    planted: `free.at(-1) ?? allocate(BLOCK_BYTES)`,
+    caughtBy: ['packages/format/src/parquet/given-back.test.ts'],
+  },
+  {
     name: 'go on in the next batch where the kept cursor ended',
     file: 'packages/format/src/batch/record-cursor.ts',
     original: `    this.#previousDelta = -1

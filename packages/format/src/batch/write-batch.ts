@@ -1,6 +1,6 @@
 import { checkOptions, invalid, option, shown, type OptionTable } from '@moulin/core'
 import { ByteSink, varintSize } from '../bytes/byte-sink.ts'
-import { compress } from '../bytes/compression.ts'
+import { compress, discard } from '../bytes/compression.ts'
 import { crc32cOf } from '../bytes/crc32c.ts'
 import { newTextBuffer } from '../bytes/text-buffer.ts'
 import { at, bits, LENGTH_PREFIX_BYTES } from './batch-header.ts'
@@ -218,6 +218,7 @@ export class RecordBatchBuilder {
     // All of it is written here: zeroes would be written twice.
     const batch = new Uint8Array(newTextBuffer(at.records + section.length).buffer)
     batch.set(section, at.records)
+    if (compressed !== records) discard(this.#compression, compressed)
 
     const view = new DataView(batch.buffer)
     view.setBigInt64(at.baseOffset, 0n)

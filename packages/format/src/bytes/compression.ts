@@ -31,19 +31,22 @@ export function compress(codec: Compression, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** Gives the memory of what {@link compress} has made back at once: {@link giveBack}. */
+/** Gives the memory of what {@link compress} has made, and nobody looks into any more, back at once: {@link giveBack}. */
 export function discard(codec: Compression, { buffer }: Uint8Array): void {
-  // What the others return may be of a pool.
-  if (codec === 'zstd') giveBack(buffer)
+  // Which are the caller's own.
+  if (codec !== 'none') giveBack(buffer)
 }
 
 /**
  * As many bytes as zstd may need (its `ZSTD_COMPRESSBOUND`): given these at once, it works in place, a tenth faster. And so many that
- * they are not of memory that Buffers share.
+ * they are not of the memory that Buffers share, unless an application made that larger.
  */
 function zstdBound(size: number): number {
-  return Math.max(size + (size >> 8) + 1024, Buffer.poolSize)
+  return Math.max(size + (size >> 8) + 1024, UNSHARED_BYTES)
 }
+
+/** Half of Node's own `Buffer.poolSize`: a Buffer of less may be of the pool. */
+const UNSHARED_BYTES = 32 * 1024
 
 /**
  * Reverses {@link compress}, also synchronously.

@@ -349,3 +349,41 @@ describe('json decode', () => {
     expect(errorOf(() => odd.encode({} as never))).toMatchObject({ kind: 'invalid' })
   })
 })
+
+describe('text and times in JSON', () => {
+  const texts = json(schema({ s: t.string }))
+
+  it('is what JSON.stringify makes of it, however long, and wherever it has to be escaped', () => {
+    const unit = fc.constantFrom(...'ab"\\/\u0000\u001f\u007f\u0080\u07ff\u2028\uffff', '\n', '日', '😀')
+    const plain = fc.string({ unit: fc.constantFrom('a', '~', ' ', '\u007f'), maxLength: 60, size: 'max' })
+    fc.assert(
+      fc.property(plain, fc.string({ unit, maxLength: 3 }), plain, fc.nat(3), (before, odd, after, room) => {
+        const value = { s: before + odd + after }
+        const expected = new Uint8Array(Buffer.from(JSON.stringify(value)))
+        expect(texts.encode(value)).toEqual(expected)
+        const target = new Uint8Array(5 + expected.length * (room + 1)).fill(0xee)
+        const end = texts.encodeInto!(value, target, 5)
+        if (end === -1) expect(room).toBeLessThan(3)
+        else expect(target.slice(5, end)).toEqual(expected)
+        expect(target.slice(0, 5)).toEqual(new Uint8Array(5).fill(0xee))
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('has the date of a time whatever others came before', () => {
+    const times = json(schema({ ms: t.timestamptz, micros: t.timestamp.micros }))
+    const far = 8_640_000_000_000_000
+    const day = fc.oneof(fc.integer({ min: -70, max: 70 }), fc.integer({ min: -100_000_000, max: 99_999_999 }))
+    fc.assert(
+      fc.property(fc.array(day, { minLength: 2, maxLength: 60 }), fc.nat(86_399_999), (days, within) => {
+        for (const each of days) {
+          const ms = Math.max(-far, Math.min(far, each * 86_400_000 + within))
+          const text = new Date(ms).toISOString()
+          const parsed = JSON.parse(textOf(times.encode({ ms: new Date(ms), micros: BigInt(ms) * 1000n } as never))!)
+          expect(parsed).toEqual({ ms: text, micros: text.replace('Z', '000') })
+        }
+      }),
+    )
+  })
+})

@@ -16,6 +16,11 @@ export function staysHere(memory: ArrayBufferLike): void {
   markAsUntransferable(memory)
 }
 
+/** Whether it is nobody else's as well: not what {@link staysHere} was told of, and not Node's own pool. */
+export function mayGo(memory: ArrayBufferLike): boolean {
+  return !isMarkedAsUntransferable(memory)
+}
+
 function collect(value: unknown, found: Set<ArrayBuffer>): void {
   if (typeof value !== 'object' || value === null) return
   if (ArrayBuffer.isView(value)) collectBuffer(value.buffer, found)
@@ -30,5 +35,5 @@ function collectAll(values: Iterable<unknown>, found: Set<ArrayBuffer>): void {
 }
 
 function collectBuffer(buffer: ArrayBufferLike, found: Set<ArrayBuffer>): void {
-  if (buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer)) found.add(buffer)
+  if (buffer instanceof ArrayBuffer && mayGo(buffer)) found.add(buffer)
 }

@@ -108,13 +108,15 @@ function bytesColumn(
 /** The bytes that the values `[from, to)` lie in, by themselves where they are less than half of all, and where those began. */
 function narrowed({ arena, starts, ends }: BytesValues, from: number, to: number): { data: Uint8Array; base: number } {
   const { data } = arena
+  // Nulls alone: each of them lies where the value before ended.
+  if (from === to) return { data: new Uint8Array(0), base: from === 0 ? 0 : ends[from - 1]! }
   let low = data.length
   let high = 0
   for (let at = from; at < to; at++) {
     if (starts[at]! < low) low = starts[at]!
     if (ends[at]! > high) high = ends[at]!
   }
-  return 2 * (high - low) < data.length ? { data: data.slice(Math.min(low, high), high), base: low } : { data, base: 0 }
+  return 2 * (high - low) < data.length ? { data: data.slice(low, high), base: low } : { data, base: 0 }
 }
 
 /** A copy of so many, 0 behind them, counted from `base` on. */

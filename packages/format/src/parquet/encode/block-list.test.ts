@@ -1,42 +1,64 @@
-import { expect, it } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { batchFrom, field } from '../parquet.test-columns.ts'
 import { BlockList } from './block-list.ts'
+import { PageBuffer } from './page-buffer.ts'
+import { parquetWriter } from './parquet-writer.ts'
 
-const KiB = 1024
+describe('a list of blocks', () => {
+  it('takes little for a column of few bytes: a file may have hundreds of them, and many files be open', () => {
+    const fields = Array.from({ length: 300 }, (_, i) => field(i + 1, `f${i}`, 'int'))
+    const batch = batchFrom(fields, [fields.map((_, i) => i)])
+    const make = (): unknown => {
+      const writer = parquetWriter.create({ schema: { type: 'struct', fields } })
+      writer.write(batch)
+      return writer
+    }
+    make()
+    const before = process.memoryUsage().arrayBuffers
+    const open = [make(), make()]
+    expect((process.memoryUsage().arrayBuffers - before) / (open.length * fields.length)).toBeLessThan(30_000)
+  })
 
-/** All of it, as it comes. */
-function contentOf(list: BlockList): Uint8Array {
-  const parts: Uint8Array[] = []
-  list.copyTo({ append: (bytes) => void parts.push(bytes.slice()) })
-  return Uint8Array.from(Buffer.concat(parts))
-}
-
-it('gives back what was appended, whatever the sizes, also from blocks that were used before', () => {
-  const list = new BlockList()
-  for (const sizes of [[], [1], [64 * KiB], [64 * KiB, 1], [65 * KiB, 0, 100, 200 * KiB, 63 * KiB - 100]]) {
-    const wanted = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0)).map(
-      (_, at) => (at * 7 + sizes.length) % 251,
+  it('holds what was appended, whatever other lists take and give back meanwhile', () => {
+    const append = fc.record({
+      list: fc.nat(2),
+      size: fc.oneof(fc.nat(40), fc.nat(20_000), fc.constantFrom(8191, 8192, 8193, 16_384)),
+      isLast: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(append, { maxLength: 20 }), (appends) => {
+        const lists = Array.from({ length: 3 }, () => ({ blocks: new BlockList(), bytes: new PageBuffer() }))
+        for (const [at, { list, size, isLast }] of appends.entries()) {
+          const { blocks, bytes } = lists[list]!
+          const part = new Uint8Array(size).map((_, i) => at * 31 + i)
+          blocks.append(part)
+          bytes.append(part)
+          if (!isLast) continue
+          const copy = new PageBuffer()
+          blocks.copyTo(copy)
+          expect(Buffer.compare(copy.written(), bytes.written())).toBe(0)
+          blocks.clear()
+          bytes.clear()
+        }
+      }),
+      { numRuns: 200 },
     )
-    let at = 0
-    for (const size of sizes) list.append(wanted.subarray(at, (at += size)))
-    expect(Buffer.compare(contentOf(list), wanted)).toBe(0)
-    list.clear()
-    expect(contentOf(list)).toHaveLength(0)
-  }
-})
+  })
 
-it('shares no block with another list that is in use', () => {
-  const [one, other] = [new BlockList(), new BlockList()]
-  one.append(new Uint8Array(100 * KiB).fill(9))
-  one.clear()
-  one.append(new Uint8Array(100 * KiB).fill(1))
-  other.append(new Uint8Array(300 * KiB).fill(2))
-  expect(contentOf(one).every((byte) => byte === 1)).toBe(true)
-  expect(contentOf(other).every((byte) => byte === 2)).toBe(true)
-  // Cleared once more than it was filled, it has nothing to give away.
-  one.clear()
-  one.clear()
-  const [third, fourth] = [new BlockList(), new BlockList()]
-  third.append(new Uint8Array(100 * KiB).fill(3))
-  fourth.append(new Uint8Array(100 * KiB).fill(4))
-  expect(contentOf(third).every((byte) => byte === 3)).toBe(true)
+  it('gives its blocks away once', () => {
+    const filled = (value: number): BlockList => {
+      const list = new BlockList()
+      list.append(new Uint8Array(20_000).fill(value))
+      return list
+    }
+    const one = filled(1)
+    one.clear()
+    one.clear()
+    const [second, third] = [filled(2), filled(3)]
+    const copy = new PageBuffer()
+    second.copyTo(copy)
+    expect(copy.written().every((byte) => byte === 2)).toBe(true)
+    third.clear()
+  })
 })

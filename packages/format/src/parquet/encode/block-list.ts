@@ -1,14 +1,15 @@
 import { allocate } from './page-buffer.ts'
 import type { ByteTarget } from './page-writer.ts'
 
-const BLOCK_BYTES = 64 * 1024
+/** Little, since every leaf of every open file has one that is hardly filled, which no limit counts. */
+const BLOCK_BYTES = 8 * 1024
 /** 16 MiB at most are kept for the next ones. */
-const MAX_FREE_BLOCKS = 256
+const MAX_FREE_BLOCKS = 2048
 const free: Uint8Array[] = []
 
 /**
  * Bytes that wait for their place in a file, in blocks that lists hand on to each other: fresh memory costs several times the copy, and
- * what is left of it has the garbage collector walk through all that a thread has (docs/performance.md).
+ * what is left of it has the garbage collector walk through all that a thread has (decision 0056).
  */
 export class BlockList implements ByteTarget {
   #blocks: Uint8Array[] = []
