@@ -445,13 +445,6 @@ export const formatMutants: readonly Mutant[] = [
     caughtBy: ['packages/format/src/parquet/few-rows.test.ts'],
   },
   {
-    name: 'give back memory that Buffers share',
-    file: 'packages/format/src/bytes/compression.ts',
-    original: `Math.max(size + (size >> 8) + 1024, Buffer.poolSize)`,
-    planted: `size + (size >> 8) + 1024`,
-    caughtBy: ['packages/format/src/bytes/compression.test.ts'],
-  },
-  {
     name: 'hand on blocks that are still in use',
     file: 'packages/format/src/parquet/encode/block-list.ts',
     original: `    this.#blocks = []
