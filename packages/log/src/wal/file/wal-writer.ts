@@ -200,6 +200,8 @@ export class FileWalWriter implements WalWriter {
       if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
       return { taken, start, segment: active.id }
     } catch (error) {
+      // Whoever the last flush made durable hears of it first, where this one got as far as nowhere.
+      await done
       if (isReserved(error)) {
         this.#queue.putBack(taken)
         taken = []
