@@ -78,6 +78,15 @@ describe('a flush', () => {
     },
   )
 
+  it.each(kinds)('of the other half begins before the acks of the first are heard: %s', async (_name, synced) => {
+    const { clock, written, send } = await subject(synced)
+    await settled(clock, Promise.all(send(300)))
+    expect(written).toEqual([
+      { sections: 150, heard: 0 },
+      { sections: 150, heard: 0 },
+    ])
+  })
+
   it.each(kinds)(
     'where few wait takes all, those with it who go on at the ack of the last: %s',
     async (_name, synced) => {

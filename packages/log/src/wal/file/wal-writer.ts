@@ -149,7 +149,7 @@ export class FileWalWriter implements WalWriter {
   }
 
   /**
-   * Where very many wait, a flush is answered when the next one is on its way: the disk need not wait for those who hear of the last. Else
+   * Where many wait, a flush is answered when the next one is on its way: the disk need not wait for those who hear of the last. Else
    * before, and who goes on at once goes out with those who wait.
    */
   async #flushAll(): Promise<void> {
