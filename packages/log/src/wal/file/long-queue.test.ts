@@ -1,8 +1,8 @@
 /** Very many appends that wait: they go out by halves, each answered while the next is written, and whatever ends that loses none. */
-import type { Files } from '@moulin/core'
-import { simulatedDisk, virtualRuntime, type VirtualClock } from '@moulin/testing'
+import type { DiskSize, Files, WalWriter } from '@moulin/core'
+import { simulatedDisk, virtualRuntime, type SimulatedDisk, type VirtualClock } from '@moulin/testing'
 import { describe, expect, it } from 'vitest'
-import { frameEnd } from './frame.ts'
+import { frameBytes, frameEnd } from './frame.ts'
 import { ends, headerOf, life, openWriter, settled } from './many-in-flight.test-support.ts'
 
 const KiB = 1024
@@ -14,6 +14,7 @@ const kinds = [
 describe('a flush', () => {
   const BYTES = 100
   const FRAME = frameEnd(0, BYTES)
+  const sizes = { segmentBytes: 512 * KiB, maxFlushBytes: 256 * KiB }
 
   interface Written {
     /** Of how many sections. */
@@ -23,35 +24,47 @@ describe('a flush', () => {
   }
 
   interface Subject {
+    readonly disk: SimulatedDisk
+    readonly writer: WalWriter
     readonly clock: VirtualClock
     readonly written: Written[]
+    /** How many writes made their file longer. */
+    readonly grown: () => number
     readonly fates: ('acked' | 'failed')[]
     send(count: number, batches?: Uint8Array): Promise<void>[]
   }
 
-  async function subject(syncedWrites: boolean): Promise<Subject> {
-    const { files } = simulatedDisk({ seed: 1, syncedWrites })
+  async function subject(syncedWrites: boolean, space?: DiskSize): Promise<Subject> {
+    const disk = simulatedDisk({ seed: 1, syncedWrites })
+    const { files } = disk
+    let grown = 0
     const written: Written[] = []
     const fates: Subject['fates'] = []
     const watched: Files = {
       ...files,
+      spaceOf: async (path) => space ?? files.spaceOf(path),
       async open(path, mode, options) {
         const handle = await files.open(path, mode, options)
         return {
           ...handle,
           writev(parts, position) {
             const bytes = parts.reduce((sum, { length }) => sum + length, 0)
-            if (position > 0 && path.endsWith('.wal')) written.push({ sections: bytes / FRAME, heard: fates.length })
+            const isFrames = position > 0 && path.endsWith('.wal')
+            if (isFrames && position + bytes > files.statNow(path)!.size) grown++
+            if (isFrames) written.push({ sections: bytes / FRAME, heard: fates.length })
             return handle.writev(parts, position)
           },
         }
       },
     }
     const runtime = virtualRuntime({ seed: 1, files: watched })
-    const { writer } = await openWriter(runtime, { segmentBytes: 1024 * KiB, maxFlushBytes: 512 * KiB })
+    const { writer } = await openWriter(runtime, sizes)
     let sent = 0
     return {
+      disk,
+      writer,
       clock: runtime.clock,
+      grown: () => grown,
       written,
       fates,
       send: (count, batches = new Uint8Array(BYTES)) =>
@@ -103,6 +116,46 @@ describe('a flush', () => {
       ])
     },
   )
+
+  it.each(kinds)('goes where room was made, though none is taken ahead of it: %s', async (_name, synced) => {
+    // All but the reserve.
+    const { clock, written, grown, send } = await subject(synced, { totalBytes: 1.6e9, freeBytes: 64 * 1024 * KiB })
+    await settled(clock, Promise.all(send(1_200)))
+    expect(written.length).toBeGreaterThan(3)
+    expect(grown()).toBe(0)
+  })
+
+  it.each(kinds)(
+    'that finds but the reserve is held, and is all there is held at the close: %s',
+    async (_name, synced) => {
+      const space = { totalBytes: 1.6e9, freeBytes: 0 }
+      const { clock, writer, send, fates } = await subject(synced, space)
+      const held = send(600)
+      await clock.advance(1_000)
+      expect(fates).toEqual([])
+      space.freeBytes = 64 * 1024 * KiB
+      await settled(clock, Promise.all(held))
+      space.freeBytes = 0
+      const refused = send(600)
+      await clock.advance(1_000)
+      expect(fates).toEqual(Array.from(held, () => 'acked'))
+      await settled(clock, writer.close())
+      await Promise.all(refused)
+      expect(fates.slice(600)).toEqual(Array.from(refused, () => 'failed'))
+      expect(writer.usage()).toMatchObject({ liveBytes: 600 * frameBytes(BYTES) })
+    },
+  )
+
+  it.each(kinds)('goes into no sealed segment, though it fits behind the seal: %s', async (_name, synced) => {
+    const { clock, disk, send, fates } = await subject(synced)
+    const rule = disk.fail({ fault: 'NO_SPACE', call: 'create', times: Infinity })
+    // Sealed for the large one, for which there is no other.
+    await settled(clock, Promise.all([...send(1_500), ...send(1, new Uint8Array(sizes.segmentBytes / 2))]))
+    await settled(clock, Promise.all(send(1)))
+    rule.remove()
+    await settled(clock, Promise.all(send(1)))
+    expect(fates.slice(1_499)).toEqual(['acked', 'failed', 'failed', 'acked'])
+  })
 
   it.each(kinds)('that cannot be laid out fails after the acks of the last: %s', async (_name, synced) => {
     const { clock, written, send, fates } = await subject(synced)

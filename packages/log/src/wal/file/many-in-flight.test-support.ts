@@ -6,6 +6,8 @@ import { virtualClock, virtualRuntime, type VirtualClock, type VirtualRuntime } 
 import type { DiskProcess, SeededRandom, SimulatedDisk } from '@moulin/testing'
 import { expect } from 'vitest'
 import { fileWal } from './file-wal.ts'
+import { SEAL_BYTES } from './frame.ts'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 
 const KiB = 1024
 
@@ -224,6 +226,7 @@ export async function life(seed: number, syncedWrites: boolean, end: End): Promi
   if (closing !== undefined) await settled(clock, closing)
   undo()
   expectOrder(answered)
+  expectInside(answered, sizes)
   const isAlive = process.state === 'running' && closing === undefined && found === undefined
   if (isAlive) await expectCounted(clock, writer, traffic, random.chance(0.5))
   traffic.isOver = true
@@ -255,6 +258,14 @@ function expectOrder(answered: readonly Sent[]): void {
   }
   const acks = answered.flatMap(({ ack }) => (ack === undefined ? [] : [ack.location]))
   expect(new Set(acks.map(({ segment, position }) => `${segment}:${position}`)).size).toBe(acks.length)
+}
+
+/** With room for the seal, but for what has a segment of its own. */
+function expectInside(answered: readonly Sent[], { segmentBytes }: Sizes): void {
+  for (const { ack } of answered) {
+    const { position = 0, sizeBytes = 0 } = ack?.location ?? {}
+    if (position > SEGMENT_HEADER_BYTES) expect(position + sizeBytes + SEAL_BYTES).toBeLessThanOrEqual(segmentBytes)
+  }
 }
 
 /** What is kept reads as it was, and is all that is counted. */
