@@ -475,4 +475,18 @@ export const coreMutants: readonly Mutant[] = [
     planted: `!copyingTypes`,
     caughtBy: ['packages/core/src/system/system-files.test.ts'],
   },
+  {
+    name: 'preallocate whole mebibytes',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `parts.push(zeros.subarray(0, Math.min(zeros.length, left)))`,
+    planted: `parts.push(zeros)`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
+  {
+    name: 'preallocate as far as one call goes',
+    file: 'packages/core/src/system/system-files.ts',
+    original: `      while (at < size) {`,
+    planted: `      if (at < size) {`,
+    caughtBy: ['packages/core/src/system/system-files.test.ts'],
+  },
 ]

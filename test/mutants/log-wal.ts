@@ -212,13 +212,135 @@ export const logWalMutants: readonly Mutant[] = [
   {
     name: 'ack large sections after small ones',
     file: 'packages/log/src/wal/file/wal-writer.ts',
-    original: `      resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
+    original: `    resolve({ baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' })
 `,
-    planted: `      const ack = { baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' } as const
-      if (batchesBytes < 1000) resolve(ack)
-      else setImmediate(() => resolve(ack))
+    planted: `    const ack = { baseOffset, lastOffset, location: { segment, position, sizeBytes }, durability: 'disk' } as const
+    if (batchesBytes < 1000) resolve(ack)
+    else setImmediate(() => resolve(ack))
 `,
     caughtBy: ['packages/log/src/wal/file/conformance.test.ts'],
+  },
+  {
+    name: 'answer a flush of a long queue as it begins',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `      taken = flush.appends
+`,
+    planted: `      taken = flush.appends
+      if (this.#queue.isLong) acknowledge({ taken, start, segment: active.id })
+`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'answer a flush before the next begins, however many wait',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `if (durable !== undefined && !this.#queue.isLong) {`,
+    planted: `if (durable !== undefined) {`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'answer a flush behind the next one, however few wait',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `if (durable !== undefined && !this.#queue.isLong) {`,
+    planted: `if (durable !== undefined && this.#queue.length === 0) {`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'begin the next flush before those come who heard of the last',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `        await hops()
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'answer a flush behind the next one',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `      const flushing = this.#flush()
+      if (durable !== undefined) acknowledge(durable)
+      durable = await flushing
+`,
+    planted: `      const next = await this.#flush()
+      if (durable !== undefined) acknowledge(durable)
+      durable = next
+`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'forget to answer the last flush',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `    if (durable !== undefined) acknowledge(durable)
+    this.#flushing = undefined
+`,
+    planted: `    this.#flushing = undefined
+`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'reject before those hear who were made durable',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `      await done
+      if (isReserved`,
+    planted: `      if (isReserved`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'count the sections of a flush and one of their sizes',
+    file: 'packages/log/src/wal/file/append-queue.ts',
+    original: `bytes += frameBytes(batchesBytes)`,
+    planted: `bytes = frameBytes(batchesBytes)`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'count the padding of frames as live',
+    file: 'packages/log/src/wal/file/append-queue.ts',
+    original: `      bytes += frameBytes(batchesBytes)
+`,
+    planted: `      bytes = end - start
+`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'lose the other half of a long queue',
+    file: 'packages/log/src/wal/file/append-queue.ts',
+    original: `this.#waiting.splice(0, count), end, bytes }`,
+    planted: `this.#waiting.splice(0, length > HALVE_ABOVE ? 2 * count : count).slice(0, count), end, bytes }`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'write all of a long queue at once',
+    file: 'packages/log/src/wal/file/append-queue.ts',
+    original: `length > HALVE_ABOVE ? length >> 1 : length`,
+    planted: `length`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'write behind the end of a segment',
+    file: 'packages/log/src/wal/file/writer-segments.ts',
+    original: `return !this.#active.isSealed && this.#active.fits(batchesBytes)`,
+    planted: `return !this.#active.isSealed`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'forget a half that waits for room',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `        this.#queue.putBack(taken)
+`,
+    planted: ``,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'write behind a seal',
+    file: 'packages/log/src/wal/file/writer-segments.ts',
+    original: `return !this.#active.isSealed && this.#active.fits(batchesBytes)`,
+    planted: `return this.#active.fits(batchesBytes)`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
+  },
+  {
+    name: 'take room for where a flush begins',
+    file: 'packages/log/src/wal/file/wal-writer.ts',
+    original: `if (!active.isAllocated(needed))`,
+    planted: `if (!active.isAllocated(start))`,
+    caughtBy: ['packages/log/src/wal/file/long-queue.test.ts'],
   },
   {
     name: 'a reader takes what was copied on for released',

@@ -44,6 +44,11 @@ describe('systemFiles', () => {
     expect([...(await handle.read(0, 3))]).toEqual([120, 0, 0])
     await handle.preallocate(10)
     expect(await handle.size()).toBe(3_000_000)
+    // More than one call writes.
+    await handle.preallocate(20_000_003)
+    expect(await handle.size()).toBe(20_000_003)
+    const all = await handle.read(1, 20_000_002)
+    expect(Buffer.compare(all, new Uint8Array(all.length))).toBe(0)
     await handle.close()
   })
 

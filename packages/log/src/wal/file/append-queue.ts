@@ -32,9 +32,9 @@ export class AppendQueue {
     return this.#waiting.length
   }
 
-  /** As many wait as are halved. */
+  /** As many wait as one half has: the disk is busy with them for as long as it takes to answer the other one. */
   get isLong(): boolean {
-    return this.#waiting.length > HALVE_ABOVE
+    return 2 * this.#waiting.length > HALVE_ABOVE
   }
 
   /** The section that is next. */
@@ -61,7 +61,7 @@ export class AppendQueue {
   take({ position: start, sizeBytes }: SegmentFile, maxFlushBytes: number): Taken {
     const { frees } = this.first
     const { length } = this.#waiting
-    const most = this.isLong ? length >> 1 : length
+    const most = length > HALVE_ABOVE ? length >> 1 : length
     let end = start
     let bytes = 0
     let count = 0

@@ -149,7 +149,7 @@ export class FileWalWriter implements WalWriter {
   }
 
   /**
-   * Where very many wait, a flush is answered when the next one is on its way: the disk need not wait for those who hear of the last. Else
+   * Where many wait, a flush is answered when the next one is on its way: the disk need not wait for those who hear of the last. Else
    * before, and who goes on at once goes out with those who wait.
    */
   async #flushAll(): Promise<void> {
@@ -200,6 +200,8 @@ export class FileWalWriter implements WalWriter {
       if (taken[0]!.section.frees !== true) this.#heldSinceMs = undefined
       return { taken, start, segment: active.id }
     } catch (error) {
+      // Whoever the last flush made durable hears of it first, where this one got as far as nowhere.
+      await done
       if (isReserved(error)) {
         this.#queue.putBack(taken)
         taken = []
