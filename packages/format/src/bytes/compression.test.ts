@@ -55,13 +55,10 @@ describe('discard', () => {
     expect(pool.byteLength).toBe(Buffer.poolSize)
   })
 
-  it('leaves what others made, and what was not compressed', () => {
+  it('leaves what was not compressed: it is the caller’s', () => {
     const bytes = new Uint8Array(10_000).fill(1)
-    for (const codec of ['none', 'gzip', 'snappy'] as const) {
-      const made = compress(codec, bytes)
-      discard(codec, made)
-      expect(decompress(codec, made, 10_000)).toHaveLength(10_000)
-    }
+    discard('none', compress('none', bytes))
+    expect(bytes).toHaveLength(10_000)
   })
 })
 
