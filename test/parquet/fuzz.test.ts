@@ -17,7 +17,7 @@ import { fuzzRun } from '../support/fuzz-run.ts'
 
 const script = fileURLToPath(new URL('./fuzz-lane.ts', import.meta.url))
 const seed = runSeed()
-const inputs = runs(500, 20_000, 200_000)
+const inputs = runs(500, 10_000, 200_000)
 
 let folder = ''
 
