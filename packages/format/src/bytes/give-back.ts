@@ -12,3 +12,8 @@ const MIN_BYTES = 4096
 export function giveBack(memory: ArrayBufferLike): void {
   if (memory.byteLength >= MIN_BYTES && mayGo(memory)) (memory as ArrayBuffer).transfer(0)
 }
+
+/** {@link giveBack} of all that is not `kept`. */
+export function giveBackRest(memory: readonly ArrayBufferLike[], kept: readonly ArrayBufferLike[]): void {
+  for (const each of memory) if (!kept.includes(each)) giveBack(each)
+}

@@ -1,6 +1,7 @@
 import type { Column, ColumnBatch, IcebergField } from '@moulin/core'
 import { describe, expect, it } from 'vitest'
 import type { Compression } from '../bytes/compression.ts'
+import { lcg } from './encode/encode.test-support.ts'
 import { parquetWriter } from './encode/parquet-writer.ts'
 import type { FileWriterOptions, LeafEncoding } from './file-writer.ts'
 import { openParquet } from './open-parquet.ts'
@@ -10,13 +11,8 @@ import { parquetWorkers, type ParquetWorkers } from './workers.ts'
 
 /** Numbers of 0 to 1. */
 function random(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const next = lcg(seed)
+  return () => next(2 ** 32) / 2 ** 32
 }
 
 type Next = () => number

@@ -1,5 +1,5 @@
 import { type Column, corrupt } from '@moulin/core'
-import { giveBack } from '../../bytes/give-back.ts'
+import { giveBackRest } from '../../bytes/give-back.ts'
 import { castColumn } from './cast.ts'
 import type { DenseValues } from './dense-values.ts'
 import type { LeafChunk, LeafData, RowRange } from './leaf-decoder.ts'
@@ -25,14 +25,9 @@ export function flatColumn(conversion: LeafConversion, chunk: LeafChunk, data: L
     column = physicalColumn(values, chunk.physicalType, from, to, bits, length)
   }
   const made = castColumn(column, conversion)
-  giveBackUnused(values, made)
+  // A page has many more rows than are often asked for.
+  giveBackRest(values.memory(), memoryOf(made))
   return made
-}
-
-/** Gives back what a flat column was made of, but for what it took over: a page has many more rows than are often asked for. */
-function giveBackUnused(values: DenseValues, column: Column): void {
-  const kept = memoryOf(column)
-  for (const memory of values.memory()) if (!kept.includes(memory)) giveBack(memory)
 }
 
 function memoryOf(column: Column): readonly ArrayBufferLike[] {

@@ -1,5 +1,5 @@
 import { corrupt, unsupported } from '@moulin/core'
-import { giveBack } from '../../bytes/give-back.ts'
+import { giveBack, giveBackRest } from '../../bytes/give-back.ts'
 import { ByteArena } from './byte-arena.ts'
 import { appendByteStreamSplit } from './byte-stream-split.ts'
 import { appendDeltaBytes, appendDeltaLength } from './delta-bytes.ts'
@@ -141,8 +141,7 @@ class LeafDecoder {
     }
     giveBack(this.#indexes.buffer)
     // Its strings lie where the column's do.
-    const entries = this.#dictionary?.memory() ?? []
-    for (const memory of entries) if (!this.#values!.memory().includes(memory)) giveBack(memory)
+    if (this.#dictionary !== undefined) giveBackRest(this.#dictionary.memory(), this.#values!.memory())
     const levels = isFlat ? undefined : { repetition, definition }
     return { values: this.#values, slots, firstRow, validity: validity.bits, levels }
   }

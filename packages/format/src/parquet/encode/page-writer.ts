@@ -70,15 +70,16 @@ export class PageWriter {
   }
 
   data(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
-    return this.#options.pageVersion === 1
-      ? this.#dataV1(target, body, page, chunk)
-      : this.#dataV2(target, body, page, chunk)
+    const isV1 = this.#options.pageVersion === 1
+    const values = body.written(isV1 ? 0 : page.repetitionBytes + page.definitionBytes)
+    const bytes = compressed(values, chunk)
+    const size = isV1 ? this.#dataV1(target, body, page, bytes) : this.#dataV2(target, body, page, values, bytes)
+    if (bytes !== values) discard(chunk.codec, bytes)
+    return size
   }
 
-  #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
-    const values = body.written()
-    const bytes = compressed(values, chunk)
-    const size = this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
+  #dataV1(target: ByteTarget, body: PageBuffer, page: DataPage, bytes: Uint8Array): PageSize {
+    return this.#write(target, pageTypes.data, body.length, [bytes], (thrift) => {
       thrift.struct(5, () => {
         thrift.i32(1, page.slotCount)
         thrift.i32(2, encodingCodes[page.encoding])
@@ -86,19 +87,15 @@ export class PageWriter {
         thrift.i32(4, encodingCodes.rle)
       })
     })
-    if (bytes !== values) discard(chunk.codec, bytes)
-    return size
   }
 
-  #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage, chunk: ChunkCodec): PageSize {
+  #dataV2(target: ByteTarget, body: PageBuffer, page: DataPage, values: Uint8Array, smaller: Uint8Array): PageSize {
     const { repetitionBytes, definitionBytes } = page
     const levelBytes = repetitionBytes + definitionBytes
-    const values = body.written(levelBytes)
-    const smaller = compressed(values, chunk)
     // The version can say that a page is not compressed, so that none grows.
     const isCompressed = smaller !== values && smaller.length < values.length
     const parts = [body.bytes.subarray(0, levelBytes), isCompressed ? smaller : values]
-    const size = this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
+    return this.#write(target, pageTypes.dataV2, body.length, parts, (thrift) => {
       thrift.struct(8, () => {
         thrift.i32(1, page.slotCount)
         thrift.i32(2, page.nullCount)
@@ -109,8 +106,6 @@ export class PageWriter {
         thrift.boolean(7, isCompressed)
       })
     })
-    if (smaller !== values) discard(chunk.codec, smaller)
-    return size
   }
 
   #write(
